@@ -1,0 +1,35 @@
+"""The knowledge gradient: expected payoff of one more label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..dp.states import ItemStates
+from .policy import GainPolicy
+
+__all__ = ["KnowledgeGradient"]
+
+
+@dataclass(frozen=True)
+class KnowledgeGradient(GainPolicy):
+    """Label the item whose next label raises the expected payoff most.
+
+    Rule: index v [mu h(p+) + (1-mu) h(p-) - h(p)]. Source: Gupta and Miescke (1996); Frazier, Powell and Dayanik (2008),
+    eq. 3.2, for terminal utilities of Bernoulli items; Chen, Lin and Zhou (2015), section 4, for labelling. One label
+    often cannot change a decision, and then the index is exactly zero: at t = .95 from Beta(1, 1) for the first twelve
+    labels. Ties then decide.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.KnowledgeGradient()).value, 6)
+    1.609583
+    """
+
+    name: ClassVar[str] = "kg"
+
+    def index(self, states: ItemStates) -> Any:
+        """Expected gain in payoff."""
+        mu = states.mean
+        return mu * states.payoff_after_win + (1.0 - mu) * states.payoff_after_loss - states.payoff

@@ -1,0 +1,103 @@
+"""What a policy is.
+
+A policy answers one question: which item gets the next label? It gives every item a *score* at the current belief, and
+the label goes to an item of largest score among those that can still be labelled; equal scores are tied, and ties are
+broken uniformly at random unless the policy says ``ties="first"``. Two scores are equal when they differ by at most
+1e-12 of the larger one or of the policy's ``index_scale``, whichever is more: an index that is a difference of payoffs
+carries their rounding errors, and noise must not decide.
+
+An ``IndexPolicy`` scores each item from that item's own belief, by an elementwise formula of ``ItemStates``. It can be
+valued exactly, simulated, replayed and asked. Write one so:
+
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Boldest(IndexPolicy):
+...     '''Label the item whose posterior mean is largest.'''
+...     name = "boldest"
+...     def index(self, states):
+...         return states.mean
+>>> import seqaudit as sa
+>>> sa.evaluate(sa.Problem([0.5, 0.7], budget=4), Boldest()).value
+1.3848857291666668
+
+and let ``seqaudit.bandits.conformance.check_policy(Boldest())`` try it. A package offers its policies to others through
+the entry-point group ``seqaudit.policies``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dp.problem import Problem
+from ..dp.states import ItemStates, states_at
+
+__all__ = ["IndexPolicy", "Policy"]
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Policy(ABC):
+    """A rule for choosing the next item.
+
+    Parameters
+    ----------
+    ties : {"random", "first"}
+        What to do with equal scores.
+    """
+
+    ties: Literal["random", "first"] = "random"
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        if self.ties not in ("random", "first"):
+            raise ValueError(f"{self.name}: ties is {self.ties!r}; allowed: 'random', 'first'")
+
+    @abstractmethod
+    def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+        """Score of every item.
+
+        Parameters
+        ----------
+        problem : Problem
+        counts, wins : ndarray of int, shape (R, N)
+            Labels and wins of each item in each of R independent replications.
+
+        Returns
+        -------
+        ndarray, shape (R, N)
+        """
+
+    def index_scale(self, problem: Problem) -> float:
+        """Size of the numbers that a score is a difference of; 0 when it is not a difference."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class IndexPolicy(Policy):
+    """A policy whose score of an item depends on that item's belief only."""
+
+    @abstractmethod
+    def index(self, states: ItemStates) -> Any:
+        """Index at each state, elementwise; anything that broadcasts to the states' shape."""
+
+    def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+        """Index of every item, shape (R, N)."""
+        items = np.broadcast_to(np.arange(problem.size), counts.shape)
+        states = states_at(problem, items, counts.astype(np.float64), wins.astype(np.float64))
+        return np.broadcast_to(np.asarray(self.index(states), dtype=np.float64), counts.shape)
+
+
+@dataclass(frozen=True)
+class GainPolicy(IndexPolicy):
+    """An index policy whose index is a difference of payoffs, so that payoffs set the scale of its rounding."""
+
+    def index_scale(self, problem: Problem) -> float:
+        """Largest payoff of an item."""
+        return problem.payoff_scale

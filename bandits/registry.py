@@ -1,0 +1,101 @@
+"""Policies by name: the built-in ones and those that other packages register.
+
+A package registers a policy class in its own metadata, in the entry-point group ``seqaudit.policies``:
+
+    [project.entry-points."seqaudit.policies"]
+    boldest = "my_package:Boldest"
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from importlib.metadata import entry_points
+
+from .audit_index import AuditIndex
+from .exact import Exact
+from .high_logratio import HighLogRatio
+from .knowledge_gradient import KnowledgeGradient
+from .linear_gain import LinearGain
+from .optimistic_kg import OptimisticKG
+from .policy import Policy
+from .round_robin import RoundRobin
+from .uncertainty import UncertaintySampling
+from .uniform import Uniform
+from .variance_reduction import VarianceReduction
+
+__all__ = ["make_policy", "policy_names", "registered_policies"]
+
+GROUP = "seqaudit.policies"
+_BUILT_IN: tuple[type[Policy], ...] = (
+    Uniform,
+    RoundRobin,
+    UncertaintySampling,
+    HighLogRatio,
+    AuditIndex,
+    LinearGain,
+    KnowledgeGradient,
+    OptimisticKG,
+    VarianceReduction,
+    Exact,
+)
+
+
+@cache
+def registered_policies() -> dict[str, type[Policy]]:
+    """Policy classes by name, built-in ones first.
+
+    Raises
+    ------
+    TypeError
+        When an entry point offers something that is not a policy class.
+    ValueError
+        When two packages claim one name.
+
+    Examples
+    --------
+    >>> registered_policies()["kg"].__name__
+    'KnowledgeGradient'
+    """
+    found: dict[str, type[Policy]] = {cls.name: cls for cls in _BUILT_IN}
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+        cls = entry.load()
+        if not (isinstance(cls, type) and issubclass(cls, Policy)):
+            raise TypeError(f"entry point {entry.name} = {entry.value} in {GROUP} is not a Policy class")
+        if entry.name in found:
+            raise ValueError(f"policy name {entry.name!r} is claimed by {found[entry.name]} and by {cls}")
+        found[entry.name] = cls
+    return found
+
+
+def policy_names() -> tuple[str, ...]:
+    """Names of all registered policies.
+
+    Examples
+    --------
+    >>> policy_names()[0]
+    'uniform'
+    """
+    return tuple(registered_policies())
+
+
+def make_policy(policy: str | Policy) -> Policy:
+    """Policy of a registered name with its default settings; a policy is passed through.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the nearest known one.
+
+    Examples
+    --------
+    >>> make_policy("kg")
+    KnowledgeGradient(ties='random')
+    """
+    if isinstance(policy, Policy):
+        return policy
+    known = registered_policies()
+    if policy not in known:
+        near = difflib.get_close_matches(str(policy), known, 1, cutoff=0.0)[0]
+        raise ValueError(f"policy {policy!r} is not known; did you mean {near!r}? (known: {', '.join(known)})")
+    return known[policy]()

@@ -1,0 +1,195 @@
+"""Ask and tell: labels bought from people, one question at a time.
+
+``ask`` names the item to label next; ``tell`` enters an answer. Answers may come late, in any order, from items that were
+never asked for, and more than once:
+
+- While an answer is outstanding its item counts as being labelled: it uses up budget and cap, and it is passed over as
+  long as another item can be asked. So several people can work at once.
+- Every answer that is entered counts against the budget, asked for or not.
+- An answer with an ``answer_id`` that is already known is ignored if it says the same, and refused if it does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dp.problem import Problem
+from ..posteriors.tails import tail
+from .board import Board, Seed, replication_keys
+from .policy import Policy
+from .registry import make_policy
+
+__all__ = ["BudgetSpent", "Session"]
+
+_VERSION = 1
+
+
+class BudgetSpent(ValueError):
+    """No label is left to ask for."""
+
+
+class Session:
+    """A labelling session of one policy on one problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    policy : Policy or registered name
+    seed : int, SeedSequence or Generator
+        Breaks ties; the same answers in the same order then give the same questions.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> session = sa.Session(sa.Problem([0.5, 0.7], budget=2), "variance-reduction", seed=7)
+    >>> i = session.ask()
+    >>> session.tell(i, 1)
+    >>> session.remaining
+    1
+    """
+
+    def __init__(self, problem: Problem, policy: str | Policy, *, seed: Seed) -> None:
+        self.problem, self.policy = problem, make_policy(policy)
+        _, keys = replication_keys(seed, 1)
+        self._board = Board(problem, self.policy, keys)
+        self._pending = np.zeros(problem.size, dtype=np.int64)
+        self._asked = 0
+        self._events: list[list[Any]] = []
+        self._answers: dict[str, tuple[int, int]] = {}
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Labels entered of each item, shape (N,)."""
+        return self._board.counts[0].copy()
+
+    @property
+    def wins(self) -> NDArray[np.int64]:
+        """Wins among them, shape (N,)."""
+        return self._board.wins[0].copy()
+
+    @property
+    def outstanding(self) -> NDArray[np.int64]:
+        """Questions asked and not yet answered, by item, shape (N,)."""
+        return self._pending.copy()
+
+    @property
+    def remaining(self) -> int:
+        """Questions that can still be asked."""
+        return self.problem.labels - int(self._board.counts.sum()) - int(self._pending.sum())
+
+    @property
+    def tail(self) -> NDArray[np.float64]:
+        """P(alpha > t) of each item now, shape (N,)."""
+        a, b = self.problem.prior.T
+        return tail(a + self.wins, b + (self.counts - self.wins), self.problem.threshold)
+
+    def decisions(self) -> NDArray[np.bool_]:
+        """Whether each item would be declared learnable now, shape (N,)."""
+        return self.problem.utility.decide(self.tail)
+
+    def ask(self) -> int:
+        """Item to label next.
+
+        Raises
+        ------
+        BudgetSpent
+            When the budget, or every item's cap, is used up by answers and outstanding questions.
+        """
+        room = self._board.counts[0] + self._pending < self.problem.cap
+        if self.remaining < 1 or not room.any():
+            raise BudgetSpent(f"the budget of {self.problem.budget} labels is spent: {int(self._board.counts.sum())} "
+                              f"entered, {int(self._pending.sum())} outstanding")
+        quiet = room & (self._pending == 0)
+        item = int(self._board.choose(self._asked, (quiet if quiet.any() else room)[None, :])[0])
+        self._asked += 1
+        self._pending[item] += 1
+        self._events.append(["ask", item])
+        return item
+
+    def tell(self, item: int, label: int, *, answer_id: str | None = None) -> None:
+        """Enter an answer.
+
+        Parameters
+        ----------
+        item : int
+            From 0.
+        label : {0, 1}
+        answer_id : str, optional
+            Makes a repeated answer harmless.
+
+        Raises
+        ------
+        ValueError
+            For an item or label that does not exist, an item whose cap is reached, or an answer that contradicts an
+            earlier one of the same ``answer_id``.
+        BudgetSpent
+            When the whole budget has been entered already.
+        """
+        if isinstance(item, bool) or not isinstance(item, (int, np.integer)) or not 0 <= item < self.problem.size:
+            raise ValueError(f"item is {item!r}; allowed: 0 to {self.problem.size - 1}")
+        if label not in (0, 1):
+            raise ValueError(f"label of {self.problem.name[item]} is {label!r}; allowed: 0 and 1")
+        answer = (int(item), int(label))
+        if answer_id is not None and answer_id in self._answers:
+            if self._answers[answer_id] != answer:
+                known, said = self._answers[answer_id]
+                raise ValueError(f"answer {answer_id!r} was label {said} for {self.problem.name[known]} and is now label "
+                                 f"{label} for {self.problem.name[item]}")
+            return
+        if self._board.counts[0].sum() >= self.problem.labels:
+            raise BudgetSpent(f"the budget of {self.problem.budget} labels is spent; a label for "
+                              f"{self.problem.name[item]} is one too many")
+        if self._board.counts[0, item] >= self.problem.cap[item]:
+            raise ValueError(f"{self.problem.name[item]} has its {self.problem.cap[item]} labels already")
+        self._board.record(np.array([0]), np.array([item]), np.array([label]))
+        self._pending[item] = max(0, self._pending[item] - 1)
+        # An unasked answer can take the place of a question that is out: then that question's answer will be refused.
+        self._events.append(["tell", *answer, answer_id])
+        if answer_id is not None:
+            self._answers[answer_id] = answer
+
+    def save(self, path: str | Path) -> None:
+        """Write everything asked and told, as JSON; the file appears whole or not at all."""
+        target = Path(path)
+        scratch = target.with_name(target.name + ".part")
+        text = json.dumps({
+            "format": "seqaudit-session", "version": _VERSION, "policy": self.policy.name,
+            "key": self._board.keys[0].tolist(), "events": self._events,
+        })
+        scratch.write_text(text, encoding="utf-8")
+        os.replace(scratch, target)
+
+    @classmethod
+    def load(cls, path: str | Path, problem: Problem, policy: str | Policy) -> Session:
+        """Take up a saved session where it was left.
+
+        Raises
+        ------
+        ValueError
+            For a file that is not a session, of another version, or of another policy.
+        """
+        try:
+            saved = json.loads(Path(path).read_text(encoding="utf-8"))
+            version, name = saved["version"], saved["policy"]
+            key, events = saved["key"], saved["events"]
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            raise ValueError(f"{path}: not a saved session") from None
+        session = cls(problem, policy, seed=0)
+        if version != _VERSION:
+            raise ValueError(f"{path}: session format {version}; this version reads {_VERSION}")
+        if name != session.policy.name:
+            raise ValueError(f"{path}: a session of policy {name!r}, not {session.policy.name!r}")
+        session._board.keys = np.array([key], dtype=np.uint64)
+        for kind, item, *rest in events:
+            if kind == "ask":
+                if session.ask() != item:
+                    raise ValueError(f"{path}: the session was not made with this problem and policy")
+            else:
+                session.tell(item, rest[0], answer_id=rest[1])
+        return session

@@ -1,0 +1,266 @@
+"""Compiled sweeps over the lattice: plain arrays in, plain arrays out.
+
+Every sweep handles blocks ``first..last`` of one layer, so that threads can share a layer, and releases the
+interpreter lock. Arguments that describe a layer are those of ``lattice.Layer``; ``after`` is the layer one label on.
+``mean[i, n, w]`` is the probability that item i's next label is a win.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+TIE = 1e-12
+
+
+@njit(cache=True, nogil=True)
+def compositions(total, cap, out):
+    """Fill ``out`` with all ways to split ``total`` labels within ``cap``, in lexicographic order."""
+    items = cap.size
+    room = np.zeros(items + 1, dtype=np.int64)
+    for i in range(items - 1, -1, -1):
+        room[i] = room[i + 1] + cap[i]
+    n = np.zeros(items, dtype=np.int64)
+    rest = total
+    for i in range(items):
+        n[i] = max(0, rest - room[i + 1])
+        rest -= n[i]
+    for row in range(out.shape[0]):
+        out[row] = n
+        # Next in order: raise the rightmost item that can grow at the expense of those behind it.
+        rest = 0
+        for i in range(items - 1, -1, -1):
+            if rest > 0 and n[i] < cap[i]:
+                n[i] += 1
+                rest -= 1
+                for j in range(i + 1, items):
+                    n[j] = max(0, rest - room[j + 1])
+                    rest -= n[j]
+                break
+            rest += n[i]
+
+
+@njit(cache=True, nogil=True)
+def rank(n, cumulative):
+    """Lexicographic position of a composition: at each item, count those with a smaller entry there."""
+    rest = 0
+    for i in range(n.size):
+        rest += n[i]
+    position = 0
+    for i in range(n.size - 1):
+        position += cumulative[i + 1, rest]
+        if n[i] <= rest:
+            position -= cumulative[i + 1, rest - n[i]]
+        rest -= n[i]
+    return position
+
+
+@njit(cache=True, nogil=True)
+def successors(composition, cap, cumulative, out):
+    """Block number, one layer on, after one more label of each item; left alone where the cap is reached."""
+    for row in range(composition.shape[0]):
+        n = composition[row].copy()
+        for i in range(n.size):
+            if n[i] < cap[i]:
+                n[i] += 1
+                out[row, i] = rank(n, cumulative)
+                n[i] -= 1
+
+
+@njit(cache=True, nogil=True)
+def advance(w, n):
+    """Next win vector of a block, the last item's wins running fastest."""
+    for j in range(w.size - 1, -1, -1):
+        if w[j] < n[j]:
+            w[j] += 1
+            return
+        w[j] = 0
+
+
+@njit(cache=True, nogil=True)
+def terminal(first, last, composition, offset, payoff, out):
+    """Values of the last layer: the sum of the items' payoffs."""
+    w = np.zeros(composition.shape[1], dtype=np.int64)
+    for c in range(first, last):
+        n = composition[c]
+        w[:] = 0
+        for k in range(offset[c], offset[c + 1]):
+            total = 0.0
+            for i in range(w.size):
+                total += payoff[i, n[i], w[i]]
+            out[k] = total
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def strides(n, grown, out):
+    """Strides of the block n + e_grown (of n itself for grown = -1)."""
+    step = 1
+    for j in range(n.size - 1, -1, -1):
+        out[j] = step
+        step *= n[j] + (2 if j == grown else 1)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "nnan", "nsz"})
+def optimal(first, last, composition, offset, successor, after_offset, after, mean, out):
+    """V(n, w) = max_i mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w), a row of the last item's wins at a time."""
+    items = composition.shape[1]
+    z = items - 1
+    w = np.zeros(items, dtype=np.int64)
+    loss = np.zeros(items, dtype=np.int64)
+    win = np.zeros(items, dtype=np.int64)
+    step = np.zeros((items, items), dtype=np.int64)
+    for c in range(first, last):
+        n = composition[c]
+        length = n[z] + 1
+        rows = (offset[c + 1] - offset[c]) // length
+        w[:] = 0
+        for i in range(items):
+            if successor[c, i] >= 0:
+                strides(n, i, step[i])
+                loss[i] = after_offset[successor[c, i]]
+                win[i] = loss[i] + step[i, i]
+        at = offset[c]
+        for _ in range(rows):
+            row = out[at : at + length]
+            fresh = True
+            if successor[c, z] >= 0:
+                ahead = after[loss[z] : loss[z] + length + 1]
+                mu = mean[z, n[z], :length]
+                for k in range(length):
+                    row[k] = ahead[k] + mu[k] * (ahead[k + 1] - ahead[k])
+                fresh = False
+            for i in range(z):
+                if successor[c, i] >= 0:
+                    down = after[loss[i] : loss[i] + length]
+                    up = after[win[i] : win[i] + length]
+                    m = mean[i, n[i], w[i]]
+                    if fresh:
+                        for k in range(length):
+                            row[k] = down[k] + m * (up[k] - down[k])
+                        fresh = False
+                    else:
+                        for k in range(length):
+                            value = down[k] + m * (up[k] - down[k])
+                            row[k] = value if value > row[k] else row[k]
+            at += length
+            # Odometer over the other items' wins; each successor's offsets follow by its own strides.
+            for j in range(z - 1, -1, -1):
+                if w[j] < n[j]:
+                    w[j] += 1
+                    for i in range(items):
+                        loss[i] += step[i, j]
+                        win[i] += step[i, j]
+                    break
+                for i in range(items):
+                    loss[i] -= w[j] * step[i, j]
+                    win[i] -= w[j] * step[i, j]
+                w[j] = 0
+
+
+@njit(cache=True, nogil=True)
+def label_value(i, n, w, block, step, after, mean):
+    """mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w), given where the block n + e_i begins."""
+    at = block
+    for j in range(w.size):
+        at += w[j] * step[i, j]
+    return after[at] + mean[i, n[i], w[i]] * (after[at + step[i, i]] - after[at])
+
+
+@njit(cache=True, nogil=True)
+def mark_optimal(first, last, composition, offset, successor, after_offset, after, mean, scale, value, mask):
+    """Set bit i of ``mask`` where labelling item i reaches V(n, w), within rounding of values of size ``scale``."""
+    items = composition.shape[1]
+    w = np.zeros(items, dtype=np.int64)
+    step = np.zeros((items, items), dtype=np.int64)
+    for c in range(first, last):
+        n = composition[c]
+        w[:] = 0
+        for i in range(items):
+            strides(n, i, step[i])
+        for k in range(offset[c], offset[c + 1]):
+            bits = np.uint64(0)
+            level = value[k] - TIE * max(abs(value[k]), scale)
+            for i in range(items):
+                if successor[c, i] >= 0:
+                    if label_value(i, n, w, after_offset[successor[c, i]], step, after, mean) >= level:
+                        bits |= np.uint64(1) << np.uint64(i)
+            mask[k] = bits
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def follow_index(first, last, composition, offset, successor, after_offset, after, mean, index, scale, average, out):
+    """Value of labelling the item of largest index; ties averaged, or given to the first item."""
+    items = composition.shape[1]
+    w = np.zeros(items, dtype=np.int64)
+    step = np.zeros((items, items), dtype=np.int64)
+    for c in range(first, last):
+        n = composition[c]
+        w[:] = 0
+        for i in range(items):
+            strides(n, i, step[i])
+        for k in range(offset[c], offset[c + 1]):
+            best = -np.inf
+            for i in range(items):
+                if successor[c, i] >= 0:
+                    best = max(best, index[i, n[i], w[i]])
+            level = best - TIE * max(abs(best), scale)
+            total = 0.0
+            tied = 0
+            for i in range(items):
+                if successor[c, i] >= 0 and index[i, n[i], w[i]] >= level:
+                    total += label_value(i, n, w, after_offset[successor[c, i]], step, after, mean)
+                    tied += 1
+                    if not average:
+                        break
+            out[k] = total / tied
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def follow_mask(first, last, composition, offset, successor, after_offset, after, mean, mask, average, out):
+    """Value of labelling an item whose bit is set in ``mask``: averaged over them, or the first."""
+    items = composition.shape[1]
+    w = np.zeros(items, dtype=np.int64)
+    step = np.zeros((items, items), dtype=np.int64)
+    for c in range(first, last):
+        n = composition[c]
+        w[:] = 0
+        for i in range(items):
+            strides(n, i, step[i])
+        for k in range(offset[c], offset[c + 1]):
+            total = 0.0
+            tied = 0
+            for i in range(items):
+                if mask[k] & (np.uint64(1) << np.uint64(i)):
+                    total += label_value(i, n, w, after_offset[successor[c, i]], step, after, mean)
+                    tied += 1
+                    if not average:
+                        break
+            out[k] = total / tied
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def stopping(mean, payoff, depth, price, value, labels):
+    """Single-item stopping: V = max(h, -price + mu V+ + (1-mu) V-); value and expected labels at the root.
+
+    ``value`` and ``labels`` are scratch rows of length depth + 1. Ties stop, so the labels are the fewest that an
+    optimal rule buys, and minus their number is a subgradient of the root value in the price.
+    """
+    for w in range(depth + 1):
+        value[w] = payoff[depth, w]
+        labels[w] = 0.0
+    for n in range(depth - 1, -1, -1):
+        for w in range(n + 1):
+            m = mean[n, w]
+            go = value[w] + m * (value[w + 1] - value[w]) - price
+            stop = payoff[n, w]
+            if go > stop:
+                labels[w] = 1.0 + labels[w] + m * (labels[w + 1] - labels[w])
+                value[w] = go
+            else:
+                labels[w] = 0.0
+                value[w] = stop
+    return value[0], labels[0]

@@ -1,0 +1,172 @@
+r"""Upper bounds on what any policy can earn.
+
+*Lagrangian.* Buy labels at a price lambda each instead of from a budget of K. The items then come apart, and
+
+    L(lambda) = lambda K + sum_i V_i(lambda),
+    V_i(lambda) = max over stopping rules of E[ v_i h(p_i) - lambda * labels bought ]
+
+is at least the optimum for every lambda >= 0, because a policy for the budget is feasible in the relaxed problem
+(Whittle 1988; Hawkins 2003; Adelman and Mersereau 2008). L is convex and piecewise linear; a slope is K minus the expected
+labels that the stopping rules buy. Its minimum is found exactly by intersecting tangents from both sides (Kelley's
+cutting planes in one dimension), safeguarded by bisection.
+
+*Clairvoyant.* Someone who is told every indicator 1{alpha_i > t_i} earns sum_i v_i [p_i h(1) + (1 - p_i) h(0)], which no
+policy can beat as long as h lies below the chord from h(0) to h(1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _kernels
+from .lattice import ProblemTooLarge, available_memory
+from .problem import Problem
+from .states import states_of_item
+
+__all__ = ["UpperBound", "upper_bound"]
+
+Floats = NDArray[np.float64]
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class UpperBound:
+    """An upper bound on the value of every policy.
+
+    Attributes
+    ----------
+    kind : str
+    value : float
+    price : float or None
+        Best price of a label (Lagrangian only).
+    labels : float or None
+        Labels that the relaxed problem buys in expectation at that price: at most the budget, and with ties bought
+        at least the budget.
+    """
+
+    kind: str
+    value: float
+    price: float | None = None
+    labels: float | None = None
+
+
+def upper_bound(problem: Problem, kind: Literal["lagrangian", "clairvoyant"] = "lagrangian") -> UpperBound:
+    """Bound the optimum from above.
+
+    Parameters
+    ----------
+    problem : Problem
+    kind : {"lagrangian", "clairvoyant"}
+
+    Returns
+    -------
+    UpperBound
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, or the clairvoyant bound of a callable utility that rises above its chord.
+    ProblemTooLarge
+        When the items' tables do not fit in memory.
+
+    Examples
+    --------
+    >>> problem = Problem([0.5, 0.5], budget=4)
+    >>> upper_bound(problem, "clairvoyant").value
+    2.0
+    >>> round(upper_bound(problem).value, 6)
+    1.59375
+    """
+    if kind == "clairvoyant":
+        return UpperBound("clairvoyant", _clairvoyant(problem))
+    if kind == "lagrangian":
+        return _lagrangian(problem)
+    raise ValueError(f"bound is {kind!r}; allowed: 'lagrangian', 'clairvoyant'")
+
+
+def _clairvoyant(problem: Problem) -> float:
+    grid = np.linspace(0.0, 1.0, 1001)
+    h = problem.utility(grid)
+    chord = grid * h[-1] + (1.0 - grid) * h[0]
+    if np.any(h > chord + _ROUNDING * max(1.0, float(np.abs(h).max()))):
+        worst = grid[int(np.argmax(h - chord))]
+        raise ValueError(f"utility rises above its chord at p = {worst:g}: knowing the truth would not pay, and the "
+                         "clairvoyant bound does not hold")
+    p = problem.prior_tail
+    return float(problem.weight @ (p * h[-1] + (1.0 - p) * h[0]))
+
+
+@dataclass(frozen=True)
+class _Tangent:
+    """L(price) and its slope there."""
+
+    price: float
+    value: float
+    slope: float
+
+
+def _lagrangian(problem: Problem) -> UpperBound:
+    kinds = _Kinds(problem)
+    budget = problem.labels
+    left = kinds.tangent(0.0, budget)
+    if left.slope >= 0:
+        return UpperBound("lagrangian", float(left.value), 0.0, float(budget - left.slope))
+    # A label is worth at most the spread of its item's payoffs: at a higher price nothing is bought.
+    right = kinds.tangent(2.0 * kinds.spread + 1e-300, budget)
+    # Each step meets the tangents of a slope below and a slope above zero. L is piecewise linear, so it stops exactly,
+    # when the meeting point lies on L; every second step bisects, lest the pieces be too many.
+    for k in range(200):
+        price = (right.value - left.value + left.slope * left.price - right.slope * right.price) / (
+            left.slope - right.slope
+        )
+        lowest = left.value + left.slope * (price - left.price)
+        best = min(left, right, key=lambda x: x.value)
+        if best.value - lowest <= 1e-15 * max(abs(lowest), 1e-300) or not left.price < price < right.price:
+            break
+        if k % 2:
+            price = 0.5 * (left.price + right.price)
+        middle = kinds.tangent(price, budget)
+        if middle.slope < 0:
+            left = middle
+        else:
+            right = middle
+        if middle.slope == 0:
+            break
+    best = min(left, right, key=lambda x: x.value)
+    return UpperBound("lagrangian", float(best.value), float(best.price), float(budget - best.slope))
+
+
+class _Kinds:
+    """Distinct items with their multiplicities: identical items share one stopping problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        rows = np.column_stack([problem.threshold, problem.weight, problem.prior, problem.cap])
+        _, first, self.count = np.unique(rows, axis=0, return_index=True, return_counts=True)
+        needed = 16 * int(((problem.cap[first] + 1.0) ** 2).sum())
+        if needed > available_memory():
+            raise ProblemTooLarge(
+                f"problem too large for the Lagrangian bound: {len(first)} different items need {needed / 2**30:.3g} GiB "
+                f"for their tables, {available_memory() / 2**30:.3g} GiB are available; use the clairvoyant bound"
+            )
+        self.tables = []
+        self.spread = 0.0
+        for i in first:
+            states = states_of_item(problem, int(i))
+            payoff = np.ascontiguousarray(states.payoff)
+            inside = payoff[np.tri(len(payoff), dtype=bool)]
+            self.spread = max(self.spread, float(inside.max() - inside.min()))
+            self.tables.append((np.ascontiguousarray(states.mean), payoff))
+        self.scratch = np.empty((2, int(problem.cap.max()) + 1))
+
+    def tangent(self, price: float, budget: int) -> _Tangent:
+        """L at a price, with a subgradient."""
+        value, bought = price * budget, 0.0
+        for count, (mean, payoff) in zip(self.count, self.tables, strict=True):
+            v, labels = _kernels.stopping(mean, payoff, len(mean) - 1, price, *self.scratch)
+            value += count * v
+            bought += count * labels
+        return _Tangent(price, value, budget - bought)

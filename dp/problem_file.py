@@ -1,0 +1,75 @@
+"""Problems as TOML files.
+
+Required keys: ``budget`` and either ``threshold`` or both ``c`` and ``beta``. Optional: ``weight``, ``prior``,
+``utility`` (a name or a table with ``name`` and parameters), ``cap``, ``name``. They mean what the keywords of
+``Problem`` and ``Problem.from_logratio`` mean.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from .problem import ProblemError
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+_KEYS = ("budget", "threshold", "c", "beta", "weight", "prior", "utility", "cap", "name")
+
+
+def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
+    """Keywords for ``Problem``, and a function that puts the file's name and line before a fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ProblemError([f"{path}: {error.strerror or error}"]) from None
+    except UnicodeDecodeError:
+        raise ProblemError([f"{path}: not a UTF-8 text file"]) from None
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProblemError([f"{path}: not valid TOML: {error}"]) from None
+
+    def where(fault: str) -> str:
+        field = "c" if fault.startswith(("log_ratio", "threshold")) and "c" in fields else re.split(r"\W", fault)[0]
+        match = re.search(rf"^\s*\[?\s*{re.escape(field)}\b", text, flags=re.MULTILINE)
+        line = f", line {text.count(chr(10), 0, match.end()) + 1}" if match else ""
+        return f"{path}{line}: {fault}"
+
+    faults = []
+    for key in fields:
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, 1)
+            faults.append(f"{key} is not a key" + (f"; did you mean {near[0]}?" if near else "")
+                          + f" (allowed: {', '.join(_KEYS)})")
+    if "budget" not in fields:
+        faults.append("the key budget is missing")
+    if ("threshold" in fields) == ("c" in fields):
+        faults.append("give the thresholds once: either threshold, or c and beta")
+    elif ("c" in fields) != ("beta" in fields):
+        faults.append("c and beta go together: threshold = sigma(beta c)")
+    if faults:
+        raise ProblemError([where(fault) for fault in faults])
+    return fields, where
+
+
+def write_problem(problem: Problem, path: Path) -> None:
+    """Write atomically: the file appears whole or not at all."""
+    fields: dict[str, Any] = {"budget": problem.budget}
+    if problem.beta is None:
+        fields["threshold"] = problem.threshold.tolist()
+    else:
+        fields |= {"c": problem.log_ratio.tolist(), "beta": problem.beta}
+    fields |= {"weight": problem.weight.tolist(), "prior": problem.prior.tolist(), "cap": problem.cap.tolist()}
+    fields |= {"name": list(problem.name), "utility": problem.utility.as_dict()}
+    scratch = path.with_name(path.name + ".part")
+    scratch.write_text(tomli_w.dumps(fields), encoding="utf-8")
+    os.replace(scratch, path)

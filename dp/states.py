@@ -1,0 +1,100 @@
+"""What an index policy sees: the belief about items, elementwise.
+
+Every field is an array of one broadcastable shape: the whole triangle of one item's label counts when a policy is
+valued exactly, the items' current states when it is simulated, a single state when a person asks what to label next.
+An index written as an elementwise formula of these fields therefore serves all three.
+
+With mu the mean, p the tail and J the jump, one more label leads to p+ = p + (1-mu) J with probability mu and to
+p- = p - mu J otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..posteriors.tails import jump, tail
+from ..posteriors.utilities import Utility
+from .problem import Problem
+
+__all__ = ["ItemStates", "states_at", "states_of_item"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ItemStates:
+    """Beliefs about items at given label counts; all arrays broadcast together.
+
+    Attributes
+    ----------
+    labels, wins : ndarray
+        Labels bought and wins among them.
+    mean : ndarray
+        Probability that the next label is a win.
+    tail : ndarray
+        P(alpha > t).
+    jump : ndarray
+        Tail after a win minus tail after a loss.
+    threshold, log_ratio, weight : ndarray
+        The item's constants.
+    utility : Utility
+        The problem's terminal utility h.
+    """
+
+    labels: Floats
+    wins: Floats
+    mean: Floats
+    tail: Floats
+    jump: Floats
+    threshold: Floats
+    log_ratio: Floats
+    weight: Floats
+    utility: Utility
+
+    @property
+    def tail_after_win(self) -> Floats:
+        """P(alpha > t) after one more win."""
+        return np.minimum(self.tail + (1.0 - self.mean) * self.jump, 1.0)
+
+    @property
+    def tail_after_loss(self) -> Floats:
+        """P(alpha > t) after one more loss."""
+        return np.maximum(self.tail - self.mean * self.jump, 0.0)
+
+    @property
+    def payoff(self) -> Floats:
+        """Weighted payoff v h(p) if no further label is bought."""
+        return self.weight * self.utility(self.tail)
+
+    @property
+    def payoff_after_win(self) -> Floats:
+        """Weighted payoff after one more win."""
+        return self.weight * self.utility(self.tail_after_win)
+
+    @property
+    def payoff_after_loss(self) -> Floats:
+        """Weighted payoff after one more loss."""
+        return self.weight * self.utility(self.tail_after_loss)
+
+
+def states_of_item(problem: Problem, i: int) -> ItemStates:
+    """States of one item over its triangle of label counts, arrays of shape (cap + 1, cap + 1); void where w > n."""
+    mean, p, step = problem.tables(i)
+    n = np.arange(len(mean), dtype=np.float64)
+    constants = (np.asarray(x[i]) for x in (problem.threshold, problem.log_ratio, problem.weight))
+    return ItemStates(n[:, None], n[None, :], mean, p, step, *constants, problem.utility)
+
+
+def states_at(problem: Problem, items: NDArray[np.int64], labels: Floats, wins: Floats) -> ItemStates:
+    """States of ``items`` at the given label counts; arrays of the broadcast shape."""
+    n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
+    a = problem.prior[items, 0] + w
+    b = problem.prior[items, 1] + (n - w)
+    t = problem.threshold[items]
+    return ItemStates(
+        n, w, a / (a + b), tail(a, b, t), jump(a, b, t), t, problem.log_ratio[items], problem.weight[items],
+        problem.utility,
+    )

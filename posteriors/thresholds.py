@@ -1,0 +1,145 @@
+r"""Thresholds: the preference rate that a comparison must clear to be learnable.
+
+A reference-conditioned optimiser (DPO, or RLHF with a KL penalty) of strength beta ranks the preferred
+output first exactly when the preference rate alpha satisfies
+
+    alpha > t = sigma(beta c),   c = log pi_ref(y_lose) - log pi_ref(y_win),
+
+so that ``dt/dbeta = c t (1 - t)``, and for c > 0 an item of rate alpha is learnable iff
+``beta < logit(alpha) / c`` (Chen et al. 2024; Lemma 2026, eqs. 17-20).
+
+The log-ratio c is estimated from a language model's log-probabilities. Long outputs have low
+probability whatever their merit, hence length normalisation; a reference may be over-confident, hence a
+temperature; and several references may be combined, by the mean of their log-probabilities (a geometric
+mean of probabilities) or by the log of their mean probability (a mixture).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit, logsumexp
+
+__all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
+
+Ensemble = Literal["mean-log", "log-mean"]
+Floats = NDArray[np.float64]
+
+
+def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, field: str) -> Floats:
+    values = np.asarray(logp, dtype=np.float64)
+    if not np.all(np.isfinite(values)):
+        where = tuple(int(k) for k in np.argwhere(~np.isfinite(values))[0])
+        raise ValueError(f"{field}[{', '.join(map(str, where))}] is {values[where]}; log-probabilities must be finite")
+    if values.ndim > 1:
+        values = values.mean(axis=0) if ensemble == "mean-log" else logsumexp(values, axis=0) - np.log(len(values))
+    if length is not None:
+        tokens = np.asarray(length, dtype=np.float64)
+        if not np.all(tokens > 0):
+            raise ValueError(f"length of {field}: every length must be positive, found {tokens[~(tokens > 0)].flat[0]}")
+        values = values / tokens
+    return np.asarray(values, dtype=np.float64)
+
+
+def log_ratio(
+    logp_win: ArrayLike,
+    logp_lose: ArrayLike,
+    *,
+    length_win: ArrayLike | None = None,
+    length_lose: ArrayLike | None = None,
+    temperature: float = 1.0,
+    ensemble: Ensemble = "mean-log",
+) -> Floats:
+    """Reference log-ratio c = log pi_ref(y_lose) - log pi_ref(y_win).
+
+    Parameters
+    ----------
+    logp_win, logp_lose : array_like, shape (N,) or (M, N)
+        Natural-log probabilities of the output that label 1 stands for and of the other one. A second,
+        leading axis holds the M members of an ensemble of references.
+    length_win, length_lose : array_like, shape (N,), optional
+        Tokens in each output; when given, the log-probabilities are divided by them (both or neither).
+    temperature : float
+        c is divided by it; above 1 it damps an over-confident reference.
+    ensemble : {"mean-log", "log-mean"}
+        Mean of the members' log-probabilities, or log of their mean probability. The members are
+        combined before the lengths divide: a length belongs to an output, not to a reference.
+
+    Returns
+    -------
+    ndarray, shape (N,)
+
+    Raises
+    ------
+    ValueError
+        For a log-probability that is not finite, a length or temperature that is not positive, one
+        length without the other, or an unknown ensemble rule.
+
+    Examples
+    --------
+    >>> log_ratio([-4.0, -1.0], [-1.0, -4.0], temperature=2.0)
+    array([ 1.5, -1.5])
+    """
+    if ensemble not in ("mean-log", "log-mean"):
+        raise ValueError(f"ensemble is {ensemble!r}; allowed: 'mean-log', 'log-mean'")
+    if not (np.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature is {temperature}; it must be positive and finite")
+    if (length_win is None) != (length_lose is None):
+        raise ValueError("length normalisation needs both length_win and length_lose")
+    win = _combine(logp_win, length_win, ensemble, "logp_win")
+    lose = _combine(logp_lose, length_lose, ensemble, "logp_lose")
+    return np.asarray((lose - win) / temperature)
+
+
+def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
+    """Learnability threshold t = sigma(beta c).
+
+    Parameters
+    ----------
+    log_ratio : array_like
+        Reference log-ratio c, any shape.
+    beta : float
+        Strength of the pull towards the reference; positive.
+
+    Examples
+    --------
+    >>> threshold([0.0, 2.0], beta=1.0).round(4)
+    array([0.5   , 0.8808])
+    """
+    if not (np.isfinite(beta) and beta > 0):
+        raise ValueError(f"beta is {beta}; it must be positive and finite")
+    return np.asarray(expit(beta * np.asarray(log_ratio, dtype=np.float64)))
+
+
+def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
+    """Derivative of the threshold in beta, c t (1 - t).
+
+    Examples
+    --------
+    >>> threshold_slope([0.0, 2.0], beta=1.0).round(4)
+    array([0.   , 0.21])
+    """
+    t = threshold(log_ratio, beta)
+    return np.asarray(np.asarray(log_ratio, dtype=np.float64) * t * (1.0 - t))
+
+
+def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
+    """Supremum of the betas at which an item of known rate is learnable: logit(rate) / c for c > 0.
+
+    For c <= 0 the reference already agrees: the answer is ``inf`` when rate >= 1/2, and ``nan`` when
+    rate < 1/2, where larger betas help and the learnable set is not an interval from 0. For c > 0 and
+    rate <= 1/2 no beta will do and the answer is 0.
+
+    Examples
+    --------
+    >>> largest_learnable_beta([2.0, -1.0], [0.9, 0.6]).round(4)
+    array([1.0986,    inf])
+    """
+    c, alpha = np.broadcast_arrays(np.asarray(log_ratio, dtype=np.float64), np.asarray(rate, dtype=np.float64))
+    if not np.all((alpha >= 0) & (alpha <= 1)):
+        raise ValueError("rate must lie between 0 and 1")
+    agree = np.where(alpha >= 0.5, np.inf, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(c > 0, np.maximum(logit(alpha) / c, 0.0), agree))
