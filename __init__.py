@@ -9,5 +9,6 @@
 """
 
 from .bandits import *  # noqa: F403
+from .benchmarks import *  # noqa: F403
 from .dp import *  # noqa: F403
 from .posteriors import *  # noqa: F403

@@ -33,6 +33,8 @@ def replication_keys(seed: Seed, replications: int) -> tuple[list[np.random.Seed
         seed = int(seed.integers(2**63))
     if isinstance(seed, (int, np.integer)):
         root = np.random.SeedSequence(int(seed))
+    elif not isinstance(seed, np.random.SeedSequence):
+        raise ValueError(f"seed is {seed!r}; it must be a whole number, a SeedSequence or a Generator")
     else:
         root = np.random.SeedSequence(entropy=seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
     children = root.spawn(replications)
@@ -60,9 +62,7 @@ class Board:
         self._out = np.empty(len(keys), dtype=np.int64)
         self._scores: NDArray[np.float64] | None = None
         if isinstance(policy, IndexPolicy):
-            first = policy.scores(problem, self.counts[:1], self.wins[:1])
-            self._refuse_nan(first, np.arange(problem.size))
-            self._scores = np.repeat(first, len(keys), axis=0)
+            self._scores = np.repeat(self._all_scores(self.counts[:1], self.wins[:1]), len(keys), axis=0)
 
     def choose(self, step: int, usable: NDArray[np.bool_] | None = None) -> Ints:
         """Next item of each replication, shape (R,); -1 where nothing can be labelled.
@@ -71,7 +71,7 @@ class Board:
         """
         scores = self._scores
         if scores is None:
-            scores = np.ascontiguousarray(self.policy.scores(self.problem, self.counts, self.wins), dtype=np.float64)
+            scores = self._all_scores(self.counts, self.wins)
         allowed = self._usable if usable is None else self._usable & usable
         first = self.policy.ties == "first"
         _kernels.choose(scores, allowed, self._scale, first, step, self.keys, self._out)
@@ -89,8 +89,15 @@ class Board:
             self._refuse_nan(fresh, items)
             self._scores[rows, items] = fresh
 
+    def _all_scores(self, counts: Ints, wins: Ints) -> NDArray[np.float64]:
+        scores = np.ascontiguousarray(self.policy.scores(self.problem, counts, wins), dtype=np.float64)
+        if scores.shape != counts.shape:
+            raise ValueError(f"{self.policy.name}: scores have shape {scores.shape}; it must be {counts.shape}")
+        self._refuse_nan(scores, np.arange(self.problem.size))
+        return scores
+
     def _refuse_nan(self, scores: NDArray[np.float64], items: Ints) -> None:
-        bad = np.flatnonzero(~np.isfinite(scores.reshape(-1)))
+        bad = np.flatnonzero(~np.isfinite(scores))
         if bad.size:
-            name = self.problem.name[int(items[bad[0]])]
-            raise ValueError(f"{self.policy.name}: index of {name} is {scores.reshape(-1)[bad[0]]}; it must be finite")
+            name = self.problem.name[int(np.broadcast_to(items, scores.shape).flat[bad[0]])]
+            raise ValueError(f"{self.policy.name}: score of {name} is {scores.flat[bad[0]]}; it must be finite")

@@ -81,7 +81,7 @@ class Session:
     @property
     def remaining(self) -> int:
         """Questions that can still be asked."""
-        return self.problem.labels - int(self._board.counts.sum()) - int(self._pending.sum())
+        return max(0, self.problem.labels - int(self._board.counts.sum()) - int(self._pending.sum()))
 
     @property
     def tail(self) -> NDArray[np.float64]:
@@ -176,20 +176,23 @@ class Session:
         """
         try:
             saved = json.loads(Path(path).read_text(encoding="utf-8"))
-            version, name = saved["version"], saved["policy"]
-            key, events = saved["key"], saved["events"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            version, name, events = saved["version"], saved["policy"], saved["events"]
+            keys = np.array(saved["key"], dtype=np.uint64).reshape(1, 2)
+        except (ValueError, OverflowError, KeyError, TypeError):
             raise ValueError(f"{path}: not a saved session") from None
         session = cls(problem, policy, seed=0)
         if version != _VERSION:
             raise ValueError(f"{path}: session format {version}; this version reads {_VERSION}")
         if name != session.policy.name:
             raise ValueError(f"{path}: a session of policy {name!r}, not {session.policy.name!r}")
-        session._board.keys = np.array([key], dtype=np.uint64)
-        for kind, item, *rest in events:
-            if kind == "ask":
-                if session.ask() != item:
-                    raise ValueError(f"{path}: the session was not made with this problem and policy")
-            else:
-                session.tell(item, rest[0], answer_id=rest[1])
+        session._board.keys = keys
+        try:
+            for kind, item, *rest in events:
+                if kind == "ask":
+                    if session.ask() != item:
+                        raise ValueError("another item would be asked for")
+                else:
+                    session.tell(item, rest[0], answer_id=rest[1])
+        except (ValueError, TypeError, IndexError) as error:
+            raise ValueError(f"{path}: the session was not made with this problem and policy: {error}") from None
         return session

@@ -83,7 +83,7 @@ class Lattice:
     def _layer_sizes(self, per_item: int) -> list[int]:
         """Coefficients of prod_i sum_{n <= cap_i} (n + 1)^per_item x^n, in exact integers."""
         sizes = [1] + [0] * self.depth
-        for cap in self.cap.tolist():
+        for cap in self.cap[self.cap > 0].tolist():
             # (1-x)^-2 and (1-x)^-1 as running sums; caps subtract the shifted remainder of the series.
             if per_item:
                 shifted = [0] * (cap + 1) + sizes
@@ -126,17 +126,27 @@ class Lattice:
 
     def require(self, bytes_kept: int = 0) -> None:
         """Raise ``ProblemTooLarge`` unless a sweep fits in memory; nothing is allocated."""
-        items = len(self.cap)
-        # Layers are counted in exact integers, N K additions; far beyond any memory a cheap lower bound decides.
-        floor = BYTES * (int(self.cap.max()) + 1) ** 2 * 3 * items
         available = available_memory()
-        needed = floor if floor > available else self.bytes_needed(bytes_kept)
+        states = self._at_least(available)
+        needed = states * BYTES
+        if needed <= available:
+            states, needed = self.states, self.bytes_needed(bytes_kept)
         if needed > available:
-            states = f"{self.states:.3g} states" if items * self.depth <= 10**6 else f"{items} items"
             raise ProblemTooLarge(
-                f"problem too large for an exact solution: {states} need {_size(needed)} of memory, "
-                f"{_size(available)} are available; use simulate for a policy's value and upper_bound for the optimum's"
+                f"problem too large for an exact solution: at least {_scientific(states)} states and {_size(needed)} of "
+                f"memory are needed, {_size(available)} are available; use simulate for a policy's value and upper_bound "
+                "for what the optimum cannot exceed"
             )
+
+    def _at_least(self, available: int) -> int:
+        """Cheap lower bound on the states: those of the first few items and labels, until they decide."""
+        states = 0
+        for items, depth in ((2, 1000), (4, 1000), (8, 1000), (16, 1000), (32, 1000)):
+            cap = self.cap[self.cap > 0][:items]
+            states = Lattice(cap, min(self.depth, int(cap.sum()), depth)).states
+            if items >= len(self.cap) or states > available * 10**9:
+                break
+        return states
 
     @cached_property
     def _cumulative(self) -> Ints:
@@ -165,6 +175,10 @@ class Lattice:
     def rank(self, composition: Ints) -> int:
         """Position of a composition in its layer."""
         return int(_kernels.rank(np.ascontiguousarray(composition, dtype=np.int64), self._cumulative))
+
+
+def _scientific(count: int) -> str:
+    return f"{count:.3g}" if count < 10**300 else f"1e{len(str(count)) - 1}"
 
 
 def _size(count: int) -> str:

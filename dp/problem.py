@@ -7,7 +7,7 @@ labels are bought, one at a time (fewer only if every item's labels run out); th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +25,8 @@ __all__ = ["Problem", "ProblemError"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _SHOWN = 20
+# Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
+_MOST_LABELS = 10**9
 
 
 class ProblemError(ValueError):
@@ -123,13 +125,20 @@ class Problem:
         c = None if log_ratio is None else _vector("log_ratio", log_ratio, size, faults)
         if c is not None:
             refuse("log_ratio", c, np.isfinite(c), "finite")
-        if (c is None) != (beta is None):
-            faults.append("log_ratio and beta go together: threshold = sigma(beta log_ratio)")
-        elif c is not None and not faults and not np.allclose(threshold_of(c, beta or 0.0), t, rtol=1e-12, atol=0):
-            faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
+        if c is None or beta is None:
+            if (c is None) != (beta is None):
+                faults.append("log_ratio and beta go together: threshold = sigma(beta log_ratio)")
+        else:
+            try:
+                implied = threshold_of(c, beta)
+            except ValueError as error:
+                faults.append(str(error))
+            else:
+                if not faults and not np.allclose(implied, t, rtol=1e-12, atol=0):
+                    faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
         whole = _whole(budget)
-        if whole is None or whole < 1:
-            faults.append(f"budget is {budget!r}; it must be a whole number of labels, at least 1")
+        if whole is None or not 1 <= whole <= _MOST_LABELS:
+            faults.append(f"budget is {budget!r}; it must be a whole number of labels, at least 1 and at most 10**9")
             whole = 1
         room = np.full(size, whole, dtype=np.int64)
         if cap is not None:
@@ -173,11 +182,20 @@ class Problem:
         >>> Problem.from_logratio([0.0, 2.0], beta=1.0, budget=5).threshold.round(3)
         array([0.5  , 0.881])
         """
+        faults: list[str] = []
+        ratio = _vector("log_ratio", c, None, faults)
         try:
-            t = threshold_of(c, beta)
+            t = threshold_of(ratio, beta)
         except ValueError as error:
-            raise ProblemError([str(error)]) from None
-        return cls(t, budget, log_ratio=c, beta=beta, **fields)
+            faults.append(str(error))
+        if faults:
+            # A stand-in for the thresholds, so that the other fields' faults are named as well.
+            try:
+                cls(np.full(len(ratio), 0.5), budget, **fields)
+            except ProblemError as error:
+                faults += error.faults
+            raise ProblemError(faults)
+        return cls(t, budget, log_ratio=ratio, beta=beta, **fields)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -297,10 +315,10 @@ def _names(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[st
     default = tuple(f"item {i + 1}" for i in range(size))
     if name is None:
         return default
-    if isinstance(name, str) or not all(isinstance(x, str) and x for x in name):
+    names = tuple(name) if isinstance(name, Iterable) and not isinstance(name, str) else ()
+    if not all(isinstance(x, str) and x for x in names) or (not names and size):
         faults.append(f"name is {name!r}; it must be a list of non-empty strings")
         return default
-    names = tuple(name)
     if len(names) != size:
         faults.append(f"name has {len(names)} entries; it must have one for each of the {size} items")
         return default

@@ -112,6 +112,6 @@ def mean_and_jump(a, b, t, mean, jump):
 
 
 def flat(*arrays):
-    """Broadcast to float64 and flatten: the kernels above see one signature only."""
+    """Broadcast to float64 and flatten; copies, since a read-only array would compile the kernels above once more."""
     broadcast = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in arrays))
-    return broadcast[0].shape, tuple(np.ascontiguousarray(x).reshape(-1) for x in broadcast)
+    return broadcast[0].shape, tuple(np.array(x, order="C").reshape(-1) for x in broadcast)

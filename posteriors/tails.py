@@ -111,7 +111,6 @@ def update(
     """
     shape, (p_, d_, x, y, z, label) = _kernels.flat(p, log_d, a, b, t, win)
     _check(x, y, z)
-    p_, d_ = p_.copy(), d_.copy()
     _kernels.update(p_, d_, x, y, z, label)
     return p_.reshape(shape), d_.reshape(shape)
 
@@ -124,9 +123,9 @@ def follow_labels(a: float, b: float, t: float, labels: ArrayLike) -> Floats:
     >>> follow_labels(1, 1, 0.5, [1, 0, 1]).round(4)
     array([0.75  , 0.5   , 0.6875])
     """
-    run = np.ascontiguousarray(labels, dtype=np.float64)
-    if not np.all((run == 0) | (run == 1)):
-        raise ValueError("labels must be 0 or 1")
+    run = np.array(labels, dtype=np.float64, ndmin=1)
+    if run.ndim != 1 or not np.all((run == 0) | (run == 1)):
+        raise ValueError("labels must be a run of zeros and ones")
     out = np.empty(run.size)
     _kernels.follow(float(tail(a, b, t)), float(log_step(a, b, t)), float(a), float(b), float(t), run, out)
     return out

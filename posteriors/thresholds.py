@@ -16,6 +16,7 @@ mean of probabilities) or by the log of their mean probability (a mixture).
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,11 @@ __all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"
 
 Ensemble = Literal["mean-log", "log-mean"]
 Floats = NDArray[np.float64]
+
+
+def _require_positive(field: str, value: float) -> None:
+    if not (isinstance(value, Real) and np.isfinite(value) and value > 0):
+        raise ValueError(f"{field} is {value!r}; it must be positive and finite")
 
 
 def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, field: str) -> Floats:
@@ -84,8 +90,7 @@ def log_ratio(
     """
     if ensemble not in ("mean-log", "log-mean"):
         raise ValueError(f"ensemble is {ensemble!r}; allowed: 'mean-log', 'log-mean'")
-    if not (np.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"temperature is {temperature}; it must be positive and finite")
+    _require_positive("temperature", temperature)
     if (length_win is None) != (length_lose is None):
         raise ValueError("length normalisation needs both length_win and length_lose")
     win = _combine(logp_win, length_win, ensemble, "logp_win")
@@ -108,8 +113,7 @@ def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     >>> threshold([0.0, 2.0], beta=1.0).round(4)
     array([0.5   , 0.8808])
     """
-    if not (np.isfinite(beta) and beta > 0):
-        raise ValueError(f"beta is {beta}; it must be positive and finite")
+    _require_positive("beta", beta)
     return np.asarray(expit(beta * np.asarray(log_ratio, dtype=np.float64)))
 
 
@@ -128,9 +132,10 @@ def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
 def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     """Supremum of the betas at which an item of known rate is learnable: logit(rate) / c for c > 0.
 
-    For c <= 0 the reference already agrees: the answer is ``inf`` when rate >= 1/2, and ``nan`` when
-    rate < 1/2, where larger betas help and the learnable set is not an interval from 0. For c > 0 and
-    rate <= 1/2 no beta will do and the answer is 0.
+    For c > 0 and rate <= 1/2 no beta will do and the answer is 0. For c = 0 the threshold is 1/2 at every
+    beta: ``inf`` when rate > 1/2, otherwise 0. For c < 0 the reference already agrees: ``inf`` when
+    rate >= 1/2, and ``nan`` when rate < 1/2, where larger betas help and the learnable set is not an
+    interval from 0.
 
     Examples
     --------
@@ -140,6 +145,7 @@ def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     c, alpha = np.broadcast_arrays(np.asarray(log_ratio, dtype=np.float64), np.asarray(rate, dtype=np.float64))
     if not np.all((alpha >= 0) & (alpha <= 1)):
         raise ValueError("rate must lie between 0 and 1")
-    agree = np.where(alpha >= 0.5, np.inf, np.nan)
+    agree = np.where((c < 0) & (alpha >= 0.5), np.inf, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(c > 0, np.maximum(logit(alpha) / c, 0.0), agree))
+        against = np.where(alpha > 0.5, logit(alpha) / np.abs(c), 0.0)
+    return np.asarray(np.where(c >= 0, against, agree))

@@ -269,7 +269,7 @@ def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Float
     if isinstance(spec, dict):
         parameters = dict(spec)
         name = parameters.pop("name", None)
-        if name not in _NAMED:
+        if not isinstance(name, str) or name not in _NAMED:
             raise ValueError(f"utility is {name!r}; allowed: {', '.join(_NAMED)}, or a callable")
         allowed = list(inspect.signature(_NAMED[name]).parameters)
         for key in parameters:

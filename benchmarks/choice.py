@@ -1,0 +1,62 @@
+"""Which policies take part: the ones asked for, or all registered ones that the problem allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..bandits.policy import Policy
+from ..bandits.registry import make_policy, policy_names
+from ..dp.evaluate import SupportsMasks
+from ..dp.lattice import Lattice, ProblemTooLarge
+from ..dp.problem import Problem
+
+__all__ = ["choose_policies"]
+
+MASK_BYTES = 8
+
+
+def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -> tuple[list[Policy], list[str]]:
+    """Policies to compare, and a line on each that was left out.
+
+    Parameters
+    ----------
+    problem : Problem
+    policies : sequence of names or policies, optional
+        Default: every registered one, without those that need an exact solution which the problem is too large for.
+        A policy that is asked for is never left out: if it cannot be had, that is an error where it is used.
+
+    Raises
+    ------
+    ValueError
+        For an unknown or repeated name, or an empty choice.
+    """
+    asked = policy_names() if policies is None else policies
+    chosen = [make_policy(p) for p in asked]
+    if not chosen:
+        raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")
+    labels = [label(p) for p in chosen]
+    for name in labels:
+        if labels.count(name) > 1:
+            raise ValueError(f"policy {name!r} is given {labels.count(name)} times")
+    if policies is not None:
+        return chosen, []
+    kept, remarks = [], []
+    for policy in chosen:
+        try:
+            if isinstance(policy, SupportsMasks):
+                Lattice.of(problem).require(bytes_kept=MASK_BYTES)
+            kept.append(policy)
+        except ProblemTooLarge as error:
+            remarks.append(f"{policy.name} left out: {error}")
+    return kept, remarks
+
+
+def label(policy: Policy) -> str:
+    """Name of a policy in tables, with its settings where they are not the usual ones."""
+    usual = type(policy)()
+    changed = [
+        f"{field}={getattr(policy, field)}"
+        for field in policy.__dataclass_fields__
+        if getattr(policy, field) != getattr(usual, field)
+    ]
+    return f"{policy.name}({', '.join(changed)})" if changed else policy.name

@@ -1,0 +1,304 @@
+"""The command line.
+
+Every command checks its input first and, on a fault, prints one clear line and exits with status 2. Long work shows a
+progress bar on a terminal and plain lines elsewhere, on standard error; results go to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ..dp.backward import solve as solve_problem
+from ..dp.problem import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="seqaudit",
+    help="Bayesian sequential design for scarce human labels.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished one is taken up again.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.callback()
+def _root() -> None:
+    """Bayesian sequential design for scarce human labels."""
+
+
+@app.command()
+def compare(
+    problem_file: Annotated[Path | None, typer.Argument(metavar="[PROBLEM.toml]", help="Default: a built-in one.")] = None,
+    policy: PolicyOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare policies with the exact optimum of a small problem."""
+    from .compare import comparison_rows, comparison_table
+    from .plots import plot_comparison
+    from .runs import RunFolder
+
+    problem = _read_problem(problem_file)
+    rows, remarks = comparison_rows(problem, policy)
+    names = [name for name, _ in rows]
+    folder = RunFolder(out, "compare", {"problem": _as_inputs(problem), "rows": names})
+    problem.to_toml(folder.path / "problem.toml")
+    done = []
+    with _progress("comparing", len(rows), folder.path) as advance:
+        for name, compute in rows:
+            part = folder.part(name, ".json")
+            if not part.exists():
+                folder.write(str(part.relative_to(folder.path)), json.dumps(compute()))
+            done.append(json.loads(part.read_text(encoding="utf-8")))
+            advance(name)
+    table = comparison_table(done, remarks)
+    folder.write("comparison.csv", table.to_csv(index=False))
+    plot_comparison(table, folder.path / "comparison.png", _headline(problem))
+    if as_json:
+        _print_json({"run": str(folder.path), "problem": _as_inputs(problem), "remarks": [*problem.check(), *remarks],
+                     "rows": _records(table)})
+        return
+    _print_remarks([*problem.check(), *remarks])
+    _print_table(
+        _headline(problem),
+        ["policy", "value", "share of possible gain", "regret", "seconds"],
+        [[r["policy"], f"{r['value']:.10f}", _percent(r["share"]), f"{r['regret']:+.2e}" if abs(r["regret"]) > 5e-13 else "0",
+          f"{r['seconds']:.2f}"] for r in _records(table)],
+    )
+    print(f"table, figure and inputs: {folder.path}")
+
+
+@app.command()
+def solve(
+    problem_file: Annotated[Path, typer.Argument(metavar="PROBLEM.toml")],
+    as_json: JsonOption = False,
+) -> None:
+    """Solve a small problem exactly."""
+    problem = _read_problem(problem_file)
+    with _progress("solving", 100, None) as advance:
+        shown = 0
+
+        def progress(states: int, total: int) -> None:
+            nonlocal shown
+            while shown < 100 * states // total:
+                shown += 1
+                advance(None)
+
+        solution = solve_problem(problem, progress=progress)
+    best = [problem.name[i] for i in solution.optimal_items()]
+    if as_json:
+        _print_json({
+            "problem": _as_inputs(problem), "value": solution.value, "prior_value": solution.prior_value,
+            "states": solution.states, "seconds": solution.seconds, "first": best, "remarks": problem.check(),
+        })
+        return
+    _print_remarks(problem.check())
+    print(f"problem          {_headline(problem)}")
+    print(f"optimal value    {solution.value:.12g}")
+    print(f"with no labels   {solution.prior_value:.12g}")
+    print(f"label first      {' or '.join(best)}")
+    print(f"states           {solution.states:,} in {solution.seconds:.2f} s")
+
+
+@app.command()
+def replay(
+    labels_file: Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")],
+    budget: Annotated[int, typer.Option(help="Votes that each policy buys.")],
+    items: Annotated[Path | None, typer.Option(help="Items file: log-probabilities, log-ratios or thresholds.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")] = None,
+    prior: Annotated[tuple[float, float], typer.Option(help="Beta prior of every item.")] = (1.0, 1.0),
+    utility: Annotated[str, typer.Option(help="Terminal utility.")] = "accuracy",
+    policy: PolicyOption = None,
+    replications: Annotated[int, typer.Option("--seeds", help="Independent shuffles of the pools.")] = 5,
+    seed: Annotated[int, typer.Option(help="Root of all randomness.")] = 7,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse items that the items file lacks.")] = False,
+    jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Spend a budget on real votes with every policy, and score the decisions against all votes."""
+    import xarray as xr
+
+    from .choice import choose_policies, label
+    from .labels import read_labels
+    from .plots import plot_replay
+    from .replay import problem_of_labels, replay_table
+    from .replay import replay as run
+    from .runs import RunFolder, fingerprint
+
+    dataset = read_labels(labels_file, items, strict=strict)
+    settings: dict[str, Any] = {"beta": beta, "threshold": threshold, "prior": prior, "utility": utility}
+    problem = problem_of_labels(dataset, budget, **settings)
+    chosen, _ = choose_policies(problem, policy)
+    if replications < 1:
+        raise ValueError(f"--seeds is {replications}; it must be at least 1")
+    names = [label(p) for p in chosen]
+    inputs = settings | {"labels": fingerprint(labels_file), "items": fingerprint(items) if items else None,
+                         "budget": budget, "replications": replications, "seed": seed, "policies": names}
+    folder = RunFolder(out, "replay", inputs)
+    remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
+    if dataset.unlabelled:
+        remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")
+    with _progress("replaying", len(names), folder.path) as advance:
+        finished = {}
+        for name in names:
+            if folder.part(name, ".nc").exists():
+                finished[name] = xr.load_dataset(folder.part(name, ".nc"), engine="h5netcdf")
+                advance(name)
+
+        def keep(name: str, part: xr.Dataset) -> None:
+            folder.write_netcdf(folder.part(name, ".nc"), part)
+            advance(name)
+
+        result = run(dataset, policy, budget=budget, seed=seed, replications=replications, n_jobs=jobs,
+                     finished=finished, on_policy=keep, **settings)
+    remarks += result.attrs["remarks"]
+    table = replay_table(result)
+    folder.write("replay.csv", table.to_csv(index=False))
+    headline = (f"{labels_file.name}: {problem.size} items, {problem.labels} of {dataset.n_labels} votes, "
+                f"{replications} shuffles, utility {problem.utility.name}")
+    plot_replay(result, folder.path / "replay.png", headline)
+    truth = {k: result.attrs[k] for k in ("true_mass", "true_override_mass", "total_weight")}
+    if as_json:
+        _print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, **truth, "rows": _records(table)})
+        return
+    _print_remarks(remarks)
+    many = replications > 1
+
+    def pm(r: dict[str, Any], key: str, digits: int) -> str:
+        error = r.get(f"{key}_se")
+        return f"{r[key]:.{digits}f}" + (f" ± {error:.{digits}f}" if many and error is not None else "")
+
+    slices = [str(s) for s in result["slice"].values]
+    shown = slices if 1 < len(slices) <= 4 else []
+    versus = "versus" in table
+    _print_table(
+        headline,
+        ["policy", "decided right", *(["against round-robin"] if versus else []), "decisive .05", "decisive .1",
+         "mass error", "override mass", *(f"labels {s}" for s in shown), "seconds"],
+        [[r["policy"], pm(r, "decision_accuracy", 4), *([pm(r, "versus", 4)] if versus else []), pm(r, "decisive_05", 4),
+          pm(r, "decisive_10", 4), pm(r, "mass_error", 1), pm(r, "override_mass", 1),
+          *(f"{r[f'labels_{s}']:.0f}" for s in shown), f"{r['seconds']:.1f}"] for r in _records(table)],
+    )
+    print(f"by all votes: mass {truth['true_mass']:.1f}, override mass {truth['true_override_mass']:.1f} of total weight "
+          f"{truth['total_weight']:.1f}; ± is one standard error over shuffles")
+    print(f"table, figure, curves and inputs: {folder.path}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; on bad input one line and exit status 2."""
+    try:
+        status = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except typer.Exit as stop:
+        status = stop.exit_code
+    except KeyboardInterrupt:
+        print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
+        status = 130
+    except typer.TyperException as error:
+        _fail(error.format_message())
+    except (ValueError, OSError, TypeError) as error:
+        _fail(str(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> None:
+    print(f"seqaudit: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _read_problem(path: Path | None) -> Problem:
+    if path is not None:
+        return Problem.from_toml(path)
+    with as_file(files("seqaudit.benchmarks") / "built_in.toml") as built_in:
+        return Problem.from_toml(built_in)
+
+
+def _as_inputs(problem: Problem) -> dict[str, Any]:
+    return {
+        "name": list(problem.name), "threshold": problem.threshold.tolist(), "weight": problem.weight.tolist(),
+        "prior": problem.prior.tolist(), "cap": problem.cap.tolist(), "budget": problem.budget,
+        "utility": problem.utility.as_dict(),
+    }
+
+
+def _headline(problem: Problem) -> str:
+    return f"{problem.size} items, {problem.labels} labels, utility {problem.utility.name}"
+
+
+@contextmanager
+def _progress(what: str, total: int, folder: Path | None) -> Iterator[Callable[[str | None], None]]:
+    """Bar on a terminal, a line for each named step elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        count = 0
+
+        def line(name: str | None) -> None:
+            nonlocal count
+            count += 1
+            if name is not None:
+                print(f"{what} {count}/{total}: {name}", file=sys.stderr, flush=True)
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda name: bar.update(task, advance=1, description=f"{what} {name or ''}".strip())
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.3f} %"
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    def plain(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {k: plain(v) for k, v in x.items()}
+        if isinstance(x, (list, tuple)):
+            return [plain(v) for v in x]
+        return None if isinstance(x, float) and not math.isfinite(x) else x
+
+    print(json.dumps(plain(value), indent=1, allow_nan=False))
+
+
+def _print_remarks(remarks: Sequence[str]) -> None:
+    for remark in remarks:
+        print(f"note: {remark}")
+
+
+def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2))
+    for k, name in enumerate(header):
+        table.add_column(name, justify="left" if k == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

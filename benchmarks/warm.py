@@ -1,0 +1,34 @@
+"""Compile every kernel once, so that worker processes find them in the cache: ``python -m seqaudit.benchmarks.warm``."""
+
+from __future__ import annotations
+
+from ..bandits.registry import make_policy, policy_names
+from ..bandits.simulate import simulate
+from ..dp.backward import solve
+from ..dp.bounds import upper_bound
+from ..dp.evaluate import evaluate
+from ..dp.problem import Problem
+from ..posteriors.tails import follow_labels, update
+
+__all__ = ["warm"]
+
+
+def warm() -> None:
+    """Call each compiled function with the types it is always called with.
+
+    Examples
+    --------
+    >>> warm()
+    """
+    problem = Problem([0.5, 0.7], budget=2)
+    solve(problem)
+    upper_bound(problem)
+    for name in policy_names():
+        evaluate(problem, make_policy(name))
+    simulate(problem, "kg", replications=2, seed=0)
+    follow_labels(1, 1, 0.5, [1, 0])
+    update(0.5, 0.0, 1, 1, 0.5, 1)
+
+
+if __name__ == "__main__":
+    warm()
