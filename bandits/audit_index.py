@@ -23,7 +23,7 @@ class AuditIndex(IndexPolicy):
     --------
     >>> import seqaudit as sa
     >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.AuditIndex()).value, 6)
-    1.602617
+    1.6112
     """
 
     name: ClassVar[str] = "audit-index"

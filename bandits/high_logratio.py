@@ -22,7 +22,7 @@ class HighLogRatio(IndexPolicy):
     --------
     >>> import seqaudit as sa
     >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.HighLogRatio()).value, 6)
-    1.279855
+    1.332772
     """
 
     name: ClassVar[str] = "high-logratio"

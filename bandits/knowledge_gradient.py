@@ -24,7 +24,7 @@ class KnowledgeGradient(GainPolicy):
     --------
     >>> import seqaudit as sa
     >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.KnowledgeGradient()).value, 6)
-    1.609583
+    1.595575
     """
 
     name: ClassVar[str] = "kg"

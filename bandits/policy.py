@@ -18,7 +18,7 @@ valued exactly, simulated, replayed and asked. Write one so:
 ...         return states.mean
 >>> import seqaudit as sa
 >>> sa.evaluate(sa.Problem([0.5, 0.7], budget=4), Boldest()).value
-1.3848857291666668
+1.5339116944444444
 
 and let ``seqaudit.bandits.conformance.check_policy(Boldest())`` try it. A package offers its policies to others through
 the entry-point group ``seqaudit.policies``.

@@ -23,7 +23,7 @@ class VarianceReduction(IndexPolicy):
     --------
     >>> import seqaudit as sa
     >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.VarianceReduction()).value, 6)
-    1.611667
+    1.6112
     """
 
     name: ClassVar[str] = "variance-reduction"

@@ -101,7 +101,26 @@ def strides(n, grown, out):
         step *= n[j] + (2 if j == grown else 1)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "nnan", "nsz"})
+@njit(cache=True, nogil=True)
+def turn(z, n, w, step, loss, win):
+    """Next row of a block: advance the wins of items 0..z-1; each successor's offsets follow by its own strides."""
+    for j in range(z - 1, -1, -1):
+        if w[j] < n[j]:
+            w[j] += 1
+            for i in range(z + 1):
+                loss[i] += step[i, j]
+                win[i] += step[i, j]
+            return
+        for i in range(z + 1):
+            loss[i] -= w[j] * step[i, j]
+            win[i] -= w[j] * step[i, j]
+        w[j] = 0
+
+
+_FAST = {"contract", "nnan", "nsz"}
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
 def optimal(first, last, composition, offset, successor, after_offset, after, mean, out):
     """V(n, w) = max_i mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w), a row of the last item's wins at a time."""
     items = composition.shape[1]
@@ -120,42 +139,86 @@ def optimal(first, last, composition, offset, successor, after_offset, after, me
                 strides(n, i, step[i])
                 loss[i] = after_offset[successor[c, i]]
                 win[i] = loss[i] + step[i, i]
+        has_last = successor[c, z] >= 0
+        mu = mean[z, n[z], :length]
         at = offset[c]
         for _ in range(rows):
             row = out[at : at + length]
-            fresh = True
-            if successor[c, z] >= 0:
+            if has_last:
                 ahead = after[loss[z] : loss[z] + length + 1]
-                mu = mean[z, n[z], :length]
                 for k in range(length):
                     row[k] = ahead[k] + mu[k] * (ahead[k + 1] - ahead[k])
-                fresh = False
+            else:
+                row[:] = -np.inf
             for i in range(z):
                 if successor[c, i] >= 0:
                     down = after[loss[i] : loss[i] + length]
                     up = after[win[i] : win[i] + length]
                     m = mean[i, n[i], w[i]]
-                    if fresh:
-                        for k in range(length):
-                            row[k] = down[k] + m * (up[k] - down[k])
-                        fresh = False
-                    else:
-                        for k in range(length):
-                            value = down[k] + m * (up[k] - down[k])
-                            row[k] = value if value > row[k] else row[k]
+                    for k in range(length):
+                        value = down[k] + m * (up[k] - down[k])
+                        row[k] = value if value > row[k] else row[k]
             at += length
-            # Odometer over the other items' wins; each successor's offsets follow by its own strides.
-            for j in range(z - 1, -1, -1):
-                if w[j] < n[j]:
-                    w[j] += 1
-                    for i in range(items):
-                        loss[i] += step[i, j]
-                        win[i] += step[i, j]
-                    break
-                for i in range(items):
-                    loss[i] -= w[j] * step[i, j]
-                    win[i] -= w[j] * step[i, j]
-                w[j] = 0
+            turn(z, n, w, step, loss, win)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_of_two(first, last, composition, offset, successor, after_offset, after, mean, out):
+    """The recursion of ``optimal`` for two items, both rows taken in one vectorised pass."""
+    for c in range(first, last):
+        if successor[c, 0] < 0 or successor[c, 1] < 0:
+            optimal(c, c + 1, composition, offset, successor, after_offset, after, mean, out)
+            continue
+        length = composition[c, 1] + 1
+        mu = mean[1, composition[c, 1], :length]
+        at, here, ahead = offset[c], after_offset[successor[c, 0]], after_offset[successor[c, 1]]
+        for w in range(composition[c, 0] + 1):
+            m = mean[0, composition[c, 0], w]
+            row = out[at : at + length]
+            last_item = after[ahead : ahead + length + 1]
+            down = after[here : here + length]
+            up = after[here + length : here + 2 * length]
+            for k in range(length):
+                x = last_item[k] + mu[k] * (last_item[k + 1] - last_item[k])
+                y = down[k] + m * (up[k] - down[k])
+                row[k] = x if x > y else y
+            at += length
+            here += length
+            ahead += length + 1
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_of_three(first, last, composition, offset, successor, after_offset, after, mean, out):
+    """The recursion of ``optimal`` for three items, all rows taken in one vectorised pass."""
+    for c in range(first, last):
+        if successor[c, 0] < 0 or successor[c, 1] < 0 or successor[c, 2] < 0:
+            optimal(c, c + 1, composition, offset, successor, after_offset, after, mean, out)
+            continue
+        n0, n1, length = composition[c, 0], composition[c, 1], composition[c, 2] + 1
+        mu = mean[2, composition[c, 2], :length]
+        at = offset[c]
+        # Where the present win vector stands in each successor; the second item's block has one more row per w0.
+        zero, one, two = after_offset[successor[c, 0]], after_offset[successor[c, 1]], after_offset[successor[c, 2]]
+        jump = (n1 + 1) * length
+        for w0 in range(n0 + 1):
+            m0 = mean[0, n0, w0]
+            for w1 in range(n1 + 1):
+                m1 = mean[1, n1, w1]
+                row = out[at : at + length]
+                last_item = after[two : two + length + 1]
+                down0, up0 = after[zero : zero + length], after[zero + jump : zero + jump + length]
+                down1, up1 = after[one : one + length], after[one + length : one + 2 * length]
+                for k in range(length):
+                    x = last_item[k] + mu[k] * (last_item[k + 1] - last_item[k])
+                    y = down0[k] + m0 * (up0[k] - down0[k])
+                    x = x if x > y else y
+                    y = down1[k] + m1 * (up1[k] - down1[k])
+                    row[k] = x if x > y else y
+                at += length
+                zero += length
+                one += length
+                two += length + 1
+            one += length
 
 
 @njit(cache=True, nogil=True)
@@ -191,31 +254,69 @@ def mark_optimal(first, last, composition, offset, successor, after_offset, afte
 
 @njit(cache=True, nogil=True)
 def follow_index(first, last, composition, offset, successor, after_offset, after, mean, index, scale, average, out):
-    """Value of labelling the item of largest index; ties averaged, or given to the first item."""
+    """Value of labelling the item of largest index; ties averaged, or given to the first item.
+
+    Along a row only the last item's index changes, so the others are ranked once a row. ``leader`` is their largest
+    index, and ``tied`` lists those that tie with it; where the last item is level with them, or so little ahead that
+    it may tie with some, the whole choice is made afresh.
+    """
     items = composition.shape[1]
+    z = items - 1
     w = np.zeros(items, dtype=np.int64)
+    loss = np.zeros(items, dtype=np.int64)
+    win = np.zeros(items, dtype=np.int64)
+    tied = np.zeros(items, dtype=np.int64)
     step = np.zeros((items, items), dtype=np.int64)
     for c in range(first, last):
         n = composition[c]
+        length = n[z] + 1
+        rows = (offset[c + 1] - offset[c]) // length
         w[:] = 0
         for i in range(items):
-            strides(n, i, step[i])
-        for k in range(offset[c], offset[c + 1]):
-            best = -np.inf
-            for i in range(items):
+            if successor[c, i] >= 0:
+                strides(n, i, step[i])
+                loss[i] = after_offset[successor[c, i]]
+                win[i] = loss[i] + step[i, i]
+        has_last = successor[c, z] >= 0
+        at = offset[c]
+        for _ in range(rows):
+            leader = -np.inf
+            for i in range(z):
                 if successor[c, i] >= 0:
-                    best = max(best, index[i, n[i], w[i]])
-            level = best - TIE * max(abs(best), scale)
-            total = 0.0
-            tied = 0
-            for i in range(items):
-                if successor[c, i] >= 0 and index[i, n[i], w[i]] >= level:
-                    total += label_value(i, n, w, after_offset[successor[c, i]], step, after, mean)
-                    tied += 1
-                    if not average:
-                        break
-            out[k] = total / tied
-            advance(w, n)
+                    leader = max(leader, index[i, n[i], w[i]])
+            size = 0
+            level = leader - TIE * max(abs(leader), scale)
+            for i in range(z):
+                if successor[c, i] >= 0 and index[i, n[i], w[i]] >= level and (average or size == 0):
+                    tied[size] = i
+                    size += 1
+            for k in range(length):
+                last_index = index[z, n[z], k] if has_last else -np.inf
+                room = TIE * max(abs(last_index), scale)
+                if has_last and last_index - room > leader:
+                    down = after[loss[z] + k]
+                    out[at + k] = down + mean[z, n[z], k] * (after[loss[z] + k + 1] - down)
+                elif last_index < level:
+                    total = 0.0
+                    for j in range(size):
+                        i = tied[j]
+                        down = after[loss[i] + k]
+                        total += down + mean[i, n[i], w[i]] * (after[win[i] + k] - down)
+                    out[at + k] = total / size
+                else:
+                    best = max(leader, last_index)
+                    bar = best - TIE * max(abs(best), scale)
+                    total = 0.0
+                    count = 0
+                    for i in range(items):
+                        v = k if i == z else w[i]
+                        if successor[c, i] >= 0 and index[i, n[i], v] >= bar and (average or count == 0):
+                            down = after[loss[i] + k]
+                            total += down + mean[i, n[i], v] * (after[win[i] + k] - down)
+                            count += 1
+                    out[at + k] = total / count
+            at += length
+            turn(z, n, w, step, loss, win)
 
 
 @njit(cache=True, nogil=True)

@@ -146,7 +146,9 @@ def sweep(
             done += layer.states
             if progress:
                 progress(done, total)
-            after_layer, layer = layer, lattice.layer(m)
+            # Two statements: the layer before last is let go before the next one is made.
+            after_layer = layer
+            layer = lattice.layer(m)
             out = buffer[m % 2][: layer.states]
             _share(pool, threads, layer, lambda f, u: step(m, f, u, layer, after_layer, after, out))  # noqa: B023
             after = out
@@ -211,10 +213,11 @@ def solve(
     masks = [np.empty(s, dtype=np.uint64) for s in lattice.layer_states[:-1]] if keep_policy else []
     offsets = [np.empty(0, dtype=np.int64)] * len(masks)
     root_values = np.full(problem.size, -np.inf)
+    maximise = {2: _kernels.optimal_of_two, 3: _kernels.optimal_of_three}.get(problem.size, _kernels.optimal)
 
     def step(m: int, first: int, last: int, layer: Layer, after_layer: Layer, after: Floats, out: Floats) -> None:
         where = (first, last, layer.composition, layer.offset, layer.successor, after_layer.offset, after, mean)
-        _kernels.optimal(*where, out)
+        maximise(*where, out)
         if keep_policy:
             _kernels.mark_optimal(*where, scale, out, masks[m])
             offsets[m] = layer.offset

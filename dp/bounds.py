@@ -44,8 +44,8 @@ class UpperBound:
     price : float or None
         Best price of a label (Lagrangian only).
     labels : float or None
-        Labels that the relaxed problem buys in expectation at that price: at most the budget, and with ties bought
-        at least the budget.
+        Labels that the relaxed problem buys in expectation when a tie buys nothing: at most the budget. When ties buy,
+        and the price is not zero, at least the budget.
     """
 
     kind: str
@@ -114,7 +114,7 @@ def _lagrangian(problem: Problem) -> UpperBound:
     budget = problem.labels
     left = kinds.tangent(0.0, budget)
     if left.slope >= 0:
-        return UpperBound("lagrangian", float(left.value), 0.0, float(budget - left.slope))
+        return kinds.bound(left, budget)
     # A label is worth at most the spread of its item's payoffs: at a higher price nothing is bought.
     right = kinds.tangent(2.0 * kinds.spread + 1e-300, budget)
     # Each step meets the tangents of a slope below and a slope above zero. L is piecewise linear, so it stops exactly,
@@ -136,8 +136,7 @@ def _lagrangian(problem: Problem) -> UpperBound:
             right = middle
         if middle.slope == 0:
             break
-    best = min(left, right, key=lambda x: x.value)
-    return UpperBound("lagrangian", float(best.value), float(best.price), float(budget - best.slope))
+    return kinds.bound(min(left, right, key=lambda x: x.value), budget)
 
 
 class _Kinds:
@@ -170,3 +169,8 @@ class _Kinds:
             value += count * v
             bought += count * labels
         return _Tangent(price, value, budget - bought)
+
+    def bound(self, best: _Tangent, budget: int) -> UpperBound:
+        """The answer. At the best price itself rounding would decide ties, so labels are counted a little above it."""
+        above = self.tangent(best.price + 1e-9 * self.spread, budget)
+        return UpperBound("lagrangian", float(best.value), float(best.price), float(budget - above.slope))

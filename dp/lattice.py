@@ -117,36 +117,45 @@ class Lattice:
         """Peak memory of a sweep: two adjacent layers with their indices, the items' tables, the policy if kept."""
         items = len(self.cap)
         width = int(self.cap.max()) + 1
-        index = 8 * (2 * items + 1)
-        layers = [BYTES * s + index * b for s, b in zip(self.layer_states, self.layer_blocks, strict=True)]
-        pairs = max(x + y for x, y in zip(layers, [*layers[1:], 0], strict=True))
-        kept = self.states * bytes_kept + (index * sum(self.layer_blocks) if bytes_kept else 0)
-        # Mean and payoff (or index) stacks, one item's working tables, and the rank counts of the composition order.
-        return pairs + kept + BYTES * width * width * (3 * items + 4) + 8 * (items + 1) * (self.depth + 2)
+        states, blocks = self.layer_states, self.layer_blocks
+        # Both buffers live through the whole sweep, so the widest values may meet the widest indices.
+        values = BYTES * (max(states[::2]) + max(states[1::2], default=0))
+        index = 8 * (2 * items + 2) * max(x + y for x, y in zip(blocks, [*blocks[1:], 0], strict=True))
+        kept = bytes_kept * self.states + (8 * sum(blocks) if bytes_kept else 0)
+        # Index, mean, payoff and belief tables while they are built, and the last item's working arrays.
+        tables = BYTES * width * width * (7 * items + 4)
+        # The kernels' strides in each thread, the rank counts of the composition order, and Python's own objects.
+        small = 8 * items * items * (os.cpu_count() or 1) + 8 * (items + 1) * (self.depth + 2) + 2000 * items + 200_000
+        return values + index + kept + tables + small
 
     def require(self, bytes_kept: int = 0) -> None:
         """Raise ``ProblemTooLarge`` unless a sweep fits in memory; nothing is allocated."""
         available = available_memory()
-        states = self._at_least(available)
-        needed = states * BYTES
+        states, needed = self._at_least(available)
         if needed <= available:
             states, needed = self.states, self.bytes_needed(bytes_kept)
         if needed > available:
             raise ProblemTooLarge(
-                f"problem too large for an exact solution: at least {_scientific(states)} states and {_size(needed)} of "
+                f"problem too large for an exact solution: at least {states:.3g} states and {_size(needed)} of "
                 f"memory are needed, {_size(available)} are available; use simulate for a policy's value and upper_bound "
                 "for what the optimum cannot exceed"
             )
 
-    def _at_least(self, available: int) -> int:
-        """Cheap lower bound on the states: those of the first few items and labels, until they decide."""
-        states = 0
-        for items, depth in ((2, 1000), (4, 1000), (8, 1000), (16, 1000), (32, 1000)):
-            cap = self.cap[self.cap > 0][:items]
-            states = Lattice(cap, min(self.depth, int(cap.sum()), depth)).states
-            if items >= len(self.cap) or states > available * 10**9:
+    def _at_least(self, available: int) -> tuple[int, int]:
+        """Cheap lower bounds on states and bytes.
+
+        Exact counts take about N K additions of large integers. Where these are many, one of the following is large: the
+        items' tables, the compositions of one label, or the widest layer of the first few items and labels.
+        """
+        items = len(self.cap)
+        usable = self.cap[self.cap > 0]
+        needed = max(BYTES * 2 * items * (int(self.cap.max()) + 1) ** 2, 16 * items * len(usable))
+        for count in (2, 4, 8, 16, 32):
+            part = Lattice(usable[:count], min(self.depth, int(usable[:count].sum()), 1000))
+            widest = BYTES * max(part.layer_states)
+            if count >= len(usable) or widest > available:
                 break
-        return states
+        return part.states, max(needed, widest)
 
     @cached_property
     def _cumulative(self) -> Ints:
@@ -175,10 +184,6 @@ class Lattice:
     def rank(self, composition: Ints) -> int:
         """Position of a composition in its layer."""
         return int(_kernels.rank(np.ascontiguousarray(composition, dtype=np.int64), self._cumulative))
-
-
-def _scientific(count: int) -> str:
-    return f"{count:.3g}" if count < 10**300 else f"1e{len(str(count)) - 1}"
 
 
 def _size(count: int) -> str:
