@@ -1,9 +1,9 @@
 """Compiled inner loops of simulation: counter-based random numbers and the choice among scores.
 
-Random numbers come from Philox4x64-10 (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"),
-the generator behind ``numpy.random.Philox``: a bijection of a 256-bit counter under a 128-bit key. Label j of item i in a
-replication is a function of that replication's key and of (i, j) alone, so two policies that label the same item see
-the same labels, in whatever order they ask, on however many workers.
+Random numbers come from Philox4x64-10 (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2,
+3"), the generator behind ``numpy.random.Philox``: a bijection of a 256-bit counter under a 128-bit key. Label j of
+item i in a replication is a function of that replication's key and of (i, j) alone, so two policies that label the
+same item see the same labels, in whatever order they ask, on however many workers.
 """
 
 from __future__ import annotations

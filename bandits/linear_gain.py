@@ -14,13 +14,14 @@ __all__ = ["LinearGain"]
 
 @dataclass(frozen=True)
 class LinearGain(IndexPolicy):
-    """Label the item of largest expected gain in v p. **Not a working index: it is zero in every state.**
+    """Label the item of largest expected gain in v p: not a working index, since it is zero everywhere.
 
-    Rule: index v (mu p+ + (1-mu) p- - p). Source: Lemma (2026), eqs. 24-29. Since p is the conditional expectation of the
-    indicator 1{alpha > t}, it is a martingale: mu p+ + (1-mu) p- = p exactly, and every item ties in every state. In
-    floating point the difference is rounding noise, and its argmax says nothing. Departure from the source: the noise is
-    recognised as a tie, so the rule is uniform sampling under random ties, and labels the first item for ever under
-    ``ties="first"``. It stands here so that the published rule can be compared; ``VarianceReduction`` repairs it.
+    Rule: index v (mu p+ + (1-mu) p- - p). Source: Lemma (2026), eqs. 24-29. Since p is the conditional expectation of
+    the indicator 1{alpha > t}, it is a martingale: mu p+ + (1-mu) p- = p exactly, and every item ties in every state.
+    In floating point the difference is rounding noise, and its argmax says nothing. Departure from the source: the
+    noise is recognised as a tie, so the rule is uniform sampling under random ties, and labels the first item for
+    ever under ``ties="first"``. It stands here so that the published rule can be compared; ``VarianceReduction``
+    repairs it.
 
     Examples
     --------

@@ -15,8 +15,8 @@ __all__ = ["RoundRobin"]
 class RoundRobin(IndexPolicy):
     """Label an item that has the fewest labels.
 
-    Rule: index -n. Source: folklore; the fixed-overlap design of annotation practice. Departure: the order within a round
-    is random unless ``ties="first"``, so that a budget that ends within a round favours nobody.
+    Rule: index -n. Source: folklore; the fixed-overlap design of annotation practice. Departure: the order within a
+    round is random unless ``ties="first"``, so that a budget that ends within a round favours nobody.
 
     Examples
     --------

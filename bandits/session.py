@@ -1,7 +1,7 @@
 """Ask and tell: labels bought from people, one question at a time.
 
-``ask`` names the item to label next; ``tell`` enters an answer. Answers may come late, in any order, from items that were
-never asked for, and more than once:
+``ask`` names the item to label next; ``tell`` enters an answer. Answers may come late, in any order, from items that
+were never asked for, and more than once:
 
 - While an answer is outstanding its item counts as being labelled: it uses up budget and cap, and it is passed over as
   long as another item can be asked. So several people can work at once.
@@ -12,13 +12,13 @@ never asked for, and more than once:
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dp.atomic import write_whole
 from ..dp.problem import Problem
 from ..posteriors.tails import tail
 from .board import Board, Seed, replication_keys
@@ -66,12 +66,12 @@ class Session:
     @property
     def counts(self) -> NDArray[np.int64]:
         """Labels entered of each item, shape (N,)."""
-        return self._board.counts[0].copy()
+        return np.array(self._board.counts[0])
 
     @property
     def wins(self) -> NDArray[np.int64]:
         """Wins among them, shape (N,)."""
-        return self._board.wins[0].copy()
+        return np.array(self._board.wins[0])
 
     @property
     def outstanding(self) -> NDArray[np.int64]:
@@ -103,8 +103,10 @@ class Session:
         """
         room = self._board.counts[0] + self._pending < self.problem.cap
         if self.remaining < 1 or not room.any():
-            raise BudgetSpent(f"the budget of {self.problem.budget} labels is spent: {int(self._board.counts.sum())} "
-                              f"entered, {int(self._pending.sum())} outstanding")
+            raise BudgetSpent(
+                f"the budget of {self.problem.budget} labels is spent: {int(self._board.counts.sum())} "
+                f"entered, {int(self._pending.sum())} outstanding"
+            )
         quiet = room & (self._pending == 0)
         item = int(self._board.choose(self._asked, (quiet if quiet.any() else room)[None, :])[0])
         self._asked += 1
@@ -139,12 +141,16 @@ class Session:
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]
-                raise ValueError(f"answer {answer_id!r} was label {said} for {self.problem.name[known]} and is now label "
-                                 f"{label} for {self.problem.name[item]}")
+                raise ValueError(
+                    f"answer {answer_id!r} was label {said} for {self.problem.name[known]} and is now label "
+                    f"{label} for {self.problem.name[item]}"
+                )
             return
         if self._board.counts[0].sum() >= self.problem.labels:
-            raise BudgetSpent(f"the budget of {self.problem.budget} labels is spent; a label for "
-                              f"{self.problem.name[item]} is one too many")
+            raise BudgetSpent(
+                f"the budget of {self.problem.budget} labels is spent; a label for "
+                f"{self.problem.name[item]} is one too many"
+            )
         if self._board.counts[0, item] >= self.problem.cap[item]:
             raise ValueError(f"{self.problem.name[item]} has its {self.problem.cap[item]} labels already")
         self._board.record(np.array([0]), np.array([item]), np.array([label]))
@@ -156,14 +162,16 @@ class Session:
 
     def save(self, path: str | Path) -> None:
         """Write everything asked and told, as JSON; the file appears whole or not at all."""
-        target = Path(path)
-        scratch = target.with_name(target.name + ".part")
-        text = json.dumps({
-            "format": "seqaudit-session", "version": _VERSION, "policy": self.policy.name,
-            "key": self._board.keys[0].tolist(), "events": self._events,
-        })
-        scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, target)
+        text = json.dumps(
+            {
+                "format": "seqaudit-session",
+                "version": _VERSION,
+                "policy": self.policy.name,
+                "key": self._board.keys[0].tolist(),
+                "events": self._events,
+            }
+        )
+        write_whole(path, text)
 
     @classmethod
     def load(cls, path: str | Path, problem: Problem, policy: str | Policy) -> Session:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ..dp.atomic import write_whole
 from ..dp.backward import solve as solve_problem
 from ..dp.problem import Problem
 
@@ -49,7 +50,9 @@ def _root() -> None:
 
 @app.command()
 def compare(
-    problem_file: Annotated[Path | None, typer.Argument(metavar="[PROBLEM.toml]", help="Default: a built-in one.")] = None,
+    problem_file: Annotated[
+        Path | None, typer.Argument(metavar="[PROBLEM.toml]", help="Default: a built-in one.")
+    ] = None,
     policy: PolicyOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -69,22 +72,36 @@ def compare(
         for name, compute in rows:
             part = folder.part(name, ".json")
             if not part.exists():
-                folder.write(str(part.relative_to(folder.path)), json.dumps(compute()))
+                write_whole(part, json.dumps(compute()))
             done.append(json.loads(part.read_text(encoding="utf-8")))
             advance(name)
     table = comparison_table(done, remarks)
     folder.write("comparison.csv", table.to_csv(index=False))
     plot_comparison(table, folder.path / "comparison.png", _headline(problem))
     if as_json:
-        _print_json({"run": str(folder.path), "problem": _as_inputs(problem), "remarks": [*problem.check(), *remarks],
-                     "rows": _records(table)})
+        _print_json(
+            {
+                "run": str(folder.path),
+                "problem": _as_inputs(problem),
+                "remarks": [*problem.check(), *remarks],
+                "rows": _records(table),
+            }
+        )
         return
     _print_remarks([*problem.check(), *remarks])
     _print_table(
         _headline(problem),
         ["policy", "value", "share of possible gain", "regret", "seconds"],
-        [[r["policy"], f"{r['value']:.10f}", _percent(r["share"]), f"{r['regret']:+.2e}" if abs(r["regret"]) > 5e-13 else "0",
-          f"{r['seconds']:.2f}"] for r in _records(table)],
+        [
+            [
+                r["policy"],
+                f"{r['value']:.10f}",
+                _percent(r["share"]),
+                "" if r["kind"] == "bound" else f"{r['regret']:.7f}",
+                f"{r['seconds']:.2f}",
+            ]
+            for r in _records(table)
+        ],
     )
     print(f"table, figure and inputs: {folder.path}")
 
@@ -108,10 +125,17 @@ def solve(
         solution = solve_problem(problem, progress=progress)
     best = [problem.name[i] for i in solution.optimal_items()]
     if as_json:
-        _print_json({
-            "problem": _as_inputs(problem), "value": solution.value, "prior_value": solution.prior_value,
-            "states": solution.states, "seconds": solution.seconds, "first": best, "remarks": problem.check(),
-        })
+        _print_json(
+            {
+                "problem": _as_inputs(problem),
+                "value": solution.value,
+                "prior_value": solution.prior_value,
+                "states": solution.states,
+                "seconds": solution.seconds,
+                "first": best,
+                "remarks": problem.check(),
+            }
+        )
         return
     _print_remarks(problem.check())
     print(f"problem          {_headline(problem)}")
@@ -155,8 +179,14 @@ def replay(
     if replications < 1:
         raise ValueError(f"--seeds is {replications}; it must be at least 1")
     names = [label(p) for p in chosen]
-    inputs = settings | {"labels": fingerprint(labels_file), "items": fingerprint(items) if items else None,
-                         "budget": budget, "replications": replications, "seed": seed, "policies": names}
+    inputs = settings | {
+        "labels": fingerprint(labels_file),
+        "items": fingerprint(items) if items else None,
+        "budget": budget,
+        "replications": replications,
+        "seed": seed,
+        "policies": names,
+    }
     folder = RunFolder(out, "replay", inputs)
     remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
     if dataset.unlabelled:
@@ -169,16 +199,27 @@ def replay(
                 advance(name)
 
         def keep(name: str, part: xr.Dataset) -> None:
-            folder.write_netcdf(folder.part(name, ".nc"), part)
+            write_whole(folder.part(name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
             advance(name)
 
-        result = run(dataset, policy, budget=budget, seed=seed, replications=replications, n_jobs=jobs,
-                     finished=finished, on_policy=keep, **settings)
+        result = run(
+            dataset,
+            policy,
+            budget=budget,
+            seed=seed,
+            replications=replications,
+            n_jobs=jobs,
+            finished=finished,
+            on_policy=keep,
+            **settings,
+        )
     remarks += result.attrs["remarks"]
     table = replay_table(result)
     folder.write("replay.csv", table.to_csv(index=False))
-    headline = (f"{labels_file.name}: {problem.size} items, {problem.labels} of {dataset.n_labels} votes, "
-                f"{replications} shuffles, utility {problem.utility.name}")
+    headline = (
+        f"{labels_file.name}: {problem.size} items, {problem.labels} of {dataset.n_labels} votes, "
+        f"{replications} shuffles, utility {problem.utility.name}"
+    )
     plot_replay(result, folder.path / "replay.png", headline)
     truth = {k: result.attrs[k] for k in ("true_mass", "true_override_mass", "total_weight")}
     if as_json:
@@ -196,14 +237,36 @@ def replay(
     versus = "versus" in table
     _print_table(
         headline,
-        ["policy", "decided right", *(["against round-robin"] if versus else []), "decisive .05", "decisive .1",
-         "mass error", "override mass", *(f"labels {s}" for s in shown), "seconds"],
-        [[r["policy"], pm(r, "decision_accuracy", 4), *([pm(r, "versus", 4)] if versus else []), pm(r, "decisive_05", 4),
-          pm(r, "decisive_10", 4), pm(r, "mass_error", 1), pm(r, "override_mass", 1),
-          *(f"{r[f'labels_{s}']:.0f}" for s in shown), f"{r['seconds']:.1f}"] for r in _records(table)],
+        [
+            "policy",
+            "decided right",
+            *(["against round-robin"] if versus else []),
+            "decisive .05",
+            "decisive .1",
+            "mass error",
+            "override mass",
+            *(f"labels {s}" for s in shown),
+            "seconds",
+        ],
+        [
+            [
+                r["policy"],
+                pm(r, "decision_accuracy", 4),
+                *([pm(r, "versus", 4)] if versus else []),
+                pm(r, "decisive_05", 4),
+                pm(r, "decisive_10", 4),
+                pm(r, "mass_error", 1),
+                pm(r, "override_mass", 1),
+                *(f"{r[f'labels_{s}']:.0f}" for s in shown),
+                f"{r['seconds']:.1f}",
+            ]
+            for r in _records(table)
+        ],
     )
-    print(f"by all votes: mass {truth['true_mass']:.1f}, override mass {truth['true_override_mass']:.1f} of total weight "
-          f"{truth['total_weight']:.1f}; ± is one standard error over shuffles")
+    print(
+        f"by all votes: mass {truth['true_mass']:.1f}, override mass {truth['true_override_mass']:.1f} of total weight "
+        f"{truth['total_weight']:.1f}; ± is one standard error over shuffles"
+    )
     print(f"table, figure, curves and inputs: {folder.path}")
 
 
@@ -237,8 +300,12 @@ def _read_problem(path: Path | None) -> Problem:
 
 def _as_inputs(problem: Problem) -> dict[str, Any]:
     return {
-        "name": list(problem.name), "threshold": problem.threshold.tolist(), "weight": problem.weight.tolist(),
-        "prior": problem.prior.tolist(), "cap": problem.cap.tolist(), "budget": problem.budget,
+        "name": list(problem.name),
+        "threshold": problem.threshold.tolist(),
+        "weight": problem.weight.tolist(),
+        "prior": problem.prior.tolist(),
+        "cap": problem.cap.tolist(),
+        "budget": problem.budget,
         "utility": problem.utility.as_dict(),
     }
 

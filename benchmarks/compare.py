@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..bandits.policy import Policy
@@ -30,7 +31,9 @@ __all__ = ["compare", "comparison_rows", "comparison_table"]
 Row = dict[str, Any]
 
 
-def compare(problem: Problem, policies: Sequence[str | Policy] | None = None, *, threads: int | None = None) -> pd.DataFrame:
+def compare(
+    problem: Problem, policies: Sequence[str | Policy] | None = None, *, threads: int | None = None
+) -> pd.DataFrame:
     """Exact values of policies, the optimum and the bounds.
 
     Parameters
@@ -56,8 +59,13 @@ def compare(problem: Problem, policies: Sequence[str | Policy] | None = None, *,
     --------
     >>> import seqaudit as sa
     >>> table = sa.compare(sa.Problem([0.5, 0.5], budget=10), ["kg", "optimistic-kg"])
-    >>> table[["policy", "value"]].round(4).to_string(index=False, header=False).splitlines()
-    [' clairvoyant bound 2.0000', '  lagrangian bound 1.7448', '           optimum 1.7061', '     optimistic-kg 1.7057', '                kg 1.6865', '         no labels 1.0000']
+    >>> print(table[["policy", "value"]].round(4).to_string(index=False, header=False))
+    clairvoyant bound 2.0000
+     lagrangian bound 1.7448
+              optimum 1.7061
+        optimistic-kg 1.7057
+                   kg 1.6865
+            no labels 1.0000
     """
     jobs, remarks = comparison_rows(problem, policies, threads=threads)
     return comparison_table([job() for _, job in jobs], remarks)
@@ -90,10 +98,14 @@ def comparison_rows(
         except ValueError as error:
             remarks.append(f"clairvoyant bound left out: {error}")
         for policy in chosen:
-            yield timed(label(policy), "policy", lambda p=policy: evaluate(problem, p, threads=threads).value)
+            yield timed(label(policy), "policy", partial(_value, problem, policy, threads))
         yield timed("no labels", "nothing", lambda: problem.prior_value)
 
     return list(rows()), remarks
+
+
+def _value(problem: Problem, policy: Policy, threads: int | None) -> float:
+    return evaluate(problem, policy, threads=threads).value
 
 
 def comparison_table(rows: Sequence[Row], remarks: Sequence[str] = ()) -> pd.DataFrame:

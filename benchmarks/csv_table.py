@@ -55,17 +55,21 @@ class Table:
     columns: dict[str, list[str]]
 
     def line(self, row: int) -> int:
+        """Line of the file on which a row begins."""
         return next(islice(_start_lines(self.raw), row + 1, None))
 
     def fault(self, row: int, what: str) -> LabelFileError:
+        """Error that names the file and the line of a row."""
         return _fault(self.path, self.line(row), what)
 
     def missing(self, column: str) -> LabelFileError:
+        """Error that names a column that is not there, and the nearest that is."""
         near = nearest([column], self.header)
         return self.fault(HEADER, f"no column {column!r}{near}; columns found: {listed(self.header)}")
 
 
 def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: Sequence[str]) -> Table:
+    """Read the wanted columns of a CSV file, plain or compressed."""
     name = os.fspath(path)
     raw = _read_text(name)
     try:
@@ -190,6 +194,7 @@ def nearest(wanted: Sequence[str], header: Sequence[str]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
+    """Names in quotes, with commas."""
     return ", ".join(map(show, names))
 
 

@@ -1,7 +1,7 @@
 """What a replay is scored on, at every checkpoint, against the full pool of votes.
 
-With p_i the tail probability after the labels bought, v_i the weight, and truth_i = 1 where the share of wins among *all*
-votes of item i exceeds its threshold:
+With p_i the tail probability after the labels bought, v_i the weight, and truth_i = 1 where the share of wins among
+*all* votes of item i exceeds its threshold:
 
     decision_accuracy    sum v 1{decision = truth} / sum v
     believed_mass        sum v p                                          (Lemma 2026, section 9)

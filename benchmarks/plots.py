@@ -16,7 +16,8 @@ __all__ = ["plot_comparison", "plot_replay"]
 
 # Colours that remain apart for colour-blind readers (Okabe and Ito 2008).
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-_DASHES = ("-", "--", ":")
+# Neighbours in rank, which may coincide, differ in dashes, and dashes lie on top.
+_DASHES = ("-", "--")
 
 
 def plot_comparison(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
@@ -31,20 +32,30 @@ def plot_comparison(table: pd.DataFrame, path: str | Path, title: str = "") -> N
     share = 100 * policies["share"].to_numpy()
     axes.barh(height, share, color=_COLOURS[0], height=0.62)
     for y, x in zip(height, share, strict=True):
-        axes.annotate(f"{x:.1f}", (max(x, 0), y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+        inside = x > 12
+        axes.annotate(
+            f"{x:.1f}",
+            (max(x, 0), y),
+            xytext=(-4 if inside else 4, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right" if inside else "left",
+            color="white" if inside else "black",
+            fontsize=9,
+        )
     axes.axvline(100, color="black", linewidth=1, label="exact optimum")
     if len(bounds) and np.isfinite(bounds.iloc[0]):
         axes.axvline(100 * bounds.iloc[0], color=_COLOURS[1], linewidth=1, linestyle="--", label="Lagrangian bound")
     axes.set_yticks(height, list(policies["policy"]))
     axes.set_xlabel("share of the possible gain, %")
-    axes.set_xlim(min(0, float(np.nanmin(share, initial=0)) - 5), max(112, 100 * float(bounds.max()) + 12))
+    axes.set_xlim(min(0, float(np.nanmin(share, initial=0)) - 5), max(105, 100 * float(bounds.max()) + 5))
     _finish(axes, title)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=9)
     figure.savefig(path, dpi=150)
 
 
 def plot_replay(result: xr.Dataset, path: str | Path, title: str = "") -> None:
-    """Decision accuracy, decisive share and labels on unresolved overrides against labels bought, with standard errors."""
+    """Decision accuracy, decisive share and override error against labels bought, with standard errors."""
     from matplotlib.figure import Figure
 
     panels = (
@@ -62,12 +73,16 @@ def plot_replay(result: xr.Dataset, path: str | Path, title: str = "") -> None:
             values = result[metric].sel(policy=policy)
             mean = values.mean("replication").values
             style: dict[str, Any] = {
-                "color": _COLOURS[k % len(_COLOURS)], "linestyle": _DASHES[k // len(_COLOURS) % len(_DASHES)],
+                "color": _COLOURS[k % len(_COLOURS)],
+                "linestyle": _DASHES[k % 2],
+                "zorder": 2 + k % 2,
             }
             axes.plot(result["labels"], mean, label=policy, linewidth=1.6, **style)
             if count > 1:
                 error = values.std("replication", ddof=1).values / np.sqrt(count)
-                axes.fill_between(result["labels"], mean - error, mean + error, color=style["color"], alpha=0.18, linewidth=0)
+                axes.fill_between(
+                    result["labels"], mean - error, mean + error, color=style["color"], alpha=0.18, linewidth=0
+                )
         axes.set_xlabel("labels bought")
         _finish(axes, caption)
         axes.set_ylim(bottom=None if metric == "decision_accuracy" else 0)

@@ -1,12 +1,12 @@
 """Replay: policies spend a budget on votes that people really gave.
 
-Every item has a pool of votes. A label of item i is a vote drawn from its pool without replacement, so an item's pool is
-its cap; votes that were not bought are never seen by the policy. Decisions are scored against the full pools
-(``seqaudit.benchmarks.metrics``). A replication shuffles every pool once; all policies then meet the same votes in the
-same order, so the differences between them have far smaller errors than each has alone.
+Every item has a pool of votes. A label of item i is a vote drawn from its pool without replacement, so an item's pool
+is its cap; votes that were not bought are never seen by the policy. Decisions are scored against the full pools
+(``seqaudit.benchmarks.metrics``). A replication shuffles every pool once; all policies then meet the same votes in
+the same order, so the differences between them have far smaller errors than each has alone.
 
-Raters enter as anonymous draws: a replay measures how a policy fares with real preference rates and real thresholds, not
-with real raters' biases.
+Raters enter as anonymous draws: a replay measures how a policy fares with real preference rates and real thresholds,
+not with real raters' biases.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class VotePools:
 
     def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         """Vote number ``counts`` of ``items`` in replications ``rows``."""
-        return self.votes[rows, self.start[items] + counts].astype(np.int64)
+        return np.asarray(self.votes[rows, self.start[items] + counts], dtype=np.int64)
 
 
 def problem_of_labels(
@@ -93,7 +93,11 @@ def problem_of_labels(
     if isinstance(budget, int) and budget > dataset.n_labels:
         raise ValueError(f"budget is {budget}, but the pools hold {dataset.n_labels} votes in all; allowed: 1 to that")
     fields: dict[str, Any] = {
-        "budget": budget, "prior": prior, "utility": utility, "cap": dataset.counts, "name": dataset.items,
+        "budget": budget,
+        "prior": prior,
+        "utility": utility,
+        "cap": dataset.counts,
+        "name": dataset.items,
         "weight": 1.0 if dataset.weight is None else dataset.weight,
     }
     if dataset.log_ratio is not None:
@@ -101,8 +105,9 @@ def problem_of_labels(
             raise ValueError("threshold is given, but the items file has log-ratios: use beta")
         return Problem.from_logratio(dataset.log_ratio, 1.0 if beta is None else beta, **fields)
     if beta is not None:
-        raise ValueError("beta is given, but there are no log-ratios; an items file with logp_win and logp_lose, or c, "
-                         "has them")
+        raise ValueError(
+            "beta is given, but there are no log-ratios; an items file with logp_win and logp_lose, or c, has them"
+        )
     if dataset.threshold is not None:
         if threshold is not None:
             raise ValueError("threshold is given, but the items file has thresholds already")

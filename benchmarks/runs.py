@@ -17,10 +17,9 @@ import os
 import platform
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import xarray as xr
+from ..dp.atomic import write_whole
 
 __all__ = ["RunFolder", "RunFolderError", "fingerprint"]
 
@@ -60,15 +59,21 @@ class RunFolder:
                 raise RunFolderError(f"{record}: not a run record") from None
             for key in ("command", "inputs"):
                 if found.get(key) != wanted[key]:
-                    raise RunFolderError(f"{self.path} holds another run: {_difference(found.get(key), wanted[key])}; "
-                                         "give another folder")
+                    raise RunFolderError(
+                        f"{self.path} holds another run: {_difference(found.get(key), wanted[key])}; "
+                        "give another folder"
+                    )
         elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunFolderError(f"{self.path} exists and is not a run folder")
         else:
             (self.path / "parts").mkdir(parents=True, exist_ok=True)
             wanted["versions"] = {name: importlib.metadata.version(name) for name in _RECORDED}
             wanted["versions"]["python"] = platform.python_version()
-            wanted["machine"] = {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()}
+            wanted["machine"] = {
+                "system": platform.platform(),
+                "processor": platform.machine(),
+                "cores": os.cpu_count(),
+            }
             wanted["started"] = now.isoformat(timespec="seconds")
             self.write("run.json", json.dumps(wanted, indent=1))
 
@@ -78,22 +83,12 @@ class RunFolder:
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all."""
-        target = self.path / name
-        scratch = target.with_name(target.name + ".part")
-        scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, target)
-        return target
-
-    def write_netcdf(self, target: Path, data: xr.Dataset) -> None:
-        """Write a dataset as NetCDF, whole or not at all."""
-        scratch = target.with_name(target.name + ".part")
-        data.to_netcdf(scratch, engine="h5netcdf")
-        os.replace(scratch, target)
+        return write_whole(self.path / name, text)
 
 
 def fingerprint(path: str | Path) -> dict[str, str]:
     """Name and SHA-256 digest of an input file: what a run records of it."""
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         return {"file": Path(path).name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 

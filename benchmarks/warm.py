@@ -1,4 +1,7 @@
-"""Compile every kernel once, so that worker processes find them in the cache: ``python -m seqaudit.benchmarks.warm``."""
+"""Compile every kernel once, so that worker processes find it in the cache.
+
+Run as ``python -m seqaudit.benchmarks.warm``.
+"""
 
 from __future__ import annotations
 

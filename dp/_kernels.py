@@ -245,9 +245,11 @@ def mark_optimal(first, last, composition, offset, successor, after_offset, afte
             bits = np.uint64(0)
             level = value[k] - TIE * max(abs(value[k]), scale)
             for i in range(items):
-                if successor[c, i] >= 0:
-                    if label_value(i, n, w, after_offset[successor[c, i]], step, after, mean) >= level:
-                        bits |= np.uint64(1) << np.uint64(i)
+                if (
+                    successor[c, i] >= 0
+                    and label_value(i, n, w, after_offset[successor[c, i]], step, after, mean) >= level
+                ):
+                    bits |= np.uint64(1) << np.uint64(i)
             mask[k] = bits
             advance(w, n)
 

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,8 +91,10 @@ class Solution:
         if n.shape != (size,) or w.shape != (size,):
             raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
         for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):
-            raise ValueError(f"{self.problem.name[i]}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
-                             f"<= {self.problem.cap[i]}")
+            raise ValueError(
+                f"{self.problem.name[i]}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
+                f"<= {self.problem.cap[i]}"
+            )
         spent = int(n.sum())
         if spent >= self.problem.labels:
             raise ValueError(f"{spent} labels are spent of {self.problem.labels}: nothing is left to choose")
@@ -141,7 +144,9 @@ def sweep(
         layer = lattice.layer(lattice.depth)
         buffer = [np.empty(max(lattice.layer_states[k::2], default=1)) for k in (0, 1)]
         after = buffer[lattice.depth % 2][: layer.states]
-        _share(pool, threads, layer, lambda f, u: _kernels.terminal(f, u, layer.composition, layer.offset, payoff, after))
+        _share(
+            pool, threads, layer, lambda f, u: _kernels.terminal(f, u, layer.composition, layer.offset, payoff, after)
+        )
         for m in range(lattice.depth - 1, -1, -1):
             done += layer.states
             if progress:
@@ -165,7 +170,7 @@ def _share(pool: ThreadPoolExecutor, threads: int, layer: Layer, work: Callable[
         return
     cuts = np.searchsorted(layer.offset, np.linspace(0, layer.states, threads + 1))
     cuts[0], cuts[-1] = 0, blocks
-    for job in [pool.submit(work, int(f), int(u)) for f, u in zip(cuts, cuts[1:], strict=False)]:
+    for job in [pool.submit(work, int(f), int(u)) for f, u in pairwise(cuts)]:
         job.result()
 
 
@@ -228,8 +233,15 @@ def solve(
 
     value = sweep(lattice, payoff, step, threads, progress) if lattice.depth else problem.prior_value
     return Solution(
-        problem, value, problem.prior_value, lattice.states, time.perf_counter() - begin, root_values,
-        tuple(masks) if keep_policy else None, lattice, tuple(offsets),
+        problem,
+        value,
+        problem.prior_value,
+        lattice.states,
+        time.perf_counter() - begin,
+        root_values,
+        tuple(masks) if keep_policy else None,
+        lattice,
+        tuple(offsets),
     )
 
 

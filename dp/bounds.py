@@ -6,12 +6,12 @@ r"""Upper bounds on what any policy can earn.
     V_i(lambda) = max over stopping rules of E[ v_i h(p_i) - lambda * labels bought ]
 
 is at least the optimum for every lambda >= 0, because a policy for the budget is feasible in the relaxed problem
-(Whittle 1988; Hawkins 2003; Adelman and Mersereau 2008). L is convex and piecewise linear; a slope is K minus the expected
-labels that the stopping rules buy. Its minimum is found exactly by intersecting tangents from both sides (Kelley's
-cutting planes in one dimension), safeguarded by bisection.
+(Whittle 1988; Hawkins 2003; Adelman and Mersereau 2008). L is convex and piecewise linear; a slope is K minus the
+expected labels that the stopping rules buy. Its minimum is found exactly by intersecting tangents from both sides
+(Kelley's cutting planes in one dimension), safeguarded by bisection.
 
-*Clairvoyant.* Someone who is told every indicator 1{alpha_i > t_i} earns sum_i v_i [p_i h(1) + (1 - p_i) h(0)], which no
-policy can beat as long as h lies below the chord from h(0) to h(1).
+*Clairvoyant.* Someone who is told every indicator 1{alpha_i > t_i} earns sum_i v_i [p_i h(1) + (1 - p_i) h(0)], which
+no policy can beat as long as h lies below the chord from h(0) to h(1).
 """
 
 from __future__ import annotations
@@ -94,8 +94,10 @@ def _clairvoyant(problem: Problem) -> float:
     chord = grid * h[-1] + (1.0 - grid) * h[0]
     if np.any(h > chord + _ROUNDING * max(1.0, float(np.abs(h).max()))):
         worst = grid[int(np.argmax(h - chord))]
-        raise ValueError(f"utility rises above its chord at p = {worst:g}: knowing the truth would not pay, and the "
-                         "clairvoyant bound does not hold")
+        raise ValueError(
+            f"utility rises above its chord at p = {worst:g}: knowing the truth would not pay, and the "
+            "clairvoyant bound does not hold"
+        )
     p = problem.prior_tail
     return float(problem.weight @ (p * h[-1] + (1.0 - p) * h[0]))
 
@@ -148,8 +150,8 @@ class _Kinds:
         needed = 16 * int(((problem.cap[first] + 1.0) ** 2).sum())
         if needed > available_memory():
             raise ProblemTooLarge(
-                f"problem too large for the Lagrangian bound: {len(first)} different items need {needed / 2**30:.3g} GiB "
-                f"for their tables, {available_memory() / 2**30:.3g} GiB are available; use the clairvoyant bound"
+                f"problem too large for the Lagrangian bound: {len(first)} different items need {needed / 2**30:.3g} "
+                f"GiB for their tables, {available_memory() / 2**30:.3g} GiB are available; use the clairvoyant bound"
             )
         self.tables = []
         self.spread = 0.0

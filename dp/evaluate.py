@@ -4,15 +4,16 @@ If in state (n, w) the policy labels item i with probability pi_i(n, w), its val
 
     V(n, w) = sum_i pi_i(n, w) [ mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w) ],
 
-with the same terminal payoff as the optimum: policy evaluation in the sense of Howard (1960), with no simulation.
-An *index policy* labels an item of largest index, and an item's index depends on its own labels only, so the sweep needs
-one small table an item. A *joint policy* names the set of items it would accept in every state. Where several items are
-acceptable the label goes to each with equal probability, or to the first, as the policy says.
+with the same terminal payoff as the optimum: policy evaluation in the sense of Howard (1960), with no simulation. An
+*index policy* labels an item of largest index, and an item's index depends on its own labels only, so the sweep needs
+one small table an item. A *joint policy* names the set of items it would accept in every state. Where several items
+are acceptable the label goes to each with equal probability, or to the first, as the policy says.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -121,7 +122,7 @@ def evaluate(
         masks = policy.solution(problem).masks
         assert masks is not None, "a joint policy keeps its masks"
         choice: list[tuple[Any, ...]] = [(mask,) for mask in masks]
-        kernel = _kernels.follow_mask
+        kernel: Callable[..., None] = _kernels.follow_mask
     elif isinstance(policy, SupportsIndex):
         choice = [(index_tables(problem, policy), float(policy.index_scale(problem)))] * lattice.depth
         kernel = _kernels.follow_index
@@ -145,7 +146,9 @@ def index_tables(problem: Problem, policy: SupportsIndex) -> Floats:
         table = np.broadcast_to(np.asarray(policy.index(states), dtype=np.float64), states.mean.shape)
         n, w = np.nonzero(np.tri(len(table), dtype=bool) & ~np.isfinite(table))
         if n.size:
-            raise ValueError(f"{policy}: index of {problem.name[i]} is {table[n[0], w[0]]} after {n[0]} labels and {w[0]} "
-                             "wins; it must be finite")
+            raise ValueError(
+                f"{policy}: index of {problem.name[i]} is {table[n[0], w[0]]} after {n[0]} labels and {w[0]} "
+                "wins; it must be finite"
+            )
         tables.append(table)
     return stack(tables, min(int(problem.cap.max()), problem.labels) + 1)

@@ -137,15 +137,15 @@ class Lattice:
         if needed > available:
             raise ProblemTooLarge(
                 f"problem too large for an exact solution: at least {states:.3g} states and {_size(needed)} of "
-                f"memory are needed, {_size(available)} are available; use simulate for a policy's value and upper_bound "
-                "for what the optimum cannot exceed"
+                f"memory are needed, {_size(available)} are available; use simulate for a policy's value and "
+                "upper_bound for what the optimum cannot exceed"
             )
 
     def _at_least(self, available: int) -> tuple[int, int]:
         """Cheap lower bounds on states and bytes.
 
-        Exact counts take about N K additions of large integers. Where these are many, one of the following is large: the
-        items' tables, the compositions of one label, or the widest layer of the first few items and labels.
+        Exact counts take about N K additions of large integers. Where these are many, one of the following is large:
+        the items' tables, the compositions of one label, or the widest layer of the first few items and labels.
         """
         items = len(self.cap)
         usable = self.cap[self.cap > 0]

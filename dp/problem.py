@@ -265,8 +265,10 @@ class Problem:
             best, worst = tail(a + self.cap, b, self.threshold), tail(a, b + self.cap, self.threshold)
             dead = self.utility.decide(best) == self.utility.decide(worst)
             for i in np.flatnonzero(dead & (self.cap > 0)):
-                remarks.append(f"{self.name[i]}: no sequence of {self.cap[i]} labels can change its decision; "
-                               "labels on it are wasted")
+                remarks.append(
+                    f"{self.name[i]}: no sequence of {self.cap[i]} labels can change its decision; "
+                    "labels on it are wasted"
+                )
         return remarks
 
     def __repr__(self) -> str:

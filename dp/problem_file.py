@@ -8,7 +8,6 @@ Required keys: ``budget`` and either ``threshold`` or both ``c`` and ``beta``. O
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
+from .atomic import write_whole
 from .problem import ProblemError
 
 if TYPE_CHECKING:
@@ -48,8 +48,11 @@ def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
     for key in fields:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, 1)
-            faults.append(f"{key} is not a key" + (f"; did you mean {near[0]}?" if near else "")
-                          + f" (allowed: {', '.join(_KEYS)})")
+            faults.append(
+                f"{key} is not a key"
+                + (f"; did you mean {near[0]}?" if near else "")
+                + f" (allowed: {', '.join(_KEYS)})"
+            )
     if "budget" not in fields:
         faults.append("the key budget is missing")
     if ("threshold" in fields) == ("c" in fields):
@@ -70,6 +73,4 @@ def write_problem(problem: Problem, path: Path) -> None:
         fields |= {"c": problem.log_ratio.tolist(), "beta": problem.beta}
     fields |= {"weight": problem.weight.tolist(), "prior": problem.prior.tolist(), "cap": problem.cap.tolist()}
     fields |= {"name": list(problem.name), "utility": problem.utility.as_dict()}
-    scratch = path.with_name(path.name + ".part")
-    scratch.write_text(tomli_w.dumps(fields), encoding="utf-8")
-    os.replace(scratch, path)
+    write_whole(path, tomli_w.dumps(fields))

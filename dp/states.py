@@ -84,8 +84,8 @@ def states_of_item(problem: Problem, i: int) -> ItemStates:
     """States of one item over its triangle of label counts, arrays of shape (cap + 1, cap + 1); void where w > n."""
     mean, p, step = problem.tables(i)
     n = np.arange(len(mean), dtype=np.float64)
-    constants = (np.asarray(x[i]) for x in (problem.threshold, problem.log_ratio, problem.weight))
-    return ItemStates(n[:, None], n[None, :], mean, p, step, *constants, problem.utility)
+    t, c, v = (np.asarray(x[i]) for x in (problem.threshold, problem.log_ratio, problem.weight))
+    return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, problem.utility)
 
 
 def states_at(problem: Problem, items: NDArray[np.int64], labels: Floats, wins: Floats) -> ItemStates:
@@ -95,6 +95,13 @@ def states_at(problem: Problem, items: NDArray[np.int64], labels: Floats, wins: 
     b = problem.prior[items, 1] + (n - w)
     t = problem.threshold[items]
     return ItemStates(
-        n, w, a / (a + b), tail(a, b, t), jump(a, b, t), t, problem.log_ratio[items], problem.weight[items],
+        n,
+        w,
+        a / (a + b),
+        tail(a, b, t),
+        jump(a, b, t),
+        t,
+        problem.log_ratio[items],
+        problem.weight[items],
         problem.utility,
     )

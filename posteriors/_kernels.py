@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -22,7 +21,7 @@ _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 @njit(cache=True, nogil=True)
 def stirling_remainder(x):
-    """log Gamma(x+1) - [(x + 1/2) log x - x + log(2 pi)/2]: what Stirling's formula leaves out."""
+    """Log Gamma(x+1) - [(x + 1/2) log x - x + log(2 pi)/2]: what Stirling's formula leaves out."""
     if x < 16.0:
         return math.lgamma(x + 1.0) - (x + 0.5) * math.log(x) + x - _HALF_LOG_2PI
     y = 1.0 / (x * x)
@@ -31,7 +30,7 @@ def stirling_remainder(x):
 
 @njit(cache=True, nogil=True)
 def deviance(x, mean):
-    """x log(x/mean) + mean - x, without cancellation where x is near the mean (Loader 2000, section 3)."""
+    """X log(x/mean) + mean - x, without cancellation where x is near the mean (Loader 2000, section 3)."""
     difference = x - mean
     if abs(difference) < 0.1 * (x + mean):
         v = difference / (x + mean)
@@ -51,7 +50,7 @@ def deviance(x, mean):
 
 @njit(cache=True, nogil=True)
 def log_step_scalar(a, b, t):
-    """log D(a, b, t)."""
+    """Log D(a, b, t)."""
     s = a + b
     return (
         0.5 * math.log(a * b / (2.0 * math.pi * s))
@@ -109,9 +108,3 @@ def mean_and_jump(a, b, t, mean, jump):
             y = b + n - w
             mean[n, w] = x / s
             jump[n, w] = math.exp(log_step_scalar(x, y, t)) * (s / (x * y))
-
-
-def flat(*arrays):
-    """Broadcast to float64 and flatten; copies, since a read-only array would compile the kernels above once more."""
-    broadcast = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in arrays))
-    return broadcast[0].shape, tuple(np.array(x, order="C").reshape(-1) for x in broadcast)

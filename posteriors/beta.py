@@ -21,7 +21,7 @@ from scipy.special import betaincc
 
 from . import _kernels
 
-__all__ = ["Beta", "BeliefTables"]
+__all__ = ["BeliefTables", "Beta"]
 
 Floats = NDArray[np.float64]
 

@@ -29,6 +29,12 @@ __all__ = ["follow_labels", "jump", "log_step", "tail", "update"]
 Floats = NDArray[np.float64]
 
 
+def _flat(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[Floats, ...]]:
+    """Broadcast to float64 and flatten; copies, since a read-only array would compile the kernels once more."""
+    broadcast = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in arrays))
+    return broadcast[0].shape, tuple(np.array(x, order="C").reshape(-1) for x in broadcast)
+
+
 def _check(a: Floats, b: Floats, t: Floats) -> None:
     for name, values, ok, allowed in (
         ("a", a, (a > 0) & np.isfinite(a), "positive and finite"),
@@ -52,20 +58,20 @@ def tail(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:
     >>> float(tail(2, 1, 0.5))
     0.75
     """
-    shape, (x, y, z) = _kernels.flat(a, b, t)
+    shape, (x, y, z) = _flat(a, b, t)
     _check(x, y, z)
     return np.asarray(betaincc(x, y, z)).reshape(shape)
 
 
 def log_step(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:
-    """log D(a, b) = a log t + b log(1-t) - log B(a, b), accurate where D matters for any size of a and b.
+    """Log D(a, b) = a log t + b log(1-t) - log B(a, b), accurate where D matters for any size of a and b.
 
     Examples
     --------
     >>> float(np.exp(log_step(2, 1, 0.5)))
     0.25
     """
-    shape, (x, y, z) = _kernels.flat(a, b, t)
+    shape, (x, y, z) = _flat(a, b, t)
     _check(x, y, z)
     out = np.empty(x.size)
     _kernels.log_step(x, y, z, out)
@@ -77,7 +83,7 @@ def jump(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> float(jump(1, 1, 0.5))
+    >>> round(float(jump(1, 1, 0.5)), 12)
     0.5
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
@@ -109,7 +115,7 @@ def update(
     >>> float(p), float(tail(2, 1, 0.5))
     (0.75, 0.75)
     """
-    shape, (p_, d_, x, y, z, label) = _kernels.flat(p, log_d, a, b, t, win)
+    shape, (p_, d_, x, y, z, label) = _flat(p, log_d, a, b, t, win)
     _check(x, y, z)
     _kernels.update(p_, d_, x, y, z, label)
     return p_.reshape(shape), d_.reshape(shape)

@@ -221,8 +221,10 @@ class Custom(Utility):
         if value.shape != grid.shape:
             raise ValueError(f"utility callable returned shape {value.shape} for input of shape {grid.shape}")
         if not np.all(np.isfinite(value)):
-            raise ValueError(f"utility callable returned {value[~np.isfinite(value)][0]} at p = "
-                             f"{grid[~np.isfinite(value)][0]:g}; it must be finite on [0, 1]")
+            raise ValueError(
+                f"utility callable returned {value[~np.isfinite(value)][0]} at p = "
+                f"{grid[~np.isfinite(value)][0]:g}; it must be finite on [0, 1]"
+            )
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
