@@ -1,10 +1,10 @@
-"""Exact policy values: agreement with the plain recursion, the linear utility, refusals, and compile hygiene."""
+"""Exact values of policies: agreement with the plain recursion, the linear utility, refusals, one compilation a kernel."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from recursion import UTILITIES, Case, Item, Recursion, cases, problem_of, whole_priors
 
 import seqaudit as sa
+from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp import _kernels as dp_kernels
+from seqaudit.dp.states import ItemStates
 from seqaudit.posteriors import _kernels as posterior_kernels
 from seqaudit.posteriors import tails
 
@@ -30,3 +32,165 @@ NAMES = (
     "exact",
 )
 RULES = [(name, ties) for name in NAMES for ties in ("random", "first") if (name, ties) != ("uniform", "first")]
+
+
+def exact_value(problem: sa.Problem, name: str, ties: str = "random", threads: int | None = None) -> float:
+    return sa.evaluate(problem, registered_policies()[name](ties=ties), threads=threads).value
+
+
+@pytest.mark.parametrize(("name", "ties"), RULES)
+@given(case=cases())
+def test_value_of_every_policy_agrees_with_plain_recursion(name, ties, case):
+    assert exact_value(problem_of(case), name, ties) == pytest.approx(Recursion(case).value_of(name, ties), abs=1e-10)
+
+
+@pytest.mark.parametrize(("name", "ties"), RULES)
+@settings(max_examples=12)
+@given(case=cases(st.sampled_from(("accuracy", "asymmetric", "variance", "decisive")), whole_priors, shrink=1))
+def test_value_of_every_policy_agrees_with_rational_arithmetic(name, ties, case):
+    value = Recursion(case, exact=True).value_of(name, ties)
+    assert isinstance(value, (Fraction, int))
+    assert exact_value(problem_of(case), name, ties) == pytest.approx(float(value), abs=1e-13, rel=1e-14)
+
+
+TWINS = Case((Item(0.5),) * 3, 6)
+MIRRORED = Case((Item(0.3, a=1, b=2), Item(0.7, a=2, b=1), Item(0.5)), 6)
+NESTED = Case((Item(0.5, cap=2), Item(0.5), Item(0.5, cap=1)), 6)
+
+
+@pytest.mark.parametrize(("name", "ties"), RULES)
+@pytest.mark.parametrize("utility", ["accuracy", "variance", "entropy", "decisive"])
+@pytest.mark.parametrize("case", [TWINS, MIRRORED, NESTED], ids=["identical", "mirrored", "capped twins"])
+def test_true_ties_are_recognised_on_symmetric_problems(case, utility, name, ties):
+    case = Case(case.items, case.budget, utility)
+    assert exact_value(problem_of(case), name, ties) == pytest.approx(Recursion(case).value_of(name, ties), abs=1e-13)
+
+
+def test_random_and_first_ties_differ_where_a_tie_matters():
+    # At t = .5 the first label of either item gains .25; a second label of the same item gains nothing.
+    case = Case((Item(0.5), Item(0.5)), 10)
+    random, first = (exact_value(problem_of(case), "kg", ties) for ties in ("random", "first"))
+    assert first == float(Recursion(case, exact=True).value_of("kg", "first")) == 1.626953125
+    assert random == pytest.approx(float(Recursion(case, exact=True).value_of("kg", "random")), abs=1e-14)
+    assert random > first + 0.01
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    ("threshold", "items", "budget", "name", "ties", "value"),
+    [
+        (0.5, 2, 10, "exact", "random", 1.7060546875),
+        (0.5, 2, 10, "kg", "first", 1.6269531250),
+        (0.5, 2, 10, "optimistic-kg", "random", 1.7057291667),
+        (0.7, 3, 12, "exact", "random", 2.5984420438),
+        (0.7, 3, 12, "optimistic-kg", "random", 2.5856487123),
+    ],
+)
+def test_values_of_reference_problems(threshold, items, budget, name, ties, value):
+    assert exact_value(sa.Problem([threshold] * items, budget), name, ties) == pytest.approx(value, abs=5e-11)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(("name", "ties"), RULES)
+def test_every_policy_has_the_prior_value_under_the_linear_utility(name, ties):
+    problem = sa.Problem(
+        [0.55, 0.41, 0.72],
+        12,
+        weight=[1.0, 2.5, 0.3],
+        prior=[(1, 1), (0.7, 2.2), (3, 1)],
+        cap=[12, 6, 3],
+        utility="linear",
+    )
+    assert exact_value(problem, name, ties) == pytest.approx(problem.prior_value, rel=1e-12)
+
+
+@settings(max_examples=30)
+@given(cases(st.just("linear")))
+def test_no_policy_can_beat_or_miss_the_prior_value_under_the_linear_utility(case):
+    problem = problem_of(case)
+    values = [exact_value(problem, name) for name in NAMES]
+    assert values == pytest.approx([problem.prior_value] * len(NAMES), rel=1e-12)
+
+
+@given(cases())
+def test_no_policy_beats_the_optimum(case):
+    problem = problem_of(case)
+    best = sa.solve(problem).value
+    for name in NAMES:
+        assert exact_value(problem, name) <= best + 1e-12
+
+
+@pytest.mark.parametrize("name", ["kg", "variance-reduction", "uniform", "exact"])
+def test_value_does_not_depend_on_the_number_of_threads(name):
+    problem = sa.Problem([0.55, 0.41, 0.32], 24, weight=[1.0, 1.5, 2.0])
+    alone = exact_value(problem, name, threads=1)
+    assert all(exact_value(problem, name, threads=threads) == alone for threads in (2, 3))
+
+
+def test_evaluation_reports_policy_states_and_prior_value():
+    problem = sa.Problem([0.5, 0.6], 5)
+    progress: list[tuple[int, int]] = []
+    result = sa.evaluate(problem, sa.KnowledgeGradient(), progress=lambda *x: progress.append(x))
+    assert (result.policy, result.states, result.prior_value) == ("kg", 126, problem.prior_value)
+    assert progress[-1] == (126, 126)
+    assert result.seconds > 0
+
+
+def test_policy_without_labels_to_buy_is_worth_the_prior():
+    problem = sa.Problem([0.3, 0.6], 5, cap=0)
+    assert exact_value(problem, "kg") == exact_value(problem, "exact") == problem.prior_value
+
+
+@dataclass(frozen=True)
+class Wrong(sa.IndexPolicy):
+    """An index that is not a number after the second win of two."""
+
+    name: ClassVar[str] = "wrong"
+
+    def index(self, states: ItemStates) -> Any:
+        return np.where(states.wins == 2, np.nan, states.mean)
+
+
+def test_index_that_is_not_finite_is_refused_with_the_item_and_state():
+    problem = sa.Problem([0.5, 0.6], 3, name=["sky", "sea"])
+    with pytest.raises(ValueError, match="index of sky is nan after 2 labels and 2 wins; it must be finite"):
+        sa.evaluate(problem, Wrong())
+
+
+def test_index_may_be_void_where_no_state_is():
+    # Entries with more wins than labels do not exist; an index need not be finite there.
+    class Void(Wrong):
+        def index(self, states):
+            return np.where(states.wins > states.labels, np.nan, states.mean)
+
+    problem = sa.Problem([0.5, 0.6], 3)
+    assert sa.evaluate(problem, Void()).value <= sa.solve(problem).value
+
+
+def test_object_that_is_no_policy_is_refused():
+    with pytest.raises(TypeError, match="has no exact value"):
+        sa.evaluate(sa.Problem([0.5], 2), object())
+
+
+def test_every_kernel_is_compiled_for_one_signature_only():
+    frozen = np.array([0.25, 0.75])
+    frozen.setflags(write=False)
+    for x in (0.5, [0.5], frozen, frozen[::-1], frozen[:, None]):
+        tails.tail(1, 2, x)
+        tails.jump(x, 2, 0.5)
+        tails.log_step(1.5, x, x)
+        tails.update(x, tails.log_step(1, 2, x), 1, 2, x, 1)
+    for labels in ([1, 0], np.array([True, False]), np.round(frozen), frozen > 0.5, np.array([1, 0, 1, 0])[::2]):
+        tails.follow_labels(1, 1, 0.5, labels)
+    problem = sa.Problem([0.5, 0.7, 0.6], 4, cap=[4, 3, 1])
+    tails.jump(problem.prior[:, 0], problem.prior[:, 1], problem.threshold)
+    for utility in ("accuracy", UTILITIES["callable"].spec):
+        problem = sa.Problem([0.5, 0.7, 0.6], 4, cap=[4, 3, 1], utility=utility)
+        for name, ties in RULES:
+            exact_value(problem, name, ties)
+        sa.solve(problem, keep_policy=True).optimal_items([1, 0, 0], [1, 0, 0])
+        sa.upper_bound(problem)
+    for module in (posterior_kernels, dp_kernels):
+        kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
+        assert len(kernels) > 5
+        assert {name: kernel.signatures for name, kernel in kernels.items() if len(kernel.signatures) > 1} == {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -122,11 +121,10 @@ def test_knowledge_gradient_at_095_is_zero_until_twelve_wins_in_a_row():
     states = sa.states_of_item(sa.Problem([0.95], budget=13), 0)
     n, w = np.tril_indices(14)
     gain = sa.KnowledgeGradient().index(states)[n, w]
-    labelled_less = n < 12
-    assert np.abs(gain[labelled_less]).max() < 1e-15
+    assert np.abs(gain[n < 12]).max() < 1e-14
     first = (n == 12) & (w == 12)
     assert gain[first] == pytest.approx([13 / 14 * (1 - 2 * 0.95**14)], rel=1e-12)
-    assert np.abs(gain[(n == 12) & (w < 12)]).max() < 1e-15
+    assert np.abs(gain[(n == 12) & (w < 12)]).max() < 1e-14
     values = [sa.evaluate(sa.Problem([0.95], budget), sa.KnowledgeGradient()).value for budget in (1, 12, 13)]
     assert values == pytest.approx([0.95, 0.95, 0.95 + (1 - 2 * 0.95**14) / 14], rel=1e-13)
 
@@ -135,12 +133,10 @@ def test_where_no_label_helps_the_knowledge_gradient_is_uniform_sampling():
     problem = sa.Problem([0.95, 0.95, 0.95], 12)
     assert sa.evaluate(problem, sa.KnowledgeGradient()).value == pytest.approx(problem.prior_value, rel=1e-14)
     assert sa.evaluate(problem, sa.OptimisticKG()).value == pytest.approx(problem.prior_value, rel=1e-14)
-    mixed = sa.Problem([0.95, 0.5], 3)
-    assert sa.evaluate(mixed, sa.KnowledgeGradient()).value < sa.evaluate(mixed, sa.KnowledgeGradient("first")).value + 1
-    one, other = (
-        sa.simulate(problem, policy, replications=200, seed=4).labels for policy in ("kg", "uniform")
-    )
+    one, other = (sa.simulate(problem, policy, replications=200, seed=4).labels for policy in ("kg", "uniform"))
     assert np.array_equal(one, other)
+    first = sa.simulate(problem, sa.KnowledgeGradient(ties="first"), replications=5, seed=4).labels
+    assert first.tolist() == [12, 0, 0]
 
 
 @given(t=BAR, a=SHAPE, b=SHAPE, v=WEIGHT)
@@ -148,7 +144,7 @@ def test_where_no_label_helps_the_knowledge_gradient_is_uniform_sampling():
 def test_linear_gain_is_zero_but_for_rounding(t, a, b, v):
     problem = sa.Problem([t], 30, weight=v, prior=(a, b))
     table = sa.LinearGain().index(sa.states_of_item(problem, 0))[np.tril_indices(31)]
-    assert np.abs(table).max() < 1e-15 * v
+    assert np.abs(table).max() < 1e-14 * v
     assert sa.LinearGain().index_scale(problem) == v
 
 
@@ -287,9 +283,7 @@ def test_no_module_imports_a_higher_floor(path):
 
 def test_importing_the_package_imports_no_heavy_library(tmp_path):
     code = "import sys, json, seqaudit; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ), check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     loaded = set(json.loads(done.stdout))
     assert {"seqaudit", "numpy", "numba"} <= loaded
     assert not loaded & {"pymc", "arviz", "matplotlib", "pandas", "pytensor"}

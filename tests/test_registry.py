@@ -43,7 +43,6 @@ def install(tmp_path, monkeypatch):
     registered_policies.cache_clear()
 
 
-@pytest.mark.smoke
 def test_every_built_in_policy_is_made_by_its_name():
     for name in sa.policy_names():
         policy = sa.make_policy(name)
