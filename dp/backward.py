@@ -104,8 +104,10 @@ class Solution:
             best = self.root_values.max()
             level = best - _kernels.TIE * max(abs(best), self.problem.payoff_scale)
             return np.flatnonzero(self.root_values >= level)
-        block = self.offsets[spent][self.lattice.rank(n)]
-        mask = int(self.masks[spent][block + np.ravel_multi_index(tuple(w), tuple(n + 1))])
+        within = 0
+        for labels, won in zip(n.tolist(), w.tolist(), strict=True):
+            within = within * (labels + 1) + won
+        mask = int(self.masks[spent][self.offsets[spent][self.lattice.rank(n)] + within])
         return np.array([i for i in range(size) if mask >> i & 1], dtype=np.int64)
 
     def action(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> int:

@@ -271,7 +271,7 @@ BROKEN = [
 ]
 
 # What differs from its copy differs from what pickle returns too; unknown ties mean one thing to the exact value and
-# another to the board; the one item of a problem is soon in the state that the policy is lost in. Nothing else fails twice.
+# another to the board; the one item of a problem is soon in the state where the policy is lost.
 ALSO = {"equality": {"pickle"}, "ties": {"simulation"}, "choice": {"scores"}}
 
 

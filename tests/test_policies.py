@@ -33,7 +33,7 @@ def index(policy, threshold, labels, wins, *, weight=1.0, prior=(1.0, 1.0), util
 
 
 # At threshold 1/2: Beta(1, 1) has p = 1/2 and outcomes 3/4, 1/4; Beta(2, 1) has p = 3/4, mean 2/3, outcomes 7/8, 1/2;
-# Beta(1, 2) mirrors it. At threshold .8: Beta(2, 1) has p = .36 and outcomes 1 - .8^3 = .488, 1 - 3(.64) + 2(.512) = .104.
+# Beta(1, 2) mirrors it. At threshold .8: Beta(2, 1) has p = .36 and outcomes 1 - .512 = .488, 1 - 1.92 + 1.024 = .104.
 BY_HAND = [
     (sa.Uniform(), 0.5, 3, 1, 0.0),
     (sa.RoundRobin(), 0.5, 0, 0, 0.0),

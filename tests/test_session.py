@@ -206,7 +206,7 @@ def test_contradictory_answer_is_refused(item, label, now):
 @pytest.mark.parametrize("item", [-1, 3, 1.0, "sky", None, True])
 def test_item_that_does_not_exist_is_refused(item):
     asked = session()
-    with pytest.raises(ValueError, match="item is .*; allowed: 0 to 2"):
+    with pytest.raises(ValueError, match=r"item is .*; allowed: 0 to 2"):
         asked.tell(item, 1)
     assert asked.counts.sum() == 0
 
@@ -214,7 +214,7 @@ def test_item_that_does_not_exist_is_refused(item):
 @pytest.mark.parametrize("label", [2, -1, 0.5, "1", None, float("nan")])
 def test_label_that_does_not_exist_is_refused(label):
     asked = session()
-    with pytest.raises(ValueError, match="label of sea is .*; allowed: 0 and 1"):
+    with pytest.raises(ValueError, match=r"label of sea is .*; allowed: 0 and 1"):
         asked.tell(1, label)
     assert asked.counts.sum() == 0
 
@@ -384,5 +384,5 @@ def test_missing_file_is_a_missing_file(tmp_path):
 
 @pytest.mark.parametrize("seed", [None, "7"])
 def test_seed_must_be_one(seed):
-    with pytest.raises(ValueError, match="seed is .*; it must be"):
+    with pytest.raises(ValueError, match=r"seed is .*; it must be"):
         session(seed=seed)
