@@ -15,7 +15,7 @@ from .policy import Counts, Floats, Policy
 __all__ = ["Exact"]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _solved(problem: Problem) -> Solution:
     return solve(problem, keep_policy=True)
 

@@ -27,7 +27,7 @@ the entry-point group ``seqaudit.policies``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -52,7 +52,7 @@ class Policy(ABC):
         What to do with equal scores.
     """
 
-    ties: Literal["random", "first"] = "random"
+    ties: Literal["random", "first"] = field(default="random", kw_only=True)
     name: ClassVar[str]
 
     def __post_init__(self) -> None:

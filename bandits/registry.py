@@ -9,6 +9,7 @@ A package registers a policy class in its own metadata, in the entry-point group
 from __future__ import annotations
 
 import difflib
+import warnings
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -50,7 +51,7 @@ def registered_policies() -> dict[str, type[Policy]]:
     TypeError
         When an entry point offers something that is not a policy class.
     ValueError
-        When two packages claim one name.
+        When two packages claim one name, or an entry point's name is not its policy's.
 
     Examples
     --------
@@ -59,9 +60,16 @@ def registered_policies() -> dict[str, type[Policy]]:
     """
     found: dict[str, type[Policy]] = {cls.name: cls for cls in _BUILT_IN}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
-        cls = entry.load()
+        try:
+            cls = entry.load()
+        except ImportError as error:
+            # One broken package must not take everybody's policies away.
+            warnings.warn(f"policy {entry.name} = {entry.value} cannot be imported: {error}", stacklevel=2)
+            continue
         if not (isinstance(cls, type) and issubclass(cls, Policy)):
             raise TypeError(f"entry point {entry.name} = {entry.value} in {GROUP} is not a Policy class")
+        if getattr(cls, "name", None) != entry.name:
+            raise ValueError(f"entry point {entry.name} = {entry.value} in {GROUP} offers a policy of another name")
         if entry.name in found:
             raise ValueError(f"policy name {entry.name!r} is claimed by {found[entry.name]} and by {cls}")
         found[entry.name] = cls
@@ -94,6 +102,8 @@ def make_policy(policy: str | Policy) -> Policy:
     """
     if isinstance(policy, Policy):
         return policy
+    if not isinstance(policy, str):
+        raise ValueError(f"policy is {policy!r}; allowed: a registered name or a policy such as KnowledgeGradient()")
     known = registered_policies()
     if policy not in known:
         near = difflib.get_close_matches(str(policy), known, 1, cutoff=0.0)[0]

@@ -27,7 +27,7 @@ from .registry import make_policy
 
 __all__ = ["BudgetSpent", "Session"]
 
-_VERSION = 1
+_FORMAT, _VERSION = "seqaudit-session", 1
 
 
 class BudgetSpent(ValueError):
@@ -164,9 +164,10 @@ class Session:
         """Write everything asked and told, as JSON; the file appears whole or not at all."""
         text = json.dumps(
             {
-                "format": "seqaudit-session",
+                "format": _FORMAT,
                 "version": _VERSION,
-                "policy": self.policy.name,
+                "policy": repr(self.policy),
+                "problem": self.problem.digest(),
                 "key": self._board.keys[0].tolist(),
                 "events": self._events,
             }
@@ -180,10 +181,12 @@ class Session:
         Raises
         ------
         ValueError
-            For a file that is not a session, of another version, or of another policy.
+            For a file that is not a session, of another version, policy or problem.
         """
         try:
             saved = json.loads(Path(path).read_text(encoding="utf-8"))
+            if saved["format"] != _FORMAT:
+                raise ValueError(saved["format"])
             version, name, events = saved["version"], saved["policy"], saved["events"]
             keys = np.array(saved["key"], dtype=np.uint64).reshape(1, 2)
         except (ValueError, OverflowError, KeyError, TypeError):
@@ -191,8 +194,10 @@ class Session:
         session = cls(problem, policy, seed=0)
         if version != _VERSION:
             raise ValueError(f"{path}: session format {version}; this version reads {_VERSION}")
-        if name != session.policy.name:
-            raise ValueError(f"{path}: a session of policy {name!r}, not {session.policy.name!r}")
+        if name != repr(session.policy):
+            raise ValueError(f"{path}: a session of policy {name}, not {session.policy!r}")
+        if saved.get("problem") != problem.digest():
+            raise ValueError(f"{path}: a session on another problem")
         session._board.keys = keys
         try:
             for kind, item, *rest in events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from ..bandits.policy import Policy
 from ..bandits.registry import make_policy, policy_names
@@ -23,12 +24,14 @@ def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -
     problem : Problem
     policies : sequence of names or policies, optional
         Default: every registered one, without those that need an exact solution which the problem is too large for.
-        A policy that is asked for is never left out: if it cannot be had, that is an error where it is used.
+        A policy that is asked for is never left out: if it cannot be had, that is an error.
 
     Raises
     ------
     ValueError
         For an unknown or repeated name, or an empty choice.
+    ProblemTooLarge
+        For a policy that was asked for and needs an exact solution which the problem is too large for.
     """
     asked = policy_names() if policies is None else policies
     chosen = [make_policy(p) for p in asked]
@@ -38,25 +41,34 @@ def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -
     for name in labels:
         if labels.count(name) > 1:
             raise ValueError(f"policy {name!r} is given {labels.count(name)} times")
-    if policies is not None:
-        return chosen, []
     kept, remarks = [], []
     for policy in chosen:
         try:
             if isinstance(policy, SupportsMasks):
-                Lattice.of(problem).require(bytes_kept=MASK_BYTES)
+                _require_masks(problem)
             kept.append(policy)
         except ProblemTooLarge as error:
+            if policies is not None:
+                raise
             remarks.append(f"{policy.name} left out: {error}")
     return kept, remarks
 
 
+def _require_masks(problem: Problem) -> None:
+    """Raise unless the optimal items of every state can be kept, one bit an item."""
+    Lattice.of(problem).require(bytes_kept=MASK_BYTES)
+    if problem.size > 8 * MASK_BYTES:
+        raise ProblemTooLarge(
+            f"problem too large for the optimal items of every state: {problem.size} items, at most {8 * MASK_BYTES} "
+            "can be kept; use solve for the optimum itself"
+        )
+
+
 def label(policy: Policy) -> str:
     """Name of a policy in tables, with its settings where they are not the usual ones."""
-    usual = type(policy)()
     changed = [
-        f"{field}={getattr(policy, field)}"
-        for field in policy.__dataclass_fields__
-        if getattr(policy, field) != getattr(usual, field)
+        f"{field.name}={getattr(policy, field.name)}"
+        for field in fields(policy)
+        if getattr(policy, field.name) != field.default
     ]
     return f"{policy.name}({', '.join(changed)})" if changed else policy.name

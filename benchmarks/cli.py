@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -22,7 +22,7 @@ from rich.table import Table
 
 from ..dp.atomic import write_whole
 from ..dp.backward import solve as solve_problem
-from ..dp.problem import Problem
+from ..dp.problem import Problem, ProblemError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +33,12 @@ app = typer.Typer(
     name="seqaudit",
     help="Bayesian sequential design for scarce human labels.",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+# What typer returns after Ctrl-C.
+_INTERRUPTED = 130
 
 PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished one is taken up again.")]
@@ -101,7 +103,7 @@ def compare(
                 r["policy"],
                 f"{r['value']:.10f}",
                 _percent(r["share"]),
-                "" if r["kind"] == "bound" else f"{r['regret']:.7f}",
+                "" if r["kind"] == "bound" else f"{r['regret']:z.7f}",
                 f"{r['seconds']:.2f}",
             ]
             for r in _records(table)
@@ -160,7 +162,7 @@ def replay(
     utility: Annotated[str, typer.Option(help="Terminal utility.")] = "accuracy",
     policy: PolicyOption = None,
     replications: Annotated[int, typer.Option("--seeds", help="Independent shuffles of the pools.")] = 5,
-    seed: Annotated[int, typer.Option(help="Root of all randomness.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse items that the items file lacks.")] = False,
     jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
     out: OutOption = None,
@@ -182,6 +184,8 @@ def replay(
     chosen, _ = choose_policies(problem, policy)
     if replications < 1:
         raise ValueError(f"--seeds is {replications}; it must be at least 1")
+    if jobs == 0:
+        raise ValueError("--jobs is 0; it must be a number of worker processes, or -1 for all cores")
     names = [label(p) for p in chosen]
     inputs = settings | {
         "labels": fingerprint(labels_file),
@@ -275,23 +279,23 @@ def replay(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; on bad input one line and exit status 2."""
+    """Run a command; on bad input one line and exit status 2. Without arguments it is ``--help``."""
     try:
-        status = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except typer.Exit as stop:
-        status = stop.exit_code
-    except KeyboardInterrupt:
-        print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
-        status = 130
+        status = app(args=list(sys.argv[1:] if arguments is None else arguments) or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message())
+    except ProblemError as error:
+        count = len(error.faults)
+        _fail(error.faults[0] + (f" (faults in all: {count})" if count > 1 else ""))
     except (ValueError, OSError, TypeError) as error:
         _fail(str(error))
+    if status == _INTERRUPTED:
+        print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(message: str) -> None:
-    print(f"seqaudit: {message}", file=sys.stderr)
+def _fail(message: str) -> NoReturn:
+    print(f"seqaudit: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -306,6 +310,8 @@ def _as_inputs(problem: Problem) -> dict[str, Any]:
     return {
         "name": list(problem.name),
         "threshold": problem.threshold.tolist(),
+        "log_ratio": problem.log_ratio.tolist(),
+        "beta": problem.beta,
         "weight": problem.weight.tolist(),
         "prior": problem.prior.tolist(),
         "cap": problem.cap.tolist(),
@@ -333,7 +339,7 @@ def _progress(what: str, total: int) -> Iterator[Callable[[str | None], None]]:
 
         yield line
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda name: bar.update(task, advance=1, description=f"{what} {name or ''}".strip())
@@ -364,9 +370,8 @@ def _print_remarks(remarks: Sequence[str]) -> None:
 
 
 def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    # A cell cut short would be a wrong number: a table too wide for the terminal runs over its edge instead.
+    console = Console(width=1000, markup=False, emoji=False)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2))
     for k, name in enumerate(header):
         table.add_column(name, justify="left" if k == 0 else "right", no_wrap=True)

@@ -70,12 +70,14 @@ def plot_replay(result: xr.Dataset, path: str | Path, title: str = "") -> None:
     order = [str(result["policy"].values[k]) for k in np.argsort(-final.values, kind="stable")]
     for axes, (metric, caption) in zip(all_axes, panels, strict=True):
         for k, policy in enumerate(order):
+            # The colours begin again with the other dashes.
+            dashes = (k + k // len(_COLOURS)) % len(_DASHES)
             values = result[metric].sel(policy=policy)
             mean = values.mean("replication").values
             style: dict[str, Any] = {
                 "color": _COLOURS[k % len(_COLOURS)],
-                "linestyle": _DASHES[k % 2],
-                "zorder": 2 + k % 2,
+                "linestyle": _DASHES[dashes],
+                "zorder": 2 + dashes,
             }
             axes.plot(result["labels"], mean, label=policy, linewidth=1.6, **style)
             if count > 1:

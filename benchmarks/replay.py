@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def problem_of_labels(
     ValueError
         For a budget above the number of votes, beta without log-ratios, or a second source of thresholds.
     """
-    if isinstance(budget, int) and budget > dataset.n_labels:
+    if isinstance(budget, Real) and budget > dataset.n_labels:
         raise ValueError(f"budget is {budget}, but the pools hold {dataset.n_labels} votes in all; allowed: 1 to that")
     fields: dict[str, Any] = {
         "budget": budget,

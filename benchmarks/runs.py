@@ -57,6 +57,8 @@ class RunFolder:
                 found = json.loads(record.read_text(encoding="utf-8"))
             except (json.JSONDecodeError, UnicodeDecodeError):
                 raise RunFolderError(f"{record}: not a run record") from None
+            if not isinstance(found, dict):
+                raise RunFolderError(f"{record}: not a run record")
             for key in ("command", "inputs"):
                 if found.get(key) != wanted[key]:
                     raise RunFolderError(
@@ -103,7 +105,12 @@ def _difference(found: Any, wanted: Any) -> str:
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in sorted(found.keys() | wanted.keys()):
             if found.get(key) != wanted.get(key):
-                return f"{key} was {_short(found.get(key))}, now {_short(wanted.get(key))}"
+                return f"{key} {_difference(found.get(key), wanted.get(key))}"
+    if isinstance(found, list) and isinstance(wanted, list):
+        for k, (old, new) in enumerate(zip(found, wanted, strict=False)):
+            if old != new:
+                return f"entry {k + 1} {_difference(old, new)}"
+        return f"had {len(found)} entries, now {len(wanted)}"
     return f"was {_short(found)}, now {_short(wanted)}"
 
 

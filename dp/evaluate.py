@@ -143,7 +143,9 @@ def index_tables(problem: Problem, policy: SupportsIndex) -> Floats:
     tables = []
     for i in range(problem.size):
         states = states_of_item(problem, i)
-        table = np.broadcast_to(np.asarray(policy.index(states), dtype=np.float64), states.mean.shape)
+        # The corner w > n holds zeros, of which a formula may make what it likes.
+        with np.errstate(all="ignore"):
+            table = np.broadcast_to(np.asarray(policy.index(states), dtype=np.float64), states.mean.shape)
         n, w = np.nonzero(np.tri(len(table), dtype=bool) & ~np.isfinite(table))
         if n.size:
             raise ValueError(

@@ -7,6 +7,7 @@ labels are bought, one at a time (fewer only if every item's labels run out); th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..posteriors.beta import BeliefTables, Beta
 from ..posteriors.tails import tail
 from ..posteriors.thresholds import threshold as threshold_of
-from ..posteriors.utilities import Accuracy, Asymmetric, Linear, Utility, make_utility
+from ..posteriors.utilities import Accuracy, Asymmetric, Custom, Linear, Utility, make_utility
 
 __all__ = ["Problem", "ProblemError"]
 
@@ -36,6 +37,10 @@ class ProblemError(ValueError):
         self.faults = tuple(faults)
         more = len(faults) - _SHOWN
         super().__init__("\n".join(faults[:_SHOWN]) + (f"\nand {more} more faults" if more > 0 else ""))
+
+    def __reduce__(self) -> tuple[type[ProblemError], tuple[tuple[str, ...]]]:
+        """Pickle by the faults, so that worker processes can raise it."""
+        return type(self), (self.faults,)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -283,6 +288,15 @@ class Problem:
             for field in ("threshold", "weight", "prior", "cap", "log_ratio")
         )
 
+    def digest(self) -> str:
+        """Return a fingerprint of the problem, the same in every process; a callable utility enters by its name."""
+        content = hashlib.sha256(repr((self.budget, self.name, self.beta, self.utility.name)).encode())
+        for array in (self.threshold, self.weight, self.prior, self.cap, self.log_ratio):
+            content.update(array.tobytes())
+        if not isinstance(self.utility, Custom):
+            content.update(repr(self.utility).encode())
+        return content.hexdigest()
+
     def __hash__(self) -> int:
         return hash((self.budget, self.utility, self.name, self.threshold.tobytes(), self.weight.tobytes()))
 
@@ -297,8 +311,8 @@ def _whole(value: Any) -> int | None:
 
 
 def _vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -> Floats:
-    """Copy to a float vector; with ``size``, a scalar is repeated. A vector of ones stands in for a faulty one."""
-    stand_in = np.full(1 if size is None else size, 0.5)
+    """Copy to a float vector; with ``size``, a scalar is repeated. A faulty one is replaced by one that passes."""
+    stand_in = np.full(1, 0.5) if size is None else np.ones(size)
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -89,7 +89,12 @@ def exact_belief(a: int, b: int, t: Fraction) -> Belief:
     """Belief Beta(a, b) in rational arithmetic."""
     trials = a + b - 1
     tail = sum(math.comb(trials, j) * t**j * (1 - t) ** (trials - j) for j in range(a))
-    return Belief(Fraction(a, a + b), tail, 1 - tail, a * math.comb(trials, a) * t**a * (1 - t) ** b)
+    return Belief(Fraction(a, a + b), tail, 1 - tail, exact_step(a, b, t))
+
+
+def exact_step(a: int, b: int, t: Fraction) -> Fraction:
+    """t^a (1-t)^b / B(a, b)."""
+    return a * math.comb(a + b - 1, a) * t**a * (1 - t) ** b
 
 
 class Utility(NamedTuple):
@@ -298,6 +303,7 @@ def states(case: Case, labels: int) -> Iterator[State]:
     return extend((), labels)
 
 
+utility_names = st.sampled_from(tuple(UTILITIES))
 whole_priors = st.tuples(st.integers(1, 4), st.integers(1, 4))
 real_priors = st.tuples(*[st.integers(50, 600).map(lambda x: x / 100)] * 2)
 
@@ -305,7 +311,7 @@ real_priors = st.tuples(*[st.integers(50, 600).map(lambda x: x / 100)] * 2)
 @st.composite
 def cases(
     draw: st.DrawFn,
-    utility: st.SearchStrategy[str] = st.sampled_from(sorted(UTILITIES)),
+    utility: st.SearchStrategy[str] = utility_names,
     prior: st.SearchStrategy[tuple[float, float]] = whole_priors | real_priors,
     shrink: int = 0,
 ) -> Case:
@@ -314,7 +320,5 @@ def cases(
     budget = draw(st.integers(1, {1: 10, 2: 8, 3: 6, 4: 5, 5: 4}[count] - shrink))
     cap = st.none() | st.integers(0, budget)
     threshold, weight = st.integers(15, 85).map(lambda x: x / 100), st.integers(1, 8).map(lambda x: x / 4)
-    kinds = [
-        Item(draw(threshold), draw(weight), *draw(prior), draw(cap)) for _ in range(draw(st.integers(1, count)))
-    ]
+    kinds = [Item(draw(threshold), draw(weight), *draw(prior), draw(cap)) for _ in range(draw(st.integers(1, count)))]
     return Case(tuple(draw(st.sampled_from(kinds)) for _ in range(count)), budget, draw(utility))

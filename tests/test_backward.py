@@ -40,7 +40,6 @@ def test_kept_policy_is_the_set_of_maximisers_at_every_reachable_state(case):
         assert solution.action(counts, wins) == best[0]
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize(
     "case",
     [
@@ -66,7 +65,6 @@ def test_optimum_of_reference_problems(threshold, items, budget, value):
     assert sa.solve(sa.Problem([threshold] * items, budget)).value == pytest.approx(value, abs=5e-11)
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize(("budget", "value"), list(enumerate([0.75, 0.75, 0.8125, 0.8125, 0.84375, 0.84375], start=1)))
 def test_one_item_climbs_a_staircase(budget, value):
     solution = sa.solve(sa.Problem([0.5], budget))
@@ -101,7 +99,7 @@ def test_optimum_never_falls_with_the_budget_for_a_convex_utility(utility):
 
 
 def test_optimum_can_fall_with_the_budget_when_the_utility_is_not_convex():
-    # At t = .5 one label makes p 1/4 or 3/4, which is decisive; a second one brings it back to 1/2 with probability 1/3.
+    # At t = .5 one label makes p 1/4 or 3/4, which is decisive; with probability 1/3 a second one makes it 1/2 again.
     values = [sa.solve(sa.Problem([0.5], budget, utility=sa.Decisive(0.25))).value for budget in (1, 2)]
     assert values == pytest.approx([1, 2 / 3], abs=1e-15)
 

@@ -43,7 +43,7 @@ def choices(row, replications=1, *, seed=1, scale=0.0, ties="random", step=0, us
 
 @pytest.mark.smoke
 @given(st.tuples(WORD, WORD, WORD, WORD), st.tuples(WORD, WORD))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_philox_equals_numpys_word_for_word(counter, key):
     # NumPy adds one to the 256-bit counter before it makes its first block.
     before = (sum(c << 64 * k for k, c in enumerate(counter)) - 1) % 2**256
@@ -156,11 +156,10 @@ def test_index_that_stops_being_finite_is_refused_when_it_does():
 
 def test_choose_gives_an_array_of_its_own():
     _, keys = replication_keys(1, 2)
-    board = Board(sa.Problem([0.5, 0.5], 3), sa.Uniform(ties="random"), keys)
+    board = Board(sa.Problem([0.5, 0.5], 3), sa.RoundRobin(ties="first"), keys)
     one = board.choose(0)
-    kept = one.copy()
-    board.choose(1, np.array([[False, True]]))
-    assert np.array_equal(one, kept)
+    other = board.choose(1, np.array([[False, True]]))
+    assert (one.tolist(), other.tolist()) == ([0, 0], [1, 1])
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ class FromScratch(sa.Policy):
 
 
 @given(data=st.data(), policy=st.sampled_from(INDEX_POLICIES), seed=st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_scores_kept_up_to_date_equal_scores_from_scratch(data, policy, seed):
     size, replications, budget = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3)), 8
     unit = st.floats(0.02, 0.98)

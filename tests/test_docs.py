@@ -31,10 +31,16 @@ from seqaudit.benchmarks.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = ROOT / "docs" / "index.md"
-PAGES = sorted((ROOT / "docs").rglob("*.md")) + [page for page in [ROOT / "README.md"] if page.exists()]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 FENCE = re.compile(r"^```(?P<language>\S*)(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)|^\[[^\]]+\]:\s*(\S+)|<(?:img|a)\b[^>]*?(?:src|href)=\"([^\"]+)\"", re.MULTILINE)
+LINK = re.compile(
+    r"""\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)     # [text](target)
+      | ^\[[^\]]+\]:\s*(\S+)                   # [name]: target
+      | <(?:img|a)\b[^>]*?(?:src|href)="([^"]+)"  # <a href="target">
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,9 @@ def blocks(page: Path) -> list[Block]:
         Block(m["language"], m["info"].split(), m["text"], text.count("\n", 0, m.start("text")))
         for m in FENCE.finditer(text)
     ]
-    assert 2 * len(found) == len(re.findall(r"^ *```", text, re.MULTILINE)), "a fence that is indented or does not close"
+    assert 2 * len(found) == len(re.findall(r"^ *```", text, re.MULTILINE)), (
+        "a fence that is indented or does not close"
+    )
     return found
 
 
@@ -88,12 +96,15 @@ def write_files(page: Path, folder: Path) -> list[tuple[Block, Path]]:
 def run_console(page: Path, block: Block) -> None:
     status = 0
     checker = doctest.OutputChecker()
+    assert block.text.startswith("$ "), f"{page_id(page)}, line {block.line}: a console block begins with '$ '"
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, expected = part.split("\n", 1)
         if command == "echo $?":
             got = f"{status}\n"
         else:
             status, got = run_command(command)
+        # Seconds, the last column of a table, are shown as they were once printed and differ every time.
+        expected, got = (re.sub(r"(?m) +\d+\.\d\d *$", "", text) for text in (expected, got))
         example = doctest.Example(command, expected, lineno=block.line)
         if not checker.check_output(expected, got, FLAGS):
             pytest.fail(f"{page_id(page)}: $ {command}\n{checker.output_difference(example, got, FLAGS)}")

@@ -1,4 +1,4 @@
-"""Exact values of policies: agreement with the plain recursion, the linear utility, refusals, one compilation a kernel."""
+"""Exact values of policies: agreement with the plain recursion, the linear utility, refusals, compile hygiene."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import betaln, logit
@@ -79,7 +79,6 @@ def test_every_index_policy_is_worked_by_hand():
 
 
 @given(t=BAR, a=SHAPE, b=SHAPE, v=WEIGHT)
-@settings(deadline=None)
 def test_variance_reduction_is_v_d_squared_over_ab(t, a, b, v):
     d = np.exp(a * np.log(t) + b * np.log1p(-t) - betaln(a, b))
     found = index(sa.VarianceReduction(), t, 0, 0, weight=v, prior=(a, b))
@@ -88,7 +87,6 @@ def test_variance_reduction_is_v_d_squared_over_ab(t, a, b, v):
 
 
 @given(t=BAR, a=SHAPE, b=SHAPE, v=WEIGHT)
-@settings(deadline=None)
 def test_variance_reduction_is_the_expected_fall_of_the_audit_index(t, a, b, v):
     now = index(sa.AuditIndex(), t, 0, 0, weight=v, prior=(a, b))
     win = index(sa.AuditIndex(), t, 1, 1, weight=v, prior=(a, b))
@@ -99,7 +97,6 @@ def test_variance_reduction_is_the_expected_fall_of_the_audit_index(t, a, b, v):
 
 @pytest.mark.parametrize("utility", ["accuracy", "variance", "entropy", {"name": "asymmetric", "gain": 1, "loss": 3}])
 @given(t=BAR, a=SHAPE, b=SHAPE, v=WEIGHT)
-@settings(deadline=None, max_examples=50)
 def test_gains_are_those_of_the_payoffs_one_label_on(utility, t, a, b, v):
     h = sa.make_utility(utility)
     now, win, loss = (v * h(stats.beta(a + x, b + y).sf(t)) for x, y in ((0, 0), (1, 0), (0, 1)))
@@ -140,7 +137,6 @@ def test_where_no_label_helps_the_knowledge_gradient_is_uniform_sampling():
 
 
 @given(t=BAR, a=SHAPE, b=SHAPE, v=WEIGHT)
-@settings(deadline=None, max_examples=50)
 def test_linear_gain_is_zero_but_for_rounding(t, a, b, v):
     problem = sa.Problem([t], 30, weight=v, prior=(a, b))
     table = sa.LinearGain().index(sa.states_of_item(problem, 0))[np.tril_indices(31)]
@@ -154,7 +150,6 @@ def test_linear_gain_is_zero_but_for_rounding(t, a, b, v):
     prior=st.lists(st.tuples(SHAPE, SHAPE), min_size=3, max_size=3),
     budget=st.integers(1, 6),
 )
-@settings(deadline=None, max_examples=50)
 def test_linear_gain_is_uniform_sampling(t, v, prior, budget):
     problem = sa.Problem(t, budget, weight=v[: len(t)], prior=prior[: len(t)])
     assert sa.evaluate(problem, sa.LinearGain()).value == sa.evaluate(problem, sa.Uniform()).value

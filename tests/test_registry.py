@@ -80,10 +80,29 @@ def test_unknown_name_is_answered_with_the_nearest_known_one(wrong, nearest):
     assert all(name in str(caught.value) for name in sa.policy_names())
 
 
-@pytest.mark.parametrize("wrong", ["", "zzzzzz", sa.KnowledgeGradient, 3, None])
-def test_anything_else_is_refused_too(wrong):
+@pytest.mark.parametrize("wrong", ["", "zzzzzz"])
+def test_a_name_that_resembles_none_is_refused_too(wrong):
     with pytest.raises(ValueError, match="is not known; did you mean '"):
         sa.make_policy(wrong)
+
+
+@pytest.mark.parametrize("wrong", [sa.KnowledgeGradient, 3, None])
+def test_what_is_neither_name_nor_policy_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"allowed: a registered name or a policy such as KnowledgeGradient\(\)"):
+        sa.make_policy(wrong)
+
+
+def test_a_package_that_cannot_be_imported_leaves_the_other_policies(install):
+    install("broken = no_such_module_anywhere:Policy")
+    with pytest.warns(UserWarning, match="policy broken = no_such_module_anywhere:Policy cannot be imported"):
+        assert "kg" in sa.policy_names()
+    assert "broken" not in sa.policy_names()
+
+
+def test_an_entry_point_of_another_name_than_its_policy_is_refused(install):
+    install("bold = HERE:Boldest")
+    with pytest.raises(ValueError, match="entry point bold = .* offers a policy of another name"):
+        sa.policy_names()
 
 
 def test_policy_of_another_package_is_found_and_used(install):
@@ -97,8 +116,8 @@ def test_policy_of_another_package_is_found_and_used(install):
 
 
 def test_name_of_a_built_in_policy_cannot_be_taken(install):
-    install("kg = HERE:Boldest")
-    with pytest.raises(ValueError, match=r"policy name 'kg' is claimed by .*KnowledgeGradient.* and by .*Boldest"):
+    install("kg = seqaudit.bandits:KnowledgeGradient")
+    with pytest.raises(ValueError, match=r"policy name 'kg' is claimed by .*KnowledgeGradient.* and by .*KnowledgeGr"):
         sa.policy_names()
 
 

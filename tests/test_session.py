@@ -100,6 +100,9 @@ def test_outstanding_items_are_passed_over_while_another_can_be_asked():
     again = asked.ask()
     assert asked.outstanding[again] == 2
     assert asked.remaining == 4
+    asked.tell(again, 1)
+    assert asked.outstanding.tolist() == [1, 1, 1]
+    assert asked.remaining == 4
 
 
 def test_late_and_out_of_order_answers_lead_to_the_same_state():
@@ -236,7 +239,7 @@ def test_labels_of_other_number_types_are_understood_and_saved(label, tmp_path):
 
 
 @given(data=st.data(), name=st.sampled_from(POLICIES), seed=st.integers(0, 2**40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_saved_session_goes_on_exactly_where_it_was_left(data, name, seed, tmp_path_factory):
     path = tmp_path_factory.mktemp("session") / "s.json"
     asked = session(policy=name, seed=seed)
@@ -302,6 +305,7 @@ def test_save_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         asked.save(path)
     assert path.read_text() == old
+    assert [p.name for p in tmp_path.iterdir()] == ["s.json"]
 
 
 @pytest.fixture
@@ -343,7 +347,7 @@ def test_other_version_is_refused(saved):
 
 
 def test_other_policy_is_refused(saved):
-    with pytest.raises(ValueError, match=r"s\.json: a session of policy 'variance-reduction', not 'kg'"):
+    with pytest.raises(ValueError, match=r"s\.json: a session of policy VarianceReduction\(.*\), not Know"):
         sa.Session.load(saved(), PROBLEM, "kg")
 
 
@@ -372,8 +376,8 @@ def test_events_that_cannot_have_happened_are_refused(events, saved):
     [sa.Problem([0.9, 0.5, 0.1], 8), sa.Problem([0.5], 8), sa.Problem([0.5, 0.7, 0.6], 2)],
     ids=["thresholds", "items", "budget"],
 )
-def test_other_problem_is_refused_when_it_shows(other, saved):
-    with pytest.raises(ValueError, match=r"s\.json: the session was not made with this problem and policy"):
+def test_other_problem_is_refused(other, saved):
+    with pytest.raises(ValueError, match=r"s\.json: a session on another problem"):
         sa.Session.load(saved(), other, "variance-reduction")
 
 

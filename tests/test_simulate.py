@@ -127,7 +127,7 @@ def test_labels_follow_the_rates():
     name=st.sampled_from([name for name in POLICIES if name != "exact"]),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_labels_add_up_to_the_budget_and_respect_caps(cap, budget, name, seed):
     problem = sa.Problem(np.linspace(0.2, 0.8, len(cap)), budget, cap=cap)
     record = Record(problem, seed, 3)

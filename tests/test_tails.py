@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from recursion import exact_belief
+from recursion import exact_belief, exact_step
 from scipy.special import betaincc
 
 from seqaudit.posteriors import tails
@@ -35,8 +35,12 @@ whole = st.integers(1, 60)
 bars = st.integers(1, 999).map(lambda x: x / 1000)
 
 
-def test_tail_is_the_complement_of_the_incomplete_beta_function():
-    assert np.array_equal(P, betaincc(A, B, T))
+def test_parameters_broadcast_together():
+    a, t = np.array([[1.0], [2.0]]), np.array([0.2, 0.5, 0.8])
+    expected = [[0.8, 0.5, 0.2], [0.96, 0.75, 0.36]]
+    assert tails.tail(a, 1, t) == pytest.approx(np.array(expected), rel=1e-15)
+    assert tails.jump(a, 1, t).shape == tails.update(0.5, 0.0, a, 1, t, 1)[0].shape == (2, 3)
+    assert tails.tail(1, 1, 0.5).shape == ()
 
 
 def test_tail_jump_and_step_are_finite_over_the_whole_range():
@@ -98,13 +102,8 @@ def test_step_of_whole_parameters_is_exact_to_rounding(a, b, t):
 def test_step_of_large_whole_parameters_is_exact_near_the_mean(a, b, deviations):
     # Here a log t + b log(1 - t) - log B is a difference of numbers in the thousands.
     s = a + b
-    t = a / s + deviations * math.sqrt(a * b / s**3)
-    exact = exact_step(a, b, Fraction(t))
-    assert float(np.exp(tails.log_step(a, b, t))) == pytest.approx(float(exact), rel=2e-13)
-
-
-def exact_step(a: int, b: int, t: Fraction) -> Fraction:
-    return a * math.comb(a + b - 1, a) * t**a * (1 - t) ** b
+    t = Fraction(round(4096 * (a / s + deviations * math.sqrt(a * b / s**3))), 4096)
+    assert float(np.exp(tails.log_step(a, b, float(t)))) == pytest.approx(float(exact_step(a, b, t)), rel=2e-13)
 
 
 @given(whole, whole, bars, st.booleans())
