@@ -129,7 +129,7 @@ def solve(
                 advance(None)
 
         solution = solve_problem(problem, progress=progress)
-    best = [problem.name[i] for i in solution.optimal_items()]
+    best = [problem.name[i] for i in solution.optimal_items()] if problem.labels else []
     if as_json:
         _print_json(
             {
@@ -147,7 +147,7 @@ def solve(
     print(f"problem          {_headline(problem)}")
     print(f"optimal value    {solution.value:.12g}")
     print(f"with no labels   {solution.prior_value:.12g}")
-    print(f"label first      {' or '.join(best)}")
+    print(f"label first      {' or '.join(best) or 'nothing'}")
     print(f"states           {solution.states:,} in {solution.seconds:.2f} s")
 
 

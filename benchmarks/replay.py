@@ -12,7 +12,9 @@ not with real raters' biases.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -183,10 +185,13 @@ def replay(
     runs = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_replay_one)(problem, policy, pools, keys, truth, dataset.slice) for _, policy in todo
     )
-    for (name, _), part in zip(todo, runs, strict=True):
-        parts[name] = part.expand_dims(policy=[name])
-        if on_policy:
-            on_policy(name, parts[name])
+    with warnings.catch_warnings(), closing(runs):
+        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
+        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
+        for (name, _), part in zip(todo, runs, strict=True):
+            parts[name] = part.expand_dims(policy=[name])
+            if on_policy:
+                on_policy(name, parts[name])
     result = xr.concat([parts[name] for name in names], dim="policy")
     override = problem.log_ratio > 0
     result.attrs = {
