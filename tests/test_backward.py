@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,6 +78,27 @@ def test_one_item_with_a_high_bar_gains_nothing_from_twelve_labels():
     values = [sa.solve(sa.Problem([0.95], budget)).value for budget in range(1, 14)]
     assert values[:12] == pytest.approx([0.95] * 12, abs=1e-14)
     assert values[12] == pytest.approx(0.95 + (1 - 2 * 0.95**14) / 14, abs=1e-14)
+
+
+LARGE = [
+    Case((Item(0.55, 1.5), Item(0.4, 1, 2, 1)), 60),
+    Case((Item(0.55, 1.5), Item(0.4, 1, 2, 1), Item(0.7, 2, 0.5, 0.9, cap=7)), 24),
+    Case((Item(0.55, 1.5), Item(0.4, 1, 2, 1), Item(0.7, 2, 0.5, 0.9), Item(0.3, cap=3)), 12),
+]
+
+
+@pytest.mark.parametrize("case", LARGE, ids=["two", "three", "four"])
+def test_item_that_cannot_be_labelled_adds_its_payoff_wherever_it_stands(case):
+    value, never = sa.solve(problem_of(case)).value, Item(0.6, 3.0, cap=0)
+    for k in range(len(case.items) + 1):
+        longer = Case((*case.items[:k], never, *case.items[k:]), case.budget)
+        assert sa.solve(problem_of(longer)).value == pytest.approx(value + 3 * 0.6, rel=1e-13)
+
+
+@pytest.mark.parametrize("case", LARGE, ids=["two", "three", "four"])
+def test_order_of_the_items_does_not_matter(case):
+    values = [sa.solve(problem_of(Case(items, case.budget))).value for items in itertools.permutations(case.items)]
+    assert values == pytest.approx([values[0]] * len(values), rel=1e-13)
 
 
 @given(cases(), st.integers(1, 30))

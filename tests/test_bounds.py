@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -90,6 +92,13 @@ def test_identical_items_share_one_stopping_problem():
     assert sa.upper_bound(problem_of(many)).value == pytest.approx(
         50 * sa.upper_bound(problem_of(parts)).value, rel=1e-13
     )
+
+
+@pytest.mark.parametrize("change", [{"threshold": 0.35}, {"weight": 2.0}, {"a": 3}, {"b": 2}, {"cap": 1}], ids=str)
+def test_items_that_differ_in_one_thing_are_not_taken_for_identical(change):
+    twin = Item(0.6, 1.0, 1, 1, 5)
+    case = Case((twin, replace(twin, **change)), 6)
+    assert sa.upper_bound(problem_of(case)).value == pytest.approx(lowest(case), abs=1e-9)
 
 
 def test_bound_is_tight_for_one_item_that_must_be_labelled_to_the_end():

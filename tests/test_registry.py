@@ -101,7 +101,7 @@ def test_a_package_that_cannot_be_imported_leaves_the_other_policies(install):
 
 def test_an_entry_point_of_another_name_than_its_policy_is_refused(install):
     install("bold = HERE:Boldest")
-    with pytest.raises(ValueError, match="entry point bold = .* offers a policy of another name"):
+    with pytest.raises(ValueError, match=r"entry point bold = .* offers a policy of another name"):
         sa.policy_names()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import math
 import os
@@ -289,6 +290,16 @@ def test_answer_does_not_depend_on_the_number_of_workers():
     names = ["uniform", "variance-reduction", "kg", "exact"]
     alone, shared = (sa.replay(RICH, names, budget=8, seed=7, replications=3, n_jobs=jobs) for jobs in (1, 2))
     xr.testing.assert_identical(without_seconds(alone), without_seconds(shared))
+
+
+def test_interruption_passes_through_the_workers_without_remarks(recwarn):
+    def stop(name, part):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sa.replay(RICH, ["uniform", "kg", "round-robin"], budget=8, seed=7, n_jobs=2, on_policy=stop)
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_answer_does_not_depend_on_which_other_policies_take_part_or_on_their_order():

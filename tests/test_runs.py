@@ -73,8 +73,10 @@ def test_same_inputs_take_the_folder_up_again_and_change_nothing(tmp_path):
     [
         ({"seed": 8}, "seed was 7, now 8"),
         ({"budget": 21}, "budget was 20, now 21"),
-        ({"policies": ["kg"]}, 'policies was ["kg", "uniform"], now ["kg"]'),
-        ({"prior": (1.0, 2.0)}, "prior was [1.0, 1.0], now [1.0, 2.0]"),
+        ({"policies": ["kg"]}, "policies had 2 entries, now 1"),
+        ({"policies": ["kg", "exact"]}, 'policies entry 2 was "uniform", now "exact"'),
+        ({"prior": (1.0, 2.0)}, "prior entry 2 was 1.0, now 2.0"),
+        ({"prior": None}, "prior was [1.0, 1.0], now null"),
         ({"beta": 2.0}, "beta was null, now 2.0"),
     ],
 )
@@ -106,9 +108,16 @@ def test_difference_within_a_nested_input_is_found(tmp_path):
     assert "problem utility eps was 0.05, now 0.1" in refusal(tmp_path / "run", "compare", {"problem": other})
 
 
-def test_difference_between_long_inputs_is_shown_cut(tmp_path):
-    RunFolder(tmp_path / "run", "replay", {"names": ["item"] * 1000})
-    assert len(refusal(tmp_path / "run", inputs={"names": ["thing"] * 1000})) < 250 + len(str(tmp_path))
+def test_difference_between_long_texts_is_shown_cut(tmp_path):
+    RunFolder(tmp_path / "run", "replay", {"name": "item " * 1000})
+    assert len(refusal(tmp_path / "run", inputs={"name": "thing " * 1000})) < 250 + len(str(tmp_path))
+
+
+def test_difference_far_down_a_long_list_is_found(tmp_path):
+    RunFolder(tmp_path / "run", "compare", {"threshold": [0.5] * 99})
+    assert "threshold entry 99 was 0.5, now 0.6" in refusal(
+        tmp_path / "run", "compare", {"threshold": [0.5] * 98 + [0.6]}
+    )
 
 
 def test_folder_that_is_not_a_run_is_refused_and_left_alone(tmp_path):
