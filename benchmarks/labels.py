@@ -17,25 +17,22 @@ An *items file* has one row per item: ``item`` and exactly one description of th
 and to the other side), or their log-ratio ``c = logp_lose - logp_win``, or the ``threshold`` itself. ``weight`` and
 ``slice`` are optional. Both kinds of file may hold further columns, which are ignored.
 
-Votes are kept in compressed sparse row form: one flat array of labels, sorted by item, and an array of offsets. A fault
-stops the reading with a `LabelFileError` that names the file, the line, the value and what is allowed. The happy path
-never counts lines: a record may span several of them, so a line number is looked up by a second pass, on a fault only.
+A fault stops the reading with a `LabelFileError` that names the file, the line, the value and what is allowed.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import compress
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .csv_table import HEADER, LabelFileError, Table, codes, listed, nearest, read_table, show
+from .label_set import LabelSet, offsets
 
 __all__ = ["LabelFileError", "LabelSet", "read_labels"]
 
@@ -56,203 +53,6 @@ _NUMBER_RULES: dict[str, tuple[Callable[[float], bool], str]] = {
     "threshold": (lambda x: 0.0 < x < 1.0, "a number between 0 and 1, both excluded"),
     "weight": (lambda x: x > 0.0, "a finite number greater than 0"),
 }
-
-
-# Arrays have no single truth value, so a generated __eq__ could only raise: label sets compare by identity.
-@dataclass(frozen=True, eq=False)
-class LabelSet:
-    """The votes on N items, in compressed sparse row form, with what is known about each item.
-
-    The votes on item i are ``labels[start[i]:start[i + 1]]``, in file order.
-
-    Attributes
-    ----------
-    items : tuple of str, length N
-        Item names, in order of first appearance in the label file.
-    labels : ndarray of int8, shape (n_labels,)
-        Votes, 0 or 1.
-    rater : ndarray of int32, shape (n_labels,)
-        Who voted: index into `raters`.
-    raters : tuple of str
-        Rater names, in order of first appearance; every one of them has at least one vote here.
-    start : ndarray of int64, shape (N + 1,)
-        Offsets of the items' votes.
-    group : ndarray of int32, shape (n_labels,), or None
-        Group of each vote: index into `groups`. None where the file has no such column.
-    groups : tuple of str
-        Group names, in order of first appearance; empty where `group` is None.
-    gold : ndarray of float64, shape (N,), or None
-        Known answer, 0 or 1, NaN where it is blank. None where the file has no such column.
-    logp_win, logp_lose : ndarray of float64, shape (N,), or None
-        Reference log-probabilities (natural logarithm) of the side that label 1 stands for, and of the other side.
-    log_ratio : ndarray of float64, shape (N,), or None
-        c = logp_lose - logp_win, or the items file's column ``c``.
-    threshold : ndarray of float64, shape (N,), or None
-        Thresholds that the items file states; None where it gives log-probabilities or log-ratios.
-    weight : ndarray of float64, shape (N,), or None
-        Weights; None where the items file has no such column.
-    slice : tuple of str, length N, or None
-        The part of the data that the item belongs to; None where the items file has no such column.
-    source : tuple of str
-        The files that were read: label file, then items file if there was one.
-    dropped : int
-        Number of items that have labels but no row in the items file; they are left out.
-    unlabelled : int
-        Number of items that have a row in the items file but no labels; they are left out.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from seqaudit.benchmarks.labels import LabelSet
-    >>> votes = LabelSet(items=("a", "b"), labels=np.array([1, 0, 1], np.int8), rater=np.array([0, 1, 0], np.int32),
-    ...                  raters=("ann", "bob"), start=np.array([0, 2, 3]))
-    >>> votes.n_items, votes.n_labels, votes.rate
-    (2, 3, array([0.5, 1. ]))
-
-    """
-
-    items: tuple[str, ...]
-    labels: NDArray[np.int8]
-    rater: NDArray[np.int32]
-    raters: tuple[str, ...]
-    start: NDArray[np.int64]
-    group: NDArray[np.int32] | None = None
-    groups: tuple[str, ...] = ()
-    gold: FloatArray | None = None
-    logp_win: FloatArray | None = None
-    logp_lose: FloatArray | None = None
-    log_ratio: FloatArray | None = None
-    threshold: FloatArray | None = None
-    weight: FloatArray | None = None
-    slice: tuple[str, ...] | None = None
-    source: tuple[str, ...] = ()
-    dropped: int = 0
-    unlabelled: int = 0
-
-    @classmethod
-    def from_pools(cls, pools: Mapping[str, Sequence[int]]) -> Self:
-        """Label set of votes at hand, each from a rater of its own.
-
-        Parameters
-        ----------
-        pools : mapping of str to sequence of 0 and 1
-            Votes on each item, one or more.
-
-        Returns
-        -------
-        LabelSet
-
-        Raises
-        ------
-        ValueError
-            For an item without votes, or a vote that is not 0 or 1.
-
-        Examples
-        --------
-        >>> from seqaudit.benchmarks.labels import LabelSet
-        >>> LabelSet.from_pools({"a": [1, 0, 1], "b": [0]}).wins
-        array([2, 0])
-
-        """
-        for item, votes in pools.items():
-            if not len(votes):
-                raise ValueError(f"item {show(item)} has no votes; allowed: one or more")
-            for vote in votes:
-                if vote not in (0, 1):
-                    raise ValueError(f"a vote on item {show(item)} is {vote!r}; allowed: 0 or 1")
-        labels = np.array([vote for votes in pools.values() for vote in votes], np.int8)
-        return cls(
-            items=tuple(pools),
-            labels=labels,
-            rater=np.arange(len(labels), dtype=np.int32),
-            raters=tuple(f"rater {k + 1}" for k in range(len(labels))),
-            start=_offsets(np.array([len(votes) for votes in pools.values()])),
-        )
-
-    @property
-    def n_items(self) -> int:
-        """Number of items, N."""
-        return len(self.items)
-
-    @property
-    def n_labels(self) -> int:
-        """Number of votes on all items together."""
-        return len(self.labels)
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """Votes per item: ndarray of int64, shape (N,)."""
-        return np.diff(self.start)
-
-    @property
-    def wins(self) -> NDArray[np.int64]:
-        """Votes per item with label 1: ndarray of int64, shape (N,)."""
-        running = np.concatenate(([0], np.cumsum(self.labels, dtype=np.int64)))
-        return np.diff(running[self.start])
-
-    @property
-    def rate(self) -> FloatArray:
-        """Share of label 1 among all votes on the item: ndarray of float64, shape (N,)."""
-        return self.wins / self.counts
-
-    def subset(self, mask: NDArray[np.bool_]) -> LabelSet:
-        """Return the label set of some of the items.
-
-        Raters and groups without a vote on these items are left out too, so their codes may change; their names and
-        their order do not. `source`, `dropped` and `unlabelled` still describe the reading of the files.
-
-        Parameters
-        ----------
-        mask : ndarray of bool, shape (N,)
-            True for the items to keep.
-
-        Returns
-        -------
-        LabelSet
-            The kept items, in the same order.
-
-        Raises
-        ------
-        ValueError
-            If `mask` is not a boolean array of shape (N,).
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from seqaudit.benchmarks.labels import LabelSet
-        >>> votes = LabelSet(items=("a", "b"), labels=np.array([1, 0], np.int8), rater=np.array([0, 1], np.int32),
-        ...                  raters=("ann", "bob"), start=np.array([0, 1, 2]))
-        >>> votes.subset(votes.rate < 0.5).raters
-        ('bob',)
-
-        """
-        mask = np.asarray(mask)
-        if mask.dtype != np.bool_ or mask.shape != (self.n_items,):
-            raise ValueError(f"mask has dtype {mask.dtype} and shape {mask.shape}; allowed: bool, ({self.n_items},)")
-        votes = np.repeat(mask, self.counts)
-        rater, raters = _compact(self.rater[votes], self.raters)
-        group, groups = (None, ()) if self.group is None else _compact(self.group[votes], self.groups)
-
-        def kept(values: FloatArray | None) -> FloatArray | None:
-            return None if values is None else values[mask]
-
-        return replace(
-            self,
-            items=tuple(compress(self.items, mask)),
-            labels=self.labels[votes],
-            rater=rater,
-            raters=raters,
-            start=_offsets(self.counts[mask]),
-            group=group,
-            groups=groups,
-            gold=kept(self.gold),
-            logp_win=kept(self.logp_win),
-            logp_lose=kept(self.logp_lose),
-            log_ratio=kept(self.log_ratio),
-            threshold=kept(self.threshold),
-            weight=kept(self.weight),
-            slice=None if self.slice is None else tuple(compress(self.slice, mask)),
-        )
 
 
 def read_labels(
@@ -314,7 +114,7 @@ def _votes(table: Table) -> LabelSet:
     if "group" in table.columns:
         group, groups = codes(table, "group", _name, f"{_NAME_RULE}, or no column 'group'")
     order = np.argsort(item, kind="stable")
-    start = _offsets(np.bincount(item))
+    start = offsets(np.bincount(item))
     _require_one_vote_per_rater(table, item, items, rater, raters)
     return LabelSet(
         items=tuple(items),
@@ -456,12 +256,3 @@ def _number(test: Callable[[float], bool], text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and test(value) else None
-
-
-def _compact(code: NDArray[np.int32], names: tuple[str, ...]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    used, compact = np.unique(code, return_inverse=True)
-    return compact.astype(np.int32), tuple(names[k] for k in used)
-
-
-def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))

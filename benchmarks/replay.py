@@ -29,7 +29,7 @@ from ..bandits.simulate import spend
 from ..dp.problem import Problem
 from ..posteriors.utilities import Utility
 from .choice import choose_policies, label
-from .labels import LabelSet
+from .label_set import LabelSet
 from .metrics import METRICS, Scorer
 
 if TYPE_CHECKING:
