@@ -30,7 +30,7 @@ class Exact(Policy):
     Examples
     --------
     >>> import seqaudit as sa
-    >>> sa.evaluate(sa.Problem([0.5, 0.5], budget=10), sa.Exact()).value
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.5], budget=10), sa.Exact()).value, 10)
     1.7060546875
     """
 

@@ -17,8 +17,8 @@ valued exactly, simulated, replayed and asked. Write one so:
 ...     def index(self, states):
 ...         return states.mean
 >>> import seqaudit as sa
->>> sa.evaluate(sa.Problem([0.5, 0.7], budget=4), Boldest()).value
-1.5339116944444444
+>>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), Boldest()).value, 10)
+1.5339116944
 
 and let ``seqaudit.bandits.conformance.check_policy(Boldest())`` try it. A package offers its policies to others through
 the entry-point group ``seqaudit.policies``.

@@ -207,7 +207,7 @@ def solve(
 
     Examples
     --------
-    >>> solve(Problem(threshold=[0.5, 0.5], budget=10)).value
+    >>> round(solve(Problem(threshold=[0.5, 0.5], budget=10)).value, 10)
     1.7060546875
     """
     begin = time.perf_counter()

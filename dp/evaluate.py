@@ -110,8 +110,8 @@ def evaluate(
     Examples
     --------
     >>> import seqaudit as sa
-    >>> sa.evaluate(sa.Problem([0.5, 0.5], budget=10), sa.OptimisticKG()).value
-    1.7057291666666667
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.5], budget=10), sa.OptimisticKG()).value, 10)
+    1.7057291667
     """
     begin = time.perf_counter()
     lattice = Lattice.of(problem)

@@ -96,15 +96,24 @@ def follow(tail, log_d, a, b, t, labels, out):
 
 
 @njit(cache=True, nogil=True)
-def mean_and_jump(a, b, t, mean, jump):
-    """Fill the triangles mean[n, w] = (a+w)/(a+b+n) and jump[n, w] = D s / (a b) at Beta(a+w, b+n-w).
+def tables(a, b, t, first_column, mean, tail, jump):
+    """Fill the triangles [n, w] of mean, tail and jump at the parameters x = a + w, y = b + n - w.
 
-    The jump is the distance between the tail after a win and the tail after a loss.
+    The mean is x/s and the jump D s / (x y), with s = x + y. Along a row the tail grows by positive terms,
+
+        p(x + 1, y - 1) = p(x, y) + D / (x (1 - t)),
+
+    so it keeps its relative accuracy, however small it is; ``first_column`` holds p(a, b + n).
     """
+    log_miss = math.log1p(-t)
     for n in range(mean.shape[0]):
         s = a + b + n
+        p = first_column[n]
         for w in range(n + 1):
             x = a + w
             y = b + n - w
+            log_d = log_step_scalar(x, y, t)
             mean[n, w] = x / s
-            jump[n, w] = math.exp(log_step_scalar(x, y, t)) * (s / (x * y))
+            jump[n, w] = math.exp(log_d) * (s / (x * y))
+            tail[n, w] = p
+            p = min(1.0, p + math.exp(log_d - log_miss) / x)

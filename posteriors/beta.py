@@ -69,7 +69,7 @@ class Beta:
         return Beta(self.a + wins, self.b + losses)
 
     def tables(self, n_max: int, threshold: float) -> BeliefTables:
-        """Mean, tail and jump for up to ``n_max`` labels.
+        """Mean, tail and jump for up to ``n_max`` labels: one incomplete beta function for each number of labels.
 
         Parameters
         ----------
@@ -93,7 +93,6 @@ class Beta:
             raise ValueError(f"threshold is {threshold}; it must lie strictly between 0 and 1")
         shape = (n_max + 1, n_max + 1)
         mean, tail, jump = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        n, w = np.tril_indices(n_max + 1)
-        tail[n, w] = betaincc(self.a + w, self.b + (n - w), threshold)
-        _kernels.mean_and_jump(self.a, self.b, float(threshold), mean, jump)
+        first_column = betaincc(self.a, self.b + np.arange(n_max + 1), threshold)
+        _kernels.tables(self.a, self.b, float(threshold), first_column, mean, tail, jump)
         return BeliefTables(mean, tail, jump)
