@@ -132,11 +132,16 @@ def test_kinds_stand_in_order_and_the_largest_value_first_within_each(table):
 
 
 def test_values_that_differ_by_rounding_keep_the_order_of_the_request():
-    names = ["linear-gain", "kg", "uniform"]
-    problem = sa.Problem([0.3, 0.6, 0.8], 5, weight=[0.1, 0.7, 1.3], utility="linear")
-    for order in (names, names[::-1]):
-        found = sa.compare(problem, order)
-        assert list(found.loc[found["kind"] == "policy", "policy"]) == order
+    def rows(*policies):
+        ends = [("optimum", "optimum", 2.0), ("no labels", "nothing", 1.0)]
+        values = [*ends, *((name, "policy", value) for name, value in policies)]
+        return [{"policy": name, "kind": kind, "value": value, "seconds": 0.0} for name, kind, value in values]
+
+    policies = [("better", 1.5), ("tied", 1.2), ("tied too", np.nextafter(1.2, 2)), ("worse", 1.1)]
+    for order in (policies, policies[::-1]):
+        found = module.comparison_table(rows(*order))
+        expected = sorted(order, key=lambda row: -round(row[1], 9))
+        assert list(found["policy"]) == ["optimum", *(name for name, _ in expected), "no labels"]
 
 
 def test_linear_utility_has_no_gain_to_share():
