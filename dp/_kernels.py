@@ -122,44 +122,47 @@ _FAST = {"contract", "nnan", "nsz"}
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def optimal(first, last, composition, offset, successor, after_offset, after, mean, out):
-    """V(n, w) = max_i mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w), a row of the last item's wins at a time."""
+    """V(n, w) = max_i mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w), item by item over each block.
+
+    With T = prod_{j > i} (n_j + 1), the states of a block that share w_0..w_i form a *run* of T neighbours. Their
+    successors by a loss of item i are neighbours too, and those by a win are the next T. So each item takes one pass
+    over the block, in runs along which mu_i is constant; for the last item, T = 1, in rows along which it varies.
+    """
     items = composition.shape[1]
-    z = items - 1
-    w = np.zeros(items, dtype=np.int64)
-    loss = np.zeros(items, dtype=np.int64)
-    win = np.zeros(items, dtype=np.int64)
-    step = np.zeros((items, items), dtype=np.int64)
     for c in range(first, last):
-        n = composition[c]
-        length = n[z] + 1
-        rows = (offset[c + 1] - offset[c]) // length
-        w[:] = 0
+        run = offset[c + 1] - offset[c]
+        outer = 1
+        fresh = True
         for i in range(items):
+            length = composition[c, i] + 1
+            run //= length
             if successor[c, i] >= 0:
-                strides(n, i, step[i])
-                loss[i] = after_offset[successor[c, i]]
-                win[i] = loss[i] + step[i, i]
-        has_last = successor[c, z] >= 0
-        mu = mean[z, n[z], :length]
-        at = offset[c]
-        for _ in range(rows):
-            row = out[at : at + length]
-            if has_last:
-                ahead = after[loss[z] : loss[z] + length + 1]
-                for k in range(length):
-                    row[k] = ahead[k] + mu[k] * (ahead[k + 1] - ahead[k])
-            else:
-                row[:] = -np.inf
-            for i in range(z):
-                if successor[c, i] >= 0:
-                    down = after[loss[i] : loss[i] + length]
-                    up = after[win[i] : win[i] + length]
-                    m = mean[i, n[i], w[i]]
-                    for k in range(length):
-                        value = down[k] + m * (up[k] - down[k])
-                        row[k] = value if value > row[k] else row[k]
-            at += length
-            turn(z, n, w, step, loss, win)
+                chance = mean[i, length - 1]
+                src, dst = after_offset[successor[c, i]], offset[c]
+                # Unsigned positions: with signed ones Numba looks for negative indices, and nothing vectorises.
+                for _ in range(outer):
+                    if i == items - 1:
+                        for k in range(length):
+                            down = after[np.uint64(src + k)]
+                            value = down + chance[np.uint64(k)] * (after[np.uint64(src + k + 1)] - down)
+                            best = value if fresh else out[np.uint64(dst + k)]
+                            out[np.uint64(dst + k)] = value if value > best else best
+                        src += length + 1
+                        dst += length
+                    else:
+                        for w in range(length):
+                            m = chance[w]
+                            for k in range(run):
+                                down = after[np.uint64(src + k)]
+                                value = down + m * (after[np.uint64(src + run + k)] - down)
+                                best = value if fresh else out[np.uint64(dst + k)]
+                                out[np.uint64(dst + k)] = value if value > best else best
+                            src += run
+                            dst += run
+                        # The successor's block has one more run here, for wins that the block cannot have.
+                        src += run
+                fresh = False
+            outer *= length
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -185,40 +188,6 @@ def optimal_of_two(first, last, composition, offset, successor, after_offset, af
             at += length
             here += length
             ahead += length + 1
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal_of_three(first, last, composition, offset, successor, after_offset, after, mean, out):
-    """The recursion of ``optimal`` for three items, all rows taken in one vectorised pass."""
-    for c in range(first, last):
-        if successor[c, 0] < 0 or successor[c, 1] < 0 or successor[c, 2] < 0:
-            optimal(c, c + 1, composition, offset, successor, after_offset, after, mean, out)
-            continue
-        n0, n1, length = composition[c, 0], composition[c, 1], composition[c, 2] + 1
-        mu = mean[2, composition[c, 2], :length]
-        at = offset[c]
-        # Where the present win vector stands in each successor; the second item's block has one more row per w0.
-        zero, one, two = after_offset[successor[c, 0]], after_offset[successor[c, 1]], after_offset[successor[c, 2]]
-        jump = (n1 + 1) * length
-        for w0 in range(n0 + 1):
-            m0 = mean[0, n0, w0]
-            for w1 in range(n1 + 1):
-                m1 = mean[1, n1, w1]
-                row = out[at : at + length]
-                last_item = after[two : two + length + 1]
-                down0, up0 = after[zero : zero + length], after[zero + jump : zero + jump + length]
-                down1, up1 = after[one : one + length], after[one + length : one + 2 * length]
-                for k in range(length):
-                    x = last_item[k] + mu[k] * (last_item[k + 1] - last_item[k])
-                    y = down0[k] + m0 * (up0[k] - down0[k])
-                    x = x if x > y else y
-                    y = down1[k] + m1 * (up1[k] - down1[k])
-                    row[k] = x if x > y else y
-                at += length
-                zero += length
-                one += length
-                two += length + 1
-            one += length
 
 
 @njit(cache=True, nogil=True)

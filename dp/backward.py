@@ -220,7 +220,7 @@ def solve(
     masks = [np.empty(s, dtype=np.uint64) for s in lattice.layer_states[:-1]] if keep_policy else []
     offsets = [np.empty(0, dtype=np.int64)] * len(masks)
     root_values = np.full(problem.size, -np.inf)
-    maximise = {2: _kernels.optimal_of_two, 3: _kernels.optimal_of_three}.get(problem.size, _kernels.optimal)
+    maximise = _kernels.optimal_of_two if problem.size == 2 else _kernels.optimal
 
     def step(m: int, first: int, last: int, layer: Layer, after_layer: Layer, after: Floats, out: Floats) -> None:
         where = (first, last, layer.composition, layer.offset, layer.successor, after_layer.offset, after, mean)

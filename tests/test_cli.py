@@ -229,7 +229,6 @@ def test_solve_says_where_there_is_nothing_to_label(run):
 # replay
 
 
-@pytest.mark.smoke
 def test_replay_prints_what_replay_returns(run):
     outcome = run(*REPLAY, "--out", "run", "-p", "kg", "-p", "round-robin", "--seeds", 4, "--seed", 3)
     assert outcome.status == 0
@@ -546,7 +545,6 @@ def test_bad_items_file_is_refused_in_one_line(run, expected):
     refused(run, expected, *REPLAY, "--items", "items.csv")
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("expected", BAD_PROBLEMS)
 def test_bad_problem_file_is_refused_in_one_line(run, expected):
     Path("problem.toml").write_text(BAD_PROBLEMS[expected])

@@ -67,7 +67,6 @@ def result():
     return sa.replay(VOTES, POLICIES, budget=12, seed=7, replications=4)
 
 
-@pytest.mark.smoke
 def test_comparison_is_written_as_a_png_of_sensible_size(table, tmp_path):
     plot_comparison(table, tmp_path / "figure.png", "3 items, 5 labels, utility accuracy")
     assert_looks_like_a_figure(tmp_path / "figure.png", (300, 900), (900, 1600))

@@ -9,7 +9,7 @@ import seqaudit as sa
 
 
 def test_round_robin_at_two_labels_an_item_scores_what_the_hypergeometric_law_says():
-    # An item's two labels are a draw without replacement, so the expected accuracy and its variance are sums over items.
+    # An item has two labels drawn without replacement, so the expected accuracy and its variance are sums over items.
     # False alarms: 6 in 100,000 seeds.
     rng = np.random.default_rng(11)
     items, votes, replications = 400, 20, 20

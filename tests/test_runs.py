@@ -32,7 +32,6 @@ def refusal(path: Path, command: str = "replay", inputs: dict | None = None) -> 
     return message
 
 
-@pytest.mark.smoke
 def test_record_holds_command_inputs_seed_versions_and_machine(tmp_path):
     before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     folder = RunFolder(tmp_path / "run", "replay", INPUTS)
