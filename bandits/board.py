@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dp.lattice import available_memory
 from ..dp.problem import Problem
 from ..dp.states import states_at
 from . import _kernels
@@ -23,12 +24,20 @@ Ints = NDArray[np.int64]
 Seed = int | np.random.SeedSequence | np.random.Generator
 
 
+# A seed and its key, as Python objects: 384 bytes by tracemalloc, and some for the results.
+_BYTES_A_REPLICATION = 500
+
+
 def replication_keys(seed: Seed, replications: int) -> tuple[list[np.random.SeedSequence], NDArray[np.uint64]]:
     """Independent seed and Philox key (R, 2) of each replication; the r-th is the same for any number of them.
 
     A ``SeedSequence`` is copied before it spawns, so that the same one gives the same answer twice; a ``Generator``
     is a stream, and moves on.
     """
+    if replications * _BYTES_A_REPLICATION > available_memory():
+        raise ValueError(
+            f"replications is {replications}; {available_memory() // _BYTES_A_REPLICATION} fit in the memory available"
+        )
     if isinstance(seed, np.random.Generator):
         seed = int(seed.integers(2**63))
     if isinstance(seed, (int, np.integer)):

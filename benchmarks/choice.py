@@ -33,7 +33,7 @@ def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -
     ProblemTooLarge
         For a policy that was asked for and needs an exact solution which the problem is too large for.
     """
-    asked = policy_names() if policies is None else policies
+    asked = policy_names() if policies is None else [policies] if isinstance(policies, (str, Policy)) else policies
     chosen = [make_policy(p) for p in asked]
     if not chosen:
         raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")

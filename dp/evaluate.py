@@ -103,7 +103,7 @@ def evaluate(
     ProblemTooLarge
         When the lattice does not fit in memory; use ``simulate``.
     TypeError
-        For an object that is neither kind of policy.
+        For an object that is neither kind of policy, such as a policy's name or class.
     ValueError
         For an index that is not finite somewhere.
 
@@ -114,6 +114,8 @@ def evaluate(
     1.7057291667
     """
     begin = time.perf_counter()
+    if isinstance(policy, (str, type)):
+        raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
     lattice = Lattice.of(problem)
     lattice.require()
     name = str(getattr(policy, "name", type(policy).__name__))

@@ -282,3 +282,8 @@ def test_choice_of_nothing_in_particular_is_every_registered_policy():
     chosen, remarks = choose_policies(PROBLEM, None)
     assert [policy.name for policy in chosen] == list(sa.policy_names())
     assert remarks == []
+
+
+def test_one_name_stands_for_a_list_of_one():
+    table = sa.compare(sa.Problem([0.5, 0.7], budget=3), "kg")
+    assert list(table.loc[table["kind"] == "policy", "policy"]) == ["kg"]

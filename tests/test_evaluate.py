@@ -194,3 +194,9 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert len(kernels) > 5
         assert {name: kernel.signatures for name, kernel in kernels.items() if len(kernel.signatures) > 1} == {}
+
+
+@pytest.mark.parametrize("wrong", ["kg", sa.KnowledgeGradient])
+def test_a_name_or_a_class_is_not_a_policy(wrong):
+    with pytest.raises(TypeError, match=r"give a policy such as KnowledgeGradient\(\), or make_policy\(name\)"):
+        sa.evaluate(sa.Problem([0.5], budget=2), wrong)

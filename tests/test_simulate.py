@@ -232,3 +232,8 @@ def test_large_problem_needs_no_lattice():
     result = simulate(problem, "variance-reduction", replications=4, seed=1)
     assert result.labels.sum() == pytest.approx(500, rel=1e-12)
     assert result.mean > problem.prior_value
+
+
+def test_more_replications_than_memory_holds_are_refused_at_once():
+    with pytest.raises(ValueError, match=r"replications is 1000000000000; \d+ fit in the memory available"):
+        sa.simulate(sa.Problem([0.5], budget=2), "kg", replications=10**12, seed=7)
