@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 TIE = 1e-12
+_FAST = {"contract", "nnan", "nsz"}
 
 
 @njit(cache=True, nogil=True)
@@ -77,19 +78,31 @@ def advance(w, n):
         w[j] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=_FAST)
 def terminal(first, last, composition, offset, payoff, out):
-    """Values of the last layer: the sum of the items' payoffs."""
-    w = np.zeros(composition.shape[1], dtype=np.int64)
+    """Values of the last layer: the sum of the items' payoffs, added item by item in runs (see ``optimal``)."""
+    items = composition.shape[1]
     for c in range(first, last):
-        n = composition[c]
-        w[:] = 0
-        for k in range(offset[c], offset[c + 1]):
-            total = 0.0
-            for i in range(w.size):
-                total += payoff[i, n[i], w[i]]
-            out[k] = total
-            advance(w, n)
+        out[offset[c] : offset[c + 1]] = 0.0
+        run = offset[c + 1] - offset[c]
+        outer = 1
+        for i in range(items):
+            length = composition[c, i] + 1
+            run //= length
+            paid = payoff[i, length - 1]
+            dst = offset[c]
+            for _ in range(outer):
+                if i == items - 1:
+                    for k in range(length):
+                        out[np.uint64(dst + k)] += paid[np.uint64(k)]
+                    dst += length
+                else:
+                    for w in range(length):
+                        x = paid[w]
+                        for k in range(run):
+                            out[np.uint64(dst + k)] += x
+                        dst += run
+            outer *= length
 
 
 @njit(cache=True, nogil=True)
@@ -115,9 +128,6 @@ def turn(z, n, w, step, loss, win):
             loss[i] -= w[j] * step[i, j]
             win[i] -= w[j] * step[i, j]
         w[j] = 0
-
-
-_FAST = {"contract", "nnan", "nsz"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
