@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import NDArray
 
 from ..dp.lattice import available_memory
@@ -18,7 +19,7 @@ from ..dp.states import states_at
 from . import _kernels
 from .policy import IndexPolicy, Policy
 
-__all__ = ["Board", "replication_keys"]
+__all__ = ["Board", "replication_keys", "workers"]
 
 Ints = NDArray[np.int64]
 Seed = int | np.random.SeedSequence | np.random.Generator
@@ -40,6 +41,8 @@ def replication_keys(seed: Seed, replications: int) -> tuple[list[np.random.Seed
         )
     if isinstance(seed, np.random.Generator):
         seed = int(seed.integers(2**63))
+    if isinstance(seed, (int, np.integer)) and seed < 0:
+        raise ValueError(f"seed is {seed}; it must not be negative")
     if isinstance(seed, (int, np.integer)):
         root = np.random.SeedSequence(int(seed))
     elif not isinstance(seed, np.random.SeedSequence):
@@ -48,6 +51,13 @@ def replication_keys(seed: Seed, replications: int) -> tuple[list[np.random.Seed
         root = np.random.SeedSequence(entropy=seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
     children = root.spawn(replications)
     return children, np.array([c.generate_state(2, np.uint64) for c in children]).reshape(replications, 2)
+
+
+def workers(n_jobs: int, tasks: int) -> int:
+    """Worker processes to start: never more than there is work for."""
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or not (n_jobs == -1 or n_jobs >= 1):
+        raise ValueError(f"the number of workers is {n_jobs!r}; allowed: 1 and more, or -1 for one on each core")
+    return max(1, min(cpu_count() if n_jobs == -1 else int(n_jobs), tasks))
 
 
 class Board:

@@ -12,7 +12,7 @@ of their means suggest.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..dp.problem import Problem
 from ..posteriors.tails import tail
 from . import _kernels
-from .board import Board, Seed, replication_keys
+from .board import Board, Seed, replication_keys, workers
 from .policy import Policy
 from .registry import make_policy
 
@@ -87,7 +87,7 @@ def spend(
     return board.counts, board.wins
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Simulation:
     """Simulated value of a policy.
 
@@ -101,13 +101,18 @@ class Simulation:
     """
 
     policy: str
-    values: Floats = field(repr=False)
-    labels: Floats = field(repr=False)
+    values: Floats
+    labels: Floats
 
     @property
     def mean(self) -> float:
         """Estimated value."""
         return float(self.values.mean())
+
+    def __repr__(self) -> str:
+        return (
+            f"Simulation({self.policy}: {self.mean:.6g} ± {self.standard_error:.2g}, {len(self.values)} replications)"
+        )
 
     @property
     def standard_error(self) -> float:
@@ -149,7 +154,9 @@ def simulate(
     seeds, keys = replication_keys(seed, replications)
     size = max(1, min(_PAIRS_AT_ONCE // problem.size, -(-replications // 2)))
     parts = [slice(k, min(k + size, replications)) for k in range(0, replications, size)]
-    done = Parallel(n_jobs=n_jobs)(delayed(_part)(problem, chosen, seeds[s], keys[s]) for s in parts)
+    done = Parallel(n_jobs=workers(n_jobs, len(parts)))(
+        delayed(_part)(problem, chosen, seeds[s], keys[s]) for s in parts
+    )
     values = np.concatenate([v for v, _ in done])
     return Simulation(chosen.name, values, np.sum([n for _, n in done], axis=0) / replications)
 

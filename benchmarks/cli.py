@@ -6,9 +6,11 @@ progress bar on a terminal and plain lines elsewhere, on standard error; results
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import math
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
@@ -45,8 +47,18 @@ OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder;
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"seqaudit {importlib.metadata.version('seqaudit')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
     """Bayesian sequential design for scarce human labels."""
 
 
@@ -159,7 +171,9 @@ def replay(
     beta: Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")] = None,
     threshold: Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")] = None,
     prior: Annotated[tuple[float, float], typer.Option(help="Beta prior of every item.")] = (1.0, 1.0),
-    utility: Annotated[str, typer.Option(help="Terminal utility.")] = "accuracy",
+    utility: Annotated[
+        str, typer.Option(help="Terminal utility: a name, or '{name=\"asymmetric\", gain=1, loss=3}'.")
+    ] = "accuracy",
     policy: PolicyOption = None,
     replications: Annotated[int, typer.Option("--seeds", help="Independent shuffles of the pools.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
@@ -179,13 +193,18 @@ def replay(
     from .runs import RunFolder, fingerprint
 
     dataset = read_labels(labels_file, items, strict=strict)
-    settings: dict[str, Any] = {"beta": beta, "threshold": threshold, "prior": prior, "utility": utility}
+    settings: dict[str, Any] = {
+        "beta": beta,
+        "threshold": threshold,
+        "prior": prior,
+        "utility": _inline_table("--utility", utility) if utility.startswith("{") else utility,
+    }
     problem = problem_of_labels(dataset, budget, **settings)
     chosen, _ = choose_policies(problem, policy)
     if replications < 1:
         raise ValueError(f"--seeds is {replications}; it must be at least 1")
-    if jobs == 0:
-        raise ValueError("--jobs is 0; it must be a number of worker processes, or -1 for all cores")
+    if jobs < -1 or jobs == 0:
+        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     names = [label(p) for p in chosen]
     inputs = settings | {
         "labels": fingerprint(labels_file),
@@ -271,6 +290,12 @@ def replay(
             for r in _records(table)
         ],
     )
+    nothing = result.isel(labels=0, policy=0, replication=0)
+    print(
+        f"with no labels: decided right {float(nothing['decision_accuracy']):.4f}, decisive .05 "
+        f"{float(nothing['decisive_05']):.4f}, mass error {float(nothing['mass_error']):.1f}, override mass "
+        f"{float(nothing['override_mass']):.1f}"
+    )
     print(
         f"by all votes: mass {truth['true_mass']:.1f}, override mass {truth['true_override_mass']:.1f} of total weight "
         f"{truth['total_weight']:.1f}; ± is one standard error over shuffles"
@@ -297,6 +322,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _fail(message: str) -> NoReturn:
     print(f"seqaudit: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(2)
+
+
+def _inline_table(option: str, text: str) -> Any:
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        raise ValueError(
+            f'{option} is {text!r}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}'
+        ) from None
 
 
 def _read_problem(path: Path | None) -> Problem:

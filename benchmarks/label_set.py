@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 
 # Arrays have no single truth value, so a generated __eq__ could only raise: label sets compare by identity.
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelSet:
     """The votes on N items, in compressed sparse row form, with what is known about each item.
 
@@ -130,6 +130,9 @@ class LabelSet:
             raters=tuple(f"rater {k + 1}" for k in range(len(labels))),
             start=offsets(np.array([len(votes) for votes in pools.values()])),
         )
+
+    def __repr__(self) -> str:
+        return f"LabelSet({self.n_items} items, {self.n_labels} votes, {len(self.raters)} raters)"
 
     @property
     def n_items(self) -> int:

@@ -23,7 +23,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
-from ..bandits.board import Seed, replication_keys
+from ..bandits.board import Seed, replication_keys, workers
 from ..bandits.policy import Policy
 from ..bandits.simulate import spend
 from ..dp.problem import Problem
@@ -182,7 +182,7 @@ def replay(
     names = [label(p) for p in chosen]
     parts = dict(finished or {})
     todo = [(n, p) for n, p in zip(names, chosen, strict=True) if n not in parts]
-    runs = Parallel(n_jobs=n_jobs, return_as="generator")(
+    runs = Parallel(n_jobs=workers(n_jobs, len(todo)), return_as="generator")(
         delayed(_replay_one)(problem, policy, pools, keys, truth, dataset.slice) for _, policy in todo
     )
     with warnings.catch_warnings(), closing(runs):

@@ -12,7 +12,7 @@ from scipy import stats
 
 import seqaudit as sa
 from seqaudit.bandits import _kernels
-from seqaudit.bandits.board import Board, replication_keys
+from seqaudit.bandits.board import Board, replication_keys, workers
 from seqaudit.bandits.registry import registered_policies
 
 WORD = st.integers(0, 2**64 - 1)
@@ -253,5 +253,16 @@ def test_generator_is_a_stream_that_moves_on():
 
 @pytest.mark.parametrize("seed", [None, 1.5, "7", -1])
 def test_anything_else_is_no_seed(seed):
-    with pytest.raises(ValueError, match=r"seed is .*; it must be a whole number|non-negative"):
+    with pytest.raises(ValueError, match=r"seed is .*; it must (be a whole number|not be negative)"):
         replication_keys(seed, 2)
+
+
+@pytest.mark.parametrize(("n_jobs", "tasks", "started"), [(1, 5, 1), (2, 5, 2), (999, 3, 3), (4, 0, 1)])
+def test_no_more_workers_start_than_there_is_work_for(n_jobs, tasks, started):
+    assert workers(n_jobs, tasks) == started
+
+
+@pytest.mark.parametrize("n_jobs", [0, -7, 1.5, True])
+def test_number_of_workers_is_positive_or_minus_one(n_jobs):
+    with pytest.raises(ValueError, match=r"the number of workers is .*; allowed: 1 and more, or -1"):
+        workers(n_jobs, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import math
 import re
@@ -510,6 +511,8 @@ BAD_ARGUMENTS = {
     "utility is 'acuracy'; allowed: accuracy, ": (*REPLAY, "--utility", "acuracy"),
     "--seeds is 0; it must be at least 1": (*REPLAY, "--seeds", 0),
     "--jobs is 0": ("replay", "votes.csv", "--budget", 3, "--jobs", 0),
+    "--jobs is -7": ("replay", "votes.csv", "--budget", 3, "--jobs", -7),
+    "--utility is '{nme'; allowed: a name, or a table such as": (*REPLAY, "--utility", "{nme"),
     "'--seed'": (*REPLAY, "--seed", -1),
     "'--budget'": ("replay", "votes.csv", "--budget", "many"),
     "Missing option '--budget'": ("replay", "votes.csv"),
@@ -620,3 +623,20 @@ def test_installed_command_keeps_what_is_finished_when_it_is_interrupted(run):
     assert "Traceback" not in err
     assert f"{first[1]}.nc" in tree(Path("run/parts"))
     assert not any(name.endswith(".part") for name in tree(Path("run")))
+
+
+def test_version_is_that_of_the_package(run):
+    assert run("--version").out == f"seqaudit {importlib.metadata.version('seqaudit')}\n"
+
+
+def test_utility_may_be_a_table_with_its_parameters(run):
+    rows = run(*REPLAY, "-p", "kg", "--utility", '{name="asymmetric", gain=1, loss=3}', "--json").json["rows"]
+    utility = sa.Asymmetric(gain=1, loss=3)
+    result = sa.replay(sa.read_labels("votes.csv"), ["kg"], budget=6, seed=7, utility=utility)
+    assert untimed(rows) == untimed([dict(row.items()) for row in replay_table(result).to_dict("records")])
+
+
+def test_replay_says_what_no_labels_would_decide(run):
+    result = sa.replay(sa.read_labels("votes.csv"), ["kg"], budget=6, seed=7)
+    accuracy = float(result["decision_accuracy"].isel(labels=0).mean())
+    assert f"\nwith no labels: decided right {accuracy:.4f}, " in run(*REPLAY, "-p", "kg").out
