@@ -11,10 +11,10 @@ Silence is success. Otherwise ``ConformanceError`` has one line for each clause 
 the state where it failed, what was found and what was expected. The clauses, in the order of trial:
 
 =================  ====================================================================================================
-name               a non-empty lower-case string
+name               lower-case letters, digits, dots, hyphens and underscores, a letter first
 ties               ``"random"`` or ``"first"``
 hash               can be hashed, and its copy has the same hash
-equality           equals its copy
+equality           equals its copy, and every setting is a dataclass field, so that unlike policies differ
 pickle             equals what comes back from ``pickle``, as worker processes need it
 index-scale        a finite number, at least 0
 index              one finite number for each state
@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial
@@ -180,8 +181,10 @@ def _expect(kept: bool, fault: str) -> None:
 
 def _name(policy: Policy) -> None:
     name = getattr(policy, "name", None)
-    good = isinstance(name, str) and name.strip() == name != "" and name == name.lower()
-    _expect(good, f"found {name!r}; expected a class attribute name = '...', lower-case and not empty")
+    good = isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9._-]*", name)
+    _expect(
+        bool(good), f"found {name!r}; expected a class attribute name = '...' of lower-case letters, digits and . - _"
+    )
 
 
 def _ties(policy: Policy) -> None:
@@ -199,6 +202,13 @@ def _hash(policy: Policy) -> None:
 
 def _equality(policy: Policy) -> None:
     _expect(bool(copy.copy(policy) == policy), "differs from its copy; expected a frozen dataclass")
+    settings = {name for name in getattr(policy, "__dict__", {}) if not name.startswith("_")}
+    stray = sorted(settings - {field.name for field in fields(policy)})
+    _expect(
+        not stray,
+        f"{', '.join(stray)}: not a dataclass field, so policies that differ in it pass for equal; expected a frozen "
+        "dataclass with a field for each setting",
+    )
 
 
 def _pickle(policy: Policy) -> None:
