@@ -16,8 +16,8 @@ class KnowledgeGradient(GainPolicy):
     """Label the item whose next label raises the expected payoff most.
 
     Rule: index v [mu h(p+) + (1-mu) h(p-) - h(p)]. Source: Gupta and Miescke (1996); Frazier, Powell and Dayanik
-    (2008), eq. 3.2, for terminal utilities of Bernoulli items; Chen, Lin and Zhou (2015), section 4, for labelling.
-    One label often cannot change a decision, and then the index is exactly zero: at t = .95 from Beta(1, 1) for the
+    (2008); Chen, Lin and Zhou (2015) for labelling.
+    One label often cannot change a decision, and then the index is zero: at t = .95 from Beta(1, 1) for the
     first twelve labels. Ties then decide.
 
     Examples

@@ -17,7 +17,7 @@ __all__ = ["OptimisticKG"]
 class OptimisticKG(GainPolicy):
     """Label the item whose next label could raise the payoff most.
 
-    Rule: index v [max(h(p+), h(p-)) - h(p)]. Source: Chen, Lin and Zhou (2015), eq. 16: unlike the knowledge gradient
+    Rule: index v [max(h(p+), h(p-)) - h(p)]. Source: Chen, Lin and Zhou (2015): unlike the knowledge gradient
     it is positive wherever either outcome helps, which makes it consistent.
 
     Examples

@@ -8,7 +8,7 @@ label is a win, v_i h(p_i(n_i, w_i)) its payoff and K labels to buy,
 
 and V(0, 0) is the largest expected payoff that any rule for choosing labels can earn: Bellman's equation for the
 finite-horizon Bayesian bandit of Lemma (2026), eq. 26, with the payoff made to depend on decisions.
-(DeGroot, 1970, "Optimal Statistical Decisions", chapter 14, is the classical account.)
+(DeGroot, 1970, "Optimal Statistical Decisions", is the classical account.)
 
 The recursion sees an item only through its tables mu and v h(p), so it holds for any exchangeable belief.
 """

@@ -30,7 +30,7 @@ def stirling_remainder(x):
 
 @njit(cache=True, nogil=True)
 def deviance(x, mean):
-    """X log(x/mean) + mean - x, without cancellation where x is near the mean (Loader 2000, section 3)."""
+    """Return x log(x/mean) + mean - x, without cancellation where x is near the mean (Loader 2000)."""
     difference = x - mean
     if abs(difference) < 0.1 * (x + mean):
         v = difference / (x + mean)

@@ -6,7 +6,7 @@ output first exactly when the preference rate alpha satisfies
     alpha > t = sigma(beta c),   c = log pi_ref(y_lose) - log pi_ref(y_win),
 
 so that ``dt/dbeta = c t (1 - t)``, and for c > 0 an item of rate alpha is learnable iff
-``beta < logit(alpha) / c`` (Chen et al. 2024; Lemma 2026, eqs. 17-20).
+``beta < logit(alpha) / c`` (Chen et al. 2024; Lemma 2026, eqs. 12-18).
 
 The log-ratio c is estimated from a language model's log-probabilities. Long outputs have low
 probability whatever their merit, hence length normalisation; a reference may be over-confident, hence a
