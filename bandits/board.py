@@ -2,7 +2,7 @@
 
 Simulation, replay and the ask/tell session all choose and record through this class, so that a policy means the same
 in each. R independent replications stand side by side. For an index policy one label changes one score, and only that
-one is computed again; other policies score the whole state.
+one is computed again; policies that look at the budget left, and other policies, score the whole state.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Board:
         self._scale = float(policy.index_scale(problem))
         self._out = np.empty(len(keys), dtype=np.int64)
         self._scores: NDArray[np.float64] | None = None
-        if isinstance(policy, IndexPolicy):
+        if isinstance(policy, IndexPolicy) and not policy.uses_remaining:
             self._scores = np.repeat(self._all_scores(self.counts[:1], self.wins[:1]), len(keys), axis=0)
 
     def choose(self, step: int, usable: NDArray[np.bool_] | None = None) -> Ints:

@@ -20,7 +20,7 @@ index-scale        a finite number, at least 0
 index              one finite number for each state
 states             ``index`` leaves the arrays it is shown as they were
 elementwise        the index of a state is the same among others, in another order, in one item's table, and alone
-masks              a joint policy accepts at least one item in every state, and only items that can still be labelled
+probabilities      a randomised policy gives probabilities in every state, and none to items that cannot be labelled
 counts             ``scores`` leaves ``counts`` and ``wins`` as they were
 scores             shape (R, N), finite
 scores-index       the scores of a policy with an index are its index
@@ -49,7 +49,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dp.backward import solve
-from ..dp.evaluate import SupportsIndex, SupportsMasks, evaluate
+from ..dp.choices import SupportsIndex, SupportsProbabilities
+from ..dp.evaluate import evaluate
 from ..dp.lattice import Lattice
 from ..dp.problem import Problem
 from ..dp.states import ItemStates, states_at, states_of_item
@@ -341,21 +342,23 @@ def _scores_index(policy: Any, problem: Problem, seed: int) -> None:
         raise _Broken(f"{_say(problem, i, counts[r, i], wins[r, i])}: {found}; expected them to be equal")
 
 
-def _masks(policy: SupportsMasks, problem: Problem, seed: int) -> None:
-    masks = policy.solution(problem).masks
+def _probabilities(policy: SupportsProbabilities, problem: Problem, seed: int) -> None:
     lattice = Lattice.of(problem)
-    if masks is None or [len(mask) for mask in masks] != lattice.layer_states[:-1]:
-        raise _Broken("solution has not one mask for each state; expected that of solve(problem, keep_policy=True)")
-    bits = np.left_shift(np.uint64(1), np.arange(problem.size, dtype=np.uint64))
-    for m, mask in enumerate(masks):
+    for m in range(lattice.depth):
         layer = lattice.layer(m)
-        open_items = ((layer.successor >= 0) * bits).sum(axis=1, dtype=np.uint64)
-        closed = ~np.repeat(open_items, np.diff(layer.offset))
-        for k in np.flatnonzero((mask == 0) | (mask & closed != 0)):
-            counts = layer.composition[np.searchsorted(layer.offset, k, side="right") - 1].tolist()
-            accepted = [problem.name[i] for i in range(problem.size) if int(mask[k]) >> i & 1]
-            wanted = "expected at least one, and only items that can still be labelled"
-            raise _Broken(f"after {counts} labels the items accepted are {accepted}; {wanted}")
+        for composition, after in zip(layer.composition, layer.after, strict=True):
+            wins = np.indices(composition + 1).reshape(problem.size, -1).T
+            counts = np.broadcast_to(composition, wins.shape)
+            given = np.asarray(policy.action_probabilities(problem, counts.copy(), wins.copy()), dtype=np.float64)
+            if given.shape != counts.shape:
+                raise _Broken(f"action_probabilities have shape {given.shape}; expected {counts.shape}")
+            usable = after >= 0
+            bad = ~np.isfinite(given).all(axis=1) | (given < 0).any(axis=1) | (given[:, ~usable] > 0).any(axis=1)
+            bad |= np.abs(given.sum(axis=1) - 1.0) > 1e-9
+            for k in np.flatnonzero(bad):
+                wanted = "expected numbers from 0 that sum to 1, and 0 for items that cannot be labelled"
+                where = f"after {composition.tolist()} labels with {wins[k].tolist()} wins"
+                raise _Broken(f"{where} the probabilities are {given[k].tolist()}; {wanted}")
 
 
 class _Witness:
@@ -429,13 +432,13 @@ def _simulation(policy: Policy, problem: Problem, seed: int) -> None:
     _expect(abs(mean - value) <= _STANDARD_ERRORS * error + _VALUE_ROUNDING, f"{found}; {wanted}")
 
 
-_VALUED = (SupportsIndex, SupportsMasks)
+_VALUED = (SupportsIndex, SupportsProbabilities)
 _ON_A_PROBLEM: dict[str, tuple[type | tuple[type, ...], Callable[[Any, Problem, int], None]]] = {
     "index-scale": (Policy, _index_scale),
     "index": (SupportsIndex, _index),
     "states": (SupportsIndex, _states),
     "elementwise": (SupportsIndex, _elementwise),
-    "masks": (SupportsMasks, _masks),
+    "probabilities": (SupportsProbabilities, _probabilities),
     "counts": (Policy, _counts),
     "scores": (Policy, _scores),
     "scores-index": (SupportsIndex, _scores_index),

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..dp.backward import Solution, solve
+from ..dp.backward import Solution, require_policy, solve
+from ..dp.kept import KeptPolicy
 from ..dp.problem import Problem
 from .policy import Counts, Floats, Policy
 
@@ -25,7 +26,7 @@ class Exact(Policy):
     """Label an item that attains the maximum in Bellman's equation.
 
     Rule: score 1 for every optimal item, 0 for the others. Source: backward induction, ``seqaudit.dp.backward``. Small
-    problems only: the optimal items of every state are kept, 8 bytes a state.
+    problems only: the optimal items of every live state are kept, a bit each.
 
     Examples
     --------
@@ -36,14 +37,34 @@ class Exact(Policy):
 
     name: ClassVar[str] = "exact"
 
+    def require(self, problem: Problem) -> None:
+        """Raise ``ProblemTooLarge`` unless the problem can be solved with its policy kept."""
+        require_policy(problem)
+
+    def prepare(self, problem: Problem) -> None:
+        """Solve the problem."""
+        _solved(problem)
+
     def solution(self, problem: Problem) -> Solution:
         """Solved problem with the policy kept."""
         return _solved(problem)
 
+    def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+        """Even over the optimal items, or one for the first, shape (S, N)."""
+        kept = self.solution(problem).kept
+        assert isinstance(kept, KeptPolicy), "solved with single labels and a kept policy"
+        best = kept.acceptable(counts, wins)
+        if self.ties == "first":
+            best &= np.cumsum(best, axis=1) == 1
+        return best / np.maximum(best.sum(axis=1, keepdims=True), 1)
+
     def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
         """One for the optimal items, zero for the others, shape (R, N)."""
-        solution = self.solution(problem)
+        kept = self.solution(problem).kept
+        assert isinstance(kept, KeptPolicy), "solved with single labels and a kept policy"
         out = np.zeros(counts.shape)
-        for r in range(len(counts)):
-            out[r, solution.optimal_items(counts[r], wins[r])] = 1.0
+        spent = counts.sum(axis=1)
+        for labels in np.unique(spent):
+            rows = spent == labels
+            out[rows] = kept.acceptable(counts[rows], wins[rows])
         return out

@@ -29,7 +29,7 @@ class KnowledgeGradient(GainPolicy):
 
     name: ClassVar[str] = "kg"
 
-    def index(self, states: ItemStates) -> Any:
+    def gain(self, states: ItemStates) -> Any:
         """Expected gain in payoff."""
         mu = states.mean
         return mu * states.payoff_after_win + (1.0 - mu) * states.payoff_after_loss - states.payoff

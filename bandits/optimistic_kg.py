@@ -29,6 +29,6 @@ class OptimisticKG(GainPolicy):
 
     name: ClassVar[str] = "optimistic-kg"
 
-    def index(self, states: ItemStates) -> Any:
+    def gain(self, states: ItemStates) -> Any:
         """Gain in payoff at the better outcome."""
         return np.maximum(states.payoff_after_win, states.payoff_after_loss) - states.payoff

@@ -6,8 +6,9 @@ broken uniformly at random unless the policy says ``ties="first"``. Two scores a
 1e-12 of the larger one or of the policy's ``index_scale``, whichever is more: an index that is a difference of payoffs
 carries their rounding errors, and noise must not decide.
 
-An ``IndexPolicy`` scores each item from that item's own belief, by an elementwise formula of ``ItemStates``. It can be
-valued exactly, simulated, replayed and asked. Write one so:
+An ``IndexPolicy`` scores each item from that item's own belief, by an elementwise formula of ``ItemStates``, and from
+the budget left where the class says ``uses_remaining = True``. It can be valued exactly, simulated, replayed and asked.
+Write one so:
 
 >>> from dataclasses import dataclass
 >>> @dataclass(frozen=True)
@@ -78,10 +79,15 @@ class Policy(ABC):
         """Size of the numbers that a score is a difference of; 0 when it is not a difference."""
         return 0.0
 
+    def require(self, problem: Problem) -> None:  # noqa: B027 - most policies can be had for every problem
+        """Raise ``ProblemTooLarge`` where the policy cannot be had for a problem; nothing is computed."""
+
 
 @dataclass(frozen=True)
 class IndexPolicy(Policy):
-    """A policy whose score of an item depends on that item's belief only."""
+    """A policy whose score of an item depends on that item's belief, and on the budget left if it says so."""
+
+    uses_remaining: ClassVar[bool] = False
 
     @abstractmethod
     def index(self, states: ItemStates) -> Any:
@@ -90,14 +96,32 @@ class IndexPolicy(Policy):
     def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
         """Index of every item, shape (R, N)."""
         items = np.broadcast_to(np.arange(problem.size), counts.shape)
-        states = states_at(problem, items, counts.astype(np.float64), wins.astype(np.float64))
+        left = problem.budget - counts @ problem.cost if self.uses_remaining else None
+        states = states_at(
+            problem,
+            items,
+            counts.astype(np.float64),
+            wins.astype(np.float64),
+            None if left is None else np.broadcast_to(left[:, None], counts.shape),
+        )
         return np.broadcast_to(np.asarray(self.index(states), dtype=np.float64), counts.shape)
 
 
 @dataclass(frozen=True)
 class GainPolicy(IndexPolicy):
-    """An index policy whose index is a difference of payoffs, so that payoffs set the scale of its rounding."""
+    """An index policy whose index is a gain in payoff, for one unit of cost.
+
+    A gain is a difference of payoffs, so payoffs set the scale of its rounding.
+    """
+
+    @abstractmethod
+    def gain(self, states: ItemStates) -> Any:
+        """Gain by one label at each state, elementwise."""
+
+    def index(self, states: ItemStates) -> Any:
+        """Gain by one label, divided by what the label costs."""
+        return self.gain(states) / states.cost
 
     def index_scale(self, problem: Problem) -> float:
-        """Largest payoff of an item."""
-        return problem.payoff_scale
+        """Largest payoff of an item, for the cheapest label."""
+        return problem.payoff_scale / float(problem.cost.min())

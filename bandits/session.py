@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from ..dp.atomic import write_whole
 from ..dp.problem import Problem
-from ..posteriors.tails import tail
 from .board import Board, Seed, replication_keys
 from .policy import Policy
 from .registry import make_policy
@@ -55,6 +54,7 @@ class Session:
     """
 
     def __init__(self, problem: Problem, policy: str | Policy, *, seed: Seed) -> None:
+        problem.require_plain("Session")
         self.problem, self.policy = problem, make_policy(policy)
         _, keys = replication_keys(seed, 1)
         self._board = Board(problem, self.policy, keys)
@@ -86,8 +86,7 @@ class Session:
     @property
     def tail(self) -> NDArray[np.float64]:
         """P(alpha > t) of each item now, shape (N,)."""
-        a, b = self.problem.prior.T
-        return tail(a + self.wins, b + (self.counts - self.wins), self.problem.threshold)
+        return self.problem.tail_at(self.counts, self.wins)
 
     def decisions(self) -> NDArray[np.bool_]:
         """Whether each item would be declared learnable now, shape (N,)."""

@@ -20,7 +20,6 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from ..dp.problem import Problem
-from ..posteriors.tails import tail
 from . import _kernels
 from .board import Board, Seed, replication_keys, workers
 from .policy import Policy
@@ -43,7 +42,7 @@ class LabelSource(Protocol):
 
 @dataclass(frozen=True)
 class PriorNature:
-    """Rates drawn from the priors, labels drawn from the rates."""
+    """Rates drawn from the priors, labels drawn from the rates: ``rate`` is each item's chance of a win."""
 
     rate: Floats
     keys: NDArray[np.uint64]
@@ -51,8 +50,15 @@ class PriorNature:
     @classmethod
     def draw(cls, problem: Problem, seeds: Sequence[np.random.SeedSequence], keys: NDArray[np.uint64]) -> PriorNature:
         """Rates of every item in every replication."""
-        a, b = problem.prior.T
-        return cls(np.array([np.random.default_rng(s).beta(a, b) for s in seeds]), keys)
+        if isinstance(problem.prior, np.ndarray):
+            a, b = problem.prior.T
+            return cls(np.array([np.random.default_rng(s).beta(a, b) for s in seeds]), keys)
+        rate = np.empty((len(seeds), problem.size))
+        for r, seed in enumerate(seeds):
+            generator = np.random.default_rng(seed)
+            for i, belief in enumerate(problem.prior):
+                rate[r, i] = belief.label_chance(belief.draw(generator))
+        return cls(rate, keys)
 
     def labels(self, rows: Ints, items: Ints, counts: Ints) -> NDArray[np.int64]:
         """Labels by counter: a function of (replication, item, number) alone."""
@@ -148,6 +154,7 @@ def simulate(
     >>> abs(result.mean - sa.evaluate(problem, sa.VarianceReduction()).value) < 4 * result.standard_error
     True
     """
+    problem.require_plain("simulate")
     chosen = make_policy(policy)
     if replications < 1:
         raise ValueError(f"replications is {replications}; it must be at least 1")
@@ -170,6 +177,5 @@ def _part(
 
 def final_values(problem: Problem, counts: Ints, wins: Ints) -> Floats:
     """Expected payoff under the final beliefs, shape (R,)."""
-    a, b = problem.prior.T
-    p = tail(a + wins, b + (counts - wins), problem.threshold)
-    return np.asarray(problem.utility(p) @ problem.weight)
+    paid = problem.utility(problem.tail_at(counts, wins)) @ problem.weight
+    return np.asarray(paid + wins @ problem.reward)

@@ -30,5 +30,5 @@ class VarianceReduction(IndexPolicy):
     name: ClassVar[str] = "variance-reduction"
 
     def index(self, states: ItemStates) -> Any:
-        """Expected fall of the weighted variance."""
-        return states.weight * states.mean * (1.0 - states.mean) * states.jump**2
+        """Expected fall of the weighted variance, for one unit of cost."""
+        return states.weight * states.mean * (1.0 - states.mean) * states.jump**2 / states.cost

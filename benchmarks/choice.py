@@ -7,13 +7,10 @@ from dataclasses import fields
 
 from ..bandits.policy import Policy
 from ..bandits.registry import make_policy, policy_names
-from ..dp.evaluate import SupportsMasks
-from ..dp.lattice import Lattice, ProblemTooLarge
+from ..dp.lattice import ProblemTooLarge
 from ..dp.problem import Problem
 
 __all__ = ["choose_policies"]
-
-MASK_BYTES = 8
 
 
 def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -> tuple[list[Policy], list[str]]:
@@ -44,24 +41,13 @@ def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -
     kept, remarks = [], []
     for policy in chosen:
         try:
-            if isinstance(policy, SupportsMasks):
-                _require_masks(problem)
+            policy.require(problem)
             kept.append(policy)
         except ProblemTooLarge as error:
             if policies is not None:
                 raise
             remarks.append(f"{policy.name} left out: {error}")
     return kept, remarks
-
-
-def _require_masks(problem: Problem) -> None:
-    """Raise unless the optimal items of every state can be kept, one bit an item."""
-    Lattice.of(problem).require(bytes_kept=MASK_BYTES)
-    if problem.size > 8 * MASK_BYTES:
-        raise ProblemTooLarge(
-            f"problem too large for the optimal items of every state: {problem.size} items, at most {8 * MASK_BYTES} "
-            "can be kept; use solve for the optimum itself"
-        )
 
 
 def label(policy: Policy) -> str:

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ..dp.atomic import write_whole
+from ..dp.backward import Solution
 from ..dp.backward import solve as solve_problem
 from ..dp.problem import Problem, ProblemError
 
@@ -127,10 +128,15 @@ def compare(
 @app.command()
 def solve(
     problem_file: Annotated[Path, typer.Argument(metavar="PROBLEM.toml")],
+    save_policy: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the optimal policy, and write it to a new folder.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Solve a small problem exactly."""
     problem = _read_problem(problem_file)
+    if save_policy is not None and save_policy.exists():
+        raise ValueError(f"{save_policy} exists; a policy is written to a new folder")
     with _progress("solving", 100) as advance:
         shown = 0
 
@@ -140,8 +146,10 @@ def solve(
                 shown += 1
                 advance(None)
 
-        solution = solve_problem(problem, progress=progress)
-    best = [problem.name[i] for i in solution.optimal_items()] if problem.labels else []
+        solution = solve_problem(problem, keep_policy=save_policy is not None, progress=progress)
+    best = _first_choice(problem, solution)
+    if save_policy is not None:
+        solution.save(save_policy)
     if as_json:
         _print_json(
             {
@@ -149,6 +157,7 @@ def solve(
                 "value": solution.value,
                 "prior_value": solution.prior_value,
                 "states": solution.states,
+                "engine": solution.engine,
                 "seconds": solution.seconds,
                 "first": best,
                 "remarks": problem.check(),
@@ -160,7 +169,9 @@ def solve(
     print(f"optimal value    {solution.value:.12g}")
     print(f"with no labels   {solution.prior_value:.12g}")
     print(f"label first      {' or '.join(best) or 'nothing'}")
-    print(f"states           {solution.states:,} in {solution.seconds:.2f} s")
+    print(f"states           {solution.states:,} in {solution.seconds:.2f} s ({solution.engine})")
+    if save_policy is not None:
+        print(f"policy           {save_policy}")
 
 
 @app.command()
@@ -303,6 +314,49 @@ def replay(
     print(f"table, figure, curves and inputs: {folder.path}")
 
 
+@app.command()
+def speed(
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each, of which the median is shown.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0, help="Time for the largest problems; 0 leaves them out.")] = 20.0,
+    memory: Annotated[float | None, typer.Option(help="GiB for the largest problems; default: what there is.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: all processors.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", hidden=True)] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Time the exact engine on this machine, beside the same recursion in C."""
+    if memory is not None and not 0 < memory < math.inf:
+        raise ValueError(f"--memory is {memory:g}; it must be a positive number of GiB")
+    if not math.isfinite(seconds):
+        raise ValueError(f"--seconds is {seconds:g}; it must be finite")
+    room = None if memory is None else memory * 2**30
+    try:
+        from .dense_baseline import compiled_baseline
+        from .speed import TABLES, machine, speed_parts, speed_tables
+
+        rows: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+        with compiled_baseline() as (baseline, remarks):
+            parts = speed_parts(baseline, runs=runs, seconds=seconds, memory=room, threads=threads, quick=quick)
+            with _progress("measuring", len(parts)) as advance:
+                for table, name, compute in parts:
+                    rows[table].append(compute())
+                    advance(name)
+            settings = machine(baseline, threads)
+    except KeyboardInterrupt:
+        # Not the message of commands that can be taken up again.
+        print("seqaudit: interrupted; nothing is kept", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    remarks += [f"{r['peer']} is not installed: not measured" for r in rows["peers"] if not r["installed"]]
+    if as_json:
+        _print_json({"machine": settings, "runs": runs, "remarks": remarks, **rows})
+        return
+    _print_remarks(remarks)
+    for key, value in settings.items():
+        print(f"{key:9} {value}")
+    for title, header, cells in speed_tables(rows):
+        print()
+        _print_table(title, header, cells)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; on bad input one line and exit status 2. Without arguments it is ``--help``."""
     try:
@@ -340,18 +394,23 @@ def _read_problem(path: Path | None) -> Problem:
         return Problem.from_toml(built_in)
 
 
+def _first_choice(problem: Problem, solution: Solution) -> list[str]:
+    """What an optimal policy may label first: items, or batches as numbers of labels of each item."""
+    if not problem.labels:
+        return []
+    if problem.batch == 1:
+        return [problem.name[i] for i in solution.optimal_items()]
+    return [
+        " + ".join(f"{labels} {name}" for name, labels in zip(problem.name, batch, strict=True) if labels)
+        for batch in solution.optimal_batches().tolist()
+    ]
+
+
 def _as_inputs(problem: Problem) -> dict[str, Any]:
-    return {
-        "name": list(problem.name),
-        "threshold": problem.threshold.tolist(),
-        "log_ratio": problem.log_ratio.tolist(),
-        "beta": problem.beta,
-        "weight": problem.weight.tolist(),
-        "prior": problem.prior.tolist(),
-        "cap": problem.cap.tolist(),
-        "budget": problem.budget,
-        "utility": problem.utility.as_dict(),
-    }
+    fields = problem.as_dict() | {key: getattr(problem, key).tolist() for key in ("threshold", "log_ratio")}
+    fields |= {"beta": problem.beta, "quota": fields.get("quota", [])}
+    order = ("name", "threshold", "log_ratio", "beta", "weight", "prior", "cost", "cap", "quota", "reward", "batch")
+    return {key: fields[key] for key in (*order, "budget", "utility")}
 
 
 def _headline(problem: Problem) -> str:

@@ -78,6 +78,8 @@ def comparison_rows(
 
     Everything that can be refused is refused here, before any computation.
     """
+    if problem.batch > 1:
+        raise ValueError(f"batch is {problem.batch}: compare values policies that choose label by label; see solve")
     Lattice.of(problem).require()
     chosen, remarks = choose_policies(problem, policies)
 

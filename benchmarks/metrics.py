@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dp.problem import Problem
-from ..posteriors.tails import tail
 from ..posteriors.utilities import Decisive
 
 __all__ = ["METRICS", "Scorer"]
@@ -59,8 +58,7 @@ class Scorer:
     def __call__(self, counts: Ints, wins: Ints) -> dict[str, Floats]:
         """Every metric of every replication, shape (R,), from labels and wins of shape (R, N)."""
         problem, v, truth = self.problem, self.problem.weight, self.truth
-        a, b = problem.prior.T
-        p = tail(a + wins, b + (counts - wins), problem.threshold)
+        p = problem.tail_at(counts, wins)
         total = v.sum()
         right = problem.utility.decide(p) == truth
         sure_05, sure_10 = Decisive(0.05)(p), Decisive(0.1)(p)

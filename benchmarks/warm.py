@@ -9,8 +9,12 @@ from ..bandits.registry import make_policy, policy_names
 from ..bandits.simulate import simulate
 from ..dp.backward import solve
 from ..dp.bounds import upper_bound
+from ..dp.characteristics import operating_characteristics
 from ..dp.evaluate import evaluate
 from ..dp.problem import Problem
+from ..posteriors.grid import Grid
+from ..posteriors.logit_normal import LogitNormal
+from ..posteriors.noisy import NoisyBeta
 from ..posteriors.tails import follow_labels, update
 
 __all__ = ["warm"]
@@ -24,11 +28,17 @@ def warm() -> None:
     >>> warm()
     """
     problem = Problem([0.5, 0.7], budget=2)
-    solve(problem)
+    for items in (1, 2, 3, 4):
+        solve(Problem([0.5] * items, budget=3), reduce=False)
+    solve(Problem([0.5, 0.5, 0.7], budget=4), reduce=["identical"])
+    solve(problem, keep_policy=True)
     upper_bound(problem)
     for name in policy_names():
         evaluate(problem, make_policy(name))
+    operating_characteristics(problem, make_policy("kg"), [0.5])
     simulate(problem, "kg", replications=2, seed=0)
+    for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
+        belief.tables(1, 0.5)
     follow_labels(1, 1, 0.5, [1, 0])
     update(0.5, 0.0, 1, 1, 0.5, 1)
 

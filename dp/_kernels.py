@@ -1,8 +1,10 @@
-"""Compiled sweeps over the lattice: plain arrays in, plain arrays out.
+"""Compiled sweeps over the lattice, in place: plain arrays in, plain arrays out.
 
 Every sweep handles blocks ``first..last`` of one layer, so that threads can share a layer, and releases the
-interpreter lock. Arguments that describe a layer are those of ``lattice.Layer``; ``after`` is the layer one label on.
-``mean[i, n, w]`` is the probability that item i's next label is a win.
+interpreter lock. ``values`` holds the layer one label on, and block by block becomes the layer itself (see
+``lattice``): ``target[c]`` is where block c goes, ``source[c, i]`` where the block with one more label of item i is,
+or -1 where that label cannot be had. ``mean[i, n, w]`` is the probability that item i's next label is a win and
+``gain[i, n, w]`` the expected rise of its present payoff by that label.
 """
 
 from __future__ import annotations
@@ -10,99 +12,295 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ._simd import raise_row, raise_run, row_of_three
+
 TIE = 1e-12
+# Values are finite, so NaN and signed zeros need no care; sums stay in the order written.
 _FAST = {"contract", "nnan", "nsz"}
 
 
-@njit(cache=True, nogil=True)
-def compositions(total, cap, out):
-    """Fill ``out`` with all ways to split ``total`` labels within ``cap``, in lexicographic order."""
-    items = cap.size
-    room = np.zeros(items + 1, dtype=np.int64)
-    for i in range(items - 1, -1, -1):
-        room[i] = room[i + 1] + cap[i]
-    n = np.zeros(items, dtype=np.int64)
-    rest = total
-    for i in range(items):
-        n[i] = max(0, rest - room[i + 1])
-        rest -= n[i]
-    for row in range(out.shape[0]):
-        out[row] = n
-        # Next in order: raise the rightmost item that can grow at the expense of those behind it.
-        rest = 0
-        for i in range(items - 1, -1, -1):
-            if rest > 0 and n[i] < cap[i]:
-                n[i] += 1
-                rest -= 1
-                for j in range(i + 1, items):
-                    n[j] = max(0, rest - room[j + 1])
-                    rest -= n[j]
-                break
-            rest += n[i]
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal(first, last, composition, target, source, mean, gain, values):
+    """U(n, w) = max_i gain_i + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w), item by item over each block.
 
-
-@njit(cache=True, nogil=True)
-def rank(n, cumulative):
-    """Lexicographic position of a composition: at each item, count those with a smaller entry there."""
-    rest = 0
-    for i in range(n.size):
-        rest += n[i]
-    position = 0
-    for i in range(n.size - 1):
-        position += cumulative[i + 1, rest]
-        if n[i] <= rest:
-            position -= cumulative[i + 1, rest - n[i]]
-        rest -= n[i]
-    return position
-
-
-@njit(cache=True, nogil=True)
-def successors(composition, cap, cumulative, out):
-    """Block number, one layer on, after one more label of each item; left alone where the cap is reached."""
-    for row in range(composition.shape[0]):
-        n = composition[row].copy()
-        for i in range(n.size):
-            if n[i] < cap[i]:
-                n[i] += 1
-                out[row, i] = rank(n, cumulative)
-                n[i] -= 1
-
-
-@njit(cache=True, nogil=True)
-def advance(w, n):
-    """Next win vector of a block, the last item's wins running fastest."""
-    for j in range(w.size - 1, -1, -1):
-        if w[j] < n[j]:
-            w[j] += 1
-            return
-        w[j] = 0
+    With T = prod_{j > i} (n_j + 1), the states of a block that share w_0..w_i form a *run* of T neighbours. Their
+    successors by a loss of item i are neighbours too, and those by a win are the next T. So each item takes one pass
+    over the block, in runs along which mu_i and gain_i are constant; for the last item, T = 1, in rows along which
+    they vary. Item 0 goes first: its successors lie where the block itself goes.
+    """
+    items = composition.shape[1]
+    for c in range(first, last):
+        run = 1
+        for i in range(1, items):
+            run *= composition[c, i] + 1
+        outer = composition[c, 0] + 1
+        dst = target[c]
+        src = source[c, 0]
+        fresh = True
+        if src < 0:
+            values[dst : dst + run * outer] = -np.inf
+        else:
+            fresh = False
+            chance = mean[0, outer - 1]
+            rise = gain[0, outer - 1]
+            if src == dst:
+                for w in range(outer):
+                    m, g = chance[w], rise[w]
+                    row = values[dst : dst + run]
+                    up = values[dst + run : dst + 2 * run]
+                    for k in range(run):
+                        row[k] = row[k] + m * (up[k] - row[k]) + g
+                    dst += run
+            else:
+                for w in range(outer):
+                    m, g = chance[w], rise[w]
+                    row = values[dst : dst + run]
+                    down = values[src : src + run]
+                    up = values[src + run : src + 2 * run]
+                    for k in range(run):
+                        row[k] = down[k] + m * (up[k] - down[k]) + g
+                    dst += run
+                    src += run
+        for i in range(1, items):
+            length = composition[c, i] + 1
+            run //= length
+            src = source[c, i]
+            dst = target[c]
+            if src >= 0:
+                fresh = False
+                chance = mean[i, length - 1]
+                rise = gain[i, length - 1]
+                # Unsigned positions: with signed ones Numba looks for negative indices, and nothing vectorises.
+                for _ in range(outer):
+                    if i == items - 1:
+                        for k in range(length):
+                            down_k = values[np.uint64(src + k)]
+                            up_k = values[np.uint64(src + k + 1)]
+                            value = down_k + chance[np.uint64(k)] * (up_k - down_k) + rise[np.uint64(k)]
+                            best = values[np.uint64(dst + k)]
+                            values[np.uint64(dst + k)] = value if value > best else best
+                        src += length + 1
+                        dst += length
+                    else:
+                        for w in range(length):
+                            m, g = chance[w], rise[w]
+                            for k in range(run):
+                                down_k = values[np.uint64(src + k)]
+                                value = down_k + m * (values[np.uint64(src + run + k)] - down_k) + g
+                                best = values[np.uint64(dst + k)]
+                                values[np.uint64(dst + k)] = value if value > best else best
+                            src += run
+                            dst += run
+                        # The successor's block has one more run here, for wins that the block cannot have.
+                        src += run
+            outer *= length
+        if fresh:
+            values[target[c] : target[c] + outer] = 0.0
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def terminal(first, last, composition, offset, payoff, out):
-    """Values of the last layer: the sum of the items' payoffs, added item by item in runs (see ``optimal``)."""
+def optimal_last(first, last, composition, target, source, gain, values):
+    """The last label: U(n, w) = max_i gain_i over the items that can be labelled, as nothing follows."""
     items = composition.shape[1]
     for c in range(first, last):
-        out[offset[c] : offset[c + 1]] = 0.0
-        run = offset[c + 1] - offset[c]
+        run = 1
+        for i in range(items):
+            run *= composition[c, i] + 1
         outer = 1
+        fresh = True
+        values[target[c] : target[c] + run] = -np.inf
         for i in range(items):
             length = composition[c, i] + 1
             run //= length
-            paid = payoff[i, length - 1]
-            dst = offset[c]
-            for _ in range(outer):
-                if i == items - 1:
-                    for k in range(length):
-                        out[np.uint64(dst + k)] += paid[np.uint64(k)]
-                    dst += length
-                else:
-                    for w in range(length):
-                        x = paid[w]
-                        for k in range(run):
-                            out[np.uint64(dst + k)] += x
-                        dst += run
+            dst = target[c]
+            if source[c, i] >= 0:
+                fresh = False
+                rise = gain[i, length - 1]
+                for _ in range(outer):
+                    if i == items - 1:
+                        for k in range(length):
+                            value = rise[np.uint64(k)]
+                            best = values[np.uint64(dst + k)]
+                            values[np.uint64(dst + k)] = value if value > best else best
+                        dst += length
+                    else:
+                        for w in range(length):
+                            g = rise[w]
+                            for k in range(run):
+                                best = values[np.uint64(dst + k)]
+                                values[np.uint64(dst + k)] = g if g > best else best
+                            dst += run
             outer *= length
+        if fresh:
+            values[target[c] : target[c] + outer] = 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_in_pairs(first, last, composition, target, source, mean, gain, values):
+    """The recursion of ``optimal`` where every item can be labelled, two items in one pass over runs.
+
+    An odd first item goes alone. In the first pass the first item's successors lie where the block itself goes.
+    """
+    items = composition.shape[1]
+    odd = items % 2
+    for c in range(first, last):
+        whole = source[c, 0] == target[c]
+        for i in range(1, items):
+            whole = whole and source[c, i] >= 0
+        if not whole:
+            optimal(c, c + 1, composition, target, source, mean, gain, values)
+            continue
+        run = 1
+        for i in range(items):
+            run *= composition[c, i] + 1
+        outer = 1
+        if odd == 1:
+            n = composition[c, 0]
+            outer = n + 1
+            run //= outer
+            dst = target[c]
+            for w in range(outer):
+                m, g = mean[0, n, w], gain[0, n, w]
+                row = values[dst : dst + run]
+                up = values[dst + run : dst + 2 * run]
+                for k in range(run):
+                    row[k] = row[k] + m * (up[k] - row[k]) + g
+                dst += run
+        for i in range(odd, items - 2, 2):
+            n, o = composition[c, i], composition[c, i + 1]
+            run //= (n + 1) * (o + 1)
+            step = (o + 1) * run
+            dst = target[c]
+            one, two = source[c, i], source[c, i + 1]
+            for _ in range(outer):
+                for w in range(n + 1):
+                    m, g = mean[i, n, w], gain[i, n, w]
+                    for x in range(o + 1):
+                        p, h = mean[i + 1, o, x], gain[i + 1, o, x]
+                        raise_run(values, dst, values, one, one + step, m, g, two, two + run, p, h, run, i == 0)
+                        dst += run
+                        one += run
+                        two += run
+                    two += run
+                one += step
+            outer *= (n + 1) * (o + 1)
+        i = items - 2
+        n, length = composition[c, i], composition[c, i + 1] + 1
+        chance = mean[i + 1, length - 1]
+        rise = gain[i + 1, length - 1]
+        dst = target[c]
+        one, two = source[c, i], source[c, i + 1]
+        for _ in range(outer):
+            for w in range(n + 1):
+                m, g = mean[i, n, w], gain[i, n, w]
+                raise_row(
+                    values, dst, values, one, one + length, m, g, two, 0, length + 1, chance, rise, length, i == 0
+                )
+                dst += length
+                one += length
+                two += length + 1
+            one += length
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_of_two(first, last, composition, target, source, mean, gain, values):
+    """The recursion of ``optimal`` for two items, both taken in one vectorised pass."""
+    for c in range(first, last):
+        if source[c, 0] != target[c] or source[c, 1] < 0:
+            optimal(c, c + 1, composition, target, source, mean, gain, values)
+            continue
+        length = composition[c, 1] + 1
+        block_of_two(composition[c, 0], length, target[c], source[c, 1], mean, gain, values)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def block_of_two(n, length, at, ahead, mean, gain, values):
+    """One block of two items; ``ahead`` is where the block with one more label of the second item is."""
+    chance, rise = mean[1, length - 1, :length], gain[1, length - 1, :length]
+    for w in range(n + 1):
+        m, g = mean[0, n, w], gain[0, n, w]
+        row = values[at : at + length]
+        up = values[at + length : at + 2 * length]
+        other = values[ahead : ahead + length + 1]
+        for k in range(length):
+            x = other[k] + chance[k] * (other[k + 1] - other[k]) + rise[k]
+            y = row[k] + m * (up[k] - row[k]) + g
+            row[k] = x if x > y else y
+        at += length
+        ahead += length + 1
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def wave_of_two(begin, end, first, last, top, deep, base, halo, mean, gain, values):
+    """Layers top, top - 1, .., top - deep + 1 of two uncapped items, for slots first..last, in one pass.
+
+    Slot s of layer m needs slots s and s + 1 of layer m + 1, so layer m - 1 can follow one slot behind layer m, and
+    ``deep`` layers are worked on while their slots are in the cache. Where another chunk follows, layer top - j stops
+    at slot last - 1 - j, the last that needs nothing from that chunk: ``mend_of_two`` does the rest, with slot
+    ``first`` of that chunk as it was before each layer, which is kept at ``halo``. The wave's front, the slot of layer
+    top, goes from ``begin`` to ``end``; in all it must go from ``first`` to last + deep - 1.
+    """
+    more = last <= top
+    room = base[first + 1] - base[first]
+    for front in range(begin, end):
+        for j in range(deep):
+            s = front - j
+            if s < first or s >= last or s > top - j or (more and s >= last - 1 - j):
+                continue
+            if s == first and first > 0:
+                at = halo + j * room
+                values[at : at + room] = values[base[s] : base[s] + room]
+            block_of_two(top - j - s, s + 1, base[s], base[s + 1], mean, gain, values)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def mend_of_two(last, top, deep, base, halo, mean, gain, values):
+    """The slots before ``last`` that ``wave_of_two`` left out; ``halo`` belongs to the chunk that begins there."""
+    room = base[last + 1] - base[last]
+    for j in range(deep):
+        for s in range(last - 1 - j, last):
+            ahead = base[s + 1] if s + 1 < last else halo + j * room
+            block_of_two(top - j - s, s + 1, base[s], ahead, mean, gain, values)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_of_three(first, last, composition, target, source, mean, gain, values):
+    """The recursion of ``optimal`` for three items, all taken in one vectorised pass."""
+    for c in range(first, last):
+        if source[c, 0] != target[c] or source[c, 1] < 0 or source[c, 2] < 0:
+            optimal(c, c + 1, composition, target, source, mean, gain, values)
+            continue
+        n, middle, length = composition[c, 0], composition[c, 1], composition[c, 2] + 1
+        chance, rise = mean[2, length - 1, :length], gain[2, length - 1, :length]
+        plane = (middle + 1) * length
+        at, second, third = target[c], source[c, 1], source[c, 2]
+        for w in range(n + 1):
+            m, g = mean[0, n, w], gain[0, n, w]
+            for x in range(middle + 1):
+                p, h = mean[1, middle, x], gain[1, middle, x]
+                row_of_three(
+                    values,
+                    at,
+                    values,
+                    second,
+                    second + length,
+                    p,
+                    h,
+                    third,
+                    0,
+                    length + 1,
+                    chance,
+                    rise,
+                    length,
+                    at,
+                    at + plane,
+                    m,
+                    g,
+                )
+                at += length
+                second += length
+                third += length + 1
+            second += length
 
 
 @njit(cache=True, nogil=True)
@@ -130,116 +328,13 @@ def turn(z, n, w, step, loss, win):
         w[j] = 0
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal(first, last, composition, offset, successor, after_offset, after, mean, out):
-    """V(n, w) = max_i mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w), item by item over each block.
-
-    With T = prod_{j > i} (n_j + 1), the states of a block that share w_0..w_i form a *run* of T neighbours. Their
-    successors by a loss of item i are neighbours too, and those by a win are the next T. So each item takes one pass
-    over the block, in runs along which mu_i is constant; for the last item, T = 1, in rows along which it varies.
-    """
-    items = composition.shape[1]
-    for c in range(first, last):
-        run = offset[c + 1] - offset[c]
-        outer = 1
-        fresh = True
-        for i in range(items):
-            length = composition[c, i] + 1
-            run //= length
-            if successor[c, i] >= 0:
-                chance = mean[i, length - 1]
-                src, dst = after_offset[successor[c, i]], offset[c]
-                # Unsigned positions: with signed ones Numba looks for negative indices, and nothing vectorises.
-                for _ in range(outer):
-                    if i == items - 1:
-                        for k in range(length):
-                            down = after[np.uint64(src + k)]
-                            value = down + chance[np.uint64(k)] * (after[np.uint64(src + k + 1)] - down)
-                            best = value if fresh else out[np.uint64(dst + k)]
-                            out[np.uint64(dst + k)] = value if value > best else best
-                        src += length + 1
-                        dst += length
-                    else:
-                        for w in range(length):
-                            m = chance[w]
-                            for k in range(run):
-                                down = after[np.uint64(src + k)]
-                                value = down + m * (after[np.uint64(src + run + k)] - down)
-                                best = value if fresh else out[np.uint64(dst + k)]
-                                out[np.uint64(dst + k)] = value if value > best else best
-                            src += run
-                            dst += run
-                        # The successor's block has one more run here, for wins that the block cannot have.
-                        src += run
-                fresh = False
-            outer *= length
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal_of_two(first, last, composition, offset, successor, after_offset, after, mean, out):
-    """The recursion of ``optimal`` for two items, both rows taken in one vectorised pass."""
-    for c in range(first, last):
-        if successor[c, 0] < 0 or successor[c, 1] < 0:
-            optimal(c, c + 1, composition, offset, successor, after_offset, after, mean, out)
-            continue
-        length = composition[c, 1] + 1
-        mu = mean[1, composition[c, 1], :length]
-        at, here, ahead = offset[c], after_offset[successor[c, 0]], after_offset[successor[c, 1]]
-        for w in range(composition[c, 0] + 1):
-            m = mean[0, composition[c, 0], w]
-            row = out[at : at + length]
-            last_item = after[ahead : ahead + length + 1]
-            down = after[here : here + length]
-            up = after[here + length : here + 2 * length]
-            for k in range(length):
-                x = last_item[k] + mu[k] * (last_item[k + 1] - last_item[k])
-                y = down[k] + m * (up[k] - down[k])
-                row[k] = x if x > y else y
-            at += length
-            here += length
-            ahead += length + 1
-
-
 @njit(cache=True, nogil=True)
-def label_value(i, n, w, block, step, after, mean):
-    """mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w), given where the block n + e_i begins."""
-    at = block
-    for j in range(w.size):
-        at += w[j] * step[i, j]
-    return after[at] + mean[i, n[i], w[i]] * (after[at + step[i, i]] - after[at])
-
-
-@njit(cache=True, nogil=True)
-def mark_optimal(first, last, composition, offset, successor, after_offset, after, mean, scale, value, mask):
-    """Set bit i of ``mask`` where labelling item i reaches V(n, w), within rounding of values of size ``scale``."""
-    items = composition.shape[1]
-    w = np.zeros(items, dtype=np.int64)
-    step = np.zeros((items, items), dtype=np.int64)
-    for c in range(first, last):
-        n = composition[c]
-        w[:] = 0
-        for i in range(items):
-            strides(n, i, step[i])
-        for k in range(offset[c], offset[c + 1]):
-            bits = np.uint64(0)
-            level = value[k] - TIE * max(abs(value[k]), scale)
-            for i in range(items):
-                if (
-                    successor[c, i] >= 0
-                    and label_value(i, n, w, after_offset[successor[c, i]], step, after, mean) >= level
-                ):
-                    bits |= np.uint64(1) << np.uint64(i)
-            mask[k] = bits
-            advance(w, n)
-
-
-@njit(cache=True, nogil=True)
-def follow_index(first, last, composition, offset, successor, after_offset, after, mean, index, scale, average, out):
+def follow_index(first, last, composition, target, source, mean, gain, index, which, scale, average, values):
     """Value of labelling the item of largest index; ties averaged, or given to the first item.
 
-    Along a row only the last item's index changes, so the others are ranked once a row. ``leader`` is their largest
-    index, and ``tied`` lists those that tie with it; where the last item is level with them, or so little ahead that
-    it may tie with some, the whole choice is made afresh.
+    ``index[which[c]]`` are the indices that hold in block c. Along a row only the last item's index changes, so the
+    others are ranked once a row. ``leader`` is their largest index, and ``tied`` lists those that tie with it; where
+    the last item is level with them, or so little ahead that it may tie with some, the choice is made afresh.
     """
     items = composition.shape[1]
     z = items - 1
@@ -250,40 +345,48 @@ def follow_index(first, last, composition, offset, successor, after_offset, afte
     step = np.zeros((items, items), dtype=np.int64)
     for c in range(first, last):
         n = composition[c]
+        score = index[which[c]]
         length = n[z] + 1
-        rows = (offset[c + 1] - offset[c]) // length
+        rows = 1
+        usable = False
         w[:] = 0
         for i in range(items):
-            if successor[c, i] >= 0:
+            if i < z:
+                rows *= n[i] + 1
+            if source[c, i] >= 0:
+                usable = True
                 strides(n, i, step[i])
-                loss[i] = after_offset[successor[c, i]]
+                loss[i] = source[c, i]
                 win[i] = loss[i] + step[i, i]
-        has_last = successor[c, z] >= 0
-        at = offset[c]
+        at = target[c]
+        if not usable:
+            values[at : at + rows * length] = 0.0
+            continue
+        has_last = source[c, z] >= 0
         for _ in range(rows):
             leader = -np.inf
             for i in range(z):
-                if successor[c, i] >= 0:
-                    leader = max(leader, index[i, n[i], w[i]])
+                if source[c, i] >= 0:
+                    leader = max(leader, score[i, n[i], w[i]])
             size = 0
             level = leader - TIE * max(abs(leader), scale)
             for i in range(z):
-                if successor[c, i] >= 0 and index[i, n[i], w[i]] >= level and (average or size == 0):
+                if source[c, i] >= 0 and score[i, n[i], w[i]] >= level and (average or size == 0):
                     tied[size] = i
                     size += 1
             for k in range(length):
-                last_index = index[z, n[z], k] if has_last else -np.inf
+                last_index = score[z, n[z], k] if has_last else -np.inf
                 room = TIE * max(abs(last_index), scale)
                 if has_last and last_index - room > leader:
-                    down = after[loss[z] + k]
-                    out[at + k] = down + mean[z, n[z], k] * (after[loss[z] + k + 1] - down)
+                    down = values[loss[z] + k]
+                    values[at + k] = down + mean[z, n[z], k] * (values[loss[z] + k + 1] - down) + gain[z, n[z], k]
                 elif last_index < level:
                     total = 0.0
                     for j in range(size):
                         i = tied[j]
-                        down = after[loss[i] + k]
-                        total += down + mean[i, n[i], w[i]] * (after[win[i] + k] - down)
-                    out[at + k] = total / size
+                        down = values[loss[i] + k]
+                        total += down + mean[i, n[i], w[i]] * (values[win[i] + k] - down) + gain[i, n[i], w[i]]
+                    values[at + k] = total / size
                 else:
                     best = max(leader, last_index)
                     bar = best - TIE * max(abs(best), scale)
@@ -291,37 +394,152 @@ def follow_index(first, last, composition, offset, successor, after_offset, afte
                     count = 0
                     for i in range(items):
                         v = k if i == z else w[i]
-                        if successor[c, i] >= 0 and index[i, n[i], v] >= bar and (average or count == 0):
-                            down = after[loss[i] + k]
-                            total += down + mean[i, n[i], v] * (after[win[i] + k] - down)
+                        if source[c, i] >= 0 and score[i, n[i], v] >= bar and (average or count == 0):
+                            down = values[loss[i] + k]
+                            total += down + mean[i, n[i], v] * (values[win[i] + k] - down) + gain[i, n[i], v]
                             count += 1
-                    out[at + k] = total / count
+                    values[at + k] = total / count
             at += length
             turn(z, n, w, step, loss, win)
 
 
 @njit(cache=True, nogil=True)
-def follow_mask(first, last, composition, offset, successor, after_offset, after, mean, mask, average, out):
-    """Value of labelling an item whose bit is set in ``mask``: averaged over them, or the first."""
+def mix(first, last, composition, target, source, mean, gain, begin, chance, values):
+    """Value of labelling item i with probability ``chance[k, i]`` in state k, counted from ``begin[c]`` in block c.
+
+    A successor that does not exist has chance zero.
+    """
     items = composition.shape[1]
     w = np.zeros(items, dtype=np.int64)
     step = np.zeros((items, items), dtype=np.int64)
     for c in range(first, last):
         n = composition[c]
+        size = 1
         w[:] = 0
         for i in range(items):
+            size *= n[i] + 1
             strides(n, i, step[i])
-        for k in range(offset[c], offset[c + 1]):
+        for k in range(size):
             total = 0.0
-            tied = 0
             for i in range(items):
-                if mask[k] & (np.uint64(1) << np.uint64(i)):
-                    total += label_value(i, n, w, after_offset[successor[c, i]], step, after, mean)
-                    tied += 1
-                    if not average:
-                        break
-            out[k] = total / tied
+                p = chance[begin[c] + k, i]
+                if p > 0.0:
+                    at = source[c, i]
+                    for j in range(items):
+                        at += w[j] * step[i, j]
+                    down = values[at]
+                    m = mean[i, n[i], w[i]]
+                    total += p * (down + m * (values[at + step[i, i]] - down) + gain[i, n[i], w[i]])
+            values[target[c] + k] = total
             advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def choose_index(first, last, composition, after, index, which, scale, average, begin, chance):
+    """Probabilities of labelling each item under an index policy, state by state; ``after`` < 0 is unavailable."""
+    items = composition.shape[1]
+    w = np.zeros(items, dtype=np.int64)
+    for c in range(first, last):
+        n = composition[c]
+        score = index[which[c]]
+        size = 1
+        w[:] = 0
+        for i in range(items):
+            size *= n[i] + 1
+        for k in range(begin[c], begin[c] + size):
+            best = -np.inf
+            for i in range(items):
+                if after[c, i] >= 0:
+                    best = max(best, score[i, n[i], w[i]])
+            bar = best - TIE * max(abs(best), scale)
+            count = 0
+            for i in range(items):
+                chance[k, i] = 0.0
+                if after[c, i] >= 0 and score[i, n[i], w[i]] >= bar and (average or count == 0):
+                    chance[k, i] = 1.0
+                    count += 1
+            for i in range(items):
+                chance[k, i] /= max(count, 1)
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def spread(composition, after, begin, chance, rate, probability, after_begin, out):
+    """Push the probability of each state to its successors; item i's label is a win with probability ``rate[i]``.
+
+    ``after[c, i]`` numbers the block with one more label of item i, which begins at ``after_begin[after[c, i]]``.
+    """
+    items = composition.shape[1]
+    w = np.zeros(items, dtype=np.int64)
+    step = np.zeros((items, items), dtype=np.int64)
+    for c in range(composition.shape[0]):
+        n = composition[c]
+        size = 1
+        w[:] = 0
+        for i in range(items):
+            size *= n[i] + 1
+            strides(n, i, step[i])
+        for k in range(begin[c], begin[c] + size):
+            if probability[k] > 0.0:
+                for i in range(items):
+                    p = chance[k, i] * probability[k]
+                    if p > 0.0:
+                        at = after_begin[after[c, i]]
+                        for j in range(items):
+                            at += w[j] * step[i, j]
+                        out[at] += p * (1.0 - rate[i])
+                        out[at + step[i, i]] += p * rate[i]
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def collect(composition, ended, begin, probability, joint, total):
+    """Add the states of blocks where nothing more is labelled to the items' ``joint`` laws and that of all wins."""
+    items = composition.shape[1]
+    w = np.zeros(items, dtype=np.int64)
+    for c in range(composition.shape[0]):
+        if not ended[c]:
+            continue
+        n = composition[c]
+        size = 1
+        w[:] = 0
+        for i in range(items):
+            size *= n[i] + 1
+        for k in range(begin[c], begin[c] + size):
+            p = probability[k]
+            wins = 0
+            for i in range(items):
+                joint[i, n[i], w[i]] += p
+                wins += w[i]
+            total[wins] += p
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def list_wins(composition, out):
+    """Win vectors of all states of some blocks, in order, one row each."""
+    w = np.zeros(composition.shape[1], dtype=np.int64)
+    row = 0
+    for c in range(composition.shape[0]):
+        n = composition[c]
+        size = 1
+        w[:] = 0
+        for i in range(n.size):
+            size *= n[i] + 1
+        for _ in range(size):
+            out[row] = w
+            row += 1
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
+def advance(w, n):
+    """Next win vector of a block, the last item's wins running fastest."""
+    for j in range(w.size - 1, -1, -1):
+        if w[j] < n[j]:
+            w[j] += 1
+            return
+        w[j] = 0
 
 
 @njit(cache=True, nogil=True)

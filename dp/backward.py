@@ -1,46 +1,57 @@
 r"""Exact optimum by backward induction.
 
 After n_i labels of item i with w_i wins, the state is (n, w). With mu_i(n_i, w_i) the probability that item i's next
-label is a win, v_i h(p_i(n_i, w_i)) its payoff and K labels to buy,
+label is a win and G(n, w) = sum_i [v_i h(p_i(n_i, w_i)) + r_i w_i] the payoff of stopping there,
 
-    V(n, w) = sum_i v_i h(p_i(n_i, w_i))                                                 when sum_i n_i = K,
-    V(n, w) = max_{i: n_i < cap_i}  mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w)     otherwise,
+    V(n, w) = G(n, w)                                                          when no label can be had,
+    V(n, w) = max_i  mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w)       otherwise,
 
-and V(0, 0) is the largest expected payoff that any rule for choosing labels can earn: Bellman's equation for the
-finite-horizon Bayesian bandit of Lemma (2026), eq. 26, with the payoff made to depend on decisions.
-(DeGroot, 1970, "Optimal Statistical Decisions", is the classical account.)
+over the items i that can be labelled, and V(0, 0) is the largest expected payoff that any rule for choosing labels can
+earn: Bellman's equation for the finite-horizon Bayesian bandit of Lemma (2026), eq. 26, with the payoff made to depend
+on decisions. (DeGroot, 1970, "Optimal Statistical Decisions", is the classical account.) It is solved for U = V - G;
+see ``sweep``.
 
-The recursion sees an item only through its tables mu and v h(p), so it holds for any exchangeable belief.
+The recursion sees an item only through its tables mu and v h(p) + r w, so it holds for any exchangeable belief.
+
+Four engines give the same answer. The *dense* one visits every state. The *live* one leaves out what cannot matter any
+more (``live``), the *symmetric* one visits states of identical items once for all their orders (``symmetric``), and
+that of *batches* chooses several labels at a time (``batches``).
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _kernels
-from .lattice import Lattice, Layer
+from .batches import BatchPolicy, solve_batches
+from .identical import has_identical
+from .kept import KeptPolicy, layers_of, policy_bytes, read_policy, room_for, write_policy
+from .lattice import Lattice, Layer, ProblemTooLarge, available_memory, require_memory
+from .live import LiveLattice, Ranges, sweep_live
 from .problem import Problem
-from .states import states_of_item
+from .sweep import Progress, Tables, cores, sweep, sweep_two, tables_of
+from .symmetric import SymmetricLattice, sweep_symmetric
 
-__all__ = ["Solution", "solve"]
+__all__ = ["Solution", "load_policy", "require_policy", "solve"]
 
 Floats = NDArray[np.float64]
-Masks = NDArray[np.uint64]
-Progress = Callable[[int, int], None]
+Ints = NDArray[np.int64]
 
-# Below this many states a layer is swept by one thread: handing it out would take longer.
-_WORTH_SHARING = 20_000
+_REDUCTIONS = ("dead", "identical")
+# Nanoseconds a state on two threads, for choosing between engines: dense for 1, 2, 3 and more items, and the others,
+# which take some time to start.
+_DENSE_COST = (5.0, 0.6, 1.6, 3.0)
+_LIVE_COST, _LIVE_START = 2.6, 3e7
+_SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
     """An exactly solved problem.
 
@@ -54,6 +65,10 @@ class Solution:
         States visited.
     seconds : float
         Wall-clock time.
+    engine : {"dense", "live", "symmetric", "batches"}
+        How it was solved.
+    bytes : int
+        Estimate of the peak memory taken.
     """
 
     problem: Problem
@@ -61,12 +76,12 @@ class Solution:
     prior_value: float
     states: int
     seconds: float
-    root_values: Floats = field(repr=False)
-    masks: tuple[Masks, ...] | None = field(repr=False, default=None)
-    lattice: Lattice | None = field(repr=False, default=None)
-    offsets: tuple[NDArray[np.int64], ...] = field(repr=False, default=())
+    engine: str
+    bytes: int
+    first_choice: Floats = field(repr=False)
+    kept: KeptPolicy | BatchPolicy | None = field(repr=False, default=None)
 
-    def optimal_items(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> NDArray[np.int64]:
+    def optimal_items(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> Ints:
         """All items that an optimal policy may label next, at some state or at the start.
 
         Parameters
@@ -77,7 +92,8 @@ class Solution:
         Raises
         ------
         ValueError
-            For counts that no policy can reach, a finished budget, or a state that needs a kept policy.
+            For counts that no policy can reach, a state where no label can be had, one that needs a kept policy, or a
+            problem with batches; see ``optimal_batches``.
 
         Examples
         --------
@@ -85,30 +101,24 @@ class Solution:
         >>> solution.optimal_items([1, 0], [1, 0])
         array([1])
         """
-        size = self.problem.size
-        n = np.zeros(size, dtype=np.int64) if counts is None else np.asarray(counts, dtype=np.int64)
-        w = np.zeros(size, dtype=np.int64) if wins is None else np.asarray(wins, dtype=np.int64)
-        if n.shape != (size,) or w.shape != (size,):
-            raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
-        for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):
-            raise ValueError(
-                f"{self.problem.name[i]}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
-                f"<= {self.problem.cap[i]}"
-            )
-        spent = int(n.sum())
-        if spent >= self.problem.labels:
-            raise ValueError(f"{spent} labels are spent of {self.problem.labels}: nothing is left to choose")
-        if self.masks is None or self.lattice is None:
-            if spent:
+        if self.problem.batch > 1:
+            raise ValueError(f"labels are bought {self.problem.batch} at a time: ask for optimal_batches")
+        n, w = self._state(counts, wins)
+        if not isinstance(self.kept, KeptPolicy):
+            if n.any():
                 raise ValueError("the policy was not kept: call solve(problem, keep_policy=True)")
-            best = self.root_values.max()
+            best = self.first_choice.max()
+            if best == -np.inf:
+                raise ValueError("no label can be had: nothing is left to choose")
             level = best - _kernels.TIE * max(abs(best), self.problem.payoff_scale)
-            return np.flatnonzero(self.root_values >= level)
-        within = 0
-        for labels, won in zip(n.tolist(), w.tolist(), strict=True):
-            within = within * (labels + 1) + won
-        mask = int(self.masks[spent][self.offsets[spent][self.lattice.rank(n)] + within])
-        return np.array([i for i in range(size) if mask >> i & 1], dtype=np.int64)
+            return np.flatnonzero(self.first_choice >= level)
+        items = np.flatnonzero(self.kept.acceptable(n[None, :], w[None, :])[0])
+        if not len(items):
+            raise ValueError(
+                f"after {n.tolist()} labels nothing is left to choose, or no policy gets there: budget, caps and "
+                "quotas allow no further label, or do not allow these"
+            )
+        return items
 
     def action(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> int:
         """First optimal item at a state (the start by default); see ``optimal_items``.
@@ -120,66 +130,96 @@ class Solution:
         """
         return int(self.optimal_items(counts, wins)[0])
 
+    def optimal_batches(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> Ints:
+        """All batches that an optimal policy may buy next, rows of labels for each item.
 
-def stack(tables: Sequence[Floats], width: int) -> Floats:
-    """Square tables of different sizes in one array of shape (N, width, width), zero outside."""
-    out = np.zeros((len(tables), width, width))
-    for i, table in enumerate(tables):
-        out[i, : len(table), : len(table)] = table
-    return out
+        Parameters
+        ----------
+        counts, wins : array_like of int, shape (N,), optional
+            As for ``optimal_items``, at the beginning of a batch.
+
+        Examples
+        --------
+        >>> solve(Problem([0.5, 0.5], budget=4, batch=2)).optimal_batches()
+        array([[0, 2],
+               [1, 1],
+               [2, 0]])
+        """
+        n, w = self._state(counts, wins)
+        if not isinstance(self.kept, BatchPolicy):
+            items = self.optimal_items(n, w)
+            return np.eye(self.problem.size, dtype=np.int64)[items]
+        return self.kept.batches(n, w)
+
+    def save(self, path: str | Path) -> None:
+        """Write the kept policy to a new folder of open files; see ``docs/exact.md``.
+
+        Raises
+        ------
+        ValueError
+            Without a kept policy, or where ``path`` exists.
+        """
+        if not isinstance(self.kept, KeptPolicy):
+            raise ValueError("there is no policy to save: call solve(problem, keep_policy=True), with single labels")
+        about = {key: getattr(self, key) for key in ("value", "prior_value", "seconds", "bytes")}
+        write_policy(self.kept, path, about)
+
+    @staticmethod
+    def load(path: str | Path, problem: Problem | None = None) -> Solution:
+        """Read a policy folder; see ``load_policy``."""
+        return load_policy(path, problem)
+
+    def _state(self, counts: ArrayLike | None, wins: ArrayLike | None) -> tuple[Ints, Ints]:
+        size = self.problem.size
+        n = np.zeros(size, dtype=np.int64) if counts is None else np.asarray(counts, dtype=np.int64)
+        w = np.zeros(size, dtype=np.int64) if wins is None else np.asarray(wins, dtype=np.int64)
+        if n.shape != (size,) or w.shape != (size,):
+            raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
+        for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):
+            raise ValueError(
+                f"{self.problem.name[i]}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
+                f"<= {self.problem.cap[i]}"
+            )
+        if self.problem.unit_costs and n.sum() >= self.problem.labels:
+            raise ValueError(f"{n.sum()} labels are spent of {self.problem.labels}: nothing is left to choose")
+        return n, w
 
 
-def sweep(
-    lattice: Lattice,
-    payoff: Floats,
-    step: Callable[[int, int, int, Layer, Layer, Floats, Floats], None],
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> float:
-    """Backward induction, layer by layer: ``step(m, first, last, layer, after_layer, after, out)`` fills blocks.
+def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
+    """Solution with its policy, from a folder that ``Solution.save`` wrote.
 
-    Returns the value at the start. Blocks of a layer are independent, so threads cannot change the answer.
+    Parameters
+    ----------
+    path : str or Path
+    problem : Problem, optional
+        Needed only where the utility is a callable, which no file can hold.
+
+    Raises
+    ------
+    ValueError
+        For a folder that is damaged, of another version, or of another problem.
     """
-    threads = threads or os.cpu_count() or 1
-    total, done = lattice.states, 0
-    with ThreadPoolExecutor(threads) as pool:
-        layer = lattice.layer(lattice.depth)
-        buffer = [np.empty(max(lattice.layer_states[k::2], default=1)) for k in (0, 1)]
-        after = buffer[lattice.depth % 2][: layer.states]
-        _share(
-            pool, threads, layer, lambda f, u: _kernels.terminal(f, u, layer.composition, layer.offset, payoff, after)
-        )
-        for m in range(lattice.depth - 1, -1, -1):
-            done += layer.states
-            if progress:
-                progress(done, total)
-            # Two statements: the layer before last is let go before the next one is made.
-            after_layer = layer
-            layer = lattice.layer(m)
-            out = buffer[m % 2][: layer.states]
-            _share(pool, threads, layer, lambda f, u: step(m, f, u, layer, after_layer, after, out))  # noqa: B023
-            after = out
-    if progress:
-        progress(total, total)
-    return float(after[0])
-
-
-def _share(pool: ThreadPoolExecutor, threads: int, layer: Layer, work: Callable[[int, int], None]) -> None:
-    """Split a layer's blocks into runs of about equal numbers of states, one for each thread."""
-    blocks = len(layer.composition)
-    if threads == 1 or layer.states < _WORTH_SHARING:
-        work(0, blocks)
-        return
-    cuts = np.searchsorted(layer.offset, np.linspace(0, layer.states, threads + 1))
-    cuts[0], cuts[-1] = 0, blocks
-    for job in [pool.submit(work, int(f), int(u)) for f, u in pairwise(cuts)]:
-        job.result()
+    kept, about = read_policy(path, problem)
+    first = np.full(kept.problem.size, -np.inf)
+    return Solution(
+        kept.problem,
+        about["value"],
+        about["prior_value"],
+        kept.live.states,
+        about["seconds"],
+        "live",
+        about["bytes"],
+        first,
+        kept,
+    )
 
 
 def solve(
     problem: Problem,
     *,
     keep_policy: bool = False,
+    reduce: bool | Collection[str] = True,
+    dtype: str = "float64",
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Solution:
@@ -189,8 +229,13 @@ def solve(
     ----------
     problem : Problem
     keep_policy : bool
-        Keep the optimal items of every state (8 bytes a state), so that ``Solution.action`` answers everywhere.
-        At most 64 items.
+        Keep the optimal items of every state, a bit each, so that ``Solution.action`` answers everywhere.
+    reduce : bool or collection of {"dead", "identical"}
+        Exact reductions that may be used; the answer does not depend on them but for rounding. ``True`` takes those
+        that save time. A kept policy uses "dead" only.
+    dtype : {"float64", "float32"}
+        Numbers that values are stored in. Single precision halves the memory; its error is bounded in
+        ``docs/exact.md``.
     threads : int, optional
         Threads to use; default: all cores. The answer does not depend on it.
     progress : callable, optional
@@ -211,44 +256,121 @@ def solve(
     1.7060546875
     """
     begin = time.perf_counter()
+    if dtype not in ("float64", "float32"):
+        raise ValueError(f"dtype is {dtype!r}; allowed: 'float64', 'float32'")
+    number = np.dtype(dtype)
+    wanted = _reductions(reduce)
+    cores(threads)
     lattice = Lattice.of(problem)
-    lattice.require(bytes_kept=8 if keep_policy else 0)
-    if keep_policy and problem.size > 64:
-        raise ValueError(f"keep_policy holds at most 64 items, the problem has {problem.size}")
-    mean, payoff = stacked_tables(problem)
     scale = problem.payoff_scale
-    masks = [np.empty(s, dtype=np.uint64) for s in lattice.layer_states[:-1]] if keep_policy else []
-    offsets = [np.empty(0, dtype=np.int64)] * len(masks)
-    root_values = np.full(problem.size, -np.inf)
-    maximise = _kernels.optimal_of_two if problem.size == 2 else _kernels.optimal
+    prior = problem.prior_value
+    kept: KeptPolicy | BatchPolicy | None = None
+    first_choice = np.full(problem.size, -np.inf)
+    if problem.batch > 1:
+        lattice.require_countable()
+        tables = tables_of(problem)
+        advantage, kept, states, needed = solve_batches(problem, lattice, tables, keep_policy, scale, number, progress)
+        engine = "batches"
+    else:
+        engine, tables, plan = _plan(problem, lattice, wanted, number, keep_policy, scale, threads)
+        if isinstance(plan, LiveLattice):
+            needed, states = plan.bytes_needed(number.itemsize), plan.states
+            require_memory(needed, states)
+            actions = room_for(plan) if keep_policy else None
+            advantage, first_choice = sweep_live(
+                plan, tables, number, threads, progress, None if actions is None else layers_of(actions, plan), scale
+            )
+            kept = None if actions is None else KeptPolicy(problem, plan, actions)
+        elif isinstance(plan, SymmetricLattice):
+            needed, states = plan.bytes_needed(number.itemsize), plan.states
+            require_memory(needed, states)
+            advantage, first_choice = sweep_symmetric(plan, tables, number, threads, progress)
+        else:
+            needed, states = lattice.bytes_needed(number.itemsize, threads), lattice.states
+            require_memory(needed, states)
+            advantage, first_choice = _dense(lattice, tables, number, threads, progress)
+    seconds = time.perf_counter() - begin
+    return Solution(problem, prior + advantage, prior, states, seconds, engine, needed, first_choice, kept)
 
-    def step(m: int, first: int, last: int, layer: Layer, after_layer: Layer, after: Floats, out: Floats) -> None:
-        where = (first, last, layer.composition, layer.offset, layer.successor, after_layer.offset, after, mean)
-        maximise(*where, out)
-        if keep_policy:
-            _kernels.mark_optimal(*where, scale, out, masks[m])
-            offsets[m] = layer.offset
+
+def require_policy(problem: Problem) -> None:
+    """Raise ``ProblemTooLarge`` unless the problem can be solved with its policy kept; nothing is solved."""
+    lattice = Lattice.of(problem)
+    _, _, live = _plan(problem, lattice, frozenset(_REDUCTIONS), np.dtype(np.float64), True, problem.payoff_scale, None)
+    if isinstance(live, LiveLattice):
+        require_memory(live.bytes_needed() + policy_bytes(live), live.states)
+
+
+def _reductions(reduce: bool | Collection[str]) -> frozenset[str]:
+    if isinstance(reduce, bool):
+        return frozenset(_REDUCTIONS) if reduce else frozenset()
+    chosen = frozenset([reduce] if isinstance(reduce, str) or not isinstance(reduce, Collection) else reduce)
+    for name in sorted(chosen - set(_REDUCTIONS), key=str):
+        raise ValueError(f"reduce names {name!r}; allowed: True, False, or any of 'dead', 'identical'")
+    return chosen
+
+
+def _plan(
+    problem: Problem,
+    lattice: Lattice,
+    wanted: frozenset[str],
+    number: np.dtype,
+    keep_policy: bool,
+    scale: float,
+    threads: int | None,
+) -> tuple[str, Tables, LiveLattice | SymmetricLattice | None]:
+    """Engine, tables, and the lattice to sweep: the one that should take the least time among those that fit."""
+    require_memory(lattice.table_bytes(), lattice.depth)
+    likely = "identical" in wanted and not keep_policy and has_identical(problem)
+    too_large = None
+    try:
+        lattice.require_countable()
+        dense_bytes = lattice.bytes_needed(number.itemsize, threads)
+    except ProblemTooLarge as error:
+        too_large = error
+        if not likely:
+            raise
+    tables = tables_of(problem)
+    ranges = Ranges.of(tables, scale) if "dead" in wanted else Ranges.whole(problem.size, tables.mean.shape[1])
+    best: tuple[str, LiveLattice | SymmetricLattice | None] = ("dense", None)
+    cost = np.inf
+    if too_large is None:
+        if dense_bytes <= available_memory():
+            cost = _DENSE_COST[min(problem.size, len(_DENSE_COST)) - 1] * lattice.states
+        if keep_policy or "dead" in wanted:
+            live = LiveLattice(lattice, ranges)
+            live_cost = _LIVE_START + _LIVE_COST * live.states
+            if keep_policy or live_cost < cost:
+                best, cost = ("live", live), live_cost
+    if likely:
+        symmetric = SymmetricLattice.of(problem, lattice, ranges)
+        if _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions < cost:
+            best = ("symmetric", symmetric)
+    return best[0], tables, best[1]
+
+
+def _dense(
+    lattice: Lattice, tables: Tables, number: np.dtype, threads: int | None, progress: Progress | None
+) -> tuple[float, Floats]:
+    """Every state of the lattice."""
+    items = len(lattice.cap)
+    first_choice = np.full(items, -np.inf)
+    if lattice.depth == 0:
+        return 0.0, first_choice
+    mean, gain = tables.cast(number)
+    if items == 2 and lattice.plain and bool(np.all(lattice.cap == lattice.depth)) and lattice.depth > 1:
+        return sweep_two(lattice, tables, number, threads, progress)
+    special = {1: _kernels.optimal, 2: _kernels.optimal_of_two, 3: _kernels.optimal_of_three}
+    kernel = special.get(items, _kernels.optimal_in_pairs)
+
+    def step(m: int, first: int, last: int, layer: Layer, target: Ints, source: Ints, values: Floats) -> None:
         if m == 0:
-            for i in np.flatnonzero(layer.successor[0] >= 0):
-                at = after_layer.offset[layer.successor[0, i]]
-                root_values[i] = after[at] + mean[i, 0, 0] * (after[at + 1] - after[at])
+            for i in np.flatnonzero(source[0] >= 0):
+                lost, won = values[source[0, i] : source[0, i] + 2]
+                first_choice[i] = lost + tables.mean[i, 0, 0] * (won - lost) + tables.gain[i, 0, 0]
+        if m == lattice.depth - 1:
+            _kernels.optimal_last(first, last, layer.composition, target, source, gain, values)
+        else:
+            kernel(first, last, layer.composition, target, source, mean, gain, values)
 
-    value = sweep(lattice, payoff, step, threads, progress) if lattice.depth else problem.prior_value
-    return Solution(
-        problem,
-        value,
-        problem.prior_value,
-        lattice.states,
-        time.perf_counter() - begin,
-        root_values,
-        tuple(masks) if keep_policy else None,
-        lattice,
-        tuple(offsets),
-    )
-
-
-def stacked_tables(problem: Problem) -> tuple[Floats, Floats]:
-    """Means and payoffs of all items, each of shape (N, width, width) with width = 1 + the largest cap."""
-    width = min(int(problem.cap.max()), problem.labels) + 1
-    items = [states_of_item(problem, i) for i in range(problem.size)]
-    return stack([x.mean for x in items], width), stack([x.payoff for x in items], width)
+    return sweep(lattice, step, number, threads, progress), first_choice

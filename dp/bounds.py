@@ -1,14 +1,15 @@
 r"""Upper bounds on what any policy can earn.
 
-*Lagrangian.* Buy labels at a price lambda each instead of from a budget of K. The items then come apart, and
+*Lagrangian.* Pay lambda for each unit of cost instead of spending from a budget of K. The items then come apart, and
 
     L(lambda) = lambda K + sum_i V_i(lambda),
-    V_i(lambda) = max over stopping rules of E[ v_i h(p_i) - lambda * labels bought ]
+    V_i(lambda) = max over stopping rules of E[ v_i h(p_i) + r_i * wins - lambda * kappa_i * labels bought ]
 
 is at least the optimum for every lambda >= 0, because a policy for the budget is feasible in the relaxed problem
-(Whittle 1988; Hawkins 2003; Adelman and Mersereau 2008). L is convex and piecewise linear; a slope is K minus the
-expected labels that the stopping rules buy. Its minimum is found exactly by intersecting tangents from both sides
-(Kelley's cutting planes in one dimension), safeguarded by bisection.
+(Whittle 1988; Hawkins 2003; Adelman and Mersereau 2008). Quotas and batches only narrow what a policy can do. L is
+convex and piecewise linear; a slope is K minus the expected cost of the labels that the stopping rules buy. Its
+minimum is found exactly by intersecting tangents from both sides (Kelley's cutting planes in one dimension),
+safeguarded by bisection.
 
 *Clairvoyant.* Someone who is told every indicator 1{alpha_i > t_i} earns sum_i v_i [p_i h(1) + (1 - p_i) h(0)], which
 no policy can beat as long as h lies below the chord from h(0) to h(1).
@@ -23,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _kernels
+from .budget import with_slack
+from .identical import classes
 from .lattice import ProblemTooLarge, available_memory
 from .problem import Problem
 from .states import states_of_item
@@ -42,10 +45,10 @@ class UpperBound:
     kind : str
     value : float
     price : float or None
-        Best price of a label (Lagrangian only).
+        Best price of a unit of cost (Lagrangian only).
     labels : float or None
-        Labels that the relaxed problem buys in expectation when a tie buys nothing: at most the budget. When ties buy,
-        and the price is not zero, at least the budget.
+        Cost of the labels that the relaxed problem buys in expectation when a tie buys nothing: at most the budget.
+        When ties buy, and the price is not zero, at least the budget.
     """
 
     kind: str
@@ -89,6 +92,8 @@ def upper_bound(problem: Problem, kind: Literal["lagrangian", "clairvoyant"] = "
 
 
 def _clairvoyant(problem: Problem) -> float:
+    if problem.reward.any():
+        raise ValueError("there are rewards, which depend on the rates themselves: the clairvoyant bound does not hold")
     grid = np.linspace(0.0, 1.0, 1001)
     h = problem.utility(grid)
     chord = grid * h[-1] + (1.0 - grid) * h[0]
@@ -113,12 +118,13 @@ class _Tangent:
 
 def _lagrangian(problem: Problem) -> UpperBound:
     kinds = _Kinds(problem)
-    budget = problem.labels
+    most = float(problem.cap @ problem.cost)
+    budget = float(problem.labels) if problem.unit_costs else min(with_slack(problem.budget), most)
     left = kinds.tangent(0.0, budget)
     if left.slope >= 0:
         return kinds.bound(left, budget)
     # A label is worth at most the spread of its item's payoffs: at a higher price nothing is bought.
-    right = kinds.tangent(2.0 * kinds.spread + 1e-300, budget)
+    right = kinds.tangent(2.0 * kinds.spread / float(kinds.cost.min()) + 1e-300, budget)
     # Each step meets the tangents of a slope below and a slope above zero. L is piecewise linear, so it stops exactly,
     # when the meeting point lies on L; every second step bisects, lest the pieces be too many.
     for k in range(200):
@@ -145,8 +151,8 @@ class _Kinds:
     """Distinct items with their multiplicities: identical items share one stopping problem."""
 
     def __init__(self, problem: Problem) -> None:
-        rows = np.column_stack([problem.threshold, problem.weight, problem.prior, problem.cap])
-        _, first, self.count = np.unique(rows, axis=0, return_index=True, return_counts=True)
+        _, first, self.count = np.unique(classes(problem), return_index=True, return_counts=True)
+        self.cost = problem.cost[first]
         needed = 16 * int(((problem.cap[first] + 1.0) ** 2).sum())
         if needed > available_memory():
             raise ProblemTooLarge(
@@ -163,16 +169,16 @@ class _Kinds:
             self.tables.append((np.ascontiguousarray(states.mean), payoff))
         self.scratch = np.empty((2, int(problem.cap.max()) + 1))
 
-    def tangent(self, price: float, budget: int) -> _Tangent:
+    def tangent(self, price: float, budget: float) -> _Tangent:
         """L at a price, with a subgradient."""
         value, bought = price * budget, 0.0
-        for count, (mean, payoff) in zip(self.count, self.tables, strict=True):
-            v, labels = _kernels.stopping(mean, payoff, len(mean) - 1, price, *self.scratch)
+        for count, cost, (mean, payoff) in zip(self.count, self.cost, self.tables, strict=True):
+            v, labels = _kernels.stopping(mean, payoff, len(mean) - 1, price * cost, *self.scratch)
             value += count * v
-            bought += count * labels
+            bought += count * labels * cost
         return _Tangent(price, value, budget - bought)
 
-    def bound(self, best: _Tangent, budget: int) -> UpperBound:
+    def bound(self, best: _Tangent, budget: float) -> UpperBound:
         """The answer. At the best price itself rounding would decide ties, so labels are counted a little above it."""
-        above = self.tangent(best.price + 1e-9 * self.spread, budget)
+        above = self.tangent(best.price + 1e-9 * self.spread / float(self.cost.min()), budget)
         return UpperBound("lagrangian", float(best.value), float(best.price), float(budget - above.slope))

@@ -4,55 +4,42 @@ If in state (n, w) the policy labels item i with probability pi_i(n, w), its val
 
     V(n, w) = sum_i pi_i(n, w) [ mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w) ],
 
-with the same terminal payoff as the optimum: policy evaluation in the sense of Howard (1960), with no simulation. An
-*index policy* labels an item of largest index, and an item's index depends on its own labels only, so the sweep needs
-one small table an item. A *joint policy* names the set of items it would accept in every state. Where several items
-are acceptable the label goes to each with equal probability, or to the first, as the policy says.
+with the same terminal payoff as the optimum: policy evaluation in the sense of Howard (1960), with no simulation.
+
+**Under another nature.** The policy asks and decides by the problem's own beliefs, the *working* model; labels come
+with nature's means, and a decision is worth what nature's tail says. With S(q, p) the payoff of stating q where p is
+true, S(p, p) = h(p), the same recursion holds with nature's mu and the terminal payoff sum_i v_i S(p_i^working,
+p_i^nature). The loss against a planner who knows nature splits exactly:
+
+    V*(nature) - V  =  [V*(nature) - V_d]  +  [V_d - V],
+
+where V_d is the value of the same questions with decisions by nature's tails: the first bracket is the loss by asking
+the wrong items, the second that by deciding wrongly. For decision utilities and proper scores neither is negative.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..posteriors.belief import Belief
 from . import _kernels
-from .backward import Progress, Solution, stack, stacked_tables, sweep
+from .backward import solve
+from .choices import Choices, IndexChoices, check_policy, choices_of
 from .lattice import Lattice, Layer
 from .problem import Problem
-from .states import ItemStates, states_of_item
+from .states import states_of_item
+from .sweep import Progress, Tables, sweep, tables_of
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "natural_problem", "score_tables"]
 
 Floats = NDArray[np.float64]
-Ties = Literal["random", "first"]
-
-
-@runtime_checkable
-class SupportsIndex(Protocol):
-    """A policy that labels an item of largest index."""
-
-    ties: Ties
-
-    def index(self, states: ItemStates) -> Floats:
-        """Index at each state, elementwise."""
-
-    def index_scale(self, problem: Problem) -> float:
-        """Size of the numbers that the index is a difference of: rounding is relative to it."""
-
-
-@runtime_checkable
-class SupportsMasks(Protocol):
-    """A policy that knows every acceptable item in every state of the lattice."""
-
-    ties: Ties
-
-    def solution(self, problem: Problem) -> Solution:
-        """Solved problem with the policy kept."""
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -71,6 +58,10 @@ class Evaluation:
         States visited.
     seconds : float
         Wall-clock time.
+    best_decisions_value : float, optional
+        With a ``nature``: value of the same questions with decisions by nature's tails.
+    optimum : float, optional
+        With a ``nature``: value of the best planner who knows it.
     """
 
     policy: str
@@ -78,19 +69,40 @@ class Evaluation:
     prior_value: float
     states: int
     seconds: float
+    best_decisions_value: float | None = None
+    optimum: float | None = None
+
+    @property
+    def decided_wrongly(self) -> float | None:
+        """Loss by deciding with the working model."""
+        return None if self.best_decisions_value is None else self.best_decisions_value - self.value
+
+    @property
+    def asked_wrongly(self) -> float | None:
+        """Loss by asking with the working model."""
+        if self.best_decisions_value is None or self.optimum is None:
+            return None
+        return self.optimum - self.best_decisions_value
 
 
 def evaluate(
-    problem: Problem, policy: Any, *, threads: int | None = None, progress: Progress | None = None
+    problem: Problem,
+    policy: Any,
+    *,
+    nature: Belief | Sequence[Belief] | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Exact expected payoff of a policy on a problem.
 
     Parameters
     ----------
     problem : Problem
-    policy : index policy or joint policy
-        Anything with ``index`` and ``index_scale``, or with ``solution``, and with ``ties``; see
+    policy : index policy or randomised policy
+        Anything with ``index``, ``index_scale`` and ``ties``, or with ``action_probabilities``; see
         ``seqaudit.bandits.policy``.
+    nature : Belief or sequence of Belief, optional
+        What is true of the items' rates, where the problem's own beliefs are wrong: one, or one for each item.
     threads, progress
         As for ``solve``.
 
@@ -105,54 +117,103 @@ def evaluate(
     TypeError
         For an object that is neither kind of policy, such as a policy's name or class.
     ValueError
-        For an index that is not finite somewhere.
+        For an index that is not finite or probabilities that are none, a problem with batches, a nature of the wrong
+        length, or one under a utility that no other truth can judge.
 
     Examples
     --------
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.5], budget=10), sa.OptimisticKG()).value, 10)
+    >>> problem = sa.Problem([0.5, 0.5], budget=10)
+    >>> round(sa.evaluate(problem, sa.OptimisticKG()).value, 10)
     1.7057291667
+    >>> result = sa.evaluate(problem, sa.OptimisticKG(), nature=sa.NoisyBeta(1, 1, flip=0.2))
+    >>> round(result.value, 4), round(result.asked_wrongly, 4), round(result.decided_wrongly, 4)
+    (1.5213, 0.0021, 0.0)
     """
     begin = time.perf_counter()
-    if isinstance(policy, (str, type)):
-        raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
+    check_policy(problem, policy)
+    name = str(getattr(policy, "name", type(policy).__name__))
     lattice = Lattice.of(problem)
     lattice.require()
-    name = str(getattr(policy, "name", type(policy).__name__))
-    average = bool(getattr(policy, "ties", "random") == "random")
-    if isinstance(policy, SupportsMasks):
-        masks = policy.solution(problem).masks
-        assert masks is not None, "a joint policy keeps its masks"
-        choice: list[tuple[Any, ...]] = [(mask,) for mask in masks]
-        kernel: Callable[..., None] = _kernels.follow_mask
-    elif isinstance(policy, SupportsIndex):
-        choice = [(index_tables(problem, policy), float(policy.index_scale(problem)))] * lattice.depth
-        kernel = _kernels.follow_index
+    choices = choices_of(problem, policy)
+    best_decisions = optimum = None
+    if nature is None:
+        advantage = follow(lattice, choices, tables_of(problem), threads, progress)
+        prior = problem.prior_value
+        value = prior + advantage
     else:
-        raise TypeError(f"{name} has no exact value: it offers neither an index nor the items it accepts in each state")
-    mean, payoff = stacked_tables(problem)
+        true = natural_problem(problem, nature)
+        working, right = score_tables(problem, true)
+        means = [states_of_item(true, i).mean for i in range(problem.size)]
+        told, known = tables_of(true, means, working), tables_of(true, means, right)
+        prior = float(told.payoff[:, 0, 0].sum())
+        value = prior + follow(lattice, choices, told, threads, progress)
+        best_decisions = float(known.payoff[:, 0, 0].sum()) + follow(lattice, choices, known, threads)
+        optimum = solve(true, threads=threads).value
+    seconds = time.perf_counter() - begin
+    return Evaluation(name, value, prior, lattice.states, seconds, best_decisions, optimum)
 
-    def step(m: int, first: int, last: int, layer: Layer, after_layer: Layer, after: Floats, out: Floats) -> None:
-        where = (first, last, layer.composition, layer.offset, layer.successor, after_layer.offset, after, mean)
-        kernel(*where, *choice[m], average, out)
 
-    value = sweep(lattice, payoff, step, threads, progress) if lattice.depth else problem.prior_value
-    return Evaluation(name, value, problem.prior_value, lattice.states, time.perf_counter() - begin)
+def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Problem:
+    """The problem of a planner who knows nature."""
+    given = [nature] * problem.size if isinstance(nature, Belief) else nature
+    if not isinstance(given, Sequence) or not all(isinstance(x, Belief) for x in given):
+        raise ValueError(f"nature is {nature!r}; it must be a belief, or a list of beliefs")
+    if len(given) != problem.size:
+        raise ValueError(f"nature has {len(given)} beliefs; it must have one for each of the {problem.size} items")
+    fields = {key: getattr(problem, key) for key in problem.__dataclass_fields__} | {"prior": given}
+    if problem.beta is None:
+        fields["log_ratio"] = None
+    return Problem(**fields)
 
 
-def index_tables(problem: Problem, policy: SupportsIndex) -> Floats:
-    """Indices of all items over their label counts, shape (N, width, width)."""
-    tables = []
+def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Floats]]:
+    """Payoffs of each item under nature over its label counts: decided by the working model, and by nature."""
+    working, right = [], []
     for i in range(problem.size):
-        states = states_of_item(problem, i)
-        # The corner w > n holds zeros, of which a formula may make what it likes.
+        stated, states = states_of_item(problem, i).tail, states_of_item(true, i)
+        inside = np.tri(len(stated), dtype=bool)
         with np.errstate(all="ignore"):
-            table = np.broadcast_to(np.asarray(policy.index(states), dtype=np.float64), states.mean.shape)
-        n, w = np.nonzero(np.tri(len(table), dtype=bool) & ~np.isfinite(table))
+            scored = true.utility.score(stated, states.tail)
+        n, w = np.nonzero(inside & ~np.isfinite(scored))
         if n.size:
             raise ValueError(
-                f"{policy}: index of {problem.name[i]} is {table[n[0], w[0]]} after {n[0]} labels and {w[0]} "
-                "wins; it must be finite"
+                f"{problem.name[i]}: after {n[0]} labels with {w[0]} wins the working model is certain where nature is "
+                f"not, and the utility {problem.utility.name} pays {scored[n[0], w[0]]}"
             )
-        tables.append(table)
-    return stack(tables, min(int(problem.cap.max()), problem.labels) + 1)
+        extra = states.reward * states.wins
+        working.append(np.where(inside, states.weight * np.where(inside, scored, 0.0) + extra, 0.0))
+        right.append(states.payoff)
+    return working, right
+
+
+def follow(
+    lattice: Lattice,
+    choices: Choices,
+    tables: Tables,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> float:
+    """Advantage at the start of making these choices."""
+    if lattice.depth == 0:
+        return 0.0
+    mean, gain = tables.mean, tables.gain
+    current: list[Any] = [-1, None]
+
+    def step(m: int, first: int, last: int, layer: Layer, target: Ints, source: Ints, values: Floats) -> None:
+        where = (first, last, layer.composition, target, source, mean, gain)
+        if isinstance(choices, IndexChoices):
+            if current[0] != m:
+                # Threads may both make them; they are the same.
+                current[:] = [m, choices.tables(layer)]
+            index, which = choices.tables(layer) if current[0] != m else current[1]
+            _kernels.follow_index(*where, index, which, choices.scale, choices.average, values)
+            return
+        size = layer.size[first:last]
+        begin = np.zeros(len(layer.slot), dtype=np.int64)
+        begin[first:last] = np.cumsum(size) - size
+        chance = np.empty((int(size.sum()), len(lattice.cap)))
+        choices.chances(layer, first, last, begin, chance)
+        _kernels.mix(*where, begin, chance, values)
+
+    return sweep(lattice, step, np.dtype(np.float64), threads, progress)

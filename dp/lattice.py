@@ -1,12 +1,18 @@
-"""The lattice of label counts, cut into layers and dense blocks.
+"""The lattice of label counts: blocks, layers, and where their values are stored.
 
 A state is (n, w): labels and wins of every item. States with the same composition n = (n_1..n_N) form a *block* of
 prod(n_i + 1) values, one for each win vector, stored with the last item's wins contiguous. Blocks whose labels sum to
-m form *layer* m. One label leads from layer m to layer m + 1, so a sweep needs two layers at a time.
+m form *layer* m. One label leads from layer m to layer m + 1.
 
-Within a layer compositions stand in lexicographic order. With C_i(r) the number of ways to give at most r labels to
-items i..N-1 within their caps, the rank of a composition is a sum of N differences of such counts, so a successor's
-block is found without a search. For N items, K labels and no caps there are C(K + 2N, 2N) states in all.
+A sweep holds a single layer in memory. Compositions that differ only in the first item's labels share a *slot*, large
+enough for the largest block of them that is stored. In layer m a slot holds one composition at most, since the other
+counts s = (n_2..n_N), the *suffix*, leave n_1 = m - sum(s). When layer m replaces layer m + 1, the block n takes the
+place of n + e_1, which no other block needs except those of smaller suffixes n - e_i + e_1: all values that block n
+needs lie in its own slot or in slots of larger suffixes. So blocks are overwritten in lexicographic order of their
+suffixes, and nothing is overwritten too early.
+
+With costs, caps and quotas the compositions are those that the budget affords and from which all quotas can still be
+met. For N items, K unit labels and no caps there are C(K + 2N, 2N) states in all.
 """
 
 from __future__ import annotations
@@ -19,13 +25,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kernels
+from . import _kernels_lattice as _kernels
+from .budget import Quota, with_slack
 from .problem import Problem
 
-__all__ = ["Lattice", "ProblemTooLarge", "available_memory"]
+__all__ = ["Lattice", "Layer", "ProblemTooLarge", "available_memory", "require_memory"]
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 BYTES = 8
+# Enumerating more suffixes than this takes seconds before anything is known; their blocks do not fit anyway.
+_MOST_SUFFIXES = 200_000_000
 
 
 class ProblemTooLarge(ValueError):
@@ -46,52 +57,90 @@ def available_memory() -> int:
     return max(free, 0)
 
 
+def require_memory(needed: float, states: float) -> None:
+    """Raise ``ProblemTooLarge`` unless ``needed`` bytes are available."""
+    available = available_memory()
+    if needed > available:
+        raise ProblemTooLarge(
+            f"problem too large for an exact solution: at least {states:.3g} states and {_size(needed)} of "
+            f"memory are needed, {_size(available)} are available; use simulate for a policy's value and "
+            "upper_bound for what the optimum cannot exceed"
+        )
+
+
 @dataclass(frozen=True)
 class Layer:
-    """One layer: ``composition`` (C, N), ``offset`` (C + 1,) of each block, ``successor`` (C, N), -1 where capped."""
+    """Blocks of one layer, in order.
+
+    ``composition`` (C, N); ``slot`` (C,), the suffix's number; ``after`` (C, N), the slot of the block with one more
+    label of each item, -1 where that label cannot be had.
+    """
 
     composition: Ints
-    offset: Ints
-    successor: Ints
+    slot: Ints
+    after: Ints
+
+    @cached_property
+    def size(self) -> Ints:
+        """States of each block."""
+        return np.asarray(np.prod(self.composition + 1, axis=1))
 
     @property
     def states(self) -> int:
-        """Values in this layer."""
-        return int(self.offset[-1])
+        """States in this layer."""
+        return int(self.size.sum())
 
 
 class Lattice:
-    """Counts, sizes and layers of a problem's lattice.
+    """Counts, slots and layers of a problem's lattice.
 
     Parameters
     ----------
     cap : ndarray of int, shape (N,)
         Labels that can be had for each item.
     depth : int
-        Labels that will be bought.
+        Most labels that can be bought.
+    cost : ndarray, shape (N,), optional
+        Price of a label of each item; default 1.
+    budget : float, optional
+        What can be spent; default ``depth``.
+    quota : sequence of (items, labels)
+        Least number of labels of each slice.
     """
 
-    def __init__(self, cap: Ints, depth: int) -> None:
+    def __init__(
+        self, cap: Ints, depth: int, cost: Floats | None = None, budget: float | None = None, quota: Quota = ()
+    ) -> None:
         self.cap = np.minimum(cap, depth).astype(np.int64)
         self.depth = depth
+        self.cost = np.ones(len(cap)) if cost is None else np.asarray(cost, dtype=np.float64)
+        self.limit = with_slack(depth if budget is None else budget)
+        self.quota = quota
+        self.plain = bool(np.all(self.cost == 1.0)) and not quota
+        if quota and not np.all(self.cost == 1.0):
+            # An integer programme found the depth, within its tolerance.
+            found = next(m for m in range(depth, -1, -1) if self.holds(m).any())
+            if found < depth:
+                self.__init__(cap, found, self.cost, budget, quota)  # type: ignore[misc]
 
     @classmethod
     def of(cls, problem: Problem) -> Lattice:
         """Lattice of a problem."""
-        return cls(problem.cap, problem.labels)
+        return cls(problem.cap, problem.labels, problem.cost, problem.budget, problem.quota)
+
+    # Counts ---------------------------------------------------------------------------------------------------------
 
     def _layer_sizes(self, per_item: int) -> list[int]:
         """Coefficients of prod_i sum_{n <= cap_i} (n + 1)^per_item x^n, in exact integers."""
         sizes = [1] + [0] * self.depth
         for cap in self.cap[self.cap > 0].tolist():
             # (1-x)^-2 and (1-x)^-1 as running sums; caps subtract the shifted remainder of the series.
+            shifted = [0] * (cap + 1) + sizes
             if per_item:
-                shifted = [0] * (cap + 1) + sizes
                 sizes = [
                     s - (cap + 2) * shifted[m] + (cap + 1) * (shifted[m - 1] if m else 0) for m, s in enumerate(sizes)
                 ]
             else:
-                shifted = [0] * (cap + 1) + sizes
                 sizes = [s - shifted[m] for m, s in enumerate(sizes)]
             for _ in range(per_item + 1):
                 for m in range(1, self.depth + 1):
@@ -101,92 +150,162 @@ class Lattice:
     @cached_property
     def layer_states(self) -> list[int]:
         """States in each layer, as exact Python integers."""
-        return self._layer_sizes(1)
+        if self.plain:
+            return self._layer_sizes(1)
+        return [self._states_in(m) for m in range(self.depth + 1)]
+
+    def _states_in(self, m: int) -> int:
+        rows = np.flatnonzero(self.holds(m))
+        return int(((m - self.labels[rows] + 1) * self.plane[rows]).sum())
 
     @cached_property
     def layer_blocks(self) -> list[int]:
         """Compositions in each layer, as exact Python integers."""
-        return self._layer_sizes(0)
+        if self.plain:
+            return self._layer_sizes(0)
+        return [int(self.holds(m).sum()) for m in range(self.depth + 1)]
 
-    @property
+    @cached_property
     def states(self) -> int:
         """States in all."""
         return sum(self.layer_states)
 
-    def bytes_needed(self, bytes_kept: int = 0) -> int:
-        """Peak memory of a sweep: two adjacent layers with their indices, the items' tables, the policy if kept."""
-        items = len(self.cap)
-        width = int(self.cap.max()) + 1
-        states, blocks = self.layer_states, self.layer_blocks
-        # Both buffers live through the whole sweep, so the widest values may meet the widest indices.
-        values = BYTES * (max(states[::2]) + max(states[1::2], default=0))
-        index = 8 * (2 * items + 2) * max(x + y for x, y in zip(blocks, [*blocks[1:], 0], strict=True))
-        kept = bytes_kept * self.states + (8 * sum(blocks) if bytes_kept else 0)
-        # Index, mean, payoff and belief tables while they are built, and the last item's working arrays.
-        tables = BYTES * width * width * (7 * items + 4)
-        # The kernels' strides in each thread, the rank counts of the composition order, and Python's own objects.
-        small = 8 * items * items * (os.cpu_count() or 1) + 8 * (items + 1) * (self.depth + 2) + 2000 * items + 200_000
-        return values + index + kept + tables + small
+    # Slots ----------------------------------------------------------------------------------------------------------
 
-    def require(self, bytes_kept: int = 0) -> None:
+    @cached_property
+    def suffix(self) -> Ints:
+        """Label counts of all items but the first, in lexicographic order, shape (P, N - 1)."""
+        cap, cost = self.cap[1:].copy(), self.cost[1:].copy()
+        nothing = np.empty((0, len(cap)), dtype=np.int64)
+        count = _kernels.suffixes(cap, cost, self.limit, self.depth, _MOST_SUFFIXES, nothing)
+        require_memory(24.0 * len(self.cap) * count, count)
+        out = np.empty((count, len(cap)), dtype=np.int64)
+        _kernels.suffixes(cap, cost, self.limit, self.depth, count, out)
+        return out
+
+    @cached_property
+    def labels(self) -> Ints:
+        """Labels in each suffix, shape (P,)."""
+        return np.asarray(self.suffix.sum(axis=1))
+
+    @cached_property
+    def plane(self) -> Ints:
+        """States of each suffix that share the first item's wins, shape (P,)."""
+        return np.asarray(np.prod(self.suffix + 1, axis=1))
+
+    @cached_property
+    def first(self) -> Ints:
+        """Most labels of the first item beside each suffix, shape (P,)."""
+        spent = self.suffix @ self.cost[1:]
+        affordable = np.floor((self.limit - spent) / self.cost[0]).astype(np.int64)
+        return np.asarray(np.minimum(np.minimum(self.cap[0], self.depth - self.labels), affordable))
+
+    @cached_property
+    def base(self) -> Ints:
+        """Where each slot begins, shape (P + 1,). The last layer is worth nothing more, and is not stored."""
+        most = np.minimum(self.first, self.depth - 1 - self.labels)
+        base = np.zeros(len(self.plane) + 1, dtype=np.int64)
+        np.cumsum((most + 1) * self.plane, out=base[1:])
+        return base
+
+    @cached_property
+    def raised(self) -> Ints:
+        """Number of the suffix with one more label of each item but the first, -1 where there is none."""
+        out = np.empty(self.suffix.shape, dtype=np.int64)
+        _kernels.raised(self.suffix, out)
+        return out
+
+    def _affords(self, m: int) -> Bools:
+        return (self.labels <= m) & (m - self.labels <= self.first)
+
+    @cached_property
+    def _feasible(self) -> list[Bools]:
+        """For each layer, the suffixes of its compositions from which all quotas can be met."""
+        out: list[Bools] = []
+        for m in range(self.depth, -1, -1):
+            met = np.ones(len(self.labels), dtype=bool)
+            counts = np.column_stack([m - self.labels, self.suffix])
+            for items, least in self.quota:
+                met &= counts[:, list(items)].sum(axis=1) >= least
+            if out:
+                following = np.append(out[-1], False)
+                met |= following[:-1] | following[self.raised].any(axis=1)
+            out.append(met & self._affords(m))
+        return out[::-1]
+
+    def holds(self, m: int) -> Bools:
+        """Whether layer m has a composition with each suffix, shape (P,)."""
+        if m > self.depth:
+            return np.zeros(len(self.labels), dtype=bool)
+        return self._feasible[m] if self.quota else self._affords(m)
+
+    def layer(self, m: int) -> Layer:
+        """Blocks of layer m."""
+        slot = np.flatnonzero(self.holds(m))
+        composition = np.column_stack([m - self.labels[slot], self.suffix[slot]])
+        following = np.append(self.holds(m + 1), False)
+        after = np.column_stack([slot, self.raised[slot]])
+        return Layer(composition, slot, np.where(following[after], after, -1))
+
+    def slots_of(self, compositions: Ints) -> Ints:
+        """Slot of each composition, -1 where the lattice has no such suffix."""
+        out = np.empty(len(compositions), dtype=np.int64)
+        _kernels.find_all(self.suffix, np.ascontiguousarray(compositions[:, 1:], dtype=np.int64), out)
+        return out
+
+    # Memory ---------------------------------------------------------------------------------------------------------
+
+    def bytes_needed(self, itemsize: int = BYTES, threads: int | None = None) -> int:
+        """Peak memory of a sweep that keeps no policy: slots, their halo, indices of two layers, the items' tables."""
+        items, suffixes = len(self.cap), len(self.labels)
+        threads = threads or os.cpu_count() or 1
+        values = itemsize * (int(self.base[-1]) + (threads - 1) * self.widest_slice)
+        # Suffixes and their successors, and per layer the compositions, slots, successors, sources and sizes.
+        index = 8 * suffixes * (2 * (items - 1) + 4) + 8 * (5 * items + 4) * max(self.layer_blocks)
+        if self.quota:
+            index += suffixes * (self.depth + 1)
+        return values + index + self.table_bytes()
+
+    def table_bytes(self) -> int:
+        """Memory of the items' tables, of their making, and of Python's own small objects."""
+        items, width = len(self.cap), int(self.cap.max()) + 1
+        return BYTES * width * width * (7 * items + 4) + 8 * items * items + 2000 * items + 200_000
+
+    @cached_property
+    def widest_slice(self) -> int:
+        """Most values in slots that share the second item's labels."""
+        if len(self.cap) == 1:
+            return 0
+        first = np.searchsorted(self.suffix[:, 0], np.arange(int(self.cap[1]) + 2))
+        return int(np.diff(self.base[first]).max())
+
+    def require(self, itemsize: int = BYTES) -> None:
         """Raise ``ProblemTooLarge`` unless a sweep fits in memory; nothing is allocated."""
-        available = available_memory()
-        states, needed = self._at_least(available)
-        if needed <= available:
-            states, needed = self.states, self.bytes_needed(bytes_kept)
-        if needed > available:
-            raise ProblemTooLarge(
-                f"problem too large for an exact solution: at least {states:.3g} states and {_size(needed)} of "
-                f"memory are needed, {_size(available)} are available; use simulate for a policy's value and "
-                "upper_bound for what the optimum cannot exceed"
-            )
+        self.require_countable()
+        require_memory(self.bytes_needed(itemsize), self.states)
 
-    def _at_least(self, available: int) -> tuple[int, int]:
-        """Cheap lower bounds on states and bytes.
+    def require_countable(self) -> None:
+        """Raise ``ProblemTooLarge`` where cheap lower bounds already say so.
 
         Exact counts take about N K additions of large integers. Where these are many, one of the following is large:
         the items' tables, the compositions of one label, or the widest layer of the first few items and labels.
         """
         items = len(self.cap)
         usable = self.cap[self.cap > 0]
-        needed = max(BYTES * 2 * items * (int(self.cap.max()) + 1) ** 2, 16 * items * len(usable))
+        width = int(self.cap.max()) + 1
+        require_memory(max(BYTES * 2 * items * width**2, 16 * items * len(usable)), width)
+        if not self.plain or not len(usable):
+            return
         for count in (2, 4, 8, 16, 32):
             part = Lattice(usable[:count], min(self.depth, int(usable[:count].sum()), 1000))
-            widest = BYTES * max(part.layer_states)
-            if count >= len(usable) or widest > available:
+            require_memory(BYTES * max(part.layer_states) / 4, part.states)
+            if count >= len(usable):
                 break
-        return part.states, max(needed, widest)
-
-    @cached_property
-    def _cumulative(self) -> Ints:
-        """C[i, r]: ways to give at most r labels to items i.. within their caps."""
-        items = len(self.cap)
-        exact = np.zeros((items + 1, self.depth + 1), dtype=np.int64)
-        exact[items, 0] = 1
-        for i in range(items - 1, -1, -1):
-            running = np.cumsum(exact[i + 1])
-            exact[i] = running
-            cap = int(self.cap[i])
-            exact[i, cap + 1 :] -= running[: max(self.depth - cap, 0)]
-        return np.cumsum(exact, axis=1)
-
-    def layer(self, m: int) -> Layer:
-        """Compositions of m labels with their block offsets and successors."""
-        composition = np.empty((self.layer_blocks[m], len(self.cap)), dtype=np.int64)
-        _kernels.compositions(m, self.cap, composition)
-        offset = np.zeros(len(composition) + 1, dtype=np.int64)
-        np.cumsum(np.prod(composition + 1, axis=1), out=offset[1:])
-        successor = np.full(composition.shape, -1, dtype=np.int64)
-        if m < self.depth:
-            _kernels.successors(composition, self.cap, self._cumulative, successor)
-        return Layer(composition, offset, successor)
-
-    def rank(self, composition: Ints) -> int:
-        """Position of a composition in its layer."""
-        return int(_kernels.rank(np.ascontiguousarray(composition, dtype=np.int64), self._cumulative))
+        blocks = max(self.layer_blocks)
+        require_memory(24.0 * items * blocks, self.states)
 
 
-def _size(count: int) -> str:
+def _size(count: float) -> str:
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
         if value < 1024:

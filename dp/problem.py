@@ -1,14 +1,15 @@
 """The problem statement: items, thresholds, weights, beliefs, budget and terminal utility.
 
 A problem is a value: validated when it is made, frozen, and free of any solver's state. Item i has an unknown rate
-alpha_i with a Beta prior, a threshold t_i, a weight v_i and a number of labels that can be had. Exactly ``budget``
-labels are bought, one at a time (fewer only if every item's labels run out); then item i pays v_i h(p_i).
+alpha_i with a prior, a threshold t_i, a weight v_i, a price kappa_i of a label and a number of labels that can be had.
+Labels are bought, one at a time or in batches, until the budget affords no further one; then item i pays v_i h(p_i)
+and r_i for each of its wins.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,10 +17,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..posteriors.beta import BeliefTables, Beta
+from ..posteriors.belief import Belief, BeliefTables
+from ..posteriors.beta import Beta
 from ..posteriors.tails import tail
 from ..posteriors.thresholds import threshold as threshold_of
-from ..posteriors.utilities import Accuracy, Asymmetric, Custom, Linear, Utility, make_utility
+from ..posteriors.utilities import Accuracy, Asymmetric, Custom, Linear, NoPayoff, Utility, make_utility
+from . import checks
+from .budget import Quota, most_labels, unmet_quota, with_slack
 
 __all__ = ["Problem", "ProblemError"]
 
@@ -51,16 +55,24 @@ class Problem:
     ----------
     threshold : array_like, shape (N,)
         Bar t that each item's rate must clear; strictly between 0 and 1.
-    budget : int
-        Labels to buy, at least 1.
+    budget : int or float
+        What can be spent. Where every label costs 1, a whole number of labels, at least 1.
     weight : float or array_like, shape (N,)
         Importance v of each item; positive and finite.
-    prior : pair, array_like of shape (N, 2), Beta, or sequence of Beta
-        Beta parameters, shared or per item.
-    utility : str, mapping, Utility or callable
-        Terminal utility h of the tail probability.
+    prior : pair, array_like of shape (N, 2), Belief, or sequence of Belief
+        Beta parameters or belief objects, shared or per item.
+    utility : str, mapping, Utility, callable or None
+        Terminal utility h of the tail probability; None for no terminal payoff.
+    cost : float or array_like, shape (N,)
+        Price kappa of a label of each item; positive and finite. Sums within 1e-9 of the budget are affordable.
     cap : int or array_like of int, shape (N,), optional
         Labels that can be had for each item; default: no limit but the budget.
+    quota : sequence of (items, labels), optional
+        Each slice of items, given by number or name, must get that many labels in all. Slices may overlap.
+    batch : int
+        Labels chosen together: their outcomes are seen when the whole batch is bought.
+    reward : float or array_like, shape (N,)
+        What a win pays when it happens.
     name : sequence of str, optional
         Items' names, used in messages and tables; default "item 1", "item 2", ...
     log_ratio, beta : array_like of shape (N,) and float, optional
@@ -68,11 +80,13 @@ class Problem:
 
     Attributes
     ----------
-    threshold, weight, log_ratio : ndarray, shape (N,)
+    threshold, weight, cost, reward, log_ratio : ndarray, shape (N,)
         Read-only; ``log_ratio`` is logit(threshold) where none was given, the log-ratio at beta = 1.
-    prior : ndarray, shape (N, 2)
+    prior : ndarray, shape (N, 2), or tuple of Belief
+        Beta parameters where all beliefs are Beta.
     cap : ndarray of int, shape (N,)
-        Never above the budget.
+        Never above what the budget buys of the item alone.
+    quota : tuple of (tuple of int, int)
 
     Raises
     ------
@@ -84,14 +98,20 @@ class Problem:
     >>> problem = Problem(threshold=[0.55, 0.41, 0.32], budget=60)
     >>> problem
     Problem(3 items, budget 60, utility accuracy)
+    >>> Problem([0.5, 0.7], budget=9, cost=[1, 2.5], quota=[([1], 2)], batch=2).labels
+    9
     """
 
     threshold: Floats
-    budget: int
+    budget: int | float
     weight: Floats
-    prior: Floats
+    prior: Floats | tuple[Belief, ...]
     utility: Utility
+    cost: Floats
     cap: Ints
+    quota: Quota
+    batch: int
+    reward: Floats
     name: tuple[str, ...]
     log_ratio: Floats
     beta: float | None
@@ -99,35 +119,39 @@ class Problem:
     def __init__(
         self,
         threshold: ArrayLike,
-        budget: int,
+        budget: int | float,
         *,
         weight: ArrayLike = 1.0,
-        prior: ArrayLike | Beta | Sequence[Beta] = (1.0, 1.0),
-        utility: str | dict[str, Any] | Utility | Callable[[Floats], Floats] = "accuracy",
+        prior: ArrayLike | Belief | Sequence[Belief] = (1.0, 1.0),
+        utility: str | dict[str, Any] | Utility | Callable[[Floats], Floats] | None = "accuracy",
+        cost: ArrayLike = 1.0,
         cap: ArrayLike | None = None,
+        quota: Sequence[Any] | None = None,
+        batch: int = 1,
+        reward: ArrayLike = 0.0,
         name: Sequence[str] | None = None,
         log_ratio: ArrayLike | None = None,
         beta: float | None = None,
     ) -> None:
         faults: list[str] = []
-        t = _vector("threshold", threshold, None, faults)
+        t = checks.vector("threshold", threshold, None, faults)
         size = len(t)
         if size == 0 and not faults:
             faults.append("threshold is empty; a problem needs at least one item")
-        names = _names(name, size, faults)
+        names = checks.names_of(name, size, faults)
 
         def refuse(field: str, values: NDArray[Any], ok: NDArray[np.bool_], allowed: str) -> None:
-            for i in np.flatnonzero(~ok):
-                faults.append(f"{field} of {names[i]} is {values[i]}; it must be {allowed}")
+            checks.refuse(field, values, ok, allowed, names, faults)
 
         refuse("threshold", t, (t > 0) & (t < 1), "strictly between 0 and 1")
-        v = _vector("weight", weight, size, faults)
+        v = checks.vector("weight", weight, size, faults)
         refuse("weight", v, (v > 0) & np.isfinite(v), "positive and finite")
-        ab = _prior(prior, size, faults)
-        for column, letter in enumerate("ab"):
-            x = ab[:, column]
-            refuse(f"prior {letter}", x, (x > 0) & np.isfinite(x), "positive and finite")
-        c = None if log_ratio is None else _vector("log_ratio", log_ratio, size, faults)
+        ab, beliefs = checks.beliefs_of(prior, size, faults)
+        if ab is not None:
+            for column, letter in enumerate("ab"):
+                x = ab[:, column]
+                refuse(f"prior {letter}", x, (x > 0) & np.isfinite(x), "positive and finite")
+        c = None if log_ratio is None else checks.vector("log_ratio", log_ratio, size, faults)
         if c is not None:
             refuse("log_ratio", c, np.isfinite(c), "finite")
         if c is None or beta is None:
@@ -141,16 +165,27 @@ class Problem:
             else:
                 if not faults and not np.allclose(implied, t, rtol=1e-12, atol=0):
                     faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
-        whole = _whole(budget)
-        if whole is None or not 1 <= whole <= _MOST_LABELS:
-            faults.append(f"budget is {budget!r}; it must be a whole number of labels, at least 1 and at most 10**9")
-            whole = 1
-        room = np.full(size, whole, dtype=np.int64)
+        pay = checks.vector("reward", reward, size, faults)
+        refuse("reward", pay, np.isfinite(pay), "finite")
+        kappa = checks.vector("cost", cost, size, faults)
+        refuse("cost", kappa, (kappa > 0) & np.isfinite(kappa), "positive and finite")
+        kappa = np.where((kappa > 0) & np.isfinite(kappa), kappa, 1.0)
+        spend = _budget(budget, bool(np.all(kappa == 1.0)), faults)
+        room = np.floor(np.minimum(with_slack(spend) / kappa, _MOST_LABELS)).astype(np.int64)
         if cap is not None:
-            asked = _vector("cap", cap, size, faults)
+            asked = checks.vector("cap", cap, size, faults)
             good = np.isfinite(asked) & (asked >= 0) & (np.floor(asked) == asked)
             refuse("cap", asked, good, "a whole number of labels, at least 0")
-            room = np.minimum(np.where(good, asked, 0), whole).astype(np.int64)
+            room = np.minimum(np.where(good, asked, 0), room).astype(np.int64)
+        slices = checks.quota_of(quota, names, faults)
+        if not faults:
+            faults += unmet_quota(slices, kappa, room, spend)
+        lot = checks.whole(batch)
+        most = most_labels(kappa, room, spend, () if faults else slices)
+        if lot is None or not 1 <= lot <= max(most, 1):
+            faults.append(
+                f"batch is {batch!r}; it must be a whole number from 1 to {max(most, 1)}, the labels that can be bought"
+            )
         try:
             chosen = make_utility(utility)
         except ValueError as error:
@@ -160,12 +195,48 @@ class Problem:
             raise ProblemError(faults)
         if c is None:
             c = np.log(t) - np.log1p(-t)
-        for array in (t, v, ab, room, c):
+        for array in (t, v, room, c, kappa, pay) if ab is None else (t, v, room, c, kappa, pay, ab):
             array.setflags(write=False)
-        values = {"threshold": t, "budget": whole, "weight": v, "prior": ab, "utility": chosen}
-        values |= {"cap": room, "name": names, "log_ratio": c, "beta": None if beta is None else float(beta)}
+        values: dict[str, Any] = {
+            "threshold": t,
+            "budget": spend,
+            "weight": v,
+            "utility": chosen,
+            "cost": kappa,
+            "reward": pay,
+        }
+        values |= {"prior": beliefs if ab is None else ab, "cap": room, "quota": slices, "batch": lot, "name": names}
+        values |= {"log_ratio": c, "beta": None if beta is None else float(beta)}
         for key, value in values.items():
             object.__setattr__(self, key, value)
+
+    @classmethod
+    def bandit(cls, prior: Any, horizon: int, *, reward: ArrayLike = 1.0, **fields: Any) -> Self:
+        """Classical Bernoulli bandit: pull an arm ``horizon`` times, each win pays when it happens.
+
+        Parameters
+        ----------
+        prior : sequence of pairs or of Belief
+            One for each arm.
+        horizon : int
+            Pulls in all.
+        reward : float or array_like, shape (N,)
+            What a win of each arm pays.
+        **fields
+            Other keywords of ``Problem``.
+
+        Examples
+        --------
+        >>> from seqaudit import solve
+        >>> round(solve(Problem.bandit(prior=[(1, 1), (1, 1)], horizon=60)).value, 10)
+        38.5623432466
+        """
+        try:
+            arms = len(prior)
+        except TypeError:
+            raise ProblemError([f"prior is {prior!r}; a bandit needs one prior for each arm"]) from None
+        # Nothing is paid at the end, so the bar is idle.
+        return cls(np.full(arms, 0.5), horizon, prior=prior, utility=None, reward=reward, **fields)
 
     @classmethod
     def from_logratio(cls, c: ArrayLike, beta: float, budget: int, **fields: Any) -> Self:
@@ -188,7 +259,7 @@ class Problem:
         array([0.5  , 0.881])
         """
         faults: list[str] = []
-        ratio = _vector("log_ratio", c, None, faults)
+        ratio = checks.vector("log_ratio", c, None, faults)
         try:
             t = threshold_of(ratio, beta)
         except ValueError as error:
@@ -208,11 +279,21 @@ class Problem:
         from .problem_file import read_fields
 
         fields, where = read_fields(Path(path))
-        make = cls.from_logratio if "c" in fields else cls
         try:
-            return make(**fields)
+            return cls.from_dict(fields)
         except ProblemError as error:
             raise ProblemError([where(fault) for fault in error.faults]) from None
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Problem from keywords, those of ``from_logratio`` where there is a ``c``."""
+        return cls.from_logratio(**fields) if "c" in fields else cls(**fields)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Keywords that make an equal problem, as plain numbers, strings, lists and mappings."""
+        from .problem_file import fields_of
+
+        return fields_of(self)
 
     def to_toml(self, path: str | Path) -> None:
         """Write the problem so that ``from_toml`` gives back an equal one."""
@@ -227,13 +308,18 @@ class Problem:
 
     @property
     def labels(self) -> int:
-        """Labels that will be bought: the budget, or all there are if that is less."""
-        return min(self.budget, int(self.cap.sum()))
+        """Most labels that can be bought; with unit costs, exactly that many are."""
+        return most_labels(self.cost, self.cap, self.budget, self.quota)
+
+    @property
+    def unit_costs(self) -> bool:
+        """Whether every label costs 1."""
+        return bool(np.all(self.cost == 1.0))
 
     @property
     def prior_tail(self) -> Floats:
         """P(alpha > t) of each item before any label, shape (N,)."""
-        return tail(self.prior[:, 0], self.prior[:, 1], self.threshold)
+        return self.tail_at(np.zeros(self.size), np.zeros(self.size))
 
     @property
     def prior_value(self) -> float:
@@ -243,12 +329,37 @@ class Problem:
     @property
     def payoff_scale(self) -> float:
         """Largest payoff in absolute value that one item can have: the unit of rounding in payoffs."""
-        return float(self.weight.max() * np.abs(self.utility(np.linspace(0.0, 1.0, 1001))).max())
+        paid = float(self.weight.max() * np.abs(self.utility(np.linspace(0.0, 1.0, 1001))).max())
+        return paid + float((np.abs(self.reward) * self.cap).max())
+
+    def belief(self, i: int) -> Belief:
+        """Prior belief about item ``i``."""
+        return Beta(*self.prior[i]) if isinstance(self.prior, np.ndarray) else self.prior[i]
 
     def tables(self, i: int) -> BeliefTables:
         """Belief tables of item ``i`` for up to ``cap[i]`` labels."""
-        a, b = self.prior[i]
-        return Beta(a, b).tables(int(self.cap[i]), float(self.threshold[i]))
+        return self.belief(i).tables(int(self.cap[i]), float(self.threshold[i]))
+
+    def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
+        """P(alpha > t) of every item, from labels and wins of shape (..., N)."""
+        n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
+        if isinstance(self.prior, np.ndarray):
+            a, b = self.prior.T
+            return tail(a + w, b + (n - w), self.threshold)
+        counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
+        out = np.empty(counts[0].shape)
+        for i in range(self.size):
+            out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], float(self.threshold[i])).tail
+        return out
+
+    def require_plain(self, what: str) -> None:
+        """Raise unless labels cost 1 each, are bought one at a time, and no quota binds."""
+        for field, plain in (("cost", self.unit_costs), ("quota", not self.quota), ("batch", self.batch == 1)):
+            if not plain:
+                raise ValueError(
+                    f"{what} takes problems with unit costs, no quota and single labels only, this one has a {field}; "
+                    "solve and evaluate take it"
+                )
 
     def check(self) -> list[str]:
         """Remarks on a valid problem: what in it will surprise. An empty list means nothing will.
@@ -259,17 +370,18 @@ class Problem:
         ['item 2: no sequence of 4 labels can change its decision; labels on it are wasted']
         """
         remarks = []
-        if isinstance(self.utility, Linear):
+        if isinstance(self.utility, Linear) and not self.reward.any():
             remarks.append("utility linear: every policy has the same value, because p is a martingale")
-        if self.labels < self.budget:
+        if isinstance(self.utility, NoPayoff) and not self.reward.any():
+            remarks.append("utility none and no reward: nothing is ever paid")
+        if self.unit_costs and self.labels < self.budget:
             remarks.append(f"budget {self.budget}: only {self.labels} labels can be had under the caps")
         for i in np.flatnonzero(self.cap == 0):
             remarks.append(f"{self.name[i]}: cap is 0, it can never be labelled")
         if isinstance(self.utility, (Accuracy, Asymmetric)):
-            a, b = self.prior.T
-            best, worst = tail(a + self.cap, b, self.threshold), tail(a, b + self.cap, self.threshold)
+            best, worst = self.tail_at(self.cap, self.cap), self.tail_at(self.cap, np.zeros(self.size))
             dead = self.utility.decide(best) == self.utility.decide(worst)
-            for i in np.flatnonzero(dead & (self.cap > 0)):
+            for i in np.flatnonzero(dead & (self.cap > 0) & (self.reward == 0)):
                 remarks.append(
                     f"{self.name[i]}: no sequence of {self.cap[i]} labels can change its decision; "
                     "labels on it are wasted"
@@ -282,85 +394,42 @@ class Problem:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Problem):
             return NotImplemented
-        same = (self.budget, self.utility, self.name, self.beta)
-        return same == (other.budget, other.utility, other.name, other.beta) and all(
-            np.array_equal(getattr(self, field), getattr(other, field))
-            for field in ("threshold", "weight", "prior", "cap", "log_ratio")
+        return all(
+            np.array_equal(x, y) if isinstance(x, np.ndarray) else type(x) is type(y) and x == y
+            for x, y in ((getattr(self, key), getattr(other, key)) for key in self.__dataclass_fields__)
         )
 
     def digest(self) -> str:
         """Return a fingerprint of the problem, the same in every process; a callable utility enters by its name."""
-        content = hashlib.sha256(repr((self.budget, self.name, self.beta, self.utility.name)).encode())
-        for array in (self.threshold, self.weight, self.prior, self.cap, self.log_ratio):
+        utility = self.utility.name if isinstance(self.utility, Custom) else repr(self.utility)
+        content = hashlib.sha256(repr((self.budget, self.name, self.beta, utility, self.quota, self.batch)).encode())
+        for array in (self.threshold, self.weight, self.cap, self.log_ratio, self.cost, self.reward):
             content.update(array.tobytes())
-        if not isinstance(self.utility, Custom):
-            content.update(repr(self.utility).encode())
+        content.update(self.prior.tobytes() if isinstance(self.prior, np.ndarray) else repr(self.prior).encode())
         return content.hexdigest()
 
     def __hash__(self) -> int:
         return hash((self.budget, self.utility, self.name, self.threshold.tobytes(), self.weight.tobytes()))
 
 
-def _whole(value: Any) -> int | None:
-    if isinstance(value, (bool, str)) or value is None:
-        return None
-    try:
-        return int(value) if int(value) == value else None
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -> Floats:
-    """Copy to a float vector; with ``size``, a scalar is repeated. A faulty one is replaced by one that passes."""
-    stand_in = np.full(1, 0.5) if size is None else np.ones(size)
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        faults.append(f"{field} is {values!r}; it must be a number or a list of numbers")
-        return stand_in
-    if size is not None and array.ndim == 0:
-        array = np.full(size, float(array))
-    if array.ndim != 1 or (size is not None and len(array) != size):
-        wanted = "a list of numbers" if size is None else f"one number or a list of {size}"
-        faults.append(f"{field} has shape {array.shape}; it must be {wanted}")
-        return stand_in
-    return array
-
-
-def _names(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[str, ...]:
-    default = tuple(f"item {i + 1}" for i in range(size))
-    if name is None:
-        return default
-    names = tuple(name) if isinstance(name, Iterable) and not isinstance(name, str) else ()
-    if not all(isinstance(x, str) and x for x in names) or (not names and size):
-        faults.append(f"name is {name!r}; it must be a list of non-empty strings")
-        return default
-    if len(names) != size:
-        faults.append(f"name has {len(names)} entries; it must have one for each of the {size} items")
-        return default
-    if len(set(names)) != size:
-        twice = next(x for x in names if names.count(x) > 1)
-        faults.append(f"name {twice!r} occurs {names.count(twice)} times; names must be unique")
-    return names
-
-
-def _prior(prior: ArrayLike | Beta | Sequence[Beta], size: int, faults: list[str]) -> Floats:
-    stand_in = np.ones((size, 2))
-    if isinstance(prior, Beta):
-        prior = (prior.a, prior.b)
-    elif isinstance(prior, Sequence) and any(isinstance(x, Beta) for x in prior):
-        if not all(isinstance(x, Beta) for x in prior):
-            faults.append("prior mixes Beta objects with other values; give Beta objects only, or pairs only")
-            return stand_in
-        prior = [(x.a, x.b) for x in prior if isinstance(x, Beta)]
-    try:
-        array = np.array(prior, dtype=np.float64)
-    except (TypeError, ValueError):
-        faults.append(f"prior is {prior!r}; it must be a pair (a, b), a list of pairs, or Beta objects")
-        return stand_in
-    if array.shape == (2,):
-        array = np.tile(array, (size, 1))
-    if array.shape != (size, 2):
-        faults.append(f"prior has shape {array.shape}; it must be a pair (a, b) or one pair for each of {size} items")
-        return stand_in
-    return array
+def _budget(budget: Any, unit_costs: bool, faults: list[str]) -> int | float:
+    """What can be spent: a whole number of labels where each costs 1, else any positive number."""
+    count = checks.whole(budget)
+    if unit_costs:
+        if count is None or not 1 <= count <= _MOST_LABELS:
+            faults.append(f"budget is {budget!r}; it must be a whole number of labels, at least 1 and at most 10**9")
+            return 1
+        return count
+    if count is None:
+        try:
+            amount = float(budget) if not isinstance(budget, (bool, str)) else float("nan")
+        except (TypeError, ValueError):
+            amount = float("nan")
+        if not (np.isfinite(amount) and amount > 0):
+            faults.append(f"budget is {budget!r}; it must be positive and finite")
+            return 1
+        return amount
+    if count <= 0:
+        faults.append(f"budget is {budget!r}; it must be positive and finite")
+        return 1
+    return count

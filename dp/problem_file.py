@@ -1,8 +1,9 @@
 """Problems as TOML files.
 
-Required keys: ``budget`` and either ``threshold`` or both ``c`` and ``beta``. Optional: ``weight``, ``prior``,
-``utility`` (a name or a table with ``name`` and parameters), ``cap``, ``name``. They mean what the keywords of
-``Problem`` and ``Problem.from_logratio`` mean.
+Required keys: ``budget`` and either ``threshold`` or both ``c`` and ``beta``. Optional: ``weight``, ``prior`` (pairs,
+or tables with ``kind`` and parameters), ``utility`` (a name or a table with ``name`` and parameters), ``cost``,
+``cap``, ``[[quota]]`` tables with ``items`` and ``labels``, ``batch``, ``reward``, ``name``. They mean what the
+keywords of ``Problem`` and ``Problem.from_logratio`` mean.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tomli_w
 
 from .atomic import write_whole
@@ -22,7 +24,8 @@ from .problem import ProblemError
 if TYPE_CHECKING:
     from .problem import Problem
 
-_KEYS = ("budget", "threshold", "c", "beta", "weight", "prior", "utility", "cap", "name")
+_PLAIN = ("budget", "threshold", "c", "beta", "weight", "prior", "utility")
+_KEYS = (*_PLAIN, "cost", "cap", "quota", "batch", "reward", "name")
 
 
 def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
@@ -40,7 +43,7 @@ def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
 
     def where(fault: str) -> str:
         field = "c" if fault.startswith(("log_ratio", "threshold")) and "c" in fields else re.split(r"\W", fault)[0]
-        match = re.search(rf"^\s*\[?\s*{re.escape(field)}\b", text, flags=re.MULTILINE)
+        match = re.search(rf"^\s*\[{{0,2}}\s*{re.escape(field)}\b", text, flags=re.MULTILINE)
         line = f", line {text.count(chr(10), 0, match.end()) + 1}" if match else ""
         return f"{path}{line}: {fault}"
 
@@ -64,13 +67,23 @@ def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
     return fields, where
 
 
-def write_problem(problem: Problem, path: Path) -> None:
-    """Write atomically: the file appears whole or not at all."""
+def fields_of(problem: Problem) -> dict[str, Any]:
+    """Keywords that make an equal problem, as plain values; a callable utility has none, and is refused."""
     fields: dict[str, Any] = {"budget": problem.budget}
     if problem.beta is None:
         fields["threshold"] = problem.threshold.tolist()
     else:
         fields |= {"c": problem.log_ratio.tolist(), "beta": problem.beta}
-    fields |= {"weight": problem.weight.tolist(), "prior": problem.prior.tolist(), "cap": problem.cap.tolist()}
-    fields |= {"name": list(problem.name), "utility": problem.utility.as_dict()}
-    write_whole(path, tomli_w.dumps(fields))
+    prior = problem.prior
+    fields["prior"] = prior.tolist() if isinstance(prior, np.ndarray) else [belief.as_dict() for belief in prior]
+    for key in ("weight", "cost", "cap", "reward"):
+        fields[key] = getattr(problem, key).tolist()
+    fields |= {"batch": problem.batch, "name": list(problem.name), "utility": problem.utility.as_dict()}
+    if problem.quota:
+        fields["quota"] = [{"items": [problem.name[i] for i in items], "labels": k} for items, k in problem.quota]
+    return fields
+
+
+def write_problem(problem: Problem, path: Path) -> None:
+    """Write atomically: the file appears whole or not at all."""
+    write_whole(path, tomli_w.dumps(fields_of(problem)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..posteriors.belief import BeliefTables
 from ..posteriors.tails import jump, tail
 from ..posteriors.utilities import Utility
 from .problem import Problem
@@ -38,8 +39,10 @@ class ItemStates:
         P(alpha > t).
     jump : ndarray
         Tail after a win minus tail after a loss.
-    threshold, log_ratio, weight : ndarray
+    threshold, log_ratio, weight, cost, reward : ndarray
         The item's constants.
+    remaining : ndarray
+        Budget left. True only for policies with ``uses_remaining``; for the others, the whole budget.
     utility : Utility
         The problem's terminal utility h.
     """
@@ -52,6 +55,9 @@ class ItemStates:
     threshold: Floats
     log_ratio: Floats
     weight: Floats
+    cost: Floats
+    reward: Floats
+    remaining: Floats
     utility: Utility
 
     @property
@@ -66,42 +72,63 @@ class ItemStates:
 
     @property
     def payoff(self) -> Floats:
-        """Weighted payoff v h(p) if no further label is bought."""
-        return self.weight * self.utility(self.tail)
+        """Payoff v h(p) + r w if no further label is bought."""
+        return self.weight * self.utility(self.tail) + self.reward * self.wins
 
     @property
     def payoff_after_win(self) -> Floats:
-        """Weighted payoff after one more win."""
-        return self.weight * self.utility(self.tail_after_win)
+        """Payoff after one more win."""
+        return self.weight * self.utility(self.tail_after_win) + self.reward * (self.wins + 1.0)
 
     @property
     def payoff_after_loss(self) -> Floats:
-        """Weighted payoff after one more loss."""
-        return self.weight * self.utility(self.tail_after_loss)
+        """Payoff after one more loss."""
+        return self.weight * self.utility(self.tail_after_loss) + self.reward * self.wins
 
 
-def states_of_item(problem: Problem, i: int) -> ItemStates:
+def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> ItemStates:
     """States of one item over its triangle of label counts, arrays of shape (cap + 1, cap + 1); void where w > n."""
     mean, p, step = problem.tables(i)
     n = np.arange(len(mean), dtype=np.float64)
-    t, c, v = (np.asarray(x[i]) for x in (problem.threshold, problem.log_ratio, problem.weight))
-    return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, problem.utility)
+    fields = (problem.threshold, problem.log_ratio, problem.weight, problem.cost, problem.reward)
+    t, c, v, kappa, r = (np.asarray(x[i]) for x in fields)
+    left = np.asarray(float(problem.budget) if remaining is None else remaining)
+    return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, kappa, r, left, problem.utility)
 
 
-def states_at(problem: Problem, items: NDArray[np.int64], labels: Floats, wins: Floats) -> ItemStates:
+def states_at(
+    problem: Problem, items: NDArray[np.int64], labels: Floats, wins: Floats, remaining: Floats | None = None
+) -> ItemStates:
     """States of ``items`` at the given label counts; arrays of the broadcast shape."""
     n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
-    a = problem.prior[items, 0] + w
-    b = problem.prior[items, 1] + (n - w)
-    t = problem.threshold[items]
+    mean, p, step = _belief_at(problem, items, n, w)
     return ItemStates(
         n,
         w,
-        a / (a + b),
-        tail(a, b, t),
-        jump(a, b, t),
-        t,
+        mean,
+        p,
+        step,
+        problem.threshold[items],
         problem.log_ratio[items],
         problem.weight[items],
+        problem.cost[items],
+        problem.reward[items],
+        np.asarray(float(problem.budget)) if remaining is None else remaining,
         problem.utility,
     )
+
+
+def _belief_at(problem: Problem, items: NDArray[np.int64], n: Floats, w: Floats) -> BeliefTables:
+    t = problem.threshold[items]
+    if isinstance(problem.prior, np.ndarray):
+        a = problem.prior[items, 0] + w
+        b = problem.prior[items, 1] + (n - w)
+        return BeliefTables(a / (a + b), tail(a, b, t), jump(a, b, t))
+    which, labels, wins = np.broadcast_arrays(items, n.astype(np.int64), w.astype(np.int64))
+    out = BeliefTables(*np.empty((3, *which.shape)))
+    for i in np.unique(which):
+        here = which == i
+        found = problem.belief(int(i)).at(labels[here], wins[here], float(problem.threshold[i]))
+        for table, values in zip(out, found, strict=True):
+            table[here] = values
+    return out

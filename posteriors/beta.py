@@ -1,41 +1,31 @@
-"""Beta beliefs about one item's preference rate.
+"""Beta beliefs: the conjugate kind, and what the others are made of.
 
-A belief about an item is whatever yields three triangular tables for n = 0..n_max labels of which w are wins:
+After w wins in n labels the belief is Beta(a + w, b + n - w), and at the current parameters, with s = a + b,
 
-    mean[n, w]   probability that the next label is a win,
-    tail[n, w]   P(alpha > threshold),
-    jump[n, w]   tail after a win minus tail after a loss.
+    mean = a / s,    tail = 1 - I_t(a, b),    jump = D s / (a b),    D = t^a (1-t)^b / B(a, b).
 
-For Beta(a, b) they are (a+w)/(a+b+n), 1 - I_t(a+w, b+n-w) and D s/(a b) at the current parameters. The planner sees
-nothing but these tables, so any exchangeable binary belief can take Beta's place.
+The planner sees nothing but these numbers, so any exchangeable binary belief can take Beta's place.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincc
 
-from . import _kernels
+from . import _kernels, tails
+from .belief import Belief, BeliefTables, Size, checked_range, checked_states, count, positive
 
 __all__ = ["BeliefTables", "Beta"]
 
 Floats = NDArray[np.float64]
 
 
-class BeliefTables(NamedTuple):
-    """Belief over the triangle of label counts; arrays of shape (n_max + 1, n_max + 1), zero where w > n."""
-
-    mean: Floats
-    tail: Floats
-    jump: Floats
-
-
 @dataclass(frozen=True)
-class Beta:
+class Beta(Belief):
     """Belief alpha ~ Beta(a, b).
 
     Parameters
@@ -51,13 +41,11 @@ class Beta:
 
     a: float
     b: float
+    kind: ClassVar[str] = "beta"
 
     def __post_init__(self) -> None:
         for name in ("a", "b"):
-            value = float(getattr(self, name))
-            if not (np.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}; it must be positive and finite")
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
 
     @property
     def mean(self) -> float:
@@ -66,7 +54,20 @@ class Beta:
 
     def after(self, wins: int, losses: int) -> Beta:
         """Belief after some labels."""
-        return Beta(self.a + wins, self.b + losses)
+        return Beta(self.a + count("wins", wins), self.b + count("losses", losses))
+
+    def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
+        """Mean, tail and jump after some labels, elementwise; see ``Belief.at``.
+
+        Examples
+        --------
+        >>> Beta(1, 1).at([0, 1_000_000], [0, 500_000], 0.5).tail
+        array([0.5, 0.5])
+        """
+        shape, n, w, t = checked_states(labels, wins, threshold)
+        x, y = self.a + w, self.b + (n - w)
+        parts = x / (x + y), tails.tail(x, y, t), tails.jump(x, y, t)
+        return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def tables(self, n_max: int, threshold: float) -> BeliefTables:
         """Mean, tail and jump for up to ``n_max`` labels: one incomplete beta function for each number of labels.
@@ -89,10 +90,22 @@ class Beta:
         array([[0.5 , 0.  ],
                [0.25, 0.75]])
         """
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold is {threshold}; it must lie strictly between 0 and 1")
-        shape = (n_max + 1, n_max + 1)
-        mean, tail, jump = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        first_column = betaincc(self.a, self.b + np.arange(n_max + 1), threshold)
-        _kernels.tables(self.a, self.b, float(threshold), first_column, mean, tail, jump)
+        size, bar = checked_range(n_max, threshold)
+        mean, tail, jump = np.zeros((3, size, size))
+        first_column = betaincc(self.a, self.b + np.arange(size), bar)
+        _kernels.tables(self.a, self.b, bar, first_column, mean, tail, jump)
         return BeliefTables(mean, tail, jump)
+
+    def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
+        """True rates, drawn independently.
+
+        Examples
+        --------
+        >>> Beta(1, 1).draw(np.random.default_rng(7), 2).round(3)
+        array([0.006, 0.521])
+        """
+        return np.asarray(rng.beta(self.a, self.b, size))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Kind and parameters, as written to TOML."""
+        return {"kind": self.kind, "a": self.a, "b": self.b}

@@ -8,10 +8,25 @@ When the budget is spent, item i pays ``v h(p)``, where p = P(alpha > t) under t
     entropy             h = p log p + (1-p) log(1-p)
     decisive(eps)       h = 1{p >= 1-eps or p <= eps}          (Lemma 2026, section 10)
     linear              h = p                                  (Lemma 2026, eq. 26)
+    none                h = 0                                  nothing is paid at the end
 
 p is a martingale under every policy, so labels can raise E h(p) only where h is not linear: by Jensen's inequality
 never below h(p) for convex h. For ``linear`` the expected payoff is the same under *every* policy and every label is
 worth exactly nothing.
+
+The decision maker states p, and h(p) is what that is worth if p is right. Where the truth has another probability,
+``score(stated, p)`` is what the same statement, and the decision that goes with it, is worth in expectation under p:
+
+    accuracy            p if ``stated`` decides "learnable", else 1-p
+    asymmetric(g, l)    g p - l (1-p) if ``stated`` decides "learnable", else 0
+    variance            -(p (1-stated)^2 + (1-p) stated^2)
+    entropy             p log(stated) + (1-p) log(1-stated)
+    decisive(eps)       1 if both are >= 1-eps or both are <= eps, else 0
+    linear, none        p, 0
+
+score(p, p) = h(p). All but ``decisive`` are linear in p: what a statement earns is settled by whether the item is
+learnable. For these and convex h, score(stated, p) <= h(p): no other statement than the truth pays more. They are the
+proper scoring rules that belong to h (Savage 1971).
 """
 
 from __future__ import annotations
@@ -31,6 +46,7 @@ __all__ = [
     "Decisive",
     "Entropy",
     "Linear",
+    "NoPayoff",
     "Utility",
     "Variance",
     "make_utility",
@@ -43,6 +59,9 @@ Floats = NDArray[np.float64]
 # fall on the same side however it was computed.
 ROUNDING = 1e-12
 
+# Where a callable is tried out: evenly, then where logarithms and differences go wrong. The first fault found is told.
+_PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]])[np.newaxis]
+
 
 class Utility:
     """Base of the terminal utilities; call it with tail probabilities to get h(p), elementwise."""
@@ -52,6 +71,16 @@ class Utility:
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p) of a unit weight."""
         raise TypeError(f"{type(self).__name__} must define __call__")
+
+    def score(self, stated: Floats, p: Floats) -> Floats:
+        """Expected payoff of a unit weight where ``stated`` is said and decided by, and p is true; elementwise.
+
+        Raises
+        ------
+        ValueError
+            For a utility that does not say what a statement is worth under another truth, as every callable.
+        """
+        raise ValueError(f"utility {self.name} has no decision that another nature could judge; use a named utility")
 
     def accept_above(self) -> float:
         """Tail probability above which the item is declared learnable; a tie decides "not"."""
@@ -81,6 +110,10 @@ class Accuracy(Utility):
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
         return np.maximum(p, 1.0 - p)
+
+    def score(self, stated: Floats, p: Floats) -> Floats:
+        """Expected payoff of a unit weight where ``stated`` is said and p is true."""
+        return np.where(self.decide(stated), p, 1.0 - p)
 
 
 @dataclass(frozen=True)
@@ -112,6 +145,10 @@ class Asymmetric(Utility):
         """Payoff h(p)."""
         return np.maximum(0.0, self.gain * p - self.loss * (1.0 - p))
 
+    def score(self, stated: Floats, p: Floats) -> Floats:
+        """Expected payoff of a unit weight where ``stated`` is said and p is true."""
+        return np.where(self.decide(stated), self.gain * p - self.loss * (1.0 - p), 0.0)
+
     def accept_above(self) -> float:
         """Break-even tail probability loss / (gain + loss)."""
         return self.loss / (self.gain + self.loss)
@@ -133,6 +170,10 @@ class Variance(Utility):
         """Payoff h(p)."""
         return -p * (1.0 - p)
 
+    def score(self, stated: Floats, p: Floats) -> Floats:
+        """Expected payoff of a unit weight where ``stated`` is said and p is true."""
+        return np.asarray(-(p * (1.0 - stated) ** 2 + (1.0 - p) * stated**2))
+
 
 @dataclass(frozen=True)
 class Entropy(Utility):
@@ -148,9 +189,16 @@ class Entropy(Utility):
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
+        return self.score(p, p)
+
+    def score(self, stated: Floats, p: Floats) -> Floats:
+        """Expected payoff of a unit weight where ``stated`` is said and p is true.
+
+        Minus infinity where ``stated`` is 0 or 1 and p is not the same.
+        """
         from scipy.special import xlog1py, xlogy
 
-        return np.asarray(xlogy(p, p) + xlog1py(1.0 - p, -p))
+        return np.asarray(xlogy(p, stated) + xlog1py(1.0 - p, -stated))
 
 
 @dataclass(frozen=True)
@@ -179,6 +227,12 @@ class Decisive(Utility):
         """Payoff h(p)."""
         return ((p <= self.eps + ROUNDING) | (p >= 1.0 - self.eps - ROUNDING)).astype(np.float64)
 
+    def score(self, stated: Floats, p: Floats) -> Floats:
+        """Expected payoff of a unit weight: 1 where ``stated`` and p are decisive on the same side. Not linear in p."""
+        low, high = self.eps + ROUNDING, 1.0 - self.eps - ROUNDING
+        both_low, both_high = np.maximum(stated, p) <= low, np.minimum(stated, p) >= high
+        return np.asarray(both_low | both_high, dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class Linear(Utility):
@@ -195,6 +249,31 @@ class Linear(Utility):
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
         return np.array(p, dtype=np.float64)
+
+    def score(self, stated: Floats, p: Floats) -> Floats:
+        """Expected payoff of a unit weight where ``stated`` is said and p is true."""
+        return np.broadcast_arrays(stated, p)[1].astype(np.float64)
+
+
+@dataclass(frozen=True)
+class NoPayoff(Utility):
+    """h = 0: nothing is paid at the end, so that rewards of wins are all there is.
+
+    Examples
+    --------
+    >>> NoPayoff()(np.array([0.3, 0.9]))
+    array([0., 0.])
+    """
+
+    name: ClassVar[str] = "none"
+
+    def __call__(self, p: Floats) -> Floats:
+        """Payoff h(p)."""
+        return np.zeros(np.shape(p))
+
+    def score(self, stated: Floats, p: Floats) -> Floats:
+        """Expected payoff of a unit weight: 0."""
+        return np.zeros(np.broadcast_shapes(np.shape(stated), np.shape(p)))
 
 
 @dataclass(frozen=True)
@@ -216,19 +295,45 @@ class Custom(Utility):
     name: ClassVar[str] = "custom"
 
     def __post_init__(self) -> None:
-        grid = np.linspace(0.0, 1.0, 101).reshape(1, -1)
-        value = np.asarray(self.function(grid.copy()))
-        if value.shape != grid.shape:
-            raise ValueError(f"utility callable returned shape {value.shape} for input of shape {grid.shape}")
-        if not np.all(np.isfinite(value)):
-            raise ValueError(
-                f"utility callable returned {value[~np.isfinite(value)][0]} at p = "
-                f"{grid[~np.isfinite(value)][0]:g}; it must be finite on [0, 1]"
-            )
+        self(_PROBES)
 
     def __call__(self, p: Floats) -> Floats:
-        """Payoff h(p)."""
-        return np.asarray(self.function(p), dtype=np.float64)
+        """Payoff h(p).
+
+        Raises
+        ------
+        ValueError
+            Where the callable fails, changes its argument, or returns anything but an array of finite numbers of the
+            shape that it is given.
+        """
+        given = np.array(p, dtype=np.float64)
+        argument = given.copy()
+        try:
+            returned = self.function(argument)
+        except Exception as error:
+            raise ValueError(
+                f"utility callable raised {type(error).__name__}: {error}, for an array of shape {given.shape}"
+            ) from error
+        if not np.array_equal(argument, given, equal_nan=True):
+            raise ValueError("utility callable changes its argument; it must leave the array that it is given as it is")
+        try:
+            value = np.asarray(returned)
+        except ValueError:
+            value = np.asarray(None)
+        if value.shape != given.shape and value.dtype != object:
+            raise ValueError(f"utility callable returned shape {value.shape} for input of shape {given.shape}")
+        if not hasattr(returned, "__array__") or value.dtype.kind not in "biuf":
+            raise ValueError(
+                f"utility callable returned {type(returned).__name__} of type {value.dtype}; "
+                "it must return an array of real numbers"
+            )
+        bad = ~np.isfinite(value)
+        if bad.any():
+            raise ValueError(
+                f"utility callable returned {value[bad][0]} at p = {given[bad][0]:g}; it must be finite on [0, 1]"
+            )
+        # A copy, because what is returned may be the argument or an array that the callable keeps.
+        return np.array(value, dtype=np.float64)
 
     def as_dict(self) -> dict[str, Any]:
         """Refuse: a callable has no TOML form."""
@@ -236,7 +341,7 @@ class Custom(Utility):
 
 
 _NAMED: dict[str, type[Utility]] = {
-    cls.name: cls for cls in (Accuracy, Asymmetric, Variance, Entropy, Decisive, Linear)
+    cls.name: cls for cls in (Accuracy, Asymmetric, Variance, Entropy, Decisive, Linear, NoPayoff)
 }
 
 
@@ -251,8 +356,8 @@ def utility_names() -> tuple[str, ...]:
     return tuple(_NAMED)
 
 
-def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Floats]) -> Utility:
-    """Turn a name, a mapping with a ``name``, a utility or a vectorised callable into a utility.
+def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Floats] | None) -> Utility:
+    """Turn a name, a mapping with a ``name``, a utility, a vectorised callable or None (no payoff) into a utility.
 
     Raises
     ------
@@ -266,11 +371,15 @@ def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Float
     """
     if isinstance(spec, Utility):
         return spec
+    if spec is None:
+        return NoPayoff()
     if isinstance(spec, str):
         spec = {"name": spec}
     if isinstance(spec, dict):
         parameters = dict(spec)
-        name = parameters.pop("name", None)
+        if "name" not in parameters:
+            raise ValueError(f"utility {spec!r} has no name; allowed: {', '.join(_NAMED)}")
+        name = parameters.pop("name")
         if not isinstance(name, str) or name not in _NAMED:
             raise ValueError(f"utility is {name!r}; allowed: {', '.join(_NAMED)}, or a callable")
         allowed = list(inspect.signature(_NAMED[name]).parameters)

@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from recursion import CONVEX, TIE, Case, Item, Recursion, cases, problem_of, states, whole_priors
 
 import seqaudit as sa
+from seqaudit.dp import backward
 
 
 @given(cases())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_optimum_agrees_with_plain_recursion(case):
-    solution = sa.solve(problem_of(case))
-    assert solution.value == pytest.approx(Recursion(case).optimum()[0], abs=1e-10)
-    assert solution.states == sum(1 for m in range(case.labels + 1) for _ in states(case, m))
+    solution, dense = (sa.solve(problem_of(case), reduce=reduce) for reduce in (True, False))
+    value = Recursion(case).optimum()[0]
+    assert solution.value == pytest.approx(value, abs=1e-10)
+    assert dense.value == pytest.approx(value, abs=1e-10)
+    assert dense.engine == "dense"
+    assert dense.states == sum(1 for m in range(case.labels + 1) for _ in states(case, m))
 
 
 @settings(max_examples=25)
@@ -30,6 +34,7 @@ def test_optimum_and_its_ties_agree_with_rational_arithmetic(case):
     assert solution.value == pytest.approx(float(value), abs=1e-13, rel=1e-14)
     for state, best in items.items():
         assert solution.optimal_items(*np.transpose(state)).tolist() == best
+        assert solution.optimal_batches(*np.transpose(state)).tolist() == np.eye(len(state))[best].tolist()
 
 
 @given(cases())
@@ -109,8 +114,9 @@ def test_budget_beyond_the_caps_buys_all_there_is(case, extra):
         return
     items = tuple(Item(x.threshold, x.weight, x.a, x.b, cap) for x, cap in zip(case.items, caps, strict=True))
     exact, beyond = (problem_of(Case(items, budget, case.utility)) for budget in (total, total + extra))
-    assert sa.solve(beyond).value == sa.solve(exact).value
-    assert sa.solve(beyond).states == sa.solve(exact).states
+    for reduce in (True, False):
+        one, other = (sa.solve(problem, reduce=reduce) for problem in (exact, beyond))
+        assert (one.value, one.states) == (other.value, other.states)
 
 
 @pytest.mark.parametrize("utility", CONVEX)
@@ -135,15 +141,45 @@ def test_following_the_kept_policy_earns_the_optimum(ties, case):
     assert sa.evaluate(problem, sa.Exact(ties=ties)).value == pytest.approx(sa.solve(problem).value, abs=1e-11)
 
 
-def test_answer_does_not_depend_on_the_number_of_threads():
-    # Layers of up to 118,755 states: enough for them to be shared out.
-    problem = sa.Problem([0.55, 0.41, 0.32], 24, weight=[1.0, 1.5, 2.0], cap=[24, 24, 20])
-    alone = sa.solve(problem, keep_policy=True, threads=1)
-    assert alone.masks is not None
+# Layers of up to 118,755 states: enough for them to be shared out.
+SHARED = sa.Problem([0.55, 0.41, 0.32], 24, weight=[1.0, 1.5, 2.0], cap=[24, 24, 20])
+ALIKE = sa.Problem([0.55, 0.41, 0.55], 24)
+WIDE = sa.Problem([0.55, 0.41], 90)
+
+
+@pytest.mark.parametrize(
+    ("problem", "reduce", "engine"),
+    [
+        (SHARED, False, "dense"),
+        (WIDE, False, "dense"),
+        (SHARED, {"dead"}, "live"),
+        (ALIKE, {"identical"}, "symmetric"),
+    ],
+    ids=["dense", "dense, two items", "live", "symmetric"],
+)
+def test_answer_does_not_depend_on_the_number_of_threads(problem, reduce, engine, monkeypatch):
+    if engine != "dense":
+        monkeypatch.setattr(backward, "_DENSE_COST", (np.inf,) * 4)
+    alone = sa.solve(problem, reduce=reduce, threads=1)
+    assert alone.engine == engine
     for threads in (2, 3, 5):
-        other = sa.solve(problem, keep_policy=True, threads=threads)
-        assert (other.value, other.root_values.tolist()) == (alone.value, alone.root_values.tolist())
-        assert all(np.array_equal(x, y) for x, y in zip(alone.masks, other.masks or (), strict=True))
+        other = sa.solve(problem, reduce=reduce, threads=threads)
+        assert (other.value, other.first_choice.tolist()) == (alone.value, alone.first_choice.tolist())
+
+
+def test_kept_policy_does_not_depend_on_the_number_of_threads():
+    alone, *others = (sa.solve(SHARED, keep_policy=True, threads=threads) for threads in (1, 2, 3))
+    assert alone.kept is not None
+    for other in others:
+        assert other.kept is not None
+        assert np.array_equal(other.kept.actions, alone.kept.actions)
+
+
+@pytest.mark.parametrize("threads", [0, -1, True])
+def test_number_of_threads_that_cannot_be_is_refused(threads):
+    for work in (sa.solve, lambda p, threads: sa.evaluate(p, sa.KnowledgeGradient(), threads=threads)):
+        with pytest.raises(ValueError, match=f"threads is {threads!r}; it must be at least 1"):
+            work(sa.Problem([0.5], 2), threads=threads)
 
 
 def test_keeping_the_policy_does_not_change_the_value():
@@ -151,12 +187,23 @@ def test_keeping_the_policy_does_not_change_the_value():
     assert sa.solve(problem, keep_policy=True).value == sa.solve(problem).value
 
 
-def test_progress_rises_to_the_number_of_states():
+@pytest.mark.parametrize(
+    ("engine", "fields", "reduce", "layers"),
+    [
+        ("dense", {"threshold": [0.5, 0.6], "budget": 9, "cap": [9, 4]}, False, 10),
+        ("dense", {"threshold": [0.5, 0.6], "budget": 60}, False, 8),
+        ("live", {"threshold": [0.5, 0.6, 0.99], "budget": 9}, True, 10),
+        ("symmetric", {"threshold": [0.5, 0.5, 0.5], "budget": 9}, True, 10),
+        ("batches", {"threshold": [0.5, 0.6], "budget": 9, "batch": 2}, True, 6),
+    ],
+)
+def test_progress_rises_to_the_number_of_states(engine, fields, reduce, layers):
     reports: list[tuple[int, int]] = []
-    solution = sa.solve(sa.Problem([0.5, 0.6], 9, cap=[9, 4]), progress=lambda *x: reports.append(x))
+    solution = sa.solve(sa.Problem(**fields), reduce=reduce, progress=lambda *x: reports.append(x))
+    assert solution.engine == engine
     done = [x for x, _ in reports]
     assert done == sorted(done)
-    assert len(set(done)) == 10
+    assert len(set(done)) >= layers
     assert {total for _, total in reports} == {solution.states} == {done[-1]}
 
 
@@ -176,8 +223,13 @@ def test_first_action_needs_no_kept_policy(case):
 
 def test_later_actions_need_a_kept_policy():
     solution = sa.solve(sa.Problem([0.5, 0.6], 4))
+    for ask in (solution.action, solution.optimal_batches):
+        with pytest.raises(ValueError, match=r"the policy was not kept: call solve\(problem, keep_policy=True\)"):
+            ask([1, 0], [0, 0])
+    batches = sa.solve(sa.Problem([0.5, 0.6], 4, batch=2))
+    assert batches.optimal_batches().sum(axis=1).tolist() == [2] * len(batches.optimal_batches())
     with pytest.raises(ValueError, match=r"the policy was not kept: call solve\(problem, keep_policy=True\)"):
-        solution.action([1, 0], [0, 0])
+        batches.optimal_batches([1, 1], [0, 0])
 
 
 @pytest.mark.parametrize(
@@ -204,10 +256,13 @@ def test_capped_item_is_never_chosen_again():
     assert solution.optimal_items([2, 1], [1, 1]).tolist() == [0]
 
 
-def test_policy_of_more_than_64_items_cannot_be_kept():
-    problem = sa.Problem([0.5] * 65, 1)
-    with pytest.raises(ValueError, match="keep_policy holds at most 64 items, the problem has 65"):
-        sa.solve(problem, keep_policy=True)
-    assert sa.solve(problem).value == pytest.approx(65 * 0.5 + 0.25, abs=1e-12)
-    kept = sa.solve(sa.Problem([0.5] * 64, 1), keep_policy=True)
-    assert kept.optimal_items().tolist() == list(range(64))
+@pytest.mark.parametrize("items", [8, 9, 65])
+def test_policy_of_any_number_of_items_can_be_kept(items):
+    threshold = [0.6, *[0.5] * (items - 2), 0.6]
+    solution = sa.solve(sa.Problem(threshold, 2), keep_policy=True)
+    # One label gains 1/4 at t = 1/2 and less at t = .6, and a second one of the same item gains nothing.
+    inner = list(range(1, items - 1))
+    assert solution.optimal_items().tolist() == inner
+    counts = np.zeros(items, dtype=int)
+    counts[items - 2] = 1
+    assert solution.optimal_items(counts, counts).tolist() == inner[:-1]

@@ -62,6 +62,21 @@ def test_tables_of_a_later_belief_are_the_rest_of_the_tables(a, b, t, start):
         assert table[start + n, wins + w] == pytest.approx(rest[n, w], rel=1e-10, abs=1e-15)
 
 
+@given(parameters, parameters, bars)
+def test_states_one_by_one_are_those_of_the_tables(a, b, t):
+    n, w = np.tril_indices(10)
+    for table, values in zip(Beta(a, b).tables(9, t), Beta(a, b).at(n, w, t), strict=True):
+        assert values == pytest.approx(table[n, w], rel=1e-10, abs=1e-15)
+
+
+def test_states_with_a_million_labels_need_no_tables():
+    mean, tail, jump = Beta(1, 1).at(1_000_000, [0, 499_000, 500_000, 1_000_000], 0.5)
+    assert mean == pytest.approx(np.array([1, 499_001, 500_001, 1_000_001]) / 1_000_002, rel=1e-15)
+    assert tail == pytest.approx(np.array([0, scipy.stats.norm.sf(2), 0.5, 1]), abs=1e-4)
+    # The jump at the middle is the Beta density's height there over the number of labels.
+    assert jump[2] == pytest.approx(scipy.stats.beta.pdf(0.5, 500_001, 500_001) / 1_000_002, rel=1e-9)
+
+
 def expected_accuracy(belief: Beta, t: float, n_max: int) -> list[float]:
     """E max(p, 1 - p) after 0..n_max labels, by pushing the probability of each win count forward through the means."""
     mean, tail, _ = belief.tables(n_max, t)

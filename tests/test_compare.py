@@ -13,7 +13,7 @@ import pytest
 
 import seqaudit as sa
 from seqaudit.benchmarks.choice import choose_policies, label
-from seqaudit.dp import lattice
+from seqaudit.dp import backward, lattice
 
 # The package re-exports the function under the module's name.
 module = importlib.import_module("seqaudit.benchmarks.compare")
@@ -237,30 +237,66 @@ def test_problem_too_large_is_refused_before_any_work():
         sa.compare(sa.Problem(np.linspace(0.2, 0.8, 12), 200))
 
 
-@pytest.mark.usefixtures("no_work")
-def test_policy_that_was_asked_for_is_not_left_out_in_silence():
-    problem = sa.Problem(np.linspace(0.2, 0.8, 65), 1)
-    with pytest.raises(sa.ProblemTooLarge, match="65 items, at most 64 can be kept; use solve"):
-        sa.compare(problem, ["kg", "exact"])
-
-
-def test_exact_policy_is_left_out_of_the_default_where_it_holds_too_few_items():
-    for size in (64, 65):
-        found = sa.compare(sa.Problem(np.linspace(0.2, 0.8, size), 1))
-        remarks = found.attrs["remarks"]
-        assert ("exact" in set(found["policy"])) == (size == 64)
-        assert [remark[:15] for remark in remarks] == (["exact left out:"] if size == 65 else [])
-
-
-def test_exact_policy_is_left_out_of_the_default_where_memory_holds_no_more_than_the_sweep(monkeypatch):
+@pytest.fixture
+def room_for_the_sweep_only(monkeypatch):
+    """Let there be memory for the optimum's value, and none for its policy."""
     needed = lattice.Lattice.of(PROBLEM).bytes_needed()
-    monkeypatch.setattr(lattice, "available_memory", lambda: needed)
+    for part in (lattice, backward):
+        monkeypatch.setattr(part, "available_memory", lambda: needed)
+
+
+@pytest.mark.usefixtures("no_work", "room_for_the_sweep_only")
+def test_policy_that_was_asked_for_is_not_left_out_in_silence():
+    with pytest.raises(sa.ProblemTooLarge, match="problem too large for an exact solution: at least "):
+        sa.compare(PROBLEM, ["kg", "exact"])
+
+
+@pytest.mark.usefixtures("room_for_the_sweep_only")
+def test_exact_policy_is_left_out_of_the_default_where_there_is_no_room_for_it():
     found = sa.compare(PROBLEM)
     (remark,) = found.attrs["remarks"]
     assert remark.startswith("exact left out: problem too large for an exact solution: at least ")
     assert "exact" not in set(found["policy"])
-    with pytest.raises(sa.ProblemTooLarge):
-        sa.compare(PROBLEM, ["exact"])
+    assert {"kg", "optimum"} <= set(found["policy"])
+
+
+def test_exact_policy_is_compared_whatever_the_number_of_items():
+    found = sa.compare(sa.Problem(np.linspace(0.2, 0.8, 70), 1), ["exact"])
+    assert found.attrs["remarks"] == []
+    assert found.set_index("policy").loc["exact", "share"] == pytest.approx(1.0, rel=1e-9)
+
+
+@pytest.mark.usefixtures("no_work")
+def test_problem_with_batches_is_refused_before_any_work():
+    with pytest.raises(ValueError, match="batch is 2: compare values policies that choose label by label; see solve"):
+        sa.compare(sa.Problem([0.5, 0.6], 4, batch=2), ["kg"])
+
+
+WHOLE = {
+    "cost": [1, 1.5, 0.5],
+    "reward": [0.1, 0, -0.05],
+    "prior": [sa.NoisyBeta(1, 1, 0.1), sa.Beta(1, 1), sa.Beta(2, 1)],
+}
+
+
+@pytest.mark.parametrize("fields", [WHOLE, {"quota": [([0], 2), ([1, 2], 3)]}, WHOLE | {"quota": [([0, 1], 3)]}])
+def test_problems_of_the_whole_family_are_compared(fields):
+    problem = sa.Problem([0.5, 0.62, 0.75], 7, **fields)
+    found = sa.compare(problem, ["kg", "variance-reduction", "exact"])
+    value = values_of(found)
+    assert value["optimum"] == sa.solve(problem).value
+    assert value["kg"] == sa.evaluate(problem, sa.KnowledgeGradient()).value
+    assert value["exact"] == pytest.approx(value["optimum"], rel=1e-12)
+    assert value["lagrangian bound"] >= value["optimum"] - 1e-9
+    remarks = found.attrs["remarks"]
+    if "reward" in fields:
+        assert remarks == [
+            "clairvoyant bound left out: there are rewards, which depend on the rates themselves: the clairvoyant "
+            "bound does not hold"
+        ]
+    else:
+        assert remarks == []
+        assert value["clairvoyant bound"] >= value["optimum"]
 
 
 def test_rows_are_computed_when_they_are_called_for(monkeypatch):

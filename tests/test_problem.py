@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from recursion import cases, problem_of
 
 import seqaudit as sa
-from seqaudit.posteriors import utilities
+from seqaudit.posteriors import kinds, utilities
 
 NAMES = ", ".join(utilities.utility_names())
+KEYS = "budget, threshold, c, beta, weight, prior, utility, cost, cap, quota, batch, reward, name"
 
 
 def faults_of(*arguments, **keywords) -> tuple[str, ...]:
@@ -60,9 +61,22 @@ def test_budget_that_is_no_whole_number_of_labels_is_refused(budget):
 
 @pytest.mark.parametrize("budget", [3, 3.0, np.int32(3), np.float64(3)])
 def test_whole_budget_of_any_type_becomes_an_int(budget):
-    problem = sa.Problem([0.5], budget)
-    assert problem.budget == 3
-    assert type(problem.budget) is int
+    for cost in (1, 1.0, 2.5):
+        problem = sa.Problem([0.5], budget, cost=cost)
+        assert problem.budget == 3
+        assert type(problem.budget) is int
+
+
+@pytest.mark.parametrize("budget", [0, 0.0, -1, True, "x", "3", None, math.nan, math.inf, -math.inf, [3]])
+def test_budget_that_buys_nothing_at_any_cost_is_refused(budget):
+    assert faults_of([0.5], budget, cost=2) == (f"budget is {budget!r}; it must be positive and finite",)
+
+
+def test_budget_need_not_be_whole_where_costs_differ():
+    problem = sa.Problem([0.5, 0.6], 2.5, cost=[1, 0.5])
+    assert (problem.budget, problem.labels) == (2.5, 5)
+    assert type(problem.budget) is float
+    assert problem == sa.Problem([0.5, 0.6], np.float32(2.5), cost=[1, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -81,11 +95,11 @@ def test_whole_budget_of_any_type_becomes_an_int(budget):
         ({"cap": [1, math.nan]}, "cap of item 2 is nan; it must be a whole number of labels, at least 0"),
         ({"prior": (1, 1, 1)}, "prior has shape (3,); it must be a pair (a, b) or one pair for each of 2 items"),
         ({"prior": [(1, 1)]}, "prior has shape (1, 2); it must be a pair (a, b) or one pair for each of 2 items"),
-        ({"prior": "flat"}, "prior is 'flat'; it must be a pair (a, b), a list of pairs, or Beta objects"),
+        ({"prior": "flat"}, "prior is 'flat'; it must be a pair (a, b), a list of pairs, or belief objects"),
         ({"prior": [(1, 1), (1, -2)]}, "prior b of item 2 is -2.0; it must be positive and finite"),
         (
             {"prior": [sa.Beta(1, 1), (1, 1)]},
-            "prior mixes Beta objects with other values; give Beta objects only, or pairs only",
+            "prior mixes belief objects with other values; give belief objects only, or pairs only",
         ),
         ({"name": ["sky", "sky"]}, "name 'sky' occurs 2 times; names must be unique"),
         ({"name": ["sky"]}, "name has 1 entries; it must have one for each of the 2 items"),
@@ -102,6 +116,29 @@ def test_whole_budget_of_any_type_becomes_an_int(budget):
         (
             {"utility": "acuracy"},
             f"utility is 'acuracy'; allowed: {NAMES}, or a callable",
+        ),
+        ({"prior": [sa.Beta(1, 1)] * 3}, "prior has 3 beliefs; it must have one, or one for each of the 2 items"),
+        ({"prior": {"kind": "gamma"}}, f"prior: belief kind is 'gamma'; allowed: {', '.join(kinds.belief_kinds())}"),
+        ({"cost": [1, 0]}, "cost of item 2 is 0.0; it must be positive and finite"),
+        ({"cost": [2, 1], "budget": -1}, "budget is -1; it must be positive and finite"),
+        ({"cost": 2, "budget": "4"}, "budget is '4'; it must be positive and finite"),
+        ({"reward": [math.nan, 1]}, "reward of item 1 is nan; it must be finite"),
+        ({"batch": 4}, "batch is 4; it must be a whole number from 1 to 3, the labels that can be bought"),
+        ({"batch": 3, "cap": 1}, "batch is 3; it must be a whole number from 1 to 2, the labels that can be bought"),
+        ({"batch": True}, "batch is True; it must be a whole number from 1 to 3, the labels that can be bought"),
+        ({"quota": 3}, "quota is 3; it must be a list of (items, labels)"),
+        ({"quota": [([0], 1.5)]}, "quota 1: labels is 1.5; it must be a whole number, at least 0"),
+        (
+            {"quota": [([0], 1), (["sun"], 1)]},
+            "quota 2: 'sun' is not an item; it must be a name or a number from 0 to 1",
+        ),
+        (
+            {"quota": [([0], 3), ([1], 3)], "cap": [4, 2]},
+            "quota 2: 3 labels are asked of items that have 2 between them",
+        ),
+        (
+            {"quota": [([0], 1), ([1], 1)], "cost": [1.5, 2]},
+            "quota: meeting all of them costs at least 3.5, the budget is 3",
         ),
     ],
 )
@@ -169,6 +206,9 @@ def test_caps_never_exceed_the_budget_and_bound_the_labels():
     assert sa.Problem([0.5, 0.6], 7, cap=[9, 2]).cap.tolist() == [7, 2]
     assert [sa.Problem([0.5, 0.6], budget, cap=[3, 2]).labels for budget in (4, 5, 6)] == [4, 5, 5]
     assert sa.Problem([0.5] * 1000, 10**9).labels == 10**9
+    assert sa.Problem([0.5, 0.6], 7, cost=[2, 3]).cap.tolist() == [3, 2]
+    assert sa.Problem([0.5, 0.6], 7, cost=[2, 3], cap=[2, 9]).cap.tolist() == [2, 2]
+    assert sa.Problem([0.5, 0.6], 7, cost=[2, 3]).labels == 3
 
 
 def test_prior_value_is_the_weighted_payoff_of_the_prior_tails():
@@ -180,6 +220,9 @@ def test_prior_value_is_the_weighted_payoff_of_the_prior_tails():
 def test_payoff_scale_is_the_largest_payoff_of_an_item():
     for utility, largest in (("accuracy", 1), ("variance", 0.25), ({"name": "asymmetric", "gain": 3}, 3)):
         assert sa.Problem([0.5, 0.5], 3, weight=[2, 0.5], utility=utility).payoff_scale == 2 * largest
+    # Three wins of the second item pay six.
+    assert sa.Problem([0.5, 0.5], 3, weight=[2, 0.5], reward=[1, -2]).payoff_scale == 2 + 6
+    assert sa.Problem([0.5, 0.5], 3, utility=None, reward=[1, -2], cap=[3, 1]).payoff_scale == 3
 
 
 @pytest.mark.parametrize("field", ["budget", "threshold", "weight", "utility", "extra"])
@@ -188,7 +231,7 @@ def test_problem_is_frozen(field):
         setattr(sa.Problem([0.5], 3), field, 1)
 
 
-@pytest.mark.parametrize("field", ["threshold", "weight", "prior", "cap", "log_ratio"])
+@pytest.mark.parametrize("field", ["threshold", "weight", "prior", "cap", "log_ratio", "cost", "reward"])
 def test_arrays_are_read_only_copies(field):
     given_arrays = {
         "threshold": np.array([0.5, 0.5]),
@@ -196,6 +239,8 @@ def test_arrays_are_read_only_copies(field):
         "prior": np.array([[1.0, 1.0], [2.0, 2.0]]),
         "cap": np.array([1, 2]),
         "log_ratio": np.array([0.0, 0.0]),
+        "cost": np.array([1.0, 0.5]),
+        "reward": np.array([0.0, 1.0]),
     }
     problem = sa.Problem(budget=2, beta=1.0, **given_arrays)
     kept = getattr(problem, field)
@@ -343,17 +388,15 @@ def test_fault_in_a_file_is_named_with_its_line(tmp_path):
         (
             "budget = 3\nthresold = [0.5]\n",
             [
-                ", line 2: thresold is not a key; did you mean threshold? "
-                "(allowed: budget, threshold, c, beta, weight, prior, utility, cap, name)",
+                f", line 2: thresold is not a key; did you mean threshold? (allowed: {KEYS})",
                 ": give the thresholds once: either threshold, or c and beta",
             ],
         ),
         (
             "threshold = [0.5]\nzebra = 1\nbudgit = 2\n",
             [
-                ", line 2: zebra is not a key (allowed: budget, threshold, c, beta, weight, prior, utility, cap, name)",
-                ", line 3: budgit is not a key; did you mean budget? "
-                "(allowed: budget, threshold, c, beta, weight, prior, utility, cap, name)",
+                f", line 2: zebra is not a key (allowed: {KEYS})",
+                f", line 3: budgit is not a key; did you mean budget? (allowed: {KEYS})",
                 ": the key budget is missing",
             ],
         ),
@@ -411,6 +454,16 @@ def test_callable_utility_is_not_written_and_spoils_no_file(tmp_path):
         ({"utility": "linear"}, ["utility linear: every policy has the same value, because p is a martingale"]),
         ({"cap": [2, 1]}, ["budget 4: only 3 labels can be had under the caps"]),
         ({"cap": [4, 0]}, ["item 2: cap is 0, it can never be labelled"]),
+        ({"cost": [1, 5]}, ["item 2: cap is 0, it can never be labelled"]),
+        ({"cost": [1, 1.5], "cap": [2, 1]}, []),
+        ({"utility": None}, ["utility none and no reward: nothing is ever paid"]),
+        ({"utility": None, "reward": [0, 1]}, []),
+        ({"utility": "linear", "reward": 0.1}, []),
+        ({"threshold": [0.5, 0.999], "reward": [0, 1]}, []),
+        (
+            {"threshold": [0.5, 0.9], "cost": [1, 1.5]},
+            ["item 2: no sequence of 2 labels can change its decision; labels on it are wasted"],
+        ),
         (
             {"threshold": [0.5, 0.999], "name": ["sky", "sea"]},
             ["sea: no sequence of 4 labels can change its decision; labels on it are wasted"],
@@ -434,3 +487,27 @@ def test_item_is_called_dead_exactly_when_every_reachable_decision_is_the_same(c
         tail = problem.tables(i).tail[np.tril_indices(problem.cap[i] + 1)]
         same = len(set(problem.utility.decide(tail).tolist())) == 1
         assert (name in dead) == (same and problem.cap[i] > 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"cost": 2}, "cost"),
+        ({"quota": [([0], 1)]}, "quota"),
+        ({"batch": 2}, "batch"),
+        ({"cost": [1, 2], "batch": 2}, "cost"),
+    ],
+)
+def test_what_takes_plain_problems_only_says_what_is_not(fields, named):
+    problem = sa.Problem([0.5, 0.6], 4, **fields)
+    for work in (
+        lambda: sa.simulate(problem, "kg", seed=7),
+        lambda: sa.Session(problem, "kg", seed=7),
+        lambda: problem.require_plain("this"),
+    ):
+        with pytest.raises(ValueError, match=f"unit costs, no quota and single labels only, this one has a {named}; "):
+            work()
+
+
+def test_rewards_and_beliefs_of_any_kind_are_plain():
+    sa.Problem([0.5, 0.6], 4, reward=1, prior=sa.NoisyBeta(1, 1, 0.1), cap=3, utility=None).require_plain("this")

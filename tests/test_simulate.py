@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,11 +16,24 @@ import seqaudit as sa
 from seqaudit.bandits.board import replication_keys
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.bandits.simulate import PriorNature, final_values, simulate, spend
-from seqaudit.dp.evaluate import SupportsIndex, SupportsMasks
+from seqaudit.dp.choices import SupportsIndex, SupportsProbabilities
 
 POLICIES = list(registered_policies())
-VALUED = [name for name in POLICIES if isinstance(sa.make_policy(name), (SupportsIndex, SupportsMasks))]
+VALUED = [name for name in POLICIES if isinstance(sa.make_policy(name), (SupportsIndex, SupportsProbabilities))]
 PROBLEM = sa.Problem([0.55, 0.41, 0.8], 8, weight=[1.0, 2.0, 0.5], prior=[(1, 1), (2, 3), (0.5, 0.5)])
+BELIEFS = sa.Problem(
+    [0.55, 0.41, 0.6, 0.5],
+    7,
+    prior=[
+        sa.BetaMixture([3, 1], [9, 2], [1, 2]),
+        sa.NoisyBeta(2, 1, 0.2),
+        sa.LogitNormal(0.5, 1.0),
+        sa.Grid([0.3, 0.5, 0.9], [1, 2, 1]),
+    ],
+    reward=[0.1, 0.2, 0.0, -0.1],
+    cap=[7, 7, 4, 3],
+)
+BANDIT = sa.Problem.bandit([(1, 1), (2, 1)], horizon=8)
 CAPPED = sa.Problem([0.5, 0.6, 0.7, 0.3], 7, cap=[2, 0, 4, 3], utility="entropy")
 
 
@@ -40,7 +55,32 @@ class Record:
         return labels
 
 
-@pytest.mark.parametrize("problem", [PROBLEM, CAPPED], ids=["unequal", "capped"])
+@dataclass(frozen=True)
+class Endgame(sa.IndexPolicy):
+    """An index that looks at the budget left."""
+
+    name: ClassVar[str] = "endgame"
+    uses_remaining: ClassVar[bool] = True
+
+    def index(self, states):
+        return np.where(states.remaining > 4, -states.labels, states.labels + 0.1 * states.mean)
+
+
+def test_policy_that_looks_at_the_budget_left_is_simulated_as_it_is_valued():
+    """Four standard errors, false-alarm rate 6e-5; fixed seed."""
+    result = sa.simulate(PROBLEM, Endgame(), replications=1000, seed=3)
+    assert abs(result.mean - sa.evaluate(PROBLEM, Endgame()).value) < 4 * result.standard_error
+    # Round robin until four units are left, then one of the items most labelled.
+    assert sorted(sa.simulate(PROBLEM, Endgame(), replications=1, seed=3).labels.tolist()) == [1, 1, 6]
+    session = sa.Session(PROBLEM, Endgame(), seed=3)
+    for _ in range(8):
+        session.tell(session.ask(), 1)
+    assert sorted(session.counts.tolist()) == [1, 1, 6]
+
+
+@pytest.mark.parametrize(
+    "problem", [PROBLEM, CAPPED, BELIEFS, BANDIT], ids=["unequal", "capped", "beliefs and rewards", "bandit"]
+)
 @pytest.mark.parametrize("name", VALUED)
 def test_simulated_mean_agrees_with_the_exact_value(name, problem):
     """Four standard errors: false-alarm rate 6e-5 for each policy and problem; fixed seed."""
@@ -103,6 +143,18 @@ def test_rates_follow_the_prior():
     for i, (a, b) in enumerate(priors):
         assert stats.kstest(rate[:, i], stats.beta(a, b).cdf).pvalue > 1e-4
     assert np.abs(np.corrcoef(rate.T)[np.triu_indices(4, 1)]).max() < 4 / np.sqrt(3000)
+
+
+def test_chance_of_a_win_follows_beliefs_of_every_kind():
+    """Kolmogorov-Smirnov and four standard errors, false-alarm rates 1e-4 and 6e-5 for each item; fixed seed."""
+    seeds, keys = replication_keys(12, 3000)
+    rate = PriorNature.draw(BELIEFS, seeds, keys).rate
+    assert rate.shape == (3000, 4)
+    assert stats.kstest(rate[:, 1], lambda q: stats.beta(2, 1).cdf((q - 0.2) / 0.6)).pvalue > 1e-4
+    assert stats.kstest(rate[:, 2], lambda q: stats.norm(0.5, 1.0).cdf(np.log(q) - np.log1p(-q))).pvalue > 1e-4
+    assert set(rate[:, 3].tolist()) == {0.3, 0.5, 0.9}
+    for i, belief in enumerate(BELIEFS.prior):
+        assert abs(rate[:, i].mean() - belief.mean) < 4 * rate[:, i].std() / np.sqrt(3000)
 
 
 def test_labels_follow_the_rates():
@@ -174,6 +226,8 @@ def test_final_value_is_the_expected_payoff_under_the_final_beliefs():
     tails = [stats.beta(2, 3).sf(0.55), stats.beta(2, 3).sf(0.41), stats.beta(5.5, 0.5).sf(0.8)]
     expected = sum(v * max(p, 1 - p) for v, p in zip([1.0, 2.0, 0.5], tails, strict=True))
     assert final_values(PROBLEM, counts, wins) == pytest.approx([expected], rel=1e-12)
+    rewarded = sa.Problem([0.55, 0.41, 0.8], 8, reward=[1.0, -2.0, 0.5], utility=None)
+    assert final_values(rewarded, counts, wins) == pytest.approx([3.5], rel=1e-14)
 
 
 def test_standard_error_is_that_of_the_mean():

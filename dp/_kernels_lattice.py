@@ -1,0 +1,94 @@
+"""Compiled enumeration of label counts: plain arrays in, plain arrays out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def suffixes(cap, cost, limit, most, stop, out):
+    """Fill ``out`` with all count vectors within ``cap``, of at most ``most`` labels and cost ``limit``, in order.
+
+    The order is lexicographic. Returns how many there are, or ``stop`` where there are at least so many; an ``out``
+    of no rows asks for the number only.
+    """
+    size = cap.size
+    n = np.zeros(size, dtype=np.int64)
+    labels = 0
+    count = 0
+    while count < stop:
+        if out.shape[0] > 0:
+            out[count] = n
+        count += 1
+        i = size - 1
+        while i >= 0:
+            if labels < most and n[i] < cap[i]:
+                n[i] += 1
+                # Summed afresh, from the first item on: a running sum would drift.
+                spent = 0.0
+                for j in range(size):
+                    spent += cost[j] * n[j]
+                if spent <= limit:
+                    labels += 1
+                    break
+                n[i] -= 1
+            labels -= n[i]
+            n[i] = 0
+            i -= 1
+        if i < 0:
+            return count
+    return count
+
+
+@njit(cache=True, nogil=True)
+def find(rows, wanted):
+    """Position of a vector among lexicographically ordered rows, or -1."""
+    low = 0
+    high = rows.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        less = False
+        for j in range(wanted.size):
+            if rows[middle, j] != wanted[j]:
+                less = rows[middle, j] < wanted[j]
+                break
+        if less:
+            low = middle + 1
+        else:
+            high = middle
+    if low == rows.shape[0]:
+        return -1
+    for j in range(wanted.size):
+        if rows[low, j] != wanted[j]:
+            return -1
+    return low
+
+
+@njit(cache=True, nogil=True)
+def find_all(rows, wanted, out):
+    """``find`` for many vectors."""
+    for k in range(wanted.shape[0]):
+        out[k] = find(rows, wanted[k])
+
+
+@njit(cache=True, nogil=True)
+def raised(rows, out):
+    """Position of each row with one more in each place, -1 where there is none."""
+    for j in range(rows.shape[1]):
+        # Raised vectors are in the same order, so one walk along the rows meets them all.
+        at = 0
+        for r in range(rows.shape[0]):
+            out[r, j] = -1
+            while at < rows.shape[0]:
+                differs = 0
+                for k in range(rows.shape[1]):
+                    wanted = rows[r, k] + (1 if k == j else 0)
+                    if rows[at, k] != wanted:
+                        differs = -1 if rows[at, k] < wanted else 1
+                        break
+                if differs >= 0:
+                    if differs == 0:
+                        out[r, j] = at
+                    break
+                at += 1

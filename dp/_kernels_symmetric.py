@@ -1,0 +1,207 @@
+"""Compiled sweep over states of identical items up to their order: plain arrays in, plain arrays out.
+
+Multisets t_1 <= .. <= t_c of positions are numbered by rank(t) = sum_k C(t_k + k - 1, k).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from ._kernels_live import axis, place, wins_at
+
+_FAST = {"contract", "nnan", "nsz"}
+
+
+@njit(cache=True, nogil=True)
+def choose(n, k):
+    """Binomial coefficient."""
+    out = 1
+    for j in range(1, k + 1):
+        out = out * (n - k + j) // j
+    return out
+
+
+@njit(cache=True, nogil=True)
+def rank(elements, count):
+    """Number of a multiset, whose elements are put in order first."""
+    for k in range(1, count):
+        x = elements[k]
+        j = k - 1
+        while j >= 0 and elements[j] > x:
+            elements[j + 1] = elements[j]
+            j -= 1
+        elements[j + 1] = x
+    out = 0
+    for k in range(count):
+        out += choose(elements[k] + k, k + 1)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def advance(elements, count):
+    """Next multiset in the order of their numbers."""
+    k = 0
+    while k < count - 1 and elements[k] == elements[k + 1]:
+        k += 1
+    if count > 0:
+        elements[k] += 1
+        elements[:k] = 0
+
+
+@njit(cache=True, nogil=True)
+def stay(low, high, i, n, left, left_after, count, out):
+    """Number of each multiset of a group that is not labelled, among those of the next layer."""
+    first, spare, size = axis(low, high, i, n, left)
+    first_after, spare_after, size_after = axis(low, high, i, n, left_after)
+    elements = np.zeros(count + 1, dtype=np.int64)
+    moved = np.zeros(count + 1, dtype=np.int64)
+    for q in range(out.size):
+        for k in range(count):
+            moved[k] = place(first_after, spare_after, size_after, wins_at(first, spare, size, elements[k]))
+        out[q] = rank(moved, count)
+        advance(elements, count)
+
+
+@njit(cache=True, nogil=True)
+def join(low, high, i, n, left, left_after, count, out):
+    """Number of each multiset of a group with one more element, for every new element: shape (multisets, positions)."""
+    first, spare, size = axis(low, high, i, n, left)
+    first_after, spare_after, size_after = axis(low, high, i, n, left_after)
+    elements = np.zeros(count + 1, dtype=np.int64)
+    moved = np.zeros(count + 1, dtype=np.int64)
+    for q in range(out.shape[0]):
+        for new in range(out.shape[1]):
+            for k in range(count):
+                moved[k] = place(first_after, spare_after, size_after, wins_at(first, spare, size, elements[k]))
+            moved[count] = new
+            out[q, new] = rank(moved, count + 1)
+        advance(elements, count)
+
+
+@njit(cache=True, nogil=True)
+def leave(low, high, i, n, left, left_after, left_raised, count, multisets, out):
+    """What becomes of a group when one of its items is labelled, as one run of integers; returns its length.
+
+    For each position: wins there, position after a loss, position after a win, in the group with one label more. For
+    each multiset, and one more: where its entries begin. For each different element of each multiset: its position,
+    and the number of the multiset of the others.
+    """
+    first, spare, size = axis(low, high, i, n, left)
+    first_after, spare_after, size_after = axis(low, high, i, n, left_after)
+    first_raised, spare_raised, size_raised = axis(low, high, i, n + 1, left_raised)
+    for q in range(size):
+        w = wins_at(first, spare, size, q)
+        out[3 * q] = w
+        out[3 * q + 1] = place(first_raised, spare_raised, size_raised, w)
+        out[3 * q + 2] = place(first_raised, spare_raised, size_raised, w + 1)
+    begins = 3 * size
+    at = begins + multisets + 1
+    elements = np.zeros(count + 1, dtype=np.int64)
+    others = np.zeros(count + 1, dtype=np.int64)
+    for q in range(multisets):
+        out[begins + q] = at
+        for s in range(count):
+            if s > 0 and elements[s] == elements[s - 1]:
+                continue
+            size_others = 0
+            for k in range(count):
+                if k != s:
+                    w = wins_at(first, spare, size, elements[k])
+                    others[size_others] = place(first_after, spare_after, size_after, w)
+                    size_others += 1
+            out[at] = elements[s]
+            out[at + 1] = rank(others, size_others)
+            at += 2
+        advance(elements, count)
+    out[begins + multisets] = at
+    return at
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_symmetric(
+    first,
+    last,
+    composition,
+    size,
+    begin,
+    group,
+    action_begin,
+    item,
+    source,
+    leaving,
+    leave_at,
+    leave_step,
+    positions,
+    joining,
+    join_at,
+    join_step,
+    join_width,
+    stay_at,
+    stay_step,
+    flat,
+    mean,
+    gain,
+    after,
+    out,
+):
+    """U = max over groups and their different elements of gain + mu U(after a win) + (1 - mu) U(after a loss).
+
+    ``group[c]`` lists the leaders of a block's groups, then -1. Actions ``action_begin[c]`` up to
+    ``action_begin[c + 1]`` are the groups of block c that can be labelled: ``item`` is the leader, ``leaving`` and
+    ``joining`` the groups that an element leaves and joins, as places in the list (-1: the joined one is new), with
+    their tables in ``flat`` and their strides in the block that begins at ``source``. The other groups stay.
+    """
+    groups = group.shape[1]
+    most = 1
+    for c in range(first, last):
+        most = max(most, action_begin[c + 1] - action_begin[c])
+    q = np.zeros(groups, dtype=np.int64)
+    place_of = np.zeros((groups + 1, most), dtype=np.int64)
+    for c in range(first, last):
+        used = 0
+        while used < groups and group[c, used] >= 0:
+            used += 1
+        a0 = action_begin[c]
+        actions = action_begin[c + 1] - a0
+        if actions == 0:
+            out[begin[c] : begin[c + 1]] = 0.0
+            continue
+        q[:] = 0
+        changed = 0
+        for a in range(actions):
+            place_of[0, a] = source[a0 + a]
+        for k in range(begin[c], begin[c + 1]):
+            for j in range(changed, used):
+                for a in range(actions):
+                    step = stay_step[a0 + a, j]
+                    moved = flat[stay_at[a0 + a, j] + q[j]] * step if step > 0 else 0
+                    place_of[j + 1, a] = place_of[j, a] + moved
+            best = -np.inf
+            for a in range(actions):
+                x = a0 + a
+                i = item[x]
+                n = composition[c, i]
+                at = place_of[used, a]
+                row = join_at[x]
+                if joining[x] >= 0:
+                    row += q[joining[x]] * join_width[x]
+                table = leave_at[x]
+                begins = table + 3 * positions[x] + q[leaving[x]]
+                for e in range(table + flat[begins], table + flat[begins + 1], 2):
+                    t = table + 3 * flat[e]
+                    rest = at + flat[e + 1] * leave_step[x]
+                    w = flat[t]
+                    down = after[rest + flat[row + flat[t + 1]] * join_step[x]]
+                    up = after[rest + flat[row + flat[t + 2]] * join_step[x]]
+                    value = down + mean[i, n, w] * (up - down) + gain[i, n, w]
+                    if value > best:
+                        best = value
+            out[k] = best
+            changed = used - 1
+            while changed >= 0:
+                q[changed] += 1
+                if q[changed] < size[c, group[c, changed]]:
+                    break
+                q[changed] = 0
+                changed -= 1

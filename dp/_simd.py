@@ -1,0 +1,177 @@
+"""Rows of the lattice as explicit vector instructions.
+
+Rows and runs are often only some values long. Compiled from a loop, most of their time goes into what comes before and
+after the vectorised part: checks that arrays do not overlap, and the values left over. With masked vectors there is
+neither; LLVM lowers them to what the processor has. Values are read before any is written to the same place, and rows
+are written from their beginning, so that a row may take the place of a successor.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_VECTOR_BYTES = 64
+
+
+@intrinsic
+def raise_run(typingctx, out, at, after, down, up, m, g, low, high, p, h, length, fresh):
+    """Raise a run of ``out`` to the values of labelling two items whose chances are constant along it.
+
+    For k below ``length``, to x + m (after[up + k] - x) + g with x = after[down + k], and to y + p (after[high + k] -
+    y) + h with y = after[low + k], where these are larger; where ``fresh``, whatever was there before.
+    """
+    arguments = (out, at, after, down, up, m, g, low, high, p, h, length, fresh)
+
+    def emit(context, builder, signature, given):
+        row = _Row(context, builder, signature, given)
+        chances = [row.splat(row.number(position)) for position in (5, 6, 9, 10)]
+
+        def values():
+            first = row.value(row.read(2, row.whole(3)), row.read(2, row.whole(4)), *chances[:2])
+            return first, row.value(row.read(2, row.whole(7)), row.read(2, row.whole(8)), *chances[2:])
+
+        return row.write(length=row.whole(11), fresh=row.whole(12), values=values)
+
+    return types.void(*arguments), emit
+
+
+@intrinsic
+def raise_row(typingctx, out, at, after, down, up, m, g, row, shift, size, odds, lift, length, fresh):
+    """Raise a row of ``out`` to the values of labelling two items; the second one's wins run along it.
+
+    For k below ``length``, to x + m (after[up + k] - x) + g with x = after[down + k], and, with P(q) the value of
+    ``after`` at row + min(max(q, 0), size - 1), to y + odds[k] (P(shift + k + 1) - y) + lift[k] with y = P(shift + k),
+    where these are larger; where ``fresh``, whatever was there before.
+    """
+    arguments = (out, at, after, down, up, m, g, row, shift, size, odds, lift, length, fresh)
+
+    def emit(context, builder, signature, given):
+        row = _Row(context, builder, signature, given)
+        values = _two_of_row(row, builder)
+        return row.write(length=row.whole(12), fresh=row.whole(13), values=values)
+
+    return types.void(*arguments), emit
+
+
+@intrinsic
+def row_of_three(typingctx, out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h):
+    """``raise_row`` afresh, with a third item whose chance p is constant along the row, at ``low`` and ``high``."""
+    arguments = (out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h)
+
+    def emit(context, builder, signature, given):
+        row = _Row(context, builder, signature, given)
+        two = _two_of_row(row, builder)
+        chances = [row.splat(row.number(position)) for position in (15, 16)]
+
+        def values():
+            third = row.value(row.read(2, row.whole(13)), row.read(2, row.whole(14)), *chances)
+            return row.larger(*two()), third
+
+        return row.write(length=row.whole(12), fresh=row.integer(1), values=values)
+
+    return types.void(*arguments), emit
+
+
+def _two_of_row(row, builder):
+    """Values of the two items of ``raise_row``."""
+    begin, offset, size = (row.whole(position) for position in (7, 8, 9))
+    final = builder.sub(size, row.integer(1))
+    # Beyond the ends of the row that item's successors are the row's first or last.
+    ends = [row.splat(row.single(2, builder.add(begin, q))) for q in (row.integer(0), final)]
+    chances = [row.splat(row.number(position)) for position in (5, 6)]
+
+    def successor(offset):
+        place = row.lanes_from(offset)
+        low = builder.icmp_signed("<", place, row.splat(row.integer(0)))
+        there = builder.and_(builder.icmp_signed("<", place, row.splat(size)), builder.not_(low))
+        return row.read(2, builder.add(begin, offset), there, builder.select(low, *ends))
+
+    def values():
+        first = row.value(row.read(2, row.whole(3)), row.read(2, row.whole(4)), *chances)
+        lost, won = successor(offset), successor(builder.add(offset, row.integer(1)))
+        return first, row.value(lost, won, row.read(10, row.integer(0)), row.read(11, row.integer(0)))
+
+    return values
+
+
+class _Row:
+    """Instructions on one vector's worth of a row at a time. Argument 0 is the array written, argument 1 the place."""
+
+    def __init__(self, context, builder, signature, given):
+        self.context, self.builder, self.signature, self.given = context, builder, signature, given
+        kind = signature.args[0].dtype
+        self.width = _VECTOR_BYTES // (kind.bitwidth // 8)
+        self.kind, self.scalar = kind, context.get_value_type(kind)
+        self.index, self.flat = ir.IntType(64), ir.IntType(32)
+        self.vector, self.integers, self.bits = (
+            ir.VectorType(x, self.width) for x in (self.scalar, self.index, ir.IntType(1))
+        )
+        self.pointer = self.vector.as_pointer()
+        name = f"v{self.width}f{kind.bitwidth}"
+        arguments = [self.pointer, self.flat, self.bits]
+        self._load, self._store = (
+            cgutils.get_or_insert_function(builder.module, function, f"llvm.masked.{what}.{name}.p0{name}")
+            for what, function in (
+                ("load", ir.FunctionType(self.vector, [*arguments, self.vector])),
+                ("store", ir.FunctionType(ir.VoidType(), [self.vector, *arguments])),
+            )
+        )
+        self._align = ir.Constant(self.flat, kind.bitwidth // 8)
+        self.k = self.inside = None
+
+    def integer(self, value):
+        return ir.Constant(self.index, value)
+
+    def whole(self, position):
+        return self.context.cast(self.builder, self.given[position], self.signature.args[position], types.int64)
+
+    def number(self, position):
+        return self.context.cast(self.builder, self.given[position], self.signature.args[position], self.kind)
+
+    def _data(self, position):
+        made = self.context.make_array(self.signature.args[position])
+        return made(self.context, self.builder, self.given[position]).data
+
+    def single(self, position, place):
+        return self.builder.load(self.builder.gep(self._data(position), [place]))
+
+    def splat(self, value):
+        kind = ir.VectorType(value.type, self.width)
+        one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(self.flat, 0))
+        zeros = ir.Constant(ir.VectorType(self.flat, self.width), [0] * self.width)
+        return self.builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), zeros)
+
+    def lanes_from(self, offset):
+        lanes = ir.Constant(self.integers, list(range(self.width)))
+        return self.builder.add(self.splat(self.builder.add(offset, self.k)), lanes)
+
+    def _where(self, position, offset):
+        place = self.builder.add(offset, self.k)
+        return self.builder.bitcast(self.builder.gep(self._data(position), [place]), self.pointer)
+
+    def read(self, position, offset, mask=None, otherwise=None):
+        mask = self.inside if mask is None else self.builder.and_(mask, self.inside)
+        otherwise = ir.Constant(self.vector, [0.0] * self.width) if otherwise is None else otherwise
+        return self.builder.call(self._load, [self._where(position, offset), self._align, mask, otherwise])
+
+    def value(self, low, high, chance, rise):
+        change = self.builder.fmul(chance, self.builder.fsub(high, low, flags=["contract"]), flags=["contract"])
+        return self.builder.fadd(self.builder.fadd(low, change, flags=["contract"]), rise, flags=["contract"])
+
+    def larger(self, x, y):
+        return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
+
+    def write(self, length, fresh, values):
+        builder = self.builder
+        stale = self.splat(builder.icmp_signed("==", fresh, self.integer(0)))
+        lowest = ir.Constant(self.vector, [float("-inf")] * self.width)
+        with cgutils.for_range_slice(builder, self.integer(0), length, self.integer(self.width)) as (k, _):
+            self.k = k
+            self.inside = builder.icmp_signed("<", self.lanes_from(self.integer(0)), self.splat(length))
+            best = self.larger(*values())
+            best = self.larger(best, self.read(0, self.whole(1), stale, lowest))
+            builder.call(self._store, [best, self._where(0, self.whole(1)), self._align, self.inside])
+        return self.context.get_dummy_value()

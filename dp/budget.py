@@ -1,0 +1,102 @@
+"""What a budget buys: affordability, the most labels it can buy, and whether quotas can be met.
+
+Labels n are affordable when sum_i kappa_i n_i <= K. Costs are real numbers, and ten labels at .1 must be affordable
+with a budget of 1, so sums up to K (1 + 1e-9) count as affordable.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Quota", "most_labels", "unmet_quota", "with_slack"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Quota = tuple[tuple[tuple[int, ...], int], ...]
+
+_SLACK = 1e-9
+
+
+def with_slack(budget: float) -> float:
+    """Largest sum of costs that counts as affordable."""
+    return budget * (1.0 + _SLACK)
+
+
+def most_labels(cost: Floats, cap: Ints, budget: float, quota: Quota = ()) -> int:
+    """Largest number of labels that can be bought: the cheapest first, but for those that quotas ask for."""
+    if np.all(cost == 1.0):
+        return min(int(budget), int(cap.sum()))
+    counts = (
+        _cheapest(quota, cost, cap) if _disjoint(quota) else _programme(-np.ones(len(cost)), quota, cap, cost, budget)
+    )
+    if counts is None:
+        return 0
+    rest = with_slack(budget) - float(counts @ cost)
+    for i in np.argsort(cost, kind="stable"):
+        taken = min(int(cap[i] - counts[i]), int(rest // cost[i]))
+        rest -= taken * cost[i]
+        counts[i] += taken
+        if counts[i] < cap[i]:
+            break
+    return int(counts.sum())
+
+
+def unmet_quota(quota: Quota, cost: Floats, cap: Ints, budget: float) -> list[str]:
+    """Why the quotas cannot be met, as sentences; an empty list means that they can."""
+    faults = [
+        f"quota {k}: {labels} labels are asked of items that have {int(cap[list(items)].sum())} between them"
+        for k, (items, labels) in enumerate(quota, start=1)
+        if labels > int(cap[list(items)].sum())
+    ]
+    if not faults and quota:
+        least = _least_cost(quota, cost, cap)
+        if least > with_slack(budget):
+            faults.append(f"quota: meeting all of them costs at least {least:g}, the budget is {budget:g}")
+    return faults
+
+
+def _least_cost(quota: Quota, cost: Floats, cap: Ints) -> float:
+    """Cheapest way to meet all quotas."""
+    counts = _cheapest(quota, cost, cap) if _disjoint(quota) else _programme(cost / cost.max(), quota, cap)
+    return float("inf") if counts is None else float(counts @ cost)
+
+
+def _disjoint(quota: Quota) -> bool:
+    chosen = [i for items, _ in quota for i in items]
+    return len(set(chosen)) == len(chosen)
+
+
+def _cheapest(quota: Quota, cost: Floats, cap: Ints) -> Ints:
+    """Labels that meet quotas of disjoint slices, the cheapest of each slice first."""
+    counts = np.zeros(len(cost), dtype=np.int64)
+    for items, labels in quota:
+        rest = labels
+        for i in sorted(items, key=lambda i: float(cost[i])):
+            counts[i] = min(rest, int(cap[i]))
+            rest -= int(counts[i])
+    return counts
+
+
+def _programme(
+    objective: Floats, quota: Quota, cap: Ints, cost: Floats | None = None, budget: float = np.inf
+) -> Ints | None:
+    """Labels of least ``objective`` that meet all quotas within caps and budget; None where there are none."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import coo_array
+
+    chosen = [i for items, _ in quota for i in items]
+    rows = np.repeat(np.arange(len(quota)), [len(items) for items, _ in quota])
+    matrix = coo_array((np.ones(len(chosen)), (rows, chosen)), shape=(len(quota), len(cap))).tocsr()
+    constraints = [LinearConstraint(matrix, lb=np.array([labels for _, labels in quota], dtype=np.float64))]
+    if cost is not None:
+        constraints.append(LinearConstraint(cost[None, :] / budget, ub=1.0))
+    # scipy.optimize.milp is HiGHS.
+    answer = milp(
+        objective,
+        constraints=constraints,
+        integrality=np.ones(len(cap), dtype=np.int64),
+        bounds=Bounds(0, cap.astype(float)),
+        options={"mip_rel_gap": 0.0},
+    )
+    return np.rint(answer.x).astype(np.int64) if answer.success else None

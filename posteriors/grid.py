@@ -1,0 +1,127 @@
+"""Beliefs on finitely many rates: simple hypotheses, or any prior to the accuracy of a histogram.
+
+With rates alpha_k and weights u_k, the weights after w wins and l losses are proportional to u_k alpha_k^w
+(1 - alpha_k)^l, and everything is a finite sum:
+
+    mean = sum_k W_k alpha_k,    tail = sum of W_k over alpha_k > t,
+    jump = p (1 - p) (m1 - m0) / (mean (1 - mean)),
+
+with p the tail and m1, m0 the means given that alpha is above t and that it is not. A rate equal to the threshold is
+not above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _kernels
+from .belief import Belief, BeliefTables, Size, checked_states, count, numbers, same_length, shares
+
+__all__ = ["Grid"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Grid(Belief):
+    """Belief that alpha is one of finitely many rates.
+
+    Rates of 0 and 1 are allowed. Where every rate of positive weight is one of them, some sequences of labels have
+    probability zero. Nothing follows from what cannot happen; by convention ``at`` and ``tables`` then give mean 1/2,
+    the tail without any label, and jump 0, and ``after`` refuses. The jump is 0 wherever one of the two next labels
+    has probability zero.
+
+    Parameters
+    ----------
+    points : sequence of float
+        Rates from 0 to 1, strictly increasing.
+    weights : sequence of float
+        Their probabilities: at least 0 and not all 0; they are divided by their sum.
+
+    Examples
+    --------
+    An item that nearly everybody agrees on, or one that divides the raters:
+
+    >>> prior = Grid(points=[0.5, 0.95], weights=[1, 1])
+    >>> prior.mean
+    0.725
+    >>> np.round(prior.after(wins=4, losses=0).weights, 3)
+    array([0.071, 0.929])
+    """
+
+    points: tuple[float, ...]
+    weights: tuple[float, ...]
+    kind: ClassVar[str] = "grid"
+
+    def __post_init__(self) -> None:
+        points, weights = numbers("points", self.points), numbers("weights", self.weights)
+        same_length(points=points, weights=weights)
+        for k, x in enumerate(points):
+            if not 0 <= x <= 1:
+                raise ValueError(f"points[{k}] is {x}; it must be at least 0 and at most 1")
+            if k and x <= points[k - 1]:
+                raise ValueError(f"points[{k}] is {x} after {points[k - 1]}; the points must be strictly increasing")
+        for k, x in enumerate(weights):
+            if x < 0:
+                raise ValueError(f"weights[{k}] is {x}; it must be at least 0")
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "weights", shares("weights", weights))
+
+    def _log_weights(self) -> Floats:
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.weights))
+
+    def after(self, wins: int, losses: int) -> Grid:
+        """Belief on the same points after some labels.
+
+        Raises
+        ------
+        ValueError
+            For labels of probability zero.
+
+        Examples
+        --------
+        >>> np.round(Grid([0.2, 0.8], [0.5, 0.5]).after(wins=1, losses=0).weights, 12)
+        array([0.2, 0.8])
+        """
+        won, lost = count("wins", wins), count("losses", losses)
+        if won == lost == 0:
+            return self
+        fits = [_kernels.log_likelihood(won + lost, won, point, 1.0 - point) for point in self.points]
+        logs = self._log_weights() + fits
+        if logs.max() == -np.inf:
+            raise ValueError(f"{won} wins and {lost} losses have probability zero under {self!r}")
+        weights = np.exp(logs - logs.max())
+        return Grid(self.points, tuple(float(x) for x in weights))
+
+    def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
+        """Mean, tail and jump after some labels, elementwise, by finite sums; see ``Belief.at``.
+
+        Examples
+        --------
+        >>> Grid([0.2, 0.5, 0.8], [1, 1, 1]).at(1, [0, 1], 0.5).tail.round(4)
+        array([0.1333, 0.5333])
+        """
+        shape, n, w, t = checked_states(labels, wins, threshold)
+        parts = np.empty((3, n.size))
+        log_weights = self._log_weights()
+        _kernels.grid(np.array(self.points), log_weights, n, w, t, np.empty_like(log_weights), *parts)
+        return BeliefTables(*(part.reshape(shape) for part in parts))
+
+    def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
+        """True rates, drawn independently.
+
+        Examples
+        --------
+        >>> Grid([0.2, 0.8], [0.5, 0.5]).draw(np.random.default_rng(7), 3)
+        array([0.8, 0.8, 0.8])
+        """
+        return np.asarray(rng.choice(np.array(self.points), size=size, p=self.weights))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Kind and parameters, as written to TOML."""
+        return {"kind": self.kind, "points": list(self.points), "weights": list(self.weights)}
