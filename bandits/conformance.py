@@ -336,7 +336,12 @@ def _scores(policy: Policy, problem: Problem, seed: int) -> None:
 def _scores_index(policy: Any, problem: Problem, seed: int) -> None:
     counts, wins = _reachable(problem, seed)
     scores = np.asarray(policy.scores(problem, counts.copy(), wins.copy()), dtype=np.float64)
-    index = _index_at(policy, _at(problem, np.arange(problem.size), counts, wins))
+    # An index that looks at the budget left sees what is left in each state.
+    left = np.broadcast_to((problem.budget - counts @ problem.cost)[:, None], counts.shape)
+    states = _at(problem, np.arange(problem.size), counts, wins)
+    if getattr(policy, "uses_remaining", False):
+        states = replace(states, remaining=left)
+    index = _index_at(policy, states)
     for r, i in np.argwhere(_differ(policy, problem, scores, index)):
         found = f"score is {scores[r, i]:.9g} and index is {index[r, i]:.9g}"
         raise _Broken(f"{_say(problem, i, counts[r, i], wins[r, i])}: {found}; expected them to be equal")

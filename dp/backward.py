@@ -36,7 +36,7 @@ from .lattice import Lattice, Layer, ProblemTooLarge, available_memory, require_
 from .live import LiveLattice, Ranges, sweep_live
 from .problem import Problem
 from .sweep import Progress, Tables, cores, sweep, sweep_two, tables_of
-from .symmetric import SymmetricLattice, sweep_symmetric
+from .symmetric import SymmetricLattice, require_listable, sweep_symmetric
 
 __all__ = ["Solution", "load_policy", "require_policy", "solve"]
 
@@ -277,6 +277,7 @@ def solve(
             needed, states = plan.bytes_needed(number.itemsize), plan.states
             require_memory(needed, states)
             actions = room_for(plan) if keep_policy else None
+            needed += policy_bytes(plan) if keep_policy else 0
             advantage, first_choice = sweep_live(
                 plan, tables, number, threads, progress, None if actions is None else layers_of(actions, plan), scale
             )
@@ -330,6 +331,13 @@ def _plan(
         too_large = error
         if not likely:
             raise
+    if likely:
+        try:
+            require_listable(problem, lattice)
+        except ProblemTooLarge:
+            if too_large is not None:
+                raise
+            likely = False
     tables = tables_of(problem)
     ranges = Ranges.of(tables, scale) if "dead" in wanted else Ranges.whole(problem.size, tables.mean.shape[1])
     best: tuple[str, LiveLattice | SymmetricLattice | None] = ("dense", None)
@@ -340,12 +348,20 @@ def _plan(
         if keep_policy or "dead" in wanted:
             live = LiveLattice(lattice, ranges)
             live_cost = _LIVE_START + _LIVE_COST * live.states
-            if keep_policy or live_cost < cost:
+            if keep_policy or (live_cost < cost and live.bytes_needed(number.itemsize) <= available_memory()):
                 best, cost = ("live", live), live_cost
     if likely:
-        symmetric = SymmetricLattice.of(problem, lattice, ranges)
-        if _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions < cost:
-            best = ("symmetric", symmetric)
+        try:
+            symmetric = SymmetricLattice.of(problem, lattice, ranges)
+        except ProblemTooLarge:
+            if too_large is not None:
+                raise
+        else:
+            symmetric_cost = _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions
+            if symmetric_cost < cost and symmetric.bytes_needed(number.itemsize) <= available_memory():
+                best = ("symmetric", symmetric)
+            elif too_large is not None:
+                require_memory(symmetric.bytes_needed(number.itemsize), symmetric.states)
     return best[0], tables, best[1]
 
 

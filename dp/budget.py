@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Quota", "most_labels", "unmet_quota", "with_slack"]
+__all__ = ["Quota", "least_cost", "most_labels", "unmet_quota", "with_slack"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,13 +50,13 @@ def unmet_quota(quota: Quota, cost: Floats, cap: Ints, budget: float) -> list[st
         if labels > int(cap[list(items)].sum())
     ]
     if not faults and quota:
-        least = _least_cost(quota, cost, cap)
+        least = least_cost(quota, cost, cap)
         if least > with_slack(budget):
             faults.append(f"quota: meeting all of them costs at least {least:g}, the budget is {budget:g}")
     return faults
 
 
-def _least_cost(quota: Quota, cost: Floats, cap: Ints) -> float:
+def least_cost(quota: Quota, cost: Floats, cap: Ints) -> float:
     """Cheapest way to meet all quotas."""
     counts = _cheapest(quota, cost, cap) if _disjoint(quota) else _programme(cost / cost.max(), quota, cap)
     return float("inf") if counts is None else float(counts @ cost)

@@ -47,7 +47,7 @@ def operating_characteristics(
     policy : index policy or randomised policy
         As for ``evaluate``.
     alpha : array_like, shape (A, N) or (A,)
-        True rates, from 0 to 1: of every item, or one for all.
+        True rates, from 0 to 1: of every item, or one for all. Under a noisy channel labels are turned over on the way.
     threads, progress
         As for ``solve``.
 
@@ -91,6 +91,8 @@ def operating_characteristics(
     widest = max(x + y for x, y in zip(lattice.layer_states, [*lattice.layer_states[1:], 0], strict=True))
     require_memory(8.0 * widest * (grid + items) + lattice.bytes_needed(), lattice.states)
     choices = choices_of(problem, policy)
+    # A noisy channel may lie between a rate and the label.
+    chances = np.column_stack([problem.belief(i).label_chance(rate[:, i]) for i in range(items)])
     width = int(problem.cap.max()) + 1
     # Probability of (labels, wins) of each item at the end, and of the number of wins of all.
     joint = np.zeros((grid, items, width, width))
@@ -117,7 +119,7 @@ def operating_characteristics(
             choices.chances(layer, 0, len(layer.slot), begin, chance)
             then = np.zeros((grid, following.states))
             spread = partial(_spread, layer.composition, after, begin, chance, following_begin)
-            run(pool, [partial(spread, rate[a], now[a], then[a]) for a in range(grid)])
+            run(pool, [partial(spread, chances[a], now[a], then[a]) for a in range(grid)])
             now, layer, begin = then, following, following_begin
     if progress:
         progress(lattice.states, lattice.states)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _kernels_lattice as _kernels
-from .budget import Quota, with_slack
+from .budget import Quota, least_cost, with_slack
 from .problem import Problem
 
 __all__ = ["Lattice", "Layer", "ProblemTooLarge", "available_memory", "require_memory"]
@@ -263,13 +263,13 @@ class Lattice:
         # Suffixes and their successors, and per layer the compositions, slots, successors, sources and sizes.
         index = 8 * suffixes * (2 * (items - 1) + 4) + 8 * (5 * items + 4) * max(self.layer_blocks)
         if self.quota:
-            index += suffixes * (self.depth + 1)
+            index += suffixes * (self.depth + 1 + 8 * items)
         return values + index + self.table_bytes()
 
     def table_bytes(self) -> int:
-        """Memory of the items' tables, of their making, and of Python's own small objects."""
+        """Memory of the items' tables, those of an index included, of their making, and of Python's own objects."""
         items, width = len(self.cap), int(self.cap.max()) + 1
-        return BYTES * width * width * (7 * items + 4) + 8 * items * items + 2000 * items + 200_000
+        return BYTES * width * width * (13 * items + 4) + 8 * items * items + 2000 * items + 200_000
 
     @cached_property
     def widest_slice(self) -> int:
@@ -278,6 +278,12 @@ class Lattice:
             return 0
         first = np.searchsorted(self.suffix[:, 0], np.arange(int(self.cap[1]) + 2))
         return int(np.diff(self.base[first]).max())
+
+    def _unit_part(self) -> Lattice:
+        """A lattice without costs and quotas that this one holds: labels at the highest price, quotas paid apart."""
+        reserved = least_cost(self.quota, self.cost, self.cap) if self.quota else 0.0
+        labels = int(max(self.limit - reserved, 0.0) // self.cost.max())
+        return Lattice(self.cap, min(labels, self.depth, int(self.cap.sum())))
 
     def require(self, itemsize: int = BYTES) -> None:
         """Raise ``ProblemTooLarge`` unless a sweep fits in memory; nothing is allocated."""
@@ -294,7 +300,10 @@ class Lattice:
         usable = self.cap[self.cap > 0]
         width = int(self.cap.max()) + 1
         require_memory(max(BYTES * 2 * items * width**2, 16 * items * len(usable)), width)
-        if not self.plain or not len(usable):
+        if not len(usable):
+            return
+        if not self.plain:
+            self._unit_part().require_countable()
             return
         for count in (2, 4, 8, 16, 32):
             part = Lattice(usable[:count], min(self.depth, int(usable[:count].sum()), 1000))

@@ -34,7 +34,7 @@ from .live import Ranges, labels_left
 from .problem import Problem
 from .sweep import Progress, Tables, cores, pieces, run
 
-__all__ = ["SymmetricLattice", "sweep_symmetric"]
+__all__ = ["SymmetricLattice", "require_listable", "sweep_symmetric"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -64,6 +64,20 @@ class SymmetricLayer:
     def states(self) -> int:
         """States in this layer."""
         return int(self.begin[-1])
+
+
+def require_listable(problem: Problem, lattice: Lattice) -> None:
+    """Raise ``ProblemTooLarge`` where listing the compositions of the largest class alone takes too much memory."""
+    _, first, count = np.unique(classes(problem), return_index=True, return_counts=True)
+    largest = int(np.argmax(count))
+    labels = min(lattice.depth, int(lattice.cap[first[largest]]), 2000)
+    # Partitions of the labels into at most so many parts; fewer parts make fewer of them.
+    ways = np.zeros(labels + 1)
+    ways[0] = 1.0
+    for part in range(1, min(int(count[largest]), 50) + 1):
+        for m in range(part, labels + 1):
+            ways[m] += ways[m - part]
+    require_memory(6.0 * BYTES * problem.size * float(ways[-1]), float(ways[-1]))
 
 
 class SymmetricLattice:
@@ -106,13 +120,17 @@ class SymmetricLattice:
             grown = [np.empty((0, items), dtype=np.int64)]
             leader = self._leaders(found[-1])
             require_memory(3.0 * BYTES * items * int(leader.sum()), len(found[-1]))
-            for i in range(items):
+            for i in np.flatnonzero(leader.any(axis=0)):
                 some = found[-1][leader[:, i] & (found[-1][:, i] < self.cap[i])].copy()
                 some[:, i] += 1
                 grown.append(some[some @ self.cost <= self.limit])
-            found.append(np.unique(np.concatenate(grown), axis=0))
+            found.append(_unique_rows(np.concatenate(grown)))
             taken += found[-1].nbytes
             require_memory(6.0 * taken, len(found[-1]))
+            if not self.quota:
+                axis = self._group_axes(found[-1], self.depth - len(found) + 1)[-1]
+                states = float(np.prod(axis.astype(float), axis=1).sum())
+                require_memory(BYTES * states, states)
         kept: list[Ints] = []
         following = np.empty((0, items), dtype=np.int64)
         for composition in reversed(found):
@@ -137,16 +155,17 @@ class SymmetricLattice:
     def _after(self, composition: Ints, following: Ints) -> Ints:
         out = np.full(composition.shape, -1, dtype=np.int64)
         leader = self._leaders(composition)
-        for i in range(composition.shape[1]):
+        for i in np.flatnonzero(leader.any(axis=0)):
             rows = np.flatnonzero(leader[:, i])
             grown = composition[rows].copy()
             grown[:, i] += 1
             out[rows, i] = _find_rows(following, grown)
         return out
 
-    def _layer(self, m: int, composition: Ints, following: Ints) -> SymmetricLayer:
+    def _group_axes(self, composition: Ints, most: int) -> tuple[NDArray[np.bool_], Ints, Ints, Ints]:
+        """Leaders of groups, labels left, members of the groups they lead, and the multisets of these."""
         leader = self._leaders(composition)
-        left = labels_left(composition, self.cap, self.cost, self.limit, self.depth - m)
+        left = labels_left(composition, self.cap, self.cost, self.limit, most)
         last = np.ones_like(leader)
         last[:, :-1] = leader[:, 1:]
         places = np.arange(composition.shape[1])
@@ -154,6 +173,10 @@ class SymmetricLattice:
         count = np.where(leader, end - places + 1, 0)
         size = self.ranges.sizes(places, composition, left)
         axis = np.where(leader, _multisets(size, count), 1)
+        return leader, left, count, axis
+
+    def _layer(self, m: int, composition: Ints, following: Ints) -> SymmetricLayer:
+        leader, left, count, axis = self._group_axes(composition, self.depth - m)
         begin = np.zeros(len(composition) + 1, dtype=np.int64)
         require_memory(BYTES * float(np.prod(axis.astype(float), axis=1).sum()), len(composition))
         np.cumsum(np.prod(axis, axis=1), out=begin[1:])
@@ -226,11 +249,31 @@ def _find_rows(rows: Ints, wanted: Ints) -> Ints:
 
 def _multisets(size: Ints, count: Ints) -> Ints:
     """Numbers of multisets: C(size + count - 1, count), elementwise; huge ones are cut off, and do not fit anyway."""
+    all_, fewer = size + count - 1, np.minimum(count, size - 1)
     out = np.ones(size.shape)
-    for k in range(1, int(count.max()) + 1):
-        # Each product of a row of Pascal's triangle is divisible by k.
-        out = np.where(count >= k, out * (size + k - 1) / k, out)
+    for k in range(1, int(fewer.max()) + 1):
+        # C(all, k) from C(all, k - 1): the product is divisible by k.
+        out = np.where(fewer >= k, out * (all_ - k + 1) / k, out)
     return np.rint(np.minimum(out, 2.0**62)).astype(np.int64)
+
+
+def _unique_rows(rows: Ints) -> Ints:
+    """Different rows of whole numbers, not negative, in lexicographic order."""
+    words = [np.zeros(len(rows), dtype=np.int64)]
+    used = 0
+    for column, most in zip(rows.T, rows.max(axis=0).tolist(), strict=True):
+        bits = int(most).bit_length()
+        if used + bits > 62:
+            words.append(np.zeros(len(rows), dtype=np.int64))
+            used = 0
+        words[-1] = (words[-1] << bits) | column
+        used += bits
+    order = np.lexsort(words[::-1])
+    new = np.zeros(len(rows), dtype=bool)
+    new[0] = True
+    for word in words:
+        new[1:] |= np.diff(word[order]) != 0
+    return rows[order[new]]
 
 
 class _Moves:

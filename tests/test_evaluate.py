@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from recursion import UTILITIES, Case, Item, Recursion, cases, problem_of, whole
 import seqaudit as sa
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp import _kernels as dp_kernels
+from seqaudit.dp import _kernels_lattice, _kernels_live, _kernels_symmetric
 from seqaudit.dp.states import ItemStates
 from seqaudit.posteriors import _kernels as posterior_kernels
 from seqaudit.posteriors import tails
@@ -184,16 +186,30 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         tails.follow_labels(1, 1, 0.5, labels)
     problem = sa.Problem([0.5, 0.7, 0.6], 4, cap=[4, 3, 1])
     tails.jump(problem.prior[:, 0], problem.prior[:, 1], problem.threshold)
-    for utility in ("accuracy", UTILITIES["callable"].spec):
-        problem = sa.Problem([0.5, 0.7, 0.6], 4, cap=[4, 3, 1], utility=utility)
+    family = {"cost": [1, 0.5, 1], "quota": [([0, 1], 1)], "reward": 0.1, "prior": sa.NoisyBeta(1, 1, 0.1)}
+    for fields in ({}, {"utility": UTILITIES["callable"].spec}, family):
+        problem = sa.Problem([0.5, 0.7, 0.5], 4, **({"cap": [4, 3, 1]} | fields))
         for name, ties in RULES:
             exact_value(problem, name, ties)
         sa.solve(problem, keep_policy=True).optimal_items([1, 0, 0], [1, 0, 0])
+        for reduce, dtype in itertools.product((True, False, {"dead"}, {"identical"}), ("float64", "float32")):
+            for small in (problem, sa.Problem([0.5, 0.5, 0.5], 4), sa.Problem([0.5, 0.5], 40), sa.Problem([0.5], 4)):
+                sa.solve(small, reduce=reduce, dtype=dtype)
+        if problem.utility.name == "accuracy":
+            sa.evaluate(problem, sa.Uniform(), nature=sa.Beta(2, 1))
+            for policy in (sa.KnowledgeGradient(), sa.Exact()):
+                sa.operating_characteristics(problem, policy, alpha=[0.5])
         sa.upper_bound(problem)
-    for module in (posterior_kernels, dp_kernels):
+    for module in (posterior_kernels, dp_kernels, _kernels_lattice, _kernels_live, _kernels_symmetric):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
-        assert len(kernels) > 5
-        assert {name: kernel.signatures for name, kernel in kernels.items() if len(kernel.signatures) > 1} == {}
+        assert len(kernels) > 2
+        # Values may be stored in either of two widths.
+        for single in (False, True):
+            compiled = {
+                name: [x for x in kernel.signatures if ("float32" in str(x)) == single]
+                for name, kernel in kernels.items()
+            }
+            assert {name: found for name, found in compiled.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("wrong", ["kg", sa.KnowledgeGradient])
