@@ -111,7 +111,7 @@ def leave(low, high, i, n, left, left_after, left_raised, count, multisets, out)
                     others[size_others] = place(first_after, spare_after, size_after, w)
                     size_others += 1
             out[at] = elements[s]
-            out[at + 1] = rank(others, size_others)
+            out[at + 1] = rank(others, count - 1)
             at += 2
         advance(elements, count)
     out[begins + multisets] = at

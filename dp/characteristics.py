@@ -80,8 +80,8 @@ def operating_characteristics(
     >>> import seqaudit as sa
     >>> found = sa.operating_characteristics(sa.Problem([0.5, 0.5], 6), sa.OptimisticKG(), alpha=[0.2, 0.8])
     >>> found.learnable.values.round(3)
-    array([[0.049, 0.049],
-           [0.812, 0.812]])
+    array([[0.06 , 0.06 ],
+           [0.852, 0.852]])
     """
     rate = _rates(problem, alpha)
     check_policy(problem, policy)

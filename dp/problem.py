@@ -99,7 +99,7 @@ class Problem:
     >>> problem
     Problem(3 items, budget 60, utility accuracy)
     >>> Problem([0.5, 0.7], budget=9, cost=[1, 2.5], quota=[([1], 2)], batch=2).labels
-    9
+    6
     """
 
     threshold: Floats
