@@ -289,6 +289,8 @@ class _Moves:
         composition, left = layer.composition, layer.left
         group = self._groups(layer)
         block, item = np.nonzero(layer.after >= 0)
+        # Columns of one array, which a kernel would be compiled for once more.
+        item = np.ascontiguousarray(item)
         source_block = layer.after[block, item]
         action_begin = np.searchsorted(block, np.arange(len(composition) + 1))
         steps = np.ones_like(following.axis)
