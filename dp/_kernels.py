@@ -20,6 +20,26 @@ _FAST = {"contract", "nnan", "nsz"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
+def raise_first(values, at, source, run, chance, rise):
+    """Value of labelling the first item, in runs along which nothing about it changes."""
+    for w in range(chance.size):
+        m, g = chance[w], rise[w]
+        row = values[at : at + run]
+        if at == source:
+            # Said apart, as a loop that cannot know it would not be vectorised.
+            up = values[at + run : at + 2 * run]
+            for k in range(run):
+                row[k] = row[k] + m * (up[k] - row[k]) + g
+        else:
+            down = values[source : source + run]
+            up = values[source + run : source + 2 * run]
+            for k in range(run):
+                row[k] = down[k] + m * (up[k] - down[k]) + g
+        at += run
+        source += run
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
 def optimal(first, last, composition, target, source, mean, gain, values):
     """U(n, w) = max_i gain_i + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w), item by item over each block.
 
@@ -41,26 +61,7 @@ def optimal(first, last, composition, target, source, mean, gain, values):
             values[dst : dst + run * outer] = -np.inf
         else:
             fresh = False
-            chance = mean[0, outer - 1]
-            rise = gain[0, outer - 1]
-            if src == dst:
-                for w in range(outer):
-                    m, g = chance[w], rise[w]
-                    row = values[dst : dst + run]
-                    up = values[dst + run : dst + 2 * run]
-                    for k in range(run):
-                        row[k] = row[k] + m * (up[k] - row[k]) + g
-                    dst += run
-            else:
-                for w in range(outer):
-                    m, g = chance[w], rise[w]
-                    row = values[dst : dst + run]
-                    down = values[src : src + run]
-                    up = values[src + run : src + 2 * run]
-                    for k in range(run):
-                        row[k] = down[k] + m * (up[k] - down[k]) + g
-                    dst += run
-                    src += run
+            raise_first(values, dst, src, run, mean[0, outer - 1, :outer], gain[0, outer - 1, :outer])
         for i in range(1, items):
             length = composition[c, i] + 1
             run //= length
@@ -139,13 +140,13 @@ def optimal_last(first, last, composition, target, source, gain, values):
 def optimal_in_pairs(first, last, composition, target, source, mean, gain, values):
     """The recursion of ``optimal`` where every item can be labelled, two items in one pass over runs.
 
-    An odd first item goes alone. In the first pass the first item's successors lie where the block itself goes.
+    An odd first item goes alone.
     """
     items = composition.shape[1]
     odd = items % 2
     for c in range(first, last):
-        whole = source[c, 0] == target[c]
-        for i in range(1, items):
+        whole = True
+        for i in range(items):
             whole = whole and source[c, i] >= 0
         if not whole:
             optimal(c, c + 1, composition, target, source, mean, gain, values)
@@ -155,17 +156,10 @@ def optimal_in_pairs(first, last, composition, target, source, mean, gain, value
             run *= composition[c, i] + 1
         outer = 1
         if odd == 1:
-            n = composition[c, 0]
-            outer = n + 1
+            outer = composition[c, 0] + 1
             run //= outer
-            dst = target[c]
-            for w in range(outer):
-                m, g = mean[0, n, w], gain[0, n, w]
-                row = values[dst : dst + run]
-                up = values[dst + run : dst + 2 * run]
-                for k in range(run):
-                    row[k] = row[k] + m * (up[k] - row[k]) + g
-                dst += run
+            chance, rise = mean[0, outer - 1, :outer], gain[0, outer - 1, :outer]
+            raise_first(values, target[c], source[c, 0], run, chance, rise)
         for i in range(odd, items - 2, 2):
             n, o = composition[c, i], composition[c, i + 1]
             run //= (n + 1) * (o + 1)
@@ -200,17 +194,6 @@ def optimal_in_pairs(first, last, composition, target, source, mean, gain, value
                 one += length
                 two += length + 1
             one += length
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal_of_two(first, last, composition, target, source, mean, gain, values):
-    """The recursion of ``optimal`` for two items, both taken in one vectorised pass."""
-    for c in range(first, last):
-        if source[c, 0] != target[c] or source[c, 1] < 0:
-            optimal(c, c + 1, composition, target, source, mean, gain, values)
-            continue
-        length = composition[c, 1] + 1
-        block_of_two(composition[c, 0], length, target[c], source[c, 1], mean, gain, values)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -267,13 +250,13 @@ def mend_of_two(last, top, deep, base, halo, mean, gain, values):
 def optimal_of_three(first, last, composition, target, source, mean, gain, values):
     """The recursion of ``optimal`` for three items, all taken in one vectorised pass."""
     for c in range(first, last):
-        if source[c, 0] != target[c] or source[c, 1] < 0 or source[c, 2] < 0:
+        if source[c, 0] < 0 or source[c, 1] < 0 or source[c, 2] < 0:
             optimal(c, c + 1, composition, target, source, mean, gain, values)
             continue
         n, middle, length = composition[c, 0], composition[c, 1], composition[c, 2] + 1
         chance, rise = mean[2, length - 1, :length], gain[2, length - 1, :length]
         plane = (middle + 1) * length
-        at, second, third = target[c], source[c, 1], source[c, 2]
+        at, down, second, third = target[c], source[c, 0], source[c, 1], source[c, 2]
         for w in range(n + 1):
             m, g = mean[0, n, w], gain[0, n, w]
             for x in range(middle + 1):
@@ -292,12 +275,13 @@ def optimal_of_three(first, last, composition, target, source, mean, gain, value
                     chance,
                     rise,
                     length,
-                    at,
-                    at + plane,
+                    down,
+                    down + plane,
                     m,
                     g,
                 )
                 at += length
+                down += length
                 second += length
                 third += length + 1
             second += length

@@ -92,3 +92,50 @@ def raised(rows, out):
                         out[r, j] = at
                     break
                 at += 1
+
+
+@njit(cache=True, nogil=True)
+def begins(composition, out):
+    """Where blocks of prod(n_i + 1) states begin when they are laid end to end, and where the last one ends."""
+    out[0] = 0
+    for c in range(composition.shape[0]):
+        states = 1
+        for i in range(composition.shape[1]):
+            states *= composition[c, i] + 1
+        out[c + 1] = out[c] + states
+
+
+@njit(cache=True, nogil=True)
+def work(begin, composition, length, row, out):
+    """Time up to each block's beginning, in states, where beginning a row takes as long as ``row`` states.
+
+    Rows along the last item's axis hold ``length[n]`` states where it has n labels.
+    """
+    out[0] = 0.0
+    for c in range(composition.shape[0]):
+        states = begin[c + 1] - begin[c]
+        out[c + 1] = out[c] + states + row * (states / length[composition[c, composition.shape[1] - 1]])
+
+
+@njit(cache=True, nogil=True)
+def layer(m, here, there, labels, rows, raised, composition, slot, after, block):
+    """Blocks of layer m: those of the suffixes ``here``; ``there`` are the suffixes of the next layer."""
+    number = np.empty(there.size, dtype=np.int64)
+    count = 0
+    for s in range(there.size):
+        number[s] = count
+        count += there[s]
+    c = 0
+    for s in range(here.size):
+        if not here[s]:
+            continue
+        slot[c] = s
+        composition[c, 0] = m - labels[s]
+        for i in range(rows.shape[1] + 1):
+            if i > 0:
+                composition[c, i] = rows[s, i - 1]
+            to = raised[s, i - 1] if i > 0 else s
+            known = to >= 0 and there[to]
+            after[c, i] = to if known else -1
+            block[c, i] = number[to] if known else -1
+        c += 1

@@ -45,6 +45,30 @@ def clamp(q, size):
 
 
 @njit(cache=True, nogil=True)
+def states(m, here, labels, suffix, size):
+    """States of layer m, whose compositions have the suffixes ``here``, on axes of these sizes."""
+    out = 0
+    for s in range(here.size):
+        if here[s]:
+            block = size[0, m - labels[s]]
+            for i in range(suffix.shape[1]):
+                block *= size[i + 1, suffix[s, i]]
+            out += block
+    return out
+
+
+@njit(cache=True, nogil=True)
+def begins(composition, size, out):
+    """Where the blocks of a layer begin, and where the last one ends."""
+    out[0] = 0
+    for c in range(composition.shape[0]):
+        block = 1
+        for i in range(composition.shape[1]):
+            block *= size[i, composition[c, i]]
+        out[c + 1] = out[c] + block
+
+
+@njit(cache=True, nogil=True)
 def moves(i, n, first, size, lost, won):
     """Positions that a loss and a win of item i lead to, from each position with n labels to those with n + 1."""
     shift = first[i, n] - first[i, n + 1]
@@ -92,13 +116,13 @@ def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, aft
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal_live(first_block, last_block, composition, begin, source, first, size, mean, gain, after, out):
+def optimal_live(first_block, last_block, composition, begin, block, begin_after, first, size, mean, gain, after, out):
     """U(n, w) = max_i gain_i + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w) over live positions.
 
     Item by item over each block, in runs of states that share the positions of items 0..i, as ``optimal`` does it on
     the dense lattice; only that the runs a loss and a win lead to are looked up. Rows along the last axis are short, so
-    the last two items take theirs together. ``source[c, i]`` is where the block with one more label of item i begins
-    in ``after``, or -1.
+    the last two items take theirs together. The block with one more label of item i has number b = ``block[c, i]``, or
+    -1, in the next layer, and begins at ``begin_after[b]`` of ``after``.
     """
     items = composition.shape[1]
     z = items - 1
@@ -108,16 +132,19 @@ def optimal_live(first_block, last_block, composition, begin, source, first, siz
     won = np.empty((items, width), dtype=np.int64)
     chance = np.empty((items, width), dtype=mean.dtype)
     rise = np.empty((items, width), dtype=mean.dtype)
+    source = np.empty(items, dtype=np.int64)
     for c in range(first_block, last_block):
         for i in range(items):
-            if source[c, i] >= 0:
+            source[i] = -1
+            if block[c, i] >= 0:
+                source[i] = begin_after[block[c, i]]
                 n = composition[c, i]
                 moves(i, n, first, size, lost[i], won[i])
                 for q in range(size[i, n]):
                     chance[i, q] = mean[i, n, first[i, n] + q]
                     rise[i, q] = gain[i, n, first[i, n] + q]
-        if items == 3 and source[c, 0] >= 0 and source[c, 1] >= 0 and source[c, 2] >= 0:
-            live_block_of_three(composition[c], begin[c], source[c], first, size, lost, won, chance, rise, after, out)
+        if items == 3 and source[0] >= 0 and source[1] >= 0 and source[2] >= 0:
+            live_block_of_three(composition[c], begin[c], source, first, size, lost, won, chance, rise, after, out)
             continue
         run = begin[c + 1] - begin[c]
         outer = 1
@@ -125,8 +152,8 @@ def optimal_live(first_block, last_block, composition, begin, source, first, siz
         for i in range(y):
             length = size[i, composition[c, i]]
             run //= length
-            if source[c, i] >= 0:
-                src = source[c, i]
+            if source[i] >= 0:
+                src = source[i]
                 dst = begin[c]
                 for _ in range(outer):
                     for q in range(length):
@@ -152,14 +179,14 @@ def optimal_live(first_block, last_block, composition, begin, source, first, siz
             out[begin[c] : begin[c + 1]] = -np.inf
         length = size[z, composition[c, z]]
         middle = run // length
-        has_y = items > 1 and source[c, y] >= 0
-        has_z = source[c, z] >= 0
+        has_y = items > 1 and source[y] >= 0
+        has_z = source[z] >= 0
         if fresh and not has_y and not has_z:
             out[begin[c] : begin[c + 1]] = 0.0
         odds = chance[z]
         lift = rise[z]
-        y_src = source[c, y]
-        z_src = source[c, z]
+        y_src = source[y]
+        z_src = source[z]
         y_plane = size[y, composition[c, y] + 1] * length if has_y else 0
         z_row = size[z, composition[c, z] + 1] if has_z else 0
         shift = first[z, composition[c, z]] - first[z, composition[c, z] + 1] if has_z else 0
@@ -191,7 +218,21 @@ def optimal_live(first_block, last_block, composition, begin, source, first, siz
 
 @njit(cache=True, nogil=True)
 def mark_live(
-    first_block, last_block, composition, begin, source, first, size, mean, gain, after, value, scale, tie, mask
+    first_block,
+    last_block,
+    composition,
+    begin,
+    block,
+    begin_after,
+    first,
+    size,
+    mean,
+    gain,
+    after,
+    value,
+    scale,
+    tie,
+    mask,
 ):
     """Set bit i of a state's row of ``mask`` where labelling item i reaches ``value``, but for ``tie`` of its size."""
     items = composition.shape[1]
@@ -204,7 +245,7 @@ def mark_live(
     for c in range(first_block, last_block):
         n = composition[c]
         for i in range(items):
-            if source[c, i] >= 0:
+            if block[c, i] >= 0:
                 moves(i, n[i], first, size, lost[i], won[i])
                 stride = 1
                 for j in range(items - 1, -1, -1):
@@ -215,9 +256,9 @@ def mark_live(
             mask[k] = 0
             level = value[k] - tie * max(abs(value[k]), scale)
             for i in range(items):
-                if source[c, i] < 0:
+                if block[c, i] < 0:
                     continue
-                at = source[c, i]
+                at = begin_after[block[c, i]]
                 for j in range(items):
                     if j != i:
                         at += q[j] * step[i, j]

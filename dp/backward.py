@@ -376,7 +376,7 @@ def _dense(
     mean, gain = tables.cast(number)
     if items == 2 and lattice.plain and bool(np.all(lattice.cap == lattice.depth)) and lattice.depth > 1:
         return sweep_two(lattice, tables, number, threads, progress)
-    special = {1: _kernels.optimal, 2: _kernels.optimal_of_two, 3: _kernels.optimal_of_three}
+    special = {1: _kernels.optimal, 3: _kernels.optimal_of_three}
     kernel = special.get(items, _kernels.optimal_in_pairs)
 
     def step(m: int, first: int, last: int, layer: Layer, target: Ints, source: Ints, values: Floats) -> None:

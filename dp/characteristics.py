@@ -99,7 +99,6 @@ def operating_characteristics(
     total = np.zeros((grid, lattice.depth + 1))
     now = np.ones((grid, 1))
     layer = lattice.layer(0)
-    begin = np.zeros(1, dtype=np.int64)
     done = 0
     with ThreadPoolExecutor(cores(threads)) as pool:
         for m in range(lattice.depth + 1):
@@ -107,30 +106,27 @@ def operating_characteristics(
                 progress(done, lattice.states)
             ended = ~(layer.after >= 0).any(axis=1)
             for a in range(grid):
-                _kernels.collect(layer.composition, ended, begin, now[a], joint[a], total[a])
+                _kernels.collect(layer.composition, ended, layer.begin, now[a], joint[a], total[a])
             done += layer.states
             if m == lattice.depth:
                 break
             following = lattice.layer(m + 1)
-            following_begin = np.cumsum(following.size) - following.size
-            number = np.cumsum(lattice.holds(m + 1)) - 1
-            after = np.where(layer.after >= 0, number[layer.after], -1)
             chance = np.zeros((layer.states, items))
-            choices.chances(layer, 0, len(layer.slot), begin, chance)
+            choices.chances(layer, 0, len(layer.slot), layer.begin, chance)
             then = np.zeros((grid, following.states))
-            spread = partial(_spread, layer.composition, after, begin, chance, following_begin)
+            spread = partial(_spread, layer.composition, layer.block, layer.begin, chance, following.begin)
             run(pool, [partial(spread, chances[a], now[a], then[a]) for a in range(grid)])
-            now, layer, begin = then, following, following_begin
+            now, layer = then, following
     if progress:
         progress(lattice.states, lattice.states)
     return _dataset(problem, rate, joint, total)
 
 
 def _spread(
-    composition: Any, after: Any, begin: Any, chance: Any, then_begin: Any, rate: Any, now: Any, out: Any, stop: Any
+    composition: Any, block: Any, begin: Any, chance: Any, then_begin: Any, rate: Any, now: Any, out: Any, stop: Any
 ) -> None:
     if not stop.is_set():
-        _kernels.spread(composition, after, begin, chance, rate, now, then_begin, out)
+        _kernels.spread(composition, block, begin, chance, rate, now, then_begin, out)
 
 
 def _rates(problem: Problem, alpha: ArrayLike) -> Floats:

@@ -73,22 +73,30 @@ class Layer:
     """Blocks of one layer, in order.
 
     ``composition`` (C, N); ``slot`` (C,), the suffix's number; ``after`` (C, N), the slot of the block with one more
-    label of each item, -1 where that label cannot be had.
+    label of each item, and ``block`` (C, N), its number in the next layer, both -1 where that label cannot be had.
     """
 
     composition: Ints
     slot: Ints
     after: Ints
+    block: Ints
 
     @cached_property
     def size(self) -> Ints:
         """States of each block."""
-        return np.asarray(np.prod(self.composition + 1, axis=1))
+        return np.diff(self.begin)
+
+    @cached_property
+    def begin(self) -> Ints:
+        """Where each block begins when all are laid end to end, shape (C + 1,)."""
+        out = np.empty(len(self.slot) + 1, dtype=np.int64)
+        _kernels.begins(self.composition, out)
+        return out
 
     @property
     def states(self) -> int:
         """States in this layer."""
-        return int(self.size.sum())
+        return int(self.begin[-1])
 
 
 class Lattice:
@@ -215,37 +223,35 @@ class Lattice:
         _kernels.raised(self.suffix, out)
         return out
 
-    def _affords(self, m: int) -> Bools:
-        return (self.labels <= m) & (m - self.labels <= self.first)
-
     @cached_property
-    def _feasible(self) -> list[Bools]:
-        """For each layer, the suffixes of its compositions from which all quotas can be met."""
-        out: list[Bools] = []
+    def _held(self) -> list[Bools]:
+        """For each layer, and an empty one after the last, the suffixes of compositions that may be visited."""
+        out = [np.zeros(len(self.labels), dtype=bool)]
         for m in range(self.depth, -1, -1):
-            met = np.ones(len(self.labels), dtype=bool)
-            counts = np.column_stack([m - self.labels, self.suffix])
-            for items, least in self.quota:
-                met &= counts[:, list(items)].sum(axis=1) >= least
-            if out:
+            affordable = (self.labels <= m) & (m - self.labels <= self.first)
+            if self.quota:
+                # A composition from which no quota can be missed any more, or that leads to one.
+                counts = np.column_stack([m - self.labels, self.suffix])
+                met = np.ones(len(self.labels), dtype=bool)
+                for items, least in self.quota:
+                    met &= counts[:, list(items)].sum(axis=1) >= least
                 following = np.append(out[-1], False)
-                met |= following[:-1] | following[self.raised].any(axis=1)
-            out.append(met & self._affords(m))
+                affordable &= met | following[:-1] | following[self.raised].any(axis=1)
+            out.append(affordable)
         return out[::-1]
 
     def holds(self, m: int) -> Bools:
         """Whether layer m has a composition with each suffix, shape (P,)."""
-        if m > self.depth:
-            return np.zeros(len(self.labels), dtype=bool)
-        return self._feasible[m] if self.quota else self._affords(m)
+        return self._held[min(m, self.depth + 1)]
 
     def layer(self, m: int) -> Layer:
         """Blocks of layer m."""
-        slot = np.flatnonzero(self.holds(m))
-        composition = np.column_stack([m - self.labels[slot], self.suffix[slot]])
-        following = np.append(self.holds(m + 1), False)
-        after = np.column_stack([slot, self.raised[slot]])
-        return Layer(composition, slot, np.where(following[after], after, -1))
+        here, there = self.holds(m), self.holds(m + 1)
+        blocks, items = int(np.count_nonzero(here)), len(self.cap)
+        composition, after, block = np.empty((3, blocks, items), dtype=np.int64)
+        slot = np.empty(blocks, dtype=np.int64)
+        _kernels.layer(m, here, there, self.labels, self.suffix, self.raised, composition, slot, after, block)
+        return Layer(composition, slot, after, block)
 
     def slots_of(self, compositions: Ints) -> Ints:
         """Slot of each composition, -1 where the lattice has no such suffix."""
@@ -261,9 +267,9 @@ class Lattice:
         threads = threads or os.cpu_count() or 1
         values = itemsize * (int(self.base[-1]) + (threads - 1) * self.widest_slice)
         # Suffixes and their successors, and per layer the compositions, slots, successors, sources and sizes.
-        index = 8 * suffixes * (2 * (items - 1) + 4) + 8 * (5 * items + 4) * max(self.layer_blocks)
+        index = suffixes * (16 * (items - 1) + 32 + self.depth + 2) + 8 * (6 * items + 4) * max(self.layer_blocks)
         if self.quota:
-            index += suffixes * (self.depth + 1 + 8 * items)
+            index += suffixes * 8 * items
         return values + index + self.table_bytes()
 
     def table_bytes(self) -> int:

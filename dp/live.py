@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from . import _kernels_live as _kernels
 from ._kernels import TIE
 from .lattice import BYTES, Lattice, Layer
-from .sweep import Progress, Tables, cores, pieces, run
+from .sweep import Progress, Tables, cores, cuts, pieces, run
 
 __all__ = ["Axes", "LiveLattice", "Ranges", "labels_left", "sweep_live"]
 
@@ -45,7 +45,6 @@ Ints = NDArray[np.int64]
 _ZERO_GAIN = 2e-15
 # What counts as tied in single precision: sixteen units of rounding.
 _SINGLE_TIE = 1e-6
-_WORTH_SHARING = 40_000
 # Layers with R labels left share the ranges of R + R / 4: wider by a few positions, and seldom moved.
 _EPOCH = 4
 
@@ -148,26 +147,14 @@ class LiveLattice:
             found = self._axes[reach] = Axes(first, np.where(low > high, 1, np.minimum(high + 1, labels) - first + 1))
         return found
 
-    def sizes(self, composition: Ints, reach: int) -> Ints:
-        """States of each block."""
-        size = self.axes(reach).size
-        out = np.ones(len(composition), dtype=np.int64)
-        for i in range(composition.shape[1]):
-            out *= size[i, composition[:, i]]
-        return out
-
     def _states(self, m: int, reach: int) -> int:
-        slot = np.flatnonzero(self.lattice.holds(m))
-        size = self.axes(reach).size
-        out = size[0, m - self.lattice.labels[slot]]
-        for i in range(1, len(size)):
-            out = out * size[i, self.lattice.suffix[slot, i - 1]]
-        return int(out.sum())
+        lattice = self.lattice
+        return int(_kernels.states(m, lattice.holds(m), lattice.labels, lattice.suffix, self.axes(reach).size))
 
     def begins(self, layer: Layer, reach: int) -> Ints:
         """Where each block begins, shape (C + 1,)."""
-        out = np.zeros(len(layer.slot) + 1, dtype=np.int64)
-        np.cumsum(self.sizes(layer.composition, reach), out=out[1:])
+        out = np.empty(len(layer.slot) + 1, dtype=np.int64)
+        _kernels.begins(layer.composition, self.axes(reach).size, out)
         return out
 
     @property
@@ -222,19 +209,14 @@ def sweep_live(
     first_choice = np.full(len(lattice.cap), -np.inf)
     with ThreadPoolExecutor(count) as pool:
 
-        def share(begin: Ints, work: Callable[[int, int], None]) -> None:
-            blocks = len(begin) - 1
-            shares = count if count > 1 and begin[-1] > _WORTH_SHARING else 1
-            cuts = np.searchsorted(begin, np.linspace(0, begin[-1], shares + 1))
-            cuts[0], cuts[-1] = 0, blocks
-            size = np.diff(begin)
-
+        def share(begin: Ints, composition: Ints, axes: Axes, work: Callable[[int, int], None]) -> None:
             def job(f: int, u: int, stop: threading.Event) -> None:
-                for a, b in pieces(size, f, u):
+                for a, b in pieces(begin, f, u):
                     if not stop.is_set():
                         work(a, b)
 
-            run(pool, [partial(job, int(f), int(u)) for f, u in pairwise(cuts) if f < u])
+            shares = [0, *cuts(begin, composition, axes.size[-1], count), len(composition)]
+            run(pool, [partial(job, f, u) for f, u in pairwise(shares) if f < u])
 
         for m in range(depth - 1, -1, -1):
             if progress:
@@ -251,23 +233,21 @@ def sweep_live(
                     after,
                     out,
                 )
-                share(begin_wide, lambda a, b, move=move: _kernels.widen(a, b, *move))  # type: ignore[misc]
+                share(begin_wide, following.composition, wide, lambda a, b, move=move: _kernels.widen(a, b, *move))  # type: ignore[misc]
                 after, out, begin_after, reach = out, after, begin_wide, live.reach[m]
             axes = live.axes(reach)
             layer = lattice.layer(m)
             begin = live.begins(layer, reach)
-            number = np.cumsum(lattice.holds(m + 1)) - 1
-            source = np.where(layer.after >= 0, begin_after[number[layer.after]], -1)
-            where = (layer.composition, begin, source, *_both(axes), mean, gain, after, out)
-            share(begin, lambda a, b, where=where: _kernels.optimal_live(a, b, *where))  # type: ignore[misc]
+            where = (layer.composition, begin, layer.block, begin_after, *_both(axes), mean, gain, after, out)
+            share(begin, layer.composition, axes, lambda a, b, where=where: _kernels.optimal_live(a, b, *where))  # type: ignore[misc]
             if masks is not None:
                 marks = (*where, scale, tie, masks[m])
-                share(begin, lambda a, b, marks=marks: _kernels.mark_live(a, b, *marks))  # type: ignore[misc]
+                share(begin, layer.composition, axes, lambda a, b, marks=marks: _kernels.mark_live(a, b, *marks))  # type: ignore[misc]
             if m == 0:
-                for i in np.flatnonzero(source[0] >= 0):
+                for i in np.flatnonzero(layer.block[0] >= 0):
                     # Only item i has labels, so its axis alone has more than one position.
                     where_to = np.clip(np.arange(2) - axes.first[i, 1], 0, axes.size[i, 1] - 1)
-                    lost, won = after[source[0, i] + where_to]
+                    lost, won = after[begin_after[layer.block[0, i]] + where_to]
                     first_choice[i] = lost + mean[i, 0, 0] * (won - lost) + gain[i, 0, 0]
             done += live.layer_states[m]
             following, begin_after = layer, begin

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kernels
+from . import _kernels, _kernels_lattice
 from .lattice import Lattice, Layer
 from .problem import Problem
 from .states import states_of_item
@@ -43,6 +43,8 @@ Step = Callable[[int, int, int, Layer, Ints, Ints, Floats], None]
 
 # Below this many states a layer is swept by one thread: handing it out would take longer.
 _WORTH_SHARING = 40_000
+# Beginning a row of the last item's wins takes as long as this many states.
+_ROW = 6.0
 # An interruption is noticed between pieces of this many states, which take about a tenth of a second.
 _PIECE = 20_000_000
 # Layers of two items that are worked on together: their slots should stay in the second-level cache.
@@ -92,11 +94,10 @@ def cores(threads: int | None) -> int:
 def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], None]]) -> None:
     """Run jobs side by side; when one fails, or the user interrupts, the others stop at their next piece."""
     stop = threading.Event()
-    if len(jobs) == 1:
-        jobs[0](stop)
-        return
-    futures: list[Future[None]] = [pool.submit(job, stop) for job in jobs]
+    # The first job is this thread's own: a thread that sleeps meanwhile has to be woken twice.
+    futures: list[Future[None]] = [pool.submit(job, stop) for job in jobs[1:]]
     try:
+        jobs[0](stop)
         for future in futures:
             future.result()
     except BaseException:
@@ -104,13 +105,12 @@ def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], Non
         raise
 
 
-def pieces(sizes: Ints, first: int, last: int) -> list[tuple[int, int]]:
-    """Cut blocks first..last into runs of about ``_PIECE`` states."""
-    total = np.cumsum(sizes[first:last])
-    count = int(total[-1]) // _PIECE + 1 if len(total) else 0
+def pieces(begin: Ints, first: int, last: int) -> list[tuple[int, int]]:
+    """Cut blocks first..last into runs of about ``_PIECE`` states; block c's states are begin[c]..begin[c + 1]."""
+    count = int(begin[last] - begin[first]) // _PIECE + 1
     cuts = [first, last]
     if count > 1:
-        cuts[1:1] = (first + np.searchsorted(total, np.linspace(0, total[-1], count + 1)[1:-1])).tolist()
+        cuts[1:1] = np.searchsorted(begin, np.linspace(begin[first], begin[last], count + 1)[1:-1]).tolist()
     return list(pairwise(cuts))
 
 
@@ -124,31 +124,39 @@ def sweep(
     """Advantage at the start: ``step(m, first, last, layer, target, source, values)`` overwrites blocks of layer m.
 
     Blocks of a layer are independent, so threads cannot change the answer. Each takes the slots of a range of labels
-    of the second item; a thread's last slots need the first ones of the next thread's as they were, a copy of which
-    is kept in the *halo*. Behind it lies a block of zeros, what the blocks of the last layer are worth.
+    of the second item. A thread's last slots need the first ones of the next thread's as they were: the layer's values
+    of those go to a *spare* place and stay there, and with the next layer they come home.
     """
     count = cores(threads)
-    values = _values(lattice, count, dtype)
-    zero = len(values) - _largest_block(lattice)
-    base = lattice.base[:-1]
+    zeros = _largest_block(lattice)
+    spare = [int(lattice.base[-1]) + t * lattice.widest_slice for t in range(count)]
+    values = np.empty(spare[-1] + zeros, dtype)
+    values[spare[-1] :] = 0.0
+    place, guests = lattice.base[:-1].copy(), list[int]()
     total, done = lattice.states, lattice.layer_states[lattice.depth]
     with ThreadPoolExecutor(count) as pool:
         for m in range(lattice.depth - 1, -1, -1):
             if progress:
                 progress(done, total)
             layer = lattice.layer(m)
-            target = base[layer.slot]
-            source = np.where(layer.after >= 0, zero if m == lattice.depth - 1 else base[layer.after], -1)
-            cuts = _cuts(layer, count)
-            for t, cut in enumerate(cuts[1:-1]):
-                _keep_halo(lattice, layer, cut, int(lattice.base[-1]) + t * lattice.widest_slice, source, values)
+            # Blocks of the last layer are worth zero, wherever they are read.
+            source = np.where(layer.after >= 0, spare[-1] if m == lattice.depth - 1 else place[layer.after], -1)
+            away = bool(guests)
+            guests = guests or _shares(layer, count)
+            for labels, room in zip(guests, spare, strict=False):
+                a, b = np.searchsorted(lattice.suffix[:, 0], [labels, labels + 1])
+                home = lattice.base[a:b]
+                place[a:b] = home if away else home - home[0] + room
+            target = place[layer.slot]
 
-            def job(stop: threading.Event, f: int, u: int) -> None:
-                for a, b in pieces(layer.size, f, u):  # noqa: B023
+            def job(f: int, u: int, stop: threading.Event) -> None:
+                for a, b in pieces(layer.begin, f, u):  # noqa: B023
                     if not stop.is_set():
                         step(m, a, b, layer, target, source, values)  # noqa: B023
 
-            run(pool, [lambda stop, f=f, u=u: job(stop, f, u) for f, u in pairwise(cuts)])  # type: ignore[misc]
+            cuts = [0, *(int(np.searchsorted(layer.composition[:, 1], k)) for k in guests), len(layer.slot)]
+            run(pool, [partial(job, f, u) for f, u in pairwise(cuts) if f < u])
+            guests = [] if away else guests
             done += layer.states
     if progress:
         progress(total, total)
@@ -160,33 +168,27 @@ def _largest_block(lattice: Lattice) -> int:
     return int(((lattice.depth - lattice.labels[last] + 1) * lattice.plane[last]).max())
 
 
-def _values(lattice: Lattice, count: int, dtype: np.dtype) -> Floats:
-    zeros = _largest_block(lattice)
-    values = np.empty(int(lattice.base[-1]) + (count - 1) * lattice.widest_slice + zeros, dtype)
-    values[len(values) - zeros :] = 0.0
-    return values
+def cuts(begin: Ints, composition: Ints, length: Ints, count: int) -> list[int]:
+    """Blocks at which threads' shares begin, but for the first; rows of the last item hold ``length[labels]`` states.
+
+    Blocks that take about a share's time may be fewer than there are threads: then shares are empty.
+    """
+    if count == 1 or begin[-1] < _WORTH_SHARING:
+        return []
+    work = np.empty(len(begin))
+    _kernels_lattice.work(begin, composition, length, _ROW, work)
+    blocks = np.searchsorted(work, work[-1] * np.arange(1, count) / count)
+    return [int(c) for c in np.minimum(blocks, len(composition) - 1)]
 
 
-def _cuts(layer: Layer, count: int) -> list[int]:
-    """Where each thread's blocks begin: at a new number of labels of the second item."""
-    blocks = len(layer.slot)
-    if count == 1 or layer.composition.shape[1] == 1 or layer.states < _WORTH_SHARING:
-        return [0, blocks]
-    begins = np.flatnonzero(np.diff(layer.composition[:, 1], prepend=-1))
-    before = np.concatenate([[0], np.cumsum(layer.size)])[begins]
-    chosen = np.searchsorted(before, np.linspace(0, layer.states, count + 1)[1:-1])
-    return [0, *np.unique(begins[chosen[chosen < len(begins)]][begins[chosen[chosen < len(begins)]] > 0]), blocks]
-
-
-def _keep_halo(lattice: Lattice, layer: Layer, cut: int, halo: int, source: Ints, values: Floats) -> None:
-    """Copy the slots of the second item's labels at ``cut``, and let the blocks of one label less read the copy."""
-    labels = layer.composition[cut, 1]
-    begin, end = (lattice.base[k] for k in np.searchsorted(lattice.suffix[:, 0], [labels, labels + 1]))
-    values[halo : halo + end - begin] = values[begin:end]
-    before = np.flatnonzero((layer.composition[:, 1] == labels - 1) & (layer.after[:, 1] >= 0))
-    at = source[before, 1]
-    # Blocks of the last layer are worth zero, wherever they are read.
-    source[before, 1] = np.where(at < lattice.base[-1], halo + at - begin, at)
+def _shares(layer: Layer, count: int) -> list[int]:
+    """Labels of the second item with which each thread's blocks begin, but for the first thread's."""
+    if layer.composition.shape[1] == 1:
+        return []
+    second = layer.composition[:, 1]
+    length = np.arange(1, int(layer.composition[:, -1].max()) + 2)
+    found = cuts(layer.begin, layer.composition, length, count)
+    return [int(k) for k in np.unique(second[found]) if k > second[0]]
 
 
 def _wave(

@@ -220,7 +220,7 @@ def sweep_symmetric(
             cuts[0], cuts[-1] = 0, blocks
 
             where = (layer.composition, layer.axis, layer.begin, *plan, mean, gain, after, out)
-            work = partial(_work, 8 * np.diff(layer.begin), where)
+            work = partial(_work, 8 * layer.begin, where)
             run(pool, [partial(work, int(f), int(u)) for f, u in pairwise(cuts) if f < u])
             if m == 0:
                 for i in np.flatnonzero(layer.after[0] >= 0):
@@ -234,8 +234,8 @@ def sweep_symmetric(
     return float(buffer[0][0]), first_choice
 
 
-def _work(size: Ints, where: tuple[Any, ...], first: int, last: int, stop: threading.Event) -> None:
-    for a, b in pieces(size, first, last):
+def _work(begin: Ints, where: tuple[Any, ...], first: int, last: int, stop: threading.Event) -> None:
+    for a, b in pieces(begin, first, last):
         if not stop.is_set():
             _kernels.optimal_symmetric(a, b, *where)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -79,6 +79,11 @@ class Case:
     def caps(self) -> Labels:
         most = [math.floor(self.purse / Fraction(x.cost)) for x in self.items]
         return tuple(m if x.cap is None else min(x.cap, m) for x, m in zip(self.items, most, strict=True))
+
+    def label_chances(self, alpha: Sequence[float]) -> tuple[float, ...]:
+        """Chances that a label is a win at these rates: labels may be turned over with probability ``flip``."""
+        flips = [getattr(item.prior, "flip", 0.0) for item in self.items]
+        return tuple(a + f * (1 - 2 * a) for a, f in zip(alpha, flips, strict=True))
 
     def spent(self, n: Labels) -> Fraction:
         return sum((Fraction(x.cost) * k for x, k in zip(self.items, n, strict=True)), Fraction(0))

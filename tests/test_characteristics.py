@@ -22,10 +22,7 @@ rates = st.integers(0, 20).map(lambda x: x / 20)
 
 def expected(case: Case, rule, alpha: tuple[float, ...]) -> dict[str, object]:
     """Everything that is reported, from the distribution of the final state."""
-    # A label of rate alpha that is turned over with probability flip is a win with (1 - flip) alpha + flip (1 - alpha).
-    flips = [getattr(item.prior, "flip", 0.0) for item in case.items]
-    chances = tuple(a + f * (1 - 2 * a) for a, f in zip(alpha, flips, strict=True))
-    size, ends = len(case.items), Oracle(case).ends(rule, chances)
+    size, ends = len(case.items), Oracle(case).ends(rule, case.label_chances(alpha))
     labels = np.zeros((size, case.labels + 1))
     learnable, payoff, moments = np.zeros(size), 0.0, np.zeros(2)
     for state, chance in ends.items():

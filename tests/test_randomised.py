@@ -91,7 +91,7 @@ def test_randomised_policy_has_operating_characteristics(case, seed):
     policy, alpha = Drawn(seed), tuple((0.2, 0.5, 0.75, 0.9)[: len(case.items)])
     if case.utility == "entropy":
         return
-    ends = Oracle(case).ends(policy.rule, alpha)
+    ends = Oracle(case).ends(policy.rule, case.label_chances(alpha))
     wins = [(sum(w for _, w in state), chance) for state, chance in ends.items()]
     mean = sum(x * chance for x, chance in wins)
     found = sa.operating_characteristics(case.stated(), policy, alpha=[alpha])
