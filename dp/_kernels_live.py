@@ -1,7 +1,7 @@
 """Compiled sweep over the live part of the lattice: plain arrays in, plain arrays out.
 
 ``first`` and ``size`` describe the axes, as in ``live.Axes``. Block c of a layer begins at ``begin[c]`` of
-its values; ``after`` are the values of the layer one label on. ``low`` and ``high`` are the live ranges.
+its values; ``after`` are the values of the layer one label on.
 """
 
 from __future__ import annotations
@@ -12,30 +12,6 @@ from numba import njit
 from ._simd import raise_row, row_of_three
 
 _FAST = {"contract", "nnan", "nsz"}
-
-
-@njit(cache=True, nogil=True)
-def axis(low, high, i, n, left):
-    """Positions along an axis: (first live wins, whether a representative comes before them, number of positions)."""
-    first = low[i, n, left]
-    live = max(high[i, n, left] - first + 1, 0)
-    spare = 1 if live <= n else 0
-    return first, spare, live + spare
-
-
-@njit(cache=True, nogil=True)
-def wins_at(first, spare, size, q):
-    """Wins at a position; the representative stands for dead wins beside the live ones."""
-    if spare == 1 and q == 0:
-        return first - 1 if first > 0 else size - 1
-    return first + q - spare
-
-
-@njit(cache=True, nogil=True)
-def place(first, spare, size, w):
-    """Position of a number of wins; the representative's where they are dead."""
-    q = w - first
-    return q + spare if 0 <= q < size - spare else 0
 
 
 @njit(cache=True, nogil=True)

@@ -1,6 +1,7 @@
 """Compiled sweep over states of identical items up to their order: plain arrays in, plain arrays out.
 
-Multisets t_1 <= .. <= t_c of positions are numbered by rank(t) = sum_k C(t_k + k - 1, k).
+Multisets t_1 <= .. <= t_c of positions are numbered by rank(t) = sum_k C(t_k + k - 1, k). ``low`` and ``high`` are the
+live ranges, and ``left`` the labels that an item can still get.
 """
 
 from __future__ import annotations
@@ -8,9 +9,31 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ._kernels_live import axis, place, wins_at
-
 _FAST = {"contract", "nnan", "nsz"}
+
+
+@njit(cache=True, nogil=True)
+def axis(low, high, i, n, left):
+    """Positions along an axis: (first live wins, whether a representative comes before them, number of positions)."""
+    first = low[i, n, left]
+    live = max(high[i, n, left] - first + 1, 0)
+    spare = 1 if live <= n else 0
+    return first, spare, live + spare
+
+
+@njit(cache=True, nogil=True)
+def wins_at(first, spare, size, q):
+    """Wins at a position; the representative stands for dead wins beside the live ones."""
+    if spare == 1 and q == 0:
+        return first - 1 if first > 0 else size - 1
+    return first + q - spare
+
+
+@njit(cache=True, nogil=True)
+def place(first, spare, size, w):
+    """Position of a number of wins; the representative's where they are dead."""
+    q = w - first
+    return q + spare if 0 <= q < size - spare else 0
 
 
 @njit(cache=True, nogil=True)

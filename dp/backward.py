@@ -46,8 +46,8 @@ Ints = NDArray[np.int64]
 _REDUCTIONS = ("dead", "identical")
 # Nanoseconds a state on two threads, for choosing between engines: dense for 1, 2, 3 and more items, and the others,
 # which take some time to start.
-_DENSE_COST = (5.0, 0.6, 1.6, 3.0)
-_LIVE_COST, _LIVE_START = 2.6, 3e7
+_DENSE_COST = (5.0, 0.75, 1.3, 2.4)
+_LIVE_COST, _LIVE_START = 2.2, 1.5e7
 _SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
 
 
@@ -163,11 +163,6 @@ class Solution:
             raise ValueError("there is no policy to save: call solve(problem, keep_policy=True), with single labels")
         about = {key: getattr(self, key) for key in ("value", "prior_value", "seconds", "bytes")}
         write_policy(self.kept, path, about)
-
-    @staticmethod
-    def load(path: str | Path, problem: Problem | None = None) -> Solution:
-        """Read a policy folder; see ``load_policy``."""
-        return load_policy(path, problem)
 
     def _state(self, counts: ArrayLike | None, wins: ArrayLike | None) -> tuple[Ints, Ints]:
         size = self.problem.size
@@ -339,7 +334,10 @@ def _plan(
                 raise
             likely = False
     tables = tables_of(problem)
-    ranges = Ranges.of(tables, scale) if "dead" in wanted else Ranges.whole(problem.size, tables.mean.shape[1])
+    if "dead" in wanted:
+        ranges = Ranges.of(tables, scale)
+    elif keep_policy or likely:
+        ranges = Ranges.whole(problem.size, tables.mean.shape[1])
     best: tuple[str, LiveLattice | SymmetricLattice | None] = ("dense", None)
     cost = np.inf
     if too_large is None:

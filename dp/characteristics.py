@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _kernels
+from . import _kernels_policy as _kernels
 from .choices import check_policy, choices_of
 from .lattice import Lattice, require_memory
 from .problem import Problem

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kernels
+from . import _kernels_policy as _kernels
 from .lattice import Layer
 from .problem import Problem
 from .states import ItemStates, states_of_item
@@ -72,16 +72,22 @@ class IndexChoices:
         self.uses_remaining = bool(getattr(policy, "uses_remaining", False))
         self._states = [states_of_item(problem, i) for i in range(problem.size)]
         self._fixed = None if self.uses_remaining else self._tables(None)[None]
+        self._last: tuple[Layer, tuple[Floats, Ints]] | None = None
 
     def tables(self, layer: Layer) -> tuple[Floats, Ints]:
         """Index tables (T, N, width, width), and which of them holds in each block."""
         if self._fixed is not None:
             return self._fixed, np.zeros(len(layer.slot), dtype=np.int64)
-        left = self.problem.budget - layer.composition @ self.problem.cost
-        # Equal amounts may differ by the rounding of their sums.
-        rounded = np.round(left / self.problem.budget, 12)
-        _, some, which = np.unique(rounded, return_index=True, return_inverse=True)
-        return np.stack([self._tables(float(x)) for x in left[some]]), which.reshape(-1)
+        found = self._last
+        if found is None or found[0] is not layer:
+            left = self.problem.budget - layer.composition @ self.problem.cost
+            # Equal amounts may differ by the rounding of their sums.
+            rounded = np.round(left / self.problem.budget, 12)
+            _, some, which = np.unique(rounded, return_index=True, return_inverse=True)
+            made = np.stack([self._tables(float(x)) for x in left[some]]), which.reshape(-1)
+            # Threads that ask at once each make the same.
+            found = self._last = layer, made
+        return found[1]
 
     def chances(self, layer: Layer, first: int, last: int, begin: Ints, out: Floats) -> None:
         """Probability of labelling each item in blocks first..last, the rows of block c from ``begin[c]`` on."""

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..posteriors.belief import Belief
-from . import _kernels
+from . import _kernels_policy as _kernels
 from .backward import solve
 from .choices import Choices, IndexChoices, check_policy, choices_of
 from .lattice import Lattice, Layer
@@ -198,21 +198,15 @@ def follow(
     if lattice.depth == 0:
         return 0.0
     mean, gain = tables.mean, tables.gain
-    current: list[Any] = [-1, None]
 
     def step(m: int, first: int, last: int, layer: Layer, target: Ints, source: Ints, values: Floats) -> None:
         where = (first, last, layer.composition, target, source, mean, gain)
         if isinstance(choices, IndexChoices):
-            if current[0] != m:
-                # Threads may both make them; they are the same.
-                current[:] = [m, choices.tables(layer)]
-            index, which = choices.tables(layer) if current[0] != m else current[1]
+            index, which = choices.tables(layer)
             _kernels.follow_index(*where, index, which, choices.scale, choices.average, values)
             return
-        size = layer.size[first:last]
-        begin = np.zeros(len(layer.slot), dtype=np.int64)
-        begin[first:last] = np.cumsum(size) - size
-        chance = np.empty((int(size.sum()), len(lattice.cap)))
+        begin = layer.begin - layer.begin[first]
+        chance = np.empty((int(begin[last]), len(lattice.cap)))
         choices.chances(layer, first, last, begin, chance)
         _kernels.mix(*where, begin, chance, values)
 

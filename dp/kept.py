@@ -10,7 +10,8 @@ Saved, a policy is a folder of open files:
     ranges.npy      live ranges, int64, shape (2, N, width, width)
     actions.npy     one row of bytes for each state, layer after layer, uint8, shape (states, ceil(N / 8))
 
-Both arrays are NumPy's own format; ``actions.npy`` is mapped, not read, when a policy is loaded.
+Both arrays are NumPy's own format. When a policy is loaded, ``actions.npy`` is mapped: it is read once, piece by piece,
+for its checksum, and does not stay in memory.
 """
 
 from __future__ import annotations

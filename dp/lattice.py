@@ -262,7 +262,7 @@ class Lattice:
     # Memory ---------------------------------------------------------------------------------------------------------
 
     def bytes_needed(self, itemsize: int = BYTES, threads: int | None = None) -> int:
-        """Peak memory of a sweep that keeps no policy: slots, their halo, indices of two layers, the items' tables."""
+        """Peak memory of a sweep that keeps no policy: slots, spare ones, indices of two layers, the items' tables."""
         items, suffixes = len(self.cap), len(self.labels)
         threads = threads or os.cpu_count() or 1
         values = itemsize * (int(self.base[-1]) + (threads - 1) * self.widest_slice)

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from . import _kernels_live as _kernels
 from ._kernels import TIE
 from .lattice import BYTES, Lattice, Layer
-from .sweep import Progress, Tables, cores, cuts, pieces, run
+from .sweep import Progress, Tables, cores, divide, pieces, run
 
 __all__ = ["Axes", "LiveLattice", "Ranges", "labels_left", "sweep_live"]
 
@@ -84,16 +84,6 @@ class Ranges:
         """No reduction: every row is live as a whole."""
         n = np.broadcast_to(np.arange(width)[None, :, None], (items, width, width))
         return cls(np.zeros((items, width, width), dtype=np.int64), np.array(n, dtype=np.int64))
-
-    def sizes(self, item: Ints, labels: Ints, left: Ints) -> Ints:
-        """Positions along the axes of items: the live wins, and one more where there are others."""
-        live = np.maximum(self.high[item, labels, left] - self.low[item, labels, left] + 1, 0)
-        return np.asarray(np.where(live <= labels, live + 1, live))
-
-    def outcomes(self, i: int, left: int) -> Ints:
-        """Positions of a loss and of a win in the first label of item ``i``."""
-        first, spare, size = _kernels.axis(self.low, self.high, i, 1, left)
-        return np.array([_kernels.place(first, spare, size, w) for w in (0, 1)])
 
 
 def labels_left(composition: Ints, cap: Ints, cost: Floats, limit: float, most: int) -> Ints:
@@ -215,7 +205,7 @@ def sweep_live(
                     if not stop.is_set():
                         work(a, b)
 
-            shares = [0, *cuts(begin, composition, axes.size[-1], count), len(composition)]
+            shares = [0, *divide(begin, composition, axes.size[-1], count), len(composition)]
             run(pool, [partial(job, f, u) for f, u in pairwise(shares) if f < u])
 
         for m in range(depth - 1, -1, -1):

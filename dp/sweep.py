@@ -168,10 +168,10 @@ def _largest_block(lattice: Lattice) -> int:
     return int(((lattice.depth - lattice.labels[last] + 1) * lattice.plane[last]).max())
 
 
-def cuts(begin: Ints, composition: Ints, length: Ints, count: int) -> list[int]:
+def divide(begin: Ints, composition: Ints, length: Ints, count: int) -> list[int]:
     """Blocks at which threads' shares begin, but for the first; rows of the last item hold ``length[labels]`` states.
 
-    Blocks that take about a share's time may be fewer than there are threads: then shares are empty.
+    A block may take longer than a share: then some are empty.
     """
     if count == 1 or begin[-1] < _WORTH_SHARING:
         return []
@@ -187,7 +187,7 @@ def _shares(layer: Layer, count: int) -> list[int]:
         return []
     second = layer.composition[:, 1]
     length = np.arange(1, int(layer.composition[:, -1].max()) + 2)
-    found = cuts(layer.begin, layer.composition, length, count)
+    found = divide(layer.begin, layer.composition, length, count)
     return [int(k) for k in np.unique(second[found]) if k > second[0]]
 
 

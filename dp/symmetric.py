@@ -2,9 +2,10 @@ r"""Exact optimum with identical items: states that differ by an order of such i
 
 Items are identical when everything about them is: belief, threshold, weight, cost, reward, cap and quotas. Then U does
 not change when two of them swap their states, and it is enough to know how many of them are in each state. In a
-composition, items of one class that have equally many labels n form a *group*; their wins are a multiset of positions
-along the axis of one such item (its live wins and the representative of the dead ones, see ``live``). With c items and
-L positions there are C(L + c - 1, c) multisets t_1 <= .. <= t_c, numbered by the combinatorial number system
+composition, items of one class that have equally many labels n form a *group*; their wins are a multiset of positions.
+Positions are an item's live wins (see ``live``) in order, after one representative of all its dead ones where it has
+any: here nothing is gained by runs that look alike, and one dead state is enough. With c items and L positions there
+are C(L + c - 1, c) multisets t_1 <= .. <= t_c, numbered by the combinatorial number system
 
     rank(t) = sum_k C(t_k + k - 1, k),
 
@@ -171,7 +172,7 @@ class SymmetricLattice:
         places = np.arange(composition.shape[1])
         end = np.minimum.accumulate(np.where(last, places, composition.shape[1])[:, ::-1], axis=1)[:, ::-1]
         count = np.where(leader, end - places + 1, 0)
-        size = self.ranges.sizes(places, composition, left)
+        size = _positions(self.ranges, places, composition, left)
         axis = np.where(leader, _multisets(size, count), 1)
         return leader, left, count, axis
 
@@ -225,7 +226,9 @@ def sweep_symmetric(
             if m == 0:
                 for i in np.flatnonzero(layer.after[0] >= 0):
                     b = layer.after[0, i]
-                    lost, won = after[following.begin[b] + symmetric.ranges.outcomes(int(i), int(following.left[b, i]))]
+                    lost, won = after[
+                        following.begin[b] + _outcomes(symmetric.ranges, int(i), int(following.left[b, i]))
+                    ]
                     value = lost + mean[i, 0, 0] * (won - lost) + gain[i, 0, 0]
                     first_choice[symmetric.order[symmetric.kind == symmetric.kind[i]]] = value
             done += layer.states
@@ -245,6 +248,18 @@ def _find_rows(rows: Ints, wanted: Ints) -> Ints:
     out = np.empty(len(wanted), dtype=np.int64)
     _kernels_lattice.find_all(np.ascontiguousarray(rows), np.ascontiguousarray(wanted), out)
     return out
+
+
+def _positions(ranges: Ranges, item: Ints, labels: Ints, left: Ints) -> Ints:
+    """Positions of items: the live wins, and one more where there are others."""
+    live = np.maximum(ranges.high[item, labels, left] - ranges.low[item, labels, left] + 1, 0)
+    return np.asarray(np.where(live <= labels, live + 1, live))
+
+
+def _outcomes(ranges: Ranges, i: int, left: int) -> Ints:
+    """Positions of a loss and of a win in the first label of item ``i``."""
+    first, spare, size = _kernels.axis(ranges.low, ranges.high, i, 1, left)
+    return np.array([_kernels.place(first, spare, size, w) for w in (0, 1)])
 
 
 def _multisets(size: Ints, count: Ints) -> Ints:
@@ -327,7 +342,7 @@ class _Moves:
             return starts[which.reshape(-1)]
 
         low, high = self.symmetric.ranges.low, self.symmetric.ranges.high
-        sizes = self.symmetric.ranges.sizes
+        sizes = partial(_positions, self.symmetric.ranges)
 
         def make_leave(key: tuple[int, ...]) -> Ints:
             i, labels, now, then, up, members = key

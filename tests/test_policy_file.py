@@ -42,7 +42,7 @@ def test_policy_read_back_answers_as_before(case, reduce, tmp_path_factory):
 
 
 def test_policy_is_read_in_another_process(folder):
-    code = "import sys, seqaudit as sa; print(sa.Solution.load(sys.argv[1]).optimal_items([1, 0, 0], [0, 0, 0]))"
+    code = "import sys, seqaudit as sa; print(sa.load_policy(sys.argv[1]).optimal_items([1, 0, 0], [0, 0, 0]))"
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     expected = sa.solve(PROBLEM, keep_policy=True).optimal_items([1, 0, 0], [0, 0, 0])
     assert done.stdout.strip() == str(expected)
