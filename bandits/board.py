@@ -109,7 +109,8 @@ class Board:
             self._scores[rows, items] = fresh
 
     def _all_scores(self, counts: Ints, wins: Ints) -> NDArray[np.float64]:
-        scores = np.ascontiguousarray(self.policy.scores(self.problem, counts, wins), dtype=np.float64)
+        # Writeable too: for an array that is not, such as a broadcast row, the kernel would be compiled once more.
+        scores = np.require(self.policy.scores(self.problem, counts, wins), np.float64, ["C", "W"])
         if scores.shape != counts.shape:
             raise ValueError(f"{self.policy.name}: scores have shape {scores.shape}; it must be {counts.shape}")
         self._refuse_nan(scores, np.arange(self.problem.size))

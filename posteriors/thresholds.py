@@ -146,6 +146,7 @@ def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     if not np.all((alpha >= 0) & (alpha <= 1)):
         raise ValueError("rate must lie between 0 and 1")
     agree = np.where((c < 0) & (alpha >= 0.5), np.inf, np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # Of a log-ratio next to zero the largest beta may be beyond every number.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         against = np.where(alpha > 0.5, logit(alpha) / np.abs(c), 0.0)
     return np.asarray(np.where(c >= 0, against, agree))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -677,7 +678,10 @@ def test_installed_command_keeps_what_is_finished_when_it_is_interrupted(run):
     rows = "".join(f"i{i},r{r},{int(r % 10 < i % 10)}\n" for i in range(300) for r in range(20))
     Path("votes.csv").write_text("item,rater,label\n" + rows)
     command = ["replay", "votes.csv", "--budget", "5000", "--jobs", "1", "--seeds", "10", "--out", "run"]
-    with subprocess.Popen([SEQAUDIT, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell that starts work in the background has children ignore the signal.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([SEQAUDIT, *command], text=True, preexec_fn=heed, **pipes) as process:
         first = re.fullmatch(r"replaying 1/\d+: (.+)\n", process.stderr.readline())
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)

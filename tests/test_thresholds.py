@@ -64,7 +64,13 @@ def test_largest_beta_is_infinite_only_where_every_beta_learns(c, rate, several)
         assert math.isnan(largest)
         assert c < 0
         assert rate < 0.5
+        assume(c < -1e-300)
         assert rate > threshold(c, 1.01 * math.log(rate / (1 - rate)) / c)
+
+
+def test_largest_beta_of_the_smallest_log_ratio():
+    assert largest_learnable_beta([5e-324, -5e-324], 0.9).tolist() == [math.inf, math.inf]
+    assert np.isnan(largest_learnable_beta(-5e-324, 0.1))
 
 
 def test_largest_beta_at_the_boundaries():
