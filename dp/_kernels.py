@@ -50,10 +50,11 @@ def optimal(first, last, composition, target, source, mean, gain, values):
     """
     items = composition.shape[1]
     for c in range(first, last):
-        run = 1
-        for i in range(1, items):
-            run *= composition[c, i] + 1
+        size = 1
+        for i in range(items):
+            size *= composition[c, i] + 1
         outer = composition[c, 0] + 1
+        run = size // outer
         dst = target[c]
         src = source[c, 0]
         fresh = True
