@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ._simd import raise_row, row_of_three
+from ._simd import move_row, raise_row, row_of_three
 
 _FAST = {"contract", "nnan", "nsz"}
 
@@ -269,38 +269,23 @@ def widen(
     z = items - 1
     width = first.shape[1] + 1
     q = np.zeros(items, dtype=np.int64)
-    step = np.empty(items, dtype=np.int64)
     moved = np.empty((items, width), dtype=np.int64)
     for c in range(first_block, last_block):
         n = composition[c]
-        stride = 1
-        for j in range(items - 1, -1, -1):
-            step[j] = stride
-            stride *= size[j, n[j]]
+        row = size[z, n[z]]
+        stride = row
+        for j in range(z - 1, -1, -1):
             for k in range(size_wide[j, n[j]]):
-                moved[j, k] = step[j] * clamp(first_wide[j, n[j]] + k - first[j, n[j]], size[j, n[j]])
-        q[:] = 0
-        at = begin_wide[c]
+                moved[j, k] = stride * clamp(first_wide[j, n[j]] + k - first[j, n[j]], size[j, n[j]])
+            stride *= size[j, n[j]]
+        shift = first_wide[z, n[z]] - first[z, n[z]]
         length = size_wide[z, n[z]]
-        # Along the last axis the positions from ``near`` to ``far`` come from neighbouring places.
-        near = 0
-        while near < length - 1 and moved[z, near + 1] != moved[z, near] + 1:
-            near += 1
-        far = near + 1
-        while far < length and moved[z, far] == moved[z, far - 1] + 1:
-            far += 1
-        for _ in range((begin_wide[c + 1] - at) // length):
-            src = begin[c]
+        q[:] = 0
+        for at in range(begin_wide[c], begin_wide[c + 1], length):
+            source = begin[c]
             for j in range(z):
-                src += moved[j, q[j]]
-            for k in range(near):
-                out[at + k] = values[src + moved[z, k]]
-            for k in range(far, length):
-                out[at + k] = values[src + moved[z, k]]
-            a = src + moved[z, near] - near
-            for k in range(near, far):
-                out[np.uint64(at + k)] = values[np.uint64(a + k)]
-            at += length
+                source += moved[j, q[j]]
+            move_row(out, at, values, source, shift, row, length)
             for j in range(z - 1, -1, -1):
                 q[j] += 1
                 if q[j] < size_wide[j, n[j]]:

@@ -8,6 +8,8 @@ are written from their beginning, so that a row may take the place of a successo
 
 from __future__ import annotations
 
+from functools import reduce
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -75,19 +77,24 @@ def row_of_three(typingctx, out, at, after, down, up, m, g, row, shift, size, od
     return types.void(*arguments), emit
 
 
+@intrinsic
+def move_row(typingctx, out, at, after, row, shift, size, length):
+    """Set ``out[at + k]``, for k below ``length``, to P(shift + k) as in ``raise_row``."""
+    arguments = (out, at, after, row, shift, size, length)
+
+    def emit(context, builder, signature, given):
+        row = _Row(context, builder, signature, given)
+        place = row.extended(row.whole(3), row.whole(5))
+        return row.write(length=row.whole(6), fresh=row.integer(1), values=lambda: [place(row.whole(4))])
+
+    return types.void(*arguments), emit
+
+
 def _two_of_row(row, builder):
     """Values of the two items of ``raise_row``."""
     begin, offset, size = (row.whole(position) for position in (7, 8, 9))
-    final = builder.sub(size, row.integer(1))
-    # Beyond the ends of the row that item's successors are the row's first or last.
-    ends = [row.splat(row.single(2, builder.add(begin, q))) for q in (row.integer(0), final)]
+    successor = row.extended(begin, size)
     chances = [row.splat(row.number(position)) for position in (5, 6)]
-
-    def successor(offset):
-        place = row.lanes_from(offset)
-        low = builder.icmp_signed("<", place, row.splat(row.integer(0)))
-        there = builder.and_(builder.icmp_signed("<", place, row.splat(size)), builder.not_(low))
-        return row.read(2, builder.add(begin, offset), there, builder.select(low, *ends))
 
     def values():
         first = row.value(row.read(2, row.whole(3)), row.read(2, row.whole(4)), *chances)
@@ -157,6 +164,20 @@ class _Row:
         otherwise = ir.Constant(self.vector, [0.0] * self.width) if otherwise is None else otherwise
         return self.builder.call(self._load, [self._where(position, offset), self._align, mask, otherwise])
 
+    def extended(self, begin, size):
+        """How to read a row of ``after`` from some offset on; beyond its ends it goes on with its first or last."""
+        builder = self.builder
+        final = builder.sub(size, self.integer(1))
+        ends = [self.splat(self.single(2, builder.add(begin, q))) for q in (self.integer(0), final)]
+
+        def read(offset):
+            place = self.lanes_from(offset)
+            low = builder.icmp_signed("<", place, self.splat(self.integer(0)))
+            there = builder.and_(builder.icmp_signed("<", place, self.splat(size)), builder.not_(low))
+            return self.read(2, builder.add(begin, offset), there, builder.select(low, *ends))
+
+        return read
+
     def value(self, low, high, chance, rise):
         change = self.builder.fmul(chance, self.builder.fsub(high, low, flags=["contract"]), flags=["contract"])
         return self.builder.fadd(self.builder.fadd(low, change, flags=["contract"]), rise, flags=["contract"])
@@ -171,7 +192,7 @@ class _Row:
         with cgutils.for_range_slice(builder, self.integer(0), length, self.integer(self.width)) as (k, _):
             self.k = k
             self.inside = builder.icmp_signed("<", self.lanes_from(self.integer(0)), self.splat(length))
-            best = self.larger(*values())
+            best = reduce(self.larger, values())
             best = self.larger(best, self.read(0, self.whole(1), stale, lowest))
             builder.call(self._store, [best, self._where(0, self.whole(1)), self._align, self.inside])
         return self.context.get_dummy_value()
