@@ -60,7 +60,9 @@ Floats = NDArray[np.float64]
 ROUNDING = 1e-12
 
 # Where a callable is tried out: evenly, then where logarithms and differences go wrong. The first fault found is told.
-_PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]])[np.newaxis]
+_PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
+    2, 53
+)
 
 
 class Utility:

@@ -165,9 +165,10 @@ def doubled_in_place(p):
             r"utility callable returned nan at p = 0.51; it must be finite on \[0, 1\]",
         ),
         (lambda p: np.where((p > 0) & (p < 1e-12), -np.inf, p), "utility callable returned -inf at p = 4.94066e-324; "),
-        (lambda p: p[0], r"utility callable returned shape \(106,\) for input of shape \(1, 106\)"),
-        (lambda p: 1.0, r"utility callable returned shape \(\) for input of shape \(1, 106\)"),
-        (lambda p: [0.5, 1], r"utility callable returned shape \(2,\) for input of shape \(1, 106\)"),
+        (lambda p: p[0], r"utility callable returned shape \(53,\) for input of shape \(2, 53\)"),
+        (lambda p: p[:1], r"utility callable returned shape \(1, 53\) for input of shape \(2, 53\)"),
+        (lambda p: 1.0, r"utility callable returned shape \(\) for input of shape \(2, 53\)"),
+        (lambda p: [0.5, 1], r"utility callable returned shape \(2,\) for input of shape \(2, 53\)"),
         (
             lambda p: p.tolist(),
             "utility callable returned list of type float64; it must return an array of real numbers",
@@ -177,7 +178,7 @@ def doubled_in_place(p):
         (lambda p: p + 0j, "utility callable returned ndarray of type complex128; it must return an array of real"),
         (
             lambda p: 1 / 0,
-            r"utility callable raised ZeroDivisionError: division by zero, for an array of shape \(1, 106",
+            r"utility callable raised ZeroDivisionError: division by zero, for an array of shape \(2, 53",
         ),
         (lambda p: max(p, 1 - p), "utility callable raised ValueError: The truth value of an array"),
         (doubled_in_place, "utility callable changes its argument; it must leave the array that it is given as it is"),
