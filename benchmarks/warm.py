@@ -12,6 +12,7 @@ from ..dp.bounds import upper_bound
 from ..dp.characteristics import operating_characteristics
 from ..dp.evaluate import evaluate
 from ..dp.problem import Problem
+from ..dp.stopping import gittins_bernoulli, whittle_index
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
@@ -33,6 +34,8 @@ def warm() -> None:
     solve(Problem([0.5, 0.5, 0.7], budget=4), reduce=["identical"])
     solve(problem, keep_policy=True)
     upper_bound(problem)
+    whittle_index(problem, 0)
+    gittins_bernoulli(1, 1, discount=1, plays=2)
     for name in policy_names():
         evaluate(problem, make_policy(name))
     operating_characteristics(problem, make_policy("kg"), [0.5])

@@ -7,21 +7,28 @@ from .evaluate import Evaluation, evaluate
 from .lattice import Lattice, ProblemTooLarge
 from .problem import Problem, ProblemError
 from .states import ItemStates, states_at, states_of_item
+from .stopping import IndexTable, Stopping, gittins_bernoulli, gittins_index, solve_stopping, whittle_index
 
 __all__ = [
     "Evaluation",
+    "IndexTable",
     "ItemStates",
     "Lattice",
     "Problem",
     "ProblemError",
     "ProblemTooLarge",
     "Solution",
+    "Stopping",
     "UpperBound",
     "evaluate",
+    "gittins_bernoulli",
+    "gittins_index",
     "load_policy",
     "operating_characteristics",
     "solve",
+    "solve_stopping",
     "states_at",
     "states_of_item",
     "upper_bound",
+    "whittle_index",
 ]

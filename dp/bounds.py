@@ -29,11 +29,11 @@ from .identical import classes
 from .lattice import ProblemTooLarge, available_memory
 from .problem import Problem
 from .states import states_of_item
+from .stopping import require_chord
 
 __all__ = ["UpperBound", "upper_bound"]
 
 Floats = NDArray[np.float64]
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,8 @@ def upper_bound(problem: Problem, kind: Literal["lagrangian", "clairvoyant"] = "
 def _clairvoyant(problem: Problem) -> float:
     if problem.reward.any():
         raise ValueError("there are rewards, which depend on the rates themselves: the clairvoyant bound does not hold")
-    grid = np.linspace(0.0, 1.0, 1001)
-    h = problem.utility(grid)
-    chord = grid * h[-1] + (1.0 - grid) * h[0]
-    if np.any(h > chord + _ROUNDING * max(1.0, float(np.abs(h).max()))):
-        worst = grid[int(np.argmax(h - chord))]
-        raise ValueError(
-            f"utility rises above its chord at p = {worst:g}: knowing the truth would not pay, and the "
-            "clairvoyant bound does not hold"
-        )
+    require_chord(problem)
+    h = problem.utility(np.array([0.0, 1.0]))
     p = problem.prior_tail
     return float(problem.weight @ (p * h[-1] + (1.0 - p) * h[0]))
 

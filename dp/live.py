@@ -35,14 +35,13 @@ from numpy.typing import NDArray
 from . import _kernels_live as _kernels
 from ._kernels import TIE
 from .lattice import BYTES, Lattice, Layer
-from .sweep import Progress, Tables, cores, divide, pieces, run
+from .sweep import ZERO_GAIN, Progress, Tables, cores, divide, pieces, run
 
 __all__ = ["Axes", "LiveLattice", "Ranges", "labels_left", "sweep_live"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_ZERO_GAIN = 2e-15
 # What counts as tied in single precision: sixteen units of rounding.
 _SINGLE_TIE = 1e-6
 # Layers with R labels left share the ranges of R + R / 4: wider by a few positions, and seldom moved.
@@ -63,7 +62,7 @@ class Ranges:
     def of(cls, tables: Tables, scale: float) -> Ranges:
         """Ranges of the items with these gains; ``scale`` is the largest payoff."""
         items, width, _ = tables.gain.shape
-        gains = np.abs(tables.gain) > _ZERO_GAIN * scale
+        gains = np.abs(tables.gain) > ZERO_GAIN * scale
         some = gains.any(axis=2)
         first = np.where(some, gains.argmax(axis=2), width)
         final = np.where(some, width - 1 - gains[:, :, ::-1].argmax(axis=2), -1)

@@ -34,13 +34,15 @@ from .lattice import Lattice, Layer
 from .problem import Problem
 from .states import states_of_item
 
-__all__ = ["Progress", "Tables", "cores", "run", "sweep", "sweep_two", "tables_of"]
+__all__ = ["ZERO_GAIN", "Progress", "Tables", "cores", "gains", "run", "sweep", "sweep_two", "tables_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Progress = Callable[[int, int], None]
 Step = Callable[[int, int, int, Layer, Ints, Ints, Floats], None]
 
+# A gain below this share of the largest payoff counts as zero: it is rounding, or too small to be added to a payoff.
+ZERO_GAIN = 2e-15
 # Below this many states a layer is swept by one thread: handing it out would take longer.
 _WORTH_SHARING = 40_000
 # Beginning a row of the last item's wins takes as long as this many states.
@@ -78,10 +80,15 @@ def tables_of(
         inside = np.tri(cap + 1, dtype=bool)
         mean[i, : cap + 1, : cap + 1] = np.where(inside, m, 0.0)
         payoff[i, : cap + 1, : cap + 1] = np.where(inside, g, 0.0)
-        now, chance = payoff[i, :cap, :cap], mean[i, :cap, :cap]
-        won, lost = payoff[i, 1 : cap + 1, 1 : cap + 1], payoff[i, 1 : cap + 1, :cap]
-        gain[i, :cap, :cap] = np.where(inside[:cap, :cap], chance * (won - now) + (1.0 - chance) * (lost - now), 0.0)
+        gain[i, :cap, :cap] = gains(mean[i, : cap + 1, : cap + 1], payoff[i, : cap + 1, : cap + 1])
     return Tables(mean, gain, payoff)
+
+
+def gains(mean: Floats, payoff: Floats) -> Floats:
+    """Gain of each label but the last, from square tables [labels, wins] of one item; zero where wins > labels."""
+    now, chance = payoff[:-1, :-1], mean[:-1, :-1]
+    rise = chance * (payoff[1:, 1:] - now) + (1.0 - chance) * (payoff[1:, :-1] - now)
+    return np.where(np.tri(len(now), dtype=bool), rise, 0.0)
 
 
 def cores(threads: int | None) -> int:

@@ -1,0 +1,78 @@
+"""Compiled single-item stopping problems: plain arrays in, plain arrays out.
+
+``mean[n, w]`` is the chance that the next label is a win and ``gain[n, w]`` the expected rise of the payoff by it.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def go_on(mean, gain, cost, discount, worth, spent):
+    """Worth F of one more label at the start when each costs ``cost``, stopping at will later, and labels it buys.
+
+    W = max(0, F), F = gain - cost + discount (mu W+ + (1 - mu) W-). ``worth`` and ``spent`` hold W and the discounted
+    labels still bought in each state of the last row + 1, and are overwritten. Ties stop, so labels are the fewest
+    that an optimal rule buys, and minus their number is a subgradient of F in the cost.
+    """
+    for n in range(mean.shape[0] - 1, -1, -1):
+        for w in range(n + 1):
+            m = mean[n, w]
+            value = gain[n, w] - cost + discount * (worth[w] + m * (worth[w + 1] - worth[w]))
+            labels = 1.0 + discount * (spent[w] + m * (spent[w + 1] - spent[w]))
+            if n == 0:
+                return value, labels
+            if value > 0.0:
+                worth[w] = value
+                spent[w] = labels
+            else:
+                worth[w] = 0.0
+                spent[w] = 0.0
+    return 0.0, 0.0
+
+
+@njit(cache=True, nogil=True)
+def mix_hinges(mean, gain, cost, discount, begin, price, weight, new_begin, new_price, new_weight):
+    """Hinges of one row of states from those of the next row; the first hinge of each state is its index.
+
+    State w's hinges stand at begin[w]..begin[w + 1], prices falling. ``mean`` and ``gain`` are of the row; the new
+    arrays must have room for all old hinges twice and one more for each state. Returns nothing; see ``stopping``.
+    """
+    at = 0
+    for w in range(mean.size):
+        new_begin[w] = at
+        lose, lose_end = begin[w], begin[w + 1]
+        win, win_end = begin[w + 1], begin[w + 2]
+        up = discount * mean[w]
+        down = discount * (1.0 - mean[w])
+        total = gain[w]
+        slope = cost
+        head = -1
+        while lose < lose_end or win < win_end:
+            if win >= win_end or (lose < lose_end and price[lose] >= price[win]):
+                x, q = price[lose], down * weight[lose]
+                lose += 1
+            else:
+                x, q = price[win], up * weight[win]
+                win += 1
+            if head < 0:
+                if total < x * slope:
+                    total += q * x
+                    slope += q
+                    continue
+                head = at
+                new_price[at] = total / slope
+                new_weight[at] = slope
+                at += 1
+            if new_price[at - 1] == x:
+                new_weight[at - 1] += q
+            elif q > 0.0:
+                new_price[at] = x
+                new_weight[at] = q
+                at += 1
+        if head < 0:
+            new_price[at] = total / slope
+            new_weight[at] = slope
+            at += 1
+    new_begin[mean.size] = at
