@@ -286,27 +286,3 @@ def optimal_of_three(first, last, composition, target, source, mean, gain, value
                 second += length
                 third += length + 1
             second += length
-
-
-@njit(cache=True, nogil=True)
-def stopping(mean, payoff, depth, price, value, labels):
-    """Single-item stopping: V = max(h, -price + mu V+ + (1-mu) V-); value and expected labels at the root.
-
-    ``value`` and ``labels`` are scratch rows of length depth + 1. Ties stop, so the labels are the fewest that an
-    optimal rule buys, and minus their number is a subgradient of the root value in the price.
-    """
-    for w in range(depth + 1):
-        value[w] = payoff[depth, w]
-        labels[w] = 0.0
-    for n in range(depth - 1, -1, -1):
-        for w in range(n + 1):
-            m = mean[n, w]
-            go = value[w] + m * (value[w + 1] - value[w]) - price
-            stop = payoff[n, w]
-            if go > stop:
-                labels[w] = 1.0 + labels[w] + m * (labels[w + 1] - labels[w])
-                value[w] = go
-            else:
-                labels[w] = 0.0
-                value[w] = stop
-    return value[0], labels[0]

@@ -23,13 +23,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kernels
+from . import _kernels_stopping as _kernels
 from .budget import with_slack
 from .identical import classes
 from .lattice import ProblemTooLarge, available_memory
 from .problem import Problem
 from .states import states_of_item
 from .stopping import require_chord
+from .sweep import gains
 
 __all__ = ["UpperBound", "upper_bound"]
 
@@ -152,23 +153,24 @@ class _Kinds:
                 f"problem too large for the Lagrangian bound: {len(first)} different items need {needed / 2**30:.3g} "
                 f"GiB for their tables, {available_memory() / 2**30:.3g} GiB are available; use the clairvoyant bound"
             )
+        self.prior_value = problem.prior_value
         self.tables = []
         self.spread = 0.0
         for i in first:
             states = states_of_item(problem, int(i))
-            payoff = np.ascontiguousarray(states.payoff)
+            payoff = states.payoff
             inside = payoff[np.tri(len(payoff), dtype=bool)]
             self.spread = max(self.spread, float(inside.max() - inside.min()))
-            self.tables.append((np.ascontiguousarray(states.mean), payoff))
-        self.scratch = np.empty((2, int(problem.cap.max()) + 1))
+            self.tables.append((states.mean[:-1, :-1].copy(), gains(states.mean, payoff)))
 
     def tangent(self, price: float, budget: float) -> _Tangent:
         """L at a price, with a subgradient."""
-        value, bought = price * budget, 0.0
-        for count, cost, (mean, payoff) in zip(self.count, self.cost, self.tables, strict=True):
-            v, labels = _kernels.stopping(mean, payoff, len(mean) - 1, price * cost, *self.scratch)
-            value += count * v
-            bought += count * labels * cost
+        value, bought = price * budget + self.prior_value, 0.0
+        for count, cost, (mean, gain) in zip(self.count, self.cost, self.tables, strict=True):
+            worth, labels = _kernels.go_on(mean, gain, price * cost, 1.0, *np.zeros((2, len(mean) + 1)))
+            if worth > 0:
+                value += count * worth
+                bought += count * labels * cost
         return _Tangent(price, value, budget - bought)
 
     def bound(self, best: _Tangent, budget: float) -> UpperBound:

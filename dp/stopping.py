@@ -153,8 +153,8 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
     Examples
     --------
     >>> whittle_index(Problem([0.5], budget=2), 0).index.round(4)
-    array([[0.25  ,    nan],
-           [0.    , 0.    ]])
+    array([[0.25,  nan],
+           [0.  , 0.  ]])
     """
     cap = int(problem.cap[i])
     labels = cap if labels is None else labels
