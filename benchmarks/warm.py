@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..bandits.registry import make_policy, policy_names
 from ..bandits.simulate import simulate
+from ..dp.allocation import allocate
 from ..dp.backward import solve
 from ..dp.bounds import upper_bound
 from ..dp.characteristics import operating_characteristics
@@ -35,6 +36,7 @@ def warm() -> None:
     solve(problem, keep_policy=True)
     upper_bound(problem)
     whittle_index(problem, 0)
+    allocate(Problem([0.5, 0.7], budget=4))
     gittins_bernoulli(1, 1, discount=1, plays=2)
     for name in policy_names():
         evaluate(problem, make_policy(name))

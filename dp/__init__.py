@@ -1,5 +1,6 @@
 """Floor 2: the problem, its exact optimum, exact values of policies, and upper bounds."""
 
+from .allocation import Allocation, allocate
 from .backward import Solution, load_policy, solve
 from .bounds import UpperBound, upper_bound
 from .characteristics import operating_characteristics
@@ -10,6 +11,7 @@ from .states import ItemStates, states_at, states_of_item
 from .stopping import IndexTable, Stopping, gittins_bernoulli, gittins_index, solve_stopping, whittle_index
 
 __all__ = [
+    "Allocation",
     "Evaluation",
     "IndexTable",
     "ItemStates",
@@ -20,6 +22,7 @@ __all__ = [
     "Solution",
     "Stopping",
     "UpperBound",
+    "allocate",
     "evaluate",
     "gittins_bernoulli",
     "gittins_index",

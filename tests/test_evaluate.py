@@ -16,7 +16,14 @@ from recursion import UTILITIES, Case, Item, Recursion, cases, problem_of, whole
 import seqaudit as sa
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp import _kernels as dp_kernels
-from seqaudit.dp import _kernels_lattice, _kernels_live, _kernels_policy, _kernels_stopping, _kernels_symmetric
+from seqaudit.dp import (
+    _kernels_allocation,
+    _kernels_lattice,
+    _kernels_live,
+    _kernels_policy,
+    _kernels_stopping,
+    _kernels_symmetric,
+)
 from seqaudit.dp.states import ItemStates
 from seqaudit.posteriors import _kernels as posterior_kernels
 from seqaudit.posteriors import tails
@@ -201,11 +208,13 @@ def test_every_kernel_is_compiled_for_one_signature_only():
                 sa.operating_characteristics(problem, policy, alpha=[0.5])
         sa.upper_bound(problem)
         sa.whittle_index(problem, 2)
+        sa.allocate(problem)
+    sa.allocate(sa.Problem([0.5, 0.7], 4))
     sa.gittins_index(sa.Problem([0.5], 2), 0)
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
-    for module in (posterior_kernels, dp_kernels, *lattices, _kernels_stopping):
+    for module in (posterior_kernels, dp_kernels, *lattices, _kernels_stopping, _kernels_allocation):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert len(kernels) > 1
         # Values may be stored in either of two widths.
