@@ -22,9 +22,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ..dp.allocation import allocate as allocate_labels
 from ..dp.atomic import write_whole
 from ..dp.backward import Solution
 from ..dp.backward import solve as solve_problem
+from ..dp.bounds import upper_bound
 from ..dp.problem import Problem, ProblemError
 
 if TYPE_CHECKING:
@@ -172,6 +174,49 @@ def solve(
     print(f"states           {solution.states:,} in {solution.seconds:.2f} s ({solution.engine})")
     if save_policy is not None:
         print(f"policy           {save_policy}")
+
+
+@app.command()
+def allocate(
+    problem_file: Annotated[Path, typer.Argument(metavar="PROBLEM.toml")],
+    as_json: JsonOption = False,
+) -> None:
+    """Allocate the budget before any label is seen."""
+    problem = _read_problem(problem_file)
+    found = allocate_labels(problem)
+    bound = upper_bound(problem).value
+    if as_json:
+        shown = ("value", "prior_value", "upper", "price", "quota_prices", "kkt_residual", "method")
+        _print_json(
+            {
+                "problem": _as_inputs(problem),
+                **{key: getattr(found, key) for key in shown},
+                "sequential_bound": bound,
+                "counts": found.counts.tolist(),
+                "defect": found.defect.tolist(),
+                "remarks": problem.check(),
+            }
+        )
+        return
+    _print_remarks(problem.check())
+    _print_table(
+        _headline(problem),
+        ["item", "labels", "cost", "concavity defect"],
+        [
+            [name, str(labels), f"{labels * cost:g}", f"{defect:.6f}"]
+            for name, labels, cost, defect in zip(
+                problem.name, found.counts.tolist(), problem.cost.tolist(), found.defect.tolist(), strict=True
+            )
+            if labels
+        ],
+    )
+    print(f"value            {found.value:.12g} ({found.method}; no allocation exceeds {found.upper:.12g})")
+    print(f"with no labels   {found.prior_value:.12g}")
+    print(f"adaptivity       worth at most {max(bound - found.value, 0.0):.6g}")
+    print(f"shadow price     {found.price:.6g} a unit of cost")
+    for k, price in enumerate(found.quota_prices, start=1):
+        print(f"quota {k:<11}costs {price:.6g} a label")
+    print(f"KKT residual     {found.kkt_residual:.3g}")
 
 
 @app.command()

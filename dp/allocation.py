@@ -99,7 +99,7 @@ class _Curves:
 
     def of(self, i: int) -> Floats:
         """Curve of an item."""
-        return self.curve[self.kind[i]]
+        return self.curve[int(self.kind[i])]
 
     def total(self, counts: Ints) -> float:
         """Expected gain of an allocation."""
@@ -219,7 +219,7 @@ def _greedy(curves: _Curves, majorant: list[Floats], limit: float) -> tuple[floa
     counts = np.zeros(len(curves.kind), dtype=np.int64)
     if not item:
         return 0.0, counts
-    order = np.lexsort((start, item, -np.array(slope)))
+    order = np.lexsort((np.array(start), np.array(item), -np.array(slope)))
     paid = np.cumsum([(end[s] - start[s]) * curves.cost[item[s]] for s in order])
     fit = int(np.searchsorted(paid, limit * (1.0 + 1e-15), side="right"))
     price = float(slope[order[fit]]) if fit < len(order) else 0.0

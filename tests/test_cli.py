@@ -229,6 +229,41 @@ def test_solve_says_where_there_is_nothing_to_label(run):
     assert run("solve", "none.toml", "--json").json["first"] == []
 
 
+# allocate
+
+
+def test_allocate_prints_the_labels_of_each_item_and_what_shows_how_good_they_are(run):
+    outcome = run("allocate", "problem.toml")
+    problem = sa.Problem.from_toml("problem.toml")
+    expected = sa.allocate(problem)
+    assert (outcome.status, outcome.err) == (0, "")
+    table = dict(re.findall(r"^ *(even|tilted|hard) +(\d+) ", outcome.out, re.MULTILINE))
+    bought = {name: str(k) for name, k in zip(problem.name, expected.counts, strict=True) if k}
+    assert table == bought
+    assert f"value            {expected.value:.12g} ({expected.method}; " in outcome.out
+    adaptive = sa.upper_bound(problem).value - expected.value
+    assert f"adaptivity       worth at most {adaptive:.6g}\n" in outcome.out
+    found = run("allocate", "problem.toml", "--json").json
+    assert found["counts"] == expected.counts.tolist()
+    assert found["defect"] == expected.defect.tolist()
+    assert (found["value"], found["upper"], found["price"]) == (expected.value, expected.upper, expected.price)
+    assert found["sequential_bound"] == sa.upper_bound(problem).value
+    assert not Path("runs").exists()
+
+
+def test_allocate_names_the_price_of_every_quota(run):
+    Path("quota.toml").write_text("budget = 6\nthreshold = [0.5, 0.6]\n[[quota]]\nitems = [1]\nlabels = 5\n")
+    outcome = run("allocate", "quota.toml")
+    expected = sa.allocate(sa.Problem([0.5, 0.6], 6, quota=[([1], 5)]))
+    assert expected.quota_prices[0] > 0
+    assert f"quota 1          costs {expected.quota_prices[0]:.6g} a label\n" in outcome.out
+    assert run("allocate", "quota.toml", "--json").json["quota_prices"] == list(expected.quota_prices)
+
+
+def test_allocate_refuses_a_file_that_is_not_there(run):
+    assert run("allocate", "nowhere.toml").assert_refused().startswith("nowhere.toml: No such file")
+
+
 WHOLE = """budget = 4.5
 threshold = [0.5, 0.6]
 name = ["sky", "sea"]
@@ -643,7 +678,8 @@ def test_several_faults_are_one_line_that_counts_them(run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--help",), ("compare", "--help"), ("solve", "--help"), ("replay", "--help")]
+    "arguments",
+    [(), ("--help",), ("compare", "--help"), ("solve", "--help"), ("allocate", "--help"), ("replay", "--help")],
 )
 def test_help_goes_to_standard_output(run, arguments):
     outcome = run(*arguments)
