@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -404,6 +405,8 @@ def speed(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; on bad input one line and exit status 2. Without arguments it is ``--help``."""
+    if arguments is None:
+        _keep_standard_output()
     try:
         status = app(args=list(sys.argv[1:] if arguments is None else arguments) or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
@@ -416,6 +419,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if status == _INTERRUPTED:
         print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _keep_standard_output() -> None:
+    """Leave standard output to Python: what compiled libraries print, HiGHS at times, goes to standard error."""
+    old = sys.stdout
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:
+        # One of the two is closed: there is nothing to keep apart.
+        return
+    sys.stdout = os.fdopen(kept, "w", encoding=old.encoding, errors=old.errors, buffering=1 if old.isatty() else -1)
 
 
 def _fail(message: str) -> NoReturn:

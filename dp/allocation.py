@@ -297,12 +297,13 @@ def _programme(problem: Problem, curves: _Curves, limit: float) -> tuple[float, 
     scale = _UNIT * max(float(np.abs(gain).max()), 1e-300)
     columns = np.arange(len(item))
     once = coo_array((np.ones(len(item)), (item, columns)), shape=(problem.size, len(item)))
-    # Rows are stated in shares, as the programme's tolerances are absolute.
-    rows: list[Any] = [coo_array((labels * curves.cost[item] / limit)[None, :])]
-    for items, least in problem.quota:
-        rows.append(coo_array((-labels * np.isin(item, items) / max(least, 1))[None, :].astype(float)))
+    # In units of the smallest cost, as the programme's tolerances are absolute.
+    unit = float(curves.cost.min())
+    rows: list[Any] = [coo_array((labels * curves.cost[item] / unit)[None, :])]
+    for items, _ in problem.quota:
+        rows.append(coo_array((-labels * np.isin(item, items))[None, :].astype(float)))
     matrix = vstack([*rows, once]).tocsr()
-    upper = np.concatenate([[1.0], [-1.0 if least else 0.0 for _, least in problem.quota], np.ones(problem.size)])
+    upper = np.concatenate([[limit / unit], [-float(least) for _, least in problem.quota], np.ones(problem.size)])
     # Both are HiGHS.
     relaxed = linprog(-gain / scale, A_ub=matrix, b_ub=upper, bounds=(0, 1), method="highs")
     answer = milp(
@@ -318,6 +319,8 @@ def _programme(problem: Problem, curves: _Curves, limit: float) -> tuple[float, 
     chosen = answer.x > 0.5
     counts[item[chosen]] = labels[chosen]
     duals = -relaxed.ineqlin.marginals * scale
-    price = max(float(duals[0]) / limit, 0.0)
-    quotas = zip(duals[1:], problem.quota, strict=False)
-    return price, tuple(max(float(x) / max(least, 1), 0.0) for x, (_, least) in quotas), counts
+    return (
+        max(float(duals[0]) / unit, 0.0),
+        tuple(max(float(x), 0.0) for x in duals[1 : 1 + len(problem.quota)]),
+        counts,
+    )

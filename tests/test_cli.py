@@ -702,6 +702,23 @@ def test_installed_command_keeps_standard_output_for_the_result(run):
     assert figure.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+def test_what_a_solver_prints_does_not_get_into_the_result(run):
+    # HiGHS has something to say while it allocates this.
+    Path("loud.toml").write_text(
+        "budget = 38\ncap = 3\n"
+        "threshold = [0.2043, 0.7853, 0.4878, 0.5642, 0.9062, 0.3289, 0.9236, 0.1077, 0.2249, 0.0857, 0.246, 0.7056, "
+        "0.7515]\nweight = [0.643, 0.577, 0.617, 0.847, 1.725, 1.067, 0.712, 3.574, 0.603, 1.037, 0.823, 0.785, 2.664]"
+        "\ncost = [0.5, 0.5, 2.0, 0.5, 0.5, 0.5, 0.5, 0.5, 3.0, 0.5, 2.0, 3.0, 1.0]\n"
+        "[[quota]]\nitems = [1]\nlabels = 0\n"
+    )
+    done = subprocess.run(
+        [SEQAUDIT, "allocate", "loud.toml", "--json"], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert json.loads(done.stdout)["counts"] == sa.allocate(sa.Problem.from_toml("loud.toml")).counts.tolist()
+    shown = subprocess.run([SEQAUDIT, "--version"], capture_output=True, text=True, timeout=120, check=True)
+    assert (shown.stdout, shown.stderr) == (f"seqaudit {importlib.metadata.version('seqaudit')}\n", "")
+
+
 def test_installed_command_refuses_bad_input_without_a_traceback(run):
     done = subprocess.run(
         [SEQAUDIT, "compare", "nowhere.toml"], capture_output=True, text=True, timeout=120, check=False
