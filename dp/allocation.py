@@ -91,9 +91,10 @@ class Allocation:
 
 @dataclass(frozen=True)
 class _Curves:
-    """Expected gains of 0, 1, .. labels, one curve for each class of identical items."""
+    """Expected gains of 0, 1, .. labels, one curve for each class of identical items, and its first item."""
 
     curve: list[Floats]
+    first: Ints
     kind: Ints
     cost: Floats
 
@@ -121,7 +122,10 @@ def allocate(problem: Problem) -> Allocation:
     Raises
     ------
     ProblemTooLarge
-        When the items' tables, or the table of the knapsack, do not fit in memory.
+        When the items' tables, the table of the knapsack, or the programme do not fit in memory.
+    ValueError
+        Where costs have no common unit and the budget is within a millionth of a sum of them, which is more than the
+        solver can tell apart.
 
     Examples
     --------
@@ -131,14 +135,14 @@ def allocate(problem: Problem) -> Allocation:
     """
     curves = _curves(problem)
     limit = float(problem.budget) if problem.unit_costs else with_slack(problem.budget)
-    majorant = [_majorant(curve) for curve in curves.curve]
+    corners = [_corners(curve) for curve in curves.curve]
     scale = problem.size * problem.payoff_scale
     if problem.quota:
         price, quota_prices, counts = _programme(problem, curves, limit)
         method = "programme"
     else:
         quota_prices = ()
-        price, counts = _greedy(curves, majorant, limit)
+        price, counts = _greedy(curves, corners, limit)
         method = "greedy"
     spread = _losses(problem, curves, price, quota_prices)
     upper = price * limit + sum(float(spread[k][0]) for k in curves.kind)
@@ -152,7 +156,7 @@ def allocate(problem: Problem) -> Allocation:
             counts = _knapsack(curves, spread, *units, upper - curves.total(counts) + _TIE * scale)
             method = "knapsack"
     residual = max(float(spread[k][1][n]) for k, n in zip(curves.kind, counts.tolist(), strict=True))
-    defect = np.array([float((top - curve).max()) for top, curve in zip(majorant, curves.curve, strict=True)])
+    defect = np.array([_defect(curve, bends) for curve, bends in zip(curves.curve, corners, strict=True)])
     prior = problem.prior_value
     value = prior + curves.total(counts)
     return Allocation(
@@ -176,12 +180,11 @@ def _curves(problem: Problem) -> _Curves:
     curve = []
     for i in first:
         states = states_of_item(problem, int(i))
-        gain = gains(states.mean, states.payoff)
-        gain[np.abs(gain) <= ZERO_GAIN * problem.payoff_scale] = 0.0
+        gain = gains(states.mean, states.payoff, ZERO_GAIN * problem.payoff_scale)
         out = np.empty(len(states.mean))
         _kernels.expected_gains(states.mean[:-1, :-1].copy(), gain, out)
         curve.append(out)
-    return _Curves(curve, kind, problem.cost)
+    return _Curves(curve, first, kind, problem.cost)
 
 
 def _corners(curve: Floats) -> list[int]:
@@ -197,18 +200,18 @@ def _corners(curve: Floats) -> list[int]:
     return corners
 
 
-def _majorant(curve: Floats) -> Floats:
-    corners = _corners(curve)
-    return np.interp(np.arange(len(curve)), corners, curve[corners])
+def _defect(curve: Floats, corners: list[int]) -> float:
+    majorant = np.interp(np.arange(len(curve)), corners, curve[corners])
+    return float((majorant - curve).max())
 
 
-def _greedy(curves: _Curves, majorant: list[Floats], limit: float) -> tuple[float, Ints]:
+def _greedy(curves: _Curves, corners: list[list[int]], limit: float) -> tuple[float, Ints]:
     """Best price, and what is bought along the majorants, the steepest pieces first, as long as they fit."""
     item, start, end, slope = [], [], [], []
-    pieces = []
-    for curve in curves.curve:
-        corners = _corners(curve)
-        pieces.append([(a, b, (curve[b] - curve[a]) / (b - a)) for a, b in pairwise(corners)])
+    pieces = [
+        [(a, b, (curve[b] - curve[a]) / (b - a)) for a, b in pairwise(bends)]
+        for curve, bends in zip(curves.curve, corners, strict=True)
+    ]
     for i, k in enumerate(curves.kind.tolist()):
         for a, b, rise in pieces[k]:
             if rise > 0:
@@ -221,7 +224,7 @@ def _greedy(curves: _Curves, majorant: list[Floats], limit: float) -> tuple[floa
         return 0.0, counts
     order = np.lexsort((np.array(start), np.array(item), -np.array(slope)))
     paid = np.cumsum([(end[s] - start[s]) * curves.cost[item[s]] for s in order])
-    fit = int(np.searchsorted(paid, limit * (1.0 + 1e-15), side="right"))
+    fit = int(np.searchsorted(paid, limit, side="right"))
     price = float(slope[order[fit]]) if fit < len(order) else 0.0
     for s in order[:fit]:
         counts[item[s]] = end[s]
@@ -239,9 +242,8 @@ def _losses(
     problem: Problem, curves: _Curves, price: float, quota_prices: tuple[float, ...]
 ) -> list[tuple[float, Floats]]:
     """For each class, the best net gain at these prices, and what every number of labels falls short of it."""
-    _, first = np.unique(curves.kind, return_index=True)
     out = []
-    for i, curve in zip(first.tolist(), curves.curve, strict=True):
+    for i, curve in zip(curves.first.tolist(), curves.curve, strict=True):
         each = price * curves.cost[i]
         each -= sum(x for x, (items, _) in zip(quota_prices, problem.quota, strict=True) if i in items)
         net = curve - each * np.arange(len(curve))
@@ -251,13 +253,12 @@ def _losses(
 
 def _units(cost: Floats, limit: float) -> tuple[Ints, int] | None:
     """Costs and budget as whole numbers of a common unit, None where there is none."""
-    parts = [Fraction(float(x)).limit_denominator(_PARTS) for x in np.unique(cost)]
-    if any(abs(float(part) / x - 1.0) > 1e-12 for part, x in zip(parts, np.unique(cost), strict=True)):
-        return None
+    prices, which = np.unique(cost, return_inverse=True)
+    parts = [Fraction(x).limit_denominator(_PARTS) for x in prices.tolist()]
     share = lcm(*(part.denominator for part in parts))
-    if share > _PARTS:
+    if share > _PARTS or any(abs(float(part) / x - 1.0) > 1e-12 for part, x in zip(parts, prices, strict=True)):
         return None
-    size = np.array([int(Fraction(float(x)).limit_denominator(_PARTS) * share) for x in cost], dtype=np.int64)
+    size = np.array([int(part * share) for part in parts], dtype=np.int64)[which.reshape(-1)]
     # A budget with slack has room for sums that are the budget but for rounding.
     return size, int(np.floor(limit * share))
 
@@ -294,6 +295,7 @@ def _programme(problem: Problem, curves: _Curves, limit: float) -> tuple[float, 
     if not len(item):
         return 0.0, (0.0,) * len(problem.quota), np.zeros(problem.size, dtype=np.int64)
     gain = np.concatenate([curves.of(i)[1:] for i in range(problem.size)])
+    require_memory(400.0 * len(item) * (2 + len(problem.quota)), len(item))
     scale = _UNIT * max(float(np.abs(gain).max()), 1e-300)
     columns = np.arange(len(item))
     once = coo_array((np.ones(len(item)), (item, columns)), shape=(problem.size, len(item)))
@@ -318,6 +320,11 @@ def _programme(problem: Problem, curves: _Curves, limit: float) -> tuple[float, 
     counts = np.zeros(problem.size, dtype=np.int64)
     chosen = answer.x > 0.5
     counts[item[chosen]] = labels[chosen]
+    # HiGHS lets rows be exceeded by a millionth, which costs without a common unit may just do.
+    if counts @ curves.cost > limit or any(counts[list(items)].sum() < least for items, least in problem.quota):
+        raise ValueError(
+            "the programme of the allocation exceeds the budget by less than it can tell; change it a little"
+        )
     duals = -relaxed.ineqlin.marginals * scale
     return (
         max(float(duals[0]) / unit, 0.0),

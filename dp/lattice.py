@@ -230,7 +230,7 @@ class Lattice:
         for m in range(self.depth, -1, -1):
             affordable = (self.labels <= m) & (m - self.labels <= self.first)
             if self.quota:
-                # A composition from which no quota can be missed any more, or that leads to one.
+                # Compositions that meet all quotas, and those that lead to one that does.
                 counts = np.column_stack([m - self.labels, self.suffix])
                 met = np.ones(len(self.labels), dtype=bool)
                 for items, least in self.quota:

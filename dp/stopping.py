@@ -123,7 +123,12 @@ def solve_stopping(
     >>> round(float(solve_stopping(mean, gain=mean).index[0, 0]), 6)
     0.590909
     """
-    labels = len(mean)
+    mean, gain = np.asarray(mean, dtype=np.float64), np.asarray(gain, dtype=np.float64)
+    labels = len(mean) if mean.ndim else 0
+    if not labels or not mean.shape == gain.shape == (labels, labels):
+        raise ValueError(f"mean has shape {mean.shape} and gain {gain.shape}; both must be square and alike")
+    if not (cost > 0 and 0 < discount <= 1):
+        raise ValueError(f"cost is {cost} and discount {discount}; cost must be positive, discount from above 0 to 1")
     index = np.full((labels, labels), np.nan)
     nothing = np.zeros(labels + 2, dtype=np.int64), np.empty(0), np.empty(0)
     begin, price, weight = nothing if ending is None else ending
@@ -156,9 +161,10 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
     array([[0.25,  nan],
            [0.  , 0.  ]])
     """
+    _require_item(problem, i)
     cap = int(problem.cap[i])
     labels = cap if labels is None else labels
-    if not 1 <= labels <= cap:
+    if not _whole(labels) or not 1 <= labels <= cap:
         raise ValueError(f"labels is {labels}; it must be from 1 to the cap of {problem.name[i]}, {cap}")
     mean, gain, _ = _tables(problem, i, labels)
     return IndexTable(solve_stopping(mean, gain, cost=float(problem.cost[i])).index, 0.0, labels)
@@ -196,14 +202,15 @@ def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: in
            [0.0469, 0.0469,    nan],
            [0.0164, 0.1875, 0.0164]])
     """
+    _require_item(problem, i)
     if problem.reward[i] != 0:
         raise ValueError(f"reward of {problem.name[i]} is {problem.reward[i]}; without a limit on labels it must be 0")
     labels = int(problem.cap[i]) if labels is None else labels
-    if labels < 1:
-        raise ValueError(f"labels is {labels}; it must be at least 1")
+    if not _whole(labels) or labels < 1:
+        raise ValueError(f"labels is {labels}; it must be a whole number, at least 1")
     depth = 4 * labels + 64 if depth is None else depth
-    if depth < labels:
-        raise ValueError(f"depth is {depth}; it must be at least the labels of the table, {labels}")
+    if not _whole(depth) or depth < labels:
+        raise ValueError(f"depth is {depth}; it must be a whole number, at least the labels of the table, {labels}")
     require_chord(problem)
     cost = float(problem.cost[i])
     mean, gain, tail = _tables(problem, i, depth)
@@ -232,9 +239,16 @@ def _tables(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, Floa
     """Means and gains of at most so many labels, and the tails after them."""
     mean, tail, _ = problem.belief(i).tables(labels, float(problem.threshold[i]))
     payoff = problem.weight[i] * problem.utility(tail) + problem.reward[i] * np.arange(labels + 1.0)
-    gain = gains(mean, payoff)
-    gain[np.abs(gain) <= ZERO_GAIN * problem.payoff_scale] = 0.0
-    return mean[:-1, :-1], gain, tail[-1]
+    return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _require_item(problem: Problem, i: int) -> None:
+    if not _whole(i) or not 0 <= i < problem.size:
+        raise ValueError(f"item is {i!r}; it must be a number from 0 to {problem.size - 1}")
 
 
 def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = None, tolerance: float = 1e-9) -> float:
@@ -263,7 +277,7 @@ def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = N
         raise ValueError(f"a is {a} and b is {b}; they must be positive and finite")
     if not (0 < discount <= 1) or (plays is None and discount == 1):
         raise ValueError(f"discount is {discount}; it must be above 0, and below 1 where there is no limit on plays")
-    if plays is not None and (isinstance(plays, bool) or plays != int(plays) or plays < 1):
+    if plays is not None and (not _whole(plays) or plays < 1):
         raise ValueError(f"plays is {plays!r}; it must be a whole number, at least 1")
     if not tolerance > 0:
         raise ValueError(f"tolerance is {tolerance}; it must be positive")

@@ -84,11 +84,14 @@ def tables_of(
     return Tables(mean, gain, payoff)
 
 
-def gains(mean: Floats, payoff: Floats) -> Floats:
-    """Gain of each label but the last, from square tables [labels, wins] of one item; zero where wins > labels."""
+def gains(mean: Floats, payoff: Floats, zero: float = 0.0) -> Floats:
+    """Gain of each label but the last, from square tables [labels, wins] of one item; zero where wins > labels.
+
+    Gains of at most ``zero`` in absolute value count as zero.
+    """
     now, chance = payoff[:-1, :-1], mean[:-1, :-1]
     rise = chance * (payoff[1:, 1:] - now) + (1.0 - chance) * (payoff[1:, :-1] - now)
-    return np.where(np.tri(len(now), dtype=bool), rise, 0.0)
+    return np.where(np.tri(len(now), dtype=bool) & (np.abs(rise) > zero), rise, 0.0)
 
 
 def cores(threads: int | None) -> int:
