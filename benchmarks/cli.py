@@ -9,19 +9,14 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
-import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from ..dp.allocation import allocate as allocate_labels
 from ..dp.atomic import write_whole
@@ -29,9 +24,15 @@ from ..dp.backward import Solution
 from ..dp.backward import solve as solve_problem
 from ..dp.bounds import upper_bound
 from ..dp.problem import Problem, ProblemError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .output import (
+    keep_standard_output,
+    percent,
+    print_json,
+    print_remarks,
+    print_table,
+    records,
+    show_progress,
+)
 
 __all__ = ["app", "main"]
 
@@ -87,7 +88,7 @@ def compare(
     folder = RunFolder(out, "compare", {"problem": _as_inputs(problem), "rows": names})
     problem.to_toml(folder.path / "problem.toml")
     done = []
-    with _progress("comparing", len(rows) + 1) as advance:
+    with show_progress("comparing", len(rows) + 1) as advance:
         # Compiled now, so that the seconds in the table are not the compiler's; later runs find the compiled code.
         warm()
         advance("kernels ready")
@@ -101,28 +102,28 @@ def compare(
     folder.write("comparison.csv", table.to_csv(index=False))
     plot_comparison(table, folder.path / "comparison.png", _headline(problem))
     if as_json:
-        _print_json(
+        print_json(
             {
                 "run": str(folder.path),
                 "problem": _as_inputs(problem),
                 "remarks": [*problem.check(), *remarks],
-                "rows": _records(table),
+                "rows": records(table),
             }
         )
         return
-    _print_remarks([*problem.check(), *remarks])
-    _print_table(
+    print_remarks([*problem.check(), *remarks])
+    print_table(
         _headline(problem),
         ["policy", "value", "share of possible gain", "regret", "seconds"],
         [
             [
                 r["policy"],
                 f"{r['value']:.10f}",
-                _percent(r["share"]),
+                percent(r["share"]),
                 "" if r["kind"] == "bound" else f"{r['regret']:z.7f}",
                 f"{r['seconds']:.2f}",
             ]
-            for r in _records(table)
+            for r in records(table)
         ],
     )
     print(f"table, figure and inputs: {folder.path}")
@@ -140,7 +141,7 @@ def solve(
     problem = _read_problem(problem_file)
     if save_policy is not None and save_policy.exists():
         raise ValueError(f"{save_policy} exists; a policy is written to a new folder")
-    with _progress("solving", 100) as advance:
+    with show_progress("solving", 100) as advance:
         shown = 0
 
         def progress(states: int, total: int) -> None:
@@ -154,7 +155,7 @@ def solve(
     if save_policy is not None:
         solution.save(save_policy)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "problem": _as_inputs(problem),
                 "value": solution.value,
@@ -167,7 +168,7 @@ def solve(
             }
         )
         return
-    _print_remarks(problem.check())
+    print_remarks(problem.check())
     print(f"problem          {_headline(problem)}")
     print(f"optimal value    {solution.value:.12g}")
     print(f"with no labels   {solution.prior_value:.12g}")
@@ -188,7 +189,7 @@ def allocate(
     bound = upper_bound(problem).value
     if as_json:
         shown = ("value", "prior_value", "upper", "price", "quota_prices", "kkt_residual", "method")
-        _print_json(
+        print_json(
             {
                 "problem": _as_inputs(problem),
                 **{key: getattr(found, key) for key in shown},
@@ -199,8 +200,8 @@ def allocate(
             }
         )
         return
-    _print_remarks(problem.check())
-    _print_table(
+    print_remarks(problem.check())
+    print_table(
         _headline(problem),
         ["item", "labels", "cost", "concavity defect"],
         [
@@ -275,7 +276,7 @@ def replay(
     remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
     if dataset.unlabelled:
         remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")
-    with _progress("replaying", len(names)) as advance:
+    with show_progress("replaying", len(names)) as advance:
         finished = {}
         for name in names:
             if folder.part(name, ".nc").exists():
@@ -307,9 +308,9 @@ def replay(
     plot_replay(result, folder.path / "replay.png", headline)
     truth = {k: result.attrs[k] for k in ("true_mass", "true_override_mass", "total_weight")}
     if as_json:
-        _print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, **truth, "rows": _records(table)})
+        print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, **truth, "rows": records(table)})
         return
-    _print_remarks(remarks)
+    print_remarks(remarks)
     many = replications > 1
 
     def pm(r: dict[str, Any], key: str, digits: int) -> str:
@@ -319,7 +320,7 @@ def replay(
     slices = [str(s) for s in result["slice"].values]
     shown = slices if 1 < len(slices) <= 4 else []
     versus = "versus" in table
-    _print_table(
+    print_table(
         headline,
         [
             "policy",
@@ -344,7 +345,7 @@ def replay(
                 *(f"{r[f'labels_{s}']:.0f}" for s in shown),
                 f"{r['seconds']:.1f}",
             ]
-            for r in _records(table)
+            for r in records(table)
         ],
     )
     nothing = result.isel(labels=0, policy=0, replication=0)
@@ -382,7 +383,7 @@ def speed(
         rows: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
         with compiled_baseline() as (baseline, remarks):
             parts = speed_parts(baseline, runs=runs, seconds=seconds, memory=room, threads=threads, quick=quick)
-            with _progress("measuring", len(parts)) as advance:
+            with show_progress("measuring", len(parts)) as advance:
                 for table, name, compute in parts:
                     rows[table].append(compute())
                     advance(name)
@@ -393,20 +394,20 @@ def speed(
         sys.exit(_INTERRUPTED)
     remarks += [f"{r['peer']} is not installed: not measured" for r in rows["peers"] if not r["installed"]]
     if as_json:
-        _print_json({"machine": settings, "runs": runs, "remarks": remarks, **rows})
+        print_json({"machine": settings, "runs": runs, "remarks": remarks, **rows})
         return
-    _print_remarks(remarks)
+    print_remarks(remarks)
     for key, value in settings.items():
         print(f"{key:9} {value}")
     for title, header, cells in speed_tables(rows):
         print()
-        _print_table(title, header, cells)
+        print_table(title, header, cells)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; on bad input one line and exit status 2. Without arguments it is ``--help``."""
     if arguments is None:
-        _keep_standard_output()
+        keep_standard_output()
     try:
         status = app(args=list(sys.argv[1:] if arguments is None else arguments) or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
@@ -419,18 +420,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if status == _INTERRUPTED:
         print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _keep_standard_output() -> None:
-    """Leave standard output to Python: what compiled libraries print, HiGHS at times, goes to standard error."""
-    old = sys.stdout
-    try:
-        kept = os.dup(1)
-        os.dup2(2, 1)
-    except OSError:
-        # One of the two is closed: there is nothing to keep apart.
-        return
-    sys.stdout = os.fdopen(kept, "w", encoding=old.encoding, errors=old.errors, buffering=1 if old.isatty() else -1)
 
 
 def _fail(message: str) -> NoReturn:
@@ -475,59 +464,3 @@ def _as_inputs(problem: Problem) -> dict[str, Any]:
 
 def _headline(problem: Problem) -> str:
     return f"{problem.size} items, {problem.labels} labels, utility {problem.utility.name}"
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[str | None], None]]:
-    """Bar on a terminal, a line for each named step elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        count = 0
-
-        def line(name: str | None) -> None:
-            nonlocal count
-            count += 1
-            if name is not None:
-                print(f"{what} {count}/{total}: {name}", file=sys.stderr, flush=True)
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda name: bar.update(task, advance=1, description=f"{what} {name or ''}".strip())
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
-
-
-def _percent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.3f} %"
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    def plain(x: Any) -> Any:
-        if isinstance(x, dict):
-            return {k: plain(v) for k, v in x.items()}
-        if isinstance(x, (list, tuple)):
-            return [plain(v) for v in x]
-        return None if isinstance(x, float) and not math.isfinite(x) else x
-
-    print(json.dumps(plain(value), indent=1, allow_nan=False))
-
-
-def _print_remarks(remarks: Sequence[str]) -> None:
-    for remark in remarks:
-        print(f"note: {remark}")
-
-
-def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    # A cell cut short would be a wrong number: a table too wide for the terminal runs over its edge instead.
-    console = Console(width=1000, markup=False, emoji=False)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2))
-    for k, name in enumerate(header):
-        table.add_column(name, justify="left" if k == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)

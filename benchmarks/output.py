@@ -1,0 +1,102 @@
+"""What commands show: tables, JSON and notes on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "keep_standard_output",
+    "percent",
+    "print_json",
+    "print_remarks",
+    "print_table",
+    "records",
+    "show_progress",
+]
+
+
+@contextmanager
+def show_progress(what: str, total: int) -> Iterator[Callable[[str | None], None]]:
+    """Bar on a terminal, a line for each named step elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        count = 0
+
+        def line(name: str | None) -> None:
+            nonlocal count
+            count += 1
+            if name is not None:
+                print(f"{what} {count}/{total}: {name}", file=sys.stderr, flush=True)
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda name: bar.update(task, advance=1, description=f"{what} {name or ''}".strip())
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table, by column."""
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
+
+
+def percent(share: float) -> str:
+    """A share as it is shown."""
+    return "-" if math.isnan(share) else f"{100 * share:.3f} %"
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print an object; numbers that are not finite become null."""
+
+    def plain(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {k: plain(v) for k, v in x.items()}
+        if isinstance(x, (list, tuple)):
+            return [plain(v) for v in x]
+        return None if isinstance(x, float) and not math.isfinite(x) else x
+
+    print(json.dumps(plain(value), indent=1, allow_nan=False))
+
+
+def print_remarks(remarks: Sequence[str]) -> None:
+    """Print notes, a line each."""
+    for remark in remarks:
+        print(f"note: {remark}")
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, its first column to the left and the others to the right."""
+    # A cell cut short would be a wrong number: a table too wide for the terminal runs over its edge instead.
+    console = Console(width=1000, markup=False, emoji=False)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2))
+    for k, name in enumerate(header):
+        table.add_column(name, justify="left" if k == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def keep_standard_output() -> None:
+    """Leave standard output to Python: what compiled libraries print, HiGHS at times, goes to standard error."""
+    old = sys.stdout
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:
+        # One of the two is closed: there is nothing to keep apart.
+        return
+    sys.stdout = os.fdopen(kept, "w", encoding=old.encoding, errors=old.errors, buffering=1 if old.isatty() else -1)
