@@ -276,7 +276,7 @@ def _index(policy: SupportsIndex, problem: Problem, seed: int) -> None:
 
 def _states(policy: SupportsIndex, problem: Problem, seed: int) -> None:
     for shown in (_at(problem, *_all_states(problem)), states_of_item(problem, 0)):
-        arrays = {f.name: getattr(shown, f.name) for f in fields(shown) if f.name != "utility"}
+        arrays = {f.name: getattr(shown, f.name) for f in fields(shown) if f.name not in ("utility", "problem")}
         states = replace(shown, **{name: array.copy() for name, array in arrays.items()})
         _index_at(policy, states)
         for name, before in arrays.items():

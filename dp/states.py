@@ -23,6 +23,7 @@ from .problem import Problem
 __all__ = ["ItemStates", "states_at", "states_of_item"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class ItemStates:
         Budget left. True only for policies with ``uses_remaining``; for the others, the whole budget.
     utility : Utility
         The problem's terminal utility h.
+    item : ndarray of int
+        Number of the item, for an index that is looked up in tables of its own.
+    problem : Problem
     """
 
     labels: Floats
@@ -59,6 +63,8 @@ class ItemStates:
     reward: Floats
     remaining: Floats
     utility: Utility
+    item: Ints
+    problem: Problem
 
     @property
     def tail_after_win(self) -> Floats:
@@ -93,11 +99,12 @@ def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> 
     fields = (problem.threshold, problem.log_ratio, problem.weight, problem.cost, problem.reward)
     t, c, v, kappa, r = (np.asarray(x[i]) for x in fields)
     left = np.asarray(float(problem.budget) if remaining is None else remaining)
-    return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, kappa, r, left, problem.utility)
+    here = np.asarray(i, dtype=np.int64)
+    return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, kappa, r, left, problem.utility, here, problem)
 
 
 def states_at(
-    problem: Problem, items: NDArray[np.int64], labels: Floats, wins: Floats, remaining: Floats | None = None
+    problem: Problem, items: Ints, labels: Floats, wins: Floats, remaining: Floats | None = None
 ) -> ItemStates:
     """States of ``items`` at the given label counts; arrays of the broadcast shape."""
     n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
@@ -115,10 +122,12 @@ def states_at(
         problem.reward[items],
         np.asarray(float(problem.budget)) if remaining is None else remaining,
         problem.utility,
+        items,
+        problem,
     )
 
 
-def _belief_at(problem: Problem, items: NDArray[np.int64], n: Floats, w: Floats) -> BeliefTables:
+def _belief_at(problem: Problem, items: Ints, n: Floats, w: Floats) -> BeliefTables:
     t = problem.threshold[items]
     if isinstance(problem.prior, np.ndarray):
         a = problem.prior[items, 0] + w
