@@ -34,7 +34,8 @@ def warm() -> None:
         solve(Problem([0.5] * items, budget=3), reduce=False)
     solve(Problem([0.5, 0.5, 0.7], budget=4), reduce=["identical"])
     solve(problem, keep_policy=True)
-    upper_bound(problem)
+    for utility in ("accuracy", "entropy"):
+        upper_bound(Problem([0.5, 0.7], budget=2, utility=utility))
     whittle_index(problem, 0)
     allocate(Problem([0.5, 0.7], budget=4))
     gittins_bernoulli(1, 1, discount=1, plays=2)

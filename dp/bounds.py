@@ -23,18 +23,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kernels_stopping as _kernels
 from .budget import with_slack
-from .identical import classes
-from .lattice import ProblemTooLarge, available_memory
 from .problem import Problem
-from .states import states_of_item
+from .relaxed import Relaxed
 from .stopping import require_chord
-from .sweep import gains
 
 __all__ = ["UpperBound", "upper_bound"]
 
 Floats = NDArray[np.float64]
+# Squares of caps, summed, up to which all labels that there are can be followed.
+_SMALL = 1e8
 
 
 @dataclass(frozen=True)
@@ -110,70 +108,67 @@ class _Tangent:
     slope: float
 
 
+class _Dual:
+    """L for a budget, with subgradients; the value of buying no label is left out."""
+
+    def __init__(self, relaxed: Relaxed, budget: float) -> None:
+        self.relaxed, self.budget = relaxed, budget
+
+    def tangent(self, price: float) -> _Tangent:
+        """L at a price, with a subgradient: ties buy nothing."""
+        worth, spent = self.relaxed.at(price)
+        count = self.relaxed.count
+        return _Tangent(price, price * self.budget + float(count @ worth), self.budget - float(count @ spent))
+
+    def lowest(self) -> _Tangent:
+        """Tangent at the minimum."""
+        highest = 2.0 * self.relaxed.spread / float(self.relaxed.cost.min()) + 1e-300
+        right = self.tangent(highest)
+        if float((self.relaxed.cap + 1.0) @ (self.relaxed.cap + 1.0)) <= _SMALL:
+            left = self.tangent(0.0)
+            if left.slope >= 0:
+                return left
+        else:
+            # Price zero buys everything there is, which may be far more than can be followed.
+            left = self.tangent(0.25 * highest)
+            while left.slope >= 0:
+                if left.price < 1e-12 * highest:
+                    return left
+                right, left = left, self.tangent(0.25 * left.price)
+        return self.between(left, right)
+
+    def between(self, left: _Tangent, right: _Tangent, tolerance: float = 0.0) -> _Tangent:
+        """Minimum between prices of a slope below and a slope not below zero, to ``tolerance`` in L."""
+        # Each step meets the two tangents. L is piecewise linear, so it stops exactly, when the meeting point lies on
+        # L; every second step bisects, lest the pieces be too many.
+        for k in range(200):
+            price = (right.value - left.value + left.slope * left.price - right.slope * right.price) / (
+                left.slope - right.slope
+            )
+            lowest = left.value + left.slope * (price - left.price)
+            best = min(left, right, key=lambda x: x.value)
+            within = max(tolerance, 1e-15 * abs(lowest), 1e-300)
+            if best.value - lowest <= within or not left.price < price < right.price:
+                break
+            if k % 2:
+                price = 0.5 * (left.price + right.price)
+            middle = self.tangent(price)
+            if middle.slope < 0:
+                left = middle
+            else:
+                right = middle
+            if middle.slope == 0:
+                break
+        return min(left, right, key=lambda x: x.value)
+
+
 def _lagrangian(problem: Problem) -> UpperBound:
-    kinds = _Kinds(problem)
     most = float(problem.cap @ problem.cost)
     budget = float(problem.labels) if problem.unit_costs else min(with_slack(problem.budget), most)
-    left = kinds.tangent(0.0, budget)
-    if left.slope >= 0:
-        return kinds.bound(left, budget)
-    # A label is worth at most the spread of its item's payoffs: at a higher price nothing is bought.
-    right = kinds.tangent(2.0 * kinds.spread / float(kinds.cost.min()) + 1e-300, budget)
-    # Each step meets the tangents of a slope below and a slope above zero. L is piecewise linear, so it stops exactly,
-    # when the meeting point lies on L; every second step bisects, lest the pieces be too many.
-    for k in range(200):
-        price = (right.value - left.value + left.slope * left.price - right.slope * right.price) / (
-            left.slope - right.slope
-        )
-        lowest = left.value + left.slope * (price - left.price)
-        best = min(left, right, key=lambda x: x.value)
-        if best.value - lowest <= 1e-15 * max(abs(lowest), 1e-300) or not left.price < price < right.price:
-            break
-        if k % 2:
-            price = 0.5 * (left.price + right.price)
-        middle = kinds.tangent(price, budget)
-        if middle.slope < 0:
-            left = middle
-        else:
-            right = middle
-        if middle.slope == 0:
-            break
-    return kinds.bound(min(left, right, key=lambda x: x.value), budget)
-
-
-class _Kinds:
-    """Distinct items with their multiplicities: identical items share one stopping problem."""
-
-    def __init__(self, problem: Problem) -> None:
-        _, first, self.count = np.unique(classes(problem), return_index=True, return_counts=True)
-        self.cost = problem.cost[first]
-        needed = 16 * int(((problem.cap[first] + 1.0) ** 2).sum())
-        if needed > available_memory():
-            raise ProblemTooLarge(
-                f"problem too large for the Lagrangian bound: {len(first)} different items need {needed / 2**30:.3g} "
-                f"GiB for their tables, {available_memory() / 2**30:.3g} GiB are available; use the clairvoyant bound"
-            )
-        self.prior_value = problem.prior_value
-        self.tables = []
-        self.spread = 0.0
-        for i in first:
-            states = states_of_item(problem, int(i))
-            payoff = states.payoff
-            inside = payoff[np.tri(len(payoff), dtype=bool)]
-            self.spread = max(self.spread, float(inside.max() - inside.min()))
-            self.tables.append((states.mean[:-1, :-1].copy(), gains(states.mean, payoff)))
-
-    def tangent(self, price: float, budget: float) -> _Tangent:
-        """L at a price, with a subgradient."""
-        value, bought = price * budget + self.prior_value, 0.0
-        for count, cost, (mean, gain) in zip(self.count, self.cost, self.tables, strict=True):
-            worth, labels = _kernels.go_on(mean, gain, price * cost, 1.0, *np.zeros((2, len(mean) + 1)))
-            if worth > 0:
-                value += count * worth
-                bought += count * labels * cost
-        return _Tangent(price, value, budget - bought)
-
-    def bound(self, best: _Tangent, budget: float) -> UpperBound:
-        """The answer. At the best price itself rounding would decide ties, so labels are counted a little above it."""
-        above = self.tangent(best.price + 1e-9 * self.spread / float(self.cost.min()), budget)
-        return UpperBound("lagrangian", float(best.value), float(best.price), float(budget - above.slope))
+    relaxed = Relaxed(problem)
+    dual = _Dual(relaxed, budget)
+    best = dual.lowest()
+    # At the best price itself rounding would decide ties, so labels are counted a little above it.
+    above = dual.tangent(best.price + 1e-9 * relaxed.spread / float(relaxed.cost.min()))
+    value = float(best.value + problem.prior_value)
+    return UpperBound("lagrangian", value, float(best.price), float(budget - above.slope))

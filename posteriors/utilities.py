@@ -92,6 +92,10 @@ class Utility:
         """Whether each item is declared learnable."""
         return np.asarray(p) > self.accept_above() + ROUNDING
 
+    def kink(self) -> tuple[float, float] | None:
+        """Place c and slope change S where h(p) is S max(0, p - c) and something linear; None where it is not."""
+        return None
+
     def as_dict(self) -> dict[str, Any]:
         """Name and parameters, as written to TOML."""
         return {"name": self.name} | {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
@@ -116,6 +120,10 @@ class Accuracy(Utility):
     def score(self, stated: Floats, p: Floats) -> Floats:
         """Expected payoff of a unit weight where ``stated`` is said and p is true."""
         return np.where(self.decide(stated), p, 1.0 - p)
+
+    def kink(self) -> tuple[float, float]:
+        """Place and slope change of the kink."""
+        return 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +162,10 @@ class Asymmetric(Utility):
     def accept_above(self) -> float:
         """Break-even tail probability loss / (gain + loss)."""
         return self.loss / (self.gain + self.loss)
+
+    def kink(self) -> tuple[float, float]:
+        """Place and slope change of the kink."""
+        return self.accept_above(), float(self.gain + self.loss)
 
 
 @dataclass(frozen=True)

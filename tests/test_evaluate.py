@@ -21,6 +21,7 @@ from seqaudit.dp import (
     _kernels_lattice,
     _kernels_live,
     _kernels_policy,
+    _kernels_relaxed,
     _kernels_stopping,
     _kernels_symmetric,
 )
@@ -214,7 +215,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
-    for module in (posterior_kernels, dp_kernels, *lattices, _kernels_stopping, _kernels_allocation):
+    for module in (posterior_kernels, dp_kernels, *lattices, _kernels_relaxed, _kernels_stopping, _kernels_allocation):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert len(kernels) > 1
         # Values may be stored in either of two widths.

@@ -1,0 +1,244 @@
+"""Compiled items at a fixed price, where the belief is Beta and h is linear but for one kink.
+
+Everything is for a unit weight: ``lam`` is the price of a label over the item's weight. With h(p) = S max(0, p - c) and
+something linear, a label gains something only where it may carry p over c. Tails rise with the wins, so that is one
+state in each row (see ``relaxed``), and the states where going on is worth something form a thin band along these.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ..posteriors._kernels import log_step_scalar
+
+
+@njit(cache=True, nogil=True)
+def largest_gain(s, q, slope):
+    """Upper bound on the gain of one label in every state with a + b >= s; q = t (1 - t). It falls with s."""
+    return slope * math.sqrt(q / (2.0 * math.pi * s)) * math.exp((1.0 / 12.0 + 1.0 / (32.0 * q * q)) / s)
+
+
+@njit(cache=True, nogil=True)
+def rows_needed(s, q, slope, lam, most):
+    """Rows before the first from which on no label gains more than it costs; ``most`` where there are more."""
+    if largest_gain(s + most, q, slope) > lam:
+        return most
+    low, high = -1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        if largest_gain(s + middle, q, slope) > lam:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@njit(cache=True, nogil=True)
+def follow_kink(a, b, t, p, kink, slope, rows, last_below, gain):
+    """Go along the states whose tail is next to the kink, row by row.
+
+    ``last_below[n]``, n = 0..rows, is the largest number of wins w with tail(n, w) < c, or -1. ``gain[n]``, n < rows,
+    is what a label gains in the one state of row n where it gains anything, that of w = last_below[n + 1], and zero
+    where there is no such state. Returns the tail and D in the state of the last row with max(last_below, 0) wins.
+    """
+    x, y, w = a, b, 0
+    d = math.exp(log_step_scalar(a, b, t))
+    odds, over_miss = t / (1.0 - t), 1.0 / (1.0 - t)
+    n = 0
+    while True:
+        if d < 1e-280:
+            # Far from the kink D may be too small for products; on the way there it grows.
+            d = math.exp(log_step_scalar(x, y, t))
+        if p < kink:
+            while w < n:
+                # Reciprocals first: what waits for d is then multiplied only.
+                inverse = 1.0 / x
+                above = p + d * (inverse * over_miss)
+                if above >= kink:
+                    break
+                d *= odds * (y - 1.0) * inverse
+                p = above
+                x += 1.0
+                y -= 1.0
+                w += 1
+        else:
+            while p >= kink and w > 0:
+                d *= (x - 1.0) / (odds * y)
+                x -= 1.0
+                y += 1.0
+                w -= 1
+                p -= d * (over_miss / x)
+        k = w if p < kink else -1
+        last_below[n] = k
+        if n > 0:
+            gain[n - 1] = 0.0
+            if 0 <= k < n:
+                above = p + d * (over_miss / x)
+                mean = (a + k) / (a + b + (n - 1))
+                now = p + mean * (above - p)
+                found = mean * (above - kink) - max(0.0, now - kink)
+                # Where a tail lies on the kink a label gains nothing, and rounding must not say otherwise.
+                if found > 1e-14:
+                    gain[n - 1] = slope * found
+        if n == rows:
+            return p, d
+        s = x + y
+        if x < s * t:
+            inverse = 1.0 / x
+            p += d * inverse
+            d *= t * s * inverse
+            x += 1.0
+            w += 1
+        else:
+            inverse = 1.0 / y
+            p -= d * inverse
+            d *= (1.0 - t) * s * inverse
+            y += 1.0
+        n += 1
+
+
+@njit(cache=True, nogil=True)
+def truth_at_the_end(a, b, t, p, d, wins, kink, slope, rows, lam, worth, labels):
+    """Bound what more labels are worth after ``rows`` of them, from the state of ``wins`` outwards; first and last.
+
+    See ``relaxed`` for the two bounds, of which the smaller one is taken in each state.
+    """
+    odds = t / (1.0 - t)
+    s = a + b + rows
+    most = largest_gain(s, t * (1.0 - t), slope)
+    share = 1.0 - lam / most
+    variance = math.exp(1.0 / (6.0 * s)) / (2.0 * math.pi * s)
+    spread = slope * slope * variance / (16.0 * lam)
+    first, last = wins, wins
+    for down in range(2):
+        x, y, w, tail, step = a + wins, b + (rows - wins), wins, p, d
+        while True:
+            truth = slope * min((1.0 - kink) * tail, kink * (1.0 - tail))
+            if truth * share < 1e-18:
+                break
+            worth[w] = min(truth * share, spread)
+            labels[w] = truth / most if truth * share < spread else spread / lam
+            if down:
+                first = w
+                if w == 0:
+                    break
+                step *= (x - 1.0) / (odds * y)
+                x -= 1.0
+                y += 1.0
+                w -= 1
+                tail = max(0.0, tail - step / (x * (1.0 - t)))
+            else:
+                last = w
+                if w == rows:
+                    break
+                tail = min(1.0, tail + step / (x * (1.0 - t)))
+                step *= odds * (y - 1.0) / x
+                x += 1.0
+                y -= 1.0
+                w += 1
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def go_on_along(a, b, rows, last_below, gain, lam, first, last, worth, labels, keep, begin, kept):
+    """Backward induction within the band; worth and labels bought at the start.
+
+    ``worth`` and ``labels`` hold the last row, which is zero but for first..last (empty where last < first), and are
+    overwritten. The worths of rows 0..keep are left in ``kept``: those of row n, from ``begin[n, 0]`` wins on, stand at
+    ``begin[n, 1]``, .., ``begin[n, 2]`` - 1. Where ``kept`` is too short the answer is (-1, the room it takes).
+    """
+    stored = 0
+    if keep >= rows:
+        for n in range(rows, keep + 1):
+            begin[n, 0], begin[n, 1], begin[n, 2] = 0, 0, 0
+        begin[rows, 0], begin[rows, 2] = first, max(last - first + 1, 0)
+        for w in range(first, last + 1):
+            if stored < kept.size:
+                kept[stored] = worth[w]
+            stored += 1
+    for n in range(rows - 1, -1, -1):
+        k = last_below[n + 1]
+        seed = 0 <= k <= n and gain[n] > lam
+        low, high = first - 1, last
+        if last < first:
+            low, high = (k, k) if seed else (0, -1)
+        elif seed:
+            low, high = min(low, k), max(high, k)
+        low, high = max(low, 0), min(high, n)
+        over_size = 1.0 / (a + b + n)
+        new_first, new_last = high + 1, -1
+        for w in range(low, high + 1):
+            mean = (a + w) * over_size
+            value = worth[w] + mean * (worth[w + 1] - worth[w]) - lam
+            count = 1.0 + labels[w] + mean * (labels[w + 1] - labels[w])
+            if w == k:
+                value += gain[n]
+            if value > 0.0:
+                worth[w], labels[w] = value, count
+                new_first, new_last = min(new_first, w), w
+            else:
+                worth[w], labels[w] = 0.0, 0.0
+        for w in range(max(high + 1, first), last + 1):
+            worth[w], labels[w] = 0.0, 0.0
+        first, last = new_first, new_last
+        if n <= keep:
+            begin[n, 0], begin[n, 1] = first, stored
+            for w in range(first, last + 1):
+                if stored < kept.size:
+                    kept[stored] = worth[w]
+                stored += 1
+            begin[n, 2] = stored
+    if stored > kept.size:
+        return -1.0, float(stored)
+    return worth[0], labels[0]
+
+
+@njit(cache=True, nogil=True)
+def relax_item(a, b, t, p, kink, slope, cap, lam, last_below, gain, worth, labels, keep, begin, kept):
+    """Worth and expected labels of an item at a price, from zeroed ``worth`` and ``labels``, which are left zeroed.
+
+    Where labels beyond the arrays' length may be worth their price the worth is an upper bound: see
+    ``truth_at_the_end``.
+    """
+    q = t * (1.0 - t)
+    rows = rows_needed(a + b, q, slope, lam, min(cap, gain.size))
+    p_end, d_end = follow_kink(a, b, t, p, kink, slope, rows, last_below, gain)
+    first, last = 0, -1
+    if rows == gain.size and rows < cap and largest_gain(a + b + rows, q, slope) > lam:
+        wins = max(last_below[rows], 0)
+        first, last = truth_at_the_end(a, b, t, p_end, d_end, wins, kink, slope, rows, lam, worth, labels)
+    found = go_on_along(a, b, rows, last_below, gain, lam, first, last, worth, labels, keep, begin, kept)
+    worth[0], labels[0] = 0.0, 0.0
+    return found
+
+
+@njit(cache=True, nogil=True)
+def relax_items(a, b, t, p, kink, slope, cap, lam, room, worth, labels):
+    """Worth and expected labels of many items, each at its own price for a unit weight."""
+    rows = 0
+    for i in range(a.size):
+        rows = max(rows, rows_needed(a[i] + b[i], t[i] * (1.0 - t[i]), slope, lam[i], min(cap[i], room)))
+    last_below, gain = np.empty(rows + 1, dtype=np.int64), np.empty(rows)
+    row_worth, row_labels = np.zeros(rows + 2), np.zeros(rows + 2)
+    begin, kept = np.empty((1, 3), dtype=np.int64), np.empty(1)
+    for i in range(a.size):
+        worth[i], labels[i] = relax_item(
+            a[i],
+            b[i],
+            t[i],
+            p[i],
+            kink,
+            slope,
+            cap[i],
+            lam[i],
+            last_below,
+            gain,
+            row_worth,
+            row_labels,
+            -1,
+            begin,
+            kept,
+        )
