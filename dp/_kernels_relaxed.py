@@ -242,3 +242,129 @@ def relax_items(a, b, t, p, kink, slope, cap, lam, room, worth, labels):
             begin,
             kept,
         )
+
+
+@njit(cache=True, nogil=True)
+def longer(array, size):
+    """Return an array of at least this size that begins like the given one."""
+    if array.size >= size:
+        return array
+    out = np.empty(max(size, 2 * array.size), dtype=array.dtype)
+    out[: array.size] = array
+    return out
+
+
+@njit(cache=True, nogil=True)
+def band_index(a, b, t, p, kink, slope, floor, depth, rows, first, count, value):
+    """Index of the states of an item where it is above ``floor``, for a unit weight and unit cost.
+
+    At most ``depth`` labels are looked at. Row n < ``rows`` has its index from ``first[n]`` wins on, in ``count[n]``
+    states, zero between them where it is not above the floor. The indices are returned one after the other, those of
+    the last row first, in ``value`` or a longer array, with their number. Hinges as in ``stopping``; those below the
+    floor change no index above it, and are left out.
+    """
+    most = rows_needed(a + b, t * (1.0 - t), slope, floor, depth)
+    last_below, gain = np.empty(most + 1, dtype=np.int64), np.empty(max(most, 1))
+    follow_kink(a, b, t, p, kink, slope, most, last_below, gain)
+    price, weight, new_price, new_weight = np.empty(64), np.empty(64), np.empty(64), np.empty(64)
+    begin, new_begin = np.zeros(16, dtype=np.int64), np.zeros(16, dtype=np.int64)
+    first[:rows] = 0
+    count[:rows] = 0
+    low, high = 0, -1
+    total = 0
+    for n in range(most - 1, -1, -1):
+        k = last_below[n + 1]
+        seed = 0 <= k <= n and gain[n] > floor
+        start, stop = low - 1, high
+        if high < low:
+            start, stop = (k, k) if seed else (0, -1)
+        elif seed:
+            start, stop = min(start, k), max(stop, k)
+        start, stop = max(start, 0), min(stop, n)
+        if stop < start:
+            low, high = 0, -1
+            continue
+        held = begin[high - low + 1] if high >= low else 0
+        if new_price.size < 2 * held + stop - start + 2:
+            new_price = np.empty(2 * (2 * held + stop - start + 2))
+            new_weight = np.empty(new_price.size)
+        new_begin = longer(new_begin, stop - start + 3)
+        over_size = 1.0 / (a + b + n)
+        at = 0
+        new_low, new_high = stop + 1, -1
+        for w in range(start, stop + 1):
+            new_begin[w - start] = at
+            lose, lose_end, win, win_end = 0, 0, 0, 0
+            if low <= w <= high:
+                lose, lose_end = begin[w - low], begin[w - low + 1]
+            if low <= w + 1 <= high:
+                win, win_end = begin[w + 1 - low], begin[w + 2 - low]
+            up = (a + w) * over_size
+            down = 1.0 - up
+            worth = gain[n] if w == k else 0.0
+            labels = 1.0
+            found = False
+            while lose < lose_end or win < win_end:
+                if win >= win_end or (lose < lose_end and price[lose] >= price[win]):
+                    x, q = price[lose], down * weight[lose]
+                    lose += 1
+                else:
+                    x, q = price[win], up * weight[win]
+                    win += 1
+                if not found:
+                    if worth < x * labels:
+                        worth += q * x
+                        labels += q
+                        continue
+                    found = True
+                    if worth <= floor * labels:
+                        break
+                    new_price[at], new_weight[at] = worth / labels, labels
+                    at += 1
+                if new_price[at - 1] == x:
+                    new_weight[at - 1] += q
+                else:
+                    new_price[at], new_weight[at] = x, q
+                    at += 1
+            if not found and worth > floor * labels:
+                new_price[at], new_weight[at] = worth / labels, labels
+                at += 1
+            if at > new_begin[w - start]:
+                new_low, new_high = min(new_low, w), w
+        new_begin[stop - start + 1] = at
+        low, high = 0, -1
+        if new_high >= 0:
+            low, high = new_low, new_high
+            begin = longer(begin, high - low + 2)
+            for w in range(low, high + 2):
+                begin[w - low] = new_begin[w - start]
+        price, new_price = new_price, price
+        weight, new_weight = new_weight, weight
+        if n < rows and high >= low:
+            first[n], count[n] = low, high - low + 1
+            value = longer(value, total + count[n])
+            for w in range(high, low - 1, -1):
+                here, there = begin[w - low], begin[w - low + 1]
+                value[total] = price[here] if there > here else 0.0
+                total += 1
+    return value, total
+
+
+@njit(cache=True, nogil=True)
+def band_indices(a, b, t, p, kink, slope, floor, depth, rows, first, begin):
+    """Tables of many items, in order: those of item i stand in ``value[begin[i rows + n]]``, .., from ``first`` wins on."""
+    value, one = np.empty(1024), np.empty(1024)
+    count = np.empty(rows, dtype=np.int64)
+    at = 0
+    for i in range(a.size):
+        one, total = band_index(
+            a[i], b[i], t[i], p[i], kink, slope, floor[i], depth[i], rows, first[i * rows : (i + 1) * rows], count, one
+        )
+        value = longer(value, at + total)
+        for k in range(total):
+            value[at + k] = one[total - 1 - k]
+        for n in range(rows):
+            begin[i * rows + n] = at
+            at += count[n]
+    begin[a.size * rows] = at
+    return value[:at].copy()

@@ -28,7 +28,7 @@ from .problem import Problem
 from .relaxed import Relaxed
 from .stopping import require_chord
 
-__all__ = ["UpperBound", "upper_bound"]
+__all__ = ["UpperBound", "marginal_price", "money_of", "upper_bound"]
 
 Floats = NDArray[np.float64]
 # Squares of caps, summed, up to which all labels that there are can be followed.
@@ -120,8 +120,8 @@ class _Dual:
         count = self.relaxed.count
         return _Tangent(price, price * self.budget + float(count @ worth), self.budget - float(count @ spent))
 
-    def lowest(self) -> _Tangent:
-        """Tangent at the minimum."""
+    def lowest(self, tolerance: float = 0.0) -> _Tangent:
+        """Tangent at the minimum, or where L is higher by ``tolerance`` at most."""
         highest = 2.0 * self.relaxed.spread / float(self.relaxed.cost.min()) + 1e-300
         right = self.tangent(highest)
         if float((self.relaxed.cap + 1.0) @ (self.relaxed.cap + 1.0)) <= _SMALL:
@@ -135,9 +135,9 @@ class _Dual:
                 if left.price < 1e-12 * highest:
                     return left
                 right, left = left, self.tangent(0.25 * left.price)
-        return self.between(left, right)
+        return self.between(left, right, tolerance)
 
-    def between(self, left: _Tangent, right: _Tangent, tolerance: float = 0.0) -> _Tangent:
+    def between(self, left: _Tangent, right: _Tangent, tolerance: float) -> _Tangent:
         """Minimum between prices of a slope below and a slope not below zero, to ``tolerance`` in L."""
         # Each step meets the two tangents. L is piecewise linear, so it stops exactly, when the meeting point lies on
         # L; every second step bisects, lest the pieces be too many.
@@ -162,9 +162,38 @@ class _Dual:
         return min(left, right, key=lambda x: x.value)
 
 
+def marginal_price(problem: Problem, items: int = 2000, threads: int | None = None) -> float:
+    """Price of a unit of cost at which the relaxed problem spends the budget, from a sample of the items.
+
+    Parameters
+    ----------
+    problem : Problem
+    items : int
+        Size of the sample: every so many-th item in order of their thresholds. Where there are no more items than
+        this, the price is that of the Lagrangian bound; else it is near it. L is a bound at every price.
+    threads : int, optional
+
+    Examples
+    --------
+    >>> round(marginal_price(Problem([0.5, 0.7, 0.9], budget=12)), 6)
+    0.015625
+    """
+    step = -(-problem.size // items)
+    chosen = np.argsort(problem.threshold, kind="stable")[step // 2 :: step]
+    relaxed = Relaxed(problem, np.sort(chosen), threads)
+    dual = _Dual(relaxed, money_of(problem) * len(chosen) / problem.size)
+    return dual.lowest(tolerance=1e-6 * float(relaxed.weight @ relaxed.count)).price
+
+
+def money_of(problem: Problem) -> float:
+    """What the relaxed problem may spend: the budget with its slack, or the cost of all labels that there are."""
+    if problem.unit_costs:
+        return float(problem.labels)
+    return min(with_slack(problem.budget), float(problem.cap @ problem.cost))
+
+
 def _lagrangian(problem: Problem) -> UpperBound:
-    most = float(problem.cap @ problem.cost)
-    budget = float(problem.labels) if problem.unit_costs else min(with_slack(problem.budget), most)
+    budget = money_of(problem)
     relaxed = Relaxed(problem)
     dual = _Dual(relaxed, budget)
     best = dual.lowest()

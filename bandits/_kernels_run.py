@@ -1,0 +1,257 @@
+"""Compiled run of an index policy: decide, draw and update in logarithmic time for a label.
+
+Scores stand in a *tournament*. Its leaves are groups of eight items, whose scores share a cache line; an inner node has
+the larger score of its two children and a word that names the winning group (upper 32 bits) and counts the items tied
+with it (lower 32). One label changes the nodes above one leaf. Winners are unpredictable, so nodes are compared without
+branches, by masks over the bits of their scores.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ..dp._kernels import TIE
+from ..posteriors._kernels import log_step_scalar
+from ._kernels import LABELS, TIES, uniform
+
+# How an item is scored after a label: by the closed form of variance reduction, by tables of its index, or by a window
+# of scores computed ahead.
+CLOSED, TABLES, WINDOW = 0, 1, 2
+# Why a run stops: the budget is spent; an item has left its table or window; no score is above zero.
+SPENT, LEFT, ALL_ZERO = 0, 1, 2
+# Columns of an item's row, which fills one cache line. Under CLOSED, X and Y are the parameters of its Beta belief;
+# else the wins and losses since its table or window began. FREE is the threshold or the place between two tables, HAND
+# is D or the number of the first table.
+FREE, FACTOR, RATE, HAND, X, Y, LABELLED, CAP = range(8)
+_COUNT = np.int64(0xFFFFFFFF)
+
+
+@njit(cache=True, nogil=True)
+def larger(x, y):
+    """Return the larger of two numbers, without a branch."""
+    p, q = np.float64(x).view(np.int64), np.float64(y).view(np.int64)
+    return np.int64(p ^ ((p ^ q) & -np.int64(y > x))).view(np.float64)
+
+
+@njit(cache=True, nogil=True)
+def place(scores, tree, item, score, scale):
+    """Give an item another score; minus infinity takes it out."""
+    scores[item] = score
+    group = item >> 3
+    at = group << 3
+    m = larger(
+        larger(larger(scores[at], scores[at + 1]), larger(scores[at + 2], scores[at + 3])),
+        larger(larger(scores[at + 4], scores[at + 5]), larger(scores[at + 6], scores[at + 7])),
+    )
+    level = m - TIE * max(abs(m), scale)
+    tied = np.int64(0)
+    for j in range(8):
+        tied += np.int64(scores[at + j] >= level)
+    if m == -np.inf:
+        tied = np.int64(0)
+    node = (tree.shape[0] >> 1) + group
+    best, word = np.float64(m).view(np.int64), (np.int64(group) << 32) + tied
+    tree[node, 0], tree[node, 1] = best, word
+    while node > 1:
+        other, other_word = tree[node ^ 1, 0], tree[node ^ 1, 1]
+        swap = -np.int64(np.int64(other).view(np.float64) > np.int64(best).view(np.float64))
+        both, both_words = best ^ other, word ^ other_word
+        best ^= both & swap
+        top, low = np.int64(best).view(np.float64), np.int64(best ^ both).view(np.float64)
+        word ^= both_words & swap
+        near = -np.int64(low >= top - TIE * max(abs(top), scale))
+        word += (word ^ both_words) & _COUNT & near
+        node >>= 1
+        tree[node, 0], tree[node, 1] = best, word
+
+
+@njit(cache=True, nogil=True)
+def place_items(scores, tree, items, scale):
+    """Bring the tournament up to date with the scores of some items."""
+    for k in range(items.size):
+        place(scores, tree, items[k], scores[items[k]], scale)
+
+
+@njit(cache=True, nogil=True)
+def build(scores, tree, scale):
+    """Tournament over all scores; ``scores`` has eight places for each leaf."""
+    tree[:, 0] = np.float64(-np.inf).view(np.int64)
+    tree[:, 1] = 0
+    for i in range(0, scores.size, 8):
+        place(scores, tree, i, scores[i], scale)
+
+
+@njit(cache=True, nogil=True)
+def best_score(tree):
+    """Best score of all."""
+    return np.int64(tree[1, 0]).view(np.float64)
+
+
+@njit(cache=True, nogil=True)
+def winner(scores, tree, pick, scale):
+    """Item number ``pick``, from 0 and in their order, among those tied for the best score."""
+    top = best_score(tree)
+    level = top - TIE * max(abs(top), scale)
+    groups = tree.shape[0] >> 1
+    if (tree[1, 1] & _COUNT) == 1:
+        group = tree[1, 1] >> 32
+    else:
+        node = 1
+        while node < groups:
+            node *= 2
+            here = np.int64(0)
+            if np.int64(tree[node, 0]).view(np.float64) >= level:
+                here = tree[node, 1] & _COUNT
+            if pick >= here:
+                pick -= here
+                node += 1
+        group = node - groups
+    item = group << 3
+    while True:
+        if scores[item] >= level:
+            if pick == 0:
+                return item
+            pick -= 1
+        item += 1
+
+
+@njit(cache=True, nogil=True)
+def look_up(first, begin, value, rows, table, labels, wins):
+    """Index in a table; zero outside the band that it has."""
+    at = table * rows + labels
+    j = wins - first[at]
+    if j < 0 or begin[at] + j >= begin[at + 1]:
+        return 0.0
+    return value[begin[at] + j]
+
+
+@njit(cache=True, nogil=True)
+def closed_score(row, i):
+    """Variance reduction v D^2 / (a b), for one unit of cost."""
+    return row[i, FACTOR] * row[i, HAND] * row[i, HAND] / (row[i, X] * row[i, Y])
+
+
+@njit(cache=True, nogil=True)
+def score_of(rule, row, i, rows, first, begin, value, window):
+    """Score of an item from its row."""
+    if rule == CLOSED:
+        return closed_score(row, i)
+    wins, labels = np.int64(row[i, X]), np.int64(row[i, X] + row[i, Y])
+    if rule == WINDOW:
+        return window[i, labels * (labels + 1) // 2 + wins]
+    table = np.int64(row[i, HAND])
+    score = look_up(first, begin, value, rows, table, labels, wins)
+    if row[i, FREE] > 0.0:
+        score += row[i, FREE] * (look_up(first, begin, value, rows, table + 1, labels, wins) - score)
+    return row[i, FACTOR] * score
+
+
+@njit(cache=True, nogil=True)
+def score_items(rule, items, row, rows, first, begin, value, window, scores):
+    """Scores of some items; minus infinity where the cap is reached."""
+    for k in range(items.size):
+        i = items[k]
+        done = row[i, LABELLED] >= row[i, CAP]
+        scores[i] = -np.inf if done else score_of(rule, row, i, rows, first, begin, value, window)
+
+
+@njit(cache=True, nogil=True)
+def run(
+    rule,
+    row,
+    cost,
+    dear,
+    rows,
+    first,
+    begin,
+    value,
+    window,
+    scores,
+    tree,
+    scale,
+    in_order,
+    key,
+    until,
+    money,
+    at,
+    waiting,
+):
+    """Label until ``until`` labels are bought or the money is spent; why it stopped.
+
+    ``cost`` is empty where every label costs 1, and ``dear`` lists the items from the dearest on. ``at`` holds, and is
+    left with: labels bought, items of ``dear`` that have become too dear, items in ``waiting``, and the item whose
+    path in the tree is out of date, or -1. ``waiting`` lists items half through their windows: refilling them along
+    with the one that is through makes stops rare.
+    """
+    step, gone, queue, loose = at[0], at[1], at[2], at[3]
+    left = money[0]
+    k0, k1 = key[0], key[1]
+    answer = SPENT
+    while step < until:
+        while gone < dear.size and cost[dear[gone]] > left:
+            if loose >= 0:
+                place(scores, tree, loose, scores[loose], scale)
+                loose = -1
+            place(scores, tree, dear[gone], -np.inf, scale)
+            gone += 1
+        tied = tree[1, 1] & _COUNT
+        if tied == 0:
+            break
+        if rule == TABLES and best_score(tree) <= 0.0:
+            answer = ALL_ZERO
+            break
+        pick = np.int64(0)
+        if tied > 1 and not in_order:
+            pick = np.int64(uniform(step, 0, TIES, k0, k1) * tied)
+        i = winner(scores, tree, pick, scale)
+        n = np.int64(row[i, LABELLED])
+        x, y = row[i, X], row[i, Y]
+        if uniform(n, i, LABELS, k0, k1) < row[i, RATE]:
+            if rule == CLOSED:
+                row[i, HAND] *= row[i, FREE] * (x + y) / x
+            row[i, X] = x + 1.0
+        else:
+            if rule == CLOSED:
+                row[i, HAND] *= (1.0 - row[i, FREE]) * (x + y) / y
+            row[i, Y] = y + 1.0
+        row[i, LABELLED] = n + 1.0
+        step += 1
+        if cost.size:
+            left -= cost[i]
+        if n + 1.0 >= row[i, CAP]:
+            place(scores, tree, i, -np.inf, scale)
+            loose = -1
+            continue
+        if rule == CLOSED:
+            if row[i, HAND] < 1e-150:
+                # Below this a product of factors may have lost D for good; the square of it counts for nothing.
+                row[i, HAND] = math.exp(log_step_scalar(row[i, X], row[i, Y], row[i, FREE]))
+        else:
+            labels = np.int64(row[i, X] + row[i, Y])
+            if rule == WINDOW and 2 * labels == rows:
+                waiting[queue] = i
+                queue += 1
+            if labels == rows:
+                if rule == TABLES:
+                    waiting[queue] = i
+                    queue += 1
+                answer = LEFT
+                break
+        if rule == CLOSED:
+            score = closed_score(row, i)
+        else:
+            score = score_of(rule, row, i, rows, first, begin, value, window)
+        if score - TIE * max(abs(score), scale) > best_score(tree):
+            # It stays ahead of all others, so the nodes below the root can wait.
+            scores[i] = score
+            tree[1, 0], tree[1, 1] = np.float64(score).view(np.int64), ((i >> 3) << 32) + 1
+            loose = i
+        else:
+            place(scores, tree, i, score, scale)
+            loose = -1
+    at[0], at[1], at[2], at[3] = step, gone, queue, loose
+    money[0] = left
+    return answer

@@ -1,0 +1,123 @@
+"""Gittins indices of many items for the compiled run: tables made ahead, shared between items, and made anew on demand.
+
+Where there are few kinds of items each has its own table. Otherwise items of about equal weight and equal prior share
+tables at nodes, quantiles of their thresholds, between which the index is interpolated; an item that gets many labels
+is given its own table from where it stands. So the interpolated part of an index is that of items with few labels,
+whose index changes little from node to node; docs/certificates.md shows how little.
+
+Indices are computed where they are above a floor below the price at which the relaxed problem spends the budget, since
+labels below that price are not bought. Should no item be above it, the floor is lowered.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dp.bounds import marginal_price
+from ..dp.index_tables import BandTables, band_tables
+from ..dp.problem import Problem
+
+__all__ = ["FLOOR", "ROWS", "IndexBook", "index_book"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Labels that a table covers, and labels that are looked at for it at least: three times as many.
+ROWS = 64
+# Nodes of the items of one prior whose weights differ by a factor of two at most.
+_NODES = 512
+# Share of the relaxed problem's price at which tables end.
+FLOOR = 0.6
+# Below this share of the first floor an index counts as zero.
+_LEAST = 1e-6
+
+
+class IndexBook:
+    """Tables for the items of a problem as they are before any label.
+
+    Parameters
+    ----------
+    problem : Problem
+        With Beta beliefs, a utility with one kink and no rewards.
+    floor : float
+        Index, for one unit of cost, below which none is computed.
+    nodes : int
+        Most tables for one prior and weights within a factor of two.
+
+    Attributes
+    ----------
+    tables : BandTables
+    table : ndarray of int, shape (N,)
+        First of the two tables of each item.
+    between : ndarray, shape (N,)
+        Weight of the second one; zero where an item has a table of its own.
+    """
+
+    def __init__(self, problem: Problem, floor: float, nodes: int = _NODES) -> None:
+        assert isinstance(problem.prior, np.ndarray)
+        factor = problem.weight / problem.cost
+        octave = np.floor(np.log2(factor / factor.min()))
+        groups = np.unique(np.column_stack([problem.prior, octave]), axis=0, return_inverse=True)[1].reshape(-1)
+        self.table = np.zeros(problem.size, dtype=np.int64)
+        self.between = np.zeros(problem.size)
+        made: list[tuple[Floats, Floats, float]] = []
+        begin = 0
+        order = np.argsort(groups, kind="stable")
+        for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+            t = problem.threshold[members]
+            known = np.unique(t)
+            node = known
+            if len(known) > nodes:
+                node = np.unique(np.quantile(known, np.linspace(0.0, 1.0, nodes)))
+                at = np.clip(np.searchsorted(node, t, side="right") - 1, 0, len(node) - 2)
+                self.between[members] = (t - node[at]) / (node[at + 1] - node[at])
+            else:
+                at = np.searchsorted(node, t)
+            self.table[members] = begin + at
+            made.append((node, problem.prior[members[0]], floor / float(factor[members].max())))
+            begin += len(node)
+        size = [len(node) for node, _, _ in made]
+        prior = np.repeat(np.array([x for _, x, _ in made]), size, axis=0)
+        lowest = np.repeat([x for _, _, x in made], size)
+        self.kink = problem.utility.kink()
+        assert self.kink is not None
+        self.tables = band_tables(
+            prior[:, 0].copy(),
+            prior[:, 1].copy(),
+            np.concatenate([node for node, _, _ in made]),
+            self.kink,
+            lowest,
+            rows=ROWS,
+            depth=np.full(begin, 3 * ROWS),
+        )
+
+
+@lru_cache(maxsize=1)
+def index_book(problem: Problem) -> tuple[IndexBook, float]:
+    """Tables for a problem, and their floor."""
+    floor = FLOOR * marginal_price(problem)
+    # Where the budget buys everything that is worth something, the price is zero.
+    floor = max(floor, 1e-6 * float((problem.weight / problem.cost).max()))
+    return IndexBook(problem, floor), floor
+
+
+def own_tables(problem: Problem, items: Ints, base: Ints, floor: float) -> BandTables:
+    """Tables of some items from where they stand, ``base`` labels and wins, shape (M, 2)."""
+    assert isinstance(problem.prior, np.ndarray)
+    kink = problem.utility.kink()
+    assert kink is not None
+    labels, wins = base.T
+    a, b = problem.prior[items].T
+    factor = problem.weight[items] / problem.cost[items]
+    return band_tables(
+        a + wins,
+        b + (labels - wins),
+        problem.threshold[items],
+        kink,
+        floor / factor,
+        rows=ROWS,
+        depth=np.clip(labels, 3 * ROWS, 64 * ROWS),
+    )
