@@ -163,12 +163,13 @@ class Session:
         name, cap, cost = self.problem.name[item], int(self.problem.cap[item]), float(self.problem.cost[item])
         if not available.any():
             raise BudgetSpent(f"{self._spent}; a label for {name} is one too many")
-        if counts[0, item] >= cap:
-            raise ValueError(f"{name} has its {cap} labels already")
         spent = rules.spent(counts[0])
-        short = "" if spent + cost > rules.limit else ", which the quotas need for other items"
+        affordable = spent + cost <= rules.limit
+        if affordable and counts[0, item] >= cap:
+            raise ValueError(f"{name} has its {cap} labels already")
         left = max(0.0, self.problem.budget - spent)
-        raise BudgetSpent(f"a label for {name} costs {cost:g}; {left:g} is left of the budget{short}")
+        needed = ", which the quotas need for other items" if affordable else ""
+        raise BudgetSpent(f"a label for {name} costs {cost:g}; {left:g} is left of the budget{needed}")
 
     @property
     def _spent(self) -> str:

@@ -189,5 +189,6 @@ def _part(
 
 def final_values(problem: Problem, counts: Ints, wins: Ints) -> Floats:
     """Expected payoff under the final beliefs, shape (R,)."""
-    paid = problem.utility(problem.tail_at(counts, wins)) @ problem.weight
-    return np.asarray(paid + wins @ problem.reward)
+    paid = problem.weight * problem.utility(problem.tail_at(counts, wins)) + problem.reward * wins
+    # Summed row by row: a matrix product may round a row otherwise among others.
+    return np.asarray(paid.sum(axis=1))
