@@ -80,8 +80,8 @@ def spend(
 ) -> tuple[Ints, Ints]:
     """Spend the whole budget in R replications side by side; labels and wins of each item, shape (R, N).
 
-    After each number of labels in ``stops``, ``observe(labels_bought, counts, wins)`` is called; it sees the outcomes of
-    whole batches, and replications that ended earlier as they ended.
+    After each number of labels in ``stops``, ``observe(labels_bought, counts, wins)`` is called; it sees the outcomes
+    of whole batches, and replications that ended earlier as they ended.
     """
     board = Board(problem, policy, keys)
     marks = set(stops)

@@ -5,8 +5,8 @@ can be had. The *reserve* is what the cheapest way to meet all quotas costs,
 
     R(u, m) = min { sum_i kappa_i x_i  :  sum_{i in q} x_i >= u_q for every q,  0 <= x_i <= m_i,  x whole }.
 
-Item i is available when m_i >= 1 and the budget affords n, one more label of i, and the reserve after it. With i, that
-label and the reserve after it cost at least R(u, m), since together they meet all quotas, and at most kappa_i + R(u, m).
+Item i is available when m_i >= 1 and the budget affords n, one more label of i, and the reserve after it. That label
+and the reserve after it cost at least R(u, m), since together they meet all quotas, and at most kappa_i + R(u, m).
 
 Where no item is in two slices, R is a sum over slices, each of which takes its cheapest labels. A label of item i in
 slice q then takes the place of the dearest of them, unless it is among them itself:
@@ -14,8 +14,8 @@ slice q then takes the place of the dearest of them, unless it is among them its
     kappa_i + R after = R + max(kappa_i - kappa of the dearest, 0),        the dearest being 0 where nothing is lacking.
 
 Where slices overlap, items that are in the same slices are of one *kind*, and R is a minimum over the number of labels
-of each kind (``cheapest_cover``). Among items of a kind, the cheaper of two is available where the other is: in a way to
-go on that begins with the dearer one, the cheaper one can be labelled in its place or before it.
+of each kind (``cheapest_cover``). Of two items of a kind, with a label of each to be had, the cheaper one is available
+where the other is: in a way to go on that begins with the dearer one, the cheaper one can take its place or precede it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _kernels_budget as _kernels
-from .budget import Quota, cheapest_cover, entangled, further_labels, with_slack
+from .budget import cheapest_cover, entangled, further_labels, with_slack
 from .problem import Problem
 
 __all__ = ["Availability"]

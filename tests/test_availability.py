@@ -30,9 +30,9 @@ OVERLAPPING_HAIR = Case((Item(0.5, cost=1.0000001), Item(0.6, cost=1)), 4, quota
 SAVED_FOR_ONE = Case((Item(0.5), Item(0.5, cost=2)), 4, quotas=(((1,), 1),))
 
 
-def tangled(count: st.SearchStrategy[int] = st.integers(2, 4)) -> st.SearchStrategy[Case]:
+def tangled() -> st.SearchStrategy[Case]:
     """Cases of which many have quotas that overlap."""
-    return families(batch=False, quotas=4, count=count)
+    return families(batch=False, quotas=4, count=st.integers(2, 4))
 
 
 @pytest.mark.smoke
@@ -109,7 +109,9 @@ def test_cheapest_cover_is_the_cheapest_of_all(given_cover):
     unmet, kinds = given_cover
     best = math.inf
     for taken in itertools.product(*(range(len(prices) + 1) for _, prices in kinds)):
-        covered = [sum(x for x, (quotas, _) in zip(taken, kinds, strict=True) if q in quotas) for q in range(len(unmet))]
+        covered = [
+            sum(x for x, (quotas, _) in zip(taken, kinds, strict=True) if q in quotas) for q in range(len(unmet))
+        ]
         if all(c >= u for c, u in zip(covered, unmet, strict=True)):
             best = min(best, sum(sum(prices[:x]) for x, (_, prices) in zip(taken, kinds, strict=True)))
     assert cheapest_cover(unmet, kinds) == best

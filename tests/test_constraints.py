@@ -29,9 +29,16 @@ POLICIES = list(registered_policies())
 VALUED = [name for name in POLICIES if isinstance(sa.make_policy(name), (SupportsIndex, SupportsProbabilities))]
 INDEXED = [name for name in POLICIES if isinstance(sa.make_policy(name), SupportsIndex)]
 
-PRICED = sa.Problem([0.55, 0.41, 0.8], 8, cost=[1, 1.5, 0.7], weight=[1.0, 2.0, 0.5], prior=[(1, 1), (2, 3), (0.5, 0.5)])
+PRICED = sa.Problem(
+    [0.55, 0.41, 0.8], 8, cost=[1, 1.5, 0.7], weight=[1.0, 2.0, 0.5], prior=[(1, 1), (2, 3), (0.5, 0.5)]
+)
 DISJOINT = sa.Problem(
-    [0.55, 0.41, 0.6, 0.5], 7, cost=[1, 2, 1.5, 0.75], cap=[3, 9, 9, 4], quota=[([0, 1], 3), ([2], 1)], utility="variance"
+    [0.55, 0.41, 0.6, 0.5],
+    7,
+    cost=[1, 2, 1.5, 0.75],
+    cap=[3, 9, 9, 4],
+    quota=[([0, 1], 3), ([2], 1)],
+    utility="variance",
 )
 OVERLAPPING = sa.Problem(
     [0.55, 0.41, 0.6, 0.5],
@@ -209,9 +216,9 @@ def test_common_random_numbers_hold_with_costs_and_quotas():
 
 
 LARGE = {
-    "disjoint": {"quota": [(range(0, 20), 12), (range(20, 30), 9)]},
-    "overlapping": {"quota": [(range(0, 20), 12), (range(10, 30), 15)]},
-    "batches": {"quota": [(range(0, 20), 12)], "batch": 7},
+    "disjoint": {"quota": [(range(20), 12), (range(20, 30), 9)]},
+    "overlapping": {"quota": [(range(20), 12), (range(10, 30), 15)]},
+    "batches": {"quota": [(range(20), 12)], "batch": 7},
 }
 
 
