@@ -147,6 +147,7 @@ def simulate(
     Parameters
     ----------
     problem : Problem
+        With costs, caps, quotas and batches, if it has any; batches by the rule in ``docs/meaning.md``.
     policy : Policy or registered name
     replications : int
         Independent repetitions, at least 1.
@@ -158,6 +159,11 @@ def simulate(
     Returns
     -------
     Simulation
+
+    Raises
+    ------
+    ValueError
+        For an unknown policy, no replications, or the policy ``exact`` where labels come in batches.
 
     Examples
     --------

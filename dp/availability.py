@@ -57,8 +57,8 @@ class Availability:
         self.cost, self.cap, self.budget, self.quota = problem.cost, problem.cap, problem.budget, problem.quota
         self.limit = with_slack(problem.budget)
         self._group = np.full(problem.size, -1, dtype=np.int64)
-        self._tangles = []
-        alone = []
+        self._tangles: list[_Tangle] = []
+        alone: list[tuple[Ints, int]] = []
         for part in entangled(problem.quota):
             if len(part) > 1:
                 self._tangles.append(_Tangle([problem.quota[q] for q in part], problem.cost, problem.cap))
