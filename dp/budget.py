@@ -94,7 +94,7 @@ def entangled(quota: Quota) -> list[list[int]]:
     return sorted(numbers for _, numbers in groups)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def cheapest_cover(unmet: tuple[int, ...], kinds: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]) -> float:
     """Cheapest way to meet overlapping quotas, exactly; infinite where there is none.
 
