@@ -1,8 +1,9 @@
 """The board: labels and wins so far, and the policy's scores, kept up to date label by label.
 
-Simulation, replay and the ask/tell session all choose and record through this class, so that a policy means the same
-in each. R independent replications stand side by side. For an index policy one label changes one score, and only that
-one is computed again; policies that look at the budget left, and other policies, score the whole state.
+Simulation, replay and the ask/tell session all choose and record through this class, so that a policy, a budget and a
+batch mean the same in each. R independent replications stand side by side. For an index policy one label changes one
+score, and only that one is computed again; policies that look at the budget left, and other policies, score the whole
+state.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from joblib import cpu_count
 from numpy.typing import NDArray
 
+from ..dp.availability import Availability
 from ..dp.lattice import available_memory
 from ..dp.problem import Problem
 from ..dp.states import states_at
@@ -63,24 +65,48 @@ def workers(n_jobs: int, tasks: int) -> int:
 class Board:
     """State of R replications of one policy on one problem.
 
+    A label is *bought* when its question is asked, and *entered* when its outcome is known. What can be bought looks at
+    labels bought. The policy looks at outcomes entered before the present batch began; items of which there are labels
+    without such an outcome are passed over as long as another one can be bought.
+
     Parameters
     ----------
     problem : Problem
     policy : Policy
     keys : ndarray of uint64, shape (R, 2)
         Philox keys that break ties.
+
+    Attributes
+    ----------
+    counts, wins : ndarray of int, shape (R, N)
+        Labels entered, and wins among them.
+    bought : ndarray of int, shape (R, N)
+        Labels bought.
+    open : ndarray of int
+        Replications in which something can be bought, in order.
+    rules : Availability
     """
 
     def __init__(self, problem: Problem, policy: Policy, keys: NDArray[np.uint64]) -> None:
+        policy.require(problem)
         self.problem, self.policy, self.keys = problem, policy, keys
         shape = (len(keys), problem.size)
-        self.counts = np.zeros(shape, dtype=np.int64)
-        self.wins = np.zeros(shape, dtype=np.int64)
-        self._usable = np.broadcast_to(problem.cap > 0, shape).copy()
+        self.counts, self.wins, self.bought = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+        self.rules = Availability(problem)
+        self._usable = np.repeat(self.rules.items(self.bought[:1]), len(keys), axis=0)
+        self.open = np.flatnonzero(self._usable.any(axis=1))
+        # Labels of one price without quotas: caps aside, only their number matters, and a label changes one item.
+        self._most = problem.labels if problem.unit_costs and not problem.quota else None
+        self._rounds = 0
+        self._questions = 0  # still to be asked in the present batch
+        self._unseen = np.zeros(shape, dtype=np.int64)  # bought, with an outcome that the policy has not seen
+        self._unseen_labels = 0
+        self._late: list[tuple[Ints, Ints]] = []  # entered since the present batch began
         self._scale = float(policy.index_scale(problem))
         self._out = np.empty(len(keys), dtype=np.int64)
-        self._scores: NDArray[np.float64] | None = None
-        if isinstance(policy, IndexPolicy) and not policy.uses_remaining:
+        self._index = policy if isinstance(policy, IndexPolicy) and not policy.uses_remaining else None
+        self._scores = np.empty((0, 0))
+        if self._index is not None:
             self._scores = np.repeat(self._all_scores(self.counts[:1], self.wins[:1]), len(keys), axis=0)
 
     def choose(self, step: int, usable: NDArray[np.bool_] | None = None) -> Ints:
@@ -88,25 +114,96 @@ class Board:
 
         ``step`` numbers the choice, for the random number that breaks a tie. ``usable`` narrows the items further.
         """
-        scores = self._scores
-        if scores is None:
-            scores = self._all_scores(self.counts, self.wins)
+        if not self._questions:
+            self._begin_batch()
         allowed = self._usable if usable is None else self._usable & usable
+        if self._unseen_labels:
+            quiet = allowed & (self._unseen == 0)
+            allowed = np.where(quiet.any(axis=1, keepdims=True), quiet, allowed)
         first = self.policy.ties == "first"
-        _kernels.choose(scores, allowed, self._scale, first, step, self.keys, self._out)
+        _kernels.choose(self._scores, allowed, self._scale, first, step, self.keys, self._out)
         return self._out.copy()
 
+    def ask(self, rows: Ints, items: Ints) -> None:
+        """Buy the next label of the batch in each of ``rows``; its outcome is outstanding."""
+        if not self._questions:
+            self._questions = self.problem.batch
+        self._questions -= 1
+        at = self._at(rows, items)
+        self._buy(rows, items, at)
+        self._hide(at)
+
+    def enter(self, rows: Ints, items: Ints, labels: NDArray[Any]) -> None:
+        """Enter the outcome of a label that was bought, in each of ``rows``; a row may occur once."""
+        at = self._at(rows, items)
+        self._count(at, labels)
+        if self._questions:
+            self._late.append((items, at))
+        else:
+            self._see(items, at)
+
     def record(self, rows: Ints, items: Ints, labels: NDArray[Any]) -> None:
-        """Enter one label in each of ``rows``; a row may occur once."""
-        self.counts[rows, items] += 1
-        self.wins[rows, items] += labels.astype(np.int64)
-        n = self.counts[rows, items]
-        self._usable[rows, items] = n < self.problem.cap[items]
-        if self._scores is not None and isinstance(self.policy, IndexPolicy):
-            states = states_at(self.problem, items, n.astype(np.float64), self.wins[rows, items].astype(np.float64))
-            fresh = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), rows.shape)
+        """Buy one label in each of ``rows`` and enter its outcome at once; a row may occur once."""
+        at = self._at(rows, items)
+        self._buy(rows, items, at)
+        self._count(at, labels)
+        if self._questions:
+            self._hide(at)
+            self._late.append((items, at))
+        else:
+            self._score(items, at)
+
+    def _at(self, rows: Ints, items: Ints) -> Ints:
+        # Places in an array laid flat: NumPy is several times slower at pairs of indices.
+        return rows * self.problem.size + items
+
+    def _buy(self, rows: Ints, items: Ints, at: Ints) -> None:
+        bought = self.bought.reshape(-1)
+        bought[at] += 1
+        self._rounds += 1
+        if self._most is None:
+            self._usable[rows] = self.rules.items(self.bought[rows])
+        else:
+            self._usable.reshape(-1)[at] = bought[at] < self.problem.cap[items]
+            if self._rounds < self._most:
+                return
+            self._usable[rows[self.bought[rows].sum(axis=1) >= self._most]] = False
+        self.open = self.open[self._usable[self.open].any(axis=1)]
+
+    def _count(self, at: Ints, labels: NDArray[Any]) -> None:
+        self.counts.reshape(-1)[at] += 1
+        self.wins.reshape(-1)[at] += labels.astype(np.int64)
+
+    def _begin_batch(self) -> None:
+        for items, at in self._late:
+            self._see(items, at)
+        self._late.clear()
+        if self._index is not None:
+            return
+        if len(self.open) == len(self.counts):
+            self._scores = self._all_scores(self.counts, self.wins)
+            return
+        # Finished replications have no next item, and a policy need not have a score there.
+        self._scores = np.zeros(self.counts.shape)
+        if self.open.size:
+            self._scores[self.open] = self._all_scores(self.counts[self.open], self.wins[self.open])
+
+    def _hide(self, at: Ints) -> None:
+        self._unseen.reshape(-1)[at] += 1
+        self._unseen_labels += len(at)
+
+    def _see(self, items: Ints, at: Ints) -> None:
+        self._unseen.reshape(-1)[at] -= 1
+        self._unseen_labels -= len(at)
+        self._score(items, at)
+
+    def _score(self, items: Ints, at: Ints) -> None:
+        if self._index is not None:
+            n, w = (x.reshape(-1)[at].astype(np.float64) for x in (self.counts, self.wins))
+            states = states_at(self.problem, items, n, w)
+            fresh = np.broadcast_to(np.asarray(self._index.index(states), dtype=np.float64), items.shape)
             self._refuse_nan(fresh, items)
-            self._scores[rows, items] = fresh
+            self._scores.reshape(-1)[at] = fresh
 
     def _all_scores(self, counts: Ints, wins: Ints) -> NDArray[np.float64]:
         # Writeable too: for an array that is not, such as a broadcast row, the kernel would be compiled once more.

@@ -38,7 +38,15 @@ class Exact(Policy):
     name: ClassVar[str] = "exact"
 
     def require(self, problem: Problem) -> None:
-        """Raise ``ProblemTooLarge`` unless the problem can be solved with its policy kept."""
+        """Raise ``ProblemTooLarge`` unless the problem can be solved with its policy kept.
+
+        A problem with batches of several labels is a ``ValueError``.
+        """
+        if problem.batch > 1:
+            raise ValueError(
+                f"batch is {problem.batch}: exact chooses label by label; solve(problem, keep_policy=True) has the "
+                "optimal batches"
+            )
         require_policy(problem)
 
     def prepare(self, problem: Problem) -> None:

@@ -96,7 +96,8 @@ class IndexPolicy(Policy):
     def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
         """Index of every item, shape (R, N)."""
         items = np.broadcast_to(np.arange(problem.size), counts.shape)
-        left = problem.budget - counts @ problem.cost if self.uses_remaining else None
+        # Summed row by row: a matrix product may round a row otherwise among others.
+        left = problem.budget - (counts * problem.cost).sum(axis=1) if self.uses_remaining else None
         states = states_at(
             problem,
             items,

@@ -3,9 +3,11 @@
 ``ask`` names the item to label next; ``tell`` enters an answer. Answers may come late, in any order, from items that
 were never asked for, and more than once:
 
-- While an answer is outstanding its item counts as being labelled: it uses up budget and cap, and it is passed over as
-  long as another item can be asked. So several people can work at once.
+- While an answer is outstanding its label counts as bought: towards budget, cap and quotas. Its item is passed over as
+  long as another one can be asked. So several people can work at once.
 - Every answer that is entered counts against the budget, asked for or not.
+- With batches of B, the questions of a batch are chosen from the answers entered before the first of them was asked.
+  Answers that come earlier than the next batch are entered, and steer from the next batch on.
 - An answer with an ``answer_id`` that is already known is ignored if it says the same, and refused if it does not.
 """
 
@@ -30,7 +32,7 @@ _FORMAT, _VERSION = "seqaudit-session", 1
 
 
 class BudgetSpent(ValueError):
-    """No label is left to ask for."""
+    """The budget affords no further label, or not this one."""
 
 
 class Session:
@@ -54,11 +56,9 @@ class Session:
     """
 
     def __init__(self, problem: Problem, policy: str | Policy, *, seed: Seed) -> None:
-        problem.require_plain("Session")
         self.problem, self.policy = problem, make_policy(policy)
         _, keys = replication_keys(seed, 1)
         self._board = Board(problem, self.policy, keys)
-        self._pending = np.zeros(problem.size, dtype=np.int64)
         self._asked = 0
         self._events: list[list[Any]] = []
         self._answers: dict[str, tuple[int, int]] = {}
@@ -76,12 +76,17 @@ class Session:
     @property
     def outstanding(self) -> NDArray[np.int64]:
         """Questions asked and not yet answered, by item, shape (N,)."""
-        return self._pending.copy()
+        return np.array(self._board.bought[0] - self._board.counts[0])
 
     @property
     def remaining(self) -> int:
-        """Questions that can still be asked."""
-        return max(0, self.problem.labels - int(self._board.counts.sum()) - int(self._pending.sum()))
+        """Questions that can still be asked, at most: with unequal costs their number depends on what is asked."""
+        return self._board.rules.labels(self._board.bought[0])
+
+    @property
+    def budget_left(self) -> float:
+        """Budget that neither answers nor outstanding questions have used up."""
+        return max(0.0, self.problem.budget - self._board.rules.spent(self._board.bought[0]))
 
     @property
     def tail(self) -> NDArray[np.float64]:
@@ -98,18 +103,14 @@ class Session:
         Raises
         ------
         BudgetSpent
-            When the budget, or every item's cap, is used up by answers and outstanding questions.
+            When nothing is available any more: answers and outstanding questions have used up the budget, or every
+            item's cap.
         """
-        room = self._board.counts[0] + self._pending < self.problem.cap
-        if self.remaining < 1 or not room.any():
-            raise BudgetSpent(
-                f"the budget of {self.problem.budget} labels is spent: {int(self._board.counts.sum())} "
-                f"entered, {int(self._pending.sum())} outstanding"
-            )
-        quiet = room & (self._pending == 0)
-        item = int(self._board.choose(self._asked, (quiet if quiet.any() else room)[None, :])[0])
+        item = int(self._board.choose(self._asked)[0])
+        if item < 0:
+            raise BudgetSpent(f"{self._spent}: {self._entered} entered, {int(self.outstanding.sum())} outstanding")
+        self._board.ask(np.array([0]), np.array([item]))
         self._asked += 1
-        self._pending[item] += 1
         self._events.append(["ask", item])
         return item
 
@@ -130,7 +131,7 @@ class Session:
             For an item or label that does not exist, an item whose cap is reached, or an answer that contradicts an
             earlier one of the same ``answer_id``.
         BudgetSpent
-            When the whole budget has been entered already.
+            When the answers entered so far leave nothing to pay for it, or only what the quotas need for other items.
         """
         if isinstance(item, bool) or not isinstance(item, (int, np.integer)) or not 0 <= item < self.problem.size:
             raise ValueError(f"item is {item!r}; allowed: 0 to {self.problem.size - 1}")
@@ -145,19 +146,39 @@ class Session:
                     f"{label} for {self.problem.name[item]}"
                 )
             return
-        if self._board.counts[0].sum() >= self.problem.labels:
-            raise BudgetSpent(
-                f"the budget of {self.problem.budget} labels is spent; a label for "
-                f"{self.problem.name[item]} is one too many"
-            )
-        if self._board.counts[0, item] >= self.problem.cap[item]:
-            raise ValueError(f"{self.problem.name[item]} has its {self.problem.cap[item]} labels already")
-        self._board.record(np.array([0]), np.array([item]), np.array([label]))
-        self._pending[item] = max(0, self._pending[item] - 1)
+        self._require_payable(int(item))
         # An unasked answer can take the place of a question that is out: then that question's answer will be refused.
+        enter = self._board.enter if self.outstanding[item] else self._board.record
+        enter(np.array([0]), np.array([item]), np.array([label]))
         self._events.append(["tell", *answer, answer_id])
         if answer_id is not None:
             self._answers[answer_id] = answer
+
+    def _require_payable(self, item: int) -> None:
+        """Raise unless one more label of an item can be bought, by the answers entered so far."""
+        counts, rules = self._board.counts, self._board.rules
+        available = rules.items(counts)[0]
+        if available[item]:
+            return
+        name, cap, cost = self.problem.name[item], int(self.problem.cap[item]), float(self.problem.cost[item])
+        if not available.any():
+            raise BudgetSpent(f"{self._spent}; a label for {name} is one too many")
+        spent = rules.spent(counts[0])
+        affordable = spent + cost <= rules.limit
+        if affordable and counts[0, item] >= cap:
+            raise ValueError(f"{name} has its {cap} labels already")
+        left = max(0.0, self.problem.budget - spent)
+        needed = ", which the quotas need for other items" if affordable else ""
+        raise BudgetSpent(f"a label for {name} costs {cost:g}; {left:g} is left of the budget{needed}")
+
+    @property
+    def _spent(self) -> str:
+        unit = " labels" if self.problem.unit_costs else ""
+        return f"the budget of {self.problem.budget}{unit} is spent"
+
+    @property
+    def _entered(self) -> int:
+        return int(self._board.counts.sum())
 
     def save(self, path: str | Path) -> None:
         """Write everything asked and told, as JSON; the file appears whole or not at all."""

@@ -43,6 +43,7 @@ def warm() -> None:
         evaluate(problem, make_policy(name))
     operating_characteristics(problem, make_policy("kg"), [0.5])
     simulate(problem, "kg", replications=2, seed=0)
+    simulate(Problem([0.5, 0.7], budget=4, cost=[1, 2], quota=[([1], 1)], batch=2), "kg", replications=2, seed=0)
     for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
         belief.tables(1, 0.5)
     follow_labels(1, 1, 0.5, [1, 0])

@@ -6,10 +6,22 @@ with a budget of 1, so sums up to K (1 + 1e-9) count as affordable.
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Quota", "least_cost", "most_labels", "unmet_quota", "with_slack"]
+__all__ = [
+    "Quota",
+    "cheapest_cover",
+    "entangled",
+    "further_labels",
+    "least_cost",
+    "most_labels",
+    "unmet_quota",
+    "with_slack",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,6 +54,15 @@ def most_labels(cost: Floats, cap: Ints, budget: float, quota: Quota = ()) -> in
     return int(counts.sum())
 
 
+def further_labels(bought: Ints, cost: Floats, cap: Ints, budget: float, quota: Quota = ()) -> int:
+    """Largest number of labels that can be bought after some have been; the quotas can be met from there."""
+    spent = float(bought @ cost)
+    # The slack is that of the whole budget. Whole numbers need none, and division would round them.
+    left = budget - spent if np.all(cost == 1.0) else (with_slack(budget) - spent) / (1.0 + _SLACK)
+    unmet = tuple((items, max(0, labels - int(bought[list(items)].sum()))) for items, labels in quota)
+    return max(0, most_labels(cost, cap - bought, left, unmet))
+
+
 def unmet_quota(quota: Quota, cost: Floats, cap: Ints, budget: float) -> list[str]:
     """Why the quotas cannot be met, as sentences; an empty list means that they can."""
     faults = [
@@ -60,6 +81,48 @@ def least_cost(quota: Quota, cost: Floats, cap: Ints) -> float:
     """Cheapest way to meet all quotas."""
     counts = _cheapest(quota, cost, cap) if _disjoint(quota) else _programme(cost / cost.max(), quota, cap)
     return float("inf") if counts is None else float(counts @ cost)
+
+
+def entangled(quota: Quota) -> list[list[int]]:
+    """Numbers of the quotas in groups: those in different groups share no item."""
+    groups: list[tuple[set[int], list[int]]] = []
+    for q, (items, _) in enumerate(quota):
+        touched = [group for group in groups if not group[0].isdisjoint(items)]
+        groups = [group for group in groups if group[0].isdisjoint(items)]
+        members = set(items).union(*(items for items, _ in touched))
+        groups.append((members, sorted([q, *(k for _, numbers in touched for k in numbers)])))
+    return sorted(numbers for _, numbers in groups)
+
+
+@lru_cache(maxsize=512)
+def cheapest_cover(unmet: tuple[int, ...], kinds: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]) -> float:
+    """Cheapest way to meet overlapping quotas, exactly; infinite where there is none.
+
+    ``unmet`` is what each quota lacks. A kind of items is (numbers of the quotas that its labels count for, costs of
+    its labels, cheapest first). All numbers of labels of one kind are tried after the other, and the last kind that a
+    quota has must meet it. The work grows with the product of what the quotas of one entangled group lack; for two
+    of them, with their sum.
+    """
+    last = {q: k for k, (quotas, _) in enumerate(kinds) for q in quotas}
+    totals = [tuple(accumulate(prices, initial=0.0)) for _, prices in kinds]
+
+    @cache
+    def least(k: int, unmet: tuple[int, ...]) -> float:
+        if not any(unmet):
+            return 0.0
+        if k == len(kinds):
+            return float("inf")
+        quotas, total = kinds[k][0], totals[k]
+        fewest = max((unmet[q] for q in quotas if last[q] == k), default=0)
+        best = float("inf")
+        for taken in range(fewest, min(max(unmet[q] for q in quotas), len(total) - 1) + 1):
+            if total[taken] >= best:
+                break
+            rest = tuple(max(u - taken, 0) if q in quotas else u for q, u in enumerate(unmet))
+            best = min(best, total[taken] + least(k + 1, rest))
+        return best
+
+    return least(0, unmet)
 
 
 def _disjoint(quota: Quota) -> bool:

@@ -164,8 +164,8 @@ def check_policy(problem: Problem, policy: Any) -> None:
         raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
     if problem.batch > 1:
         raise ValueError(
-            f"batch is {problem.batch}: a policy that chooses label by label has no value where outcomes come "
-            "in batches; solve gives the optimum"
+            f"batch is {problem.batch}: a policy that chooses label by label has no exact value where outcomes come "
+            "in batches; simulate estimates one, solve gives the optimum"
         )
     if not isinstance(policy, (SupportsProbabilities, SupportsIndex)):
         name = str(getattr(policy, "name", type(policy).__name__))

@@ -352,15 +352,6 @@ class Problem:
             out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], float(self.threshold[i])).tail
         return out
 
-    def require_plain(self, what: str) -> None:
-        """Raise unless labels cost 1 each, are bought one at a time, and no quota binds."""
-        for field, plain in (("cost", self.unit_costs), ("quota", not self.quota), ("batch", self.batch == 1)):
-            if not plain:
-                raise ValueError(
-                    f"{what} takes problems with unit costs, no quota and single labels only, this one has a {field}; "
-                    "solve and evaluate take it"
-                )
-
     def check(self) -> list[str]:
         """Remarks on a valid problem: what in it will surprise. An empty list means nothing will.
 

@@ -15,6 +15,7 @@ import seqaudit as sa
 from seqaudit.bandits import conformance
 from seqaudit.bandits.conformance import ConformanceError, check_policy, conformance_problems
 from seqaudit.bandits.registry import registered_policies
+from seqaudit.dp.lattice import Lattice
 
 
 def every_policy() -> list[Any]:
@@ -377,7 +378,7 @@ def test_error_is_an_assertion_error_and_survives_pickling():
 
 def test_trial_problems_cover_what_they_are_for():
     problems = conformance_problems()
-    unequal, capped, symmetric, single, variance = problems.values()
+    unequal, capped, symmetric, single, variance, priced = problems.values()
     assert len(set(unequal.weight)) == unequal.size
     assert 0 in capped.cap
     assert any(0 < cap < capped.labels for cap in capped.cap)
@@ -386,6 +387,13 @@ def test_trial_problems_cover_what_they_are_for():
     assert single.labels < single.budget
     assert variance.utility.name == "variance"
     assert variance.beta is not None
+    assert len(set(priced.cost)) == priced.size
+    # The quota costs something, and runs differ in length.
+    free = sa.Problem(priced.threshold, 5, weight=priced.weight, cost=priced.cost, cap=priced.cap)
+    assert sa.solve(free).value > sa.solve(priced).value + 1e-6
+    lattice = Lattice.of(priced)
+    last = [int((layer.after < 0).all(axis=1).sum()) for layer in map(lattice.layer, range(lattice.depth + 1))]
+    assert sum(count > 0 for count in last) > 1
     # Each must leave room for a choice to matter, or the clauses on values would pass whatever a policy did.
-    for problem in (unequal, capped, symmetric, variance):
+    for problem in (unequal, capped, symmetric, variance, priced):
         assert sa.solve(problem).value > sa.evaluate(problem, sa.HighLogRatio(ties="first")).value + 1e-6

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from recursion import UTILITIES, Case, Item, Recursion, cases, problem_of, whole_priors
 
 import seqaudit as sa
+from seqaudit.bandits import _kernels as bandit_kernels
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp import _kernels as dp_kernels
 from seqaudit.dp import (
     _kernels_allocation,
+    _kernels_budget,
     _kernels_lattice,
     _kernels_live,
     _kernels_policy,
@@ -210,14 +212,17 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         sa.upper_bound(problem)
         sa.whittle_index(problem, 2)
         sa.allocate(problem)
+        sa.simulate(problem, "kg", replications=2, seed=0)
+        sa.Session(problem, "kg", seed=0).tell(0, 1)
     sa.allocate(sa.Problem([0.5, 0.7], 4))
     sa.gittins_index(sa.Problem([0.5], 2), 0)
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
-    for module in (posterior_kernels, dp_kernels, *lattices, _kernels_relaxed, _kernels_stopping, _kernels_allocation):
+    solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget)
+    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, bandit_kernels):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
-        assert len(kernels) > 1
+        assert kernels
         # Values may be stored in either of two widths.
         for single in (False, True):
             compiled = {

@@ -487,27 +487,3 @@ def test_item_is_called_dead_exactly_when_every_reachable_decision_is_the_same(c
         tail = problem.tables(i).tail[np.tril_indices(problem.cap[i] + 1)]
         same = len(set(problem.utility.decide(tail).tolist())) == 1
         assert (name in dead) == (same and problem.cap[i] > 0)
-
-
-@pytest.mark.parametrize(
-    ("fields", "named"),
-    [
-        ({"cost": 2}, "cost"),
-        ({"quota": [([0], 1)]}, "quota"),
-        ({"batch": 2}, "batch"),
-        ({"cost": [1, 2], "batch": 2}, "cost"),
-    ],
-)
-def test_what_takes_plain_problems_only_says_what_is_not(fields, named):
-    problem = sa.Problem([0.5, 0.6], 4, **fields)
-    for work in (
-        lambda: sa.simulate(problem, "kg", seed=7),
-        lambda: sa.Session(problem, "kg", seed=7),
-        lambda: problem.require_plain("this"),
-    ):
-        with pytest.raises(ValueError, match=f"unit costs, no quota and single labels only, this one has a {named}; "):
-            work()
-
-
-def test_rewards_and_beliefs_of_any_kind_are_plain():
-    sa.Problem([0.5, 0.6], 4, reward=1, prior=sa.NoisyBeta(1, 1, 0.1), cap=3, utility=None).require_plain("this")
