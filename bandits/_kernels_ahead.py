@@ -122,11 +122,23 @@ def enter(keys, values, new_keys, new_values):
 
 
 @njit(cache=True, nogil=True)
+def above(x, low, high, price):
+    """Number of x above a price, known to lie from ``low`` to ``high``; the x fall."""
+    while low < high:
+        middle = (low + high) // 2
+        if x[middle] > price:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True, nogil=True)
 def advantage_hinges(mean, gain, n, w, ahead, cost):
     """Worth F of one more label as a function of the price lambda of a unit of cost, and where F is zero.
 
-    Returns x, A, B and the index: F = A[j] - B[j] lambda, where j is the number of x above lambda. The x fall, and the
-    last of them is minus infinity, so that all three arrays have one length. See ``dp.stopping``.
+    Returns x, A, B, the index, and the expected cost of what is bought at a price of zero. F = A[j] - B[j] lambda,
+    where j is the number of x above lambda. The x fall, and the last of them is minus infinity.
     """
     begin = np.zeros(ahead + 2, dtype=np.int64)
     price = np.empty(0)
@@ -169,29 +181,20 @@ def advantage_hinges(mean, gain, n, w, ahead, cost):
     head = 0
     while total[head] < x[head] * slope[head]:
         head += 1
-    return x[: size + 1], total[: size + 1], slope[: size + 1], total[head] / slope[head]
+    index = total[head] / slope[head]
+    free = slope[above(x, 0, size, 0.0)] if index > 0.0 else 0.0
+    return x[: size + 1], total[: size + 1], slope[: size + 1], index, free
 
 
 @njit(cache=True, nogil=True)
-def above(x, low, high, price):
-    """Number of x above a price, known to lie from ``low`` to ``high``; the x fall."""
-    while low < high:
-        middle = (low + high) // 2
-        if x[middle] > price:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@njit(cache=True, nogil=True)
-def dual_price(which, begin, x, slope, index, budget, hint, low, high, middle):
+def dual_price(which, begin, x, slope, index, free, budget, hint, low, high, middle):
     """Least price at which the items' best rules spend at most ``budget`` in expectation, stopping when indifferent.
 
-    Item i has the hinges of state which[i], none where that is negative. Spending is a falling step function of the
-    price, which is sought between ``left``, where it is too much, and ``right``, where it is not and a step stands:
-    by interpolation and bisection in turn, until no step lies between. ``hint`` saves steps and changes nothing;
-    ``low`` and ``high`` end as bounds for each item's number of x above the price.
+    Item i has the hinges of state which[i], none where that is negative, and spends ``free`` at a price of zero.
+    Spending is a falling step function of the price, which is sought between ``left``, where it is too much, and
+    ``right``, where it is not and a step stands: by interpolation and bisection in turn, until no step lies between.
+    ``hint`` saves steps and changes nothing; ``low`` and ``high`` end as bounds for each item's number of x above the
+    price.
     """
     items = which.size
     spent = 0.0
@@ -200,14 +203,10 @@ def dual_price(which, begin, x, slope, index, budget, hint, low, high, middle):
         low[i] = 0
         high[i] = 0
         if which[i] >= 0:
-            b = begin[which[i]]
-            high[i] = above(x[b : begin[which[i] + 1]], 0, begin[which[i] + 1] - b - 1, 0.0)
-            if index[which[i]] > 0.0:
-                spent += slope[b + high[i]]
-                right = max(right, index[which[i]])
+            high[i] = begin[which[i] + 1] - begin[which[i]] - 1
+            spent += free[which[i]]
+            right = max(right, index[which[i]])
     if spent <= budget:
-        for i in range(items):
-            low[i] = high[i]
         return 0.0
     left = 0.0
     too_much, enough = spent, 0.0
@@ -254,7 +253,7 @@ def dual_price(which, begin, x, slope, index, budget, hint, low, high, middle):
 
 
 @njit(cache=True, nogil=True)
-def lagrangian_scores(which, begin, x, total, slope, index, cost, budget, prices, out):
+def lagrangian_scores(which, begin, x, total, slope, index, free, cost, budget, prices, out):
     """Worth of one label of each item over its cost, at each row's own dual price.
 
     ``prices`` holds a guess of each row's price, or zero, and is overwritten.
@@ -263,13 +262,12 @@ def lagrangian_scores(which, begin, x, total, slope, index, cost, budget, prices
     high = np.empty(which.shape[1], dtype=np.int64)
     middle = np.zeros(which.shape[1], dtype=np.int64)
     for r in range(which.shape[0]):
-        hint = prices[r] if r == 0 or prices[r] > 0.0 else prices[r - 1]
-        price = dual_price(which[r], begin, x, slope, index, budget[r], hint, low, high, middle)
+        price = dual_price(which[r], begin, x, slope, index, free, budget[r], prices[r], low, high, middle)
         prices[r] = price
         for i in range(which.shape[1]):
             s = which[r, i]
             out[r, i] = 0.0
             if s >= 0:
                 b = begin[s]
-                c = above(x[b : begin[s + 1]], 0, begin[s + 1] - b - 1, price)
+                c = above(x[b : begin[s + 1]], low[i], high[i], price)
                 out[r, i] = (total[b + c] - slope[b + c] * price) / cost[i]

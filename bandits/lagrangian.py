@@ -22,7 +22,7 @@ __all__ = ["Lagrangian"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-Pool = tuple[Ints, Floats, Floats, Floats, Floats]
+Pool = tuple[Ints, Floats, Floats, Floats, Floats, Floats]
 
 # When hinges take more bytes than this all are forgotten, before the next so many (row, item) pairs are looked at.
 _MOST_BYTES = 200_000_000
@@ -37,20 +37,23 @@ class _Hinges:
     def __init__(self, problem: Problem, most: int) -> None:
         self.problem, self.tables, self.most = problem, item_tables(problem), most
         self._lock = threading.Lock()
-        self._price = 0.0
+        self._prices = np.zeros(0)
         self._forget()
 
     def _forget(self) -> None:
         # New arrays, since another thread may still read the old ones.
         self._known = Memory()
-        self._begin, self._index = np.zeros(_FIRST_ROOM + 1, dtype=np.int64), np.empty(_FIRST_ROOM)
+        self._begin = np.zeros(_FIRST_ROOM + 1, dtype=np.int64)
+        self._index, self._free = np.empty(_FIRST_ROOM), np.empty(_FIRST_ROOM)
         self._x, self._total, self._slope = (np.empty(_FIRST_ROOM) for _ in range(3))
 
     def scores(self, counts: Ints, wins: Ints) -> tuple[Floats, Floats]:
         """Scores (R, N) and dual prices (R,)."""
         problem = self.problem
         left = problem.budget - counts @ problem.cost
-        out, prices = np.empty(counts.shape), np.zeros(len(counts))
+        # The last prices are good guesses, and no more than guesses.
+        guess = self._prices
+        out, prices = np.empty(counts.shape), guess.copy() if len(guess) == len(counts) else np.zeros(len(counts))
         # Copies, since for arrays that cannot be written the kernel would be compiled once more.
         cost = np.array(problem.cost)
         room = left + (with_slack(problem.budget) - problem.budget)
@@ -58,10 +61,8 @@ class _Hinges:
         for a in range(0, len(counts), step):
             rows = slice(a, a + step)
             which, pool = self._of(counts[rows], wins[rows], left[rows])
-            # The last price is a good guess, and no more than a guess.
-            prices[a] = self._price
             _kernels.lagrangian_scores(which, *pool, cost, room[rows], prices[rows], out[rows])
-            self._price = float(prices[a])
+        self._prices = prices.copy()
         return out, prices
 
     def _of(self, counts: Ints, wins: Ints, left: Floats) -> tuple[Ints, Pool]:
@@ -79,26 +80,26 @@ class _Hinges:
                 states = (kind, counts, wins, ahead)
                 self._work_out(keys[missing], *(x.reshape(-1)[missing] for x in states))
                 found = self._known.find(keys)
-            pool = self._begin, self._x, self._total, self._slope, self._index
+            pool = self._begin, self._x, self._total, self._slope, self._index, self._free
         which = np.where(keys == _kernels.EMPTY, -1, found.astype(np.int64))
         return which.reshape(counts.shape), pool
 
     def _work_out(self, keys: Ints, kind: Ints, labels: Ints, wins: Ints, ahead: Ints) -> None:
         keys, first = np.unique(keys, return_index=True)
         known = self._known.used
-        self._index = _with_room(self._index, known, len(keys))
+        self._index, self._free = (_with_room(x, known, len(keys)) for x in (self._index, self._free))
         self._begin = _with_room(self._begin, known + 1, len(keys))
         for j, s in enumerate(first, start=known):
             k, n, w, more = int(kind[s]), int(labels[s]), int(wins[s]), int(ahead[s])
             tables = self.tables.of(k, n + more)
-            *hinges, index = _kernels.advantage_hinges(*tables, n, w, more, float(self.tables.cost[k]))
+            *hinges, index, free = _kernels.advantage_hinges(*tables, n, w, more, float(self.tables.cost[k]))
             begin, size = int(self._begin[j]), len(hinges[0])
             self._x, self._total, self._slope = (
                 _with_room(x, begin, size) for x in (self._x, self._total, self._slope)
             )
             for held, new in zip((self._x, self._total, self._slope), hinges, strict=True):
                 held[begin : begin + size] = new
-            self._begin[j + 1], self._index[j] = begin + size, index
+            self._begin[j + 1], self._index[j], self._free[j] = begin + size, index, free
         self._known.enter(keys, np.arange(known, known + len(keys), dtype=np.float64))
 
 
