@@ -1,9 +1,9 @@
 """Looking ahead from any state of any item: tables made where they are needed, and answers that are remembered.
 
 A look-ahead of k labels from n labels with w wins needs the item's means and gains of n, .., n + k - 1 labels. Tables
-are kept for each distinct item, and made deeper when a state asks for it. What was found for a state is remembered as
-long as the problem is in use, since simulation, replay and exact evaluation come back to the same states. An answer
-is a function of the state alone: neither the order of the questions nor the number of threads can change it.
+are kept for each distinct item, and made deeper when a state asks for it. What was found for a state is remembered,
+since simulation, replay and exact evaluation come back to the same states. An answer is a function of the state alone:
+neither the order of the questions nor the number of threads can change it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ _SPARE = 8
 # Problems whose tables and answers are kept.
 _PROBLEMS = 4
 _FIRST_ROOM = 1024
+# With more answers than this, of 32 to 64 bytes each, all are forgotten before the next question.
+_MOST_ANSWERS = 4_000_000
 
 
 class ItemTables:
@@ -126,7 +128,7 @@ def affordable(problem: Problem, items: Ints, labels: Ints, remaining: Floats) -
     # The budget's slack belongs to what is left of it.
     left = remaining + (with_slack(problem.budget) - problem.budget)
     room = np.floor(np.maximum(left, 0.0) / problem.cost[items])
-    return np.maximum(np.minimum(room, problem.cap[items] - labels), 0.0).astype(np.int64)
+    return np.asarray(np.maximum(np.minimum(room, problem.cap[items] - labels), 0.0), dtype=np.int64)
 
 
 def state_keys(kind: Ints, labels: Ints, wins: Ints, ahead: Ints, most: int) -> Ints:
@@ -173,6 +175,8 @@ class _Answers:
         kind = self.tables.kind[items]
         keys = state_keys(kind, labels, wins, ahead, self.most).reshape(-1)
         with self._lock:
+            if self._known.used > _MOST_ANSWERS:
+                self._known = Memory()
             out = self._known.find(keys)
             missing = np.isnan(out)
             if missing.any():
@@ -194,7 +198,7 @@ class _Answers:
         self._known.enter(keys, found)
 
 
-@lru_cache(maxsize=4 * _PROBLEMS)
+@lru_cache(maxsize=2 * _PROBLEMS)
 def _answers(problem: Problem, rule: Rule, most: int) -> _Answers:
     return _Answers(problem, rule, most)
 
