@@ -1,10 +1,15 @@
 """Floor 3: policies, the simulator, and the ask/tell session."""
 
+from .apt import APT
 from .audit_index import AuditIndex
 from .exact import Exact
+from .gittins import Gittins
 from .high_logratio import HighLogRatio
+from .kg_star import KGStar
 from .knowledge_gradient import KnowledgeGradient
+from .lagrangian import Lagrangian
 from .linear_gain import LinearGain
+from .lsa import LSA
 from .optimistic_kg import OptimisticKG
 from .policy import IndexPolicy, Policy
 from .registry import make_policy, policy_names
@@ -14,14 +19,20 @@ from .simulate import Simulation, simulate
 from .uncertainty import UncertaintySampling
 from .uniform import Uniform
 from .variance_reduction import VarianceReduction
+from .whittle import Whittle
 
 __all__ = [
+    "APT",
+    "LSA",
     "AuditIndex",
     "BudgetSpent",
     "Exact",
+    "Gittins",
     "HighLogRatio",
     "IndexPolicy",
+    "KGStar",
     "KnowledgeGradient",
+    "Lagrangian",
     "LinearGain",
     "OptimisticKG",
     "Policy",
@@ -31,6 +42,7 @@ __all__ = [
     "UncertaintySampling",
     "Uniform",
     "VarianceReduction",
+    "Whittle",
     "make_policy",
     "policy_names",
     "simulate",

@@ -80,7 +80,10 @@ class Policy(ABC):
         return 0.0
 
     def require(self, problem: Problem) -> None:  # noqa: B027 - most policies can be had for every problem
-        """Raise ``ProblemTooLarge`` where the policy cannot be had for a problem; nothing is computed."""
+        """Raise ``ValueError`` where the policy cannot be had for a problem, ``ProblemTooLarge`` for its size.
+
+        Nothing is computed.
+        """
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,23 @@ import warnings
 from functools import cache
 from importlib.metadata import entry_points
 
+from .apt import APT
 from .audit_index import AuditIndex
 from .exact import Exact
+from .gittins import Gittins
 from .high_logratio import HighLogRatio
+from .kg_star import KGStar
 from .knowledge_gradient import KnowledgeGradient
+from .lagrangian import Lagrangian
 from .linear_gain import LinearGain
+from .lsa import LSA
 from .optimistic_kg import OptimisticKG
 from .policy import Policy
 from .round_robin import RoundRobin
 from .uncertainty import UncertaintySampling
 from .uniform import Uniform
 from .variance_reduction import VarianceReduction
+from .whittle import Whittle
 
 __all__ = ["make_policy", "policy_names", "registered_policies"]
 
@@ -38,6 +44,12 @@ _BUILT_IN: tuple[type[Policy], ...] = (
     KnowledgeGradient,
     OptimisticKG,
     VarianceReduction,
+    KGStar,
+    Gittins,
+    Whittle,
+    Lagrangian,
+    APT,
+    LSA,
     Exact,
 )
 

@@ -7,7 +7,6 @@ from dataclasses import fields
 
 from ..bandits.policy import Policy
 from ..bandits.registry import make_policy, policy_names
-from ..dp.lattice import ProblemTooLarge
 from ..dp.problem import Problem
 
 __all__ = ["choose_policies"]
@@ -20,15 +19,15 @@ def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -
     ----------
     problem : Problem
     policies : sequence of names or policies, optional
-        Default: every registered one, without those that need an exact solution which the problem is too large for.
-        A policy that is asked for is never left out: if it cannot be had, that is an error.
+        Default: every registered one, without those that cannot be had for the problem: it is too large for them, or of
+        a kind that they are not made for. A policy that is asked for is never left out: if it cannot be had, that is
+        an error.
 
     Raises
     ------
     ValueError
-        For an unknown or repeated name, or an empty choice.
-    ProblemTooLarge
-        For a policy that was asked for and needs an exact solution which the problem is too large for.
+        For an unknown or repeated name, an empty choice, or a policy that was asked for and cannot be had;
+        ``ProblemTooLarge`` where that is for the problem's size.
     """
     asked = policy_names() if policies is None else [policies] if isinstance(policies, (str, Policy)) else policies
     chosen = [make_policy(p) for p in asked]
@@ -43,7 +42,7 @@ def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -
         try:
             policy.require(problem)
             kept.append(policy)
-        except ProblemTooLarge as error:
+        except ValueError as error:
             if policies is not None:
                 raise
             remarks.append(f"{policy.name} left out: {error}")

@@ -41,7 +41,16 @@ from .lattice import require_memory
 from .problem import Problem
 from .sweep import ZERO_GAIN, gains
 
-__all__ = ["IndexTable", "Stopping", "gittins_bernoulli", "gittins_index", "solve_stopping", "whittle_index"]
+__all__ = [
+    "IndexTable",
+    "Stopping",
+    "gittins_bernoulli",
+    "gittins_index",
+    "label_gains",
+    "require_unlimited",
+    "solve_stopping",
+    "whittle_index",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -166,7 +175,7 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
     labels = cap if labels is None else labels
     if not _whole(labels) or not 1 <= labels <= cap:
         raise ValueError(f"labels is {labels}; it must be from 1 to the cap of {problem.name[i]}, {cap}")
-    mean, gain, _ = _tables(problem, i, labels)
+    mean, gain, _ = label_gains(problem, i, labels)
     return IndexTable(solve_stopping(mean, gain, cost=float(problem.cost[i])).index, 0.0, labels)
 
 
@@ -203,8 +212,7 @@ def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: in
            [0.0164, 0.1875, 0.0164]])
     """
     _require_item(problem, i)
-    if problem.reward[i] != 0:
-        raise ValueError(f"reward of {problem.name[i]} is {problem.reward[i]}; without a limit on labels it must be 0")
+    _require_no_reward(problem, i)
     labels = int(problem.cap[i]) if labels is None else labels
     if not _whole(labels) or labels < 1:
         raise ValueError(f"labels is {labels}; it must be a whole number, at least 1")
@@ -213,13 +221,25 @@ def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: in
         raise ValueError(f"depth is {depth}; it must be a whole number, at least the labels of the table, {labels}")
     require_chord(problem)
     cost = float(problem.cost[i])
-    mean, gain, tail = _tables(problem, i, depth)
+    mean, gain, tail = label_gains(problem, i, depth)
     low = solve_stopping(mean, gain, cost=cost).index[:labels, :labels]
     ends = problem.utility(np.array([0.0, 1.0]))
     told = problem.weight[i] * (tail * ends[1] + (1.0 - tail) * ends[0] - problem.utility(tail))
     ending = np.arange(depth + 2), np.maximum(told, 0.0) / cost, np.full(depth + 1, cost)
     high = solve_stopping(mean, gain, cost=cost, ending=ending).index[:labels, :labels]
     return IndexTable(low, max(float(np.nanmax(high - low)), 0.0), depth)
+
+
+def require_unlimited(problem: Problem) -> None:
+    """Raise unless ``gittins_index`` can be had for every item."""
+    for i in np.flatnonzero(problem.reward):
+        _require_no_reward(problem, int(i))
+    require_chord(problem)
+
+
+def _require_no_reward(problem: Problem, i: int) -> None:
+    if problem.reward[i] != 0:
+        raise ValueError(f"reward of {problem.name[i]} is {problem.reward[i]}; without a limit on labels it must be 0")
 
 
 def require_chord(problem: Problem) -> None:
@@ -235,8 +255,8 @@ def require_chord(problem: Problem) -> None:
         )
 
 
-def _tables(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, Floats]:
-    """Means and gains of at most so many labels, and the tails after them."""
+def label_gains(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, Floats]:
+    """Means and gains of at most so many labels of an item, its cap not looked at, and the tails after them."""
     mean, tail, _ = problem.belief(i).tables(labels, float(problem.threshold[i]))
     payoff = problem.weight[i] * problem.utility(tail) + problem.reward[i] * np.arange(labels + 1.0)
     return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]

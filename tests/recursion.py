@@ -198,11 +198,19 @@ class Recursion:
                 return v * (p * (1 - p) - mu * up * (1 - up) - (1 - mu) * down * (1 - down))
             case "variance-reduction":
                 return v * step**2 / ((item.a + w) * (item.b + n - w))
+            case "apt" | "lsa" if n == 0:
+                return 1
+            case "apt":
+                return -math.sqrt(n) * float(abs(Fraction(w, n) - Fraction(item.threshold)))
+            case "lsa":
+                return -(2 * n * float(Fraction(w, n) - Fraction(item.threshold)) ** 2 + math.log(n) / 2)
         raise ValueError(policy)
 
     def _index_scale(self, policy: str) -> float:
         if policy in ("kg", "optimistic-kg"):
             return self._payoff_scale
+        if policy in ("apt", "lsa"):
+            return 1.0
         return max(x.weight for x in self.case.items) if policy == "linear-gain" else 0.0
 
     def open_items(self, state: State) -> list[int]:

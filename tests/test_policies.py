@@ -56,6 +56,19 @@ BY_HAND = [
     (sa.VarianceReduction(), 0.5, 0, 0, 2 * (0.25 - 0.1875)),
     (sa.VarianceReduction(), 0.5, 1, 1, 2 * (0.1875 - (2 / 3 * 7 / 64 + 1 / 3 * 1 / 4))),
     (sa.VarianceReduction(), 0.8, 1, 1, 2 * (0.36 * 0.64 - (2 / 3 * 0.488 * 0.512 + 1 / 3 * 0.104 * 0.896))),
+    # After one win and t = 1/2, two losses (1/6) end at P(Beta(2, 3) > 1/2) = 5/16. KG(*) pays for both; a rule that
+    # stops buys the second label only after a loss (1/3), and then gains 3/16 with either outcome.
+    (sa.KGStar(), 0.5, 0, 0, 2 * 0.25),
+    (sa.KGStar(), 0.5, 1, 1, 2 * 1 / 6 * (11 / 16 - 5 / 16) / 2),
+    (sa.Gittins(), 0.5, 0, 0, 2 * 0.25),
+    (sa.Gittins(), 0.5, 1, 1, 2 * (1 / 3 * 3 / 16) / (4 / 3)),
+    (sa.Whittle(), 0.5, 0, 0, 2 * 0.25),
+    (sa.Whittle(), 0.5, 1, 0, 2 * (1 / 3 * 3 / 16) / (4 / 3)),
+    (sa.Whittle(most=1), 0.5, 1, 0, 0.0),
+    (sa.APT(), 0.5, 0, 0, 1.0),
+    (sa.APT(epsilon=0.5), 0.5, 4, 1, -2 * (0.25 + 0.5)),
+    (sa.LSA(), 0.5, 0, 0, 1.0),
+    (sa.LSA(alpha=3.0), 0.5, 4, 1, -(3 * 4 * 0.25**2 + np.log(4) / 2)),
     (sa.LinearGain(), 0.5, 0, 0, 0.0),
     (sa.LinearGain(), 0.8, 1, 1, 0.0),
 ]

@@ -61,6 +61,12 @@ def test_built_in_names_are_those_of_the_design():
         "kg",
         "optimistic-kg",
         "variance-reduction",
+        "kg-star",
+        "gittins",
+        "whittle",
+        "lagrangian",
+        "apt",
+        "lsa",
         "exact",
     } <= set(sa.policy_names())
 

@@ -187,7 +187,8 @@ def test_votes_that_were_not_bought_are_never_seen(name, ledger_of):
     one, two = (sa.replay(d, [name], **settings) for d in (RICH, other))
     xr.testing.assert_equal(one[TRUTH_FREE], two[TRUTH_FREE])
     # The scores, on the other hand, are taken against the full pools.
-    assert not one["mass_error"].equals(two["mass_error"])
+    scores = [metric for metric in METRICS if metric not in TRUTH_FREE]
+    assert not one[scores].equals(two[scores])
 
 
 def test_bought_votes_on_the_other_hand_are_seen(ledger_of):
@@ -204,7 +205,7 @@ def test_policies_meet_the_same_votes_in_the_same_order(ledger_of):
     for seen in ledgers.values():
         assert all(pools[r][i][j] == vote for (r, i, j), vote in seen.items())
     assert len({frozenset(seen) for seen in ledgers.values()}) > 5, "the policies differ"
-    assert len(frozenset.intersection(*map(frozenset, ledgers.values()))) > 20
+    assert len(frozenset.intersection(*map(frozenset, ledgers.values()))) > 5
 
 
 def test_shuffle_keeps_every_pool_and_differs_between_replications():

@@ -84,6 +84,10 @@ def test_policy_that_looks_at_the_budget_left_is_simulated_as_it_is_valued():
 @pytest.mark.parametrize("name", VALUED)
 def test_simulated_mean_agrees_with_the_exact_value(name, problem):
     """Four standard errors: false-alarm rate 6e-5 for each policy and problem; fixed seed."""
+    if name == "gittins" and problem.reward.any():
+        with pytest.raises(ValueError, match="reward of item 1 is"):
+            sa.simulate(problem, name, replications=1000, seed=3)
+        return
     result = sa.simulate(problem, name, replications=1000, seed=3)
     exact = sa.evaluate(problem, sa.make_policy(name)).value
     assert result.policy == name
