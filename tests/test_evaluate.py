@@ -216,8 +216,9 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         sa.upper_bound(problem)
         sa.whittle_index(problem, 2)
         sa.allocate(problem)
-    solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget)
-    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, bandit_kernels, _kernels_ahead):
+    for name in ("kg", "whittle", "gittins", "lagrangian"):
+        sa.simulate(sa.Problem([0.5, 0.7], 4), name, replications=3, seed=1)
+    sa.Session(sa.Problem([0.5, 0.7], 4), "kg", seed=0).tell(0, 1)
     sa.allocate(sa.Problem([0.5, 0.7], 4))
     sa.gittins_index(sa.Problem([0.5], 2), 0)
     sa.gittins_bernoulli(1, 1, 1, plays=2)
