@@ -168,7 +168,7 @@ def takes(name, problem):
 def test_simulated_mean_agrees_with_the_exact_value(name, problem):
     """Four standard errors: false-alarm rate 6e-5 for each policy and problem; fixed seed."""
     if not takes(name, problem):
-        return
+        pytest.skip("this policy takes no rewards")
     result = simulate(problem, name, replications=1000, seed=3)
     exact = sa.evaluate(problem, sa.make_policy(name)).value
     assert result.standard_error < 0.1 * abs(exact)
