@@ -68,6 +68,7 @@ def account(item, a, b, t, p, kink, slope, cap, lam, most, labels, rate, keys, w
             if found >= 0.0:
                 break
             kept = np.empty(2 * np.int64(count))
+            row_worth[0], row_labels[0] = 0.0, 0.0
             if last >= first:
                 truth_at_the_end(
                     a[i],

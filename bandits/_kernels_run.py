@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from ..dp._kernels import TIE
+from ..dp._kernels_relaxed import index_ahead, tail_after
 from ..posteriors._kernels import log_step_scalar
 from ._kernels import LABELS, TIES, uniform
 
@@ -135,13 +136,42 @@ def closed_score(row, i):
 
 
 @njit(cache=True, nogil=True)
-def score_of(rule, row, i, rows, first, begin, value, window):
-    """Score of an item from its row."""
+def score_ahead(row, i, belief, settings, guess, room, places):
+    """Gittins index of an item beyond its table, for one unit of cost; see ``index_ahead``."""
+    kink, slope, ahead, floor = settings[0], settings[1], np.int64(settings[2]), settings[4]
+    a, b, t = belief[i, 0], belief[i, 1], belief[i, 2]
+    wins, losses = np.int64(row[i, X]), np.int64(row[i, Y])
+    p = tail_after(a, b, t, belief[i, 3], wins, losses)
+    factor = row[i, FACTOR]
+    return factor * index_ahead(
+        a + wins,
+        b + losses,
+        t,
+        p,
+        kink,
+        slope,
+        ahead,
+        floor / factor,
+        guess / factor,
+        places[0],
+        room[0],
+        room[1],
+        room[2],
+        places[1:].reshape(-1, 3),
+        room[3],
+    )
+
+
+@njit(cache=True, nogil=True)
+def score_of(rule, row, i, rows, first, begin, value, belief, settings, window, guess, room, places):
+    """Score of an item from its row; ``guess`` is perhaps a little below it."""
     if rule == CLOSED:
         return closed_score(row, i)
     wins, labels = np.int64(row[i, X]), np.int64(row[i, X] + row[i, Y])
     if rule == WINDOW:
         return window[i, labels * (labels + 1) // 2 + wins]
+    if labels >= rows:
+        return score_ahead(row, i, belief, settings, guess, room, places)
     table = np.int64(row[i, HAND])
     score = look_up(first, begin, value, rows, table, labels, wins)
     if row[i, FREE] > 0.0:
@@ -150,12 +180,17 @@ def score_of(rule, row, i, rows, first, begin, value, window):
 
 
 @njit(cache=True, nogil=True)
-def score_items(rule, items, row, rows, first, begin, value, window, scores):
+def score_items(rule, items, row, rows, first, begin, value, belief, settings, window, scores):
     """Scores of some items; minus infinity where the cap is reached."""
+    room, places = np.zeros((4, np.int64(settings[2]) + 2)), np.zeros((4, np.int64(settings[2]) + 2), dtype=np.int64)
     for k in range(items.size):
         i = items[k]
         done = row[i, LABELLED] >= row[i, CAP]
-        scores[i] = -np.inf if done else score_of(rule, row, i, rows, first, begin, value, window)
+        scores[i] = (
+            -np.inf
+            if done
+            else score_of(rule, row, i, rows, first, begin, value, belief, settings, window, 0.0, room, places)
+        )
 
 
 @njit(cache=True, nogil=True)
@@ -168,11 +203,14 @@ def run(
     first,
     begin,
     value,
+    belief,
+    settings,
     window,
     scores,
     tree,
     scale,
     in_order,
+    below,
     key,
     until,
     money,
@@ -184,11 +222,12 @@ def run(
     ``cost`` is empty where every label costs 1, and ``dear`` lists the items from the dearest on. ``at`` holds, and is
     left with: labels bought, items of ``dear`` that have become too dear, items in ``waiting``, and the item whose
     path in the tree is out of date, or -1. ``waiting`` lists items half through their windows: refilling them along
-    with the one that is through makes stops rare.
+    with the one that is through makes stops rare. ``below`` says that scores of zero stand for others below a floor.
     """
     step, gone, queue, loose = at[0], at[1], at[2], at[3]
     left = money[0]
     k0, k1 = key[0], key[1]
+    room, places = np.zeros((4, np.int64(settings[2]) + 2)), np.zeros((4, np.int64(settings[2]) + 2), dtype=np.int64)
     answer = SPENT
     while step < until:
         while gone < dear.size and cost[dear[gone]] > left:
@@ -200,7 +239,7 @@ def run(
         tied = tree[1, 1] & _COUNT
         if tied == 0:
             break
-        if rule == TABLES and best_score(tree) <= 0.0:
+        if rule == TABLES and below and best_score(tree) <= 0.0:
             answer = ALL_ZERO
             break
         pick = np.int64(0)
@@ -229,21 +268,20 @@ def run(
             if row[i, HAND] < 1e-150:
                 # Below this a product of factors may have lost D for good; the square of it counts for nothing.
                 row[i, HAND] = math.exp(log_step_scalar(row[i, X], row[i, Y], row[i, FREE]))
-        else:
+        elif rule == WINDOW:
             labels = np.int64(row[i, X] + row[i, Y])
-            if rule == WINDOW and 2 * labels == rows:
+            if 2 * labels == rows:
                 waiting[queue] = i
                 queue += 1
-            if labels == rows:
-                if rule == TABLES:
-                    waiting[queue] = i
-                    queue += 1
+            elif labels == rows:
                 answer = LEFT
                 break
         if rule == CLOSED:
             score = closed_score(row, i)
         else:
-            score = score_of(rule, row, i, rows, first, begin, value, window)
+            score = score_of(
+                rule, row, i, rows, first, begin, value, belief, settings, window, 0.5 * scores[i], room, places
+            )
         if score - TIE * max(abs(score), scale) > best_score(tree):
             # It stays ahead of all others, so the nodes below the root can wait.
             scores[i] = score

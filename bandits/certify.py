@@ -35,7 +35,7 @@ from . import _kernels_certify as _kernels
 from .board import Seed, replication_keys
 from .policy import Policy
 from .registry import make_policy
-from .simulate import PriorNature, spend
+from .simulate import PriorNature, play
 
 __all__ = ["Certificate", "certify"]
 
@@ -88,7 +88,7 @@ class Certificate:
 
     @property
     def gap(self) -> float:
-        """Share of the possible gain, ``upper - prior_value``, that the policy may fall short of; 0 if there is none."""
+        """Share of the possible gain, ``upper - prior_value``, that the policy may fall short of; 0 where it is 0."""
         possible = self.upper - self.prior_value
         return (self.upper - self.lower) / possible if possible > 1e-12 * max(1.0, abs(self.upper)) else 0.0
 
@@ -101,7 +101,8 @@ class Certificate:
     def __str__(self) -> str:
         return (
             f"{self.policy} earns {self.lower:.6g} ± {self.standard_error:.2g} ({self.lower_by}); no policy earns more "
-            f"than {self.upper:.6g} ({self.upper_by}): the gap is {self.gap:.3%} ± {self.gap_error:.3%} of the possible gain"
+            f"than {self.upper:.6g} ({self.upper_by}): the gap is {self.gap:.3%} ± {self.gap_error:.3%} of what can be "
+            "gained"
         )
 
 
@@ -175,7 +176,7 @@ def certify(
         )
     seeds, keys = replication_keys(seed, replications)
     nature = PriorNature.draw(problem, seeds, keys)
-    counts, _ = spend(problem, chosen, nature, keys)
+    counts, _ = play(problem, chosen, nature, keys)
     return _account(problem, chosen, counts, nature, threads)
 
 

@@ -1,9 +1,8 @@
-"""Gittins indices of many items for the compiled run: tables made ahead, shared between items, and made anew on demand.
+"""Gittins indices of many items for the compiled run, from tables that items share.
 
 Where there are few kinds of items each has its own table. Otherwise items of about equal weight and equal prior share
-tables at nodes, quantiles of their thresholds, between which the index is interpolated; an item that gets many labels
-is given its own table from where it stands. So the interpolated part of an index is that of items with few labels,
-whose index changes little from node to node; docs/certificates.md shows how little.
+tables at nodes, quantiles of their thresholds, between which the index is interpolated. Tables end after ``ROWS``
+labels; the few items that get more have their index computed where they stand.
 
 Indices are computed where they are above a floor below the price at which the relaxed problem spends the budget, since
 labels below that price are not bought. Should no item be above it, the floor is lowered.
@@ -17,22 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dp.bounds import marginal_price
-from ..dp.index_tables import BandTables, band_tables
+from ..dp.index_tables import band_tables
 from ..dp.problem import Problem
 
-__all__ = ["FLOOR", "ROWS", "IndexBook", "index_book"]
+__all__ = ["AHEAD", "LEAST", "ROWS", "IndexBook", "book_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Labels that a table covers, and labels that are looked at for it at least: three times as many.
-ROWS = 64
+# Labels that a table covers, labels that it looks at in all, and labels looked ahead from states beyond it.
+ROWS, DEPTH, AHEAD = 192, 512, 128
+# Hinges within this share of each other are merged.
+MERGE = 0.01
 # Nodes of the items of one prior whose weights differ by a factor of two at most.
-_NODES = 512
+_NODES = 256
 # Share of the relaxed problem's price at which tables end.
 FLOOR = 0.6
-# Below this share of the first floor an index counts as zero.
-_LEAST = 1e-6
+# A floor is lowered no more often than this; an index below it then counts as zero.
+LEAST = 8
 
 
 class IndexBook:
@@ -49,6 +50,7 @@ class IndexBook:
 
     Attributes
     ----------
+    floor : float
     tables : BandTables
     table : ndarray of int, shape (N,)
         First of the two tables of each item.
@@ -58,6 +60,7 @@ class IndexBook:
 
     def __init__(self, problem: Problem, floor: float, nodes: int = _NODES) -> None:
         assert isinstance(problem.prior, np.ndarray)
+        self.floor = floor
         factor = problem.weight / problem.cost
         octave = np.floor(np.log2(factor / factor.min()))
         groups = np.unique(np.column_stack([problem.prior, octave]), axis=0, return_inverse=True)[1].reshape(-1)
@@ -91,33 +94,20 @@ class IndexBook:
             self.kink,
             lowest,
             rows=ROWS,
-            depth=np.full(begin, 3 * ROWS),
+            depth=np.full(begin, DEPTH),
+            merge=MERGE,
         )
 
 
-@lru_cache(maxsize=1)
-def index_book(problem: Problem) -> tuple[IndexBook, float]:
-    """Tables for a problem, and their floor."""
-    floor = FLOOR * marginal_price(problem)
+@lru_cache(maxsize=2)
+def book_of(problem: Problem, lower: int = 0) -> IndexBook:
+    """Tables for a problem, with the floor for its budget, lowered ``lower`` times by a factor of four."""
+    price = _price(problem)
     # Where the budget buys everything that is worth something, the price is zero.
-    floor = max(floor, 1e-6 * float((problem.weight / problem.cost).max()))
-    return IndexBook(problem, floor), floor
+    floor = FLOOR * price if price > 0 else 1e-3 * float(np.median(problem.weight / problem.cost))
+    return IndexBook(problem, floor * 0.25**lower)
 
 
-def own_tables(problem: Problem, items: Ints, base: Ints, floor: float) -> BandTables:
-    """Tables of some items from where they stand, ``base`` labels and wins, shape (M, 2)."""
-    assert isinstance(problem.prior, np.ndarray)
-    kink = problem.utility.kink()
-    assert kink is not None
-    labels, wins = base.T
-    a, b = problem.prior[items].T
-    factor = problem.weight[items] / problem.cost[items]
-    return band_tables(
-        a + wins,
-        b + (labels - wins),
-        problem.threshold[items],
-        kink,
-        floor / factor,
-        rows=ROWS,
-        depth=np.clip(labels, 3 * ROWS, 64 * ROWS),
-    )
+@lru_cache(maxsize=2)
+def _price(problem: Problem) -> float:
+    return marginal_price(problem)

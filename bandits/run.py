@@ -5,14 +5,16 @@ are kept in a tournament (see ``_kernels_run``), labels are drawn and scores loo
 gives the same choices as ``Board``, which serves every policy and every constraint:
 
 - *variance-reduction* with Beta beliefs by its closed form, from D = t^a (1-t)^b / B(a, b), which one label multiplies;
-- a policy with index tables (``IndexPolicy.tables``) by looking them up;
+- *gittins* with Beta beliefs and a utility with one kink, where items are many, from tables (see ``index_book``);
 - any other index policy from *windows*: scores of the states up to so many labels ahead, which the policy's own formula
   gives for many items at once.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +24,12 @@ from ..dp.problem import Problem
 from ..dp.states import states_at
 from ..posteriors import tails
 from . import _kernels_run as _kernels
+from .gittins import Gittins
+from .index_book import AHEAD, LEAST, ROWS, book_of
 from .policy import IndexPolicy, Policy
 from .variance_reduction import VarianceReduction
 
-__all__ = ["can_run", "run_policy"]
+__all__ = ["can_run", "pays", "run_policy"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,6 +39,8 @@ Observe = Callable[[int, Ints, Ints], None]
 _WINDOW_STATES = 4_000_000
 _LEAST_ROWS, _MOST_ROWS = 6, 24
 _NOTHING = np.empty(0)
+# Items from which on Gittins indices come from tables.
+TABLED = 2000
 
 
 def can_run(problem: Problem, policy: Policy) -> bool:
@@ -60,6 +66,7 @@ class _Run:
         self.base = np.zeros((size, 2), dtype=np.int64)
         self.rows = 0
         self.window = np.empty((0, 0))
+        self.belief, self.settings = np.empty((0, 4)), np.zeros(5)
         self.first, self.begin, self.value = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
         self.at = np.array([0, 0, 0, -1], dtype=np.int64)
         self.money = np.array([with_slack(problem.budget)])
@@ -72,27 +79,72 @@ class _Run:
             self.row[:, _kernels.FREE] = problem.threshold
             self.row[:, _kernels.HAND] = np.exp(tails.log_step(a, b, problem.threshold))
             self.row[:, _kernels.X], self.row[:, _kernels.Y] = a, b
+        elif isinstance(policy, Gittins) and _tabled(problem):
+            self.rule = _kernels.TABLES
+            self.rows = ROWS
+            assert isinstance(problem.prior, np.ndarray)
+            kink = problem.utility.kink()
+            assert kink is not None
+            self.settings = np.array([*kink, AHEAD, 0.0, 0.0])
+            a, b = problem.prior.T
+            self.belief = np.column_stack([a, b, problem.threshold, problem.prior_tail])
+            self.lowered = 0
+            self._open_book()
         else:
             self.rule = _kernels.WINDOW
             self.rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, _MOST_ROWS)) // 2 * 2
             self.window = np.empty((size, self.rows * (self.rows + 1) // 2))
-        self.refill(np.arange(size))
+            self._begin_windows(np.arange(size))
+        self._score(np.arange(size))
         _kernels.build(self.scores, self.tree, self.scale)
 
-    def refill(self, items: Ints) -> None:
-        """Begin the windows of some items anew where they stand, and score the items."""
-        if self.rule == _kernels.WINDOW:
-            row = self.row[items]
-            here = self.base[items] + np.stack([row[:, _kernels.X] + row[:, _kernels.Y], row[:, _kernels.X]], axis=1)
-            self.base[items] = here
-            self.row[items, _kernels.X] = self.row[items, _kernels.Y] = 0.0
+    def _score(self, items: Ints) -> None:
+        """Score some items where they stand."""
+        _kernels.score_items(
+            self.rule,
+            items,
+            self.row,
+            self.rows,
+            self.first,
+            self.begin,
+            self.value,
+            self.belief,
+            self.settings,
+            self.window,
+            self.scores,
+        )
+
+    def _begin(self, items: Ints) -> None:
+        """Count labels and wins of some items from where they stand."""
+        won, lost = self.row[items, _kernels.X], self.row[items, _kernels.Y]
+        self.base[items] += np.stack([won + lost, won], axis=1).astype(np.int64)
+        self.row[items, _kernels.X] = self.row[items, _kernels.Y] = 0.0
+
+    def _open_book(self) -> None:
+        """Take the tables of the book."""
+        book = self.book = book_of(self.problem, self.lowered)
+        self.row[:, _kernels.HAND], self.row[:, _kernels.FREE] = book.table, book.between
+        self.first, self.begin, self.value = book.tables.first, book.tables.begin, book.tables.value
+        self.settings[4] = book.floor
+
+    def _lower_floor(self) -> bool:
+        """Take tables that go deeper; whether there are any."""
+        if self.lowered == LEAST:
+            return False
+        self.lowered += 1
+        self._open_book()
+        self._score(np.arange(self.problem.size))
+        _kernels.build(self.scores, self.tree, self.scale)
+        return True
+
+    def _begin_windows(self, items: Ints) -> None:
+        """Score some items ahead of where they stand."""
+        self._begin(items)
+        if items.size:
             step = max(1, _WINDOW_STATES // self.window.shape[1])
             for k in range(0, len(items), step):
                 part = items[k : k + step]
                 self.window[part] = self._ahead(part, self.base[part])
-        _kernels.score_items(
-            self.rule, items, self.row, self.rows, self.first, self.begin, self.value, self.window, self.scores
-        )
 
     def _ahead(self, items: Ints, base: Ints) -> Floats:
         """Scores of the states up to ``rows`` - 1 labels ahead, shape (items, states)."""
@@ -112,8 +164,9 @@ class _Run:
 
     def until(self, labels: int) -> None:
         """Go on until so many labels are bought, or no more can be."""
-        while (
-            _kernels.run(
+        below = True
+        while True:
+            why = _kernels.run(
                 self.rule,
                 self.row,
                 self.cost,
@@ -122,22 +175,29 @@ class _Run:
                 self.first,
                 self.begin,
                 self.value,
+                self.belief,
+                self.settings,
                 self.window,
                 self.scores,
                 self.tree,
                 self.scale,
                 self.policy.ties == "first",
+                below,
                 self.key,
                 labels,
                 self.money,
                 self.at,
                 self.waiting,
             )
-            != _kernels.SPENT
-        ):
+            if why == _kernels.SPENT:
+                return
             items = self.waiting[: self.at[2]].copy()
             self.at[2:] = 0, -1
-            self.refill(items)
+            if why == _kernels.ALL_ZERO:
+                below = self._lower_floor()
+                continue
+            self._begin_windows(items)
+            self._score(items)
             _kernels.place_items(self.scores, self.tree, items, self.scale)
 
     @property
@@ -148,6 +208,15 @@ class _Run:
             assert isinstance(self.problem.prior, np.ndarray)
             return labels, np.rint(self.row[:, _kernels.X] - self.problem.prior[:, 0]).astype(np.int64)
         return labels, self.base[:, 1] + self.row[:, _kernels.X].astype(np.int64)
+
+    def with_nature(self, rate: Floats, key: NDArray[np.uint64]) -> _Run:
+        """Same start of another replication."""
+        one = copy.copy(self)
+        for name in ("row", "base", "window", "scores", "tree", "at", "money", "waiting", "settings"):
+            setattr(one, name, _aligned_copy(getattr(self, name)))
+        one.row[:, _kernels.RATE] = rate
+        one.key = key
+        return one
 
 
 def run_policy(
@@ -171,20 +240,45 @@ def run_policy(
     stops : sequence of int
         After each of these numbers of labels ``observe(labels, counts, wins)`` is called with arrays of shape (R, N).
     """
-    runs = [_Run(problem, policy, r, k) for r, k in zip(rate, keys, strict=True)]
-    for stop in sorted({s for s in stops if s <= problem.labels}) if observe else ():
-        for one in runs:
+    start = _Run(problem, policy, rate[0], keys[0])
+    marks = sorted({s for s in stops if s <= problem.labels}) if observe else []
+    seen = np.empty((len(marks), 2, *rate.shape), dtype=np.int64)
+    ends = np.empty((2, *rate.shape), dtype=np.int64)
+    for r in range(len(rate)):
+        one = start.with_nature(rate[r], keys[r])
+        for k, stop in enumerate(marks):
             one.until(stop)
-        assert observe is not None
-        observe(stop, *_stack(runs))
-    for one in runs:
+            seen[k, :, r] = one.counts
         one.until(problem.labels)
-    return _stack(runs)
+        ends[:, r] = one.counts
+    for stop, (counts, wins) in zip(marks, seen, strict=True):
+        assert observe is not None
+        observe(stop, counts, wins)
+    return ends[0], ends[1]
 
 
-def _stack(runs: list[_Run]) -> tuple[Ints, Ints]:
-    counts, wins = zip(*(one.counts for one in runs), strict=True)
-    return np.stack(counts), np.stack(wins)
+def pays(problem: Problem, policy: Policy, replications: int) -> bool:
+    """Whether to run a policy this way: where it says what its index is, or is faster than label by label.
+
+    The choices are the same either way, but for Gittins indices from tables: there the number of replications must not
+    decide.
+    """
+    if not can_run(problem, policy):
+        return False
+    if isinstance(policy, Gittins) and _tabled(problem):
+        return True
+    closed = isinstance(policy, VarianceReduction) and isinstance(problem.prior, np.ndarray)
+    # Seconds, roughly, on a machine of 2020: what matters is where they cross.
+    labels = problem.labels
+    together = labels * (6e-5 + 1.5e-9 * problem.size * replications)
+    alone = replications * (3e-4 + 1e-6 * problem.size + labels * (4e-7 if closed else 1e-5))
+    return alone < together
+
+
+def _tabled(problem: Problem) -> bool:
+    """Whether Gittins indices come from tables."""
+    beta = isinstance(problem.prior, np.ndarray) and not problem.reward.any()
+    return beta and problem.utility.kink() is not None and problem.size >= TABLED
 
 
 def _aligned(rows: int, columns: int) -> Floats:
@@ -192,3 +286,9 @@ def _aligned(rows: int, columns: int) -> Floats:
     raw = np.zeros(rows * columns + 8)
     skip = (-raw.ctypes.data % 64) // 8
     return raw[skip : skip + rows * columns].reshape(rows, columns)
+
+
+def _aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
+    out = _aligned(1, array.size).reshape(-1).view(array.dtype).reshape(array.shape)
+    out[:] = array
+    return out

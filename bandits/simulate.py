@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from ..dp.problem import Problem
 from . import _kernels
 from .board import Board, Seed, replication_keys, workers
-from .policy import Policy
+from .policy import IndexPolicy, Policy
 from .registry import make_policy
+from .run import pays, run_policy
 
-__all__ = ["LabelSource", "Simulation", "simulate", "spend"]
+__all__ = ["LabelSource", "Simulation", "play", "simulate", "spend"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -104,6 +105,22 @@ def spend(
                 board.enter(*outcome)
             outcomes.clear()
     return board.counts, board.wins
+
+
+def play(
+    problem: Problem,
+    policy: Policy,
+    nature: PriorNature,
+    keys: NDArray[np.uint64],
+    *,
+    stops: Sequence[int] = (),
+    observe: Callable[[int, Ints, Ints], None] | None = None,
+) -> tuple[Ints, Ints]:
+    """``spend`` with simulated labels: item by item in compiled code where that is faster, with the same choices."""
+    if pays(problem, policy, len(keys)):
+        assert isinstance(policy, IndexPolicy)
+        return run_policy(problem, policy, nature.rate, keys, stops=stops, observe=observe)
+    return spend(problem, policy, nature, keys, stops=stops, observe=observe)
 
 
 @dataclass(frozen=True, repr=False)
@@ -189,7 +206,7 @@ def simulate(
 def _part(
     problem: Problem, policy: Policy, seeds: Sequence[np.random.SeedSequence], keys: NDArray[np.uint64]
 ) -> tuple[Floats, Ints]:
-    counts, wins = spend(problem, policy, PriorNature.draw(problem, seeds, keys), keys)
+    counts, wins = play(problem, policy, PriorNature.draw(problem, seeds, keys), keys)
     return final_values(problem, counts, wins), counts.sum(axis=0)
 
 

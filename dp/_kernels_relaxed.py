@@ -255,13 +255,14 @@ def longer(array, size):
 
 
 @njit(cache=True, nogil=True)
-def band_index(a, b, t, p, kink, slope, floor, depth, rows, first, count, value):
+def band_index(a, b, t, p, kink, slope, floor, depth, rows, merge, first, count, value):
     """Index of the states of an item where it is above ``floor``, for a unit weight and unit cost.
 
     At most ``depth`` labels are looked at. Row n < ``rows`` has its index from ``first[n]`` wins on, in ``count[n]``
     states, zero between them where it is not above the floor. The indices are returned one after the other, those of
     the last row first, in ``value`` or a longer array, with their number. Hinges as in ``stopping``; those below the
-    floor change no index above it, and are left out.
+    floor change no index above it, and are left out. Hinges within a share ``merge`` of each other, but for the first,
+    become one of the same weight and moment.
     """
     most = rows_needed(a + b, t * (1.0 - t), slope, floor, depth)
     last_below, gain = np.empty(most + 1, dtype=np.int64), np.empty(max(most, 1))
@@ -323,6 +324,10 @@ def band_index(a, b, t, p, kink, slope, floor, depth, rows, first, count, value)
                     at += 1
                 if new_price[at - 1] == x:
                     new_weight[at - 1] += q
+                elif at > new_begin[w - start] + 1 and new_price[at - 1] - x < merge * x:
+                    both = new_weight[at - 1] + q
+                    new_price[at - 1] += (x - new_price[at - 1]) * (q / both)
+                    new_weight[at - 1] = both
                 else:
                     new_price[at], new_weight[at] = x, q
                     at += 1
@@ -351,14 +356,26 @@ def band_index(a, b, t, p, kink, slope, floor, depth, rows, first, count, value)
 
 
 @njit(cache=True, nogil=True)
-def band_indices(a, b, t, p, kink, slope, floor, depth, rows, first, begin):
-    """Tables of many items, in order: those of item i stand in ``value[begin[i rows + n]]``, .., from ``first`` wins on."""
+def band_indices(a, b, t, p, kink, slope, floor, depth, rows, merge, first, begin):
+    """Tables of many items, in order: row n of item i stands in ``value[begin[i rows + n]]``, .., from ``first`` on."""
     value, one = np.empty(1024), np.empty(1024)
     count = np.empty(rows, dtype=np.int64)
     at = 0
     for i in range(a.size):
         one, total = band_index(
-            a[i], b[i], t[i], p[i], kink, slope, floor[i], depth[i], rows, first[i * rows : (i + 1) * rows], count, one
+            a[i],
+            b[i],
+            t[i],
+            p[i],
+            kink,
+            slope,
+            floor[i],
+            depth[i],
+            rows,
+            merge,
+            first[i * rows : (i + 1) * rows],
+            count,
+            one,
         )
         value = longer(value, at + total)
         for k in range(total):
@@ -368,3 +385,47 @@ def band_indices(a, b, t, p, kink, slope, floor, depth, rows, first, begin):
             at += count[n]
     begin[a.size * rows] = at
     return value[:at].copy()
+
+
+@njit(cache=True, nogil=True)
+def tail_after(a, b, t, p, wins, losses):
+    """Tail at Beta(a + wins, b + losses) from the tail p at Beta(a, b), by single labels in about equal shares."""
+    d = math.exp(log_step_scalar(a, b, t))
+    x, y = a, b
+    won, lost = 0, 0
+    while won < wins or lost < losses:
+        s = x + y
+        if (won * losses <= lost * wins and won < wins) or lost >= losses:
+            p += d / x
+            d *= t * s / x
+            x += 1.0
+            won += 1
+        else:
+            p -= d / y
+            d *= (1.0 - t) * s / y
+            y += 1.0
+            lost += 1
+    return min(1.0, max(0.0, p))
+
+
+@njit(cache=True, nogil=True)
+def index_ahead(a, b, t, p, kink, slope, ahead, floor, guess, last_below, gain, worth, labels, begin, kept):
+    """Index of one state, looking ``ahead`` labels ahead, for a unit weight and unit cost; zero if not above ``floor``.
+
+    Newton's method of ``stopping``, from ``guess`` if that is below the index, else from ``floor``. ``worth`` and
+    ``labels`` are zero, and are left so.
+    """
+    follow_kink(a, b, t, p, kink, slope, ahead, last_below, gain)
+    price = max(floor, guess)
+    while True:
+        found, count = go_on_along(a, b, ahead, last_below, gain, price, 0, -1, worth, labels, -1, begin, kept)
+        worth[0], labels[0] = 0.0, 0.0
+        if found <= 0.0:
+            if price == guess and guess > floor:
+                price = floor
+                continue
+            return price if price > floor else 0.0
+        better = price + found / count
+        if not better > price * (1.0 + 4e-16):
+            return price
+        price = better

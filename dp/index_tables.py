@@ -64,6 +64,7 @@ def band_tables(
     *,
     rows: int,
     depth: Ints,
+    merge: float = 0.0,
     threads: int | None = None,
 ) -> BandTables:
     """Tables of the Gittins index for Beta beliefs and a utility with one kink.
@@ -80,6 +81,8 @@ def band_tables(
         Tables end before this many labels.
     depth : ndarray of int, shape (T,)
         Labels looked at in all; those beyond count for nothing, so an index may be too low, and is never too high.
+    merge : float
+        Hinges within this share of each other are merged, which is faster, and changes an index by a small part of it.
     threads : int, optional
         Default: all cores. The answers do not depend on it.
 
@@ -100,7 +103,7 @@ def band_tables(
         begin = np.zeros(count * rows + 1, dtype=np.int64)
         data = (np.array(x[part], dtype=np.float64) for x in (a, b, threshold, tail))
         value = _kernels.band_indices(
-            *data, *kink, np.array(floor[part]), np.array(depth[part], dtype=np.int64), rows, first, begin
+            *data, *kink, np.array(floor[part]), np.array(depth[part], dtype=np.int64), rows, float(merge), first, begin
         )
         return first, begin, value
 
