@@ -3,7 +3,7 @@ r"""Upper bounds by information relaxation: all labels seen in advance, and a pe
 Someone who knows every label that could come chooses how many to buy of each item, and pays for each label bought what
 it turned out better than expected, M = sum of [v h + W](next) - E [v h + W](next). Who does not know the labels pays
 nothing on average, since M is then a martingale, and has no more choices: so what the one who knows earns on average is
-at least the optimum (Brown, Smith and Sun 2010, Theorem 2.1, whatever W is).
+at least the optimum, whatever W is (Brown, Smith and Sun 2010).
 
 Take for W what going on is worth at a price lambda of a unit of cost (see ``stopping``), and let F be what one more
 label is. A telescoping sum leaves, on every path,
