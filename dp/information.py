@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +145,7 @@ class InformationRelaxation:
         start = sum(idle_worth[k][1][0, 0] for k in self.kind.tolist())
         highest = self.problem.prior_value + price * self.unit * self.capacity + float(start)
         if self.exact:
-            every = self._every_path()
+            every = self._every_path
             lost = self._lost(price, idle_worth, iter(every.wins), len(every.chance))
             return highest - float(every.chance @ lost), 0.0
         # Made afresh, so that every price meets the same paths.
@@ -164,7 +165,8 @@ class InformationRelaxation:
         best[:, 0] = 0.0
         most = 0
         for k, size, cap, path in zip(self.kind.tolist(), self.size.tolist(), self.problem.cap, wins, strict=True):
-            _kernels.add_item(*tables[k], path, size, most, best)
+            idle, worth = tables[k]
+            _kernels.add_item(idle, worth, path, size, most, best)
             most += size * int(cap)
         left = np.arange(self.capacity - self.least, -1, -1)
         return np.asarray((best[:, self.least :] + price * self.unit * left).min(axis=1))
@@ -177,6 +179,7 @@ class InformationRelaxation:
             _kernels.walk(mean, rng.random((_PATHS, len(mean))), wins)
             yield wins
 
+    @cached_property
     def _every_path(self) -> _Paths:
         bits = int(self.problem.cap.sum())
         labels = (np.arange(2**bits)[:, None] >> np.arange(bits)) & 1
@@ -198,7 +201,7 @@ class InformationRelaxation:
 
         def quoted(price: float) -> float:
             value, error = self.mean(price, _PILOT, seed)
-            return value + 2.0 * error * np.sqrt(_PILOT / paths)
+            return value + 2.0 * error * float(np.sqrt(_PILOT / paths))
 
         best, least = price, quoted(price)
         # Below a thousandth of the highest price little changes, and zero cannot be raised by a factor.
