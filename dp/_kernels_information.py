@@ -54,7 +54,10 @@ def add_item(idle, worth, wins, size, most, best):
             if start > capacity:
                 break
             loss = bought + worth[n, wins[s, n]]
+            after = best[s, start:]
+            # Written so that it is vectorised.
             for k in range(min(most, capacity - start) + 1):
-                best[s, start + k] = min(best[s, start + k], before[k] + loss)
+                total = before[k] + loss
+                after[k] = total if total < after[k] else after[k]
             if n < labels - 1:
                 bought += idle[n, wins[s, n]]
