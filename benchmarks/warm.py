@@ -36,6 +36,8 @@ def warm() -> None:
     solve(problem, keep_policy=True)
     for utility in ("accuracy", "entropy"):
         upper_bound(Problem([0.5, 0.7], budget=2, utility=utility))
+    for cap in (2, 20):
+        upper_bound(Problem([0.5, 0.7], budget=20, cap=cap), "information-relaxation", samples=2)
     whittle_index(problem, 0)
     allocate(Problem([0.5, 0.7], budget=4))
     gittins_bernoulli(1, 1, discount=1, plays=2)

@@ -18,7 +18,8 @@ from ..posteriors._kernels import log_step_scalar
 @njit(cache=True, nogil=True)
 def largest_gain(s, q, slope):
     """Upper bound on the gain of one label in every state with a + b >= s; q = t (1 - t). It falls with s."""
-    return slope * math.sqrt(q / (2.0 * math.pi * s)) * math.exp((1.0 / 12.0 + 1.0 / (32.0 * q * q)) / s)
+    near = q * min(2.0, math.exp(min(1.0 / 3.0 / s / q, 1.0)))
+    return slope * math.exp(1.0 / (12.0 * s)) * math.sqrt(max(near, 4.0 / 3.0 / s) / (2.0 * math.pi * s))
 
 
 @njit(cache=True, nogil=True)
@@ -111,7 +112,8 @@ def truth_at_the_end(a, b, t, p, d, wins, kink, slope, rows, lam, worth, labels)
     most = largest_gain(s, t * (1.0 - t), slope)
     share = 1.0 - lam / most
     variance = math.exp(1.0 / (6.0 * s)) / (2.0 * math.pi * s)
-    spread = slope * slope * variance / (16.0 * lam)
+    # At no price labels are bought for ever, and no number of them bounds what they gain.
+    spread = slope * slope * variance / (16.0 * lam) if lam > 0.0 else math.inf
     first, last = wins, wins
     for down in range(2):
         x, y, w, tail, step = a + wins, b + (rows - wins), wins, p, d

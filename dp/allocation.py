@@ -22,16 +22,14 @@ g_i is found by a walk over the number of wins, and sums gains, so that a label 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
-from math import lcm
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _kernels_allocation as _kernels
-from .budget import with_slack
+from .budget import common_unit, with_slack
 from .identical import classes
 from .lattice import require_memory
 from .problem import Problem
@@ -45,8 +43,6 @@ Ints = NDArray[np.int64]
 
 # What counts as equal among values: this share of their sum's size.
 _TIE = 1e-13
-# Costs have a common unit where they are whole multiples of one of these parts of 1.
-_PARTS = 1000
 # Programmes state values in this part of the largest payoff, as HiGHS takes differences below 1e-6 for none.
 _UNIT = 1e-5
 
@@ -148,7 +144,7 @@ def allocate(problem: Problem) -> Allocation:
     upper = price * limit + sum(float(spread[k][0]) for k in curves.kind)
     upper -= sum(x * least for x, (_, least) in zip(quota_prices, problem.quota, strict=True))
     if not problem.quota and upper - curves.total(counts) > _TIE * scale:
-        units = _units(problem.cost, limit)
+        units = common_unit(problem.cost, limit)
         if units is None:
             _, _, counts = _programme(problem, curves, limit)
             method = "programme"
@@ -249,18 +245,6 @@ def _losses(
         net = curve - each * np.arange(len(curve))
         out.append((float(net.max()), net.max() - net))
     return out
-
-
-def _units(cost: Floats, limit: float) -> tuple[Ints, int] | None:
-    """Costs and budget as whole numbers of a common unit, None where there is none."""
-    prices, which = np.unique(cost, return_inverse=True)
-    parts = [Fraction(x).limit_denominator(_PARTS) for x in prices.tolist()]
-    share = lcm(*(part.denominator for part in parts))
-    if share > _PARTS or any(abs(float(part) / x - 1.0) > 1e-12 for part, x in zip(parts, prices, strict=True)):
-        return None
-    size = np.array([int(part * share) for part in parts], dtype=np.int64)[which.reshape(-1)]
-    # A budget with slack has room for sums that are the budget but for rounding.
-    return size, int(np.floor(limit * share))
 
 
 def _knapsack(curves: _Curves, spread: list[tuple[float, Floats]], size: Ints, capacity: int, allowed: float) -> Ints:

@@ -6,8 +6,10 @@ with a budget of 1, so sums up to K (1 + 1e-9) count as affordable.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import accumulate
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 __all__ = [
     "Quota",
     "cheapest_cover",
+    "common_unit",
     "entangled",
     "further_labels",
     "least_cost",
@@ -28,11 +31,25 @@ Ints = NDArray[np.int64]
 Quota = tuple[tuple[tuple[int, ...], int], ...]
 
 _SLACK = 1e-9
+# Costs have a common unit where they are whole multiples of one of these parts of 1.
+_PARTS = 1000
 
 
 def with_slack(budget: float) -> float:
     """Largest sum of costs that counts as affordable."""
     return budget * (1.0 + _SLACK)
+
+
+def common_unit(cost: Floats, limit: float) -> tuple[Ints, int] | None:
+    """Costs and budget as whole numbers of a common unit, None where there is none."""
+    prices, which = np.unique(cost, return_inverse=True)
+    parts = [Fraction(x).limit_denominator(_PARTS) for x in prices.tolist()]
+    share = lcm(*(part.denominator for part in parts))
+    if share > _PARTS or any(abs(float(part) / x - 1.0) > 1e-12 for part, x in zip(parts, prices, strict=True)):
+        return None
+    size = np.array([int(part * share) for part in parts], dtype=np.int64)[which.reshape(-1)]
+    # A budget with slack has room for sums that are the budget but for rounding.
+    return size, int(np.floor(limit * share))
 
 
 def most_labels(cost: Floats, cap: Ints, budget: float, quota: Quota = ()) -> int:

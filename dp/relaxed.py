@@ -9,12 +9,14 @@ something are among those with d > kappa lambda and the neighbours, (n - 1, w - 
 so a label gains something only where one outcome carries p over c and the other does not. Tails rise with the wins w:
 that is one state in each row, and W > 0 in a thin band around these states. For a Beta belief a label there gains
 
-    d <= v S mu (1 - mu) J = v S D / s,    D / s <= sqrt(q / (2 pi s)) exp([1/12 + 1/(32 q^2)] / s),    q = t (1 - t),
+    d <= v S mu (1 - mu) J = v S D / s,    D / s <= exp(1 / (12 s)) sqrt(M / (2 pi s)),
+    M = max(q min(2, exp(1 / (3 s q))), 4 / (3 s)),    q = t (1 - t),
 
 with s = a + b. (D = (a b / s) times a binomial probability, which Stirling's formula bounds by
-sqrt(s / (2 pi a b)) exp(1/(12 s) - s KL(x, t)), x = a / s; then KL >= 2 (x - t)^2 by Pinsker's inequality, and
-x (1 - x) <= q exp(|x - t| / q).) The right side, G(s), falls with s: the band ends where G <= kappa lambda / v, and W
-is computed exactly. Where that is beyond the rows allowed, W in the last row is bounded by the smaller of two. Labels
+sqrt(s / (2 pi a b)) exp(1/(12 s) - s KL(x, t)), x = a / s; with y = |x - t|, x (1 - x) <= q + y, KL is at least
+y^2 / (2 (q + y / 3)), Bernstein's inequality, and (q + y) exp(-s y^2 / (q + y / 3)) <= M.) The right side, v S times
+it, G(s), falls with s: the band ends where G <= kappa lambda, and W is computed exactly. Where that is beyond the
+rows allowed, W in the last row is bounded by the smaller of two. Labels
 gain at most B = v S min((1 - c) p, c (1 - p)), what the truth is worth, and G each: so they number B / G at least, and
 W <= B (1 - kappa lambda / G). And labels that number m on average gain (v S / 2) (E|p' - c| - |p - c|) <= (v S / 2)
 E|p' - p| <= (v S / 2) sqrt(m X), where X = exp(1 / (6 s)) / (2 pi s) bounds the variance D^2 / (a b) of p by one

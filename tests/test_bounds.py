@@ -141,7 +141,9 @@ def test_clairvoyant_bound_of_a_callable_above_its_chord_is_refused(concave, wor
 
 
 def test_unknown_bound_is_refused():
-    with pytest.raises(ValueError, match="bound is 'magic'; allowed: 'lagrangian', 'clairvoyant'"):
+    with pytest.raises(
+        ValueError, match="bound is 'magic'; allowed: 'lagrangian', 'clairvoyant', 'information-relaxation'"
+    ):
         sa.upper_bound(sa.Problem([0.5], 3), "magic")
 
 

@@ -21,6 +21,7 @@ from seqaudit.dp import _kernels as dp_kernels
 from seqaudit.dp import (
     _kernels_allocation,
     _kernels_budget,
+    _kernels_information,
     _kernels_lattice,
     _kernels_live,
     _kernels_policy,
@@ -214,6 +215,8 @@ def test_every_kernel_is_compiled_for_one_signature_only():
             for policy in (sa.KnowledgeGradient(), sa.Exact()):
                 sa.operating_characteristics(problem, policy, alpha=[0.5])
         sa.upper_bound(problem)
+        for few in (problem, sa.Problem([0.5, 0.7], 20)):
+            sa.upper_bound(few, "information-relaxation", samples=2)
         sa.whittle_index(problem, 2)
         sa.allocate(problem)
     for name in ("kg", "whittle", "gittins", "lagrangian"):
@@ -224,7 +227,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
-    solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget)
+    solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
     for module in (posterior_kernels, dp_kernels, *lattices, *solvers, bandit_kernels, _kernels_ahead):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels

@@ -71,6 +71,41 @@ def test_a_label_gains_in_one_state_of_a_row_at_most_and_never_more_than_the_bou
         assert row.max() <= kernels.largest_gain(a + b + n, t * (1 - t), slope) + 1e-12
 
 
+EXTREME_PRIORS = [(1e-6, 1e-6), (1e-3, 1e-3), (1e-3, 1e6), (30.0, 0.05), (1e3, 1.0), (1.0, 1e6), (1e6, 1e6)]
+
+
+@pytest.mark.parametrize("t", [1e-170, 1e-9, 1e-3, 0.5, 0.999, 1 - 1e-9])
+@pytest.mark.parametrize("loss", [1e-3, 1.0, 50.0])
+def test_extreme_thresholds_and_priors_have_the_worth_of_all_states_and_are_bounded_by_fewer_rows(t, loss):
+    utility, cap = sa.Asymmetric(gain=1.0, loss=loss), 40
+    kink, slope = utility.kink()
+    for prior in EXTREME_PRIORS:
+        problem = sa.Problem([t], cap, prior=prior, utility=utility)
+        band, table = (
+            Relaxed(problem, threads=1),
+            Relaxed(sa.Problem([t], cap, prior=prior, utility=Tabulated(utility)), threads=1),
+        )
+        largest = [kernels.largest_gain(sum(prior) + n, t * (1 - t), slope) for n in range(cap)]
+        mean, tail, _ = sa.Beta(*prior).tables(cap, t)
+        gain = gains(mean, utility(tail))
+        assert (gain.max(axis=1) <= np.array(largest) * (1 + 1e-9) + 1e-13 * slope).all()
+        for price in (0.0, 1e-6 * slope, 0.01 * gain.max(), 0.3 * gain.max()):
+            exact = table.at(price)[0][0]
+            assert abs(band.at(price)[0][0] - exact) <= 1e-12 * slope
+            for room in (1, 10):
+                bound = np.zeros((2, 1))
+                one = np.ones((4, 1)) * [[prior[0]], [prior[1]], [t], [problem.prior_tail[0]]]
+                kernels.relax_items(*one, kink, slope, problem.cap.copy(), np.array([price]), room, *bound)
+                assert exact - 1e-12 * slope <= bound[0, 0] <= slope
+
+
+def test_rare_wins_do_not_take_more_rows():
+    for t in (1e-3, 1e-6, 1e-12):
+        assert kernels.rows_needed(2.0, t * (1 - t), 2.0, 0.004, 10**6) < kernels.rows_needed(
+            2.0, 0.25, 2.0, 0.004, 10**6
+        )
+
+
 def alone(t, lam, room, cap=10**9):
     worth, labels = np.zeros((2, 1))
     one = np.ones(1)
@@ -92,6 +127,17 @@ def test_rows_that_are_left_out_are_bounded_from_above_and_more_rows_bound_tight
     assert all(worth <= min(t, 1 - t) for worth in short)
     # Without the bound at the end, a cap of as many labels is worth less.
     assert alone(t, lam, 40, cap=40)[0] < exact
+
+
+@pytest.mark.parametrize("room", [10, 40])
+def test_at_no_price_an_item_is_worth_what_the_truth_is(room):
+    # Labels without end tell the truth: .5 (1 - .5) of it is not yet known.
+    assert alone(0.5, 0.0, room)[0] == pytest.approx(0.5, abs=1e-12)
+
+
+def test_a_threshold_whose_square_is_zero_is_bounded():
+    problem = sa.Problem([1e-170, 0.5], 10)
+    assert sa.upper_bound(problem).value == pytest.approx(sa.solve(problem).value, abs=1e-12)
 
 
 def test_a_prior_far_from_its_kink_starts_below_the_smallest_number():
