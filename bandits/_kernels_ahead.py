@@ -182,7 +182,7 @@ def advantage_hinges(mean, gain, n, w, ahead, cost):
     while total[head] < x[head] * slope[head]:
         head += 1
     index = total[head] / slope[head]
-    free = slope[above(x, 0, size, 0.0)] if index > 0.0 else 0.0
+    free = slope[above(x, np.int64(0), size, 0.0)] if index > 0.0 else 0.0
     return x[: size + 1], total[: size + 1], slope[: size + 1], index, free
 
 

@@ -15,7 +15,7 @@ from recursion import UTILITIES, Case, Item, Recursion, cases, problem_of, whole
 
 import seqaudit as sa
 from seqaudit.bandits import _kernels as bandit_kernels
-from seqaudit.bandits import _kernels_ahead
+from seqaudit.bandits import _kernels_ahead, _kernels_certify, _kernels_run
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp import _kernels as dp_kernels
 from seqaudit.dp import (
@@ -222,13 +222,17 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     for name in ("kg", "whittle", "gittins", "lagrangian"):
         sa.simulate(sa.Problem([0.5, 0.7], 4), name, replications=3, seed=1)
     sa.Session(sa.Problem([0.5, 0.7], 4), "kg", seed=0).tell(0, 1)
+    many = np.linspace(0.3, 0.7, 2001)
+    for name, utility in itertools.product(("kg", "variance-reduction", "gittins"), ("accuracy", "variance")):
+        sa.certify(sa.Problem(many, 2100, cap=2, utility=utility), name, replications=2, seed=1)
     sa.allocate(sa.Problem([0.5, 0.7], 4))
     sa.gittins_index(sa.Problem([0.5], 2), 0)
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
-    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, bandit_kernels, _kernels_ahead):
+    simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_run)
+    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *simulation):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
         # Values may be stored in either of two widths.
