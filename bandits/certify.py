@@ -193,12 +193,11 @@ def _account(problem: Problem, policy: Policy, counts: Ints, nature: PriorNature
     money = money_of(problem)
     price = marginal_price(problem, threads=threads)
     books = _Books(problem, counts, nature, threads)
-    best: tuple[float, float] | None = None
-    credit = np.zeros(len(counts))
+    best, credit = (np.inf, price), np.zeros(len(counts))
     for _ in range(4):
         worth, spent, credit_there = books.at(price)
         upper = price * money + worth
-        if best is None or upper < best[0]:
+        if upper < best[0]:
             best, credit = (upper, price), credit_there
         # To first order spending goes with the inverse of the price: the bound may fall by half of this product.
         over = (spent - money) / money if money > 0 else 0.0

@@ -25,6 +25,7 @@ from ..dp.evaluate import evaluate
 from .apart import Case, largest, solve_apart, solved
 from .dense_baseline import Baseline
 from .peers import PEERS, measure_peer
+from .throughput import POLICIES, measure_throughput
 
 __all__ = ["TABLES", "machine", "speed_parts", "speed_tables"]
 
@@ -67,6 +68,19 @@ TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
             ("states", "states", ","),
             ("seconds", "seconds", ".3f"),
             ("ns a state", "ns_per_state", ".2f"),
+        ],
+    ),
+    "labels": (
+        "index policies on many items, one core",
+        [
+            ("policy", "policy", ""),
+            ("items", "items", ","),
+            ("labels", "labels", ","),
+            ("tables s", "table_seconds", ".2f"),
+            ("seconds", "seconds", ".3f"),
+            ("million labels a second", "millions", ".2f"),
+            ("target", "target", "g"),
+            ("label / scan of all items", "ratio", ".4f"),
         ],
     ),
     "largest": (
@@ -150,7 +164,7 @@ def speed_parts(
     Returns
     -------
     list of (str, str, callable)
-        Tables are ``dense``, ``reduced``, ``evaluation``, ``largest`` and ``peers``.
+        Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``largest`` and ``peers``.
     """
     threads = threads or usable_threads()
     # A comparison is between equals.
@@ -163,6 +177,9 @@ def speed_parts(
         parts.append(("reduced", f"{case.name}, reduced", partial(_compared, case, baseline, runs, turns)))
     for case in evaluated:
         parts.append(("evaluation", f"{case.name}, kg", partial(_evaluated, case, runs, threads)))
+    items, labels = (3000, 5000) if quick else (100_000, 1_000_000)
+    for policy in POLICIES:
+        parts.append(("labels", f"{policy}, {items:,} items", partial(measure_throughput, policy, items, labels, runs)))
     for family in families if seconds else ():
         name = f"largest of N={len(family)}"
         parts.append(("largest", name, partial(largest, family, min(seconds, limit), memory, threads)))

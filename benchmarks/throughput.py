@@ -1,0 +1,87 @@
+"""Labels a second of the compiled run of an index policy, on one core: decide, draw, update.
+
+The baseline is what any index policy can do without a data structure: keep all scores in an array, take the largest,
+draw a label, score that item again. It looks at every item for each label, and is timed on the first few labels.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+
+from ..bandits.board import replication_keys
+from ..bandits.gittins import Gittins
+from ..bandits.policy import IndexPolicy
+from ..bandits.run import _Run
+from ..bandits.simulate import PriorNature
+from ..bandits.variance_reduction import VarianceReduction
+from ..dp.problem import Problem
+
+__all__ = ["POLICIES", "large_problem", "measure_throughput"]
+
+Row = dict[str, Any]
+
+# Policies, and the labels a second, in millions, that each is meant to reach.
+POLICIES: dict[str, tuple[IndexPolicy, float]] = {
+    "variance-reduction": (VarianceReduction(), 5.0),
+    "gittins": (Gittins(), 2.0),
+}
+# Labels on which the baseline is timed.
+_SCANNED = 300
+
+
+def large_problem(items: int, budget: int, seed: int = 7) -> Problem:
+    """Thresholds sigma(z) with standard normal z, weights of a Pareto law of shape 2.5 from 1/2 on.
+
+    Examples
+    --------
+    >>> large_problem(1000, budget=8000)
+    Problem(1000 items, budget 8000, utility accuracy)
+    """
+    rng = np.random.default_rng(seed)
+    threshold = 1.0 / (1.0 + np.exp(-rng.normal(size=items)))
+    return Problem(threshold, budget, weight=rng.pareto(2.5, size=items) + 0.5)
+
+
+def measure_throughput(name: str, items: int, labels: int, runs: int) -> Row:
+    """Time the run of a policy; tables that it looks up are made before, and timed apart."""
+    policy, target = POLICIES[name]
+    problem = large_problem(items, labels)
+    seeds, keys = replication_keys(7, runs + 1)
+    begin = time.perf_counter()
+    start = _Run(problem, policy, np.zeros(items), keys[0])
+    row: Row = {"policy": name, "items": items, "labels": labels, "table_seconds": time.perf_counter() - begin}
+    seconds, scan = [], []
+    for r in range(runs + 1):
+        rate = PriorNature.draw(problem, seeds[r : r + 1], keys[r : r + 1]).rate[0]
+        one = start.with_nature(rate, keys[r])
+        # Processor time: what else the machine does is not this run's.
+        begin = time.process_time()
+        one.until(labels)
+        seconds.append(time.process_time() - begin)
+        scan.append(_scan(start.scores[:items].copy(), rate, min(labels, _SCANNED)))
+    # The first turn loads compiled code.
+    best = statistics.median(seconds[1:])
+    row |= {
+        "seconds": best,
+        "runs": seconds[1:],
+        "millions": labels / best / 1e6,
+        "target": target,
+        "ratio": (best / labels) / statistics.median(scan[1:]),
+    }
+    return row
+
+
+def _scan(scores: Any, rate: Any, labels: int) -> float:
+    """Seconds a label of the baseline; what an item's next score is does not matter for the time."""
+    rng = np.random.default_rng(7)
+    wins = np.zeros(len(scores))
+    begin = time.process_time()
+    for _ in range(labels):
+        i = int(np.argmax(scores))
+        wins[i] += rng.random() < rate[i]
+        scores[i] *= 0.9
+    return (time.process_time() - begin) / labels
