@@ -2,6 +2,7 @@
 
 from .apt import APT
 from .audit_index import AuditIndex
+from .certify import Certificate, certify
 from .exact import Exact
 from .gittins import Gittins
 from .high_logratio import HighLogRatio
@@ -26,6 +27,7 @@ __all__ = [
     "LSA",
     "AuditIndex",
     "BudgetSpent",
+    "Certificate",
     "Exact",
     "Gittins",
     "HighLogRatio",
@@ -43,6 +45,7 @@ __all__ = [
     "Uniform",
     "VarianceReduction",
     "Whittle",
+    "certify",
     "make_policy",
     "policy_names",
     "simulate",
