@@ -80,8 +80,11 @@ def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
 
 def at_budget(problem: Problem, budget: float) -> Problem:
     """The same problem with another budget, no larger than its own."""
-    amount = int(budget) if problem.unit_costs else budget
-    return replace(problem, budget=amount, log_ratio=None if problem.beta is None else problem.log_ratio)
+    fields: dict[str, Any] = {"budget": int(budget) if problem.unit_costs else budget}
+    if problem.beta is None:
+        # Log-ratios are then derived from the thresholds, and are not given again.
+        fields["log_ratio"] = None
+    return replace(problem, **fields)
 
 
 def curve_policies(
