@@ -51,7 +51,7 @@ def draw_problem(
     (Problem(3 items, budget 14, utility accuracy), True)
     """
     generator = np.random.default_rng(seed)
-    for _ in range(1000):
+    for _ in range(100):
         size = int(generator.integers(2, 5))
         budget = int(generator.integers(6, 15))
         uniform = generator.random() < 0.5
@@ -63,7 +63,7 @@ def draw_problem(
         best = solve(problem, threads=1).value
         if best - problem.prior_value > _LEAST_GAIN * weight.sum():
             return problem, best
-    raise ValueError(f"utility {make_utility(utility).name}: labels gain nothing in a thousand problems")
+    raise ValueError(f"utility {make_utility(utility).name}: labels gain nothing in a hundred problems")
 
 
 def survey(

@@ -637,20 +637,10 @@ def test_several_faults_are_one_line_that_counts_them(run):
     assert line == "threshold of two lines is 0.0; it must be strictly between 0 and 1 (faults in all: 2)"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        ("--help",),
-        ("compare", "--help"),
-        ("solve", "--help"),
-        ("allocate", "--help"),
-        ("replay", "--help"),
-        ("certify", "--help"),
-        ("curve", "--help"),
-        ("survey", "--help"),
-    ],
-)
+COMMANDS = ("compare", "solve", "allocate", "replay", "certify", "curve", "survey")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), *((name, "--help") for name in COMMANDS)])
 def test_help_goes_to_standard_output(run, arguments):
     outcome = run(*arguments)
     assert (outcome.status, outcome.err) == (0, "")
