@@ -48,7 +48,7 @@ def draw_problem(
     --------
     >>> problem, best = draw_problem(7)
     >>> problem, best > problem.prior_value
-    (Problem(3 items, budget 14, utility accuracy), True)
+    (Problem(4 items, budget 11, utility accuracy), True)
     """
     generator = np.random.default_rng(seed)
     for _ in range(100):
