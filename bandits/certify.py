@@ -70,7 +70,7 @@ class Certificate:
     price : float or None
         Price of a unit of cost in the Lagrangian bound.
     spent : float
-        Mean cost of the labels that the policy bought; the budget where it was valued exactly.
+        Mean cost of the labels that the policy bought; the most that can be spent where it was valued exactly.
     replications : int
         0 where the value is exact.
     """
@@ -171,7 +171,8 @@ def certify(
             "exact evaluation",
             "exact optimum",
             None,
-            float(problem.budget),
+            # Under caps the budget may not be spent.
+            min(float(problem.budget), float(problem.cap @ problem.cost)),
             0,
         )
     seeds, keys = replication_keys(seed, replications)
@@ -184,7 +185,7 @@ def _small(problem: Problem, policy: Policy) -> bool:
     if problem.batch > 1 or not isinstance(policy, (SupportsIndex, SupportsProbabilities)) or problem.size > 12:
         return False
     try:
-        return Lattice(problem).states <= _EXACT_STATES
+        return Lattice.of(problem).states <= _EXACT_STATES
     except ProblemTooLarge:
         return False
 

@@ -12,7 +12,9 @@ from ..dp.problem import Problem
 __all__ = ["choose_policies"]
 
 
-def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -> tuple[list[Policy], list[str]]:
+def choose_policies(
+    problem: Problem, policies: Sequence[str | Policy] | None, usual: Sequence[str] | None = None
+) -> tuple[list[Policy], list[str]]:
     """Policies to compare, and a line on each that was left out.
 
     Parameters
@@ -22,6 +24,8 @@ def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -
         Default: every registered one, without those that cannot be had for the problem: it is too large for them, or of
         a kind that they are not made for. A policy that is asked for is never left out: if it cannot be had, that is
         an error.
+    usual : sequence of names, optional
+        What stands for every registered one where no policy is asked for.
 
     Raises
     ------
@@ -29,7 +33,10 @@ def choose_policies(problem: Problem, policies: Sequence[str | Policy] | None) -
         For an unknown or repeated name, an empty choice, or a policy that was asked for and cannot be had;
         ``ProblemTooLarge`` where that is for the problem's size.
     """
-    asked = policy_names() if policies is None else [policies] if isinstance(policies, (str, Policy)) else policies
+    if policies is None:
+        asked: Sequence[str | Policy] = policy_names() if usual is None else usual
+    else:
+        asked = [policies] if isinstance(policies, (str, Policy)) else policies
     chosen = [make_policy(p) for p in asked]
     if not chosen:
         raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")

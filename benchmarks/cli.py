@@ -10,9 +10,7 @@ import importlib.metadata
 import json
 import math
 import sys
-import tomllib
 from collections.abc import Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,6 +22,18 @@ from ..dp.backward import Solution
 from ..dp.backward import solve as solve_problem
 from ..dp.bounds import upper_bound
 from ..dp.problem import Problem, ProblemError
+from . import cli_studies
+from .cli_common import (
+    INTERRUPTED,
+    JsonOption,
+    OutOption,
+    PolicyOption,
+    headline,
+    inline_table,
+    nothing_kept,
+    problem_as_inputs,
+    read_problem,
+)
 from .output import (
     keep_standard_output,
     percent,
@@ -43,13 +53,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-# What typer returns after Ctrl-C.
-_INTERRUPTED = 130
-
-PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished one is taken up again.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -82,10 +85,10 @@ def compare(
     from .runs import RunFolder
     from .warm import warm
 
-    problem = _read_problem(problem_file)
+    problem = read_problem(problem_file)
     rows, remarks = comparison_rows(problem, policy)
     names = [name for name, _ in rows]
-    folder = RunFolder(out, "compare", {"problem": _as_inputs(problem), "rows": names})
+    folder = RunFolder(out, "compare", {"problem": problem_as_inputs(problem), "rows": names})
     problem.to_toml(folder.path / "problem.toml")
     done = []
     with show_progress("comparing", len(rows) + 1) as advance:
@@ -100,12 +103,12 @@ def compare(
             advance(name)
     table = comparison_table(done, remarks)
     folder.write("comparison.csv", table.to_csv(index=False))
-    plot_comparison(table, folder.path / "comparison.png", _headline(problem))
+    plot_comparison(table, folder.path / "comparison.png", headline(problem))
     if as_json:
         print_json(
             {
                 "run": str(folder.path),
-                "problem": _as_inputs(problem),
+                "problem": problem_as_inputs(problem),
                 "remarks": [*problem.check(), *remarks],
                 "rows": records(table),
             }
@@ -113,7 +116,7 @@ def compare(
         return
     print_remarks([*problem.check(), *remarks])
     print_table(
-        _headline(problem),
+        headline(problem),
         ["policy", "value", "share of possible gain", "regret", "seconds"],
         [
             [
@@ -138,7 +141,7 @@ def solve(
     as_json: JsonOption = False,
 ) -> None:
     """Solve a small problem exactly."""
-    problem = _read_problem(problem_file)
+    problem = read_problem(problem_file)
     if save_policy is not None and save_policy.exists():
         raise ValueError(f"{save_policy} exists; a policy is written to a new folder")
     with show_progress("solving", 100) as advance:
@@ -157,7 +160,7 @@ def solve(
     if as_json:
         print_json(
             {
-                "problem": _as_inputs(problem),
+                "problem": problem_as_inputs(problem),
                 "value": solution.value,
                 "prior_value": solution.prior_value,
                 "states": solution.states,
@@ -169,7 +172,7 @@ def solve(
         )
         return
     print_remarks(problem.check())
-    print(f"problem          {_headline(problem)}")
+    print(f"problem          {headline(problem)}")
     print(f"optimal value    {solution.value:.12g}")
     print(f"with no labels   {solution.prior_value:.12g}")
     print(f"label first      {' or '.join(best) or 'nothing'}")
@@ -184,14 +187,14 @@ def allocate(
     as_json: JsonOption = False,
 ) -> None:
     """Allocate the budget before any label is seen."""
-    problem = _read_problem(problem_file)
+    problem = read_problem(problem_file)
     found = allocate_labels(problem)
     bound = upper_bound(problem).value
     if as_json:
         shown = ("value", "prior_value", "upper", "price", "quota_prices", "kkt_residual", "method")
         print_json(
             {
-                "problem": _as_inputs(problem),
+                "problem": problem_as_inputs(problem),
                 **{key: getattr(found, key) for key in shown},
                 "sequential_bound": bound,
                 "counts": found.counts.tolist(),
@@ -202,7 +205,7 @@ def allocate(
         return
     print_remarks(problem.check())
     print_table(
-        _headline(problem),
+        headline(problem),
         ["item", "labels", "cost", "concavity defect"],
         [
             [name, str(labels), f"{labels * cost:g}", f"{defect:.6f}"]
@@ -255,7 +258,7 @@ def replay(
         "beta": beta,
         "threshold": threshold,
         "prior": prior,
-        "utility": _inline_table("--utility", utility) if utility.startswith("{") else utility,
+        "utility": inline_table("--utility", utility) if utility.startswith("{") else utility,
     }
     problem = problem_of_labels(dataset, budget, **settings)
     chosen, _ = choose_policies(problem, policy)
@@ -301,11 +304,11 @@ def replay(
     remarks += result.attrs["remarks"]
     table = replay_table(result)
     folder.write("replay.csv", table.to_csv(index=False))
-    headline = (
+    title = (
         f"{labels_file.name}: {problem.size} items, {problem.labels} of {dataset.n_labels} votes, "
         f"{replications} shuffles, utility {problem.utility.name}"
     )
-    plot_replay(result, folder.path / "replay.png", headline)
+    plot_replay(result, folder.path / "replay.png", title)
     truth = {k: result.attrs[k] for k in ("true_mass", "true_override_mass", "total_weight")}
     if as_json:
         print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, **truth, "rows": records(table)})
@@ -321,7 +324,7 @@ def replay(
     shown = slices if 1 < len(slices) <= 4 else []
     versus = "versus" in table
     print_table(
-        headline,
+        title,
         [
             "policy",
             "decided right",
@@ -376,7 +379,7 @@ def speed(
     if not math.isfinite(seconds):
         raise ValueError(f"--seconds is {seconds:g}; it must be finite")
     room = None if memory is None else memory * 2**30
-    try:
+    with nothing_kept():
         from .dense_baseline import compiled_baseline
         from .speed import TABLES, machine, speed_parts, speed_tables
 
@@ -388,10 +391,6 @@ def speed(
                     rows[table].append(compute())
                     advance(name)
             settings = machine(baseline, threads)
-    except KeyboardInterrupt:
-        # Not the message of commands that can be taken up again.
-        print("seqaudit: interrupted; nothing is kept", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
     remarks += [f"{r['peer']} is not installed: not measured" for r in rows["peers"] if not r["installed"]]
     if as_json:
         print_json({"machine": settings, "runs": runs, "remarks": remarks, **rows})
@@ -402,6 +401,10 @@ def speed(
     for title, header, cells in speed_tables(rows):
         print()
         print_table(title, header, cells)
+
+
+for _command in (cli_studies.certify, cli_studies.curve, cli_studies.survey):
+    app.command()(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -417,7 +420,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error.faults[0] + (f" (faults in all: {count})" if count > 1 else ""))
     except (ValueError, OSError, TypeError) as error:
         _fail(str(error))
-    if status == _INTERRUPTED:
+    if status == INTERRUPTED:
         print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -425,22 +428,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _fail(message: str) -> NoReturn:
     print(f"seqaudit: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(2)
-
-
-def _inline_table(option: str, text: str) -> Any:
-    try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
-        raise ValueError(
-            f'{option} is {text!r}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}'
-        ) from None
-
-
-def _read_problem(path: Path | None) -> Problem:
-    if path is not None:
-        return Problem.from_toml(path)
-    with as_file(files("seqaudit.benchmarks") / "built_in.toml") as built_in:
-        return Problem.from_toml(built_in)
 
 
 def _first_choice(problem: Problem, solution: Solution) -> list[str]:
@@ -453,14 +440,3 @@ def _first_choice(problem: Problem, solution: Solution) -> list[str]:
         " + ".join(f"{labels} {name}" for name, labels in zip(problem.name, batch, strict=True) if labels)
         for batch in solution.optimal_batches().tolist()
     ]
-
-
-def _as_inputs(problem: Problem) -> dict[str, Any]:
-    fields = problem.as_dict() | {key: getattr(problem, key).tolist() for key in ("threshold", "log_ratio")}
-    fields |= {"beta": problem.beta, "quota": fields.get("quota", [])}
-    order = ("name", "threshold", "log_ratio", "beta", "weight", "prior", "cost", "cap", "quota", "reward", "batch")
-    return {key: fields[key] for key in (*order, "budget", "utility")}
-
-
-def _headline(problem: Problem) -> str:
-    return f"{problem.size} items, {problem.labels} labels, utility {problem.utility.name}"

@@ -56,7 +56,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def percent(share: float) -> str:
     """A share as it is shown."""
-    return "-" if math.isnan(share) else f"{100 * share:.3f} %"
+    return "-" if math.isnan(share) else f"{100 * share:z.3f} %"
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -12,12 +12,20 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-__all__ = ["plot_comparison", "plot_replay"]
+__all__ = ["plot_comparison", "plot_curve", "plot_replay"]
 
 # Colours that remain apart for colour-blind readers (Okabe and Ito 2008).
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 # Neighbours in rank, which may coincide, differ in dashes, and dashes lie on top.
 _DASHES = ("-", "--")
+# Policies in order of their looks, which they keep in every figure of values against budget: rows of six colours, each
+# row with its own dashes. Black and grey are left for what no policy earns.
+_LOOKS = ("-", "--", "-.", ":")
+_POLICIES = (
+    *("gittins", "whittle", "lagrangian", "kg-star", "variance-reduction", "optimistic-kg"),
+    *("kg", "lsa", "apt", "audit-index", "round-robin", "uniform"),
+    *("uncertainty", "linear-gain", "high-logratio", "exact"),
+)
 
 
 def plot_comparison(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
@@ -92,6 +100,63 @@ def plot_replay(result: xr.Dataset, path: str | Path, title: str = "") -> None:
     if title:
         figure.suptitle(title)
     figure.savefig(path, dpi=150)
+
+
+def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
+    """Value against budget between no labels and the bound, and as a share of the possible gain."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 5.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    value, share = (table.pivot(index="budget", columns="policy", values=key) for key in ("value", "share"))
+    error = table.pivot(index="budget", columns="policy", values="standard_error")
+    policies = list(dict.fromkeys(table[table["kind"] == "policy"]["policy"]))
+    budget = value.index.to_numpy()
+    # What one unit of payoff is in percent of the possible gain; there is none without a budget.
+    unit = 100.0 / (value["lagrangian bound"] - value["no labels"]).where(share["lagrangian bound"].notna()).to_numpy()
+    lines: list[tuple[str, dict[str, Any]]] = [
+        ("lagrangian bound", {"color": "black", "linestyle": ":", "linewidth": 1.4, "zorder": 4}),
+        ("optimum", {"color": "black", "linestyle": "-", "linewidth": 1.2, "zorder": 2}),
+        *((name, _look(name, policies)) for name in policies),
+        ("no labels", {"color": "#777777", "linestyle": "-", "linewidth": 1.0, "zorder": 2}),
+    ]
+    for name, look in lines:
+        if name not in value:
+            continue
+        shown = name.replace("lagrangian bound", "Lagrangian bound").replace("optimum", "exact optimum")
+        left.plot(budget, value[name], label=shown, **look)
+        right.plot(budget, 100.0 * share[name], label=shown, **look)
+        wrong = error[name].to_numpy()
+        if name in policies and np.isfinite(wrong).all():
+            middle = value[name].to_numpy()
+            band = {"color": look["color"], "alpha": 0.18, "linewidth": 0}
+            left.fill_between(budget, middle - wrong, middle + wrong, **band)
+            middle, wrong = 100.0 * share[name].to_numpy(), unit * wrong
+            right.fill_between(budget, middle - wrong, middle + wrong, **band)
+    for axes, caption in ((left, "expected payoff"), (right, "share of the possible gain, %")):
+        axes.set_xlabel("budget")
+        axes.set_xlim(0, budget[-1])
+        _finish(axes, caption)
+    # Chance carries simulated values above the bound where replications are few.
+    right.set_ylim(top=max(104.0, right.get_ylim()[1]))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    if title:
+        figure.suptitle(title)
+    figure.savefig(path, dpi=150)
+
+
+def _look(name: str, policies: list[str]) -> dict[str, Any]:
+    """Colour and dashes of a policy: its own where it is built in, else those that are left, in order of names."""
+    others = sorted(set(policies) - set(_POLICIES))
+    k = _POLICIES.index(name) if name in _POLICIES else len(_POLICIES) + others.index(name)
+    row, column = divmod(k, 6)
+    return {
+        # Shifted from the third row on, so that dashes and dots of one colour are far from neighbours.
+        "color": _COLOURS[(column + 3 * (row // 2)) % 6],
+        "linestyle": _LOOKS[row % len(_LOOKS)],
+        "linewidth": 1.6,
+        "zorder": 3 + 0.1 * (row % len(_LOOKS)),
+    }
 
 
 def _finish(axes: Axes, title: str) -> None:

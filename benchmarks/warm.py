@@ -5,6 +5,7 @@ Run as ``python -m seqaudit.benchmarks.warm``.
 
 from __future__ import annotations
 
+from ..bandits.certify import certify
 from ..bandits.registry import make_policy, policy_names
 from ..bandits.simulate import simulate
 from ..dp.allocation import allocate
@@ -36,6 +37,7 @@ def warm() -> None:
     solve(problem, keep_policy=True)
     for utility in ("accuracy", "entropy"):
         upper_bound(Problem([0.5, 0.7], budget=2, utility=utility))
+        certify(Problem([0.5, 0.7], budget=2, utility=utility), "kg", replications=2, exact=False)
     for cap in (2, 20):
         upper_bound(Problem([0.5, 0.7], budget=20, cap=cap), "information-relaxation", samples=2)
     whittle_index(problem, 0)

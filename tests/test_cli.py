@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import xarray as xr
+from command_line import Outcome, caller, tree
 from matplotlib.figure import Figure
 
 import seqaudit as sa
@@ -37,38 +37,6 @@ SEQAUDIT = Path(sys.executable).with_name("seqaudit")
 REPLAY = ("replay", "votes.csv", "--budget", 6, "--jobs", 1)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Exit status and what was printed."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-
-    def table(self) -> list[dict[str, str]]:
-        """Rows of the printed table; columns stand at least two spaces apart."""
-        lines = [line.strip() for line in self.out.splitlines()]
-        first = next(k for k, line in enumerate(lines) if line.startswith("policy  "))
-        header, *rows = [re.split(r"\s{2,}", line) for line in lines[first:] if "  " in line]
-        return [dict(zip(header, row, strict=False)) for row in rows]
-
-    def assert_refused(self) -> str:
-        """One line on standard error, nothing else; the line without its beginning."""
-        assert (self.status, self.out) == (2, "")
-        (line,) = self.err.splitlines()
-        assert self.err.endswith("\n")
-        assert line.startswith("seqaudit: ")
-        return line.removeprefix("seqaudit: ")
-
-
-def tree(folder: Path) -> dict[str, bytes | None]:
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
 def untimed(rows: list[dict]) -> list[dict]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
@@ -76,18 +44,10 @@ def untimed(rows: list[dict]) -> list[dict]:
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run a command in a folder that holds a problem and label files. Figures, tested elsewhere, are left empty."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
+    call = caller(tmp_path, monkeypatch, capsys)
     Path("problem.toml").write_text(PROBLEM)
     Path("votes.csv").write_text(VOTES)
     Path("items.csv").write_text(ITEMS)
-
-    def call(*arguments) -> Outcome:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(argument) for argument in arguments])
-        return Outcome(stop.value.code, *capsys.readouterr())
 
     return call
 
@@ -677,10 +637,10 @@ def test_several_faults_are_one_line_that_counts_them(run):
     assert line == "threshold of two lines is 0.0; it must be strictly between 0 and 1 (faults in all: 2)"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [(), ("--help",), ("compare", "--help"), ("solve", "--help"), ("allocate", "--help"), ("replay", "--help")],
-)
+COMMANDS = ("compare", "solve", "allocate", "replay", "certify", "curve", "survey")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), *((name, "--help") for name in COMMANDS)])
 def test_help_goes_to_standard_output(run, arguments):
     outcome = run(*arguments)
     assert (outcome.status, outcome.err) == (0, "")

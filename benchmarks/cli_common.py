@@ -1,0 +1,75 @@
+"""What the commands share: options, the problem file, and how a problem is recorded and named."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..dp.problem import Problem
+
+__all__ = [
+    "INTERRUPTED",
+    "JsonOption",
+    "OutOption",
+    "PolicyOption",
+    "headline",
+    "inline_table",
+    "nothing_kept",
+    "problem_as_inputs",
+    "read_problem",
+]
+
+# What typer returns after Ctrl-C.
+INTERRUPTED = 130
+
+PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished one is taken up again.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def read_problem(path: Path | None) -> Problem:
+    """Problem of a file, or the built-in one."""
+    if path is not None:
+        return Problem.from_toml(path)
+    with as_file(files("seqaudit.benchmarks") / "built_in.toml") as built_in:
+        return Problem.from_toml(built_in)
+
+
+def problem_as_inputs(problem: Problem) -> dict[str, Any]:
+    """All that is known of a problem, as it is recorded and printed."""
+    fields = problem.as_dict() | {key: getattr(problem, key).tolist() for key in ("threshold", "log_ratio")}
+    fields |= {"beta": problem.beta, "quota": fields.get("quota", [])}
+    order = ("name", "threshold", "log_ratio", "beta", "weight", "prior", "cost", "cap", "quota", "reward", "batch")
+    return {key: fields[key] for key in (*order, "budget", "utility")}
+
+
+def headline(problem: Problem) -> str:
+    """A problem in a few words."""
+    return f"{problem.size} items, {problem.labels} labels, utility {problem.utility.name}"
+
+
+def inline_table(option: str, text: str) -> Any:
+    """Value of an option that is an inline TOML table."""
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        raise ValueError(
+            f'{option} is {text!r}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}'
+        ) from None
+
+
+@contextmanager
+def nothing_kept() -> Iterator[None]:
+    """Say so after Ctrl-C, in place of what commands say that can be taken up again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("seqaudit: interrupted; nothing is kept", file=sys.stderr)
+        sys.exit(INTERRUPTED)
