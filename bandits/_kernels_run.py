@@ -2,7 +2,8 @@
 
 Scores stand in a *tournament*. Its leaves are groups of eight items, whose scores share a cache line; an inner node has
 the larger score of its two children and a word that names the winning group (upper 32 bits) and counts the items tied
-with it (lower 32). One label changes the nodes above one leaf. Winners are unpredictable, so nodes are compared without
+with it (lower 31 bits; the bit above says that their scores differ by rounding). One label changes the nodes above one
+leaf. Winners are unpredictable, so nodes are compared without
 branches, by masks over the bits of their scores.
 """
 
@@ -27,7 +28,7 @@ SPENT, LEFT, ALL_ZERO = 0, 1, 2
 # else the wins and losses since its table or window began. FREE is the threshold or the place between two tables, HAND
 # is D or the number of the first table.
 FREE, FACTOR, RATE, HAND, X, Y, LABELLED, CAP = range(8)
-_COUNT = np.int64(0xFFFFFFFF)
+_COUNT, _MIXED = np.int64(0x7FFFFFFF), np.int64(0x80000000)
 
 
 @njit(cache=True, nogil=True)
@@ -48,11 +49,14 @@ def place(scores, tree, item, score, scale):
         larger(larger(scores[at + 4], scores[at + 5]), larger(scores[at + 6], scores[at + 7])),
     )
     level = m - TIE * max(abs(m), scale)
-    tied = np.int64(0)
+    tied, equal = np.int64(0), np.int64(0)
     for j in range(8):
         tied += np.int64(scores[at + j] >= level)
+        equal += np.int64(scores[at + j] == m)
     if m == -np.inf:
-        tied = np.int64(0)
+        tied = equal = np.int64(0)
+    if tied != equal:
+        tied |= _MIXED
     node = (tree.shape[0] >> 1) + group
     best, word = np.float64(m).view(np.int64), (np.int64(group) << 32) + tied
     tree[node, 0], tree[node, 1] = best, word
@@ -64,7 +68,8 @@ def place(scores, tree, item, score, scale):
         top, low = np.int64(best).view(np.float64), np.int64(best ^ both).view(np.float64)
         word ^= both_words & swap
         near = -np.int64(low >= top - TIE * max(abs(top), scale))
-        word += (word ^ both_words) & _COUNT & near
+        other_word = (word ^ both_words) & near
+        word = (word + (other_word & _COUNT)) | (other_word & _MIXED) | ((-np.int64(both != 0)) & _MIXED & near)
         node >>= 1
         tree[node, 0], tree[node, 1] = best, word
 
@@ -92,41 +97,47 @@ def best_score(tree):
 
 
 @njit(cache=True, nogil=True)
-def winner(scores, tree, pick, scale):
-    """Item number ``pick``, from 0 and in their order, among those tied for the best score."""
+def search(scores, tree, pick, scale):
+    """Find the tied item number ``pick``, from 0 and in their order, or where that is -1 the number of tied items.
+
+    What a node counts is tied with the node's own best score, which may be below the best of all. So the counts of
+    nodes whose scores differ are not relied on; these are few.
+    """
+    groups = tree.shape[0] >> 1
     top = best_score(tree)
     level = top - TIE * max(abs(top), scale)
-    groups = tree.shape[0] >> 1
-    if (tree[1, 1] & _COUNT) == 1:
-        group = tree[1, 1] >> 32
-    else:
-        node = 1
-        while node < groups:
-            node *= 2
-            here = np.int64(0)
-            if np.int64(tree[node, 0]).view(np.float64) >= level:
-                here = tree[node, 1] & _COUNT
-            if pick >= here:
-                pick -= here
-                node += 1
-        group = node - groups
-    item = group << 3
-    while True:
-        if scores[item] >= level:
-            if pick == 0:
-                return item
-            pick -= 1
-        item += 1
+    stack = np.empty(64, dtype=np.int64)
+    stack[0] = 1
+    size = 1
+    seen = np.int64(0)
+    while size > 0:
+        size -= 1
+        node = stack[size]
+        if np.int64(tree[node, 0]).view(np.float64) < level:
+            continue
+        here = tree[node, 1] & _COUNT
+        if node < groups:
+            if tree[node, 1] & _MIXED == 0 and (pick < 0 or pick >= seen + here):
+                seen += here
+            else:
+                stack[size], stack[size + 1] = 2 * node + 1, 2 * node
+                size += 2
+            continue
+        for item in range((node - groups) << 3, ((node - groups) << 3) + 8):
+            if scores[item] >= level:
+                if seen == pick:
+                    return item
+                seen += 1
+    return seen
 
 
 @njit(cache=True, nogil=True)
-def look_up(first, begin, value, rows, table, labels, wins):
-    """Index in a table; zero outside the band that it has."""
-    at = table * rows + labels
-    j = wins - first[at]
-    if j < 0 or begin[at] + j >= begin[at + 1]:
+def look_up(begin, value, at, wins):
+    """Index in row ``at`` of the tables; zero outside the band that it has."""
+    j = wins - begin[at, 0]
+    if j < 0 or begin[at, 1] + j >= begin[at + 1, 1]:
         return 0.0
-    return value[begin[at] + j]
+    return np.float64(value[begin[at, 1] + j])
 
 
 @njit(cache=True, nogil=True)
@@ -163,7 +174,7 @@ def score_ahead(row, i, belief, settings, guess, room, places):
 
 
 @njit(cache=True, nogil=True)
-def score_of(rule, row, i, rows, first, begin, value, belief, settings, window, guess, room, places):
+def score_of(rule, row, i, rows, begin, value, belief, settings, window, guess, room, places):
     """Score of an item from its row; ``guess`` is perhaps a little below it."""
     if rule == CLOSED:
         return closed_score(row, i)
@@ -173,23 +184,21 @@ def score_of(rule, row, i, rows, first, begin, value, belief, settings, window, 
     if labels >= rows:
         return score_ahead(row, i, belief, settings, guess, room, places)
     table = np.int64(row[i, HAND])
-    score = look_up(first, begin, value, rows, table, labels, wins)
+    score = look_up(begin, value, table * rows + labels, wins)
     if row[i, FREE] > 0.0:
-        score += row[i, FREE] * (look_up(first, begin, value, rows, table + 1, labels, wins) - score)
+        score += row[i, FREE] * (look_up(begin, value, (table + 1) * rows + labels, wins) - score)
     return row[i, FACTOR] * score
 
 
 @njit(cache=True, nogil=True)
-def score_items(rule, items, row, rows, first, begin, value, belief, settings, window, scores):
+def score_items(rule, items, row, rows, begin, value, belief, settings, window, scores):
     """Scores of some items; minus infinity where the cap is reached."""
     room, places = np.zeros((4, np.int64(settings[2]) + 2)), np.zeros((4, np.int64(settings[2]) + 2), dtype=np.int64)
     for k in range(items.size):
         i = items[k]
         done = row[i, LABELLED] >= row[i, CAP]
         scores[i] = (
-            -np.inf
-            if done
-            else score_of(rule, row, i, rows, first, begin, value, belief, settings, window, 0.0, room, places)
+            -np.inf if done else score_of(rule, row, i, rows, begin, value, belief, settings, window, 0.0, room, places)
         )
 
 
@@ -200,7 +209,6 @@ def run(
     cost,
     dear,
     rows,
-    first,
     begin,
     value,
     belief,
@@ -236,16 +244,25 @@ def run(
                 loose = -1
             place(scores, tree, dear[gone], -np.inf, scale)
             gone += 1
-        tied = tree[1, 1] & _COUNT
+        tied = tree[1, 1] & (_COUNT | _MIXED)
         if tied == 0:
             break
+        if tied > _COUNT:
+            tied = search(scores, tree, np.int64(-1), scale)
         if rule == TABLES and below and best_score(tree) <= 0.0:
             answer = ALL_ZERO
             break
         pick = np.int64(0)
         if tied > 1 and not in_order:
             pick = np.int64(uniform(step, 0, TIES, k0, k1) * tied)
-        i = winner(scores, tree, pick, scale)
+        if tied == 1:
+            # Without a call, as almost always.
+            i = (tree[1, 1] >> 32) << 3
+            top = best_score(tree)
+            while scores[i] < top:
+                i += 1
+        else:
+            i = search(scores, tree, pick, scale)
         n = np.int64(row[i, LABELLED])
         x, y = row[i, X], row[i, Y]
         if uniform(n, i, LABELS, k0, k1) < row[i, RATE]:
@@ -279,9 +296,7 @@ def run(
         if rule == CLOSED:
             score = closed_score(row, i)
         else:
-            score = score_of(
-                rule, row, i, rows, first, begin, value, belief, settings, window, 0.5 * scores[i], room, places
-            )
+            score = score_of(rule, row, i, rows, begin, value, belief, settings, window, 0.5 * scores[i], room, places)
         if score - TIE * max(abs(score), scale) > best_score(tree):
             # It stays ahead of all others, so the nodes below the root can wait.
             scores[i] = score

@@ -28,7 +28,7 @@ from ..dp.choices import SupportsIndex, SupportsProbabilities
 from ..dp.evaluate import evaluate
 from ..dp.lattice import Lattice, ProblemTooLarge
 from ..dp.problem import Problem
-from ..dp.relaxed import ROWS, Relaxed
+from ..dp.relaxed import ROWS, one_kink
 from ..dp.states import states_of_item
 from ..dp.sweep import ZERO_GAIN, cores, gains
 from . import _kernels_certify as _kernels
@@ -177,8 +177,10 @@ def certify(
         )
     seeds, keys = replication_keys(seed, replications)
     nature = PriorNature.draw(problem, seeds, keys)
+    # First what may find that the items' tables do not fit.
+    price = marginal_price(problem, threads=threads)
     counts, _ = play(problem, chosen, nature, keys)
-    return _account(problem, chosen, counts, nature, threads)
+    return _account(problem, chosen, price, counts, nature, threads)
 
 
 def _small(problem: Problem, policy: Policy) -> bool:
@@ -227,12 +229,7 @@ class _Books:
     def __init__(self, problem: Problem, counts: Ints, nature: PriorNature, threads: int | None) -> None:
         self.problem, self.nature, self.threads = problem, nature, cores(threads)
         self.counts, self.rate = counts.T.copy(), nature.rate.T.copy()
-        self.kink = problem.utility.kink()
-        if not isinstance(problem.prior, np.ndarray) or problem.reward.any():
-            self.kink = None
-        if self.kink is None:
-            # For its check that the tables fit: one item's are held at a time, but most problems ask for all.
-            self.relaxed = Relaxed(problem, threads=threads)
+        self.kink = one_kink(problem)
         self.tail = problem.prior_tail
 
     def at(self, price: float) -> tuple[float, float, Floats]:

@@ -30,7 +30,9 @@ class Gittins(AheadPolicy):
     to expected cost of a rule that buys at least one label of the item and stops at will; caps and budget are not
     looked at. Source: Gittins (1979), "Bandit processes and dynamic allocation indices", without discount. Departure:
     such rules buy at most ``most`` labels, which makes an index too low, if anything; ``seqaudit.gittins_index`` looks
-    as far as asked, and bounds its error. For items without rewards, and utilities that never rise above their chord.
+    as far as asked, and bounds its error. Simulations of 200 items and more, with Beta beliefs, a utility with one kink
+    and ``most`` from 64 to 96, take the index from tables that look 96 labels ahead or more, and where many items
+    share a prior interpolate it between thresholds: within .3 % on average (tests/test_run.py). For items without rewards, and utilities that never rise above their chord.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # Labels that a table covers, labels that it looks at in all, and labels looked ahead from states beyond it.
-ROWS, DEPTH, AHEAD = 192, 512, 128
+ROWS, DEPTH, AHEAD = 256, 576, 96
 # Hinges within this share of each other are merged.
 MERGE = 0.01
 # Nodes of the items of one prior whose weights differ by a factor of two at most.

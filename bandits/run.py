@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..dp.budget import with_slack
 from ..dp.problem import Problem
+from ..dp.relaxed import one_kink
 from ..dp.states import states_at
 from ..posteriors import tails
 from . import _kernels_run as _kernels
@@ -40,7 +41,7 @@ _WINDOW_STATES = 4_000_000
 _LEAST_ROWS, _MOST_ROWS = 6, 24
 _NOTHING = np.empty(0)
 # Items from which on Gittins indices come from tables.
-TABLED = 2000
+TABLED = 200
 
 
 def can_run(problem: Problem, policy: Policy) -> bool:
@@ -67,7 +68,7 @@ class _Run:
         self.rows = 0
         self.window = np.empty((0, 0))
         self.belief, self.settings = np.empty((0, 4)), np.zeros(5)
-        self.first, self.begin, self.value = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
+        self.begin, self.value = np.empty((0, 2), dtype=np.int32), np.empty(0, dtype=np.float32)
         self.at = np.array([0, 0, 0, -1], dtype=np.int64)
         self.money = np.array([with_slack(problem.budget)])
         self.waiting = np.empty(size, dtype=np.int64)
@@ -79,7 +80,7 @@ class _Run:
             self.row[:, _kernels.FREE] = problem.threshold
             self.row[:, _kernels.HAND] = np.exp(tails.log_step(a, b, problem.threshold))
             self.row[:, _kernels.X], self.row[:, _kernels.Y] = a, b
-        elif isinstance(policy, Gittins) and _tabled(problem):
+        elif _tabled(problem, policy):
             self.rule = _kernels.TABLES
             self.rows = ROWS
             assert isinstance(problem.prior, np.ndarray)
@@ -105,7 +106,6 @@ class _Run:
             items,
             self.row,
             self.rows,
-            self.first,
             self.begin,
             self.value,
             self.belief,
@@ -124,7 +124,10 @@ class _Run:
         """Take the tables of the book."""
         book = self.book = book_of(self.problem, self.lowered)
         self.row[:, _kernels.HAND], self.row[:, _kernels.FREE] = book.table, book.between
-        self.first, self.begin, self.value = book.tables.first, book.tables.begin, book.tables.value
+        # Half as wide as they are made: what a label costs is to wait for them.
+        tables = book.tables
+        self.begin = np.column_stack([np.append(tables.first, 0), tables.begin]).astype(np.int32)
+        self.value = tables.value.astype(np.float32)
         self.settings[4] = book.floor
 
     def _lower_floor(self) -> bool:
@@ -172,7 +175,6 @@ class _Run:
                 self.cost,
                 self.dear,
                 self.rows,
-                self.first,
                 self.begin,
                 self.value,
                 self.belief,
@@ -265,7 +267,7 @@ def pays(problem: Problem, policy: Policy, replications: int) -> bool:
     """
     if not can_run(problem, policy):
         return False
-    if isinstance(policy, Gittins) and _tabled(problem):
+    if _tabled(problem, policy):
         return True
     closed = isinstance(policy, VarianceReduction) and isinstance(problem.prior, np.ndarray)
     # Seconds, roughly, on a machine of 2020: what matters is where they cross.
@@ -275,10 +277,11 @@ def pays(problem: Problem, policy: Policy, replications: int) -> bool:
     return alone < together
 
 
-def _tabled(problem: Problem) -> bool:
-    """Whether Gittins indices come from tables."""
-    beta = isinstance(problem.prior, np.ndarray) and not problem.reward.any()
-    return beta and problem.utility.kink() is not None and problem.size >= TABLED
+def _tabled(problem: Problem, policy: Policy) -> bool:
+    """Whether a policy's scores come from tables of the Gittins index, which look at least ``AHEAD`` labels ahead."""
+    if not isinstance(policy, Gittins) or not Gittins.most <= policy.most <= AHEAD:
+        return False
+    return problem.size >= TABLED and one_kink(problem) is not None
 
 
 def _aligned(rows: int, columns: int) -> Floats:

@@ -41,7 +41,7 @@ from .problem import Problem
 from .states import states_of_item
 from .sweep import cores, gains
 
-__all__ = ["ROWS", "Relaxed"]
+__all__ = ["ROWS", "Relaxed", "one_kink"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,6 +50,13 @@ Ints = NDArray[np.int64]
 ROWS = 20_000
 # Items that a thread takes at a time.
 _ITEMS = 256
+
+
+def one_kink(problem: Problem) -> tuple[float, float] | None:
+    """Place and slope change of the utility's kink, where the band along it is all there is to an item; else None."""
+    if isinstance(problem.prior, np.ndarray) and not problem.reward.any():
+        return problem.utility.kink()
+    return None
 
 
 class Relaxed:
@@ -79,15 +86,14 @@ class Relaxed:
         _, first, self.count = np.unique(kinds, return_index=True, return_counts=True)
         self.first = chosen[first]
         self.weight, self.cost, self.cap = (x[self.first] for x in (problem.weight, problem.cost, problem.cap))
-        kink = problem.utility.kink()
-        self._kink: tuple[float, float] | None = None
+        self._kink = one_kink(problem)
         self._tables: list[tuple[Floats, Floats]] = []
-        if kink is not None and isinstance(problem.prior, np.ndarray) and not problem.reward.any():
-            self._kink = kink
+        if self._kink is not None:
+            assert isinstance(problem.prior, np.ndarray)
             self._prior = problem.prior[self.first]
             self._threshold = problem.threshold[self.first]
             self._tail = problem.prior_tail[self.first]
-            self.spread = float(self.weight.max()) * kink[1]
+            self.spread = float(self.weight.max()) * self._kink[1]
         else:
             self._tabulate(problem)
 

@@ -81,8 +81,9 @@ def test_run_shows_the_same_states_on_the_way(problem, name, seed):
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.sampled_from([-np.inf, 0.0, 1.0, 1.0 + 1e-13, 2.0, -3.0])), min_size=1)
 )
-def test_tournament_names_the_tied_items_in_their_order(moves):
-    size, scale = 41, 0.0
+@pytest.mark.parametrize("scale", [0.0, 2.0])
+def test_tournament_names_the_tied_items_in_their_order(scale, moves):
+    size = 41
     scores = np.full(64, -np.inf)
     tree = np.empty((16, 2), dtype=np.int64)
     kernels.build(scores, tree, scale)
@@ -91,10 +92,10 @@ def test_tournament_names_the_tied_items_in_their_order(moves):
         plain[item] = score
         kernels.place(scores, tree, item, score, scale)
         best = plain.max()
-        tied = np.flatnonzero(plain >= best - 1e-12 * abs(best)) if best > -np.inf else []
-        assert tree[1, 1] & 0xFFFFFFFF == len(tied)
+        tied = np.flatnonzero(plain >= best - 1e-12 * max(abs(best), scale)) if best > -np.inf else []
+        assert kernels.search(scores, tree, -1, scale) == len(tied)
         for pick, wanted in enumerate(tied):
-            assert kernels.winner(scores, tree, pick, scale) == wanted
+            assert kernels.search(scores, tree, pick, scale) == wanted
 
 
 def test_simulation_is_the_same_whichever_way_it_is_run(monkeypatch):
@@ -220,7 +221,7 @@ def test_index_beyond_a_table_is_that_of_the_stopping_problem(t, n, data):
     for guess in (0.0, 0.5 * wanted, 2.0 * wanted):
         settings_ = np.array([0.5, 2.0, ahead, 0.0, 1e-5])
         found = kernels.score_ahead(row, 0, belief, settings_, guess, room, places)
-        assert found == pytest.approx(wanted if wanted > 1e-5 else 0.0, rel=1e-9, abs=1e-13)
+        assert found == pytest.approx(wanted if wanted > 1e-5 else 0.0, rel=1e-6, abs=1e-13)
 
 
 def test_large_simulation_of_gittins_is_as_good_as_its_index(monkeypatch):
