@@ -164,6 +164,7 @@ def score_ahead(row, i, belief, settings, guess, room, places):
         ahead,
         floor / factor,
         guess / factor,
+        1e-6,
         places[0],
         room[0],
         room[1],

@@ -101,8 +101,8 @@ class Certificate:
     def __str__(self) -> str:
         return (
             f"{self.policy} earns {self.lower:.6g} ± {self.standard_error:.2g} ({self.lower_by}); no policy earns more "
-            f"than {self.upper:.6g} ({self.upper_by}): the gap is {self.gap:.3%} ± {self.gap_error:.3%} of what can be "
-            "gained"
+            f"than {self.upper:.6g} ({self.upper_by}): the gap is {self.gap:.3%} ± {self.gap_error:.3%} of the "
+            "possible gain"
         )
 
 
@@ -192,9 +192,10 @@ def _small(problem: Problem, policy: Policy) -> bool:
         return False
 
 
-def _account(problem: Problem, policy: Policy, counts: Ints, nature: PriorNature, threads: int | None) -> Certificate:
+def _account(
+    problem: Problem, policy: Policy, price: float, counts: Ints, nature: PriorNature, threads: int | None
+) -> Certificate:
     money = money_of(problem)
-    price = marginal_price(problem, threads=threads)
     books = _Books(problem, counts, nature, threads)
     best, credit = (np.inf, price), np.zeros(len(counts))
     for _ in range(4):

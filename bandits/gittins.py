@@ -8,8 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..dp import _kernels_relaxed
 from ..dp.problem import Problem
+from ..dp.relaxed import one_kink
 from ..dp.stopping import require_unlimited
+from ..posteriors.tails import tail
 from . import _kernels_ahead as _kernels
 from .ahead import AheadPolicy, Ints
 from .policy import Floats
@@ -32,7 +35,8 @@ class Gittins(AheadPolicy):
     such rules buy at most ``most`` labels, which makes an index too low, if anything; ``seqaudit.gittins_index`` looks
     as far as asked, and bounds its error. Simulations of 200 items and more, with Beta beliefs, a utility with one kink
     and ``most`` from 64 to 96, take the index from tables that look 96 labels ahead or more, and where many items
-    share a prior interpolate it between thresholds: within .3 % on average (tests/test_run.py). For items without rewards, and utilities that never rise above their chord.
+    share a prior interpolate it between thresholds: within .3 % on average. For items without
+    rewards, and utilities that never rise above their chord.
 
     Parameters
     ----------
@@ -57,7 +61,23 @@ class Gittins(AheadPolicy):
     def require(self, problem: Problem) -> None:
         """Raise ``ValueError`` for rewards and utilities above their chord; ``ProblemTooLarge`` for too many items."""
         require_unlimited(problem)
-        super().require(problem)
+        if one_kink(problem) is None:
+            super().require(problem)
+
+    def _at(self, problem: Problem, items: Ints, labels: Ints, wins: Ints, left: Floats) -> Floats:
+        kink = one_kink(problem)
+        if kink is None:
+            return super()._at(problem, items, labels, wins, left)
+        # Along the kink no tables are needed, and no answers remembered.
+        assert isinstance(problem.prior, np.ndarray)
+        out = np.zeros(labels.shape)
+        real = wins <= labels
+        i, won = items[real], wins[real]
+        a, b = problem.prior[i, 0] + won, problem.prior[i, 1] + (labels[real] - won)
+        t, found = problem.threshold[i], np.empty(len(i))
+        _kernels_relaxed.indices_ahead(a, b, t, tail(a, b, t), *kink, int(self.most), found)
+        out[real] = found * problem.weight[i] / problem.cost[i]
+        return out
 
     def _depth(self, problem: Problem) -> int:
         return int(self.most)

@@ -25,7 +25,7 @@ from ..dp.evaluate import evaluate
 from .apart import Case, largest, solve_apart, solved
 from .dense_baseline import Baseline
 from .peers import PEERS, measure_peer
-from .throughput import POLICIES, measure_throughput
+from .throughput import POLICIES, measure_certificate, measure_throughput
 
 __all__ = ["TABLES", "machine", "speed_parts", "speed_tables"]
 
@@ -81,6 +81,19 @@ TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
             ("million labels a second", "millions", ".2f"),
             ("target", "target", "g"),
             ("label / scan of all items", "ratio", ".4f"),
+        ],
+    ),
+    "certificates": (
+        "certificates of gittins",
+        [
+            ("items", "items", ","),
+            ("labels", "labels", ","),
+            ("runs", "replications", ""),
+            ("seconds", "seconds", ".1f"),
+            ("target", "target", "g"),
+            ("peak MiB", "peak_bytes", "MiB"),
+            ("gap %", "gap_percent", ".4f"),
+            ("± %", "error_percent", ".4f"),
         ],
     ),
     "largest": (
@@ -164,7 +177,7 @@ def speed_parts(
     Returns
     -------
     list of (str, str, callable)
-        Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``largest`` and ``peers``.
+        Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``certificates``, ``largest`` and ``peers``.
     """
     threads = threads or usable_threads()
     # A comparison is between equals.
@@ -180,6 +193,11 @@ def speed_parts(
     items, labels = (3000, 5000) if quick else (100_000, 1_000_000)
     for policy in POLICIES:
         parts.append(("labels", f"{policy}, {items:,} items", partial(measure_throughput, policy, items, labels, runs)))
+    for items, labels, replications, target in (
+        [(3000, 5000, 2, None)] if quick else [(100_000, 1_000_000, 8, 60.0), (1_000_000, 4_000_000, 2, None)]
+    ):
+        made = partial(measure_certificate, items, labels, replications, target)
+        parts.append(("certificates", f"certificate of {items:,} items", made))
     for family in families if seconds else ():
         name = f"largest of N={len(family)}"
         parts.append(("largest", name, partial(largest, family, min(seconds, limit), memory, threads)))

@@ -1,18 +1,26 @@
-"""Labels a second of the compiled run of an index policy, on one core: decide, draw, update.
+"""Many items: labels a second of the compiled run of an index policy, and certificates of large problems.
+
+A run decides, draws and updates, label by label, on one core.
 
 The baseline is what any index policy can do without a data structure: keep all scores in an array, take the largest,
-draw a label, score that item again. It looks at every item for each label, and is timed on the first few labels.
+draw a label, score that item again. It looks at every item for each label, and is timed on the first few labels. A
+certificate is made in a fresh process, which shows the memory that it takes.
 """
 
 from __future__ import annotations
 
+import json
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from typing import Any
 
 import numpy as np
 
 from ..bandits.board import replication_keys
+from ..bandits.certify import certify
 from ..bandits.gittins import Gittins
 from ..bandits.policy import IndexPolicy
 from ..bandits.run import _Run
@@ -20,7 +28,7 @@ from ..bandits.simulate import PriorNature
 from ..bandits.variance_reduction import VarianceReduction
 from ..dp.problem import Problem
 
-__all__ = ["POLICIES", "large_problem", "measure_throughput"]
+__all__ = ["POLICIES", "large_problem", "measure_certificate", "measure_throughput"]
 
 Row = dict[str, Any]
 
@@ -85,3 +93,36 @@ def _scan(scores: Any, rate: Any, labels: int) -> float:
         wins[i] += rng.random() < rate[i]
         scores[i] *= 0.9
     return (time.process_time() - begin) / labels
+
+
+def measure_certificate(items: int, labels: int, replications: int, target: float | None = None) -> Row:
+    """Certify ``gittins`` on a large problem, from stating it to the certificate, in a process of its own."""
+    request = {"items": items, "labels": labels, "replications": replications}
+    # -P: the working folder is not searched for modules, as it is not for the installed command.
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", __name__], input=json.dumps(request), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"certificate of {items:,} items: {done.stderr.strip()}")
+    answer: Row = json.loads(done.stdout)
+    return request | {"policy": "gittins", "target": target} | answer
+
+
+def _answer_request() -> None:
+    request = json.load(sys.stdin)
+    begin = time.perf_counter()
+    found = certify(large_problem(request["items"], request["labels"]), "gittins", replications=request["replications"])
+    answer = {
+        "seconds": time.perf_counter() - begin,
+        # Kilobytes, as Linux counts them.
+        "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "lower": found.lower,
+        "upper": found.upper,
+        "gap_percent": 100 * found.gap,
+        "error_percent": 100 * found.gap_error,
+    }
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    _answer_request()

@@ -411,7 +411,7 @@ def tail_after(a, b, t, p, wins, losses):
 
 
 @njit(cache=True, nogil=True)
-def index_ahead(a, b, t, p, kink, slope, ahead, floor, guess, last_below, gain, worth, labels, begin, kept):
+def index_ahead(a, b, t, p, kink, slope, ahead, floor, guess, close, last_below, gain, worth, labels, begin, kept):
     """Index of one state, looking ``ahead`` labels ahead, for a unit weight and unit cost; zero if not above ``floor``.
 
     Newton's method of ``stopping``, from ``guess`` if that is below the index, else from ``floor``. It ends with a step
@@ -420,8 +420,10 @@ def index_ahead(a, b, t, p, kink, slope, ahead, floor, guess, last_below, gain, 
     """
     follow_kink(a, b, t, p, kink, slope, ahead, last_below, gain)
     price = max(floor, guess)
+    # As variables: a literal would be another type, and compile the function once more.
+    none, empty = np.int64(0), np.int64(-1)
     while True:
-        found, count = go_on_along(a, b, ahead, last_below, gain, price, 0, -1, worth, labels, -1, begin, kept)
+        found, count = go_on_along(a, b, ahead, last_below, gain, price, none, empty, worth, labels, empty, begin, kept)
         worth[0], labels[0] = 0.0, 0.0
         if found <= 0.0:
             if price == guess and guess > floor:
@@ -429,6 +431,18 @@ def index_ahead(a, b, t, p, kink, slope, ahead, floor, guess, last_below, gain, 
                 continue
             return price if price > floor else 0.0
         better = price + found / count
-        if not better > price * (1.0 + 1e-6):
+        if not better > price * (1.0 + close):
             return better
         price = better
+
+
+@njit(cache=True, nogil=True)
+def indices_ahead(a, b, t, p, kink, slope, ahead, out):
+    """Index of many states, looking ``ahead`` labels ahead, for a unit weight and unit cost."""
+    last_below, gain = np.empty(ahead + 1, dtype=np.int64), np.empty(ahead)
+    worth, labels = np.zeros(ahead + 2), np.zeros(ahead + 2)
+    begin, kept = np.empty((1, 3), dtype=np.int64), np.empty(1)
+    for i in range(a.size):
+        out[i] = index_ahead(
+            a[i], b[i], t[i], p[i], kink, slope, ahead, 0.0, 0.0, 4e-16, last_below, gain, worth, labels, begin, kept
+        )

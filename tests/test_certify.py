@@ -10,6 +10,7 @@ from seqaudit.bandits.board import replication_keys
 from seqaudit.bandits.certify import _account
 from seqaudit.bandits.registry import make_policy
 from seqaudit.bandits.simulate import PriorNature, final_values, spend
+from seqaudit.dp.bounds import marginal_price
 
 RNG = np.random.default_rng(11)
 SIZE = 16
@@ -65,7 +66,7 @@ def estimates(problem: sa.Problem, policy: str, counts: np.ndarray, nature: Prio
     found = []
     for r in range(len(counts)):
         twice = PriorNature(nature.rate[[r, r]], nature.keys[[r, r]])
-        one = _account(problem, make_policy(policy), counts[[r, r]], twice, 1)
+        one = _account(problem, make_policy(policy), marginal_price(problem), counts[[r, r]], twice, 1)
         assert one.standard_error == pytest.approx(0, abs=1e-12)
         found.append(one.lower)
     return np.array(found), one.upper
