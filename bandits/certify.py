@@ -179,7 +179,7 @@ def certify(
     nature = PriorNature.draw(problem, seeds, keys)
     # First what may find that the items' tables do not fit.
     price = marginal_price(problem, threads=threads)
-    counts, _ = play(problem, chosen, nature, keys)
+    counts, _ = play(problem, chosen, nature, keys, threads=cores(threads))
     return _account(problem, chosen, price, counts, nature, threads)
 
 

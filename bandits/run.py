@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -229,6 +230,7 @@ def run_policy(
     *,
     stops: Sequence[int] = (),
     observe: Observe | None = None,
+    threads: int = 1,
 ) -> tuple[Ints, Ints]:
     """Spend the budget in each of R replications; labels and wins of each item, shape (R, N).
 
@@ -241,18 +243,28 @@ def run_policy(
     keys : ndarray of uint64, shape (R, 2)
     stops : sequence of int
         After each of these numbers of labels ``observe(labels, counts, wins)`` is called with arrays of shape (R, N).
+    threads : int
+        Replications that run at a time; the answers do not depend on it.
     """
     start = _Run(problem, policy, rate[0], keys[0])
     marks = sorted({s for s in stops if s <= problem.labels}) if observe else []
     seen = np.empty((len(marks), 2, *rate.shape), dtype=np.int64)
     ends = np.empty((2, *rate.shape), dtype=np.int64)
-    for r in range(len(rate)):
+
+    def replicate(r: int) -> None:
         one = start.with_nature(rate[r], keys[r])
         for k, stop in enumerate(marks):
             one.until(stop)
             seen[k, :, r] = one.counts
         one.until(problem.labels)
         ends[:, r] = one.counts
+
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(replicate, range(len(rate))))
+    else:
+        for r in range(len(rate)):
+            replicate(r)
     for stop, (counts, wins) in zip(marks, seen, strict=True):
         assert observe is not None
         observe(stop, counts, wins)

@@ -115,11 +115,12 @@ def play(
     *,
     stops: Sequence[int] = (),
     observe: Callable[[int, Ints, Ints], None] | None = None,
+    threads: int = 1,
 ) -> tuple[Ints, Ints]:
     """``spend`` with simulated labels: item by item in compiled code where that is faster, with the same choices."""
     if pays(problem, policy, len(keys)):
         assert isinstance(policy, IndexPolicy)
-        return run_policy(problem, policy, nature.rate, keys, stops=stops, observe=observe)
+        return run_policy(problem, policy, nature.rate, keys, stops=stops, observe=observe, threads=threads)
     return spend(problem, policy, nature, keys, stops=stops, observe=observe)
 
 

@@ -249,3 +249,18 @@ def test_floor_is_lowered_when_no_index_is_above_it(monkeypatch):
     assert (counts.sum(axis=1) == 300).all()
     assert np.array_equal(counts, again)
     index_book.book_of.cache_clear()
+
+
+def test_answers_depend_neither_on_threads_nor_on_what_ran_before():
+    rng = np.random.default_rng(7)
+    problem = sa.Problem(rng.uniform(0.05, 0.95, 300), 2000, weight=rng.uniform(0.5, 4, 300))
+    source, keys = nature(problem, 5, 3)
+    policies = ["gittins", "variance-reduction", "kg"]
+    first = [run_policy(problem, sa.make_policy(name), source.rate, keys) for name in policies]
+    index_book.book_of.cache_clear()
+    other = [run_policy(problem, sa.make_policy(name), source.rate, keys, threads=2) for name in reversed(policies)]
+    for one, two in zip(first, reversed(other), strict=True):
+        assert np.array_equal(one, two)
+    assert not np.array_equal(first[0], first[1])
+    values = [sa.simulate(problem, "gittins", replications=6, seed=3, n_jobs=jobs).values for jobs in (1, 2)]
+    assert np.array_equal(*values)
