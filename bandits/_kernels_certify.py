@@ -43,47 +43,25 @@ def account(item, a, b, t, p, kink, slope, cap, lam, most, labels, rate, keys, w
             row_worth, row_labels = np.zeros(2 * far + 2), np.zeros(2 * far + 2)
         if begin.shape[0] < keep + 1:
             begin = np.empty((2 * keep + 2, 3), dtype=np.int64)
-        first, last = 0, -1
-        if rows == most and rows < cap[i] and largest_gain(a[i] + b[i] + rows, q, slope) > lam[i]:
-            p_end, d_end = follow_kink(a[i], b[i], t[i], p[i], kink, slope, rows, last_below, gain)
-            first, last = truth_at_the_end(
-                a[i],
-                b[i],
-                t[i],
-                p_end,
-                d_end,
-                max(last_below[rows], 0),
-                kink,
-                slope,
-                rows,
-                lam[i],
-                row_worth,
-                row_labels,
-            )
-        follow_kink(a[i], b[i], t[i], p[i], kink, slope, far, last_below, gain)
+        ends = rows == most and rows < cap[i] and largest_gain(a[i] + b[i] + rows, q, slope) > lam[i]
+        p_end, d_end = follow_kink(a[i], b[i], t[i], p[i], kink, slope, rows, last_below, gain)
+        wins = max(last_below[rows], 0)
+        if far > rows:
+            follow_kink(a[i], b[i], t[i], p[i], kink, slope, far, last_below, gain)
         while True:
+            first, last = 0, -1
+            if ends:
+                first, last = truth_at_the_end(
+                    a[i], b[i], t[i], p_end, d_end, wins, kink, slope, rows, lam[i], row_worth, row_labels
+                )
             found, count = go_on_along(
                 a[i], b[i], rows, last_below, gain, lam[i], first, last, row_worth, row_labels, keep, begin, kept
             )
             if found >= 0.0:
                 break
+            # The worths kept take more room; the band is gone through once more, from zeros.
             kept = np.empty(2 * np.int64(count))
             row_worth[0], row_labels[0] = 0.0, 0.0
-            if last >= first:
-                truth_at_the_end(
-                    a[i],
-                    b[i],
-                    t[i],
-                    p_end,
-                    d_end,
-                    max(last_below[rows], 0),
-                    kink,
-                    slope,
-                    rows,
-                    lam[i],
-                    row_worth,
-                    row_labels,
-                )
         row_worth[0], row_labels[0] = 0.0, 0.0
         worth[i], spent[i] = found, count
         for r in range(labels.shape[1]):

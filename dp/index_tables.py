@@ -101,9 +101,9 @@ def band_tables(
         count = part.stop - part.start
         first = np.zeros(count * rows, dtype=np.int64)
         begin = np.zeros(count * rows + 1, dtype=np.int64)
-        data = [np.array(x[part], dtype=np.float64) for x in (a, b, threshold, tail)]
+        x, y, t, p = (np.array(values[part], dtype=np.float64) for values in (a, b, threshold, tail))
         limits = np.array(floor[part]), np.array(depth[part], dtype=np.int64)
-        value = _kernels.band_indices(*data, *kink, *limits, rows, float(merge), first, begin)
+        value = _kernels.band_indices(x, y, t, p, *kink, *limits, rows, float(merge), first, begin)
         return first, begin, value
 
     if len(parts) > 1 and cores(threads) > 1:
