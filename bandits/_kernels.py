@@ -73,7 +73,7 @@ def choose(scores, usable, scale, first, step, keys, out):
                 if tied == 1:
                     out[r] = i
         if tied > 1 and not first:
-            pick = int(uniform(step, 0, TIES, keys[r, 0], keys[r, 1]) * tied)
+            pick = int(uniform(step, np.int64(0), TIES, keys[r, 0], keys[r, 1]) * tied)
             for i in range(scores.shape[1]):
                 if usable[r, i] and scores[r, i] >= level:
                     if pick == 0:

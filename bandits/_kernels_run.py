@@ -219,7 +219,6 @@ def run(
     tree,
     scale,
     in_order,
-    below,
     key,
     until,
     money,
@@ -231,7 +230,7 @@ def run(
     ``cost`` is empty where every label costs 1, and ``dear`` lists the items from the dearest on. ``at`` holds, and is
     left with: labels bought, items of ``dear`` that have become too dear, items in ``waiting``, and the item whose
     path in the tree is out of date, or -1. ``waiting`` lists items half through their windows: refilling them along
-    with the one that is through makes stops rare. ``below`` says that scores of zero stand for others below a floor.
+    with the one that is through makes stops rare.
     """
     step, gone, queue, loose = at[0], at[1], at[2], at[3]
     left = money[0]
@@ -250,12 +249,12 @@ def run(
             break
         if tied > _COUNT:
             tied = search(scores, tree, np.int64(-1), scale)
-        if rule == TABLES and below and best_score(tree) <= 0.0:
+        if rule == TABLES and best_score(tree) <= 0.0:
             answer = ALL_ZERO
             break
         pick = np.int64(0)
         if tied > 1 and not in_order:
-            pick = np.int64(uniform(step, 0, TIES, k0, k1) * tied)
+            pick = np.int64(uniform(step, np.int64(0), TIES, k0, k1) * tied)
         if tied == 1:
             # Without a call, as almost always.
             i = (tree[1, 1] >> 32) << 3

@@ -26,7 +26,7 @@ from ..dp.backward import solve
 from ..dp.bounds import marginal_price, money_of
 from ..dp.choices import SupportsIndex, SupportsProbabilities
 from ..dp.evaluate import evaluate
-from ..dp.lattice import Lattice, ProblemTooLarge
+from ..dp.lattice import Lattice, ProblemTooLarge, available_memory
 from ..dp.problem import Problem
 from ..dp.relaxed import ROWS, one_kink
 from ..dp.states import states_of_item
@@ -177,7 +177,15 @@ def certify(
         )
     seeds, keys = replication_keys(seed, replications)
     nature = PriorNature.draw(problem, seeds, keys)
-    # First what may find that the items' tables do not fit.
+    # First what may find that policy or tables are not to be had.
+    chosen.require(problem)
+    if one_kink(problem) is None:
+        needed = 64.0 * cores(threads) * (float(problem.cap.max()) + 2.0) ** 2
+        if needed > available_memory():
+            raise ProblemTooLarge(
+                f"problem too large for a certificate: tables of an item with a cap of {int(problem.cap.max())} need "
+                f"{needed / 2**30:.3g} GiB, {available_memory() / 2**30:.3g} GiB are available; smaller caps need less"
+            )
     price = marginal_price(problem, threads=threads)
     counts, _ = play(problem, chosen, nature, keys, threads=cores(threads))
     return _account(problem, chosen, price, counts, nature, threads)

@@ -5,12 +5,14 @@ tables at nodes, quantiles of their thresholds, between which the index is inter
 labels; the few items that get more have their index computed where they stand.
 
 Indices are computed where they are above a floor below the price at which the relaxed problem spends the budget, since
-labels below that price are not bought. Should no item be above it, the floor is lowered.
+labels below that price are not bought. Should no item be above it, the run goes on without tables, as it does from the
+start where tables would be too many or too deep.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from ..dp.bounds import marginal_price
 from ..dp.index_tables import band_tables
 from ..dp.problem import Problem
 
-__all__ = ["AHEAD", "LEAST", "ROWS", "IndexBook", "book_of"]
+__all__ = ["AHEAD", "ROWS", "IndexBook", "book_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,8 +34,16 @@ MERGE = 0.01
 _NODES = 256
 # Share of the relaxed problem's price at which tables end.
 FLOOR = 0.6
-# A floor is lowered no more often than this; an index below it then counts as zero.
-LEAST = 8
+# No tables with more labels an item than this, as their floor is low and their bands are long; nor more than so many.
+_MOST_LABELS, _MOST_TABLES = 100, 20_000
+
+
+class TooManyTables(Exception):
+    """More tables would be needed than are made."""
+
+
+# Threads that ask at once need not all make the tables.
+_making = Lock()
 
 
 class IndexBook:
@@ -82,6 +92,8 @@ class IndexBook:
             self.table[members] = begin + at
             made.append((node, problem.prior[members[0]], floor / float(factor[members].max())))
             begin += len(node)
+        if begin > _MOST_TABLES:
+            raise TooManyTables
         size = [len(node) for node, _, _ in made]
         prior = np.repeat(np.array([x for _, x, _ in made]), size, axis=0)
         lowest = np.repeat([x for _, _, x in made], size)
@@ -94,20 +106,22 @@ class IndexBook:
             self.kink,
             lowest,
             rows=ROWS,
-            depth=np.full(begin, DEPTH),
+            depth=np.full(begin, min(DEPTH, int(problem.cap.max()))),
             merge=MERGE,
         )
 
 
-@lru_cache(maxsize=2)
-def book_of(problem: Problem, lower: int = 0) -> IndexBook:
-    """Tables for a problem, with the floor for its budget, lowered ``lower`` times by a factor of four."""
-    price = _price(problem)
-    # Where the budget buys everything that is worth something, the price is zero.
-    floor = FLOOR * price if price > 0 else 1e-3 * float(np.median(problem.weight / problem.cost))
-    return IndexBook(problem, floor * 0.25**lower)
-
-
-@lru_cache(maxsize=2)
-def _price(problem: Problem) -> float:
-    return marginal_price(problem)
+@lru_cache(maxsize=1)
+def book_of(problem: Problem) -> IndexBook | None:
+    """Tables for a problem, with the floor for its budget; None where they are no way to run it."""
+    with _making:
+        if problem.labels > _MOST_LABELS * problem.size:
+            return None
+        price = marginal_price(problem)
+        # Where the budget buys everything that is worth something, the price is zero, and no floor is below it.
+        if price == 0:
+            return None
+        try:
+            return IndexBook(problem, FLOOR * price)
+        except TooManyTables:
+            return None

@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from ..dp.states import states_at
 from ..posteriors import tails
 from . import _kernels_run as _kernels
 from .gittins import Gittins
-from .index_book import AHEAD, LEAST, ROWS, book_of
+from .index_book import AHEAD, ROWS, IndexBook, book_of
 from .policy import IndexPolicy, Policy
 from .variance_reduction import VarianceReduction
 
@@ -55,6 +56,7 @@ class _Run:
 
     def __init__(self, problem: Problem, policy: IndexPolicy, rate: Floats, key: NDArray[np.uint64]) -> None:
         self.problem, self.policy, self.key = problem, policy, key
+        self.lock = Lock()
         size = problem.size
         self.scale = float(policy.index_scale(problem))
         groups = 1 << max(0, (-(-size // 8) - 1)).bit_length()
@@ -75,29 +77,24 @@ class _Run:
         self.waiting = np.empty(size, dtype=np.int64)
         self.cost = _NOTHING if problem.unit_costs else problem.cost.copy()
         self.dear = np.argsort(-problem.cost, kind="stable") if self.cost.size else np.empty(0, dtype=np.int64)
-        if isinstance(policy, VarianceReduction) and isinstance(problem.prior, np.ndarray):
+        if _closed(problem, policy):
+            assert isinstance(problem.prior, np.ndarray)
             self.rule = _kernels.CLOSED
             a, b = problem.prior.T
             self.row[:, _kernels.FREE] = problem.threshold
             self.row[:, _kernels.HAND] = np.exp(tails.log_step(a, b, problem.threshold))
             self.row[:, _kernels.X], self.row[:, _kernels.Y] = a, b
-        elif _tabled(problem, policy):
-            self.rule = _kernels.TABLES
-            self.rows = ROWS
-            assert isinstance(problem.prior, np.ndarray)
-            kink = problem.utility.kink()
-            assert kink is not None
-            self.settings = np.array([*kink, AHEAD, 0.0, 0.0])
-            a, b = problem.prior.T
-            self.belief = np.column_stack([a, b, problem.threshold, problem.prior_tail])
-            self.lowered = 0
-            self._open_book()
         else:
-            self.rule = _kernels.WINDOW
-            self.rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, _MOST_ROWS)) // 2 * 2
-            self.window = np.empty((size, self.rows * (self.rows + 1) // 2))
-            self._begin_windows(np.arange(size))
+            book = book_of(problem) if _tabled(problem, policy) else None
+            if book is not None:
+                self._open(book)
+            else:
+                self._take_windows()
         self._score(np.arange(size))
+        bad = np.flatnonzero(~np.isfinite(self.scores[:size]) & (problem.cap > 0))
+        if bad.size:
+            found = self.scores[bad[0]]
+            raise ValueError(f"{policy.name}: score of {problem.name[bad[0]]} is {found}; it must be finite")
         _kernels.build(self.scores, self.tree, self.scale)
 
     def _score(self, items: Ints) -> None:
@@ -121,25 +118,27 @@ class _Run:
         self.base[items] += np.stack([won + lost, won], axis=1).astype(np.int64)
         self.row[items, _kernels.X] = self.row[items, _kernels.Y] = 0.0
 
-    def _open_book(self) -> None:
-        """Take the tables of the book."""
-        book = self.book = book_of(self.problem, self.lowered)
+    def _open(self, book: IndexBook) -> None:
+        """Score items from the tables of a book."""
+        self.rule, self.rows = _kernels.TABLES, ROWS
         self.row[:, _kernels.HAND], self.row[:, _kernels.FREE] = book.table, book.between
         # Half as wide as they are made: what a label costs is to wait for them.
         tables = book.tables
         self.begin = np.column_stack([np.append(tables.first, 0), tables.begin]).astype(np.int32)
         self.value = tables.value.astype(np.float32)
-        self.settings[4] = book.floor
+        problem = self.problem
+        assert isinstance(problem.prior, np.ndarray)
+        assert book.kink is not None
+        self.belief = np.column_stack([problem.prior, problem.threshold, problem.prior_tail])
+        self.settings = np.array([*book.kink, AHEAD, 0.0, book.floor])
 
-    def _lower_floor(self) -> bool:
-        """Take tables that go deeper; whether there are any."""
-        if self.lowered == LEAST:
-            return False
-        self.lowered += 1
-        self._open_book()
-        self._score(np.arange(self.problem.size))
-        _kernels.build(self.scores, self.tree, self.scale)
-        return True
+    def _take_windows(self) -> None:
+        """Score items from windows, from where they stand on."""
+        size = self.problem.size
+        self.rule = _kernels.WINDOW
+        self.rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, _MOST_ROWS)) // 2 * 2
+        self.window = np.empty((size, self.rows * (self.rows + 1) // 2))
+        self._begin_windows(np.arange(size))
 
     def _begin_windows(self, items: Ints) -> None:
         """Score some items ahead of where they stand."""
@@ -159,7 +158,9 @@ class _Run:
         wins = np.minimum(base[:, 1:] + won, labels)
         which = np.broadcast_to(items[:, None], labels.shape)
         states = states_at(self.problem, which, labels.astype(np.float64), wins.astype(np.float64))
-        found = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), labels.shape)
+        # Replications may run in threads, and a policy need not be made for that.
+        with self.lock:
+            found = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), labels.shape)
         bad = np.flatnonzero(~np.isfinite(found))
         if bad.size:
             name = self.problem.name[int(which.flat[bad[0]])]
@@ -168,7 +169,6 @@ class _Run:
 
     def until(self, labels: int) -> None:
         """Go on until so many labels are bought, or no more can be."""
-        below = True
         while True:
             why = _kernels.run(
                 self.rule,
@@ -185,7 +185,6 @@ class _Run:
                 self.tree,
                 self.scale,
                 self.policy.ties == "first",
-                below,
                 self.key,
                 labels,
                 self.money,
@@ -197,7 +196,10 @@ class _Run:
             items = self.waiting[: self.at[2]].copy()
             self.at[2:] = 0, -1
             if why == _kernels.ALL_ZERO:
-                below = self._lower_floor()
+                # What is left is below the floor of the tables.
+                self._take_windows()
+                self._score(np.arange(self.problem.size))
+                _kernels.build(self.scores, self.tree, self.scale)
                 continue
             self._begin_windows(items)
             self._score(items)
@@ -246,6 +248,7 @@ def run_policy(
     threads : int
         Replications that run at a time; the answers do not depend on it.
     """
+    policy.require(problem)
     start = _Run(problem, policy, rate[0], keys[0])
     marks = sorted({s for s in stops if s <= problem.labels}) if observe else []
     seen = np.empty((len(marks), 2, *rate.shape), dtype=np.int64)
@@ -281,7 +284,7 @@ def pays(problem: Problem, policy: Policy, replications: int) -> bool:
         return False
     if _tabled(problem, policy):
         return True
-    closed = isinstance(policy, VarianceReduction) and isinstance(problem.prior, np.ndarray)
+    closed = _closed(problem, policy)
     # Seconds, roughly, on a machine of 2020: what matters is where they cross.
     labels = problem.labels
     together = labels * (6e-5 + 1.5e-9 * problem.size * replications)
@@ -289,9 +292,16 @@ def pays(problem: Problem, policy: Policy, replications: int) -> bool:
     return alone < together
 
 
+def _closed(problem: Problem, policy: Policy) -> bool:
+    """Whether scores come from the closed form; a subclass may have an index of its own."""
+    if type(policy) is not VarianceReduction or not isinstance(problem.prior, np.ndarray):
+        return False
+    return float(problem.prior.prod(axis=1).min()) > 1e-200 and float(problem.prior.max()) < 1e15
+
+
 def _tabled(problem: Problem, policy: Policy) -> bool:
     """Whether a policy's scores come from tables of the Gittins index, which look at least ``AHEAD`` labels ahead."""
-    if not isinstance(policy, Gittins) or not Gittins.most <= policy.most <= AHEAD:
+    if type(policy) is not Gittins or not Gittins.most <= policy.most <= AHEAD:
         return False
     return problem.size >= TABLED and one_kink(problem) is not None
 

@@ -427,7 +427,8 @@ def index_ahead(a, b, t, p, kink, slope, ahead, floor, guess, close, last_below,
         worth[0], labels[0] = 0.0, 0.0
         if found <= 0.0:
             if price == guess and guess > floor:
-                price = floor
+                # Once: the way up from the floor may end at this very number.
+                price, guess = floor, 0.0
                 continue
             return price if price > floor else 0.0
         better = price + found / count

@@ -236,19 +236,60 @@ def test_large_simulation_of_gittins_is_as_good_as_its_index(monkeypatch):
     assert tables.gap < 0.004
 
 
-def test_floor_is_lowered_when_no_index_is_above_it(monkeypatch):
+@pytest.mark.parametrize("floor", [8.0, 1.5])
+def test_run_goes_on_without_tables_when_no_index_is_above_their_floor(monkeypatch, floor):
     monkeypatch.setattr(run, "TABLED", 20)
-    monkeypatch.setattr(index_book, "FLOOR", 8.0)
+    monkeypatch.setattr(index_book, "FLOOR", floor)
     index_book.book_of.cache_clear()
     problem = sa.Problem(np.linspace(0.3, 0.7, 20), 300)
     source, keys = nature(problem, 5, 2)
-    counts, _ = run_policy(problem, sa.Gittins(), source.rate, keys)
-    monkeypatch.setattr(index_book, "FLOOR", 0.6)
+    found = run_policy(problem, sa.Gittins(), source.rate, keys)
     index_book.book_of.cache_clear()
-    again, _ = run_policy(problem, sa.Gittins(), source.rate, keys)
-    assert (counts.sum(axis=1) == 300).all()
-    assert np.array_equal(counts, again)
-    index_book.book_of.cache_clear()
+    assert (found[0].sum(axis=1) == 300).all()
+    if floor == 8.0:
+        # From the first label on, so that nothing is interpolated or cut.
+        assert np.array_equal(found, spend(problem, sa.Gittins(), source, keys))
+
+
+@pytest.mark.parametrize("fields", [{"budget": 4000, "cap": 20}, {"budget": 30_000}])
+def test_budget_that_buys_nearly_everything_needs_no_tables(fields):
+    problem = sa.Problem(np.linspace(0.1, 0.9, 200), **fields)
+    assert index_book.book_of(problem) is None
+    source, keys = nature(sa.Problem(np.linspace(0.1, 0.9, 200), 400, cap=20), 5, 1)
+    plain = sa.Problem(np.linspace(0.1, 0.9, 200), 4000, cap=20)
+    if "cap" in fields:
+        counts, _ = run_policy(plain, sa.Gittins(), source.rate, keys)
+        assert (counts == 20).all()
+
+
+def test_index_of_a_subclass_is_its_own():
+    class Mine(sa.VarianceReduction):
+        name = "mine"
+
+        def index(self, states):
+            return states.threshold
+
+    problem = sa.Problem([0.2, 0.9, 0.5], 30)
+    source, keys = nature(problem, 1, 3)
+    counts, _ = run_policy(problem, Mine(), source.rate, keys)
+    assert (counts == [0, 30, 0]).all()
+
+
+def test_guess_that_is_the_index_does_not_keep_the_search_from_ending():
+    p = sa.Problem([0.55], 1, prior=(150, 110)).prior_tail[0]
+    belief = np.array([[150.0, 110.0, 0.55, p]])
+    room, places = np.zeros((4, 98)), np.zeros((4, 98), dtype=np.int64)
+    row = np.zeros((1, 8))
+    row[0, kernels.FACTOR] = 1.0
+    how = np.array([0.5, 2.0, 96, 0.0, 1e-9])
+    first = kernels.score_ahead(row, 0, belief, how, 0.0, room, places)
+    assert kernels.score_ahead(row, 0, belief, how, first, room, places) == pytest.approx(first, rel=1e-6)
+
+
+def test_scores_that_overflow_are_refused():
+    problem = sa.Problem([0.2, 0.9], 3e-8, weight=1e300, cost=1e-9)
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="variance-reduction: score of item 1 is inf"):
+        run_policy(problem, sa.VarianceReduction(), np.full((1, 2), 0.5), np.zeros((1, 2), dtype=np.uint64))
 
 
 def test_answers_depend_neither_on_threads_nor_on_what_ran_before():
