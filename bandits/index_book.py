@@ -12,7 +12,6 @@ start where tables would be too many or too deep.
 from __future__ import annotations
 
 from functools import lru_cache
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +39,6 @@ _MOST_LABELS, _MOST_TABLES = 100, 20_000
 
 class TooManyTables(Exception):
     """More tables would be needed than are made."""
-
-
-# Threads that ask at once need not all make the tables.
-_making = Lock()
 
 
 class IndexBook:
@@ -106,7 +101,7 @@ class IndexBook:
             self.kink,
             lowest,
             rows=ROWS,
-            depth=np.full(begin, min(DEPTH, int(problem.cap.max()))),
+            depth=np.full(begin, min(DEPTH, int(problem.cap.max()) + AHEAD)),
             merge=MERGE,
         )
 
@@ -114,14 +109,13 @@ class IndexBook:
 @lru_cache(maxsize=1)
 def book_of(problem: Problem) -> IndexBook | None:
     """Tables for a problem, with the floor for its budget; None where they are no way to run it."""
-    with _making:
-        if problem.labels > _MOST_LABELS * problem.size:
-            return None
-        price = marginal_price(problem)
-        # Where the budget buys everything that is worth something, the price is zero, and no floor is below it.
-        if price == 0:
-            return None
-        try:
-            return IndexBook(problem, FLOOR * price)
-        except TooManyTables:
-            return None
+    if problem.labels > _MOST_LABELS * problem.size:
+        return None
+    price = marginal_price(problem)
+    # Where the budget buys everything that is worth something, the price is zero, and no floor is below it.
+    if price == 0:
+        return None
+    try:
+        return IndexBook(problem, FLOOR * price)
+    except TooManyTables:
+        return None

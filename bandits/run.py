@@ -194,7 +194,8 @@ class _Run:
             if why == _kernels.SPENT:
                 return
             items = self.waiting[: self.at[2]].copy()
-            self.at[2:] = 0, -1
+            # Scored anew, items that are too dear come back, until they are taken out once more.
+            self.at[1:] = 0, 0, -1
             if why == _kernels.ALL_ZERO:
                 # What is left is below the floor of the tables.
                 self._take_windows()

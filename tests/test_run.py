@@ -305,3 +305,19 @@ def test_answers_depend_neither_on_threads_nor_on_what_ran_before():
     assert not np.array_equal(first[0], first[1])
     values = [sa.simulate(problem, "gittins", replications=6, seed=3, n_jobs=jobs).values for jobs in (1, 2)]
     assert np.array_equal(*values)
+
+
+@pytest.mark.parametrize("name", ["kg", "uncertainty", "gittins"])
+def test_item_that_has_become_too_dear_does_not_come_back(name, monkeypatch):
+    """Neither with the items whose windows are refilled, nor when tables are given up."""
+    monkeypatch.setattr(run, "TABLED", 12)
+    monkeypatch.setattr(run, "_WINDOW_STATES", 12)
+    monkeypatch.setattr(index_book, "FLOOR", 8.0)
+    index_book.book_of.cache_clear()
+    cost = np.array([7.0, 1.0, 0.25] * 4)
+    problem = sa.Problem(np.linspace(0.45, 0.55, 12), 150, cost=cost)
+    source, keys = nature(problem, 3, 40)
+    found = run_policy(problem, sa.make_policy(name), source.rate, keys)
+    index_book.book_of.cache_clear()
+    assert (found[0] @ cost <= 150 * (1 + 1e-9)).all()
+    assert np.array_equal(found, spend(problem, sa.make_policy(name), source, keys))
