@@ -12,7 +12,7 @@ from .lagrangian import Lagrangian
 from .linear_gain import LinearGain
 from .lsa import LSA
 from .optimistic_kg import OptimisticKG
-from .policy import IndexPolicy, Policy
+from .policy import IndexPolicy, JointPolicy, Policy
 from .registry import make_policy, policy_names
 from .round_robin import RoundRobin
 from .session import BudgetSpent, Session
@@ -32,6 +32,7 @@ __all__ = [
     "Gittins",
     "HighLogRatio",
     "IndexPolicy",
+    "JointPolicy",
     "KGStar",
     "KnowledgeGradient",
     "Lagrangian",

@@ -80,3 +80,20 @@ def choose(scores, usable, scale, first, step, keys, out):
                         out[r] = i
                         break
                     pick -= 1
+
+
+@njit(cache=True, nogil=True)
+def draw_items(chances, step, rows, keys, out):
+    """Item drawn with the given probabilities in each of ``rows``; the last with any where rounding leaves none."""
+    for k in range(rows.size):
+        total = 0.0
+        for i in range(chances.shape[1]):
+            total += chances[k, i]
+        r = rows[k]
+        left = uniform(step, np.int64(0), TIES, keys[r, 0], keys[r, 1]) * total
+        for i in range(chances.shape[1]):
+            if chances[k, i] > 0.0:
+                out[r] = i
+                left -= chances[k, i]
+                if left < 0.0:
+                    break

@@ -3,7 +3,7 @@
 Simulation, replay and the ask/tell session all choose and record through this class, so that a policy, a budget and a
 batch mean the same in each. R independent replications stand side by side. For an index policy one label changes one
 score, and only that one is computed again; policies that look at the budget left, and other policies, score the whole
-state.
+state. A joint policy is asked for its probabilities at each question, and an item is drawn by them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..dp.lattice import available_memory
 from ..dp.problem import Problem
 from ..dp.states import states_at
 from . import _kernels
-from .policy import IndexPolicy, Policy
+from .policy import IndexPolicy, JointPolicy, Policy
 
 __all__ = ["Board", "replication_keys", "workers"]
 
@@ -105,6 +105,8 @@ class Board:
         self._scale = float(policy.index_scale(problem))
         self._out = np.empty(len(keys), dtype=np.int64)
         self._index = policy if isinstance(policy, IndexPolicy) and not policy.uses_remaining else None
+        self._joint = policy if isinstance(policy, JointPolicy) else None
+        self._shown = self.counts, self.wins
         self._scores = np.empty((0, 0))
         if self._index is not None:
             self._scores = np.repeat(self._all_scores(self.counts[:1], self.wins[:1]), len(keys), axis=0)
@@ -120,6 +122,9 @@ class Board:
         if self._unseen_labels:
             quiet = allowed & (self._unseen == 0)
             allowed = np.where(quiet.any(axis=1, keepdims=True), quiet, allowed)
+        if self._joint is not None:
+            self._draw(self._joint, allowed, step)
+            return self._out.copy()
         first = self.policy.ties == "first"
         _kernels.choose(self._scores, allowed, self._scale, first, step, self.keys, self._out)
         return self._out.copy()
@@ -180,6 +185,9 @@ class Board:
         self._late.clear()
         if self._index is not None:
             return
+        if self._joint is not None:
+            self._shown = self.counts.copy(), self.wins.copy()
+            return
         if len(self.open) == len(self.counts):
             self._scores = self._all_scores(self.counts, self.wins)
             return
@@ -196,6 +204,28 @@ class Board:
         self._unseen.reshape(-1)[at] -= 1
         self._unseen_labels -= len(at)
         self._score(items, at)
+
+    def _draw(self, policy: JointPolicy, allowed: NDArray[np.bool_], step: int) -> None:
+        """Draw an item of each replication by a policy's probabilities."""
+        self._out[:] = -1
+        rows = np.flatnonzero(allowed.any(axis=1))
+        if not rows.size:
+            return
+        counts, wins = (x[rows] for x in self._shown)
+        more = {"pending": self._unseen[rows] if self._unseen_labels else None} if policy.uses_pending else {}
+        given = policy.action_probabilities(self.problem, counts, wins, allowed[rows], **more)
+        chances = np.require(given, np.float64, ["C", "W"])
+        if chances.shape != counts.shape:
+            raise ValueError(f"{policy.name}: probabilities have shape {chances.shape}; it must be {counts.shape}")
+        chances = np.where(allowed[rows], chances, 0.0)
+        bad = np.flatnonzero(~(np.isfinite(chances) & (chances >= 0)).all(axis=1) | ~(chances.sum(axis=1) > 0))
+        if bad.size:
+            raise ValueError(
+                f"{policy.name}: after labels {counts[bad[0]].tolist()} with wins {wins[bad[0]].tolist()} the "
+                f"probabilities are {chances[bad[0]].tolist()}; they must be finite, not negative, and more than zero "
+                "for some item that can be labelled"
+            )
+        _kernels.draw_items(chances, step, rows, self.keys, self._out)
 
     def _score(self, items: Ints, at: Ints) -> None:
         if self._index is not None:

@@ -20,7 +20,7 @@ index-scale        a finite number, at least 0
 index              one finite number for each state
 states             ``index`` leaves the arrays it is shown as they were
 elementwise        the index of a state is the same among others, in another order, in one item's table, and alone
-probabilities      a randomised policy gives probabilities in every state, and none to items that cannot be labelled
+probabilities      a joint policy gives probabilities in every state, and none to items that cannot be labelled
 counts             ``scores`` leaves ``counts`` and ``wins`` as they were
 scores             shape (R, N), finite
 scores-index       the scores of a policy with an index are its index
@@ -32,7 +32,7 @@ prior              the exact value is not below that of buying nothing, as every
 simulation         the simulated mean is within four standard errors of the exact value
 =================  ====================================================================================================
 
-The last three are for policies that have an exact value: those with an index, and joint policies with ``solution``.
+The last three are for policies that have an exact value: those with an index, and joint policies.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def check_policy(policy: Policy, *, seed: int = 7) -> None:
     Parameters
     ----------
     policy : Policy
-        A policy, not its class. With neither an index nor ``solution`` it has no exact value and is tried for the
+        A policy, not its class. With neither an index nor probabilities it has no exact value and is tried for the
         rest.
     seed : int
         Of the simulations. A policy that keeps the contract fails the clause ``simulation`` by chance for about 4 seeds
@@ -361,10 +361,11 @@ def _probabilities(policy: SupportsProbabilities, problem: Problem, seed: int) -
         for composition, after in zip(layer.composition[goes_on], layer.after[goes_on], strict=True):
             wins = np.indices(composition + 1).reshape(problem.size, -1).T
             counts = np.broadcast_to(composition, wins.shape)
-            given = np.asarray(policy.action_probabilities(problem, counts.copy(), wins.copy()), dtype=np.float64)
+            usable = after >= 0
+            shown = counts.copy(), wins.copy(), np.repeat(usable[None, :], len(counts), axis=0)
+            given = np.asarray(policy.action_probabilities(problem, *shown), dtype=np.float64)
             if given.shape != counts.shape:
                 raise _Broken(f"action_probabilities have shape {given.shape}; expected {counts.shape}")
-            usable = after >= 0
             bad = ~np.isfinite(given).all(axis=1) | (given < 0).any(axis=1) | (given[:, ~usable] > 0).any(axis=1)
             bad |= np.abs(given.sum(axis=1) - 1.0) > 1e-9
             for k in np.flatnonzero(bad):

@@ -11,7 +11,7 @@ import numpy as np
 from ..dp.backward import Solution, require_policy, solve
 from ..dp.kept import KeptPolicy
 from ..dp.problem import Problem
-from .policy import Counts, Floats, Policy
+from .policy import Bools, Counts, Floats, JointPolicy, even_over_best
 
 __all__ = ["Exact"]
 
@@ -22,7 +22,7 @@ def _solved(problem: Problem) -> Solution:
 
 
 @dataclass(frozen=True)
-class Exact(Policy):
+class Exact(JointPolicy):
     """Label an item that attains the maximum in Bellman's equation.
 
     Rule: score 1 for every optimal item, 0 for the others. Source: backward induction, ``seqaudit.dp.backward``. Small
@@ -57,14 +57,12 @@ class Exact(Policy):
         """Solved problem with the policy kept."""
         return _solved(problem)
 
-    def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
-        """Even over the optimal items, or one for the first, shape (S, N)."""
-        kept = self.solution(problem).kept
-        assert isinstance(kept, KeptPolicy), "solved with single labels and a kept policy"
-        best = kept.acceptable(counts, wins)
-        if self.ties == "first":
-            best &= np.cumsum(best, axis=1) == 1
-        return best / np.maximum(best.sum(axis=1, keepdims=True), 1)
+    def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
+        """Even over the optimal items that can be labelled, or one for the first, shape (S, N).
+
+        Where none of them can be, as while their answers are awaited, even over the others.
+        """
+        return even_over_best(self.scores(problem, counts, wins), usable, 0.0, self.ties)
 
     def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
         """One for the optimal items, zero for the others, shape (R, N)."""

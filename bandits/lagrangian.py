@@ -10,18 +10,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dp._kernels import TIE
 from ..dp.budget import with_slack
-from ..dp.lattice import Lattice
 from ..dp.problem import Problem
 from . import _kernels_ahead as _kernels
 from .ahead import Memory, affordable, item_tables, refuse_most, require_tables, state_keys
-from .policy import Counts, Floats, Policy
+from .policy import Bools, Counts, Floats, JointPolicy, even_over_best
 
 __all__ = ["Lagrangian"]
 
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Pool = tuple[Ints, Floats, Floats, Floats, Floats, Floats]
 
 # When hinges take more bytes than this all are forgotten, before the next so many (row, item) pairs are looked at.
@@ -117,13 +114,8 @@ def _hinges(problem: Problem, most: int) -> _Hinges:
     return _Hinges(problem, most)
 
 
-@lru_cache(maxsize=4)
-def _lattice(problem: Problem) -> Lattice:
-    return Lattice.of(problem)
-
-
 @dataclass(frozen=True)
-class Lagrangian(Policy):
+class Lagrangian(JointPolicy):
     """Label the item that gains most at the price of a label that the budget left is worth.
 
     Rule: let W_i(lambda) be the worth of being allowed to buy labels of item i at lambda for a unit of cost, stopping
@@ -164,16 +156,9 @@ class Lagrangian(Policy):
         """Worth of one label of every item at the dual price, for one unit of cost, shape (R, N)."""
         return _hinges(problem, int(self.most)).scores(counts, wins)[0]
 
-    def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+    def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
         """Even over the items of largest score that can be labelled, or one for the first, shape (S, N)."""
-        usable = _usable(problem, counts)
-        scores = np.where(usable, self.scores(problem, counts, wins), -np.inf)
-        best = scores.max(axis=1, keepdims=True)
-        level = best - TIE * np.maximum(np.abs(best), self.index_scale(problem))
-        tied = usable & (scores >= level)
-        if self.ties == "first":
-            tied &= np.cumsum(tied, axis=1) == 1
-        return tied / np.maximum(tied.sum(axis=1, keepdims=True), 1)
+        return even_over_best(self.scores(problem, counts, wins), usable, self.index_scale(problem), self.ties)
 
     def index_scale(self, problem: Problem) -> float:
         """Largest payoff of an item, for the cheapest label."""
@@ -182,23 +167,3 @@ class Lagrangian(Policy):
     def require(self, problem: Problem) -> None:
         """Raise ``ProblemTooLarge`` where the tables of all items do not fit in memory."""
         require_tables(problem, self.name, min(int(self.most), int(problem.cap.max())))
-
-
-def _usable(problem: Problem, counts: Counts) -> Bools:
-    """Which items can be labelled next, shape (S, N)."""
-    left = problem.budget - counts @ problem.cost
-    items = np.broadcast_to(np.arange(problem.size), counts.shape)
-    usable = affordable(problem, items, counts, left[:, None]) > 0
-    if problem.quota:
-        # A label must leave a way to meet the quotas.
-        lattice = _lattice(problem)
-        some, which = np.unique(counts, axis=0, return_inverse=True)
-        allowed = np.zeros(some.shape, dtype=bool)
-        held = [lattice.holds(int(m) + 1) for m in some.sum(axis=1)]
-        for i in range(problem.size):
-            more = some.copy()
-            more[:, i] += 1
-            for c, slot in enumerate(lattice.slots_of(more)):
-                allowed[c, i] = slot >= 0 and held[c][slot]
-        usable &= allowed[which.reshape(-1)]
-    return usable

@@ -7,8 +7,9 @@ broken uniformly at random unless the policy says ``ties="first"``. Two scores a
 carries their rounding errors, and noise must not decide.
 
 An ``IndexPolicy`` scores each item from that item's own belief, by an elementwise formula of ``ItemStates``, and from
-the budget left where the class says ``uses_remaining = True``. It can be valued exactly, simulated, replayed and asked.
-Write one so:
+the budget left where the class says ``uses_remaining = True``. A ``JointPolicy`` gives the probability of labelling each
+item, from the beliefs about all: it may draw, plan, or weigh one item against another. Both can be valued exactly,
+simulated, replayed and asked. Write an index policy so:
 
 >>> from dataclasses import dataclass
 >>> @dataclass(frozen=True)
@@ -28,19 +29,22 @@ the entry-point group ``seqaudit.policies``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dp._kernels import TIE
 from ..dp.problem import Problem
 from ..dp.states import ItemStates, states_at
 
-__all__ = ["IndexPolicy", "Policy"]
+__all__ = ["IndexPolicy", "JointPolicy", "Policy", "chances_of", "even_over_best", "for_distinct"]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -129,3 +133,66 @@ class GainPolicy(IndexPolicy):
     def index_scale(self, problem: Problem) -> float:
         """Largest payoff of an item, for the cheapest label."""
         return problem.payoff_scale / float(problem.cost.min())
+
+
+@dataclass(frozen=True)
+class JointPolicy(Policy):
+    """A policy that gives the probability of labelling each item, from the state of all items.
+
+    It draws, plans, or wraps another policy. Where the class says ``uses_pending = True`` it is also shown the labels
+    that were bought in the present batch, or asked for, and whose outcomes it has not seen: an argument ``pending``,
+    shape (S, N), which is None where every outcome is known.
+    """
+
+    uses_pending: ClassVar[bool] = False
+
+    @abstractmethod
+    def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
+        """Probability of labelling each item in S states that need not have anything to do with each other.
+
+        Parameters
+        ----------
+        problem : Problem
+        counts, wins : ndarray of int, shape (S, N)
+        usable : ndarray of bool, shape (S, N)
+            Items that can be labelled now, one at least in each state.
+
+        Returns
+        -------
+        ndarray, shape (S, N)
+            Sums to one over the usable items, and is zero elsewhere.
+        """
+
+    def prepare(self, problem: Problem) -> None:
+        """Do what takes long and is needed once for a problem, before threads ask."""
+
+    def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+        """Probability of labelling each item if all could be labelled, shape (R, N)."""
+        return self.action_probabilities(problem, counts, wins, np.ones(counts.shape, dtype=bool))
+
+
+def even_over_best(scores: Floats, usable: Bools, scale: float, ties: str) -> Floats:
+    """Probabilities, even over the usable items that tie for the largest score, or one for the first; shape (S, N)."""
+    held = np.where(usable, scores, -np.inf)
+    best = held.max(axis=1, keepdims=True)
+    tied = usable & (held >= best - TIE * np.maximum(np.abs(best), scale))
+    if ties == "first":
+        tied &= np.cumsum(tied, axis=1) == 1
+    return np.asarray(tied / tied.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def chances_of(policy: Policy, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
+    """Probability with which any policy labels each item, shape (S, N)."""
+    if isinstance(policy, JointPolicy):
+        given = np.where(usable, policy.action_probabilities(problem, counts, wins, usable), 0.0)
+        return np.asarray(given / given.sum(axis=1, keepdims=True))
+    scores = np.asarray(policy.scores(problem, counts, wins), dtype=np.float64)
+    return even_over_best(scores, usable, float(policy.index_scale(problem)), policy.ties)
+
+
+def for_distinct(
+    rule: Callable[[Counts, Counts, Bools], Floats], counts: Counts, wins: Counts, usable: Bools
+) -> Floats:
+    """What a costly rule says of some states, asked once for each distinct one; shape (S, N)."""
+    _, first, which = np.unique(np.hstack([counts, wins, usable]), axis=0, return_index=True, return_inverse=True)
+    return np.asarray(rule(counts[first], wins[first], usable[first])[which.reshape(-1)])

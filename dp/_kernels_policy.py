@@ -202,6 +202,38 @@ def spread(composition, after, begin, chance, rate, probability, after_begin, ou
 
 
 @njit(cache=True, nogil=True)
+def carry(first, last, composition, after, begin, chance, mean, gain, probability, after_begin, total, out):
+    """Push the probability of each state of blocks first..last to its successors, and add up what labels gain.
+
+    ``chance[k - begin[first], i]`` is that of labelling item i in state k; ``total[t]`` takes in ``gain[t]``.
+    """
+    items = composition.shape[1]
+    w = np.zeros(items, dtype=np.int64)
+    step = np.zeros((items, items), dtype=np.int64)
+    for c in range(first, last):
+        n = composition[c]
+        size = 1
+        w[:] = 0
+        for i in range(items):
+            size *= n[i] + 1
+            strides(n, i, step[i])
+        for k in range(begin[c], begin[c] + size):
+            if probability[k] > 0.0:
+                for i in range(items):
+                    p = chance[k - begin[first], i] * probability[k]
+                    if p > 0.0:
+                        at = after_begin[after[c, i]]
+                        for j in range(items):
+                            at += w[j] * step[i, j]
+                        won = p * mean[i, n[i], w[i]]
+                        out[at] += p - won
+                        out[at + step[i, i]] += won
+                        for t in range(total.size):
+                            total[t] += p * gain[t, i, n[i], w[i]]
+            advance(w, n)
+
+
+@njit(cache=True, nogil=True)
 def collect(composition, ended, begin, probability, joint, total):
     """Add the states of blocks where nothing more is labelled to the items' ``joint`` laws and that of all wins."""
     items = composition.shape[1]

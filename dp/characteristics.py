@@ -44,7 +44,7 @@ def operating_characteristics(
     Parameters
     ----------
     problem : Problem
-    policy : index policy or randomised policy
+    policy : index policy or joint policy
         As for ``evaluate``.
     alpha : array_like, shape (A, N) or (A,)
         True rates, from 0 to 1: of every item, or one for all. Under a noisy channel labels are turned over on the way.

@@ -1,9 +1,9 @@
 """What a policy does in every state of a layer, whatever kind of policy it is.
 
 An *index policy* labels an item of largest index. An item's index depends on its own belief, and for some policies on
-the budget left, so one small table an item is enough. A *randomised policy* gives the probability of labelling each
-item, from the labels and wins of all; a joint policy, such as the optimum, is one that spreads it evenly over the
-items that it accepts.
+the budget left, so one small table an item is enough. A *joint policy* gives the probability of labelling each item,
+from the labels and wins of all: it draws, or it plans and spreads the probability evenly over the items that it
+accepts.
 """
 
 from __future__ import annotations
@@ -21,21 +21,24 @@ from .problem import Problem
 from .states import ItemStates, states_of_item
 
 __all__ = [
+    "AT_ONCE",
     "Choices",
     "IndexChoices",
-    "RandomisedChoices",
+    "JointChoices",
     "SupportsIndex",
     "SupportsProbabilities",
     "check_policy",
     "choices_of",
+    "runs_of_blocks",
 ]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Ties = Literal["random", "first"]
 
-# States for which a randomised policy is asked at once.
-_AT_ONCE = 100_000
+# States that a joint policy is asked about at once.
+AT_ONCE = 100_000
 
 
 @runtime_checkable
@@ -55,8 +58,8 @@ class SupportsIndex(Protocol):
 class SupportsProbabilities(Protocol):
     """A policy that gives the probability of labelling each item."""
 
-    def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
-        """Probabilities in S states with equal numbers of labels; all arrays of shape (S, N).
+    def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
+        """Probabilities in S states; all arrays of shape (S, N). ``usable`` says which items can be labelled.
 
         Those of items that cannot be labelled are ignored, and the others scaled to sum to one.
         """
@@ -116,7 +119,7 @@ class IndexChoices:
         return out
 
 
-class RandomisedChoices:
+class JointChoices:
     """Choices of a policy that gives probabilities."""
 
     def __init__(self, problem: Problem, policy: SupportsProbabilities) -> None:
@@ -128,34 +131,48 @@ class RandomisedChoices:
 
     def chances(self, layer: Layer, first: int, last: int, begin: Ints, out: Floats) -> None:
         """Probability of labelling each item in blocks first..last, the rows of block c from ``begin[c]`` on."""
-        for a, b in _runs(layer.size, first, last):
-            size = layer.size[a:b]
-            counts = np.repeat(layer.composition[a:b], size, axis=0)
-            wins = np.empty_like(counts)
-            _kernels.list_wins(layer.composition[a:b], wins)
-            usable = np.repeat(layer.after[a:b] >= 0, size, axis=0)
-            given = np.asarray(self.policy.action_probabilities(self.problem, counts, wins), dtype=np.float64)
-            if given.shape != counts.shape:
-                raise ValueError(f"{self._name}: probabilities have shape {given.shape}; it must be {counts.shape}")
-            chance = np.where(usable, given, 0.0)
-            total = chance.sum(axis=1)
-            bad = (usable & ~(np.isfinite(given) & (given >= 0))).any(axis=1) | (usable.any(axis=1) & ~(total > 0))
-            if bad.any():
-                k = int(np.argmax(bad))
-                raise ValueError(
-                    f"{self._name}: after labels {counts[k].tolist()} with wins {wins[k].tolist()} the probabilities "
-                    f"are {given[k].tolist()}; they must be finite, not negative, and more than zero for some item "
-                    f"that can be labelled ({np.flatnonzero(usable[k]).tolist()})"
-                )
-            rows = slice(int(begin[a]), int(begin[a]) + len(counts))
-            out[rows] = chance / np.where(total > 0, total, 1.0)[:, None]
+        for a, b in runs_of_blocks(layer.size, first, last):
+            rows = slice(int(begin[a]), int(begin[b]))
+            out[rows] = self.at(*self.states(layer, a, b))
+
+    @staticmethod
+    def states(layer: Layer, first: int, last: int) -> tuple[Ints, Ints, Bools]:
+        """Labels, wins and availability in every state of blocks first..last."""
+        size = layer.size[first:last]
+        counts = np.repeat(layer.composition[first:last], size, axis=0)
+        wins = np.empty_like(counts)
+        _kernels.list_wins(layer.composition[first:last], wins)
+        return counts, wins, np.repeat(layer.after[first:last] >= 0, size, axis=0)
+
+    def at(self, counts: Ints, wins: Ints, usable: Bools) -> Floats:
+        """Probability of labelling each item in some states; zero where nothing can be labelled."""
+        goes_on = usable.any(axis=1)
+        out = np.zeros(counts.shape)
+        if not goes_on.any():
+            return out
+        counts, wins, usable = (x if goes_on.all() else x[goes_on] for x in (counts, wins, usable))
+        given = np.asarray(self.policy.action_probabilities(self.problem, counts, wins, usable), dtype=np.float64)
+        if given.shape != counts.shape:
+            raise ValueError(f"{self._name}: probabilities have shape {given.shape}; it must be {counts.shape}")
+        chance = np.where(usable, given, 0.0)
+        total = chance.sum(axis=1)
+        bad = (usable & ~(np.isfinite(given) & (given >= 0))).any(axis=1) | ~(total > 0)
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise ValueError(
+                f"{self._name}: after labels {counts[k].tolist()} with wins {wins[k].tolist()} the probabilities "
+                f"are {given[k].tolist()}; they must be finite, not negative, and more than zero for some item "
+                f"that can be labelled ({np.flatnonzero(usable[k]).tolist()})"
+            )
+        out[goes_on] = chance / total[:, None]
+        return out
 
     @property
     def _name(self) -> str:
         return str(getattr(self.policy, "name", type(self.policy).__name__))
 
 
-Choices = IndexChoices | RandomisedChoices
+Choices = IndexChoices | JointChoices
 
 
 def check_policy(problem: Problem, policy: Any) -> None:
@@ -177,17 +194,17 @@ def check_policy(problem: Problem, policy: Any) -> None:
 def choices_of(problem: Problem, policy: Any) -> Choices:
     """Choices of a policy that ``check_policy`` lets pass."""
     if isinstance(policy, SupportsProbabilities):
-        return RandomisedChoices(problem, policy)
+        return JointChoices(problem, policy)
     return IndexChoices(problem, policy)
 
 
-def _runs(size: Ints, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Runs of blocks with about ``_AT_ONCE`` states."""
+def runs_of_blocks(size: Ints, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Runs of blocks with about ``AT_ONCE`` states."""
     a = first
     while a < last:
         b = a + 1
         states = int(size[a])
-        while b < last and states + int(size[b]) <= _AT_ONCE:
+        while b < last and states + int(size[b]) <= AT_ONCE:
             states += int(size[b])
             b += 1
         yield a, b

@@ -6,6 +6,13 @@ If in state (n, w) the policy labels item i with probability pi_i(n, w), its val
 
 with the same terminal payoff as the optimum: policy evaluation in the sense of Howard (1960), with no simulation.
 
+An index policy is followed backwards so. A joint policy may think long about a state, and reaches few of them. It is
+followed forwards: with P(s) the probability of coming to state s and d_i the gain of a label,
+
+    V - (payoff of no label) = sum_s P(s) sum_i pi_i(s) d_i(s),
+
+a sum over the states that the policy comes to, each of which is put to it once.
+
 **Under another nature.** The policy asks and decides by the problem's own beliefs, the *working* model; labels come
 with nature's means, and a decision is worth what nature's tail says. With S(q, p) the payoff of stating q where p is
 true, S(p, p) = h(p), the same recursion holds with nature's mu and the terminal payoff sum_i v_i S(p_i^working,
@@ -21,7 +28,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,16 +39,19 @@ from numpy.typing import NDArray
 from ..posteriors.belief import Belief
 from . import _kernels_policy as _kernels
 from .backward import solve
-from .choices import Choices, IndexChoices, check_policy, choices_of
-from .lattice import Lattice, Layer
+from .choices import AT_ONCE, Choices, IndexChoices, JointChoices, check_policy, choices_of, runs_of_blocks
+from .lattice import Lattice, Layer, require_memory
 from .problem import Problem
 from .states import states_of_item
-from .sweep import Progress, Tables, sweep, tables_of
+from .sweep import Progress, Tables, cores, sweep, tables_of
 
 __all__ = ["Evaluation", "evaluate", "natural_problem", "score_tables"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+# A thread is asked for this many states at least.
+_A_THREAD = 8
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ def evaluate(
     Parameters
     ----------
     problem : Problem
-    policy : index policy or randomised policy
+    policy : index policy or joint policy
         Anything with ``index``, ``index_scale`` and ``ties``, or with ``action_probabilities``; see
         ``seqaudit.bandits.policy``.
     nature : Belief or sequence of Belief, optional
@@ -138,17 +150,16 @@ def evaluate(
     choices = choices_of(problem, policy)
     best_decisions = optimum = None
     if nature is None:
-        advantage = follow(lattice, choices, tables_of(problem), threads, progress)
         prior = problem.prior_value
-        value = prior + advantage
+        value = prior + _advantages(lattice, choices, [tables_of(problem)], threads, progress)[0]
     else:
         true = natural_problem(problem, nature)
         working, right = score_tables(problem, true)
         means = [states_of_item(true, i).mean for i in range(problem.size)]
         told, known = tables_of(true, means, working), tables_of(true, means, right)
         prior = float(told.payoff[:, 0, 0].sum())
-        value = prior + follow(lattice, choices, told, threads, progress)
-        best_decisions = float(known.payoff[:, 0, 0].sum()) + follow(lattice, choices, known, threads)
+        as_told, as_known = _advantages(lattice, choices, [told, known], threads, progress)
+        value, best_decisions = prior + as_told, float(known.payoff[:, 0, 0].sum()) + as_known
         optimum = solve(true, threads=threads).value
     seconds = time.perf_counter() - begin
     return Evaluation(name, value, prior, lattice.states, seconds, best_decisions, optimum)
@@ -187,27 +198,81 @@ def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Fl
     return working, right
 
 
-def follow(
+def _advantages(
     lattice: Lattice,
     choices: Choices,
+    tables: Sequence[Tables],
+    threads: int | None,
+    progress: Progress | None,
+) -> list[float]:
+    """Advantage at the start of making these choices, with the gains of each of ``tables``; the means are the same."""
+    if isinstance(choices, IndexChoices):
+        return [follow(lattice, choices, x, threads, progress if k == 0 else None) for k, x in enumerate(tables)]
+    return carry_forward(lattice, choices, tables, threads, progress)
+
+
+def follow(
+    lattice: Lattice,
+    choices: IndexChoices,
     tables: Tables,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> float:
-    """Advantage at the start of making these choices."""
+    """Advantage at the start of an index policy's choices."""
     if lattice.depth == 0:
         return 0.0
     mean, gain = tables.mean, tables.gain
 
     def step(m: int, first: int, last: int, layer: Layer, target: Ints, source: Ints, values: Floats) -> None:
+        index, which = choices.tables(layer)
         where = (first, last, layer.composition, target, source, mean, gain)
-        if isinstance(choices, IndexChoices):
-            index, which = choices.tables(layer)
-            _kernels.follow_index(*where, index, which, choices.scale, choices.average, values)
-            return
-        begin = layer.begin - layer.begin[first]
-        chance = np.empty((int(begin[last]), len(lattice.cap)))
-        choices.chances(layer, first, last, begin, chance)
-        _kernels.mix(*where, begin, chance, values)
+        _kernels.follow_index(*where, index, which, choices.scale, choices.average, values)
 
     return sweep(lattice, step, np.dtype(np.float64), threads, progress)
+
+
+def carry_forward(
+    lattice: Lattice,
+    choices: JointChoices,
+    tables: Sequence[Tables],
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[float]:
+    """Advantages at the start of a joint policy's choices, with the gains of each of ``tables``."""
+    items, widest = len(lattice.cap), max(map(sum, pairwise([*lattice.layer_states, 0])))
+    # No block is larger than that of labels shared out evenly.
+    block = (lattice.depth / items + 1.0) ** items
+    pieces = 8.0 * (4 * items + 2) * min(widest, max(block, AT_ONCE))
+    require_memory(8.0 * widest + pieces + lattice.bytes_needed(), lattice.states)
+    mean = tables[0].mean
+    gain = np.stack([x.gain for x in tables])
+    total = np.zeros(len(tables))
+    now, layer, done = np.ones(1), lattice.layer(0), 0
+    with ThreadPoolExecutor(cores(threads)) as pool:
+        for m in range(lattice.depth):
+            if progress:
+                progress(done, lattice.states)
+            following = lattice.layer(m + 1)
+            then = np.zeros(following.states)
+            for a, b in runs_of_blocks(layer.size, 0, len(layer.slot)):
+                reached = np.flatnonzero(now[layer.begin[a] : layer.begin[b]] > 0.0)
+                chance = np.zeros((int(layer.begin[b] - layer.begin[a]), items))
+                if reached.size:
+                    chance[reached] = _asked(choices, layer, a, b, reached, pool, cores(threads))
+                    where = (layer.composition, layer.block, layer.begin, chance, mean, gain)
+                    _kernels.carry(a, b, *where, now, following.begin, total, then)
+            done += layer.states
+            now, layer = then, following
+    if progress:
+        progress(lattice.states, lattice.states)
+    return [float(x) for x in total]
+
+
+def _asked(
+    choices: JointChoices, layer: Layer, first: int, last: int, reached: Ints, pool: ThreadPoolExecutor, threads: int
+) -> Floats:
+    """Choices in the states of blocks first..last that are reached, asked by several threads."""
+    states = [x[reached] for x in choices.states(layer, first, last)]
+    parts = np.array_split(np.arange(len(reached)), max(1, min(threads, len(reached) // _A_THREAD)))
+    asked = pool.map(lambda rows: choices.at(*(x[rows] for x in states)), parts)
+    return np.concatenate(list(asked))

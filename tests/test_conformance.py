@@ -222,37 +222,39 @@ class LooksAcross(Fewest):
 
 
 class LabelsNothing(sa.Exact):
-    def action_probabilities(self, problem, counts, wins):
+    def action_probabilities(self, problem, counts, wins, usable):
         return np.zeros(counts.shape)
 
 
 class LabelsEverything(sa.Exact):
-    def action_probabilities(self, problem, counts, wins):
+    def action_probabilities(self, problem, counts, wins, usable):
         return np.full(counts.shape, 1.0 / problem.size)
 
 
 class LabelsLessThanNothing(sa.Exact):
-    def action_probabilities(self, problem, counts, wins):
-        given = super().action_probabilities(problem, counts, wins)
+    def action_probabilities(self, problem, counts, wins, usable):
+        given = super().action_probabilities(problem, counts, wins, usable)
         given[given == 1.0] = 2.0
         given[:, 0] -= given.sum(axis=1) - 1.0
         return given
 
 
 class VoidAfterWin(sa.Exact):
-    def action_probabilities(self, problem, counts, wins):
-        given = super().action_probabilities(problem, counts, wins)
+    def action_probabilities(self, problem, counts, wins, usable):
+        given = super().action_probabilities(problem, counts, wins, usable)
         return np.where(wins.sum(axis=1, keepdims=True) == 1, np.nan, given)
 
 
 class FlatProbabilities(sa.Exact):
-    def action_probabilities(self, problem, counts, wins):
-        return super().action_probabilities(problem, counts, wins)[0]
+    def action_probabilities(self, problem, counts, wins, usable):
+        return super().action_probabilities(problem, counts, wins, usable)[0]
 
 
 class WorstInSimulation(sa.Exact):
-    def scores(self, problem, counts, wins):
-        return -super().scores(problem, counts, wins)
+    def action_probabilities(self, problem, counts, wins, usable):
+        given = super().action_probabilities(problem, counts, wins, usable)
+        worst = np.where(given > 0, 1e-9, 1.0) * usable
+        return worst / worst.sum(axis=1, keepdims=True) if len(counts) > 300 else given
 
 
 BROKEN = [
@@ -306,13 +308,11 @@ BROKEN = [
 ]
 
 # What differs from its copy differs from what pickle returns too; unknown ties mean one thing to the exact value and
-# another to the board; the one item of a problem is soon in the state where the policy is lost; the exact value is that
-# of the probabilities, and a simulation follows the scores.
+# another to the board; the one item of a problem is soon in the state where the policy is lost.
 ALSO = {
     Unequal: {"pickle"},
     StrangeTies: {"simulation"},
     LostInItsOwnStates: {"scores"},
-    LabelsEverything: {"simulation"},
 }
 
 

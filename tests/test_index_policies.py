@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import seqaudit as sa
 from seqaudit.bandits import ahead, lagrangian
 from seqaudit.benchmarks.choice import choose_policies
+from seqaudit.dp.availability import Availability
 from seqaudit.dp.stopping import label_gains
 
 BELIEFS = (sa.Beta(1, 1), sa.Beta(2.5, 0.5), sa.NoisyBeta(1, 2, 0.2), sa.Grid([0.2, 0.6, 0.9], [1, 2, 1]))
@@ -272,7 +273,7 @@ def test_lagrangian_policy_buys_what_quotas_still_ask_for(ties):
     assert problem.prior_value < value <= sa.solve(problem).value + 1e-12
     # The first and the third item are free to be labelled only while the second's two labels can be paid for.
     counts, wins = np.array([[3, 0, 0], [1, 0, 1]]), np.array([[1, 0, 0], [0, 0, 1]])
-    given = policy.action_probabilities(problem, counts, wins)
+    given = policy.action_probabilities(problem, counts, wins, Availability(problem).items(counts))
     assert given[0].tolist() == [0.0, 1.0, 0.0]
     assert given[1].sum() == 1.0
 
@@ -280,8 +281,9 @@ def test_lagrangian_policy_buys_what_quotas_still_ask_for(ties):
 def test_identical_items_at_the_margin_are_drawn_evenly():
     problem = sa.Problem([0.5, 0.9, 0.5, 0.5], 6)
     start = np.zeros((1, 4), dtype=np.int64)
-    assert sa.Lagrangian().action_probabilities(problem, start, start)[0] == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3])
-    assert sa.Lagrangian(ties="first").action_probabilities(problem, start, start)[0].tolist() == [1.0, 0, 0, 0]
+    state = problem, start, start, np.ones((1, 4), dtype=bool)
+    assert sa.Lagrangian().action_probabilities(*state)[0] == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3])
+    assert sa.Lagrangian(ties="first").action_probabilities(*state)[0].tolist() == [1.0, 0, 0, 0]
 
 
 @given(st.data())

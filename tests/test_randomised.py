@@ -28,7 +28,7 @@ class Drawn:
     seed: int = 0
     name: ClassVar[str] = "drawn"
 
-    def action_probabilities(self, problem, counts, wins):
+    def action_probabilities(self, problem, counts, wins, usable):
         assert counts.shape == wins.shape == (len(counts), problem.size)
         assert counts.dtype.kind == wins.dtype.kind == "i"
         weight = weight_of(self.seed, np.arange(problem.size), counts, wins) + 1.0
@@ -53,7 +53,7 @@ class OneHot:
     solution_of: Any
     name: ClassVar[str] = "one-hot"
 
-    def action_probabilities(self, problem, counts, wins):
+    def action_probabilities(self, problem, counts, wins, usable):
         out = np.zeros(counts.shape)
         for s in range(len(counts)):
             if problem.size and len(items := self.items(counts[s], wins[s])):
@@ -78,7 +78,7 @@ def test_even_probabilities_are_uniform_sampling(case):
     class Even:
         name = "even"
 
-        def action_probabilities(self, problem, counts, wins):
+        def action_probabilities(self, problem, counts, wins, usable):
             return np.full(counts.shape, 1 / problem.size)
 
     problem = case.stated()
@@ -106,7 +106,7 @@ class Faulty:
     row: tuple[float, ...]
     name: ClassVar[str] = "faulty"
 
-    def action_probabilities(self, problem, counts, wins):
+    def action_probabilities(self, problem, counts, wins, usable):
         return np.where(wins[:, :1] == 1, np.array(self.row), np.full(counts.shape, 0.5))
 
 
@@ -121,7 +121,7 @@ def test_mass_on_an_item_that_ran_out_chooses_nothing():
     class Stubborn:
         name = "stubborn"
 
-        def action_probabilities(self, problem, counts, wins):
+        def action_probabilities(self, problem, counts, wins, usable):
             return np.broadcast_to([1.0, 0.0], counts.shape)
 
     assert sa.evaluate(sa.Problem([0.5, 0.6], 2), Stubborn()).value > 1.3
@@ -133,7 +133,7 @@ def test_probabilities_of_the_wrong_shape_are_refused():
     class Flat:
         name = "flat"
 
-        def action_probabilities(self, problem, counts, wins):
+        def action_probabilities(self, problem, counts, wins, usable):
             return np.ones(len(counts))
 
     with pytest.raises(ValueError, match=r"flat.*shape"):
