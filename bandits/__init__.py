@@ -4,19 +4,24 @@ from .apt import APT
 from .audit_index import AuditIndex
 from .certify import Certificate, certify
 from .exact import Exact
+from .exploring import EpsilonAudit, SoftmaxAudit
 from .gittins import Gittins
 from .high_logratio import HighLogRatio
 from .kg_star import KGStar
 from .knowledge_gradient import KnowledgeGradient
 from .lagrangian import Lagrangian
 from .linear_gain import LinearGain
+from .lookahead import Lookahead
 from .lsa import LSA
 from .optimistic_kg import OptimisticKG
 from .policy import IndexPolicy, JointPolicy, Policy
 from .registry import make_policy, policy_names
+from .rollout import Rollout
 from .round_robin import RoundRobin
 from .session import BudgetSpent, Session
 from .simulate import Simulation, simulate
+from .thompson import Thompson
+from .top_two import TopTwo
 from .uncertainty import UncertaintySampling
 from .uniform import Uniform
 from .variance_reduction import VarianceReduction
@@ -28,6 +33,7 @@ __all__ = [
     "AuditIndex",
     "BudgetSpent",
     "Certificate",
+    "EpsilonAudit",
     "Exact",
     "Gittins",
     "HighLogRatio",
@@ -37,11 +43,16 @@ __all__ = [
     "KnowledgeGradient",
     "Lagrangian",
     "LinearGain",
+    "Lookahead",
     "OptimisticKG",
     "Policy",
+    "Rollout",
     "RoundRobin",
     "Session",
     "Simulation",
+    "SoftmaxAudit",
+    "Thompson",
+    "TopTwo",
     "UncertaintySampling",
     "Uniform",
     "VarianceReduction",

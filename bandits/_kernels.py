@@ -57,6 +57,14 @@ def draw_labels(rows, items, counts, rate, keys, out):
 
 
 @njit(cache=True, nogil=True)
+def draw_predicted(rows, items, counts, mean, keys, out):
+    """Label number ``counts`` of ``items`` in each of ``rows``: a win with the chance that the belief gives it."""
+    for k in range(rows.size):
+        r, i = rows[k], items[k]
+        out[k] = uniform(counts[k], i, LABELS, keys[r, 0], keys[r, 1]) < mean[k]
+
+
+@njit(cache=True, nogil=True)
 def choose(scores, usable, scale, first, step, keys, out):
     """Item of largest score among the usable ones in each row, ties broken at random or by order; -1 where none is."""
     for r in range(scores.shape[0]):

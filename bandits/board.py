@@ -21,8 +21,9 @@ from ..dp.states import states_at
 from . import _kernels
 from .policy import IndexPolicy, JointPolicy, Policy
 
-__all__ = ["Board", "replication_keys", "workers"]
+__all__ = ["Board", "final_values", "replication_keys", "workers"]
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Seed = int | np.random.SeedSequence | np.random.Generator
 
@@ -75,6 +76,8 @@ class Board:
     policy : Policy
     keys : ndarray of uint64, shape (R, 2)
         Philox keys that break ties.
+    start : tuple of ndarray of int, shape (R, N), optional
+        Labels bought and entered before, and wins among them; default none.
 
     Attributes
     ----------
@@ -87,17 +90,25 @@ class Board:
     rules : Availability
     """
 
-    def __init__(self, problem: Problem, policy: Policy, keys: NDArray[np.uint64]) -> None:
+    def __init__(
+        self, problem: Problem, policy: Policy, keys: NDArray[np.uint64], start: tuple[Ints, Ints] | None = None
+    ) -> None:
         policy.require(problem)
         self.problem, self.policy, self.keys = problem, policy, keys
         shape = (len(keys), problem.size)
-        self.counts, self.wins, self.bought = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+        if start is None:
+            self.counts, self.wins = np.zeros((2, *shape), dtype=np.int64)
+        else:
+            self.counts, self.wins = start[0].copy(), start[1].copy()
+        self.bought = self.counts.copy()
         self.rules = Availability(problem)
-        self._usable = np.repeat(self.rules.items(self.bought[:1]), len(keys), axis=0)
+        # Before the first label all rows are alike.
+        first, copies = (self.counts[:1], len(keys)) if start is None else (self.counts, 1)
+        self._usable = np.repeat(self.rules.items(first), copies, axis=0)
         self.open = np.flatnonzero(self._usable.any(axis=1))
         # Labels of one price without quotas: caps aside, only their number matters, and a label changes one item.
         self._most = problem.labels if problem.unit_costs and not problem.quota else None
-        self._rounds = 0
+        self._rounds = 0 if start is None else problem.labels
         self._questions = 0  # still to be asked in the present batch
         self._unseen = np.zeros(shape, dtype=np.int64)  # bought, with an outcome that the policy has not seen
         self._unseen_labels = 0
@@ -109,7 +120,7 @@ class Board:
         self._shown = self.counts, self.wins
         self._scores = np.empty((0, 0))
         if self._index is not None:
-            self._scores = np.repeat(self._all_scores(self.counts[:1], self.wins[:1]), len(keys), axis=0)
+            self._scores = np.repeat(self._all_scores(first, self.wins[: len(first)]), copies, axis=0)
 
     def choose(self, step: int, usable: NDArray[np.bool_] | None = None) -> Ints:
         """Next item of each replication, shape (R,); -1 where nothing can be labelled.
@@ -248,3 +259,10 @@ class Board:
         if bad.size:
             name = self.problem.name[int(np.broadcast_to(items, scores.shape).flat[bad[0]])]
             raise ValueError(f"{self.policy.name}: score of {name} is {scores.flat[bad[0]]}; it must be finite")
+
+
+def final_values(problem: Problem, counts: Ints, wins: Ints) -> Floats:
+    """Expected payoff under the final beliefs, shape (R,)."""
+    paid = problem.weight * problem.utility(problem.tail_at(counts, wins)) + problem.reward * wins
+    # Summed row by row: a matrix product may round a row otherwise among others.
+    return np.asarray(paid.sum(axis=1))

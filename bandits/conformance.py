@@ -55,9 +55,9 @@ from ..dp.evaluate import evaluate
 from ..dp.lattice import Lattice
 from ..dp.problem import Problem
 from ..dp.states import ItemStates, states_at, states_of_item
-from .board import replication_keys
+from .board import final_values, replication_keys
 from .policy import Policy
-from .simulate import PriorNature, final_values, spend
+from .simulate import PriorNature, spend
 
 __all__ = ["ConformanceError", "check_policy", "conformance_problems"]
 

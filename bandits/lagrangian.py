@@ -156,6 +156,15 @@ class Lagrangian(JointPolicy):
         """Worth of one label of every item at the dual price, for one unit of cost, shape (R, N)."""
         return _hinges(problem, int(self.most)).scores(counts, wins)[0]
 
+    def bounds(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+        """Lagrangian bound on what the budget left can gain, at each state's dual price; shape (R,).
+
+        It is a bound where ``most`` labels of an item are all that can be bought.
+        """
+        scores, prices = _hinges(problem, int(self.most)).scores(counts, wins)
+        left = np.maximum(problem.budget - counts @ problem.cost, 0.0)
+        return np.asarray(prices * left + np.maximum(scores * problem.cost, 0.0).sum(axis=1))
+
     def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
         """Even over the items of largest score that can be labelled, or one for the first, shape (S, N)."""
         return even_over_best(self.scores(problem, counts, wins), usable, self.index_scale(problem), self.ties)

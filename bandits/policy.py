@@ -7,8 +7,8 @@ broken uniformly at random unless the policy says ``ties="first"``. Two scores a
 carries their rounding errors, and noise must not decide.
 
 An ``IndexPolicy`` scores each item from that item's own belief, by an elementwise formula of ``ItemStates``, and from
-the budget left where the class says ``uses_remaining = True``. A ``JointPolicy`` gives the probability of labelling each
-item, from the beliefs about all: it may draw, plan, or weigh one item against another. Both can be valued exactly,
+the budget left where the class says ``uses_remaining = True``. A ``JointPolicy`` gives the probability of labelling
+each item, from the beliefs about all: it may draw, plan, or weigh one item against another. Both can be valued exactly,
 simulated, replayed and asked. Write an index policy so:
 
 >>> from dataclasses import dataclass
@@ -37,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dp._kernels import TIE
+from ..dp.availability import availability_of
 from ..dp.problem import Problem
 from ..dp.states import ItemStates, states_at
 
@@ -167,8 +168,13 @@ class JointPolicy(Policy):
         """Do what takes long and is needed once for a problem, before threads ask."""
 
     def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
-        """Probability of labelling each item if all could be labelled, shape (R, N)."""
-        return self.action_probabilities(problem, counts, wins, np.ones(counts.shape, dtype=bool))
+        """Probability of labelling each item now, shape (R, N); zero where nothing can be labelled."""
+        usable = availability_of(problem).items(counts)
+        goes_on = usable.any(axis=1)
+        out = np.zeros(counts.shape)
+        if goes_on.any():
+            out[goes_on] = self.action_probabilities(problem, counts[goes_on], wins[goes_on], usable[goes_on])
+        return out
 
 
 def even_over_best(scores: Floats, usable: Bools, scale: float, ties: str) -> Floats:

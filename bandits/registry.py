@@ -16,16 +16,21 @@ from importlib.metadata import entry_points
 from .apt import APT
 from .audit_index import AuditIndex
 from .exact import Exact
+from .exploring import EpsilonAudit, SoftmaxAudit
 from .gittins import Gittins
 from .high_logratio import HighLogRatio
 from .kg_star import KGStar
 from .knowledge_gradient import KnowledgeGradient
 from .lagrangian import Lagrangian
 from .linear_gain import LinearGain
+from .lookahead import Lookahead
 from .lsa import LSA
 from .optimistic_kg import OptimisticKG
 from .policy import Policy
+from .rollout import Rollout
 from .round_robin import RoundRobin
+from .thompson import Thompson
+from .top_two import TopTwo
 from .uncertainty import UncertaintySampling
 from .uniform import Uniform
 from .variance_reduction import VarianceReduction
@@ -50,6 +55,12 @@ _BUILT_IN: tuple[type[Policy], ...] = (
     Lagrangian,
     APT,
     LSA,
+    Thompson,
+    TopTwo,
+    EpsilonAudit,
+    SoftmaxAudit,
+    Lookahead,
+    Rollout,
     Exact,
 )
 

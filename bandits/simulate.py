@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..dp.problem import Problem
 from . import _kernels
-from .board import Board, Seed, replication_keys, workers
+from .board import Board, Seed, final_values, replication_keys, workers
 from .policy import IndexPolicy, Policy
 from .registry import make_policy
 from .run import pays, run_policy
@@ -209,10 +209,3 @@ def _part(
 ) -> tuple[Floats, Ints]:
     counts, wins = play(problem, policy, PriorNature.draw(problem, seeds, keys), keys)
     return final_values(problem, counts, wins), counts.sum(axis=0)
-
-
-def final_values(problem: Problem, counts: Ints, wins: Ints) -> Floats:
-    """Expected payoff under the final beliefs, shape (R,)."""
-    paid = problem.weight * problem.utility(problem.tail_at(counts, wins)) + problem.reward * wins
-    # Summed row by row: a matrix product may round a row otherwise among others.
-    return np.asarray(paid.sum(axis=1))

@@ -24,9 +24,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from ..bandits.board import Seed, replication_keys, workers
+from ..bandits.board import Seed, final_values, replication_keys, workers
 from ..bandits.policy import IndexPolicy, Policy
-from ..bandits.simulate import PriorNature, final_values, spend
+from ..bandits.simulate import PriorNature, spend
 from ..dp.backward import solve
 from ..dp.bounds import upper_bound
 from ..dp.lattice import Lattice, ProblemTooLarge

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from . import _kernels_budget as _kernels
 from .budget import cheapest_cover, entangled, further_labels, with_slack
 from .problem import Problem
 
-__all__ = ["Availability"]
+__all__ = ["Availability", "availability_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -95,6 +96,12 @@ class Availability:
         if not self.items(bought[None, :]).any():
             return 0
         return max(1, further_labels(bought, self.cost, self.cap, self.budget, self.quota))
+
+
+@lru_cache(maxsize=8)
+def availability_of(problem: Problem) -> Availability:
+    """Availability of a problem, kept for the last few problems."""
+    return Availability(problem)
 
 
 class _Tangle:

@@ -150,7 +150,8 @@ class JointChoices:
         out = np.zeros(counts.shape)
         if not goes_on.any():
             return out
-        counts, wins, usable = (x if goes_on.all() else x[goes_on] for x in (counts, wins, usable))
+        if not goes_on.all():
+            counts, wins, usable = counts[goes_on], wins[goes_on], usable[goes_on]
         given = np.asarray(self.policy.action_probabilities(self.problem, counts, wins, usable), dtype=np.float64)
         if given.shape != counts.shape:
             raise ValueError(f"{self._name}: probabilities have shape {given.shape}; it must be {counts.shape}")

@@ -272,7 +272,7 @@ def _asked(
     choices: JointChoices, layer: Layer, first: int, last: int, reached: Ints, pool: ThreadPoolExecutor, threads: int
 ) -> Floats:
     """Choices in the states of blocks first..last that are reached, asked by several threads."""
-    states = [x[reached] for x in choices.states(layer, first, last)]
-    parts = np.array_split(np.arange(len(reached)), max(1, min(threads, len(reached) // _A_THREAD)))
-    asked = pool.map(lambda rows: choices.at(*(x[rows] for x in states)), parts)
+    counts, wins, usable = choices.states(layer, first, last)
+    parts = np.array_split(reached, max(1, min(threads, len(reached) // _A_THREAD)))
+    asked = pool.map(lambda rows: choices.at(counts[rows], wins[rows], usable[rows]), parts)
     return np.concatenate(list(asked))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import seqaudit as sa
-from seqaudit.bandits.board import replication_keys
+from seqaudit.bandits.board import final_values, replication_keys
 from seqaudit.bandits.certify import _account
 from seqaudit.bandits.registry import make_policy
-from seqaudit.bandits.simulate import PriorNature, final_values, spend
+from seqaudit.bandits.simulate import PriorNature, spend
 from seqaudit.dp.bounds import marginal_price
 
 RNG = np.random.default_rng(11)

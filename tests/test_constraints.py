@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from recursion import TIE
 
 import seqaudit as sa
-from seqaudit.bandits.board import Board, replication_keys
+from seqaudit.bandits.board import Board, final_values, replication_keys
 from seqaudit.bandits.registry import registered_policies
-from seqaudit.bandits.simulate import PriorNature, final_values, simulate, spend
+from seqaudit.bandits.simulate import PriorNature, simulate, spend
 from seqaudit.dp.availability import Availability
 from seqaudit.dp.choices import SupportsIndex, SupportsProbabilities
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import seqaudit as sa
-from seqaudit.bandits.board import replication_keys
+from seqaudit.bandits.board import final_values, replication_keys
 from seqaudit.bandits.registry import registered_policies
-from seqaudit.bandits.simulate import PriorNature, final_values, simulate, spend
+from seqaudit.bandits.simulate import PriorNature, simulate, spend
 from seqaudit.dp.choices import SupportsIndex, SupportsProbabilities
 
 POLICIES = list(registered_policies())

@@ -1,0 +1,54 @@
+"""Policies inside policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..dp.problem import Problem
+from .audit_index import AuditIndex
+from .policy import JointPolicy, Policy
+
+__all__ = ["BasedPolicy", "as_base"]
+
+
+def as_base(name: str, base: object) -> Policy:
+    """The policy that another one, called ``name``, is built on: given as such, or by its registered name.
+
+    Raises
+    ------
+    ValueError
+        For anything else, or an unknown name.
+    """
+    from .registry import make_policy
+
+    if isinstance(base, Policy):
+        return base
+    if not isinstance(base, str):
+        raise ValueError(f"{name}: base is {base!r}; allowed: a policy or a registered name")
+    return make_policy(base)
+
+
+@dataclass(frozen=True)
+class BasedPolicy(JointPolicy):
+    """A joint policy that is built on another policy, which may be given by its registered name."""
+
+    base: Policy | str = AuditIndex()  # noqa: RUF009 - frozen
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "base", as_base(self.name, self.base))
+
+    @property
+    def based_on(self) -> Policy:
+        """The base as a policy."""
+        assert isinstance(self.base, Policy), "made one when the policy was"
+        return self.base
+
+    def require(self, problem: Problem) -> None:
+        """Raise where the base policy cannot be had."""
+        self.based_on.require(problem)
+
+    def prepare(self, problem: Problem) -> None:
+        """Prepare the base policy."""
+        if isinstance(self.base, JointPolicy):
+            self.base.prepare(problem)
