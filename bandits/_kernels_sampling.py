@@ -53,7 +53,9 @@ def largest_of_two_point(high, low, chance, usable, nodes, weights, out):
                 i = member[x]
                 # What is left below is the other number's chance, or nothing.
                 below[i] = 0.0 if on[i] == 1.0 or below[i] < 1.0 else 1.0 - on[i]
-            for g in range(nodes.size):
+            if size == 1:
+                out[r, member[0]] += on[member[0]] * np.exp(log_others)
+            for g in range(nodes.size if size > 1 else 0):
                 s = nodes[g]
                 log_all = log_others
                 for x in range(size):

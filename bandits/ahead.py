@@ -25,18 +25,16 @@ from ..dp.lattice import ProblemTooLarge, available_memory
 from ..dp.problem import Problem
 from ..dp.states import ItemStates
 from ..dp.stopping import label_gains
-from . import _kernels_ahead as _kernels
+from .memory import MOST_ANSWERS, Memory, state_keys
 from .policy import Counts, Floats, IndexPolicy
 
 __all__ = [
     "AheadPolicy",
     "ItemTables",
-    "Memory",
     "affordable",
     "item_tables",
     "refuse_most",
     "require_tables",
-    "state_keys",
 ]
 
 Ints = NDArray[np.int64]
@@ -46,9 +44,6 @@ Rule = Callable[..., None]
 _SPARE = 8
 # Problems whose tables and answers are kept.
 _PROBLEMS = 4
-_FIRST_ROOM = 1024
-# With more answers than this, of 32 to 64 bytes each, all are forgotten before the next question.
-_MOST_ANSWERS = 4_000_000
 
 
 class ItemTables:
@@ -131,37 +126,6 @@ def affordable(problem: Problem, items: Ints, labels: Ints, remaining: Floats) -
     return np.asarray(np.maximum(np.minimum(room, problem.cap[items] - labels), 0.0), dtype=np.int64)
 
 
-def state_keys(kind: Ints, labels: Ints, wins: Ints, ahead: Ints, most: int) -> Ints:
-    """A number for each state and look-ahead; EMPTY where there is no state, or nothing to look at."""
-    key = ((kind * (most + 1) + ahead) << 35) + labels * (labels + 1) // 2 + wins
-    return np.where((wins <= labels) & (ahead > 0), key, _kernels.EMPTY)
-
-
-class Memory:
-    """Numbers by key, looked up many at a time."""
-
-    def __init__(self) -> None:
-        self._keys = np.full(_FIRST_ROOM, _kernels.EMPTY, dtype=np.int64)
-        self._values = np.empty(_FIRST_ROOM)
-        self.used = 0
-
-    def find(self, keys: Ints) -> Floats:
-        """Number of each key: NaN where it is not known, zero for EMPTY."""
-        out = np.empty(len(keys))
-        _kernels.find(self._keys, self._values, keys, out)
-        return out
-
-    def enter(self, keys: Ints, values: Floats) -> None:
-        """Remember new keys."""
-        self.used += len(keys)
-        if 2 * self.used > len(self._keys):
-            room = 1 << (4 * self.used - 1).bit_length()
-            old = self._keys, self._values
-            self._keys, self._values = np.full(room, _kernels.EMPTY, dtype=np.int64), np.empty(room)
-            _kernels.enter(self._keys, self._values, *old)
-        _kernels.enter(self._keys, self._values, keys, values)
-
-
 class _Answers:
     """What a rule found in each state that was asked for."""
 
@@ -175,7 +139,7 @@ class _Answers:
         kind = self.tables.kind[items]
         keys = state_keys(kind, labels, wins, ahead, self.most).reshape(-1)
         with self._lock:
-            if self._known.used > _MOST_ANSWERS:
+            if self._known.used > MOST_ANSWERS:
                 self._known = Memory()
             out = self._known.find(keys)
             missing = np.isnan(out)

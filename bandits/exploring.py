@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dp.problem import Problem
 from .base import BasedPolicy
-from .policy import Bools, Counts, Floats, JointPolicy, chances_of
+from .policy import Bools, Counts, Floats, JointPolicy, chances_of, scores_of
 
 __all__ = ["EpsilonAudit", "SoftmaxAudit"]
 
@@ -87,7 +87,7 @@ class SoftmaxAudit(BasedPolicy):
 
     def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
         """Probability of labelling each item, shape (S, N)."""
-        scores = np.where(usable, np.asarray(self.based_on.scores(problem, counts, wins), dtype=np.float64), 0.0)
+        scores = np.where(usable, scores_of(self.based_on, problem, counts, wins), 0.0)
         largest = np.abs(scores).max(axis=1, keepdims=True)
         # Where all scores are zero, or too small to be told from rounding, all items are alike.
         told = largest > 1e-12 * float(self.based_on.index_scale(problem))

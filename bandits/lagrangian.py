@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..dp.budget import with_slack
 from ..dp.problem import Problem
 from . import _kernels_ahead as _kernels
-from .ahead import Memory, affordable, item_tables, refuse_most, require_tables, state_keys
+from .ahead import affordable, item_tables, refuse_most, require_tables
+from .memory import Memory, state_keys
 from .policy import Bools, Counts, Floats, JointPolicy, even_over_best
 
 __all__ = ["Lagrangian"]

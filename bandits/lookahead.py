@@ -30,7 +30,7 @@ from . import _kernels_lookahead as _kernels
 from .ahead import item_tables
 from .base import as_base
 from .lagrangian import Lagrangian
-from .policy import Bools, Counts, Floats, JointPolicy, Policy, even_over_best, for_distinct
+from .policy import Bools, Counts, Floats, JointPolicy, Policy, even_over_best, for_distinct, scores_of
 from .variance_reduction import VarianceReduction
 
 __all__ = ["Lookahead", "best_candidates", "policy_values", "values_fit"]
@@ -75,7 +75,7 @@ def best_candidates(
     if problem.size <= most:
         items = np.broadcast_to(np.arange(problem.size), counts.shape)
         return items.astype(np.int64), usable
-    scores = np.where(usable, shortlist.scores(problem, counts, wins), -np.inf)
+    scores = np.where(usable, scores_of(shortlist, problem, counts, wins), -np.inf)
     items = np.sort(np.argsort(-scores, axis=1, kind="stable")[:, :most], axis=1)
     return items, np.take_along_axis(usable, items, axis=1)
 
@@ -130,8 +130,8 @@ class Lookahead(JointPolicy):
     ----------
     depth : int
         Labels that are planned, at least 1.
-    leaf : {"payoff", "bound"}, Policy or registered name
-        What the last state is worth beyond its payoff: nothing; the Lagrangian bound on what the budget left can gain;
+    leaf : {"bound", "payoff"}, Policy or registered name
+        What the last state is worth beyond its payoff: the Lagrangian bound on what the budget left can gain; nothing;
         or what a policy gains from there, exactly, where its values in every state can be kept.
     candidates : int
         Items that are planned with at most.
@@ -142,13 +142,13 @@ class Lookahead(JointPolicy):
     --------
     >>> import seqaudit as sa
     >>> problem = sa.Problem([0.5, 0.7], budget=4)
-    >>> values = [sa.evaluate(problem, sa.Lookahead(depth)).value for depth in (1, 2, 4)]
+    >>> values = [sa.evaluate(problem, sa.Lookahead(depth, "payoff")).value for depth in (1, 2, 4)]
     >>> [round(x, 6) for x in values], round(sa.solve(problem).value, 6)
     ([1.595575, 1.603388, 1.6112], 1.6112)
     """
 
     depth: int = 2
-    leaf: str | Policy = "payoff"
+    leaf: str | Policy = "bound"
     candidates: int = 8
     shortlist: Policy | str = VarianceReduction()  # noqa: RUF009 - frozen
     name: ClassVar[str] = "lookahead"

@@ -31,6 +31,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -40,8 +41,17 @@ from ..dp._kernels import TIE
 from ..dp.availability import availability_of
 from ..dp.problem import Problem
 from ..dp.states import ItemStates, states_at
+from .memory import ItemNumbers
 
-__all__ = ["IndexPolicy", "JointPolicy", "Policy", "chances_of", "even_over_best", "for_distinct"]
+__all__ = [
+    "IndexPolicy",
+    "JointPolicy",
+    "Policy",
+    "chances_of",
+    "even_over_best",
+    "for_distinct",
+    "scores_of",
+]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -187,12 +197,28 @@ def even_over_best(scores: Floats, usable: Bools, scale: float, ties: str) -> Fl
     return np.asarray(tied / tied.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
+@lru_cache(maxsize=8)
+def _indices(problem: Problem, policy: IndexPolicy) -> ItemNumbers:
+    def rule(items: Counts, labels: Counts, wins: Counts) -> Floats:
+        states = states_at(problem, items, labels.astype(np.float64), wins.astype(np.float64))
+        return np.broadcast_to(np.asarray(policy.index(states), dtype=np.float64), items.shape)
+
+    return ItemNumbers(rule)
+
+
+def scores_of(policy: Policy, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+    """Scores that any policy gives, (S, N); indices that depend on the item's state alone are remembered."""
+    if isinstance(policy, IndexPolicy) and not policy.uses_remaining and type(policy).scores is IndexPolicy.scores:
+        return _indices(problem, policy).at(counts, wins)
+    return np.asarray(policy.scores(problem, counts, wins), dtype=np.float64)
+
+
 def chances_of(policy: Policy, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
     """Probability with which any policy labels each item, shape (S, N)."""
     if isinstance(policy, JointPolicy):
         given = np.where(usable, policy.action_probabilities(problem, counts, wins, usable), 0.0)
         return np.asarray(given / given.sum(axis=1, keepdims=True))
-    scores = np.asarray(policy.scores(problem, counts, wins), dtype=np.float64)
+    scores = scores_of(policy, problem, counts, wins)
     return even_over_best(scores, usable, float(policy.index_scale(problem)), policy.ties)
 
 

@@ -28,9 +28,9 @@ from ..posteriors.belief import Belief
 from . import _kernels
 from .base import BasedPolicy, as_base
 from .board import Board, final_values
+from .kg_star import KGStar
 from .lookahead import best_candidates, policy_values, values_fit
 from .policy import Bools, Counts, Floats, Policy, even_over_best, for_distinct
-from .variance_reduction import VarianceReduction
 
 __all__ = ["Rollout", "state_seeds"]
 
@@ -44,7 +44,7 @@ def state_seeds(seed: int, counts: Counts, wins: Counts, number: int) -> NDArray
     """Philox keys (number, 2) that belong to one state: the same whenever and beside whatever it is asked about."""
     state = hashlib.blake2b(np.concatenate([counts, wins]).astype("<i8").tobytes(), digest_size=16).digest()
     root = np.random.SeedSequence([int(seed), int.from_bytes(state, "little")])
-    return root.generate_state(2 * number, np.uint64).reshape(number, 2)
+    return np.asarray(root.generate_state(2 * number, np.uint64), dtype=np.uint64).reshape(number, 2)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Rollout(BasedPolicy):
     2.420299
     """
 
-    base: Policy | str = VarianceReduction()  # noqa: RUF009 - frozen
+    base: Policy | str = KGStar()  # noqa: RUF009 - frozen
     runs: int = 32
     candidates: int = 8
     shortlist: Policy | str | None = None

@@ -8,8 +8,8 @@ stated about the item now loses, against stating z,
 Under accuracy r_i is v_i / kappa_i where the indicator disagrees with the decision and 0 where it agrees, and the rule
 labels an item of largest weight whose sampled indicator disagrees. Only the indicator of a drawn rate matters, so r_i
 takes two values and the probability that item i has the largest is a finite sum: nothing need be drawn to know it. Ties
-are shared evenly by an integral over a polynomial (``_kernels_sampling``): the Gauss rule of 64 nodes is exact, to
-rounding, for up to 128 tied items.
+are shared evenly by an integral over a polynomial (``_kernels_sampling``): a Gauss rule of at most 64 nodes is exact,
+to rounding, for up to 128 tied items.
 
 A sample that disagrees with no decision says nothing about where to look, and is drawn again: the probabilities are
 those given that some r_i > 0.
@@ -18,24 +18,40 @@ those given that some r_i > 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 
 from ..dp.problem import Problem
+from ..dp.states import states_at
 from ..posteriors.utilities import Custom
 from . import _kernels_sampling as _kernels
+from .memory import ItemNumbers
 from .policy import Bools, Counts, Floats, JointPolicy
 
-__all__ = ["Thompson", "sampled_chances"]
+__all__ = ["Thompson", "gauss_rule", "sampled_chances"]
 
-_GAUSS = np.polynomial.legendre.leggauss(64)
-_NODES, _WEIGHTS = (_GAUSS[0] + 1.0) / 2.0, _GAUSS[1] / 2.0
+
+@lru_cache(maxsize=64)
+def gauss_rule(items: int) -> tuple[Floats, Floats]:
+    """Nodes and weights on [0, 1] for polynomials of degree ``items - 1``, or for 128 items where there are more."""
+    nodes, weights = np.polynomial.legendre.leggauss(min(64, (items + 1) // 2))
+    return (nodes + 1.0) / 2.0, weights / 2.0
+
+
+@lru_cache(maxsize=4)
+def _tails(problem: Problem) -> ItemNumbers:
+    def rule(items: Counts, labels: Counts, wins: Counts) -> Floats:
+        states = states_at(problem, items, labels.astype(np.float64), wins.astype(np.float64))
+        return np.clip(states.tail, 0.0, 1.0)
+
+    return ItemNumbers(rule)
 
 
 def sampled_chances(problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
     """Probability that each item has the largest sampled loss per unit of cost, given that one is positive, (S, N)."""
-    p = np.clip(problem.tail_at(counts, wins), 0.0, 1.0)
+    p = _tails(problem).at(counts, wins)
     utility = problem.utility
     with np.errstate(all="ignore"):
         if isinstance(utility, Custom):
@@ -52,7 +68,9 @@ def sampled_chances(problem: Problem, counts: Counts, wins: Counts, usable: Bool
     swap = lost > won
     high, low = np.where(swap, lost, won) * price, np.where(swap, won, lost) * price
     chance, out = np.where(swap, 1.0 - p, p), np.empty(p.shape)
-    _kernels.largest_of_two_point(high, low, chance, np.require(usable, np.bool_, ["C", "W"]), _NODES, _WEIGHTS, out)
+    able = np.require(usable, np.bool_, ["C", "W"])
+    nodes, weights = gauss_rule(problem.size)
+    _kernels.largest_of_two_point(high, low, chance, able, nodes, weights, out)
     return out
 
 
