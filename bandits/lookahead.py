@@ -152,6 +152,7 @@ class Lookahead(JointPolicy):
     candidates: int = 8
     shortlist: Policy | str = VarianceReduction()  # noqa: RUF009 - frozen
     name: ClassVar[str] = "lookahead"
+    planning: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

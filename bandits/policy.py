@@ -62,6 +62,9 @@ Bools = NDArray[np.bool_]
 class Policy(ABC):
     """A rule for choosing the next item.
 
+    A class that says ``planning = True`` takes milliseconds or more for a label. Studies that ask for many labels leave
+    such policies out unless they are asked for by name.
+
     Parameters
     ----------
     ties : {"random", "first"}
@@ -70,6 +73,7 @@ class Policy(ABC):
 
     ties: Literal["random", "first"] = field(default="random", kw_only=True)
     name: ClassVar[str]
+    planning: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.ties not in ("random", "first"):

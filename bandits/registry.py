@@ -8,10 +8,14 @@ A package registers a policy class in its own metadata, in the entry-point group
 
 from __future__ import annotations
 
+import ast
 import difflib
+import re
 import warnings
+from dataclasses import fields
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Any
 
 from .apt import APT
 from .audit_index import AuditIndex
@@ -111,24 +115,64 @@ def policy_names() -> tuple[str, ...]:
 
 
 def make_policy(policy: str | Policy) -> Policy:
-    """Policy of a registered name with its default settings; a policy is passed through.
+    """Policy of a registered name, with settings in brackets if they are not the usual ones.
+
+    Parameters
+    ----------
+    policy : str or Policy
+        Such as ``"kg"``, ``"lookahead(depth=3, leaf=payoff)"`` or ``"rollout(base=lookahead(depth=1))"``. A policy is
+        passed through.
 
     Raises
     ------
     ValueError
-        For an unknown name, with the nearest known one.
+        For an unknown name, with the nearest known one, and for a setting that the policy does not have or take.
 
     Examples
     --------
     >>> make_policy("kg")
     KnowledgeGradient(ties='random')
+    >>> make_policy("top-two(leader=0.75)").leader
+    0.75
     """
     if isinstance(policy, Policy):
         return policy
     if not isinstance(policy, str):
         raise ValueError(f"policy is {policy!r}; allowed: a registered name or a policy such as KnowledgeGradient()")
     known = registered_policies()
-    if policy not in known:
-        near = difflib.get_close_matches(str(policy), known, 1, cutoff=0.0)[0]
-        raise ValueError(f"policy {policy!r} is not known; did you mean {near!r}? (known: {', '.join(known)})")
-    return known[policy]()
+    written = re.fullmatch(r"\s*([^\s()]+)\s*\((.*)\)\s*", policy, re.DOTALL)
+    name = written.group(1) if written else policy
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, cutoff=0.0)[0]
+        raise ValueError(f"policy {name!r} is not known; did you mean {near!r}? (known: {', '.join(known)})")
+    return known[name](**_settings(policy, known[name], written.group(2)) if written else {})
+
+
+def _settings(policy: str, cls: type[Policy], text: str) -> dict[str, Any]:
+    """Settings as written between the brackets of a policy: numbers, words, or policies with brackets of their own."""
+    allowed = [field.name for field in fields(cls) if field.init]
+    out: dict[str, Any] = {}
+    for part in _apart(text):
+        key, equals, value = (x.strip() for x in part.partition("="))
+        if not equals or not value:
+            raise ValueError(f"policy {policy!r}: {part.strip()!r} is no setting; write name=value")
+        if key not in allowed or key in out:
+            fault = "is given twice" if key in out else f"is not known; allowed: {', '.join(allowed)}"
+            raise ValueError(f"policy {policy!r}: setting {key!r} {fault}")
+        try:
+            out[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            out[key] = value
+    return out
+
+
+def _apart(text: str) -> list[str]:
+    """Parts between commas that stand in no brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts if text.strip() else []

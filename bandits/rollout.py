@@ -85,6 +85,7 @@ class Rollout(BasedPolicy):
     shortlist: Policy | str | None = None
     seed: int = 0
     name: ClassVar[str] = "rollout"
+    planning: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

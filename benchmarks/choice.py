@@ -13,7 +13,11 @@ __all__ = ["choose_policies"]
 
 
 def choose_policies(
-    problem: Problem, policies: Sequence[str | Policy] | None, usual: Sequence[str] | None = None
+    problem: Problem,
+    policies: Sequence[str | Policy] | None,
+    usual: Sequence[str] | None = None,
+    *,
+    planning: bool = True,
 ) -> tuple[list[Policy], list[str]]:
     """Policies to compare, and a line on each that was left out.
 
@@ -26,6 +30,8 @@ def choose_policies(
         an error.
     usual : sequence of names, optional
         What stands for every registered one where no policy is asked for.
+    planning : bool
+        Whether policies that plan every label are among them.
 
     Raises
     ------
@@ -46,6 +52,11 @@ def choose_policies(
             raise ValueError(f"policy {name!r} is given {labels.count(name)} times")
     kept, remarks = [], []
     for policy in chosen:
+        if policies is None and policy.planning and not planning:
+            remarks.append(
+                f"{policy.name} left out: it plans every label, for milliseconds or more; ask for it by name"
+            )
+            continue
         try:
             policy.require(problem)
             kept.append(policy)
@@ -57,10 +68,10 @@ def choose_policies(
 
 
 def label(policy: Policy) -> str:
-    """Name of a policy in tables, with its settings where they are not the usual ones."""
-    changed = [
-        f"{field.name}={getattr(policy, field.name)}"
-        for field in fields(policy)
-        if getattr(policy, field.name) != field.default
-    ]
+    """Name of a policy in tables, with its settings where they are not the usual ones, as ``make_policy`` reads it."""
+    changed = []
+    for field in fields(policy):
+        value = getattr(policy, field.name)
+        if value != field.default:
+            changed.append(f"{field.name}={label(value) if isinstance(value, Policy) else value}")
     return f"{policy.name}({', '.join(changed)})" if changed else policy.name

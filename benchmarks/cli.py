@@ -261,7 +261,7 @@ def replay(
         "utility": inline_table("--utility", utility) if utility.startswith("{") else utility,
     }
     problem = problem_of_labels(dataset, budget, **settings)
-    chosen, _ = choose_policies(problem, policy)
+    chosen, _ = choose_policies(problem, policy, planning=False)
     if replications < 1:
         raise ValueError(f"--seeds is {replications}; it must be at least 1")
     if jobs < -1 or jobs == 0:

@@ -91,7 +91,7 @@ def curve_policies(
     problem: Problem, policies: Sequence[str | Policy] | None, budgets: Sequence[float], replications: int
 ) -> tuple[list[Policy], list[str]]:
     """Policies that take part, and a line on each that is left out; what is asked for is never left out."""
-    chosen, remarks = choose_policies(problem, policies)
+    chosen, remarks = choose_policies(problem, policies, planning=False)
     if policies is not None:
         return chosen, remarks
     kept = []

@@ -175,7 +175,7 @@ def replay(
     if replications < 1:
         raise ValueError(f"replications is {replications}; it must be at least 1")
     problem = problem_of_labels(dataset, budget, beta=beta, threshold=threshold, prior=prior, utility=utility)
-    chosen, remarks = choose_policies(problem, policies)
+    chosen, remarks = choose_policies(problem, policies, planning=False)
     seeds, keys = replication_keys(seed, replications)
     pools = VotePools.shuffle(dataset, seeds)
     truth = dataset.rate > problem.threshold

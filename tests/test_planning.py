@@ -139,12 +139,12 @@ def test_values_outside_the_problem_are_refused():
 
 def test_candidates_are_the_best_of_the_shortlist():
     problem = sa.Problem(np.linspace(0.2, 0.9, 12), 30, weight=np.linspace(1, 2, 12))
-    policy = sa.Lookahead(2, candidates=3)
+    policy = sa.Lookahead(2, "payoff", candidates=3)
     found = policy.values(problem, *start(problem))[0]
     scores = sa.VarianceReduction().scores(problem, *start(problem)[:2])[0]
     assert set(np.flatnonzero(np.isfinite(found))) == set(np.argsort(-scores)[:3])
     few = sa.Problem(problem.threshold[np.isfinite(found)], 30, weight=problem.weight[np.isfinite(found)])
-    assert found[np.isfinite(found)] == pytest.approx(sa.Lookahead(2).values(few, *start(few))[0], abs=1e-14)
+    assert found[np.isfinite(found)] == pytest.approx(sa.Lookahead(2, "payoff").values(few, *start(few))[0], abs=1e-14)
 
 
 def test_simulated_rollout_estimates_the_exact_values(monkeypatch):
