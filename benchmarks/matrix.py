@@ -130,7 +130,7 @@ def policy_matrix(
         found = survey(problems, policies, seed=seed, utility=utility, n_jobs=n_jobs, on_problem=tell)
         remarks += [f"{utility.name}: {remark}" for remark in found.attrs["remarks"]]
         table = survey_table(found).set_index("policy")[["mean", "worst"]]
-        parts.append(table.rename(columns=lambda c, name=utility.name: f"{c} {name}"))
+        parts.append(table.rename(columns={c: f"{c} {utility.name}" for c in ("mean", "worst")}))
     table = pd.concat(parts, axis=1).rename_axis("policy").reset_index()
     small, large = draw_problem(seed, made[0])[0], large_problem(_ITEMS, _LABELS)
     chosen = {label(p): p for p in map(make_policy, policies or table["policy"])}
