@@ -39,13 +39,22 @@ from numpy.typing import NDArray
 from ..posteriors.belief import Belief
 from . import _kernels_policy as _kernels
 from .backward import solve
-from .choices import AT_ONCE, Choices, IndexChoices, JointChoices, check_policy, choices_of, runs_of_blocks
+from .choices import (
+    AT_ONCE,
+    Choices,
+    IndexChoices,
+    JointChoices,
+    SupportsProbabilities,
+    check_policy,
+    choices_of,
+    runs_of_blocks,
+)
 from .lattice import Lattice, Layer, require_memory
 from .problem import Problem
 from .states import states_of_item
 from .sweep import Progress, Tables, cores, sweep, tables_of
 
-__all__ = ["Evaluation", "evaluate", "natural_problem", "score_tables"]
+__all__ = ["Evaluation", "evaluate", "natural_problem", "require_evaluation", "score_tables"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -143,10 +152,8 @@ def evaluate(
     (1.5169, 0.0005, 0.0)
     """
     begin = time.perf_counter()
-    check_policy(problem, policy)
+    lattice = require_evaluation(problem, policy)
     name = str(getattr(policy, "name", type(policy).__name__))
-    lattice = Lattice.of(problem)
-    lattice.require()
     choices = choices_of(problem, policy)
     best_decisions = optimum = None
     if nature is None:
@@ -163,6 +170,20 @@ def evaluate(
         optimum = solve(true, threads=threads).value
     seconds = time.perf_counter() - begin
     return Evaluation(name, value, prior, lattice.states, seconds, best_decisions, optimum)
+
+
+def require_evaluation(problem: Problem, policy: Any) -> Lattice:
+    """Lattice of a problem, if a policy's value can be found on it: else raise as ``evaluate``; nothing is computed."""
+    check_policy(problem, policy)
+    lattice = Lattice.of(problem)
+    lattice.require()
+    if isinstance(policy, SupportsProbabilities):
+        items, widest = len(lattice.cap), max(map(sum, pairwise([*lattice.layer_states, 0])))
+        # Two layers of probabilities, and what the policy is asked and says of the states of some blocks. No block is
+        # larger than that of labels shared out evenly.
+        asked = min(widest, max((lattice.depth / items + 1.0) ** items, AT_ONCE))
+        require_memory(8.0 * (widest + (4 * items + 2) * asked) + lattice.bytes_needed(), lattice.states)
+    return lattice
 
 
 def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Problem:
@@ -239,12 +260,7 @@ def carry_forward(
     progress: Progress | None = None,
 ) -> list[float]:
     """Advantages at the start of a joint policy's choices, with the gains of each of ``tables``."""
-    items, widest = len(lattice.cap), max(map(sum, pairwise([*lattice.layer_states, 0])))
-    # No block is larger than that of labels shared out evenly.
-    block = (lattice.depth / items + 1.0) ** items
-    pieces = 8.0 * (4 * items + 2) * min(widest, max(block, AT_ONCE))
-    require_memory(8.0 * widest + pieces + lattice.bytes_needed(), lattice.states)
-    mean = tables[0].mean
+    items, mean = len(lattice.cap), tables[0].mean
     gain = np.stack([x.gain for x in tables])
     total = np.zeros(len(tables))
     now, layer, done = np.ones(1), lattice.layer(0), 0
