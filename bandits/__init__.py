@@ -3,6 +3,7 @@
 from .apt import APT
 from .audit_index import AuditIndex
 from .certify import Certificate, certify
+from .diverse import DiverseBatch
 from .exact import Exact
 from .gittins import Gittins
 from .high_logratio import HighLogRatio
@@ -11,9 +12,11 @@ from .knowledge_gradient import KnowledgeGradient
 from .lagrangian import Lagrangian
 from .linear_gain import LinearGain
 from .lsa import LSA
+from .minimum_coverage import MinimumCoverage
 from .optimistic_kg import OptimisticKG
 from .policy import IndexPolicy, JointPolicy, Policy
 from .registry import make_policy, policy_names
+from .risk_weighted import RiskWeighted
 from .round_robin import RoundRobin
 from .session import BudgetSpent, Session
 from .simulate import Simulation, simulate
@@ -28,6 +31,7 @@ __all__ = [
     "AuditIndex",
     "BudgetSpent",
     "Certificate",
+    "DiverseBatch",
     "Exact",
     "Gittins",
     "HighLogRatio",
@@ -37,8 +41,10 @@ __all__ = [
     "KnowledgeGradient",
     "Lagrangian",
     "LinearGain",
+    "MinimumCoverage",
     "OptimisticKG",
     "Policy",
+    "RiskWeighted",
     "RoundRobin",
     "Session",
     "Simulation",
