@@ -242,13 +242,22 @@ def test_batches_cover_every_slice(drawn, when, base):
         assert not case.moves(tuple(row.tolist()))
 
 
-@pytest.mark.parametrize("when", ["last", "first"])
-def test_questions_that_are_out_count_as_coverage(when):
-    policy = sa.MinimumCoverage(sa.RoundRobin(ties="first"), ["a", "a", "b"], {"b": 2}, when)
-    session = sa.Session(sa.Problem([0.5, 0.5, 0.5], 4), policy, seed=1)
-    asked = [session.ask() for _ in range(4)]
-    # With two labels to go only item 2 will do, though the answer of its first question is awaited.
-    assert asked == ([0, 1, 2, 2] if when == "last" else [2, 2, 0, 1])
+@pytest.mark.parametrize(("when", "asked"), [("last", [0, 1, 5, 5, 5, 5]), ("first", [5, 5, 5, 5, 0, 1])])
+@pytest.mark.parametrize("batch", [1, 6])
+def test_questions_that_are_out_count_as_coverage(when, asked, batch):
+    # Where only item 5 will do it is asked for again, though its answers are awaited and other items are quiet.
+    policy = sa.MinimumCoverage(sa.RoundRobin(ties="first"), ["a"] * 5 + ["b"], {"b": 4}, when)
+    session = sa.Session(sa.Problem([0.5] * 6, 6, batch=batch), policy, seed=1)
+    assert [session.ask() for _ in range(6)] == asked
+
+
+def test_awaited_labels_count_in_probabilities_too():
+    problem = sa.Problem([0.5, 0.5], 4)
+    policy = sa.MinimumCoverage("round-robin", [None, "b"], {"b": 2}, "first")
+    start, usable = np.zeros((1, 2), dtype=np.int64), np.ones((1, 2), dtype=bool)
+    assert policy.action_probabilities(problem, start, start, usable).tolist() == [[0.0, 1.0]]
+    awaited = np.array([[0, 2]])
+    assert policy.action_probabilities(problem, start, start, usable, awaited).tolist() == [[0.5, 0.5]]
 
 
 def test_what_is_left_after_unasked_labels_goes_to_slices_that_lack_some():
