@@ -7,6 +7,8 @@ knows the groups. Both are judged by the true rates.
 
 With own labels an item's decision gains by that item's labels alone, however the rates hang together. So nothing is
 lost by labelling ten copies of an item, and nothing won by passing them over. Pooled, labels of copies say the same.
+
+Run as ``python -m seqaudit.benchmarks.near_copies`` for 2, 4 and 10 batches of 50.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bandits.board import Seed, replication_keys
+from ..bandits.diverse import DiverseBatch
 from ..bandits.policy import Policy
 from ..bandits.simulate import PriorNature, play
 from ..dp.problem import Problem
@@ -84,7 +87,7 @@ class NearCopies:
         drawn = PriorNature.draw(self.problem, seeds, keys).rate
         # The rate of a group is that of its first item.
         _, first = np.unique(self.group, return_index=True)
-        rate = drawn[:, first][:, self.group]
+        rate = np.ascontiguousarray(drawn[:, first[self.group]])
         rows: list[dict[str, Any]] = []
         reference: Floats | None = None
         for policy in chosen:
@@ -152,3 +155,18 @@ def near_copies(
     ratio = ratio + spread * rng.standard_normal(len(ratio))
     problem = Problem(threshold(ratio, 1.0), batch * batches, batch=batch)
     return NearCopies(problem, features, group.astype(np.int64))
+
+
+def _print_all(replications: int = 200, seed: int = 7) -> None:
+    base = "variance-reduction"
+    for batches in (2, 4, 10):
+        world = near_copies(batches=batches, seed=seed)
+        apart = [DiverseBatch(base, world.features, method) for method in ("k-center", "determinantal")]
+        table = world.compare([base, "uniform", *apart], replications=replications, seed=seed)
+        table["policy"] = [base, "uniform", *(policy.method for policy in apart)]
+        print(f"{batches} batches of {world.problem.batch}, {replications} replications")
+        print(table.round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    _print_all()

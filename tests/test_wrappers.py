@@ -117,7 +117,7 @@ def test_value_is_that_of_the_reweighted_choices_paid_by_true_weights(case, base
     assert found == pytest.approx(Oracle(case).value_of(rule), abs=1e-10)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(families(batch=False, reward=st.just(0.0), shrink=1), st.sampled_from(BASES), st.sampled_from((0.25, 64.0)))
 def test_equal_risks_change_nothing(case, base, risk):
     problem = case.stated()
@@ -324,7 +324,7 @@ def test_choice_in_a_batch_agrees_with_plain_python(method, strength, candidates
     base = sa.VarianceReduction(ties="first")
     length = {"length": 0.7} if method == "determinantal" else {}
     policy = sa.DiverseBatch(base, FEATURES, method, candidates, strength, **length)
-    counts, wins, usable, pending = states(40, 1)
+    counts, wins, usable, pending = states(15, 1)
     chances = policy.action_probabilities(PLACES, counts, wins, usable, pending)
     for s, scores in enumerate(base.scores(PLACES, counts, wins)):
         best = sorted(np.flatnonzero(usable[s]), key=lambda i: -scores[i])[:candidates]
