@@ -51,6 +51,7 @@ from .choices import (
 )
 from .lattice import Lattice, Layer, require_memory
 from .problem import Problem
+from .restated import restated
 from .states import states_of_item
 from .sweep import Progress, Tables, cores, sweep, tables_of
 
@@ -193,10 +194,7 @@ def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Prob
         raise ValueError(f"nature is {nature!r}; it must be a belief, or a list of beliefs")
     if len(given) != problem.size:
         raise ValueError(f"nature has {len(given)} beliefs; it must have one for each of the {problem.size} items")
-    fields = {key: getattr(problem, key) for key in problem.__dataclass_fields__} | {"prior": given}
-    if problem.beta is None:
-        fields["log_ratio"] = None
-    return Problem(**fields)
+    return restated(problem, prior=given)
 
 
 def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Floats]]:
