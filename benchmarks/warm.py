@@ -19,6 +19,7 @@ from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
 from ..posteriors.tails import follow_labels, update
+from .optimum import expected_labels
 
 __all__ = ["warm"]
 
@@ -46,6 +47,7 @@ def warm() -> None:
     for name in policy_names():
         evaluate(problem, make_policy(name))
     operating_characteristics(problem, make_policy("kg"), [0.5])
+    expected_labels(problem, make_policy("exact"))
     simulate(problem, "kg", replications=2, seed=0)
     simulate(Problem([0.5, 0.7], budget=4, cost=[1, 2], quota=[([1], 1)], batch=2), "kg", replications=2, seed=0)
     for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):

@@ -17,6 +17,8 @@ import seqaudit as sa
 from seqaudit.bandits import _kernels as bandit_kernels
 from seqaudit.bandits import _kernels_ahead, _kernels_certify, _kernels_run
 from seqaudit.bandits.registry import registered_policies
+from seqaudit.benchmarks import _kernels_optimum
+from seqaudit.benchmarks.optimum import expected_labels
 from seqaudit.dp import _kernels as dp_kernels
 from seqaudit.dp import (
     _kernels_allocation,
@@ -231,7 +233,8 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
-    simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_run)
+    expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
+    simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_run, _kernels_optimum)
     for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *simulation):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
