@@ -136,7 +136,7 @@ def threshold_at(multiple: int, beta: int) -> float:
     (0.6, 0.4, 0.5)
     """
     k = multiple * beta
-    three, two = 3 ** abs(k), 2 ** abs(k)
+    three, two = int(3 ** abs(k)), int(2 ** abs(k))
     return (three if k >= 0 else two) / (three + two)
 
 
