@@ -51,7 +51,7 @@ def threshold_claims() -> Iterator[Claim]:
         _polarises,
         "sigma(x) rises from 0 to 1 with x, and beta c goes to plus or minus infinity with beta",
     )
-    many = "beta = 1, 2, 3; then m from 0 on, up to 40, against all others"
+    many = "beta = 1, 2, 3, each over c = m log(3/2) / 10 with m from -40 to 40"
     at_beta: list[dict[str, Any]] = [{"beta": beta} for beta in (1, 2, 3)]
     yield judged("c1", "dt/dc is largest over c at beta c = 0", many, at_beta, _steep_in_c, "t (1-t) peaks at t = 1/2")
     yield judged("c2", "dt/dbeta is largest over c at beta c = 0", many, at_beta, _steep_in_beta, "")
@@ -124,6 +124,7 @@ def _steep_in_c(beta: int) -> str | None:
 
 
 def _steep_in_beta(beta: int) -> str | None:
+    # Symmetric in c: one side is enough.
     c = UNIT * np.arange(41) / 10.0
     slope = np.abs(threshold_slope(c, beta))
     best = steepest()

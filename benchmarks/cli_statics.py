@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -202,9 +203,11 @@ def _beliefs(problem: Problem) -> dict[str, Any]:
 
 def _told(found: LargestBeta) -> str:
     of = f"{100 * found.target:g} % of the weight learnable"
-    if found.value != found.value:
-        return f"largest beta with {of}: none"
-    if found.value == float("inf"):
+    if math.isnan(found.value):
+        return f"largest beta with {of}: none" + (
+            "" if math.isnan(found.upper) else f" was found, and there is none above {found.upper:.10g}"
+        )
+    if math.isinf(found.value):
         return f"largest beta with {of}: no end; {100 * found.limit:.4g} % remain for ever larger ones"
     return f"largest beta with {of}: {found.value:.8g}, and none above {found.upper:.10g}"
 

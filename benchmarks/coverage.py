@@ -223,7 +223,7 @@ def largest_beta(
 
     >>> found = largest_beta([1.0, -1.0], 0.55, counts=[30, 0], wins=[20, 0])
     >>> round(found.value, 6), round(found.share, 6), found.limit
-    (1.081309, 0.55, 0.5)
+    (0.733068, 0.55, 0.5)
     """
     if isinstance(target, bool) or not isinstance(target, (int, float, np.number)) or not 0 <= target <= 1:
         raise ValueError(f"target is {target!r}; it must be a share of the weight, from 0 to 1")

@@ -267,10 +267,8 @@ def break_even(
     --------
     >>> import seqaudit as sa
     >>> found = sa.break_even(sa.Problem([0.5, 0.62, 0.75], budget=12), [0.0, 0.2], baseline=0.3, points=3)
-    >>> found.labels_needed.values, found.cost_ratio.values
-    (array([[1, 2, 2],
-           [3, 4, 6]]), array([[4. , 4. , 6. ],
-           [1.33333333, 2. , 2. ]]))
+    >>> found.labels_needed.values.tolist(), found.cost_ratio.values.tolist()
+    ([[1, 1, 2], [2, 4, 6]], [[4.0, 8.0, 6.0], [2.0, 2.0, 2.0]])
     """
     import xarray as xr
 
