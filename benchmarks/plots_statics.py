@@ -115,32 +115,17 @@ def plot_protocols(result: xr.Dataset, path: str | Path, title: str = "") -> Non
     figure = Figure(figsize=(8.5, 4.8), layout="constrained")
     axes = figure.subplots()
     budget = result["budget"].values
+    # Where every whole budget is there, nothing more is bought between two of them; else lines guide the eye.
+    steps = bool(np.all(np.diff(budget) == 1.0))
     for k, name in enumerate(result["protocol"].values):
         row = result.isel(protocol=k)
         color, dashes = _COLOURS[k % len(_COLOURS)], _DASHES[(k // len(_COLOURS) + k) % len(_DASHES)]
-        nothing = row["prior_value"].values
-        axes.plot(
-            budget,
-            row["lower"].values - nothing,
-            color=color,
-            linestyle=dashes,
-            marker="o",
-            markersize=3.5,
-            linewidth=1.6,
-            label=str(name),
-            # Labels are whole: between two budgets nothing more is bought.
-            drawstyle="steps-post",
-            clip_on=False,
-        )
+        lower, upper = (row[key].values - row["prior_value"].values for key in ("lower", "upper"))
+        look: dict[str, Any] = {"color": color, "linestyle": dashes, "marker": "o", "markersize": 3.5, "linewidth": 1.6}
+        axes.plot(budget, lower, label=str(name), drawstyle="steps-post" if steps else None, clip_on=False, **look)
         if not (row["method"] == "exact").all():
-            axes.fill_between(
-                budget,
-                row["lower"].values - nothing,
-                row["upper"].values - nothing,
-                color=color,
-                alpha=0.18,
-                linewidth=0,
-            )
+            band: dict[str, Any] = {"step": "post"} if steps else {}
+            axes.fill_between(budget, lower, upper, color=color, alpha=0.18, linewidth=0, **band)
     axes.set_xlabel("budget")
     axes.set_xlim(0, budget[-1])
     _finish(axes, "gain over no labels")
