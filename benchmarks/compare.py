@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ..bandits.policy import Policy
 from ..dp.backward import solve
 from ..dp.bounds import upper_bound
-from ..dp.evaluate import evaluate, require_evaluation
+from ..dp.evaluate import evaluate
+from ..dp.forward import require_evaluation
 from ..dp.lattice import Lattice
 from ..dp.problem import Problem
 from .choice import choose_policies, label

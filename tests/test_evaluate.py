@@ -246,6 +246,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
     simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_diverse, _kernels_run)
+    sa.expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
     planning = (_kernels_lookahead, _kernels_sampling)
     for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *simulation, *planning):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
