@@ -4,6 +4,7 @@ from .compare import compare
 from .curve import budget_curve, curve_table
 from .labels import LabelFileError, LabelSet, read_labels
 from .replay import problem_of_labels, replay, replay_table
+from .structure_table import structure_table
 from .survey import survey, survey_table
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "read_labels",
     "replay",
     "replay_table",
+    "structure_table",
     "survey",
     "survey_table",
 ]

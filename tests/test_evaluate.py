@@ -21,12 +21,14 @@ from seqaudit.dp import _kernels as dp_kernels
 from seqaudit.dp import (
     _kernels_allocation,
     _kernels_budget,
+    _kernels_curves,
     _kernels_information,
     _kernels_lattice,
     _kernels_live,
     _kernels_policy,
     _kernels_relaxed,
     _kernels_stopping,
+    _kernels_structure,
     _kernels_symmetric,
 )
 from seqaudit.dp.states import ItemStates
@@ -219,6 +221,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
             sa.upper_bound(few, "information-relaxation", samples=2)
         sa.whittle_index(problem, 2)
         sa.allocate(problem)
+        sa.structure(problem)
     for name in ("kg", "whittle", "gittins", "lagrangian"):
         sa.simulate(sa.Problem([0.5, 0.7], 4), name, replications=3, seed=1)
     sa.Session(sa.Problem([0.5, 0.7], 4), "kg", seed=0).tell(0, 1)
@@ -226,13 +229,15 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     for name, utility in itertools.product(("kg", "variance-reduction", "gittins"), ("accuracy", "variance")):
         sa.certify(sa.Problem(many, 2100, cap=2, utility=utility), name, replications=2, seed=1)
     sa.allocate(sa.Problem([0.5, 0.7], 4))
+    sa.structure(sa.Problem([0.5, 0.7], 4, utility="variance"))
     sa.gittins_index(sa.Problem([0.5], 2), 0)
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
+    structures = (_kernels_curves, _kernels_structure)
     simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_run)
-    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *simulation):
+    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
         # Values may be stored in either of two widths.
