@@ -35,12 +35,12 @@ def plot_structure(found: Sequence[Structure], path: str | Path) -> None:
         PNG file to write.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.lines import Line2D
 
     across = min(len(found), _ACROSS)
     down = -(-len(found) // across)
-    figure = Figure(figsize=(4.6 * across + 1.9, 3.9 * down + 0.3), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.12)
+    figure = Figure(figsize=(4.6 * across + 1.9, 3.9 * down + 0.3), layout=ConstrainedLayoutEngine(h_pad=0.12))
     panels = figure.subplots(down, across, squeeze=False).ravel()
     items = np.sort(found[0].curves.first)[: len(_COLOURS)].tolist()
     for axes, one in zip(panels, found, strict=False):

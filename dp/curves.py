@@ -24,7 +24,7 @@ from scipy.special import betaincc
 
 from . import _kernels_curves as _kernels
 from .identical import classes
-from .lattice import require_memory
+from .lattice import available_memory, require_memory
 from .problem import Problem
 from .states import states_of_item
 from .sweep import ZERO_GAIN, cores, gains
@@ -38,7 +38,7 @@ Work = Callable[[Ints, Ints, Floats, Floats], None]
 # Entries of one table that are worked on at a time.
 _ENTRIES = 1 << 17
 # Tables alive at a time for each thread: means, tails, jumps, payoffs, gains, and what they are made of.
-_TABLES = 16
+_TABLES = 12
 
 
 @dataclass(frozen=True)
@@ -140,22 +140,20 @@ def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None
         Before any work, when the tables and a curve for each class do not fit in memory.
     """
     cap = problem.cap[first]
-    width = float(cap.max()) + 1.0
-    entries = max(min(width**2 * len(first), float(_ENTRIES)), width**2)
-    count = cores(threads) if len(first) > 1 else 1
-    require_memory(
-        8.0 * _TABLES * entries * count + 24.0 * float((cap + 8.0).sum()), float((cap + 1.0) @ (cap + 2.0)) / 2
-    )
     parts = []
     for labels in np.unique(cap[cap > 0]).tolist():
         same = np.flatnonzero(cap == labels)
         size = max(1, _ENTRIES // (labels + 1) ** 2)
         parts += [same[k : k + size] for k in range(0, len(same), size)]
+    each = 8.0 * _TABLES * max((len(part) * (float(cap[part[0]]) + 1.0) ** 2 for part in parts), default=1.0)
+    kept = 24.0 * float((cap + 8.0).sum())
+    require_memory(each + kept, float((cap + 1.0) @ (cap + 2.0)) / 2)
+    count = max(1, min(cores(threads), len(parts), int((available_memory() - kept) // each)))
 
     def one(which: Ints) -> None:
         work(first[which], which, *gain_tables(problem, first[which]))
 
-    if count > 1 and len(parts) > 1:
+    if count > 1:
         with ThreadPoolExecutor(count) as pool:
             list(pool.map(one, parts))
     else:

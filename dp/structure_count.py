@@ -33,6 +33,8 @@ Ints = NDArray[np.int64]
 
 # Most work for products of polynomials, in nanoseconds or so.
 _MOST_WORK = 5e9
+# Most compositions, times items, that are walked through: some ten seconds.
+_MOST_ENTRIES = 100_000_000
 
 
 def count_violating(
@@ -59,6 +61,8 @@ def count_violating(
         try:
             lattice.require()
         except ProblemTooLarge:
+            return None
+        if sum(lattice.layer_blocks) * problem.size > _MOST_ENTRIES:
             return None
     good = _good_states(problem, first, slack, farthest)
     if lattice.plain:
