@@ -28,9 +28,9 @@ ratio of a sum over items is at least the smallest of its terms, and with Delta(
 
 where nu_i(s) = max over tau of E Delta_i(tau) / E[tau] is the index of the item for the labels that it has left (see
 ``stopping``). gamma is 1 if and only if there is no violation. With monotonicity, greedy earns at least 1 - e^-gamma:
-let K labels be bought, and let greedy have bought j < K. The best policy, run after these, reaches at least its own
-value V, as further labels do no harm, and gains at most sum_i E[N_i] nu_i(s_i) <= (K / gamma) max_i d_i(s_i), with N_i
-the labels that it buys of item i. So V - V_j <= (K / gamma) (V_{j+1} - V_j), and
+let K labels be bought, and let greedy have bought j < K. The best policy, run after these with what is bought already
+read off, reaches at least its own value V, as further labels do no harm, and gains at most sum_i E[N_i] nu_i(s_i) <=
+(K / gamma) max_i d_i(s_i), with N_i the labels that it buys of item i. So V - V_j <= (K / gamma) (V_{j+1} - V_j), and
 
     V - V_K  <=  (1 - gamma / K)^K (V - V_0)  <=  e^-gamma (V - V_0).
 

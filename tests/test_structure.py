@@ -128,6 +128,12 @@ def test_items_are_described_as_brute_force_describes_them(case):
     assert not found.submodular or found.concave
 
 
+def test_of_states_with_as_many_labels_the_one_with_the_nearer_rise_is_shown():
+    # After a loss the rise is two labels away, after a win one.
+    found = sa.structure(sa.Problem([0.3], budget=12, prior=(3, 4), utility=sa.Asymmetric(1, 3)), exact=False)
+    assert found.rises[0, :3].tolist() == [1, 1, 2]
+
+
 def test_first_rise_and_flat_start_count_labels_from_one():
     assert sa.structure(sa.Problem([0.5], budget=6)).first_rises.tolist() == [3]
     found = sa.structure(AT_95)
@@ -286,6 +292,15 @@ def test_greedy_earns_what_is_proved(case):
     assume(found.greedy_share is not None)
     assert found.guarantee == pytest.approx(1 - math.exp(-found.ratio))
     assert found.greedy_share >= found.guarantee - 1e-9
+
+
+def test_greedy_goes_by_gain_for_a_unit_of_cost():
+    # Item 2 gains 3/8 for 2, item 1 gains 1/4 for 1: greedy begins with item 1, and cannot afford item 2 then.
+    problem = sa.Problem([0.5, 0.5], budget=2, weight=[1, 1.5], cost=[1, 2])
+    found = sa.structure(problem)
+    assert found.greedy_value == pytest.approx(0.5 + 0.75 + 0.25, rel=1e-14)
+    assert found.optimal_value == pytest.approx(0.5 + 0.75 + 0.375, rel=1e-14)
+    assert found.greedy_value == sa.evaluate(problem, sa.KnowledgeGradient()).value
 
 
 def test_greedy_may_earn_next_to_nothing_where_nothing_is_proved():
