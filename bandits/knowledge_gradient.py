@@ -31,5 +31,4 @@ class KnowledgeGradient(GainPolicy):
 
     def gain(self, states: ItemStates) -> Any:
         """Expected gain in payoff."""
-        mu = states.mean
-        return mu * states.payoff_after_win + (1.0 - mu) * states.payoff_after_loss - states.payoff
+        return states.expected_gain

@@ -8,6 +8,7 @@ from .labels import LabelFileError, LabelSet, read_labels
 from .protocols import Protocol, break_even, break_even_table, protocols, protocols_table
 from .replay import problem_of_labels, replay, replay_table
 from .statics import vary, vary_table, with_noise
+from .structure_table import structure_table
 from .survey import survey, survey_table
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "read_labels",
     "replay",
     "replay_table",
+    "structure_table",
     "survey",
     "survey_table",
     "vary",

@@ -16,6 +16,7 @@ from ..dp.characteristics import operating_characteristics
 from ..dp.evaluate import evaluate
 from ..dp.problem import Problem
 from ..dp.stopping import gittins_bernoulli, whittle_index
+from ..dp.structure import structure
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
@@ -43,6 +44,8 @@ def warm() -> None:
         upper_bound(Problem([0.5, 0.7], budget=20, cap=cap), "information-relaxation", samples=2)
     whittle_index(problem, 0)
     allocate(Problem([0.5, 0.7], budget=4))
+    for utility in ("accuracy", "variance"):
+        structure(Problem([0.5, 0.7], budget=4, utility=utility))
     gittins_bernoulli(1, 1, discount=1, plays=2)
     for name in policy_names():
         evaluate(problem, make_policy(name))

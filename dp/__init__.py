@@ -10,9 +10,11 @@ from .lattice import Lattice, ProblemTooLarge
 from .problem import Problem, ProblemError
 from .states import ItemStates, states_at, states_of_item
 from .stopping import IndexTable, Stopping, gittins_bernoulli, gittins_index, solve_stopping, whittle_index
+from .structure import Counterexample, Structure, structure
 
 __all__ = [
     "Allocation",
+    "Counterexample",
     "Evaluation",
     "IndexTable",
     "ItemStates",
@@ -22,6 +24,7 @@ __all__ = [
     "ProblemTooLarge",
     "Solution",
     "Stopping",
+    "Structure",
     "UpperBound",
     "allocate",
     "evaluate",
@@ -34,6 +37,7 @@ __all__ = [
     "solve_stopping",
     "states_at",
     "states_of_item",
+    "structure",
     "upper_bound",
     "whittle_index",
 ]

@@ -7,21 +7,6 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def expected_gains(mean, gain, out):
-    """Expected gain of the first n labels, n = 0..k, from tables of shape (k, k): a walk over the wins so far."""
-    chance = np.zeros(mean.shape[0] + 1)
-    chance[0] = 1.0
-    out[0] = 0.0
-    for n in range(mean.shape[0]):
-        total = 0.0
-        for w in range(n, -1, -1):
-            total += chance[w] * gain[n, w]
-            chance[w + 1] += chance[w] * mean[n, w]
-            chance[w] *= 1.0 - mean[n, w]
-        out[n + 1] = out[n] + total
-
-
-@njit(cache=True, nogil=True)
 def knapsack(begin, size, value, best, taken):
     """Multiple-choice knapsack: one option of each item, of most value in all for every capacity 0..len(best) - 1.
 

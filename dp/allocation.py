@@ -16,7 +16,7 @@ alone exceeds the difference between D and the greedy allocation can be part of 
 by dynamic programming over the budget (Sinha and Zoltners 1979). Quotas, and costs without a common unit, are left to
 mixed-integer programming.
 
-g_i is found by a walk over the number of wins, and sums gains, so that a label that changes nothing adds exactly zero.
+g_i and its concave majorant are those of ``curves``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,9 @@ from numpy.typing import NDArray
 
 from . import _kernels_allocation as _kernels
 from .budget import common_unit, with_slack
-from .identical import classes
+from .curves import Curves, curves_of
 from .lattice import require_memory
 from .problem import Problem
-from .states import states_of_item
-from .sweep import ZERO_GAIN, gains
 
 __all__ = ["Allocation", "allocate"]
 
@@ -85,24 +83,6 @@ class Allocation:
     method: str
 
 
-@dataclass(frozen=True)
-class _Curves:
-    """Expected gains of 0, 1, .. labels, one curve for each class of identical items, and its first item."""
-
-    curve: list[Floats]
-    first: Ints
-    kind: Ints
-    cost: Floats
-
-    def of(self, i: int) -> Floats:
-        """Curve of an item."""
-        return self.curve[int(self.kind[i])]
-
-    def total(self, counts: Ints) -> float:
-        """Expected gain of an allocation."""
-        return float(sum(self.of(i)[n] for i, n in enumerate(counts.tolist())))
-
-
 def allocate(problem: Problem) -> Allocation:
     """Best allocation of the budget when all labels are bought at once.
 
@@ -129,16 +109,15 @@ def allocate(problem: Problem) -> Allocation:
     >>> found.counts, round(found.value, 6), found.method
     (array([1, 3]), 1.57995, 'knapsack')
     """
-    curves = _curves(problem)
+    curves = curves_of(problem)
     limit = float(problem.budget) if problem.unit_costs else with_slack(problem.budget)
-    corners = [_corners(curve) for curve in curves.curve]
     scale = problem.size * problem.payoff_scale
     if problem.quota:
         price, quota_prices, counts = _programme(problem, curves, limit)
         method = "programme"
     else:
         quota_prices = ()
-        price, counts = _greedy(curves, corners, limit)
+        price, counts = _greedy(curves, limit)
         method = "greedy"
     spread = _losses(problem, curves, price, quota_prices)
     upper = price * limit + sum(float(spread[k][0]) for k in curves.kind)
@@ -152,7 +131,6 @@ def allocate(problem: Problem) -> Allocation:
             counts = _knapsack(curves, spread, *units, upper - curves.total(counts) + _TIE * scale)
             method = "knapsack"
     residual = max(float(spread[k][1][n]) for k, n in zip(curves.kind, counts.tolist(), strict=True))
-    defect = np.array([_defect(curve, bends) for curve, bends in zip(curves.curve, corners, strict=True)])
     prior = problem.prior_value
     value = prior + curves.total(counts)
     return Allocation(
@@ -163,50 +141,17 @@ def allocate(problem: Problem) -> Allocation:
         quota_prices,
         max(prior + upper, value),
         residual,
-        defect[curves.kind],
+        curves.defect[curves.kind],
         method,
     )
 
 
-def _curves(problem: Problem) -> _Curves:
-    kind = classes(problem)
-    _, first = np.unique(kind, return_index=True)
-    widest = float(problem.cap[first].max()) + 1.0
-    require_memory(48.0 * widest**2 + 8.0 * float(problem.cap[first].sum()), widest**2 / 2)
-    curve = []
-    for i in first:
-        states = states_of_item(problem, int(i))
-        gain = gains(states.mean, states.payoff, ZERO_GAIN * problem.payoff_scale)
-        out = np.empty(len(states.mean))
-        _kernels.expected_gains(states.mean[:-1, :-1].copy(), gain, out)
-        curve.append(out)
-    return _Curves(curve, first, kind, problem.cost)
-
-
-def _corners(curve: Floats) -> list[int]:
-    """Numbers of labels where the concave majorant of a curve bends."""
-    corners: list[int] = []
-    for n, y in enumerate(curve.tolist()):
-        while len(corners) > 1:
-            a, b = corners[-2:]
-            if (curve[b] - curve[a]) * (n - a) > (y - curve[a]) * (b - a):
-                break
-            corners.pop()
-        corners.append(n)
-    return corners
-
-
-def _defect(curve: Floats, corners: list[int]) -> float:
-    majorant = np.interp(np.arange(len(curve)), corners, curve[corners])
-    return float((majorant - curve).max())
-
-
-def _greedy(curves: _Curves, corners: list[list[int]], limit: float) -> tuple[float, Ints]:
+def _greedy(curves: Curves, limit: float) -> tuple[float, Ints]:
     """Best price, and what is bought along the majorants, the steepest pieces first, as long as they fit."""
     item, start, end, slope = [], [], [], []
     pieces = [
-        [(a, b, (curve[b] - curve[a]) / (b - a)) for a, b in pairwise(bends)]
-        for curve, bends in zip(curves.curve, corners, strict=True)
+        [(a, b, (curve[b] - curve[a]) / (b - a)) for a, b in pairwise(bends.tolist())]
+        for curve, bends in zip(curves.curve, curves.corner, strict=True)
     ]
     for i, k in enumerate(curves.kind.tolist()):
         for a, b, rise in pieces[k]:
@@ -235,7 +180,7 @@ def _greedy(curves: _Curves, corners: list[list[int]], limit: float) -> tuple[fl
 
 
 def _losses(
-    problem: Problem, curves: _Curves, price: float, quota_prices: tuple[float, ...]
+    problem: Problem, curves: Curves, price: float, quota_prices: tuple[float, ...]
 ) -> list[tuple[float, Floats]]:
     """For each class, the best net gain at these prices, and what every number of labels falls short of it."""
     out = []
@@ -247,7 +192,7 @@ def _losses(
     return out
 
 
-def _knapsack(curves: _Curves, spread: list[tuple[float, Floats]], size: Ints, capacity: int, allowed: float) -> Ints:
+def _knapsack(curves: Curves, spread: list[tuple[float, Floats]], size: Ints, capacity: int, allowed: float) -> Ints:
     """Optimal counts, among those that lose no more than is allowed."""
     options = [np.flatnonzero(loss <= allowed) for _, loss in spread]
     begin = np.concatenate([[0], np.cumsum([len(options[k]) for k in curves.kind])]).astype(np.int64)
@@ -268,7 +213,7 @@ def _knapsack(curves: _Curves, spread: list[tuple[float, Floats]], size: Ints, c
     return counts
 
 
-def _programme(problem: Problem, curves: _Curves, limit: float) -> tuple[float, tuple[float, ...], Ints]:
+def _programme(problem: Problem, curves: Curves, limit: float) -> tuple[float, tuple[float, ...], Ints]:
     """Prices of the budget and of quotas, and optimal counts: a variable for every number of labels of every item."""
     from scipy.optimize import Bounds, LinearConstraint, linprog, milp
     from scipy.sparse import coo_array, vstack

@@ -91,6 +91,12 @@ class ItemStates:
         """Payoff after one more loss."""
         return self.weight * self.utility(self.tail_after_loss) + self.reward * self.wins
 
+    @property
+    def expected_gain(self) -> Floats:
+        """Expected rise of the payoff by one more label."""
+        mu = self.mean
+        return mu * self.payoff_after_win + (1.0 - mu) * self.payoff_after_loss - self.payoff
+
 
 def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> ItemStates:
     """States of one item over its triangle of label counts, arrays of shape (cap + 1, cap + 1); void where w > n."""

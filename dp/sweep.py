@@ -85,13 +85,13 @@ def tables_of(
 
 
 def gains(mean: Floats, payoff: Floats, zero: float = 0.0) -> Floats:
-    """Gain of each label but the last, from square tables [labels, wins] of one item; zero where wins > labels.
+    """Gain of each label but the last, from square tables [.., labels, wins]; zero where wins > labels.
 
     Gains of at most ``zero`` in absolute value count as zero.
     """
-    now, chance = payoff[:-1, :-1], mean[:-1, :-1]
-    rise = chance * (payoff[1:, 1:] - now) + (1.0 - chance) * (payoff[1:, :-1] - now)
-    return np.where(np.tri(len(now), dtype=bool) & (np.abs(rise) > zero), rise, 0.0)
+    now, chance = payoff[..., :-1, :-1], mean[..., :-1, :-1]
+    rise = chance * (payoff[..., 1:, 1:] - now) + (1.0 - chance) * (payoff[..., 1:, :-1] - now)
+    return np.where(np.tri(now.shape[-1], dtype=bool) & (np.abs(rise) > zero), rise, 0.0)
 
 
 def cores(threads: int | None) -> int:

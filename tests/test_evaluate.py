@@ -28,12 +28,14 @@ from seqaudit.dp import _kernels as dp_kernels
 from seqaudit.dp import (
     _kernels_allocation,
     _kernels_budget,
+    _kernels_curves,
     _kernels_information,
     _kernels_lattice,
     _kernels_live,
     _kernels_policy,
     _kernels_relaxed,
     _kernels_stopping,
+    _kernels_structure,
     _kernels_symmetric,
 )
 from seqaudit.dp.states import ItemStates
@@ -226,6 +228,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
             sa.upper_bound(few, "information-relaxation", samples=2)
         sa.whittle_index(problem, 2)
         sa.allocate(problem)
+        sa.structure(problem)
     for name in ("kg", "whittle", "gittins", "lagrangian", "thompson"):
         sa.simulate(sa.Problem([0.5, 0.7], 4), name, replications=3, seed=1)
     start = np.zeros((2, 60), dtype=np.int64)
@@ -240,6 +243,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     for name, utility in itertools.product(("kg", "variance-reduction", "gittins"), ("accuracy", "variance")):
         sa.certify(sa.Problem(many, 2100, cap=2, utility=utility), name, replications=2, seed=1)
     sa.allocate(sa.Problem([0.5, 0.7], 4))
+    sa.structure(sa.Problem([0.5, 0.7], 4, utility="variance"))
     sa.gittins_index(sa.Problem([0.5], 2), 0)
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
@@ -248,7 +252,8 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_diverse, _kernels_run)
     sa.expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
     planning = (_kernels_lookahead, _kernels_sampling)
-    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *simulation, *planning):
+    structures = (_kernels_curves, _kernels_structure)
+    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
         # Values may be stored in either of two widths.

@@ -1,0 +1,395 @@
+r"""Whether labels of a problem have diminishing returns, and what greedy labelling earns.
+
+Write d_i(n, w) for the expected gain of one more label of item i after n labels with w wins (see ``sweep``). The
+guarantee of the greedy policy, which buys the label of largest d, rests on two conditions:
+
+    adaptive monotonicity     d_i(s) >= 0           in every state s that labels lead to,
+    adaptive submodularity    d_i(s') <= d_i(s)     for every state s' that can follow on s and leaves a label to buy.
+
+These are the definitions of Golovin and Krause (2011), with the j-th label of item i as element (i, j), cap_i of them,
+their outcomes as the realisation, and the payoff as f. Their conditional expected benefit of (i, j) given a partial
+realisation is d_i in the state that its labels of item i make: labels of an item are exchangeable, and items are
+independent. Partial realisations that contain each other are states that follow on each other. So the conditions hold
+if and only if theirs do. Along a chain of single labels d cannot rise if it rises at no link: to decide whether there
+is a violation, one label ahead is enough; the largest violation is
+
+    max over s of max { d_i(s') : s' ahead of s } - d_i(s).
+
+Where both hold and labels cost the same, greedy earns at least 1 - 1/e of the gain that the best policy earns over
+buying no label (Golovin and Krause 2011, after Nemhauser, Wolsey and Fisher 1978).
+
+**Where they fail**, the *adaptive submodularity ratio* gamma of Fujii and Sakaue (2019) may still guarantee something.
+It is the largest number for which in every partial realisation every policy of at most K labels gains at most 1 / gamma
+times the sum of the benefits d now of all labels that it buys, each weighted with the chance that it is bought. A
+policy's labels of one item are bought by some rule tau that stops, with the other items for a source of chance. So the
+ratio of a sum over items is at least the smallest of its terms, and with Delta(tau) the gain of tau,
+
+    gamma = min over i, s, tau of  E[tau] d_i(s) / E Delta_i(tau)  =  min over i, s of  d_i(s) / nu_i(s),
+
+where nu_i(s) = max over tau of E Delta_i(tau) / E[tau] is the index of the item for the labels that it has left (see
+``stopping``). gamma is 1 if and only if there is no violation. With monotonicity, greedy earns at least 1 - e^-gamma:
+let K labels be bought, and let greedy have bought j < K. The best policy, run after these with what is bought already
+read off, reaches at least its own value V, as further labels do no harm, and gains at most sum_i E[N_i] nu_i(s_i) <=
+(K / gamma) max_i d_i(s_i), with N_i the labels that it buys of item i. So V - V_j <= (K / gamma) (V_{j+1} - V_j), and
+
+    V - V_K  <=  (1 - gamma / K)^K (V - V_0)  <=  e^-gamma (V - V_0).
+
+Gains that differ by at most 1e-12 of the item's largest payoff count as equal. That is above their rounding, and costs
+the guarantees at most 1e-12 of a payoff for each label.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _kernels_structure as _kernels
+from .backward import solve
+from .curves import Curves, curves_of, gain_tables
+from .evaluate import evaluate
+from .greedy import Greedy
+from .lattice import Lattice, ProblemTooLarge
+from .problem import Problem
+from .structure_count import count_violating
+from .structure_report import state_in_words, structure_report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Counterexample", "Structure", "structure"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# What counts as equal among gains, as a share of the item's largest payoff: the tolerance of ties. Rounding of tails
+# reaches 1.5e-14.
+EQUAL = 1e-12
+# Lattices up to this many states are solved unless asked otherwise: seconds.
+_EXACT_STATES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A state in which a label gains less than in one that can follow on it.
+
+    Attributes
+    ----------
+    item : int
+    labels, wins : int
+        The state.
+    gain : float
+        Expected gain of one more label there.
+    later_labels, later_wins, later_gain
+        The same of the later state.
+    """
+
+    problem: Problem = field(repr=False)
+    item: int
+    labels: int
+    wins: int
+    gain: float
+    later_labels: int
+    later_wins: int
+    later_gain: float
+
+    def __str__(self) -> str:
+        problem, i = self.problem, self.item
+        return (
+            f"{problem.name[i]}, t = {problem.threshold[i]:g}: {state_in_words(problem, i, self.labels, self.wins)} a "
+            f"label gains {self.gain:.6g}, {state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
+            f"{self.later_gain:.6g}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What is known of a problem's diminishing returns; ``print`` it for a report.
+
+    Attributes
+    ----------
+    problem : Problem
+    curves : Curves
+        Expected gains of so many labels of each item; ``curves.of(i)``.
+    defects : ndarray, shape (N,)
+        Concavity defect of each item's curve.
+    first_rises : ndarray of int, shape (N,)
+        First label whose expected gain is larger than that of the label before; 0 where there is none.
+    flat : ndarray of int, shape (N,)
+        Labels at the beginning that change the expected payoff by nothing; all of them where none does.
+    violations : ndarray, shape (N,)
+        Largest violation of adaptive submodularity, 0 where it holds.
+    shares : ndarray, shape (N,)
+        Share of the item's states that violate it.
+    ratios : ndarray, shape (N,)
+        Adaptive submodularity ratio; 1 where there is no violation.
+    harms : ndarray of int, shape (N, 2)
+        Labels and wins of the first state in which a label's expected gain is negative; -1 where there is none.
+    rises : ndarray of int, shape (N, 4)
+        Labels and wins of the smallest counterexample, and of its later state; -1 where there is none.
+    states, violating : int or None
+        Joint states in which a label can be had, and those in which one that can be had violates adaptive
+        submodularity; None where there are too many to count.
+    greedy_value, optimal_value : float or None
+        Exact values of the greedy policy and of the best one; None where they were not computed.
+    prior_value : float
+        Payoff of buying no label.
+    remarks : tuple of str
+        Why something is missing, and what limits the guarantee.
+    """
+
+    problem: Problem
+    curves: Curves = field(repr=False)
+    defects: Floats
+    first_rises: Ints
+    flat: Ints
+    violations: Floats
+    shares: Floats
+    ratios: Floats
+    harms: Ints
+    rises: Ints
+    states: int | None
+    violating: int | None
+    greedy_value: float | None
+    optimal_value: float | None
+    prior_value: float
+    remarks: tuple[str, ...]
+
+    @property
+    def monotone(self) -> bool:
+        """Whether no label does harm in expectation: adaptive monotonicity."""
+        return bool(np.all(self.harms[:, 0] < 0))
+
+    @property
+    def submodular(self) -> bool:
+        """Whether adaptive submodularity holds."""
+        return bool(np.all(self.rises[:, 0] < 0))
+
+    @property
+    def concave(self) -> bool:
+        """Whether the expected gain of no item's labels ever rises."""
+        return bool(np.all(self.first_rises == 0))
+
+    @property
+    def violation(self) -> float:
+        """Largest violation of adaptive submodularity."""
+        return float(self.violations.max())
+
+    @property
+    def share(self) -> float | None:
+        """Share of joint states in which a label that can be had violates adaptive submodularity; 0 without states."""
+        if self.submodular:
+            return 0.0
+        return None if not self.states or self.violating is None else self.violating / self.states
+
+    @property
+    def ratio(self) -> float | None:
+        """Adaptive submodularity ratio; None where labels may do harm."""
+        return float(self.ratios.min()) if self.monotone else None
+
+    @property
+    def guarantee(self) -> float | None:
+        """Share of the best possible gain that greedy is proved to earn, 1 - e^-ratio; None where nothing is proved.
+
+        The theorem asks for labels that do no harm and cost the same, one at a time, and no quotas.
+        """
+        plain = bool(np.all(self.problem.cost == self.problem.cost[0])) and not self.problem.quota
+        if self.ratio is None or not plain or self.problem.batch > 1:
+            return None
+        return -math.expm1(-self.ratio)
+
+    @property
+    def greedy_share(self) -> float | None:
+        """Share of the best possible gain that greedy earns, exactly; None where unknown or nothing can be gained."""
+        if self.greedy_value is None or self.optimal_value is None:
+            return None
+        possible = self.optimal_value - self.prior_value
+        if possible <= EQUAL * self.problem.size * self.problem.payoff_scale:
+            return None
+        return (self.greedy_value - self.prior_value) / possible
+
+    def counterexample(self, i: int | None = None) -> Counterexample | None:
+        """Smallest counterexample to adaptive submodularity, of item ``i`` or of all; None where it holds.
+
+        The fewest labels come first, then the fewest labels between the two states, then the order of the items.
+
+        Examples
+        --------
+        >>> example = structure(Problem([0.5], budget=3)).counterexample()
+        >>> example.labels, example.wins, example.later_labels, example.later_wins
+        (1, 0, 2, 1)
+        >>> round(example.gain, 6), round(example.later_gain, 6)
+        (0.0, 0.1875)
+        """
+        if i is None:
+            n, later = self.rises[:, 0], self.rises[:, 2]
+            some = np.flatnonzero(n >= 0)
+            if not len(some):
+                return None
+            i = int(some[np.lexsort((later[some] - n[some], n[some]))[0]])
+        n, w, later_n, later_w = self.rises[i].tolist()
+        if n < 0:
+            return None
+        gain, later_gain = (self.gain(i, *at) for at in ((n, w), (later_n, later_w)))
+        return Counterexample(self.problem, i, n, w, gain, later_n, later_w, later_gain)
+
+    def gain(self, i: int, labels: int, wins: int) -> float:
+        """Expected gain of one more label of an item in one of its states."""
+        return float(gain_tables(self.problem, np.array([i]))[1][0, labels, wins])
+
+    def table(self) -> pd.DataFrame:
+        """A row for each item.
+
+        Examples
+        --------
+        >>> found = structure(Problem([0.5, 0.95], budget=20)).table()
+        >>> found[["item", "flat", "first_rise"]].values.tolist()
+        [['item 1', 0, 3], ['item 2', 12, 13]]
+        """
+        import pandas as pd
+
+        columns = {
+            "item": self.problem.name,
+            "cap": self.problem.cap,
+            "flat": self.flat,
+            "first_rise": self.first_rises,
+            "defect": self.defects,
+            "monotone": self.harms[:, 0] < 0,
+            "violation": self.violations,
+            "share": self.shares,
+            "ratio": self.ratios,
+        }
+        return pd.DataFrame(columns)
+
+    def __str__(self) -> str:
+        return "\n".join(structure_report(self))
+
+
+def structure(problem: Problem, *, exact: bool | None = None, threads: int | None = None) -> Structure:
+    """Check the conditions under which greedy labelling is provably good, and what it earns.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of a batch size, the single label is what is looked at.
+    exact : bool, optional
+        Value the greedy policy and the optimum exactly; default: where the lattice has at most 20 million states.
+    threads : int, optional
+        Default: all cores. The answer does not depend on it.
+
+    Returns
+    -------
+    Structure
+
+    Raises
+    ------
+    ProblemTooLarge
+        When the items' tables do not fit in memory, or with ``exact`` the lattice does not.
+    ValueError
+        Where ``exact`` is asked of a problem with batches.
+
+    Examples
+    --------
+    >>> print(structure(Problem([0.5, 0.5], budget=3)))
+    2 items, 3 labels, utility accuracy
+    adaptive monotonicity   holds
+    adaptive submodularity  violated by up to 0.1875, in 26.67 % of 15 joint states
+    concave in labels       no: expected gains rise for 2 of 2 items
+    proved of greedy        nothing: gamma = 0
+    greedy earns            100 % of the best possible gain; the line of 1 - 1/e is 63.21 %
+    item    flat start  first rise    defect  largest violation  states violating  gamma
+    item 1           0           3  0.031250           0.187500           33.33 %      0
+    item 2           0           3  0.031250           0.187500           33.33 %      0
+    rise: item 1, t = 0.5: after 1 label, a loss (Beta(1, 2), p = 0.25) a label gains 0, after 2 labels, 1 of them a \
+win (Beta(2, 2), p = 0.5) it gains 0.1875
+    """
+    remarks = []
+    if exact and problem.batch > 1:
+        raise ValueError(
+            f"batch is {problem.batch}; exact=True needs a batch of 1, as greedy takes one label after the other"
+        )
+    lattice = Lattice.of(problem)
+    if exact:
+        lattice.require()
+    slack = slacks(problem)
+    curves, amount, states, harm, rise = _measure(problem, slack, threads)
+    kind = curves.kind
+    rising = np.array([_first_rise(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
+    flat = np.array([_flat(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
+    counted = count_violating(problem, lattice, curves.first, kind, slack, int(states[:, 2].max()))
+    if counted is None:
+        remarks.append("there are too many joint states to count those that violate adaptive submodularity")
+    if exact is None:
+        exact = problem.batch == 1 and _small(lattice)
+        if problem.batch > 1:
+            remarks.append(f"labels come {problem.batch} at a time; greedy takes one at a time and has no exact value")
+        elif not exact:
+            remarks.append(
+                "greedy and the optimum were not valued: the lattice is large; exact=True asks for it where it fits"
+            )
+    greedy = best = None
+    if exact:
+        greedy = evaluate(problem, Greedy(), threads=threads).value
+        best = solve(problem, threads=threads).value
+    return Structure(
+        problem,
+        curves,
+        curves.defect[kind],
+        rising[kind],
+        flat[kind],
+        amount[kind, 0],
+        (states[:, 1] / np.maximum(states[:, 0], 1))[kind],
+        amount[kind, 1],
+        harm[kind],
+        rise[kind],
+        None if counted is None else counted[1],
+        None if counted is None else counted[0],
+        greedy,
+        best,
+        problem.prior_value,
+        tuple(remarks),
+    )
+
+
+def slacks(problem: Problem) -> Floats:
+    """What counts as equal among gains of each item."""
+    largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
+    return EQUAL * (problem.weight * largest + np.abs(problem.reward) * problem.cap)
+
+
+def _measure(problem: Problem, slack: Floats, threads: int | None) -> tuple[Curves, Floats, Ints, Ints, Ints]:
+    """Curves of all classes, and what ``_kernels_structure.measure`` says of each."""
+    amount = np.tile([0.0, 1.0], (problem.size, 1))
+    states = np.zeros((problem.size, 3), dtype=np.int64)
+    harm, rise = np.full((problem.size, 2), -1), np.full((problem.size, 4), -1)
+
+    def work(items: Ints, which: Ints, mean: Floats, gain: Floats) -> None:
+        some = np.empty((len(which), 2)), np.zeros((len(which), 3), dtype=np.int64)
+        where = np.empty((len(which), 2), dtype=np.int64), np.empty((len(which), 4), dtype=np.int64)
+        _kernels.measure(mean, gain, slack[items], *some, *where)
+        for whole, part in zip((amount, states, harm, rise), (*some, *where), strict=True):
+            whole[which] = part
+
+    return curves_of(problem, threads, work), amount, states, harm, rise
+
+
+def _first_rise(curve: Floats, slack: float) -> int:
+    """First label whose expected gain is larger than that of the one before."""
+    rising = np.flatnonzero(np.diff(curve, n=2) > slack)
+    return int(rising[0]) + 2 if len(rising) else 0
+
+
+def _flat(curve: Floats, slack: float) -> int:
+    changed = np.flatnonzero(np.abs(curve) > slack)
+    return int(changed[0]) - 1 if len(changed) else len(curve) - 1
+
+
+def _small(lattice: Lattice) -> bool:
+    try:
+        lattice.require()
+    except ProblemTooLarge:
+        return False
+    return lattice.states <= _EXACT_STATES
