@@ -15,7 +15,7 @@ from recursion import UTILITIES, Case, Item, Recursion, cases, problem_of, whole
 
 import seqaudit as sa
 from seqaudit.bandits import _kernels as bandit_kernels
-from seqaudit.bandits import _kernels_ahead, _kernels_certify, _kernels_run
+from seqaudit.bandits import _kernels_ahead, _kernels_certify, _kernels_run, _kernels_tree, _kernels_tree_runs
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp import _kernels as dp_kernels
 from seqaudit.dp import (
@@ -221,6 +221,11 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         sa.allocate(problem)
     for name in ("kg", "whittle", "gittins", "lagrangian"):
         sa.simulate(sa.Problem([0.5, 0.7], 4), name, replications=3, seed=1)
+    for leaf, candidates in itertools.product(("bound", "rollout"), (1, 16)):
+        policy = sa.TreeSearch(simulations=5, leaf=leaf, candidates=candidates)
+        for few in (sa.Problem([0.5, 0.7], 4), sa.Problem([0.5, 0.7, 0.6], 4, cost=[1, 1.5, 1], quota=[([0], 1)])):
+            sa.simulate(few, policy, replications=2, seed=1)
+            policy.search(few)
     sa.Session(sa.Problem([0.5, 0.7], 4), "kg", seed=0).tell(0, 1)
     many = np.linspace(0.3, 0.7, 2001)
     for name, utility in itertools.product(("kg", "variance-reduction", "gittins"), ("accuracy", "variance")):
@@ -231,7 +236,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
-    simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_run)
+    simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_run, _kernels_tree, _kernels_tree_runs)
     for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *simulation):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
