@@ -218,7 +218,7 @@ def search_bounds(
                         bonus = exploration * spread * np.sqrt(np.float64(done)) / (items * (1.0 + visits[0, i]))
                         if item_high[0, i] + bonus > best_score:
                             best_score = item_high[0, i] + bonus
-                            chosen = i
+                            chosen = np.int64(i)
             if item_high[s, chosen] == -np.inf:
                 break
             visits[s, chosen] += 1
@@ -239,7 +239,7 @@ def search_bounds(
             c, entry = look_up(table, key, place, wanted, s, np.int64(chosen), to)
             if c == NONE:
                 c = np.int64(nodes)
-                fresh = c
+                fresh = np.int64(c)
                 nodes += 1
                 table[entry] = c
                 key[c], money[c] = wanted, money[s] - cost[chosen]

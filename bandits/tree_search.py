@@ -47,41 +47,30 @@ still promises when the budget is spent. Counting losses in place of gains leave
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dp._kernels import TIE
 from ..dp.availability import availability_of
-from ..dp.budget import with_slack
 from ..dp.lattice import ProblemTooLarge, available_memory
 from ..dp.problem import Problem
 from ..dp.states import states_at
 from ..posteriors.utilities import Custom, Decisive
 from . import _kernels_tree as _kernels
 from . import _kernels_tree_runs as _runs
-from .ahead import affordable, item_tables, refuse_most, require_tables
+from .ahead import refuse_most, require_tables
 from .lagrangian import hinges_of
 from .policy import Bools, Counts, Floats, JointPolicy, even_over_best, for_distinct
 from .rollout import state_seeds
+from .tree_root import AT_ROOT, Root, root_of, rounding
 
 __all__ = ["Search", "TreeSearch"]
 
 Ints = NDArray[np.int64]
 
-# Prices of the grid, as multiples of the root's dual price.
-_GRID = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.4, 2.0, 4.0])
-_AT_ROOT = 4
 # Bytes of a node, and of each candidate in it.
 _BYTES_A_NODE, _BYTES_A_CANDIDATE = 160, 72
-
-
-@lru_cache(maxsize=8)
-def _rounding(problem: Problem) -> float:
-    """Differences between payoffs that count as none."""
-    return TIE * problem.payoff_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,32 +111,6 @@ class Search:
         """What labelling ``item`` can lose against the best choice at most; infinite where there is no bound."""
         least = float(self.item_lower[self.item])
         return self.upper - least if np.isfinite(least) else float("inf")
-
-
-@dataclass(frozen=True)
-class _Root:
-    """One state, made ready: its candidates, their tables, and the relaxed problem at the root."""
-
-    items: Ints
-    twins: Ints
-    last_twin: Ints
-    ahead: Ints
-    cost: Floats
-    first: Bools
-    money: float
-    prices: Floats
-    score: Floats
-    outside: Ints
-    mean: Floats
-    gain: Floats
-    worth: Floats
-    least: Floats
-
-    def spread(self, given: Floats, otherwise: float) -> Floats:
-        """Numbers of the candidates for all items: those of the first of its twins that can be labelled."""
-        of_twins = np.full(int(self.twins.max()) + 1, otherwise)
-        of_twins[self.twins[self.items[self.first]]] = given[self.first]
-        return of_twins[self.twins]
 
 
 @dataclass(frozen=True)
@@ -287,9 +250,9 @@ class TreeSearch(JointPolicy):
 
     def _judge(
         self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, exact: bool
-    ) -> tuple[Floats, _Root, _Found]:
+    ) -> tuple[Floats, Root, _Found]:
         """Merit of every item, (N,), -inf where there is none, and where it comes from."""
-        root = self._root(problem, counts, wins, usable)
+        root = root_of(problem, counts, wins, usable, int(self.candidates), int(self.most))
         if self.leaf == "bound":
             found = self._search_bounds(problem, root, counts, wins, exact)
         else:
@@ -297,7 +260,7 @@ class TreeSearch(JointPolicy):
         return np.where(usable, root.spread(found.merit, -np.inf), -np.inf), root, found
 
     def _told(
-        self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, merit: Floats, root: _Root, found: _Found
+        self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, merit: Floats, root: Root, found: _Found
     ) -> Search:
         """The result, with those bounds that hold."""
         fit = np.isfinite(merit)
@@ -309,7 +272,7 @@ class TreeSearch(JointPolicy):
         top, visits = now + found.bound, np.zeros(problem.size, dtype=np.int64)
         visits[root.items] = found.visits
         whole = not len(root.outside)
-        tight = _rounding(problem)
+        tight = rounding(problem)
         # Labels that a quota asks for, or that come in batches, the tree does not know.
         free = problem.batch == 1 and not problem.quota
         if self.leaf == "rollout" or not free or (not whole and isinstance(problem.utility, (Decisive, Custom))):
@@ -324,60 +287,7 @@ class TreeSearch(JointPolicy):
         solved |= known and top - float(lower[item]) <= 2 * tight
         return Search(item, values, upper, lower, top, least, visits, solved, found.nodes)
 
-    def _root(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> _Root:
-        """Candidates and their tables."""
-        hinges = hinges_of(problem, int(self.most))
-        scores, dual = hinges.scores(counts[None, :], wins[None, :])
-        everything = np.arange(problem.size)
-        left = problem.budget - float((counts * problem.cost).sum())
-        money = left + (with_slack(problem.budget) - problem.budget)
-        ahead = np.minimum(affordable(problem, everything, counts, np.full(problem.size, left)), int(self.most))
-        order = np.lexsort((-scores[0], ~usable))
-        order = order[ahead[order] > 0]
-        items = np.sort(order[: int(self.candidates)])
-        outside = order[int(self.candidates) :]
-        tables = item_tables(problem)
-        twins = np.unique((tables.kind << 35) + counts * (counts + 1) // 2 + wins, return_inverse=True)[1]
-        last_twin = np.full(len(items), _kernels.NONE, dtype=np.int64)
-        seen: dict[int, int] = {}
-        for c, twin in enumerate(twins[items].tolist()):
-            last_twin[c] = seen.get(twin, _kernels.NONE)
-            seen[twin] = c
-        # At the root only usable items count, and one of those that are twins.
-        first = np.zeros(len(items), dtype=np.bool_)
-        open_now = np.flatnonzero(usable[items])
-        first[open_now[np.unique(twins[items[open_now]], return_index=True)[1]]] = True
-        price = float(dual[0])
-        if price <= 0.0:
-            # The budget does not bind in expectation: prices about what a label gains.
-            price = max(float((scores[0, items] / ahead[items]).max()), _rounding(problem))
-        prices = price * _GRID
-        width = int(ahead[items].max()) + 1
-        mean, gain, least = np.zeros((3, len(items), width * (width + 1) // 2))
-        worth = np.zeros((*mean.shape, len(prices)))
-        for c, i in enumerate(items):
-            n, deep = int(counts[i]), int(ahead[i])
-            triangles = tables.of(int(tables.kind[i]), n + deep)
-            kappa = float(problem.cost[i])
-            _kernels.item_tables(*triangles, n, int(wins[i]), deep, kappa, prices, mean[c], gain[c], worth[c], least[c])
-        return _Root(
-            items,
-            twins,
-            last_twin,
-            ahead[items],
-            problem.cost[items],
-            first,
-            float(money),
-            prices,
-            scores[0, items] * problem.cost[items],
-            outside,
-            mean,
-            gain,
-            worth,
-            least,
-        )
-
-    def _search_bounds(self, problem: Problem, root: _Root, counts: Ints, wins: Ints, exact: bool) -> _Found:
+    def _search_bounds(self, problem: Problem, root: Root, counts: Ints, wins: Ints, exact: bool) -> _Found:
         outside = np.zeros(len(root.prices))
         if len(root.outside):
             hinges = hinges_of(problem, int(self.most))
@@ -399,7 +309,7 @@ class TreeSearch(JointPolicy):
             float(problem.cost[root.outside].min(initial=np.inf)),
             int(self.simulations),
             float(self.exploration),
-            _rounding(problem),
+            rounding(problem),
             exact,
             upper,
             lower,
@@ -408,7 +318,7 @@ class TreeSearch(JointPolicy):
         middle = 0.5 * (upper + lower)
         share = spread / before if before > 0 else 0.0
         merit = middle + share**2 * root.score
-        tight = _rounding(problem)
+        tight = rounding(problem)
         rivals = upper >= lower.max() - tight
         if np.count_nonzero(rivals) == 1 or (upper[rivals] - lower[rivals]).max() <= tight:
             # The choice is settled: what is known of the others is a bound only.
@@ -418,15 +328,15 @@ class TreeSearch(JointPolicy):
         middle, upper, lower = (np.where(open_now, x, np.nan) for x in (middle, upper, lower))
         return _Found(merit, middle, upper, lower, visits, nodes, bound)
 
-    def _search_runs(self, problem: Problem, root: _Root, counts: Ints, wins: Ints) -> _Found:
+    def _search_runs(self, problem: Problem, root: Root, counts: Ints, wins: Ints) -> _Found:
         index, loss = np.zeros((2, *root.mean.shape))
         for c in range(len(root.items)):
             kappa, deep = float(root.cost[c]), int(root.ahead[c])
             tables = root.mean[c], root.gain[c], root.worth[c]
-            _runs.index_table(*tables, deep, kappa, root.prices, _AT_ROOT, index[c], loss[c])
+            _runs.index_table(*tables, deep, kappa, root.prices, AT_ROOT, index[c], loss[c])
         mean = np.empty(len(root.items))
         visits = np.empty(len(root.items), dtype=np.int64)
-        price = float(root.prices[_AT_ROOT])
+        price = float(root.prices[AT_ROOT])
         key = state_seeds(int(self.seed), counts, wins, 1)[0]
         nodes = _runs.search_runs(
             root.mean,
@@ -438,7 +348,7 @@ class TreeSearch(JointPolicy):
             root.last_twin,
             root.first,
             root.money,
-            _AT_ROOT,
+            AT_ROOT,
             price,
             len(root.outside) > 0,
             int(self.simulations),
@@ -448,10 +358,10 @@ class TreeSearch(JointPolicy):
             mean,
             visits,
         )
-        bound = price * root.money + float(root.worth[:, 0, _AT_ROOT].sum())
+        bound = price * root.money + float(root.worth[:, 0, AT_ROOT].sum())
         if len(root.outside):
             hinges = hinges_of(problem, int(self.most))
-            bound += float(hinges.worth(counts[None, :], wins[None, :], root.outside, root.prices)[_AT_ROOT])
+            bound += float(hinges.worth(counts[None, :], wins[None, :], root.outside, root.prices)[AT_ROOT])
         nothing = np.full(len(mean), np.nan)
         # Most visits, and of equally many the larger mean.
         merit = np.where(visits == visits.max(), bound + mean, -np.inf)
