@@ -3,6 +3,7 @@
 from .apt import APT
 from .audit_index import AuditIndex
 from .certify import Certificate, certify
+from .diverse import DiverseBatch
 from .exact import Exact
 from .exploring import EpsilonAudit, SoftmaxAudit
 from .gittins import Gittins
@@ -13,9 +14,11 @@ from .lagrangian import Lagrangian
 from .linear_gain import LinearGain
 from .lookahead import Lookahead
 from .lsa import LSA
+from .minimum_coverage import MinimumCoverage
 from .optimistic_kg import OptimisticKG
 from .policy import IndexPolicy, JointPolicy, Policy
 from .registry import make_policy, policy_names
+from .risk_weighted import RiskWeighted
 from .rollout import Rollout
 from .round_robin import RoundRobin
 from .session import BudgetSpent, Session
@@ -34,6 +37,7 @@ __all__ = [
     "AuditIndex",
     "BudgetSpent",
     "Certificate",
+    "DiverseBatch",
     "EpsilonAudit",
     "Exact",
     "Gittins",
@@ -45,8 +49,10 @@ __all__ = [
     "Lagrangian",
     "LinearGain",
     "Lookahead",
+    "MinimumCoverage",
     "OptimisticKG",
     "Policy",
+    "RiskWeighted",
     "Rollout",
     "RoundRobin",
     "Session",

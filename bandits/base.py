@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..dp.problem import Problem
-from .audit_index import AuditIndex
 from .policy import JointPolicy, Policy
 
 __all__ = ["BasedPolicy", "as_base"]
@@ -25,14 +24,17 @@ def as_base(name: str, base: object) -> Policy:
         return base
     if not isinstance(base, str):
         raise ValueError(f"{name}: base is {base!r}; allowed: a policy or a registered name")
-    return make_policy(base)
+    try:
+        return make_policy(base)
+    except ValueError as error:
+        raise ValueError(f"{name}: base: {error}") from None
 
 
 @dataclass(frozen=True)
 class BasedPolicy(JointPolicy):
     """A joint policy that is built on another policy, which may be given by its registered name."""
 
-    base: Policy | str = AuditIndex()  # noqa: RUF009 - frozen
+    base: Policy | str
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -130,6 +130,8 @@ class Board:
         if not self._questions:
             self._begin_batch()
         allowed = self._usable if usable is None else self._usable & usable
+        if self._joint is not None:
+            allowed = self._joint.allowed(self.problem, self.bought, allowed)
         if self._unseen_labels:
             quiet = allowed & (self._unseen == 0)
             allowed = np.where(quiet.any(axis=1, keepdims=True), quiet, allowed)

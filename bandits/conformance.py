@@ -40,7 +40,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
@@ -111,11 +111,12 @@ def conformance_problems() -> dict[str, Problem]:
     }
 
 
-def check_policy(policy: Policy, *, seed: int = 7) -> None:
+def check_policy(policy: Policy, *, seed: int = 7, problems: Mapping[str, Problem] | None = None) -> None:
     """Try a policy against every clause of the contract.
 
-    Each clause is tried on the problems of ``conformance_problems``. On one problem the trial ends at the first clause
-    that fails, because the later ones lean on it; each clause is reported once, for the first problem where it fails.
+    Each clause is tried on the problems of ``conformance_problems``, or on those given. On one problem the trial ends
+    at the first clause that fails, because the later ones lean on it; each clause is reported once, for the first
+    problem where it fails.
 
     Parameters
     ----------
@@ -125,6 +126,9 @@ def check_policy(policy: Policy, *, seed: int = 7) -> None:
     seed : int
         Of the simulations. A policy that keeps the contract fails the clause ``simulation`` by chance for about 4 seeds
         in 10,000 (four standard errors on each of six problems); with one seed the verdict is always the same.
+    problems : mapping of str to Problem, optional
+        Small problems by name, for a policy that holds data on each item and so fits problems of one size: some of
+        ``conformance_problems``, or your own. The clause ``prior`` wants convex utilities.
 
     Raises
     ------
@@ -153,7 +157,7 @@ def check_policy(policy: Policy, *, seed: int = 7) -> None:
     faults: dict[str, str] = {}
     for clause, test in _OF_ITSELF.items():
         _try(faults, clause, "", partial(test, policy))
-    for name, problem in conformance_problems().items():
+    for name, problem in (conformance_problems() if problems is None else problems).items():
         for clause, (kind, test_on) in _ON_A_PROBLEM.items():
             if isinstance(policy, kind):
                 kept = _try(faults, clause, f"problem {name!r}, ", partial(test_on, policy, problem, seed))

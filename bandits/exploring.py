@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from ..dp.problem import Problem
+from .audit_index import AuditIndex
 from .base import BasedPolicy
-from .policy import Bools, Counts, Floats, JointPolicy, chances_of, scores_of
+from .policy import Bools, Counts, Floats, JointPolicy, Policy, chances_of, scores_of
 
 __all__ = ["EpsilonAudit", "SoftmaxAudit"]
 
@@ -34,6 +35,7 @@ class EpsilonAudit(BasedPolicy):
     1.6040585705
     """
 
+    base: Policy | str = AuditIndex()  # noqa: RUF009 - frozen
     epsilon: float = 0.1
     name: ClassVar[str] = "epsilon-audit"
 
@@ -72,6 +74,7 @@ class SoftmaxAudit(BasedPolicy):
     1.6007212248
     """
 
+    base: Policy | str = AuditIndex()  # noqa: RUF009 - frozen
     temperature: float = 0.1
     name: ClassVar[str] = "softmax-audit"
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from ..dp import _kernels_policy
 from ..dp.availability import availability_of
-from ..dp.lattice import Lattice, ProblemTooLarge
+from ..dp.lattice import Lattice, ProblemTooLarge, require_memory
 from ..dp.problem import Problem
-from ..dp.values import PolicyValues
+from ..dp.values import PolicyValues, values_bytes
 from . import _kernels_lookahead as _kernels
 from .ahead import item_tables
 from .base import as_base
@@ -33,7 +33,7 @@ from .lagrangian import Lagrangian
 from .policy import Bools, Counts, Floats, JointPolicy, Policy, even_over_best, for_distinct, scores_of
 from .variance_reduction import VarianceReduction
 
-__all__ = ["Lookahead", "best_candidates", "policy_values", "values_fit"]
+__all__ = ["Lookahead", "best_candidates", "policy_values", "require_values", "values_fit"]
 
 Ints = NDArray[np.int64]
 
@@ -66,6 +66,12 @@ def values_fit(problem: Problem) -> bool:
     except ProblemTooLarge:
         return False
     return lattice.states <= _MOST_VALUES
+
+
+def require_values(problem: Problem) -> None:
+    """Raise ``ProblemTooLarge`` unless the values of a policy in every state have room; nothing is computed."""
+    lattice = Lattice.of(problem)
+    require_memory(values_bytes(lattice), lattice.states)
 
 
 def best_candidates(
@@ -185,6 +191,7 @@ class Lookahead(JointPolicy):
                     f"{_MOST_VALUES:.3g} states, and without batches; this problem has more. Take leaf='payoff' or "
                     "leaf='bound'"
                 )
+            require_values(problem)
 
     def prepare(self, problem: Problem) -> None:
         """Make the values of the leaf's policy."""

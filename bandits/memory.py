@@ -82,6 +82,7 @@ class ItemNumbers:
                 fresh, first = np.unique(keys[missing], return_index=True)
                 at = missing[first]
                 states = (items.reshape(-1)[at], counts.reshape(-1)[at], wins.reshape(-1)[at])
-                self._known.enter(fresh, np.asarray(self.rule(*states), dtype=np.float64))
+                # Of its own, since for arrays that cannot be written the kernel would be compiled once more.
+                self._known.enter(fresh, np.array(self.rule(*states), dtype=np.float64))
                 out = self._known.find(keys)
         return out.reshape(counts.shape)

@@ -178,6 +178,15 @@ class JointPolicy(Policy):
             Sums to one over the usable items, and is zero elsewhere.
         """
 
+    def allowed(self, problem: Problem, bought: Counts, usable: Bools) -> Bools:
+        """Items that the policy may label among those that can be, shape (S, N): all, unless it keeps rules of its own.
+
+        At labels ``bought``, outstanding ones included. None where none is usable; elsewhere one at least. Items of
+        which a label is outstanding are passed over among these. A policy that leaves some out gives them no
+        probability either.
+        """
+        return usable
+
     def prepare(self, problem: Problem) -> None:
         """Do what takes long and is needed once for a problem, before threads ask."""
 
@@ -217,10 +226,13 @@ def scores_of(policy: Policy, problem: Problem, counts: Counts, wins: Counts) ->
     return np.asarray(policy.scores(problem, counts, wins), dtype=np.float64)
 
 
-def chances_of(policy: Policy, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
+def chances_of(
+    policy: Policy, problem: Problem, counts: Counts, wins: Counts, usable: Bools, pending: Counts | None = None
+) -> Floats:
     """Probability with which any policy labels each item, shape (S, N)."""
     if isinstance(policy, JointPolicy):
-        given = np.where(usable, policy.action_probabilities(problem, counts, wins, usable), 0.0)
+        more = {"pending": pending} if policy.uses_pending else {}
+        given = np.where(usable, policy.action_probabilities(problem, counts, wins, usable, **more), 0.0)
         return np.asarray(given / given.sum(axis=1, keepdims=True))
     scores = scores_of(policy, problem, counts, wins)
     return even_over_best(scores, usable, float(policy.index_scale(problem)), policy.ties)

@@ -29,7 +29,7 @@ from . import _kernels
 from .base import BasedPolicy, as_base
 from .board import Board, final_values
 from .kg_star import KGStar
-from .lookahead import best_candidates, policy_values, values_fit
+from .lookahead import best_candidates, policy_values, require_values, values_fit
 from .policy import Bools, Counts, Floats, Policy, even_over_best, for_distinct
 
 __all__ = ["Rollout", "state_seeds"]
@@ -95,6 +95,12 @@ class Rollout(BasedPolicy):
                 raise ValueError(f"{self.name}: {field} is {given!r}; it must be a whole number, at least {least}")
         if self.shortlist is not None:
             object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist))
+
+    def require(self, problem: Problem) -> None:
+        """Raise where the base policy cannot be had, or its values have no room."""
+        super().require(problem)
+        if values_fit(problem):
+            require_values(problem)
 
     def prepare(self, problem: Problem) -> None:
         """Make the values of the base policy where they can be kept."""

@@ -1,21 +1,39 @@
 """Floor 4: label files, replay, comparison, figures, run folders and the command line."""
 
+from .claims import Claim, claims, claims_table
 from .compare import compare
+from .coverage import LargestBeta, largest_beta, learnable_share
 from .curve import budget_curve, curve_table
 from .labels import LabelFileError, LabelSet, read_labels
+from .protocols import Protocol, break_even, break_even_table, protocols, protocols_table
 from .replay import problem_of_labels, replay, replay_table
+from .statics import vary, vary_table, with_noise
 from .survey import survey, survey_table
 
 __all__ = [
+    "Claim",
     "LabelFileError",
     "LabelSet",
+    "LargestBeta",
+    "Protocol",
+    "break_even",
+    "break_even_table",
     "budget_curve",
+    "claims",
+    "claims_table",
     "compare",
     "curve_table",
+    "largest_beta",
+    "learnable_share",
     "problem_of_labels",
+    "protocols",
+    "protocols_table",
     "read_labels",
     "replay",
     "replay_table",
     "survey",
     "survey_table",
+    "vary",
+    "vary_table",
+    "with_noise",
 ]

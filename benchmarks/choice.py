@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 from ..bandits.policy import Policy
@@ -18,6 +18,7 @@ def choose_policies(
     usual: Sequence[str] | None = None,
     *,
     planning: bool = True,
+    require: Callable[[Policy], object] = lambda policy: None,
 ) -> tuple[list[Policy], list[str]]:
     """Policies to compare, and a line on each that was left out.
 
@@ -32,6 +33,8 @@ def choose_policies(
         What stands for every registered one where no policy is asked for.
     planning : bool
         Whether policies that plan every label are among them.
+    require : callable, optional
+        Raises for a policy that cannot be had for what is to be done with it.
 
     Raises
     ------
@@ -53,14 +56,13 @@ def choose_policies(
     kept, remarks = [], []
     for policy in chosen:
         if policies is None and policy.planning and not planning:
-            remarks.append(
-                f"{policy.name} left out: it plans every label, for milliseconds or more; ask for it by name"
-            )
+            remarks.append(f"{policy.name} left out: it plans every label, which takes long; ask for it by name")
             continue
         try:
             policy.require(problem)
+            require(policy)
             kept.append(policy)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             if policies is not None:
                 raise
             remarks.append(f"{policy.name} left out: {error}")

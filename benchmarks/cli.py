@@ -22,7 +22,7 @@ from ..dp.backward import Solution
 from ..dp.backward import solve as solve_problem
 from ..dp.bounds import upper_bound
 from ..dp.problem import Problem, ProblemError
-from . import cli_studies
+from . import cli_statics, cli_studies
 from .cli_common import (
     INTERRUPTED,
     JsonOption,
@@ -403,7 +403,7 @@ def speed(
         print_table(title, header, cells)
 
 
-for _command in (cli_studies.certify, cli_studies.curve, cli_studies.survey):
+for _command in (cli_studies.certify, cli_studies.curve, cli_studies.survey, cli_statics.statics):
     app.command()(_command)
 
 

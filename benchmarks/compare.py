@@ -19,6 +19,7 @@ from ..bandits.policy import Policy
 from ..dp.backward import solve
 from ..dp.bounds import upper_bound
 from ..dp.evaluate import evaluate
+from ..dp.forward import require_evaluation
 from ..dp.lattice import Lattice
 from ..dp.problem import Problem
 from .choice import choose_policies, label
@@ -81,7 +82,7 @@ def comparison_rows(
     if problem.batch > 1:
         raise ValueError(f"batch is {problem.batch}: compare values policies that choose label by label; see solve")
     Lattice.of(problem).require()
-    chosen, remarks = choose_policies(problem, policies)
+    chosen, remarks = choose_policies(problem, policies, require=partial(require_evaluation, problem))
 
     def timed(name: str, kind: str, value: Callable[[], float]) -> tuple[str, Callable[[], Row]]:
         def row() -> Row:

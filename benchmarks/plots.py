@@ -20,11 +20,12 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _DASHES = ("-", "--")
 # Policies in order of their looks, which they keep in every figure of values against budget: rows of six colours, each
 # row with its own dashes. Black and grey are left for what no policy earns.
-_LOOKS = ("-", "--", "-.", ":")
+_LOOKS: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (9, 3)))
 _POLICIES = (
     *("gittins", "whittle", "lagrangian", "kg-star", "variance-reduction", "optimistic-kg"),
     *("kg", "lsa", "apt", "audit-index", "round-robin", "uniform"),
-    *("uncertainty", "linear-gain", "high-logratio", "exact"),
+    *("uncertainty", "linear-gain", "high-logratio", "exact", "rollout", "lookahead"),
+    *("tree-search", "thompson", "top-two", "epsilon-audit", "softmax-audit"),
 )
 
 

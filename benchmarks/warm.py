@@ -6,6 +6,7 @@ Run as ``python -m seqaudit.benchmarks.warm``.
 from __future__ import annotations
 
 from ..bandits.certify import certify
+from ..bandits.diverse import DiverseBatch
 from ..bandits.registry import make_policy, policy_names
 from ..bandits.simulate import simulate
 from ..bandits.tree_search import TreeSearch
@@ -52,6 +53,8 @@ def warm() -> None:
     operating_characteristics(problem, make_policy("kg"), [0.5])
     simulate(problem, "kg", replications=2, seed=0)
     simulate(Problem([0.5, 0.7], budget=4, cost=[1, 2], quota=[([1], 1)], batch=2), "kg", replications=2, seed=0)
+    apart = DiverseBatch("kg", [[0.0], [1.0]], method="determinantal")
+    simulate(Problem([0.5, 0.7], budget=4, batch=2), apart, replications=2, seed=0)
     for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
         belief.tables(1, 0.5)
     follow_labels(1, 1, 0.5, [1, 0])

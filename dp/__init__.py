@@ -5,6 +5,7 @@ from .backward import Solution, load_policy, solve
 from .bounds import UpperBound, upper_bound
 from .characteristics import operating_characteristics
 from .evaluate import Evaluation, evaluate
+from .forward import expected_labels
 from .lattice import Lattice, ProblemTooLarge
 from .problem import Problem, ProblemError
 from .states import ItemStates, states_at, states_of_item
@@ -24,6 +25,7 @@ __all__ = [
     "UpperBound",
     "allocate",
     "evaluate",
+    "expected_labels",
     "gittins_bernoulli",
     "gittins_index",
     "load_policy",

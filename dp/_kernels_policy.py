@@ -202,8 +202,8 @@ def spread(composition, after, begin, chance, rate, probability, after_begin, ou
 
 
 @njit(cache=True, nogil=True)
-def carry(first, last, composition, after, begin, chance, mean, gain, probability, after_begin, total, out):
-    """Push the probability of each state of blocks first..last to its successors, and add up what labels gain.
+def carry(first, last, composition, after, begin, chance, mean, gain, probability, after_begin, total, labels, out):
+    """Push the probability of each state of blocks first..last to its successors; add up labels and what they gain.
 
     ``chance[k - begin[first], i]`` is that of labelling item i in state k; ``total[t]`` takes in ``gain[t]``.
     """
@@ -225,6 +225,7 @@ def carry(first, last, composition, after, begin, chance, mean, gain, probabilit
                         at = after_begin[after[c, i]]
                         for j in range(items):
                             at += w[j] * step[i, j]
+                        labels[i] += p
                         won = p * mean[i, n[i], w[i]]
                         out[at] += p - won
                         out[at + step[i, i]] += won

@@ -28,9 +28,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,19 +37,18 @@ from numpy.typing import NDArray
 from ..posteriors.belief import Belief
 from . import _kernels_policy as _kernels
 from .backward import solve
-from .choices import AT_ONCE, Choices, IndexChoices, JointChoices, check_policy, choices_of, runs_of_blocks
-from .lattice import Lattice, Layer, require_memory
+from .choices import Choices, IndexChoices, choices_of
+from .forward import carry_forward, require_evaluation
+from .lattice import Lattice, Layer
 from .problem import Problem
+from .restated import restated
 from .states import states_of_item
-from .sweep import Progress, Tables, cores, sweep, tables_of
+from .sweep import Progress, Tables, sweep, tables_of
 
 __all__ = ["Evaluation", "evaluate", "natural_problem", "score_tables"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-# A thread is asked for this many states at least.
-_A_THREAD = 8
 
 
 @dataclass(frozen=True)
@@ -143,10 +140,8 @@ def evaluate(
     (1.5169, 0.0005, 0.0)
     """
     begin = time.perf_counter()
-    check_policy(problem, policy)
+    lattice = require_evaluation(problem, policy)
     name = str(getattr(policy, "name", type(policy).__name__))
-    lattice = Lattice.of(problem)
-    lattice.require()
     choices = choices_of(problem, policy)
     best_decisions = optimum = None
     if nature is None:
@@ -172,10 +167,7 @@ def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Prob
         raise ValueError(f"nature is {nature!r}; it must be a belief, or a list of beliefs")
     if len(given) != problem.size:
         raise ValueError(f"nature has {len(given)} beliefs; it must have one for each of the {problem.size} items")
-    fields = {key: getattr(problem, key) for key in problem.__dataclass_fields__} | {"prior": given}
-    if problem.beta is None:
-        fields["log_ratio"] = None
-    return Problem(**fields)
+    return restated(problem, prior=given)
 
 
 def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Floats]]:
@@ -208,7 +200,7 @@ def _advantages(
     """Advantage at the start of making these choices, with the gains of each of ``tables``; the means are the same."""
     if isinstance(choices, IndexChoices):
         return [follow(lattice, choices, x, threads, progress if k == 0 else None) for k, x in enumerate(tables)]
-    return carry_forward(lattice, choices, tables, threads, progress)
+    return carry_forward(lattice, choices, tables, threads, progress)[0]
 
 
 def follow(
@@ -229,50 +221,3 @@ def follow(
         _kernels.follow_index(*where, index, which, choices.scale, choices.average, values)
 
     return sweep(lattice, step, np.dtype(np.float64), threads, progress)
-
-
-def carry_forward(
-    lattice: Lattice,
-    choices: JointChoices,
-    tables: Sequence[Tables],
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> list[float]:
-    """Advantages at the start of a joint policy's choices, with the gains of each of ``tables``."""
-    items, widest = len(lattice.cap), max(map(sum, pairwise([*lattice.layer_states, 0])))
-    # No block is larger than that of labels shared out evenly.
-    block = (lattice.depth / items + 1.0) ** items
-    pieces = 8.0 * (4 * items + 2) * min(widest, max(block, AT_ONCE))
-    require_memory(8.0 * widest + pieces + lattice.bytes_needed(), lattice.states)
-    mean = tables[0].mean
-    gain = np.stack([x.gain for x in tables])
-    total = np.zeros(len(tables))
-    now, layer, done = np.ones(1), lattice.layer(0), 0
-    with ThreadPoolExecutor(cores(threads)) as pool:
-        for m in range(lattice.depth):
-            if progress:
-                progress(done, lattice.states)
-            following = lattice.layer(m + 1)
-            then = np.zeros(following.states)
-            for a, b in runs_of_blocks(layer.size, 0, len(layer.slot)):
-                reached = np.flatnonzero(now[layer.begin[a] : layer.begin[b]] > 0.0)
-                chance = np.zeros((int(layer.begin[b] - layer.begin[a]), items))
-                if reached.size:
-                    chance[reached] = _asked(choices, layer, a, b, reached, pool, cores(threads))
-                    where = (layer.composition, layer.block, layer.begin, chance, mean, gain)
-                    _kernels.carry(a, b, *where, now, following.begin, total, then)
-            done += layer.states
-            now, layer = then, following
-    if progress:
-        progress(lattice.states, lattice.states)
-    return [float(x) for x in total]
-
-
-def _asked(
-    choices: JointChoices, layer: Layer, first: int, last: int, reached: Ints, pool: ThreadPoolExecutor, threads: int
-) -> Floats:
-    """Choices in the states of blocks first..last that are reached, asked by several threads."""
-    counts, wins, usable = choices.states(layer, first, last)
-    parts = np.array_split(reached, max(1, min(threads, len(reached) // _A_THREAD)))
-    asked = pool.map(lambda rows: choices.at(counts[rows], wins[rows], usable[rows]), parts)
-    return np.concatenate(list(asked))

@@ -249,3 +249,13 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing_behind(run, expecte
     before = tree(Path())
     assert expected in run(*command).assert_refused()
     assert tree(Path()) == before
+
+
+def test_survey_of_several_utilities_prints_shares_and_times(run):
+    text = run("survey", "--problems", "2", "--utility", "all", "-p", "kg", "-p", "lookahead(depth=1)").out
+    for word in ("accuracy", "asymmetric", "variance", "entropy", "decisive", "50 items", "lookahead(depth=1)"):
+        assert word in text
+    few = ("survey", "--problems", "2", "-p", "kg", "--utility", "accuracy", "--utility", "variance")
+    found = run(*few, "--json").json
+    assert [row["policy"] for row in found["rows"]] == ["kg"]
+    assert found["utilities"] == ["accuracy", "variance"]

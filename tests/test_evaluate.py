@@ -15,7 +15,16 @@ from recursion import UTILITIES, Case, Item, Recursion, cases, problem_of, whole
 
 import seqaudit as sa
 from seqaudit.bandits import _kernels as bandit_kernels
-from seqaudit.bandits import _kernels_ahead, _kernels_certify, _kernels_run, _kernels_tree, _kernels_tree_runs
+from seqaudit.bandits import (
+    _kernels_ahead,
+    _kernels_certify,
+    _kernels_diverse,
+    _kernels_lookahead,
+    _kernels_run,
+    _kernels_sampling,
+    _kernels_tree,
+    _kernels_tree_runs,
+)
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp import _kernels as dp_kernels
 from seqaudit.dp import (
@@ -219,13 +228,20 @@ def test_every_kernel_is_compiled_for_one_signature_only():
             sa.upper_bound(few, "information-relaxation", samples=2)
         sa.whittle_index(problem, 2)
         sa.allocate(problem)
-    for name in ("kg", "whittle", "gittins", "lagrangian"):
+    for name in ("kg", "whittle", "gittins", "lagrangian", "thompson"):
         sa.simulate(sa.Problem([0.5, 0.7], 4), name, replications=3, seed=1)
     for leaf, candidates in itertools.product(("bound", "rollout"), (1, 16)):
         policy = sa.TreeSearch(simulations=5, leaf=leaf, candidates=candidates)
         for few in (sa.Problem([0.5, 0.7], 4), sa.Problem([0.5, 0.7, 0.6], 4, cost=[1, 1.5, 1], quota=[([0], 1)])):
             sa.simulate(few, policy, replications=2, seed=1)
             policy.search(few)
+    start = np.zeros((2, 60), dtype=np.int64)
+    for policy in (sa.Rollout("kg", runs=2, candidates=2), sa.Lookahead(2, candidates=3), sa.Lookahead(1, "payoff")):
+        large = sa.Problem(np.linspace(0.3, 0.7, 60), 30)
+        policy.action_probabilities(large, start, start, np.ones(start.shape, dtype=bool))
+    for features in ([[0.0], [1.0]], np.asfortranarray([[0.0, 2.0], [1.0, 0.0]])):
+        apart = sa.DiverseBatch("kg", features, method="determinantal")
+        sa.simulate(sa.Problem([0.5, 0.7], 4, batch=2), apart, replications=3, seed=1)
     sa.Session(sa.Problem([0.5, 0.7], 4), "kg", seed=0).tell(0, 1)
     many = np.linspace(0.3, 0.7, 2001)
     for name, utility in itertools.product(("kg", "variance-reduction", "gittins"), ("accuracy", "variance")):
@@ -236,8 +252,10 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     sa.gittins_bernoulli(1, 1, 0.5)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
-    simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_run, _kernels_tree, _kernels_tree_runs)
-    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *simulation):
+    simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_diverse, _kernels_run)
+    sa.expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
+    planning = (_kernels_lookahead, _kernels_sampling, _kernels_tree, _kernels_tree_runs)
+    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *simulation, *planning):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
         # Values may be stored in either of two widths.

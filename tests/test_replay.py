@@ -24,7 +24,7 @@ from seqaudit.benchmarks.replay import VotePools, problem_of_labels, replay_tabl
 # The package re-exports the function under the module's name.
 module = importlib.import_module("seqaudit.benchmarks.replay")
 
-POLICIES = list(sa.policy_names())
+POLICIES = [name for name in sa.policy_names() if not sa.make_policy(name).planning]
 POOLS = {
     "a": [1, 1, 0, 1, 0, 1, 1],
     "b": [0, 0, 1, 0],
@@ -313,18 +313,20 @@ def test_answer_does_not_depend_on_which_other_policies_take_part_or_on_their_or
         xr.testing.assert_identical(single, together.sel(policy=[name]))
 
 
-def test_default_is_every_registered_policy():
+def test_default_is_every_registered_policy_but_those_that_plan():
     result = sa.replay(VOTES, budget=3, seed=7, replications=1)
     assert list(result["policy"].values) == POLICIES
-    assert result.attrs["remarks"] == []
+    left_out = {remark.split(" ", 1)[0] for remark in result.attrs["remarks"]}
+    assert left_out == set(sa.policy_names()) - set(POLICIES)
 
 
 def test_exact_policy_is_left_out_of_the_default_where_the_problem_is_too_large():
     dataset = sa.LabelSet.from_pools({str(i): [0, 1] for i in range(70)})
     result = sa.replay(dataset, budget=60, seed=7, replications=1)
     assert "exact" not in result["policy"]
-    (remark,) = result.attrs["remarks"]
+    *planning, remark = result.attrs["remarks"]
     assert remark.startswith("exact left out: problem too large")
+    assert all("left out: it plans every label" in x for x in planning)
     with pytest.raises(sa.ProblemTooLarge):
         sa.replay(dataset, ["exact"], budget=60, seed=7, replications=1)
     assert "exact" in sa.replay(dataset, budget=2, seed=7, replications=1)["policy"]

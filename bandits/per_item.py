@@ -1,0 +1,128 @@
+"""Data of the user's on each item, as values that can be hashed: numbers, features, and names of slices.
+
+A policy is a value: equal policies have equal hashes, survive pickling, and say what they are. Arrays are none of this,
+and tuples of a hundred thousand rows are slow. So arrays are held read-only beside a digest of what is in them, and
+compared by it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = ["PerItem", "Slices", "of_size"]
+
+_SHOWN = 8
+
+
+class PerItem:
+    """A read-only array with a row for each item; equal to another with the same contents.
+
+    Parameters
+    ----------
+    values : array_like, shape (N,) or (N, F)
+        Copied.
+    dtype : dtype, optional
+
+    Examples
+    --------
+    >>> PerItem([1, 2]) == PerItem(np.array([1, 2]))
+    True
+    >>> PerItem([1.0, 2.0])
+    PerItem([1.0, 2.0])
+    """
+
+    __slots__ = ("digest", "values")
+
+    values: NDArray[Any]
+    digest: str
+
+    def __init__(self, values: ArrayLike | PerItem, dtype: DTypeLike | None = None) -> None:
+        array = np.array(values.values if isinstance(values, PerItem) else values, dtype=dtype, order="C")
+        # Minus zero is zero.
+        array += array.dtype.type(0)
+        array.setflags(write=False)
+        content = hashlib.blake2b(repr((array.shape, array.dtype.str)).encode(), digest_size=16)
+        content.update(array.data if array.size else b"")
+        object.__setattr__(self, "values", array)
+        object.__setattr__(self, "digest", content.hexdigest())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{name}: data on items cannot be changed; make new data")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return self.digest == other.digest if isinstance(other, PerItem) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> tuple[type[PerItem], tuple[NDArray[Any]]]:
+        """Pickle by the array; what comes back is read-only too."""
+        return type(self), (self.values,)
+
+    def __repr__(self) -> str:
+        if self.values.size <= _SHOWN:
+            return f"PerItem({self.values.tolist()})"
+        return f"PerItem(shape={self.values.shape}, digest={self.digest})"
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The slice of each item: ``names[codes[i]]``, or none where the code is -1.
+
+    Examples
+    --------
+    >>> slices = Slices.of(["en", "de", None, "en"])
+    >>> slices.names, slices.codes
+    (('en', 'de'), PerItem([0, 1, -1, 0]))
+    """
+
+    names: tuple[Any, ...]
+    codes: PerItem
+
+    @classmethod
+    def of(cls, labels: Iterable[Any] | Slices) -> Slices:
+        """Slices from the label of each item: anything that can be hashed, None for an item in no slice."""
+        if isinstance(labels, Slices):
+            return labels
+        if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+            raise ValueError(f"slices is {labels!r}; it must hold the label of the slice of each item")
+        given = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+        names: dict[Any, int] = {}
+        codes = np.empty(len(given), dtype=np.int64)
+        for i, label in enumerate(given):
+            try:
+                # Also not-a-number, which is how tables write what is missing, and which equals nothing.
+                if label != label:
+                    raise TypeError
+                codes[i] = -1 if label is None else names.setdefault(label, len(names))
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"slices: item number {i} has the label {label!r}; it must be a string, a number or another value "
+                    "that can be hashed, or None for an item in no slice"
+                ) from None
+        if not names:
+            raise ValueError(f"slices: none of the {len(given)} items is in a slice")
+        return cls(tuple(names), PerItem(codes))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __iter__(self) -> Iterator[tuple[Any, NDArray[np.int64]]]:
+        """Label and items of each slice."""
+        for code, name in enumerate(self.names):
+            yield name, np.flatnonzero(self.codes.values == code)
+
+
+def of_size(policy: str, field: str, data: PerItem | Slices, size: int) -> None:
+    """Raise ``ValueError`` unless a policy's data are on as many items as there are."""
+    if len(data) != size:
+        raise ValueError(f"{policy}: {field} has {len(data)} rows; it must have one for each of the {size} items")

@@ -1,0 +1,144 @@
+r"""Following a policy forwards from the start, under the prior.
+
+A state of probability P in which the policy labels item i with probability pi_i passes P pi_i mu_i on to the state with
+one more win of item i, and P pi_i (1 - mu_i) to that with one more loss. So, d_i being the expected gain of a label,
+
+    V - (payoff of no label) = sum_s P(s) sum_i pi_i(s) d_i(s),         E labels_i = sum_s P(s) pi_i(s).
+
+A joint policy is put only the states that it comes to, and each of them once: it may think long about a state, and
+reaches few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _kernels_policy as _kernels
+from .choices import (
+    AT_ONCE,
+    Choices,
+    IndexChoices,
+    JointChoices,
+    SupportsProbabilities,
+    check_policy,
+    choices_of,
+    runs_of_blocks,
+)
+from .lattice import Lattice, Layer, require_memory
+from .problem import Problem
+from .sweep import Progress, Tables, cores, tables_of
+
+__all__ = ["carry_forward", "expected_labels", "require_evaluation"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# A thread is asked for this many states at least.
+_A_THREAD = 8
+
+
+def _require_forward(lattice: Lattice) -> None:
+    """Raise unless there is room for two layers of probabilities and what is asked about the states of some blocks."""
+    items, widest = len(lattice.cap), max(map(sum, pairwise([*lattice.layer_states, 0])))
+    # No block is larger than that of labels shared out evenly.
+    asked = min(widest, max((lattice.depth / items + 1.0) ** items, AT_ONCE))
+    require_memory(8.0 * (widest + (4 * items + 2) * asked) + lattice.bytes_needed(), lattice.states)
+
+
+def require_evaluation(problem: Problem, policy: Any) -> Lattice:
+    """Lattice of a problem, if a policy's value can be found on it: else raise as ``evaluate``; nothing is computed."""
+    check_policy(problem, policy)
+    lattice = Lattice.of(problem)
+    lattice.require()
+    if isinstance(policy, SupportsProbabilities):
+        _require_forward(lattice)
+    return lattice
+
+
+def expected_labels(problem: Problem, policy: Any, *, threads: int | None = None) -> Floats:
+    """Exact expected number of labels that a policy buys of each item, with rates drawn from the prior.
+
+    Parameters
+    ----------
+    problem : Problem
+    policy : index policy or joint policy
+        As for ``evaluate``.
+    threads : int, optional
+        Default: all cores. The answer does not depend on it.
+
+    Returns
+    -------
+    ndarray, shape (N,)
+
+    Raises
+    ------
+    ProblemTooLarge
+        When two layers with the policy's choices do not fit in memory.
+    TypeError
+        For an object that is neither kind of policy.
+    ValueError
+        For a problem with batches.
+
+    Examples
+    --------
+    >>> from seqaudit import KnowledgeGradient
+    >>> expected_labels(Problem([0.5, 0.7], budget=3), KnowledgeGradient()).round(4)
+    array([1.25, 1.75])
+    """
+    check_policy(problem, policy)
+    lattice = Lattice.of(problem)
+    lattice.require_countable()
+    _require_forward(lattice)
+    return carry_forward(lattice, choices_of(problem, policy), [tables_of(problem)], threads)[1]
+
+
+def carry_forward(
+    lattice: Lattice,
+    choices: Choices,
+    tables: Sequence[Tables],
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[float], Floats]:
+    """Advantages at the start, with the gains of each of ``tables``, whose means are the same; and expected labels."""
+    items, mean, count = len(lattice.cap), tables[0].mean, cores(threads)
+    gain = np.stack([x.gain for x in tables])
+    total, labels = np.zeros(len(tables)), np.zeros(items)
+    now, layer, done = np.ones(1), lattice.layer(0), 0
+    with ThreadPoolExecutor(count) as pool:
+        for m in range(lattice.depth):
+            if progress:
+                progress(done, lattice.states)
+            following = lattice.layer(m + 1)
+            then = np.zeros(following.states)
+            for a, b in runs_of_blocks(layer.size, 0, len(layer.slot)):
+                reached = np.flatnonzero(now[layer.begin[a] : layer.begin[b]] > 0.0)
+                if not reached.size:
+                    continue
+                chance = np.zeros((int(layer.begin[b] - layer.begin[a]), items))
+                if isinstance(choices, IndexChoices):
+                    choices.chances(layer, a, b, layer.begin - layer.begin[a], chance)
+                else:
+                    chance[reached] = _asked(choices, layer, a, b, reached, pool, count)
+                where = (layer.composition, layer.block, layer.begin, chance, mean, gain)
+                _kernels.carry(a, b, *where, now, following.begin, total, labels, then)
+            done += layer.states
+            now, layer = then, following
+    if progress:
+        progress(lattice.states, lattice.states)
+    return [float(x) for x in total], labels
+
+
+def _asked(
+    choices: JointChoices, layer: Layer, first: int, last: int, reached: Ints, pool: ThreadPoolExecutor, threads: int
+) -> Floats:
+    """Choices in the states of blocks first..last that are reached, asked by several threads."""
+    counts, wins, usable = choices.states(layer, first, last)
+    parts = np.array_split(reached, max(1, min(threads, len(reached) // _A_THREAD)))
+    asked = pool.map(lambda rows: choices.at(counts[rows], wins[rows], usable[rows]), parts)
+    return np.concatenate(list(asked))
