@@ -237,7 +237,8 @@ def search_bounds(
             to = at + used[s, chosen] + 1 + o
             wanted = key[s] - item_key(np.int64(chosen), at) + item_key(np.int64(chosen), to)
             c, entry = look_up(table, key, place, wanted, s, np.int64(chosen), to)
-            if c == NONE:
+            known = c != NONE
+            if not known:
                 c = np.int64(nodes)
                 fresh = np.int64(c)
                 nodes += 1
@@ -250,6 +251,8 @@ def search_bounds(
                     bound[c, k] = bound[s, k] - prices[k] * cost[chosen] + (worth[chosen, to, k] - worth[chosen, at, k])
                 floor[c] = floor[s] + (least[chosen, to] - least[chosen, at])
             child[s, chosen, o] = c
-            break
+            if not known or upper[c] - lower[c] <= tolerance:
+                break
+            s = c
     upper_out[:], lower_out[:], visits_out[:] = item_high[0], item_low[0], visits[0]
     return nodes, before, spread
