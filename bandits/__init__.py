@@ -25,6 +25,7 @@ from .session import BudgetSpent, Session
 from .simulate import Simulation, simulate
 from .thompson import Thompson
 from .top_two import TopTwo
+from .tree_search import TreeSearch
 from .uncertainty import UncertaintySampling
 from .uniform import Uniform
 from .variance_reduction import VarianceReduction
@@ -59,6 +60,7 @@ __all__ = [
     "SoftmaxAudit",
     "Thompson",
     "TopTwo",
+    "TreeSearch",
     "UncertaintySampling",
     "Uniform",
     "VarianceReduction",

@@ -271,3 +271,15 @@ def lagrangian_scores(which, begin, x, total, slope, index, free, cost, budget, 
                 b = begin[s]
                 c = above(x[b : begin[s + 1]], low[i], high[i], price)
                 out[r, i] = (total[b + c] - slope[b + c] * price) / cost[i]
+
+
+@njit(cache=True, nogil=True)
+def worth_at(which, begin, x, total, slope, index, prices, out):
+    """Sum over some states of the worth of being allowed to buy labels, at each price."""
+    for k in range(prices.size):
+        out[k] = 0.0
+        for s in which:
+            if s >= 0 and index[s] > prices[k]:
+                b = begin[s]
+                c = above(x[b : begin[s + 1]], np.int64(0), begin[s + 1] - b - 1, prices[k])
+                out[k] += max(0.0, total[b + c] - slope[b + c] * prices[k])

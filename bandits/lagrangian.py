@@ -17,7 +17,7 @@ from .ahead import affordable, item_tables, refuse_most, require_tables
 from .memory import Memory, state_keys
 from .policy import Bools, Counts, Floats, JointPolicy, even_over_best
 
-__all__ = ["Lagrangian"]
+__all__ = ["Lagrangian", "hinges_of"]
 
 Ints = NDArray[np.int64]
 Pool = tuple[Ints, Floats, Floats, Floats, Floats, Floats]
@@ -29,7 +29,7 @@ _BYTES_A_HINGE = 24
 _FIRST_ROOM = 1024
 
 
-class _Hinges:
+class Hinges:
     """Hinges of the states that were asked for, laid end to end; see ``_kernels_ahead.advantage_hinges``."""
 
     def __init__(self, problem: Problem, most: int) -> None:
@@ -62,6 +62,14 @@ class _Hinges:
             _kernels.lagrangian_scores(which, *pool, cost, room[rows], prices[rows], out[rows])
         self._prices = prices.copy()
         return out, prices
+
+    def worth(self, counts: Ints, wins: Ints, items: Ints, prices: Floats) -> Floats:
+        """Sum over ``items`` of W_i in one state, rows of shape (1, N), at each price of a unit of cost."""
+        left = self.problem.budget - counts @ self.problem.cost
+        which, (begin, x, total, slope, index, _) = self._of(counts, wins, left)
+        out = np.empty(len(prices))
+        _kernels.worth_at(which[0, items], begin, x, total, slope, index, prices, out)
+        return out
 
     def _of(self, counts: Ints, wins: Ints, left: Floats) -> tuple[Ints, Pool]:
         """Number of the state of each item, -1 where no label can be had, and the hinges of all states."""
@@ -111,8 +119,9 @@ def _with_room[Array: (Ints, Floats)](held: Array, used: int, more: int) -> Arra
 
 
 @lru_cache(maxsize=4)
-def _hinges(problem: Problem, most: int) -> _Hinges:
-    return _Hinges(problem, most)
+def hinges_of(problem: Problem, most: int) -> Hinges:
+    """Hinges of a problem, kept for the last few of them."""
+    return Hinges(problem, most)
 
 
 @dataclass(frozen=True)
@@ -151,18 +160,18 @@ class Lagrangian(JointPolicy):
 
     def prices(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
         """Dual price lambda* of a unit of cost in each state, shape (R,)."""
-        return _hinges(problem, int(self.most)).scores(counts, wins)[1]
+        return hinges_of(problem, int(self.most)).scores(counts, wins)[1]
 
     def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
         """Worth of one label of every item at the dual price, for one unit of cost, shape (R, N)."""
-        return _hinges(problem, int(self.most)).scores(counts, wins)[0]
+        return hinges_of(problem, int(self.most)).scores(counts, wins)[0]
 
     def bounds(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
         """Lagrangian bound on what the budget left can gain, at each state's dual price; shape (R,).
 
         It is a bound where ``most`` labels of an item are all that can be bought.
         """
-        scores, prices = _hinges(problem, int(self.most)).scores(counts, wins)
+        scores, prices = hinges_of(problem, int(self.most)).scores(counts, wins)
         left = np.maximum(problem.budget - counts @ problem.cost, 0.0)
         return np.asarray(prices * left + np.maximum(scores * problem.cost, 0.0).sum(axis=1))
 

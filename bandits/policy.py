@@ -242,5 +242,7 @@ def for_distinct(
     rule: Callable[[Counts, Counts, Bools], Floats], counts: Counts, wins: Counts, usable: Bools
 ) -> Floats:
     """What a costly rule says of some states, asked once for each distinct one; shape (S, N)."""
+    if len(counts) == 1:
+        return rule(counts, wins, usable)
     _, first, which = np.unique(np.hstack([counts, wins, usable]), axis=0, return_index=True, return_inverse=True)
     return np.asarray(rule(counts[first], wins[first], usable[first])[which.reshape(-1)])

@@ -35,6 +35,7 @@ from .rollout import Rollout
 from .round_robin import RoundRobin
 from .thompson import Thompson
 from .top_two import TopTwo
+from .tree_search import TreeSearch
 from .uncertainty import UncertaintySampling
 from .uniform import Uniform
 from .variance_reduction import VarianceReduction
@@ -65,6 +66,7 @@ _BUILT_IN: tuple[type[Policy], ...] = (
     SoftmaxAudit,
     Lookahead,
     Rollout,
+    TreeSearch,
     Exact,
 )
 

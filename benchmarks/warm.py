@@ -9,6 +9,7 @@ from ..bandits.certify import certify
 from ..bandits.diverse import DiverseBatch
 from ..bandits.registry import make_policy, policy_names
 from ..bandits.simulate import simulate
+from ..bandits.tree_search import TreeSearch
 from ..dp.allocation import allocate
 from ..dp.backward import solve
 from ..dp.bounds import upper_bound
@@ -49,6 +50,9 @@ def warm() -> None:
     gittins_bernoulli(1, 1, discount=1, plays=2)
     for name in policy_names():
         evaluate(problem, make_policy(name))
+    for candidates in (1, 2):
+        evaluate(problem, TreeSearch(simulations=2, candidates=candidates))
+        evaluate(problem, TreeSearch(simulations=2, candidates=candidates, leaf="rollout"))
     operating_characteristics(problem, make_policy("kg"), [0.5])
     simulate(problem, "kg", replications=2, seed=0)
     simulate(Problem([0.5, 0.7], budget=4, cost=[1, 2], quota=[([1], 1)], batch=2), "kg", replications=2, seed=0)

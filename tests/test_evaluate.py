@@ -23,6 +23,8 @@ from seqaudit.bandits import (
     _kernels_lookahead,
     _kernels_run,
     _kernels_sampling,
+    _kernels_tree,
+    _kernels_tree_runs,
 )
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp import _kernels as dp_kernels
@@ -232,6 +234,11 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         sa.structure(problem)
     for name in ("kg", "whittle", "gittins", "lagrangian", "thompson"):
         sa.simulate(sa.Problem([0.5, 0.7], 4), name, replications=3, seed=1)
+    for leaf, candidates in itertools.product(("bound", "rollout"), (1, 16)):
+        policy = sa.TreeSearch(simulations=5, leaf=leaf, candidates=candidates)
+        for few in (sa.Problem([0.5, 0.7], 4), sa.Problem([0.5, 0.7, 0.6], 4, cost=[1, 1.5, 1], quota=[([0], 1)])):
+            sa.simulate(few, policy, replications=2, seed=1)
+            policy.search(few)
     start = np.zeros((2, 60), dtype=np.int64)
     for policy in (sa.Rollout("kg", runs=2, candidates=2), sa.Lookahead(2, candidates=3), sa.Lookahead(1, "payoff")):
         large = sa.Problem(np.linspace(0.3, 0.7, 60), 30)
@@ -252,7 +259,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
     simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_diverse, _kernels_run)
     sa.expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
-    planning = (_kernels_lookahead, _kernels_sampling)
+    planning = (_kernels_lookahead, _kernels_sampling, _kernels_tree, _kernels_tree_runs)
     structures = (_kernels_curves, _kernels_structure)
     for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
