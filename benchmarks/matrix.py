@@ -88,7 +88,7 @@ def policy_matrix(
     problems : int
         Drawn for each utility, as by ``survey``.
     policies : sequence of names or policies, optional
-        Default: as for ``survey``.
+        Default: every registered one but ``exact``, which is the measure.
     utilities : sequence of str, dict or Utility
     seed : int
     n_jobs : int
@@ -127,7 +127,7 @@ def policy_matrix(
     parts = []
     for utility in made:
         tell = None if on_problem is None else partial(on_problem, utility.name)
-        found = survey(problems, policies, seed=seed, utility=utility, n_jobs=n_jobs, on_problem=tell)
+        found = survey(problems, policies, seed=seed, utility=utility, planning=True, n_jobs=n_jobs, on_problem=tell)
         remarks += [f"{utility.name}: {remark}" for remark in found.attrs["remarks"]]
         table = survey_table(found).set_index("policy")[["mean", "worst"]]
         parts.append(table.rename(columns={c: f"{c} {utility.name}" for c in ("mean", "worst")}))

@@ -72,6 +72,7 @@ def survey(
     *,
     seed: int | np.random.SeedSequence = 7,
     utility: str | dict[str, Any] | Utility = "accuracy",
+    planning: bool = False,
     n_jobs: int = 1,
     on_problem: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
@@ -86,6 +87,8 @@ def survey(
     seed : int or SeedSequence
     utility : str, dict or Utility
         Terminal utility of all problems.
+    planning : bool
+        Whether policies that plan every label are among the default.
     n_jobs : int
         Worker processes (joblib); -1 for all cores. The answer does not depend on it.
     on_problem : callable, optional
@@ -121,7 +124,7 @@ def survey(
         # A copy, since spawning leaves a mark on a sequence.
         seed = np.random.SeedSequence(entropy=seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
     utility = make_utility(utility)
-    chosen, remarks = _chosen(policies, utility)
+    chosen, remarks = _chosen(policies, utility, planning)
     seeds = seed.spawn(problems)
     count = workers(n_jobs, problems)
     if count > 1:
@@ -147,7 +150,9 @@ def survey(
     return xr.Dataset(data, coords=coords, attrs={"remarks": remarks})
 
 
-def _chosen(policies: Sequence[str | Policy] | None, utility: Utility) -> tuple[list[Policy], list[str]]:
+def _chosen(
+    policies: Sequence[str | Policy] | None, utility: Utility, planning: bool
+) -> tuple[list[Policy], list[str]]:
     """Policies to value, and a line on each that is left out."""
     # Any problem will do: policies refuse utilities and sizes, and all problems are small.
     some = Problem([0.5, 0.5, 0.5, 0.5], 14, utility=utility)
@@ -157,7 +162,7 @@ def _chosen(policies: Sequence[str | Policy] | None, utility: Utility) -> tuple[
             remarks.append(f"{name} left out: it has no exact value")
         elif name != "exact":
             usual.append(name)
-    chosen, more = choose_policies(some, policies, usual)
+    chosen, more = choose_policies(some, policies, usual, planning=planning)
     for policy in chosen:
         if not isinstance(policy, (SupportsIndex, SupportsProbabilities)):
             raise ValueError(f"{policy.name} has no exact value")
