@@ -98,8 +98,12 @@ def top_two(chance, leader, out):
         for i in range(items):
             out[r, i] = chance[r, i]
         if others > 0.0:
+            of_first = chance[r, first] / others
             for i in range(items):
-                share += chance[r, i] / (others if i == first else total - chance[r, i])
+                if i != first:
+                    share += chance[r, i] / (total - chance[r, i])
             for i in range(items):
-                own = chance[r, i] / (others if i == first else total - chance[r, i])
-                out[r, i] = chance[r, i] * (leader + (1.0 - leader) * (share - own))
+                rest = share
+                if i != first:
+                    rest = of_first + (share - chance[r, i] / (total - chance[r, i]))
+                out[r, i] = chance[r, i] * (leader + (1.0 - leader) * rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..dp.problem import Problem
 from .policy import JointPolicy, Policy
@@ -45,6 +45,17 @@ class BasedPolicy(JointPolicy):
         """The base as a policy."""
         assert isinstance(self.base, Policy), "made one when the policy was"
         return self.base
+
+    def with_ties_of_base(self) -> None:
+        """Break ties as the base does, and let it take the first where this policy is told to."""
+        base = self.based_on
+        if self.ties == "first" != base.ties:
+            try:
+                base = replace(base, ties="first")
+            except ValueError as error:
+                raise ValueError(f"{self.name}: base: {error}") from None
+        object.__setattr__(self, "base", base)
+        object.__setattr__(self, "ties", base.ties)
 
     def require(self, problem: Problem) -> None:
         """Raise where the base policy cannot be had."""

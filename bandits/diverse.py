@@ -46,6 +46,8 @@ _METHODS = ("k-center", "determinantal")
 _RIDGE = 1e-6
 # Candidates within this share of the best are tied, for distances and determinants are rounded.
 _ALIKE = 1e-9
+# Features of this size have squares that can be added up.
+_LARGEST = 1e100
 _FEWEST, _A_BATCH = 64, 10
 _SAMPLE = 1000
 
@@ -224,4 +226,6 @@ def _features_of(policy: str, features: Any) -> PerItem:
         raise ValueError(f"{policy}: features have shape {held.values.shape}; it must be (N, F), a row for each item")
     for i in np.flatnonzero(~np.isfinite(held.values).all(axis=1)):
         raise ValueError(f"{policy}: features of item number {i} are {held.values[i].tolist()}; they must be finite")
+    if np.abs(held.values).max() > _LARGEST:
+        raise ValueError(f"{policy}: features must lie between -{_LARGEST:g} and {_LARGEST:g}, as they are squared")
     return held

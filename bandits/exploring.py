@@ -10,7 +10,7 @@ import numpy as np
 from ..dp.problem import Problem
 from .audit_index import AuditIndex
 from .base import BasedPolicy
-from .policy import Bools, Counts, Floats, JointPolicy, Policy, chances_of, scores_of
+from .policy import Bools, Counts, Floats, JointPolicy, Policy, chances_of, refuse_first, scores_of
 
 __all__ = ["EpsilonAudit", "SoftmaxAudit"]
 
@@ -38,16 +38,26 @@ class EpsilonAudit(BasedPolicy):
     base: Policy | str = AuditIndex()  # noqa: RUF009 - frozen
     epsilon: float = 0.1
     name: ClassVar[str] = "epsilon-audit"
+    uses_pending: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.with_ties_of_base()
         if isinstance(self.epsilon, bool) or not isinstance(self.epsilon, (int, float)) or not 0 <= self.epsilon <= 1:
             raise ValueError(f"{self.name}: epsilon is {self.epsilon!r}; it must be a number from 0 to 1")
 
-    def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
-        """Probability of labelling each item, shape (S, N)."""
-        even = usable / usable.sum(axis=1, keepdims=True)
-        chosen = chances_of(self.based_on, problem, counts, wins, usable)
+    def allowed(self, problem: Problem, bought: Counts, usable: Bools) -> Bools:
+        """Items that the base may label, shape (S, N)."""
+        base = self.based_on
+        return base.allowed(problem, bought, usable) if isinstance(base, JointPolicy) else usable
+
+    def action_probabilities(
+        self, problem: Problem, counts: Counts, wins: Counts, usable: Bools, pending: Counts | None = None
+    ) -> Floats:
+        """Probability of labelling each item, shape (S, N); none for items that the base may not label."""
+        may = self.allowed(problem, counts if pending is None else counts + pending, usable)
+        even = may / may.sum(axis=1, keepdims=True)
+        chosen = chances_of(self.based_on, problem, counts, wins, may, pending)
         return np.asarray(self.epsilon * even + (1.0 - self.epsilon) * chosen)
 
 
@@ -80,6 +90,7 @@ class SoftmaxAudit(BasedPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_first(self)
         given = self.temperature
         if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 < given < np.inf:
             raise ValueError(f"{self.name}: temperature is {given!r}; it must be a positive number")

@@ -30,10 +30,10 @@ from . import _kernels_lookahead as _kernels
 from .ahead import item_tables
 from .base import as_base
 from .lagrangian import Lagrangian
-from .policy import Bools, Counts, Floats, JointPolicy, Policy, even_over_best, for_distinct, scores_of
+from .policy import Bools, Counts, Floats, JointPolicy, Policy, even_over_finite, for_distinct, scores_of
 from .variance_reduction import VarianceReduction
 
-__all__ = ["Lookahead", "best_candidates", "policy_values", "require_values", "values_fit"]
+__all__ = ["Lookahead", "best_candidates", "policy_values", "require_shortlist", "require_values", "values_fit"]
 
 Ints = NDArray[np.int64]
 
@@ -42,6 +42,8 @@ _AT_ONCE = 2_000_000
 _MOST_STATES = 20_000_000
 # The values of a policy are kept for every state of a problem with at most so many: 160 MB, a second or so.
 _MOST_VALUES = 20_000_000
+# With more labels than this even one item has more states.
+_MOST_LABELS = 7_000
 
 
 @lru_cache(maxsize=4)
@@ -52,26 +54,33 @@ def policy_values(problem: Problem, policy: Policy) -> PolicyValues:
     return PolicyValues(problem, policy)
 
 
+@lru_cache(maxsize=16)
 def values_fit(problem: Problem) -> bool:
-    """Whether a problem is small enough for the values of a policy to be kept; the same on every machine."""
-    lattice = Lattice.of(problem)
-    # A lower bound first, as exact counts of a large lattice take long.
-    usable = int(np.count_nonzero(problem.cap))
-    labels = int(problem.budget / problem.cost.max()) if not problem.quota else 0
-    few = min(labels, int(problem.cap[problem.cap > 0].min(initial=problem.labels)))
-    if problem.batch > 1 or comb(few + usable, usable) > _MOST_VALUES:
+    """Whether a problem is small enough for the values of a policy to be kept; the same on every machine.
+
+    States are counted as if all labels cost the least and there were no quotas, which takes no enumeration.
+    """
+    if problem.batch > 1 or problem.labels > _MOST_LABELS:
         return False
-    try:
-        lattice.require_countable()
-    except ProblemTooLarge:
-        return False
-    return lattice.states <= _MOST_VALUES
+    cap = problem.cap[problem.cap > 0]
+    # A part of the items first, as the whole number may be very large.
+    for count in (1, 2, 4, 8, 16, 32, len(cap)):
+        part = cap[:count]
+        if Lattice(part, min(problem.labels, int(part.sum()))).states > _MOST_VALUES:
+            return False
+    return True
 
 
 def require_values(problem: Problem) -> None:
     """Raise ``ProblemTooLarge`` unless the values of a policy in every state have room; nothing is computed."""
     lattice = Lattice.of(problem)
     require_memory(values_bytes(lattice), lattice.states)
+
+
+def require_shortlist(shortlist: Policy | str | None, candidates: int, problem: Problem) -> None:
+    """Raise where the policy that chooses the candidates cannot be had, if there is anything to choose."""
+    if isinstance(shortlist, Policy) and problem.size > candidates:
+        shortlist.require(problem)
 
 
 def best_candidates(
@@ -137,8 +146,9 @@ class Lookahead(JointPolicy):
     depth : int
         Labels that are planned, at least 1.
     leaf : {"bound", "payoff"}, Policy or registered name
-        What the last state is worth beyond its payoff: the Lagrangian bound on what the budget left can gain; nothing;
-        or what a policy gains from there, exactly, where its values in every state can be kept.
+        What the last state is worth beyond its payoff: the Lagrangian bound on what the budget left can gain, by at
+        most 32 further labels of an item; nothing; or what a policy gains from there, exactly, where its values in
+        every state can be kept.
     candidates : int
         Items that are planned with at most.
     shortlist : Policy or registered name
@@ -183,6 +193,9 @@ class Lookahead(JointPolicy):
                 f"{self.name}: {depth} labels of {candidates} candidates lead to {states:.3g} states; at most "
                 f"{_MOST_STATES:.3g} are looked at: take a smaller depth or fewer candidates"
             )
+        require_shortlist(self.shortlist, candidates, problem)
+        if self.leaf == "bound":
+            Lagrangian().require(problem)
         if isinstance(self.leaf, Policy):
             self.leaf.require(problem)
             if not values_fit(problem):
@@ -197,13 +210,14 @@ class Lookahead(JointPolicy):
         """Make the values of the leaf's policy."""
         if isinstance(self.leaf, Policy):
             policy_values(problem, self.leaf)
+        if isinstance(self.shortlist, JointPolicy) and problem.size > self.candidates:
+            self.shortlist.prepare(problem)
 
     def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
         """Even over the best items, shape (S, N)."""
 
         def rule(counts: Counts, wins: Counts, usable: Bools) -> Floats:
-            values = self.values(problem, counts, wins, usable)
-            return even_over_best(values, usable & np.isfinite(values), problem.payoff_scale, self.ties)
+            return even_over_finite(self.values(problem, counts, wins, usable), usable, problem, self.ties)
 
         return for_distinct(rule, counts, wins, usable)
 
@@ -219,7 +233,8 @@ class Lookahead(JointPolicy):
         for d in np.unique(depth):
             ahead = _ahead(items.shape[1], int(d))
             rows = np.flatnonzero(depth == d)
-            step = max(1, _AT_ONCE // int(ahead.begin[-1]))
+            held = int(ahead.begin[-1]) + (ahead.inner * problem.size if problem.quota else 0)
+            step = max(1, _AT_ONCE // held)
             for a in range(0, len(rows), step):
                 some = rows[a : a + step]
                 found = self._plan(problem, ahead, int(d), items[some], counts[some], wins[some], open_now[some])
@@ -235,15 +250,15 @@ class Lookahead(JointPolicy):
         usable[:, 0] &= open_now
         leaf = np.zeros((len(items), len(ahead.leaf_block)))
         if self.leaf != "payoff":
-            row, state = np.nonzero(ahead.reached(usable)[:, ahead.leaf_block])
-            # Nothing can be labelled after the last label of the budget.
-            n, w = counts[row], wins[row]
-            at = (np.arange(len(row))[:, None], items[row])
-            n[at] += ahead.leaf_labels[state]
-            w[at] += ahead.leaf_wins[state]
-            for a in range(0, len(row), _AT_ONCE // problem.size + 1):
-                part = slice(a, a + _AT_ONCE // problem.size + 1)
-                leaf[row[part], state[part]] = self._leaf(problem, n[part], w[part])
+            rows, states = np.nonzero(ahead.reached(usable)[:, ahead.leaf_block])
+            step = _AT_ONCE // problem.size + 1
+            for a in range(0, len(rows), step):
+                row, state = rows[a : a + step], states[a : a + step]
+                n, w = counts[row], wins[row]
+                at = (np.arange(len(row))[:, None], items[row])
+                n[at] += ahead.leaf_labels[state]
+                w[at] += ahead.leaf_wins[state]
+                leaf[row, state] = self._leaf(problem, n, w)
         out = np.empty(items.shape)
         blocks = (ahead.layers, ahead.composition, ahead.after, ahead.begin)
         _kernels.expectimax(*blocks, mean, gain, usable, leaf, out)

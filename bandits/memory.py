@@ -22,6 +22,8 @@ Ints = NDArray[np.int64]
 _FIRST_ROOM = 1024
 # With more answers than this, of 32 to 64 bytes each, all are forgotten before the next question.
 MOST_ANSWERS = 4_000_000
+# A key has 35 bits for labels and wins.
+_MOST_LABELS = 262_142
 
 
 def state_keys(kind: Ints, labels: Ints, wins: Ints, ahead: Ints, most: int) -> Ints:
@@ -72,6 +74,9 @@ class ItemNumbers:
     def at(self, counts: Ints, wins: Ints) -> Floats:
         """Number of every item in some joint states, (S, N) from labels and wins (S, N)."""
         items = np.broadcast_to(np.arange(counts.shape[1]), counts.shape)
+        if counts.max(initial=0) > _MOST_LABELS:
+            # Their keys would run into those of the next item.
+            return np.asarray(self.rule(items, counts, wins), dtype=np.float64)
         keys = state_keys(items, counts, wins, np.ones_like(counts), 1).reshape(-1)
         with self._lock:
             if self._known.used > MOST_ANSWERS:

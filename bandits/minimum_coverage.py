@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ..dp.availability import Availability
-from ..dp.budget import least_cost, with_slack
+from ..dp.budget import entangled, least_cost, with_slack
 from ..dp.checks import whole
 from ..dp.problem import Problem
 from ..dp.restated import restated
 from .per_item import Slices, of_size
-from .policy import Bools, Counts
+from .policy import Bools, Counts, Floats, chances_of
 from .wrapper import Wrapper
 
 __all__ = ["MinimumCoverage"]
+
+
+# Unmet minima of quotas that share items; the work for one label grows with it.
+_MOST_TANGLED = 1e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +53,12 @@ def _rules(problem: Problem, name: str, slices: Slices, minimum: int | tuple[tup
         if least > room:
             raise ValueError(f"{name}: slice {label!r} needs {least} labels; its items can have {room} between them")
     quota = (*problem.quota, *((tuple(items.tolist()), least) for _, items, least in pairs))
+    for part in entangled(quota):
+        if len(part) > 1 and prod(quota[q][1] + 1.0 for q in part) > _MOST_TANGLED:
+            raise ValueError(
+                f"{name}: the minima of the slices cross the problem's quotas in more ways than can be looked through "
+                "for each label; state smaller minima, or fewer quotas that share items with several slices"
+            )
     cost = least_cost(quota, problem.cost, problem.cap) if quota else 0.0
     if cost > with_slack(problem.budget):
         also = " and the problem's quotas" if problem.quota else ""
@@ -118,6 +129,21 @@ class MinimumCoverage(Wrapper):
     def seen(self, problem: Problem) -> Problem:
         """Problem with the minima among its quotas."""
         return self._rules(problem).problem
+
+    def action_probabilities(
+        self, problem: Problem, counts: Counts, wins: Counts, usable: Bools, pending: Counts | None = None
+    ) -> Floats:
+        """Probability of labelling each item, shape (S, N): the base's, among those that may be labelled."""
+        bought = counts if pending is None else counts + pending
+        rules, may = self._rules(problem), self.allowed(problem, bought, usable)
+        # Where the minima can no longer be met, a problem that asks for them has no such state.
+        lost = ~(usable & rules.available.items(bought)).any(axis=1)
+        out = np.empty(counts.shape)
+        for rows, shown in ((~lost, rules.problem), (lost, problem)):
+            if rows.any():
+                more = None if pending is None else pending[rows]
+                out[rows] = chances_of(self.based_on, shown, counts[rows], wins[rows], may[rows], more)
+        return out
 
     def allowed(self, problem: Problem, bought: Counts, usable: Bools) -> Bools:
         """Items that may be labelled, shape (S, N): those from which the minima can be met, and then the base's."""

@@ -49,7 +49,9 @@ __all__ = [
     "Policy",
     "chances_of",
     "even_over_best",
+    "even_over_finite",
     "for_distinct",
+    "refuse_first",
     "scores_of",
 ]
 
@@ -208,6 +210,19 @@ def even_over_best(scores: Floats, usable: Bools, scale: float, ties: str) -> Fl
     if ties == "first":
         tied &= np.cumsum(tied, axis=1) == 1
     return np.asarray(tied / tied.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def refuse_first(policy: Policy) -> None:
+    """Raise where a policy that draws is told to take the first of what ties."""
+    if policy.ties != "random":
+        raise ValueError(f"{policy.name}: ties is {policy.ties!r}; it draws, and shares ties out evenly: 'random'")
+
+
+def even_over_finite(values: Floats, usable: Bools, problem: Problem, ties: str) -> Floats:
+    """Probabilities, even over the usable items of largest value; over all of them where no value is known."""
+    told = usable & np.isfinite(values)
+    told = np.where(told.any(axis=1, keepdims=True), told, usable)
+    return even_over_best(np.where(np.isfinite(values), values, 0.0), told, problem.payoff_scale, ties)
 
 
 @lru_cache(maxsize=8)

@@ -163,7 +163,7 @@ def _settings(policy: str, cls: type[Policy], text: str) -> dict[str, Any]:
             raise ValueError(f"policy {policy!r}: setting {key!r} {fault}")
         try:
             out[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             out[key] = value
     return out
 

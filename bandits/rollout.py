@@ -29,8 +29,8 @@ from . import _kernels
 from .base import BasedPolicy, as_base
 from .board import Board, final_values
 from .kg_star import KGStar
-from .lookahead import best_candidates, policy_values, require_values, values_fit
-from .policy import Bools, Counts, Floats, Policy, even_over_best, for_distinct
+from .lookahead import best_candidates, policy_values, require_shortlist, require_values, values_fit
+from .policy import Bools, Counts, Floats, Policy, even_over_finite, for_distinct
 
 __all__ = ["Rollout", "state_seeds"]
 
@@ -53,9 +53,9 @@ class Rollout(BasedPolicy):
 
     Rule: the largest Q_b(s, i) = payoff expected when item i is labelled and the base policy b goes on to the end of
     the budget. Exact on problems of at most 20,000,000 states without batches; elsewhere estimated by simulated runs
-    with common random numbers. Source: Bertsekas, Tsitsiklis and Wu (1997), "Rollout algorithms for combinatorial
-    optimization". Departure: where runs are simulated, only the ``candidates`` items of largest score by ``shortlist``
-    are tried.
+    with common random numbers, as if the label began a batch. Source: Bertsekas, Tsitsiklis and Wu (1997), "Rollout
+    algorithms for combinatorial optimization". Departure: where runs are simulated, only the ``candidates`` items of
+    largest score by ``shortlist`` are tried.
 
     Parameters
     ----------
@@ -101,6 +101,8 @@ class Rollout(BasedPolicy):
         super().require(problem)
         if values_fit(problem):
             require_values(problem)
+        else:
+            require_shortlist(self.shortlist, int(self.candidates), problem)
 
     def prepare(self, problem: Problem) -> None:
         """Make the values of the base policy where they can be kept."""
@@ -113,8 +115,7 @@ class Rollout(BasedPolicy):
         """Even over the best items, shape (S, N)."""
 
         def rule(counts: Counts, wins: Counts, usable: Bools) -> Floats:
-            values = self.values(problem, counts, wins, usable)
-            return even_over_best(values, usable & np.isfinite(values), problem.payoff_scale, self.ties)
+            return even_over_finite(self.values(problem, counts, wins, usable), usable, problem, self.ties)
 
         return for_distinct(rule, counts, wins, usable)
 
@@ -162,13 +163,30 @@ class Rollout(BasedPolicy):
 
 
 def _finish(problem: Problem, board: Board, first: Ints, step: int) -> None:
-    """Label ``first`` in each row, and then spend the budget with the board's policy."""
+    """Label ``first`` in each row, and then spend the budget with the board's policy.
+
+    With batches, the first label begins one.
+    """
     rows, items = np.arange(len(first)), first
+    # Outcomes that are drawn and not yet shown count here already: labels of one item tell of each other.
+    counts, wins = board.counts.copy(), board.wins.copy()
+    waiting: list[tuple[Ints, Ints, Ints]] = []
+    board.choose(step)
     while rows.size:
-        n, w = board.bought[rows, items], board.wins[rows, items]
+        n, w = counts[rows, items], wins[rows, items]
         labels = np.empty(len(rows), dtype=np.int64)
         _kernels.draw_predicted(rows, items, n, _chance_of_win(problem, items, n, w), board.keys, labels)
-        board.record(rows, items, labels)
+        counts[rows, items] += 1
+        wins[rows, items] += labels
+        if problem.batch == 1:
+            board.record(rows, items, labels)
+        else:
+            board.ask(rows, items)
+            waiting.append((rows, items, labels))
+            if len(waiting) == problem.batch or not board.open.size:
+                for outcome in waiting:
+                    board.enter(*outcome)
+                waiting.clear()
         rows = board.open
         step += 1
         if rows.size:

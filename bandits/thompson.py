@@ -28,7 +28,7 @@ from ..dp.states import states_at
 from ..posteriors.utilities import Custom
 from . import _kernels_sampling as _kernels
 from .memory import ItemNumbers
-from .policy import Bools, Counts, Floats, JointPolicy
+from .policy import Bools, Counts, Floats, JointPolicy, refuse_first
 
 __all__ = ["Thompson", "gauss_rule", "sampled_chances"]
 
@@ -89,10 +89,14 @@ class Thompson(JointPolicy):
     --------
     >>> import seqaudit as sa
     >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.Thompson()).value, 10)
-    1.577755881
+    1.5739734931
     """
 
     name: ClassVar[str] = "thompson"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_first(self)
 
     def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
         """Probability of labelling each item, shape (S, N)."""

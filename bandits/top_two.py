@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dp.problem import Problem
 from . import _kernels_sampling as _kernels
-from .policy import Bools, Counts, Floats, JointPolicy
+from .policy import Bools, Counts, Floats, JointPolicy, refuse_first
 from .thompson import sampled_chances
 
 __all__ = ["TopTwo"]
@@ -45,6 +45,7 @@ class TopTwo(JointPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_first(self)
         if isinstance(self.leader, bool) or not isinstance(self.leader, (int, float)) or not 0 <= self.leader <= 1:
             raise ValueError(f"{self.name}: leader is {self.leader!r}; it must be a number from 0 to 1")
 

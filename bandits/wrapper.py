@@ -6,7 +6,7 @@ The payoff, the budget and the constraints stay those of the user's problem.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ..dp.problem import Problem
@@ -31,11 +31,7 @@ class Wrapper(BasedPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        base = self.based_on
-        if self.ties == "first" != base.ties:
-            base = replace(base, ties="first")
-        object.__setattr__(self, "base", base)
-        object.__setattr__(self, "ties", base.ties)
+        self.with_ties_of_base()
 
     def seen(self, problem: Problem) -> Problem:
         """Problem that the base is shown."""

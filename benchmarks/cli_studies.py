@@ -272,7 +272,7 @@ def _matrix(
         [
             [
                 r["policy"],
-                *(f"{_share(r[f'mean {name}'])} / {_share(r[f'worst {name}'])}" for name in names),
+                *(f"{_share(r[f'mean {name}'], 2)} / {_share(r[f'worst {name}'], 1)}" for name in names),
                 *(_microseconds(r[f"seconds {size}"]) for size in ("small", "large")),
             ]
             for r in rows
@@ -283,8 +283,8 @@ def _matrix(
     )
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None or math.isnan(value) else f"{100 * value:.1f}"
+def _share(value: float | None, digits: int) -> str:
+    return "-" if value is None or math.isnan(value) else f"{100 * value:z.{digits}f}"
 
 
 def _microseconds(seconds: float | None) -> str:

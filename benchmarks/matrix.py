@@ -118,7 +118,12 @@ def policy_matrix(
     """
     import pandas as pd
 
-    made = [make_utility(u) for u in utilities]
+    given = [utilities] if isinstance(utilities, (str, dict, Utility)) else list(utilities)
+    made = [make_utility(u) for u in given]
+    if not made:
+        raise ValueError("no utility was chosen")
+    if isinstance(policies, (str, Policy)):
+        policies = [policies]
     names = [utility.name for utility in made]
     for name in names:
         if names.count(name) > 1:

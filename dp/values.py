@@ -69,9 +69,9 @@ class PolicyValues:
     >>> values = PolicyValues(problem, sa.KnowledgeGradient())
     >>> start = np.zeros((1, 2), dtype=np.int64)
     >>> round(float(values.at(start, start)[0]), 6)
-    0.361175
+    0.395575
     >>> values.of_labels(start, start, np.array([[True, True]])).round(6)
-    array([[0.3125  , 0.361175]])
+    array([[0.395575, 0.395575]])
     """
 
     def __init__(

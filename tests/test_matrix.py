@@ -37,6 +37,13 @@ def test_a_policy_that_cannot_be_had_has_no_time():
     assert decision_seconds(large, "kg") < 1
 
 
+def test_one_policy_and_one_utility_may_be_given_alone():
+    for policy in ("kg", sa.KnowledgeGradient()):
+        assert policy_matrix(1, policy, "accuracy")[0]["policy"].tolist() == ["kg"]
+    with pytest.raises(ValueError, match="no utility was chosen"):
+        policy_matrix(1, "kg", [])
+
+
 def test_a_utility_given_twice_is_refused():
     with pytest.raises(ValueError, match="utility 'accuracy' is given 2 times"):
         policy_matrix(2, ["kg"], ["accuracy", "accuracy"])
@@ -68,6 +75,7 @@ def test_label_of_a_policy_is_how_it_is_written(written):
         ("lookahead(depth=x)", r"depth is 'x'; it must be a whole number"),
         ("lookahed(depth=3)", r"policy 'lookahed' is not known; did you mean 'lookahead'"),
         ("rollout(base=kgs)", r"policy 'kgs' is not known"),
+        ("kg(ties={[]:1})", r"kg: ties is '\{\[\]:1\}'"),
         ("lookahead(depth=3", r"policy 'lookahead\(depth=3' is not known"),
     ],
 )

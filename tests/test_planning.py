@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 
 import numpy as np
 import pytest
 
 import seqaudit as sa
+from seqaudit.bandits.lookahead import values_fit
 from seqaudit.bandits.rollout import state_seeds
 from seqaudit.dp.availability import Availability
 from seqaudit.dp.states import states_of_item
@@ -231,3 +233,56 @@ def test_planning_policies_work_in_sessions_with_answers_outstanding():
         while session.remaining:
             session.tell(session.ask(), 1)
         assert session.budget_left < 1
+
+
+def test_whether_values_fit_is_known_at_once_and_the_same_everywhere(monkeypatch):
+    dear = sa.Problem(np.linspace(0.3, 0.7, 40), 20, cost=np.r_[10.0, np.ones(39)])
+    tied = sa.Problem(np.linspace(0.3, 0.7, 50), 40, cost=np.r_[np.ones(25), np.full(25, 2.0)], quota=[([0, 30], 3)])
+    for problem in (dear, tied, sa.Problem([0.5], 100_000), sa.Problem(np.linspace(0.2, 0.8, 100_000), 1_000_000)):
+        begin = time.perf_counter()
+        assert not values_fit(problem)
+        sa.Rollout("kg").require(problem)
+        with pytest.raises(sa.ProblemTooLarge, match="Take leaf='payoff' or leaf='bound'"):
+            sa.Lookahead(1, "kg").require(problem)
+        # Enumerating suffixes would take tens of seconds.
+        assert time.perf_counter() - begin < 10
+    small = sa.Problem([0.5, 0.6, 0.7], 9, cost=[1, 2, 1], quota=[([0], 1)])
+    monkeypatch.setattr("seqaudit.dp.lattice.available_memory", lambda: 0)
+    values_fit.cache_clear()
+    assert values_fit(small)
+    assert sa.simulate(dear, sa.Rollout("kg", runs=2, candidates=2), replications=1, seed=1).labels.sum() > 10
+
+
+@pytest.mark.parametrize("make", [sa.Lookahead, sa.Rollout])
+def test_a_shortlist_that_cannot_be_had_is_refused_before_any_work(make):
+    large = sa.Problem(np.linspace(0.2, 0.8, 60), 300)
+    with pytest.raises(sa.ProblemTooLarge):
+        make(shortlist="exact").require(large)
+    with pytest.raises(ValueError, match="batch is 2"):
+        make(shortlist="exact").require(sa.Problem(np.linspace(0.2, 0.8, 12), 6, batch=2))
+    make(shortlist="exact").require(sa.Problem([0.5, 0.6], 6))
+
+
+def test_simulated_rollout_runs_its_base_in_batches():
+    for batch in (1, 4, 8):
+        problem = sa.Problem([0.5, 0.6, 0.7], 8, batch=batch)
+        policy = sa.Rollout("kg-star", runs=3000)
+        best = policy.estimates(problem, *start(problem))[0].max()
+        base = sa.simulate(problem, "kg-star", replications=3000, seed=5)
+        # The best first label is not worse than the base's, and in one batch not much better. Four standard errors.
+        gained = base.mean - problem.prior_value
+        assert gained - 6 * base.standard_error < best < gained + 6 * base.standard_error + 0.03
+
+
+def test_states_without_any_value_are_shared_out_evenly():
+    covered = sa.MinimumCoverage("lookahead", ["a", "a", "b"], {"b": 3})
+    for base in ("lookahead", "rollout", "tree-search(simulations=20)", "lagrangian", "thompson", "kg"):
+        covered = sa.MinimumCoverage(base, ["a", "a", "b"], {"b": 3})
+        session = sa.Session(sa.Problem([0.5, 0.5, 0.99], 4), covered, seed=1)
+        session.tell(0, 1)
+        session.tell(0, 1)
+        assert [session.ask(), session.ask()] == [2, 2]
+        problem = sa.Problem([0.5, 0.6, 0.9], 4)
+        best = sa.solve(problem).value
+        for around in (sa.EpsilonAudit(covered), sa.Rollout(covered)):
+            assert problem.prior_value <= sa.evaluate(problem, around).value <= best + 1e-12

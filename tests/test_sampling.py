@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import seqaudit as sa
 from seqaudit.bandits import _kernels_sampling as kernels
+from seqaudit.bandits.policy import scores_of
 from seqaudit.bandits.thompson import gauss_rule, sampled_chances
 from seqaudit.dp.availability import Availability
 
@@ -179,8 +180,55 @@ def test_sampling_keeps_to_what_can_be_labelled(policy):
         (lambda: sa.EpsilonAudit(base="kgg"), "did you mean 'kg'"),
         (lambda: sa.SoftmaxAudit(temperature=0), "temperature is 0; it must be a positive number"),
         (lambda: sa.SoftmaxAudit(base="thompson"), "has no scores"),
+        (lambda: sa.Thompson(ties="first"), "it draws, and shares ties out evenly"),
+        (lambda: sa.TopTwo(ties="first"), "it draws"),
+        (lambda: sa.SoftmaxAudit(ties="first"), "it draws"),
     ],
 )
 def test_wrong_settings_are_refused(make, says):
     with pytest.raises(ValueError, match=says):
         make()
+
+
+@given(st.lists(st.floats(-40, 0), min_size=3, max_size=5), st.floats(0, 1))
+def test_top_two_keeps_its_digits_beside_a_leader_that_is_almost_certain(logs, leader):
+    mass = np.exp(np.array(logs)) * np.r_[1e-8, np.ones(len(logs) - 1), 1e-8][: len(logs)]
+    chance = (mass / mass.sum())[None]
+    out = np.empty(chance.shape)
+    kernels.top_two(chance, leader, out)
+    exact = [Fraction(float(x)) for x in chance[0]]
+    total = sum(exact)
+    expected = [
+        q * (Fraction(leader) + (1 - Fraction(leader)) * sum(p / (total - p) for j, p in enumerate(exact) if j != i))
+        for i, q in enumerate(exact)
+    ]
+    assert out[0] == pytest.approx([float(x) for x in expected], rel=1e-12)
+
+
+def test_exploration_around_a_wrapper_keeps_its_rules():
+    problem = sa.Problem([0.5] * 6, 12, batch=4)
+    covered = sa.MinimumCoverage("kg", ["a"] * 5 + ["b"], {"b": 4})
+    for epsilon in (0.0, 0.5, 1.0):
+        policy = sa.EpsilonAudit(covered, epsilon=epsilon)
+        for seed in range(20):
+            assert sa.simulate(problem, policy, replications=1, seed=seed).labels[5] >= 4
+    apart = sa.DiverseBatch("kg", [[0.0], [0.01], [1.0], [5.0]])
+    for policy in (apart, sa.EpsilonAudit(apart, epsilon=0.0)):
+        session = sa.Session(sa.Problem([0.5, 0.5, 0.5, 0.5], 4, batch=2), policy, seed=3)
+        assert abs(session.ask() - session.ask()) >= 2
+
+
+def test_exploration_takes_the_first_of_what_ties_in_its_base():
+    problem = sa.Problem([0.5, 0.5], 3)
+    start = np.zeros((1, 2), dtype=np.int64)
+    policy = sa.EpsilonAudit("kg", epsilon=0.0, ties="first")
+    assert policy.action_probabilities(problem, start, start, np.ones((1, 2), dtype=bool))[0].tolist() == [1.0, 0.0]
+
+
+def test_remembered_numbers_of_different_items_do_not_meet():
+    problem = sa.Problem([0.5, 0.5], 10**6)
+    counts, wins = np.array([[370_727, 0]]), np.array([[37_108, 0]])
+    assert (
+        scores_of(sa.AuditIndex(), problem, counts, wins).tolist()
+        == sa.AuditIndex().scores(problem, counts, wins).tolist()
+    )

@@ -509,7 +509,7 @@ def test_slices_list_their_items():
 TWO = sa.Problem([0.5, 0.6], 3, cap=[1, 3])
 REFUSED = [
     (lambda: sa.RiskWeighted("kgg", [1]), r"risk-weighted: base: policy 'kgg' is not known; did you mean 'kg'"),
-    (lambda: sa.RiskWeighted(3, [1]), r"risk-weighted: base: policy is 3; allowed"),
+    (lambda: sa.RiskWeighted(3, [1]), r"risk-weighted: base is 3; allowed"),
     (lambda: sa.RiskWeighted("uniform", [1], ties="first"), r"risk-weighted: base: uniform: ties is 'first'"),
     (lambda: sa.RiskWeighted("kg", [1], ties="last"), r"risk-weighted: ties is 'last'"),
     (lambda: sa.RiskWeighted("kg", [1, -2.0]), r"risk of item number 1 is -2.0; it must be positive and finite"),
@@ -557,6 +557,16 @@ REFUSED = [
     (lambda: sa.DiverseBatch("kg", [[0.0]], length=1.0), r"length is 1.0; only 'determinantal' has one"),
     (lambda: sa.DiverseBatch("kg", [[0.0]], "determinantal", length=0), r"length is 0; it must be positive and finite"),
     (lambda: sa.evaluate(TWO, sa.DiverseBatch("kg", [[0.0]])), r"features has 1 rows"),
+    (
+        lambda: sa.DiverseBatch("kg", [[1e200], [-1e200]]),
+        "diverse-batch: features must lie between -1e\\+100 and 1e\\+100",
+    ),
+    (
+        lambda: sa.MinimumCoverage("kg", [i % 8 for i in range(60)], 7).require(
+            sa.Problem(np.linspace(0.3, 0.8, 60), 200, quota=[(list(range(j, 60, 3)), 20) for j in range(3)])
+        ),
+        "minimum-coverage: the minima of the slices cross the problem's quotas in more ways",
+    ),
 ]
 
 
