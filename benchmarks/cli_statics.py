@@ -238,7 +238,7 @@ def _protocols(
 ) -> None:
     from .curve import budgets_of
     from .plots_statics import plot_break_even, plot_protocols
-    from .protocols import Protocol, break_even_table, protocols, protocols_table, require_protocols, under
+    from .protocols import Protocol, affords, break_even_table, protocols, protocols_table, require_protocols, under
     from .runs import RunFolder
 
     pairs = _USUAL if given is None else [_numbers("--protocol", text) for text in given]
@@ -248,10 +248,12 @@ def _protocols(
     chosen = [Protocol(*pair) for pair in pairs]
     names = require_protocols(problem, chosen)
     for one in chosen:
-        under(problem, one)
+        if affords(problem, one, problem.budget):
+            under(problem, one)
     budgets, _ = budgets_of(problem, points)
     inputs = {"problem": problem_as_inputs(problem), "vary": "protocol", "budgets": budgets, "protocols": names}
-    inputs |= settings
+    # A cap at the budget limits cheap labels, and no cap does not.
+    inputs |= settings | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
     folder = RunFolder(out, "statics", inputs)
     problem.to_toml(folder.path / "problem.toml")
     with show_progress("solving", len(names) + 1) as advance:

@@ -78,12 +78,12 @@ def with_noise(problem: Problem, flip: float) -> Problem:
         # Without noise the two are one, and Beta is the faster.
         noisy = NoisyBeta(belief.a, belief.b, flip)
         beliefs.append(noisy if noisy.flip else Beta(belief.a, belief.b))
-    return replace(problem, prior=tuple(beliefs), **_log_ratio(problem))
+    return replace(problem, prior=tuple(beliefs), **_as_given(problem))
 
 
-def _log_ratio(problem: Problem) -> dict[str, Any]:
-    """What ``replace`` must be told where the log-ratios are derived from the thresholds."""
-    return {"log_ratio": None} if problem.beta is None else {}
+def _as_given(problem: Problem) -> dict[str, Any]:
+    """What ``replace`` must be told: caps as they were given, and no log-ratios that were derived from thresholds."""
+    return {"cap": problem.asked_cap} | ({"log_ratio": None} if problem.beta is None else {})
 
 
 def changed(problem: Problem, knob: str, value: float) -> Problem:
@@ -121,7 +121,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
         c = c / x
     else:
         c = c + x
-    return replace(problem, threshold=threshold(c, beta), log_ratio=c, beta=beta)
+    return replace(problem, threshold=threshold(c, beta), log_ratio=c, beta=beta, cap=problem.asked_cap)
 
 
 def _number(knob: str, value: Any) -> float:

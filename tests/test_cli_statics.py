@@ -123,6 +123,34 @@ def test_break_even_that_cannot_be_had_is_remarked(run):
     assert not Path("kept/break-even.csv").exists()
 
 
+def test_break_even_is_left_out_where_wins_pay(run):
+    Path("pays.toml").write_text("budget = 6\nthreshold = [0.5, 0.5]\nprior = [[1, 4], [1, 4]]\nreward = [1.0, 1.0]\n")
+    options = ("--protocol", "0.3,1", "--protocol", "0.1,2", "--points", 2, "--jobs", 1, "--out", "kept")
+    outcome = run("statics", "pays.toml", "--vary", "protocol", *options)
+    assert outcome.status == 0, outcome.err
+    assert "note: break-even costs left out: break_even: reward of item 1 is 1; it must be 0" in outcome.out
+    assert "largest cost of a label" not in outcome.out
+    assert not Path("kept/break-even.csv").exists()
+
+
+def test_protocols_that_differ_in_late_digits_or_caps_are_other_runs(run):
+    options = ("--vary", "protocol", "--protocol", "0.3,1", "--points", 1, "--jobs", 1, "--out", "kept")
+    assert run("statics", "problem.toml", *options, "--protocol", "0.1,0.3333333").status == 0
+    other = run("statics", "problem.toml", *options, "--protocol", "0.1,0.33333334").assert_refused()
+    assert other.startswith("kept holds another run: protocols entry 2")
+    Path("capped.toml").write_text(PROBLEM + "cap = [6, 6, 6]\n")
+    capped = run("statics", "capped.toml", *options, "--protocol", "0.1,0.3333333").assert_refused()
+    assert capped.startswith("kept holds another run: asked_cap was null, now [6, 6, 6]")
+
+
+def test_budgets_that_buy_no_label_have_rows(run):
+    Path("dear.toml").write_text("budget = 8\nthreshold = [0.5]\ncost = [2]\n")
+    options = ("--protocol", "0.3,0.5", "--protocol", "0.1,1", "--jobs", 1, "--out", "kept")
+    outcome = run("statics", "dear.toml", "--vary", "protocol", *options)
+    assert outcome.status == 0, outcome.err
+    assert pd.read_csv("kept/statics.csv")["bought"].tolist()[:3] == [0, 0, 1]
+
+
 def test_claims_are_printed_with_their_smallest_cases(run):
     outcome = run("statics", "--claims")
     assert outcome.status == 0

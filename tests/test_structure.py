@@ -134,6 +134,15 @@ def test_of_states_with_as_many_labels_the_one_with_the_nearer_rise_is_shown():
     assert found.rises[0, :3].tolist() == [1, 1, 2]
 
 
+def test_what_is_said_of_an_item_does_not_depend_on_the_others():
+    alone = sa.structure(sa.Problem([0.45], 40, prior=(1, 5), utility="entropy"), exact=False)
+    for heavy in (1.0, 2.0**20, 2.0**40):
+        problem = sa.Problem([0.45, 0.45], 40, weight=[1, heavy], prior=(1, 5), utility="entropy")
+        found = sa.structure(problem, exact=False)
+        assert found.ratios.tolist() == [alone.ratio] * 2
+        assert found.flat.tolist() == alone.flat.tolist() * 2
+
+
 def test_first_rise_and_flat_start_count_labels_from_one():
     assert sa.structure(sa.Problem([0.5], budget=6)).first_rises.tolist() == [3]
     found = sa.structure(AT_95)
