@@ -307,8 +307,8 @@ def break_even(
     if problem.reward.any():
         i = int(np.flatnonzero(problem.reward)[0])
         raise ValueError(
-            f"break_even: reward of {problem.name[i]} is {problem.reward[i]:g}; it must be 0, as what a win pays depends "
-            "on the label, and better labels need not be worth more; use protocols"
+            f"break_even: reward of {problem.name[i]} is {problem.reward[i]:g}; it must be 0: what a win pays "
+            "depends on the label, and better labels need not be worth more; use protocols"
         )
     if isinstance(problem.utility, (Decisive, Custom)):
         raise ValueError(

@@ -34,21 +34,26 @@ read off, reaches at least its own value V, as further labels do no harm, and ga
 
     V - V_K  <=  (1 - gamma / K)^K (V - V_0)  <=  e^-gamma (V - V_0).
 
-Gains that differ by at most 1e-12 of the item's largest payoff count as equal. That is above their rounding, and costs
-the guarantees at most 1e-12 of a payoff for each label.
+Gains count as equal that differ by at most 1e-12 of the item's largest payoff, or by four times what the rounding of
+a tail changes in a payoff, whichever is more: under ``entropy``, whose slope is log(p / (1-p)), that is 3e-12. It is
+above their rounding, and costs the guarantees as much for each label. Where h is convex and a win's reward is not
+negative, monotonicity is proved (p is a martingale; Jensen) and is not looked for in gains that are rounded.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
+from ..posteriors.utilities import Accuracy, Asymmetric, Entropy, Linear, NoPayoff, Utility, Variance
 from . import _kernels_structure as _kernels
 from .backward import solve
+from .budget import most_of_each
 from .curves import Curves, curves_of, gain_tables
 from .evaluate import evaluate
 from .greedy import Greedy
@@ -65,9 +70,11 @@ __all__ = ["Counterexample", "Structure", "structure"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# What counts as equal among gains, as a share of the item's largest payoff: the tolerance of ties. Rounding of tails
-# reaches 1.5e-14.
+# What counts as equal among gains, as a share of the item's largest payoff: the tolerance of ties.
 EQUAL = 1e-12
+# What rounding of tails reaches, and the change of h that is a jump and no rounding.
+_TAIL, _JUMP = 2.5e-14, 1e-9
+_CONVEX = (Accuracy, Asymmetric, Variance, Entropy, Linear, NoPayoff)
 # Lattices up to this many states are solved unless asked otherwise: seconds.
 _EXACT_STATES = 20_000_000
 
@@ -113,7 +120,8 @@ class Structure:
     ----------
     problem : Problem
     curves : Curves
-        Expected gains of so many labels of each item; ``curves.of(i)``.
+        Expected gains of so many labels of each item, up to as many as budget, caps and quotas allow it together;
+        ``curves.of(i)``.
     defects : ndarray, shape (N,)
         Concavity defect of each item's curve.
     first_rises : ndarray of int, shape (N,)
@@ -315,11 +323,14 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
     if exact:
         lattice.require()
     slack = slacks(problem)
-    curves, amount, states, harm, rise = _measure(problem, slack, threads)
+    narrow = _within_reach(problem)
+    curves, amount, states, harm, rise = _measure(narrow, slack, threads)
+    if isinstance(problem.utility, _CONVEX):
+        harm[curves.kind[problem.reward >= 0]] = -1
     kind = curves.kind
     rising = np.array([_first_rise(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
     flat = np.array([_flat(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
-    counted = count_violating(problem, lattice, curves.first, kind, slack, int(states[:, 2].max()))
+    counted = count_violating(narrow, lattice, curves.first, kind, slack, int(states[:, 2].max()))
     if counted is None:
         remarks.append("there are too many joint states to count those that violate adaptive submodularity")
     if exact is None:
@@ -354,10 +365,28 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
     )
 
 
+def _within_reach(problem: Problem) -> Problem:
+    """The problem with caps that leave each item the labels that it can get when all quotas are met."""
+    if not problem.quota:
+        return problem
+    most = most_of_each(problem.quota, problem.cost, problem.cap, problem.budget)
+    given: dict[str, Any] = {"log_ratio": None} if problem.beta is None else {}
+    return replace(problem, cap=most, **given)
+
+
 def slacks(problem: Problem) -> Floats:
     """What counts as equal among gains of each item."""
     largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
-    return EQUAL * (problem.weight * largest + np.abs(problem.reward) * problem.cap)
+    paid = EQUAL * (problem.weight * largest + np.abs(problem.reward) * problem.cap)
+    return np.maximum(paid, 4.0 * _rounding(problem.utility) * problem.weight)
+
+
+def _rounding(utility: Utility) -> float:
+    """Most that rounding of a tail changes in h, jumps left out: which side of one a tail is on is decided by h."""
+    p = expit(np.linspace(-40.0, 40.0, 1601))
+    change = np.abs(utility(np.minimum(p + _TAIL, 1.0)) - utility(p))
+    change = np.append(change, np.abs(utility(np.maximum(p - _TAIL, 0.0)) - utility(p)))
+    return float(change[change <= _JUMP].max(initial=0.0))
 
 
 def _measure(problem: Problem, slack: Floats, threads: int | None) -> tuple[Curves, Floats, Ints, Ints, Ints]:

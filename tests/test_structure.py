@@ -34,7 +34,7 @@ class Returns:
     """Gains of one item of a case, from the equations."""
 
     def __init__(self, case: Case, i: int) -> None:
-        self.item, self.h, self.cap = case.items[i], UTILITIES[case.utility].h, case.caps[i]
+        self.item, self.h, self.cap = case.items[i], UTILITIES[case.utility].h, max(n[i] for n in case.reachable)
         self.states = [(n, w) for n in range(self.cap) for w in range(n + 1)]
 
     def payoff(self, n: int, w: int) -> float:
@@ -99,8 +99,9 @@ def distinct(case: Case) -> bool:
 def test_items_are_described_as_brute_force_describes_them(case):
     assume(distinct(case))
     found = sa.structure(case.stated(), exact=False)
-    for i, cap in enumerate(case.caps):
+    for i in range(len(case.items)):
         item = Returns(case, i)
+        cap = item.cap
         rises = item.rises()
         assert found.violations[i] == pytest.approx(max((x[0] for x in rises), default=0.0), abs=1e-11)
         assert found.shares[i] == len({x[3] for x in rises}) / max(len(item.states), 1)
@@ -141,6 +142,29 @@ def test_what_is_said_of_an_item_does_not_depend_on_the_others():
         found = sa.structure(problem, exact=False)
         assert found.ratios.tolist() == [alone.ratio] * 2
         assert found.flat.tolist() == alone.flat.tolist() * 2
+
+
+def test_rounding_makes_no_label_harmful():
+    prior = (0.028646394146884305, 0.07960910940947359)
+    entropy = sa.make_utility("entropy")
+    for utility in (entropy, lambda p: entropy(p)):
+        found = sa.structure(sa.Problem([0.003276817301707704], 200, prior=prior, utility=utility), exact=False)
+        assert found.monotone
+        assert found.ratio is not None
+    # What is more than rounding is told all the same: a win that costs more than it says.
+    assert not sa.structure(sa.Problem([0.5], 3, utility="entropy", reward=-2.0), exact=False).monotone
+    assert not sa.structure(sa.Problem([0.95], 3, utility="decisive"), exact=False).monotone
+
+
+def test_states_that_quotas_rule_out_violate_nothing():
+    found = sa.structure(sa.Problem([0.5, 0.9], 3, quota=[([1], 2)]))
+    assert found.rises[0].tolist() == [-1] * 4
+    assert found.violations[0] == 0
+    assert found.ratios[0] == 1
+    assert len(found.curves.of(0)) == 2
+    # Items 1 and 2 share a quota, and item 2 has one of its own; its labels cost 2.
+    apart = sa.Problem([0.5] * 3, 4.0, cost=[1, 2, 1], cap=[3, 3, 3], quota=[([0, 1], 2), ([1], 1)])
+    assert [len(x) - 1 for x in map(sa.structure(apart).curves.of, range(3))] == [2, 2, 1]
 
 
 def test_first_rise_and_flat_start_count_labels_from_one():
