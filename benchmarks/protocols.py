@@ -108,10 +108,10 @@ def under(problem: Problem, protocol: Protocol, budget: float | None = None) -> 
     noisy = with_noise(problem, protocol.flip)
     cost = problem.cost * protocol.cost
     spend = float(problem.budget if budget is None else budget)
-    fields: dict[str, Any] = {"log_ratio": None} if problem.beta is None else {}
+    fields: dict[str, Any] = {"cap": problem.asked_cap} | ({"log_ratio": None} if problem.beta is None else {})
     if np.all(cost == 1.0):
         spend = int(np.floor(with_slack(spend)))
-    return replace(noisy, cost=cost, budget=spend, cap=problem.asked_cap, **fields)
+    return replace(noisy, cost=cost, budget=spend, **fields)
 
 
 def affords(problem: Problem, protocol: Protocol, budget: float) -> bool:

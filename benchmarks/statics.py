@@ -127,7 +127,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
         if not np.isfinite(c).all():
             i = int(np.flatnonzero(~np.isfinite(c))[0])
             raise ProblemError([f"log_ratio of {problem.name[i]} would be {c[i]}; it must be finite"])
-        return replace(problem, threshold=threshold(c, beta), log_ratio=c, beta=beta, cap=problem.asked_cap)
+        return replace(problem, **_as_given(problem) | {"threshold": threshold(c, beta), "log_ratio": c, "beta": beta})
     except ProblemError as error:
         raise ProblemError([f"{knob} {x:g}: {fault}" for fault in error.faults]) from None
 
