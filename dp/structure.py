@@ -54,6 +54,7 @@ from ..posteriors.utilities import Accuracy, Asymmetric, Entropy, Linear, NoPayo
 from . import _kernels_structure as _kernels
 from .backward import solve
 from .budget import most_of_each
+from .checks import whole
 from .curves import Curves, curves_of, gain_tables
 from .evaluate import evaluate
 from .greedy import Greedy
@@ -232,7 +233,9 @@ class Structure:
         >>> round(example.gain, 6), round(example.later_gain, 6)
         (0.0, 0.1875)
         """
-        if i is None:
+        if i is not None:
+            self._require_item(i)
+        else:
             n, later = self.rises[:, 0], self.rises[:, 2]
             some = np.flatnonzero(n >= 0)
             if not len(some):
@@ -245,8 +248,32 @@ class Structure:
         return Counterexample(self.problem, i, n, w, gain, later_n, later_w, later_gain)
 
     def gain(self, i: int, labels: int, wins: int) -> float:
-        """Expected gain of one more label of an item in one of its states."""
+        """Expected gain of one more label of an item in one of its states.
+
+        Raises
+        ------
+        ValueError
+            For an item, labels or wins out of range, or labels that leave none to buy.
+
+        Examples
+        --------
+        >>> structure(Problem([0.5], budget=3)).gain(0, labels=1, wins=0)
+        0.0
+        """
+        self._require_item(i)
+        cap = int(self.problem.cap[i])
+        name = self.problem.name[i]
+        if whole(labels) is None or not 0 <= labels < cap:
+            raise ValueError(
+                f"labels is {labels!r}; it must be a whole number, at least 0 and below {cap}, the cap of {name}"
+            )
+        if whole(wins) is None or not 0 <= wins <= labels:
+            raise ValueError(f"wins is {wins!r}; it must be a whole number from 0 to {labels}, the labels")
         return float(gain_tables(self.problem, np.array([i]))[1][0, labels, wins])
+
+    def _require_item(self, i: int) -> None:
+        if whole(i) is None or not 0 <= i < self.problem.size:
+            raise ValueError(f"item is {i!r}; it must be a number from 0 to {self.problem.size - 1}")
 
     def table(self) -> pd.DataFrame:
         """A row for each item.
@@ -399,8 +426,8 @@ def _measure(problem: Problem, slack: Floats, threads: int | None) -> tuple[Curv
         some = np.empty((len(which), 2)), np.zeros((len(which), 3), dtype=np.int64)
         where = np.empty((len(which), 2), dtype=np.int64), np.empty((len(which), 4), dtype=np.int64)
         _kernels.measure(mean, gain, slack[items], *some, *where)
-        for whole, part in zip((amount, states, harm, rise), (*some, *where), strict=True):
-            whole[which] = part
+        for table, part in zip((amount, states, harm, rise), (*some, *where), strict=True):
+            table[which] = part
 
     return curves_of(problem, threads, work), amount, states, harm, rise
 

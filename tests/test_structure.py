@@ -156,6 +156,29 @@ def test_rounding_makes_no_label_harmful():
     assert not sa.structure(sa.Problem([0.95], 3, utility="decisive"), exact=False).monotone
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda found: found.gain(2, 0, 0), "item is 2; it must be a number from 0 to 1"),
+        (lambda found: found.gain(-1, 0, 0), "item is -1; it must be a number from 0 to 1"),
+        (lambda found: found.gain(0.5, 0, 0), "item is 0.5"),
+        (
+            lambda found: found.gain(0, 3, 0),
+            "labels is 3; it must be a whole number, at least 0 and below 3, ",
+        ),
+        (lambda found: found.gain(0, -1, 0), "labels is -1"),
+        (lambda found: found.gain(0, 1, 2), "wins is 2; it must be a whole number from 0 to 1, the labels"),
+        (lambda found: found.gain(0, 1, -1), "wins is -1"),
+        (lambda found: found.counterexample(-1), "item is -1; it must be a number from 0 to 1"),
+        (lambda found: found.counterexample(2), "item is 2"),
+    ],
+)
+def test_items_and_states_out_of_range_are_refused(call, message):
+    found = sa.structure(sa.Problem([0.5, 0.6], 3), exact=False)
+    with pytest.raises(ValueError, match=message):
+        call(found)
+
+
 def test_states_that_quotas_rule_out_violate_nothing():
     found = sa.structure(sa.Problem([0.5, 0.9], 3, quota=[([1], 2)]))
     assert found.rises[0].tolist() == [-1] * 4
