@@ -65,7 +65,7 @@ class Atoms:
             elif isinstance(belief, BetaMixture):
                 betas += [(i, v * u, a, b) for u, a, b in zip(belief.weights, belief.a, belief.b, strict=True)]
             elif isinstance(belief, NoisyBeta):
-                betas += [(i, v * u, a, b) for u, a, b in belief.components()]
+                betas += [(i, v * u, a, b) for u, a, b in belief.parts()]
             elif isinstance(belief, Grid):
                 points += [(i, v * u, rate) for rate, u in zip(belief.points, belief.weights, strict=True)]
             else:

@@ -34,26 +34,20 @@ read off, reaches at least its own value V, as further labels do no harm, and ga
 
     V - V_K  <=  (1 - gamma / K)^K (V - V_0)  <=  e^-gamma (V - V_0).
 
-Gains count as equal that differ by at most 1e-12 of the item's largest payoff, or by four times what the rounding of
-a tail changes in a payoff, whichever is more: under ``entropy``, whose slope is log(p / (1-p)), that is 3e-12. It is
-above their rounding, and costs the guarantees as much for each label. Where h is convex and a win's reward is not
-negative, monotonicity is proved (p is a martingale; Jensen) and is not looked for in gains that are rounded.
+Which gains count as equal, and what is proved and not looked for, is said in ``structure_scope``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
-from ..posteriors.utilities import Accuracy, Asymmetric, Entropy, Linear, NoPayoff, Utility, Variance
 from . import _kernels_structure as _kernels
 from .backward import solve
-from .budget import most_of_each
 from .checks import whole
 from .curves import Curves, curves_of, gain_tables
 from .evaluate import evaluate
@@ -61,7 +55,8 @@ from .greedy import Greedy
 from .lattice import Lattice, ProblemTooLarge
 from .problem import Problem
 from .structure_count import count_violating
-from .structure_report import state_in_words, structure_report
+from .structure_report import Counterexample, structure_report
+from .structure_scope import EQUAL, never_harmful, slacks, within_reach
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,46 +66,8 @@ __all__ = ["Counterexample", "Structure", "structure"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# What counts as equal among gains, as a share of the item's largest payoff: the tolerance of ties.
-EQUAL = 1e-12
-# What rounding of tails reaches, and the change of h that is a jump and no rounding.
-_TAIL, _JUMP = 2.5e-14, 1e-9
-_CONVEX = (Accuracy, Asymmetric, Variance, Entropy, Linear, NoPayoff)
 # Lattices up to this many states are solved unless asked otherwise: seconds.
 _EXACT_STATES = 20_000_000
-
-
-@dataclass(frozen=True)
-class Counterexample:
-    """A state in which a label gains less than in one that can follow on it.
-
-    Attributes
-    ----------
-    item : int
-    labels, wins : int
-        The state.
-    gain : float
-        Expected gain of one more label there.
-    later_labels, later_wins, later_gain
-        The same of the later state.
-    """
-
-    problem: Problem = field(repr=False)
-    item: int
-    labels: int
-    wins: int
-    gain: float
-    later_labels: int
-    later_wins: int
-    later_gain: float
-
-    def __str__(self) -> str:
-        problem, i = self.problem, self.item
-        return (
-            f"{problem.name[i]}, t = {problem.threshold[i]:g}: {state_in_words(problem, i, self.labels, self.wins)} a "
-            f"label gains {self.gain:.6g}, {state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
-            f"{self.later_gain:.6g}"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,10 +307,9 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
     if exact:
         lattice.require()
     slack = slacks(problem)
-    narrow = _within_reach(problem)
+    narrow = within_reach(problem)
     curves, amount, states, harm, rise = _measure(narrow, slack, threads)
-    if isinstance(problem.utility, _CONVEX):
-        harm[curves.kind[problem.reward >= 0]] = -1
+    harm[curves.kind[never_harmful(problem)]] = -1
     kind = curves.kind
     rising = np.array([_first_rise(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
     flat = np.array([_flat(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
@@ -390,30 +346,6 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
         problem.prior_value,
         tuple(remarks),
     )
-
-
-def _within_reach(problem: Problem) -> Problem:
-    """The problem with caps that leave each item the labels that it can get when all quotas are met."""
-    if not problem.quota:
-        return problem
-    most = most_of_each(problem.quota, problem.cost, problem.cap, problem.budget)
-    given: dict[str, Any] = {"log_ratio": None} if problem.beta is None else {}
-    return replace(problem, cap=most, **given)
-
-
-def slacks(problem: Problem) -> Floats:
-    """What counts as equal among gains of each item."""
-    largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
-    paid = EQUAL * (problem.weight * largest + np.abs(problem.reward) * problem.cap)
-    return np.maximum(paid, 4.0 * _rounding(problem.utility) * problem.weight)
-
-
-def _rounding(utility: Utility) -> float:
-    """Most that rounding of a tail changes in h, jumps left out: which side of one a tail is on is decided by h."""
-    p = expit(np.linspace(-40.0, 40.0, 1601))
-    change = np.abs(utility(np.minimum(p + _TAIL, 1.0)) - utility(p))
-    change = np.append(change, np.abs(utility(np.maximum(p - _TAIL, 0.0)) - utility(p)))
-    return float(change[change <= _JUMP].max(initial=0.0))
 
 
 def _measure(problem: Problem, slack: Floats, threads: int | None) -> tuple[Curves, Floats, Ints, Ints, Ints]:

@@ -106,12 +106,12 @@ class NoisyBeta(Belief):
         _kernels.noisy_beta(self.a, self.b, self.flip, n, w, t, first, *room, *parts)
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
-    def components(self) -> list[tuple[float, float, float]]:
+    def parts(self) -> list[tuple[float, float, float]]:
         """The mixture of Betas that it is: weight, a and b of each.
 
         Examples
         --------
-        >>> NoisyBeta(1, 1, 0.25).after(wins=1, losses=0).components()
+        >>> NoisyBeta(1, 1, 0.25).after(wins=1, losses=0).parts()
         [(0.25, 1.0, 2.0), (0.75, 2.0, 1.0)]
         """
         n = self.wins + self.losses

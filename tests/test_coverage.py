@@ -188,7 +188,6 @@ def test_search_that_runs_out_of_intervals_has_an_honest_bracket(monkeypatch, wo
         monkeypatch.setattr(coverage, name, value)
     c, prior, target = [5.0, -1.0, 0.1], [(6, 2), (2, 2), (40, 4)], 0.6
     found = sa.largest_beta(c, target, prior=prior)
-    # 19.502157, by the search with all its intervals.
     assert found.intervals > 40
     assert found.upper - found.value > 1e-6
     grid = np.linspace(0, 60, 30_001)

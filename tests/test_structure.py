@@ -24,7 +24,7 @@ from seqaudit.benchmarks.plots_structure import plot_structure
 from seqaudit.benchmarks.structure_table import USUAL
 from seqaudit.dp import structure_count
 from seqaudit.dp.lattice import Lattice
-from seqaudit.dp.structure import slacks
+from seqaudit.dp.structure_scope import slacks
 
 EQUAL = 1e-10
 AT_95 = sa.Problem([0.95], budget=20)
