@@ -1,8 +1,8 @@
 r"""Claims about the noise of labels and about the budget (Lemma 2026, section 8).
 
 A label turned over with probability eta is a garbling of one turned over with less: whoever has the better one can turn
-it over some more. So for any payoff that is convex in the belief the better labels are worth at least as much, whatever
-the problem (Blackwell 1953). ``decisive`` is not convex.
+it over some more. So for any payoff that is convex in the belief the better labels are worth at least as much, in every
+problem without rewards (Blackwell 1953): the payoff must depend on the truth alone. ``decisive`` is not convex.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def read_problem(path: Path | None) -> Problem:
 
 def problem_as_inputs(problem: Problem) -> dict[str, Any]:
     """All that is known of a problem, as it is recorded and printed."""
-    fields = problem.as_dict() | {key: getattr(problem, key).tolist() for key in ("threshold", "log_ratio")}
+    fields = problem.as_dict() | {key: getattr(problem, key).tolist() for key in ("threshold", "log_ratio", "cap")}
     fields |= {"beta": problem.beta, "quota": fields.get("quota", [])}
     order = ("name", "threshold", "log_ratio", "beta", "weight", "prior", "cost", "cap", "quota", "reward", "batch")
     return {key: fields[key] for key in (*order, "budget", "utility")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,7 @@ _ROWS = 6
 
 
 def statics(
+    ctx: typer.Context,
     problem_file: Annotated[Path | None, typer.Argument(metavar="[PROBLEM.toml]")] = None,
     what: Annotated[str | None, typer.Option("--vary", help=f"One of {', '.join(_ALLOWED)}.")] = None,
     values: Annotated[str | None, typer.Option(help="Values to look at, with commas between them.")] = None,
@@ -56,17 +58,13 @@ def statics(
     as_json: JsonOption = False,
 ) -> None:
     """Vary a design choice, and follow the optimum and where its labels go."""
+    from .statics import checked_settings
+
     if claims:
-        for option, given in (
-            ("PROBLEM.toml", problem_file),
-            ("--vary", what),
-            ("--values", values),
-            ("--protocol", protocol),
-            ("--target", target),
-            ("--out", out),
-        ):
-            if given is not None:
-                raise ValueError(f"--claims takes no {option}: it has cases of its own, and keeps nothing")
+        for option in (x for x in ctx.params if x not in ("claims", "as_json")):
+            if _given(ctx, option):
+                name = {"problem_file": "PROBLEM.toml", "what": "--vary"}.get(option, f"--{option}")
+                raise ValueError(f"--claims takes no {name}: it has cases of its own, and keeps nothing")
         _claims(as_json)
         return
     if problem_file is None or what not in _ALLOWED:
@@ -75,21 +73,29 @@ def statics(
             if problem_file is not None
             else "PROBLEM.toml is missing; give a problem and --vary, or --claims alone"
         )
-    for option, given, where in (
-        ("--values", values, what != "protocol"),
-        ("--protocol", protocol, what == "protocol"),
-        ("--target", target, what == "beta"),
+    for option, where in (
+        ("values", what != "protocol"),
+        ("protocol", what == "protocol"),
+        ("points", what == "protocol"),
+        ("target", what == "beta"),
     ):
-        if given is not None and not where:
-            raise ValueError(f"{option} does not go with --vary {what}")
+        if _given(ctx, option) and not where:
+            raise ValueError(f"--{option} does not go with --vary {what}")
     if jobs < -1 or jobs == 0:
         raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     problem = read_problem(problem_file)
     settings: dict[str, Any] = {"policy": policy, "replications": replications, "seed": seed, "exact": exact}
+    checked_settings(**settings)
     if what == "protocol":
         _protocols(problem, protocol, points, settings, jobs, out, as_json)
     else:
         _vary(problem, what, values, target, settings, jobs, out, as_json)
+
+
+def _given(ctx: typer.Context, option: str) -> bool:
+    """Whether an option is on the command line, be it with its default."""
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -131,18 +137,16 @@ def _vary(
     from .coverage import largest_beta
     from .plots_statics import label_groups, plot_vary
     from .runs import RunFolder
-    from .statics import changed, checked_settings, knob_values, point_name, vary, vary_table
+    from .statics import checked_values, knob_values, vary, vary_table
 
-    wanted = knob_values(problem, knob) if values is None else _numbers("--values", values)
-    checked_settings(settings["exact"], settings["policy"], settings["replications"], settings["seed"])
+    wanted, remarks = knob_values(problem, knob) if values is None else (_numbers("--values", values), [])
+    remarks = problem.check() + remarks
     # What is wrong with a value is said before a folder is made.
-    for x in wanted:
-        changed(problem, knob, x)
+    names = list(checked_values(problem, knob, wanted))
     found = None if target is None else largest_beta(problem.log_ratio, target, **_beliefs(problem))
     inputs = {"problem": problem_as_inputs(problem), "vary": knob, "values": wanted, "target": target} | settings
     folder = RunFolder(out, "statics", inputs)
     problem.to_toml(folder.path / "problem.toml")
-    names = [point_name(knob, x) for x in wanted]
     with show_progress("solving", len(names)) as advance:
         result = vary(
             problem,
@@ -160,11 +164,9 @@ def _vary(
         _draw_share(problem, found, folder)
     if as_json:
         extra = {} if found is None else {"largest_beta": vars(found)}
-        print_json(
-            {"run": str(folder.path), "inputs": inputs, "remarks": problem.check(), "rows": records(table)} | extra
-        )
+        print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, "rows": records(table)} | extra)
         return
-    print_remarks(problem.check())
+    print_remarks(remarks)
     exact = bool((result["method"] == "exact").all())
     groups = label_groups(result)
     print_table(
@@ -205,11 +207,19 @@ def _told(found: LargestBeta) -> str:
     of = f"{100 * found.target:g} % of the weight learnable"
     if math.isnan(found.value):
         return f"largest beta with {of}: none" + (
-            "" if math.isnan(found.upper) else f" was found, and there is none above {found.upper:.10g}"
+            ""
+            if math.isnan(found.upper)
+            else f" was found, and there is none above {_rounded(found.upper, ROUND_CEILING)}"
         )
     if math.isinf(found.value):
         return f"largest beta with {of}: no end; {100 * found.limit:.4g} % remain for ever larger ones"
-    return f"largest beta with {of}: {found.value:.8g}, and none above {found.upper:.10g}"
+    value, upper = _rounded(found.value, ROUND_FLOOR), _rounded(found.upper, ROUND_CEILING)
+    return f"largest beta with {of}: {value}, and none above {upper}"
+
+
+def _rounded(x: float, way: str) -> str:
+    """Ten digits, rounded down or up: what is printed of a bound is one."""
+    return f"{float(Context(prec=10, rounding=way).create_decimal(x)):.10g}"
 
 
 def _draw_share(problem: Problem, found: LargestBeta, folder: RunFolder) -> None:
@@ -238,7 +248,7 @@ def _protocols(
 ) -> None:
     from .curve import budgets_of
     from .plots_statics import plot_break_even, plot_protocols
-    from .protocols import Protocol, break_even_table, protocols, protocols_table, require_protocols, under
+    from .protocols import Protocol, affords, break_even_table, protocols, protocols_table, require_protocols, under
     from .runs import RunFolder
 
     pairs = _USUAL if given is None else [_numbers("--protocol", text) for text in given]
@@ -248,10 +258,12 @@ def _protocols(
     chosen = [Protocol(*pair) for pair in pairs]
     names = require_protocols(problem, chosen)
     for one in chosen:
-        under(problem, one)
+        if affords(problem, one, problem.budget):
+            under(problem, one)
     budgets, _ = budgets_of(problem, points)
     inputs = {"problem": problem_as_inputs(problem), "vary": "protocol", "budgets": budgets, "protocols": names}
-    inputs |= settings
+    # A cap at the budget limits cheap labels, and no cap does not.
+    inputs |= settings | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
     folder = RunFolder(out, "statics", inputs)
     problem.to_toml(folder.path / "problem.toml")
     with show_progress("solving", len(names) + 1) as advance:

@@ -12,12 +12,14 @@ the beliefs,
 
 divided by the same sum. Where beliefs are Beta the slope is known as well: S' is the sum of -v c D over that of v, with
 D = t^a (1-t)^b / B(a, b), which has one peak, at t = a / (a + b); its range between l and u bounds how far S can rise
-from either end. An interval with a bound below the target holds no answer and is dropped; one whose right end
-reaches the target ends the search; any other is halved, the right half first. The answer is thus certain: the target is
-reached at ``value``, and at no beta above ``upper``. (Branch and bound; Horst and Tuy 1996, "Global Optimization".)
+from either end. So it is for mixtures of Betas, noisy ones among them. An interval with a bound below the target holds
+no answer and is dropped; one whose right end reaches the target ends the search; any other is halved, the right half
+first. The answer is thus certain: the target is reached at ``value``, and at no beta above ``upper``. (Branch and
+bound; Horst and Tuy 1996, "Global Optimization".)
 
-As beta grows S tends to the weight of c < 0, and of c = 0 times P(alpha > 1/2). That is its value at infinity, and
-where it reaches the target the answer is infinite. At 0 it is the limit for small beta, sum_i v_i P(alpha_i > 1/2).
+As beta grows P(alpha > sigma(beta c)) tends to P(alpha = 1) where c > 0, to P(alpha > 0) where c < 0, and is
+P(alpha > 1/2) where c = 0: under beliefs with a density, to 0, 1 and the last. That is the share at infinity, and where
+it reaches the target the answer is infinite. At 0 it is the limit for small beta, sum_i v_i P(alpha_i > 1/2).
 """
 
 from __future__ import annotations
@@ -27,11 +29,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincc, betaln, expit, log_expit
 
 from ..dp import checks
 from ..dp.problem import ProblemError
 from ..posteriors.belief import Belief
+from ..posteriors.beta import Beta
+from .log_odds import Atoms
 
 __all__ = ["LargestBeta", "largest_beta", "learnable_share"]
 
@@ -39,8 +42,10 @@ Floats = NDArray[np.float64]
 # Shares within this of the target reach it: rounding must not decide.
 _ROUNDING = 1e-12
 _LEAST = 1e-200
-# Intervals that are looked at before the search gives up narrowing.
-_INTERVALS = 100_000
+# Intervals that are looked at before the search gives up narrowing: fewer where each takes long.
+_INTERVALS, _FEWEST, _WORK = 100_000, 1_000, 50_000_000
+# Betas up to which is looked.
+_FARTHEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -92,11 +97,11 @@ class _Share:
         checks.refuse("c", self.c, fine, f"finite, and 0 or at least {_LEAST:g} in size", names, faults)
         v = checks.vector("weight", weight, size, faults)
         checks.refuse("weight", v, (v > 0) & np.isfinite(v), "positive and finite", names, faults)
-        self.prior, self.beliefs = checks.beliefs_of(prior, size, faults)
-        if self.prior is not None:
-            good = np.isfinite(self.prior) & (self.prior > 0)
+        ab, beliefs = checks.beliefs_of(prior, size, faults)
+        if ab is not None:
+            good = np.isfinite(ab) & (ab > 0)
             for k, letter in enumerate("ab"):
-                checks.refuse(f"prior {letter}", self.prior[:, k], good[:, k], "positive and finite", names, faults)
+                checks.refuse(f"prior {letter}", ab[:, k], good[:, k], "positive and finite", names, faults)
         n = checks.vector("counts", 0 if counts is None else counts, size, faults)
         w = checks.vector("wins", 0 if wins is None else wins, size, faults)
         whole = np.isfinite(n) & (n >= 0) & (np.floor(n) == n)
@@ -105,47 +110,36 @@ class _Share:
         checks.refuse("wins", w, within, "a whole number from 0 to the item's count", names, faults)
         if faults:
             raise ProblemError(faults)
-        self.share, self.counts, self.wins = v / v.sum(), n.astype(np.int64), w.astype(np.int64)
-
-    def tail(self, t: Floats) -> Floats:
-        """P(alpha > t) of every item; 0 and 1 where sigma has reached the ends."""
-        out = np.where(t >= 1.0, 0.0, 1.0)
-        inside = (t > 0.0) & (t < 1.0)
-        if self.prior is not None:
-            a, b = self.prior[:, 0] + self.wins, self.prior[:, 1] + (self.counts - self.wins)
-            out[inside] = betaincc(a[inside], b[inside], t[inside])
-        else:
-            assert self.beliefs is not None
-            for i in np.flatnonzero(inside):
-                out[i] = self.beliefs[i].at(self.counts[i], self.wins[i], t[i]).tail
-        return out
-
-    def along(self, low: float, high: float) -> float:
-        """Bound between two betas from the slopes there; infinite where beliefs have no density."""
-        if self.prior is None:
-            return np.inf
-        a, b = self.prior[:, 0] + self.wins, self.prior[:, 1] + (self.counts - self.wins)
-        ends = np.sort(np.stack([low * self.c, high * self.c]), axis=0)
-        peak = np.clip(np.log(a) - np.log(b), *ends)
-
-        def density(x: Floats) -> Floats:
-            return np.asarray(np.exp(a * log_expit(x) + b * log_expit(-x) - betaln(a, b)))
-
-        # D has one peak, so it is largest at the peak or next to it, and least at an end.
-        most, least = density(peak), np.minimum(density(ends[0]), density(ends[1]))
-        pull = -self.share * self.c
-        steepest = float(np.where(pull > 0, pull * most, pull * least).sum())
-        flattest = float(np.where(pull > 0, pull * least, pull * most).sum())
-        width = high - low
-        from_left = self.between(low, low) + max(steepest, 0.0) * width
-        return min(from_left, self.between(high, high) + max(-flattest, 0.0) * width)
+        given = [Beta(*x) for x in ab.tolist()] if ab is not None else beliefs
+        assert given is not None
+        later = []
+        for i, (belief, won, seen) in enumerate(
+            zip(given, w.astype(int).tolist(), n.astype(int).tolist(), strict=True)
+        ):
+            try:
+                later.append(belief.after(won, seen - won))
+            except ValueError as error:
+                faults.append(f"counts and wins of {names[i]}: {error}")
+        if faults:
+            raise ProblemError(faults)
+        self.atoms = Atoms(v / v.sum(), later)
 
     def between(self, low: float, high: float) -> float:
         """No share between two betas is larger; the share itself where they are equal."""
-        # At infinity sigma is 0, 1/2 or 1 by the sign of c.
         with np.errstate(invalid="ignore"):
             x = np.where(self.c > 0, low, high) * self.c
-        return float(self.share @ self.tail(np.asarray(expit(np.where(self.c == 0, 0.0, x)), dtype=np.float64)))
+        # At infinity the limits: sigma is 0, 1/2 or 1 by the sign of c.
+        return self.atoms.share(np.where(self.c == 0, 0.0, x))
+
+    def along(self, low: float, high: float) -> float:
+        """Bound between two betas from the slopes there, where beliefs have a density; elsewhere as ``between``."""
+        with np.errstate(over="ignore"):
+            ends = np.sort(np.stack([low * self.c, high * self.c]), axis=0)
+        steepest, flattest = self.atoms.slopes(self.c, *ends)
+        width = high - low
+        smooth = [self.atoms.smooth(x * self.c) for x in (low, high)]
+        rise = min(smooth[0] + max(steepest, 0.0) * width, smooth[1] + max(-flattest, 0.0) * width)
+        return rise + self.between(low, high) - self.atoms.smooth(np.where(self.c > 0, low, high) * self.c)
 
 
 def learnable_share(
@@ -205,8 +199,8 @@ def largest_beta(
         Labels so far and wins among them; default: none.
     tolerance : float
         ``upper`` is at most this above ``value``, as a share of it or of 1 / max |c|, whichever is more, unless the
-        share stays so near the target for so long that 100,000 intervals do not tell them apart; then the two are
-        further apart, and hold all the same.
+        share stays so near the target for so long that 100,000 intervals do not tell them apart, or 50 million tails
+        (at least 1,000 intervals); then the two are further apart, and hold all the same.
 
     Returns
     -------
@@ -243,18 +237,20 @@ def largest_beta(
     if not share.c.any():
         return found(np.nan, np.nan, 0)
     unit = 1.0 / float(np.abs(share.c).max())
-    # Beyond this beta the bound up to infinity is below the target. All c > 0 come to nothing, so there is such a beta.
+    # Shares tend to their limit, so there is such a beta. Beyond it the bound up to infinity is below the target.
     high, looked = unit, 1
-    while share.between(high, np.inf) >= level:
-        high *= 2.0
+    while high < _FARTHEST and share.between(high, np.inf) >= level:
+        high = min(2.0 * high, _FARTHEST)
         looked += 1
-    stack, upper = [(0.0, high)], np.nan
+    most = max(_FEWEST, min(_INTERVALS, _WORK // share.atoms.count))
+    # Beyond the farthest nothing is known.
+    stack, upper = [(0.0, high)], np.inf if high >= _FARTHEST else np.nan
     while stack:
         low, high = stack.pop()
         looked += 1
         if share.between(low, high) < level or share.along(low, high) < level:
             continue
-        if high - low > tolerance * max(high, unit) and looked <= _INTERVALS:
+        if high - low > tolerance * max(high, unit) and looked <= most:
             middle = 0.5 * (low + high)
             stack += [(low, middle), (middle, high)]
             continue

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..dp.structure import Structure, slacks
+from ..dp.structure import Structure
+from ..dp.structure_scope import slacks
 from .structure_table import utility_label
 
 if TYPE_CHECKING:

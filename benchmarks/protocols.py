@@ -12,7 +12,9 @@ worse ones,
 
 and with it B / m*, the largest cost of a better label, in units of a worse one, at which the better ones are still
 worth as much. V_eta(m) does not fall with m where the utility is convex, and m* <= B by Blackwell's theorem (1953),
-since noisier labels can be made of better ones; so m* is found by bisection over whole numbers.
+since noisier labels can be made of better ones; so m* is found by bisection over whole numbers. The theorem is about
+payoffs that depend on the truth alone. A reward for each win depends on the label, and noise changes how many labels
+are wins: with rewards there is no break-even cost.
 """
 
 from __future__ import annotations
@@ -37,12 +39,19 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["Protocol", "break_even", "break_even_table", "protocols", "protocols_table", "require_protocols", "under"]
+__all__ = [
+    "Protocol",
+    "affords",
+    "break_even",
+    "break_even_table",
+    "protocols",
+    "protocols_table",
+    "require_protocols",
+    "under",
+]
 
 # Values within this share of the largest payoff are the same but for rounding.
 _EQUAL = 1e-12
-# A cap beyond every budget: as many labels as the money buys.
-_NO_CAP = 10**9
 
 
 @dataclass(frozen=True)
@@ -72,13 +81,24 @@ class Protocol:
         object.__setattr__(self, "cost", cost)
 
     def __str__(self) -> str:
-        return f"noise {self.flip:g} at cost {self.cost:g}"
+        # Names tell protocols apart, so no digit may be lost.
+        return f"noise {_exactly(self.flip)} at cost {_exactly(self.cost)}"
+
+
+def _exactly(x: float) -> str:
+    """A number in few digits where these say all, else in all of them."""
+    return f"{x:g}" if float(f"{x:g}") == x else repr(x)
 
 
 def under(problem: Problem, protocol: Protocol, budget: float | None = None) -> Problem:
     """The problem with labels from a protocol, and another budget if one is given.
 
-    Caps that the budget alone had set are set anew.
+    Caps are those that the problem was given; where it was given none, its labels are limited by the budget alone.
+
+    Raises
+    ------
+    ValueError
+        Where labels then cost 1 and the budget buys none; see ``affords``.
 
     Examples
     --------
@@ -88,12 +108,21 @@ def under(problem: Problem, protocol: Protocol, budget: float | None = None) -> 
     noisy = with_noise(problem, protocol.flip)
     cost = problem.cost * protocol.cost
     spend = float(problem.budget if budget is None else budget)
-    own = problem.cap < np.floor(with_slack(problem.budget) / problem.cost)
-    cap = np.where(own, problem.cap, _NO_CAP)
-    fields: dict[str, Any] = {"log_ratio": None} if problem.beta is None else {}
+    fields: dict[str, Any] = {"cap": problem.asked_cap} | ({"log_ratio": None} if problem.beta is None else {})
     if np.all(cost == 1.0):
         spend = int(np.floor(with_slack(spend)))
-    return replace(noisy, cost=cost, budget=spend, cap=cap, **fields)
+    return replace(noisy, cost=cost, budget=spend, **fields)
+
+
+def affords(problem: Problem, protocol: Protocol, budget: float) -> bool:
+    """Whether a budget buys any label of a protocol.
+
+    Examples
+    --------
+    >>> affords(Problem([0.5], budget=8), Protocol(flip=0.1, cost=2), 1.0)
+    False
+    """
+    return float((problem.cost * protocol.cost).min()) <= with_slack(budget)
 
 
 def protocols(
@@ -151,7 +180,7 @@ def protocols(
     names = require_protocols(problem, chosen)
     budgets, _ = budgets_of(problem, points)
     settings = checked_settings(exact, policy, replications, seed)
-    problems = [{b: under(problem, x, b) for b in budgets if b} for x in chosen]
+    problems = [{b: under(problem, x, b) for b in budgets if affords(problem, x, b)} for x in chosen]
     jobs = {name: (_row, name, problem, made, budgets, settings) for name, made in zip(names, problems, strict=True)}
     parts = run_parts(jobs, n_jobs, finished, on_part)
     result = xr.concat([parts[name] for name in names], dim="protocol")
@@ -191,7 +220,7 @@ def _row(
     )
     found, bought = [], []
     for budget in budgets:
-        labels = made[budget].labels if budget else 0
+        labels = made[budget].labels if budget in made else 0
         found.append(optimum_of(made[budget], **settings, threads=threads) if labels else nothing)
         bought.append(labels)
     rows = [bounds_of(x) for x in found]
@@ -258,8 +287,8 @@ def break_even(
     Raises
     ------
     ValueError
-        For noise above the baseline or out of range, other costs, quotas, batches, or a utility under which more labels
-        can be worse (decisive, callables).
+        For noise above the baseline or out of range, other costs, rewards, quotas, batches, or a utility under which
+        more labels can be worse (decisive, callables).
     ProblemTooLarge
         When the problem cannot be solved exactly.
 
@@ -275,6 +304,12 @@ def break_even(
     _require_plain(problem, "break_even")
     if not problem.unit_costs:
         raise ValueError("break_even: labels of the problem must cost 1; the costs of protocols are relative to that")
+    if problem.reward.any():
+        i = int(np.flatnonzero(problem.reward)[0])
+        raise ValueError(
+            f"break_even: reward of {problem.name[i]} is {problem.reward[i]:g}; it must be 0: what a win pays "
+            "depends on the label, and better labels need not be worth more; use protocols"
+        )
     if isinstance(problem.utility, (Decisive, Custom)):
         raise ValueError(
             f"break_even: under the utility {problem.utility.name} more labels can be worse, so there is no break-even "

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from ..bandits.board import Seed, replication_keys, workers
 from ..bandits.policy import Policy
 from ..bandits.registry import make_policy
-from ..dp.problem import Problem
+from ..dp.problem import Problem, ProblemError
 from ..posteriors.belief import Belief
 from ..posteriors.beta import Beta
 from ..posteriors.noisy import NoisyBeta
@@ -47,6 +47,7 @@ __all__ = [
     "changed",
     "checked_number",
     "checked_settings",
+    "checked_values",
     "knob_values",
     "point_name",
     "run_parts",
@@ -78,12 +79,12 @@ def with_noise(problem: Problem, flip: float) -> Problem:
         # Without noise the two are one, and Beta is the faster.
         noisy = NoisyBeta(belief.a, belief.b, flip)
         beliefs.append(noisy if noisy.flip else Beta(belief.a, belief.b))
-    return replace(problem, prior=tuple(beliefs), **_log_ratio(problem))
+    return replace(problem, prior=tuple(beliefs), **_as_given(problem))
 
 
-def _log_ratio(problem: Problem) -> dict[str, Any]:
-    """What ``replace`` must be told where the log-ratios are derived from the thresholds."""
-    return {"log_ratio": None} if problem.beta is None else {}
+def _as_given(problem: Problem) -> dict[str, Any]:
+    """What ``replace`` must be told: caps as they were given, and no log-ratios that were derived from thresholds."""
+    return {"cap": problem.asked_cap} | ({"log_ratio": None} if problem.beta is None else {})
 
 
 def changed(problem: Problem, knob: str, value: float) -> Problem:
@@ -98,7 +99,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
     Raises
     ------
     ValueError
-        For an unknown knob, a value that it does not take, or priors that noise cannot be put on.
+        For an unknown knob, a value that it or the problem does not take, or priors that noise cannot be put on.
 
     Examples
     --------
@@ -115,13 +116,20 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
         return with_noise(problem, x)
     beta = 1.0 if problem.beta is None else problem.beta
     c = problem.log_ratio
-    if knob == "beta":
-        beta = x
-    elif knob == "temperature":
-        c = c / x
-    else:
-        c = c + x
-    return replace(problem, threshold=threshold(c, beta), log_ratio=c, beta=beta)
+    with np.errstate(over="ignore"):
+        if knob == "beta":
+            beta = x
+        elif knob == "temperature":
+            c = c / x
+        else:
+            c = c + x
+    try:
+        if not np.isfinite(c).all():
+            i = int(np.flatnonzero(~np.isfinite(c))[0])
+            raise ProblemError([f"log_ratio of {problem.name[i]} would be {c[i]}; it must be finite"])
+        return replace(problem, **_as_given(problem) | {"threshold": threshold(c, beta), "log_ratio": c, "beta": beta})
+    except ProblemError as error:
+        raise ProblemError([f"{knob} {x:g}: {fault}" for fault in error.faults]) from None
 
 
 def _number(knob: str, value: Any) -> float:
@@ -139,22 +147,43 @@ def checked_number(field: str, value: Any, within: Callable[[float], Any], allow
     return float(value)
 
 
-def knob_values(problem: Problem, knob: str) -> list[float]:
-    """Values that are looked at where none are given: nine around the problem's own, or noise up to 0.4.
+def knob_values(problem: Problem, knob: str) -> tuple[list[float], list[str]]:
+    """Values that are looked at where none are given, and a remark on those that the problem does not take.
+
+    Nine around the problem's own, or noise up to 0.4.
 
     Examples
     --------
     >>> knob_values(Problem([0.5], budget=2), "noise")
-    [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]
+    ([0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4], [])
+    >>> knob_values(Problem.from_logratio([0.0, 10.0], 1.0, 2), "beta")[1]
+    ['beta 4 left out: threshold of item 2 is 1.0; it must be strictly between 0 and 1']
     """
     if knob not in KNOBS:
         raise ValueError(f"vary is {knob!r}; allowed: {', '.join(map(repr, KNOBS))}")
     if knob == "noise":
-        return [k / 20 for k in range(9)]
-    if knob == "offset":
-        return [k / 2 for k in range(-4, 5)]
+        return [k / 20 for k in range(9)], []
     middle = (problem.beta or 1.0) if knob == "beta" else 1.0
-    return [middle * 2.0 ** (k / 2) for k in range(-4, 5)]
+    usual = [k / 2 if knob == "offset" else middle * 2.0 ** (k / 2) for k in range(-4, 5)]
+    kept, why = [], []
+    for x in usual:
+        try:
+            changed(problem, knob, x)
+            kept.append(x)
+        except ValueError as error:
+            why.append((x, str(error).splitlines()[0].removeprefix(f"{knob} {x:g}: ")))
+    left_out = ", ".join(f"{x:g}" for x, _ in why)
+    return kept, [f"{knob} {left_out} left out: {why[0][1]}"] if why else []
+
+
+def checked_values(problem: Problem, knob: str, values: Sequence[float]) -> dict[str, Problem]:
+    """The changed problems by ``point_name``; a ``ValueError`` where a value will not do, or is there twice."""
+    if not values:
+        raise ValueError(f"values of {knob} are empty; give at least one")
+    points = {point_name(knob, _number(knob, x)): changed(problem, knob, x) for x in values}
+    if len(points) < len(values):
+        raise ValueError(f"values of {knob} are {list(values)}; each may be given once")
+    return points
 
 
 def point_name(knob: str, value: float) -> str:
@@ -183,7 +212,7 @@ def vary(
     knob : {"beta", "temperature", "offset", "noise"}
         What is varied; see the module's docstring.
     values : sequence of float, optional
-        Default: ``knob_values``.
+        Default: ``knob_values``, but for those that the problem does not take.
     exact : bool, optional
         Exact optimum or certificate; default: by the problem's size (``optimum_of``).
     policy : Policy or registered name
@@ -205,7 +234,8 @@ def vary(
         Over the dimension ``value``: ``lower``, ``standard_error`` and ``upper`` of the optimum, ``optimum`` (nan where
         it is not exact), ``prior_value``, ``gain`` (the possible gain: upper less prior_value) and ``method`` ("exact"
         or "certified"); over (value, item): expected ``labels`` and ``threshold``. ``log_ratio`` and ``weight`` over
-        item are the problem's own; ``attrs["knob"]`` is what was varied.
+        item are the problem's own; ``attrs["knob"]`` is what was varied, ``attrs["remarks"]`` says which of the usual
+        values were left out.
 
     Raises
     ------
@@ -228,19 +258,15 @@ def vary(
     """
     import xarray as xr
 
-    wanted = knob_values(problem, knob) if values is None else list(values)
-    if not wanted:
-        raise ValueError(f"values of {knob} are empty; give at least one")
-    points = {point_name(knob, _number(knob, x)): changed(problem, knob, x) for x in wanted}
-    if len(points) < len(wanted):
-        raise ValueError(f"values of {knob} are {wanted}; each may be given once")
+    wanted, remarks = knob_values(problem, knob) if values is None else (list(values), [])
+    points = checked_values(problem, knob, wanted)
     settings = checked_settings(exact, policy, replications, seed)
     jobs = {name: (_point, float(x), point, settings) for (name, point), x in zip(points.items(), wanted, strict=True)}
     parts = run_parts(jobs, n_jobs, finished, on_part)
     result = xr.concat([parts[name] for name in points], dim="value")
     result["log_ratio"] = ("item", problem.log_ratio, {"description": "reference log-ratio before the change"})
     result["weight"] = ("item", problem.weight)
-    result.attrs = {"knob": knob, "policy": settings["policy"].name}
+    result.attrs = {"knob": knob, "policy": settings["policy"].name, "remarks": remarks}
     return result
 
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import accumulate
 from math import lcm
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ __all__ = [
     "further_labels",
     "least_cost",
     "most_labels",
+    "most_of_each",
     "unmet_quota",
     "with_slack",
 ]
@@ -98,6 +100,37 @@ def least_cost(quota: Quota, cost: Floats, cap: Ints) -> float:
     """Cheapest way to meet all quotas."""
     counts = _cheapest(quota, cost, cap) if _disjoint(quota) else _programme(cost / cost.max(), quota, cap)
     return float("inf") if counts is None else float(counts @ cost)
+
+
+def most_of_each(quota: Quota, cost: Floats, cap: Ints, budget: float) -> Ints:
+    """Most labels that each item can get where all quotas are met in the end, shape (N,).
+
+    Examples
+    --------
+    >>> most_of_each((((1,), 2),), np.ones(2), np.array([3, 3]), 3)
+    array([1, 3])
+    """
+
+    def possible(i: int, labels: int) -> bool:
+        """Whether quotas can be met after so many labels of an item: the fewer, the easier."""
+        unmet = tuple((items, max(0, least - labels * (i in items))) for items, least in quota)
+        left = cap.copy()
+        left[i] -= labels
+        return labels * float(cost[i]) + least_cost(unmet, cost, left) <= with_slack(budget)
+
+    known: dict[tuple[Any, ...], int] = {}
+    member = np.array([[i in items for items, _ in quota] for i in range(len(cap))])
+    most = np.zeros_like(cap)
+    for i in range(len(cap)):
+        kind = float(cost[i]), int(cap[i]), member[i].tobytes()
+        if kind not in known:
+            low, high = 0, int(cap[i])
+            while low < high:
+                middle = (low + high + 1) // 2
+                low, high = (middle, high) if possible(i, middle) else (low, middle - 1)
+            known[kind] = low
+        most[i] = known[kind]
+    return most
 
 
 def entangled(quota: Quota) -> list[list[int]]:

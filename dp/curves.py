@@ -172,7 +172,10 @@ def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
            [0.3333, 0.6667]]), array([[0.25, 0.  ],
            [0.  , 0.  ]]))
     """
-    zero = ZERO_GAIN * problem.payoff_scale
+    # An item's own scale: what counts as nothing must not depend on the other items.
+    largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
+    weight, reward = (x[items][:, None, None] for x in (problem.weight, problem.reward))
+    zero = ZERO_GAIN * (weight * largest + np.abs(reward) * problem.cap[items][:, None, None])
     if not isinstance(problem.prior, np.ndarray):
         found = [states_of_item(problem, int(i)) for i in items]
         mean, payoff = np.stack([x.mean for x in found]), np.stack([x.payoff for x in found])
@@ -183,6 +186,5 @@ def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
         mean, tail = np.zeros((2, len(items), width, width))
         column = betaincc(a[:, None], b[:, None] + np.arange(width), t[:, None])
         _kernels.beta_tables(a, b, t, column, mean, tail, np.zeros((width, width)))
-        weight, reward = (x[items][:, None, None] for x in (problem.weight, problem.reward))
         payoff = weight * problem.utility(tail) + reward * np.arange(width)
     return mean[:, :-1, :-1].copy(), gains(mean, payoff, zero)

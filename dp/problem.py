@@ -172,11 +172,14 @@ class Problem:
         kappa = np.where((kappa > 0) & np.isfinite(kappa), kappa, 1.0)
         spend = _budget(budget, bool(np.all(kappa == 1.0)), faults)
         room = np.floor(np.minimum(with_slack(spend) / kappa, _MOST_LABELS)).astype(np.int64)
+        limit = None
         if cap is not None:
             asked = checks.vector("cap", cap, size, faults)
             good = np.isfinite(asked) & (asked >= 0) & (np.floor(asked) == asked)
             refuse("cap", asked, good, "a whole number of labels, at least 0")
-            room = np.minimum(np.where(good, asked, 0), room).astype(np.int64)
+            limit = np.minimum(np.where(good, asked, 0), _MOST_LABELS).astype(np.int64)
+            limit.setflags(write=False)
+            room = np.minimum(limit, room)
         slices = checks.quota_of(quota, names, faults)
         if not faults:
             faults += unmet_quota(slices, kappa, room, spend)
@@ -209,6 +212,8 @@ class Problem:
         values |= {"log_ratio": c, "beta": None if beta is None else float(beta)}
         for key, value in values.items():
             object.__setattr__(self, key, value)
+        # No field: two problems that the same labels can be bought in are equal, whether a cap or the budget says so.
+        object.__setattr__(self, "_asked_cap", limit)
 
     @classmethod
     def bandit(cls, prior: Any, horizon: int, *, reward: ArrayLike = 1.0, **fields: Any) -> Self:
@@ -300,6 +305,21 @@ class Problem:
         from .problem_file import write_problem
 
         write_problem(self, Path(path))
+
+    @property
+    def asked_cap(self) -> Ints | None:
+        """Caps as they were given, before the budget cut them, shape (N,); None where none were.
+
+        They matter where labels become cheaper or the budget larger. ``dataclasses.replace`` gives the cut ones.
+
+        Examples
+        --------
+        >>> problem = Problem([0.5], budget=9, cap=12)
+        >>> problem.cap, problem.asked_cap, Problem([0.5], budget=9).asked_cap
+        (array([9]), array([12]), None)
+        """
+        limit: Ints | None = self.__dict__.get("_asked_cap")
+        return limit
 
     @property
     def size(self) -> int:

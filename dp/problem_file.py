@@ -76,8 +76,10 @@ def fields_of(problem: Problem) -> dict[str, Any]:
         fields |= {"c": problem.log_ratio.tolist(), "beta": problem.beta}
     prior = problem.prior
     fields["prior"] = prior.tolist() if isinstance(prior, np.ndarray) else [belief.as_dict() for belief in prior]
-    for key in ("weight", "cost", "cap", "reward"):
+    for key in ("weight", "cost", "reward"):
         fields[key] = getattr(problem, key).tolist()
+    if problem.asked_cap is not None:
+        fields["cap"] = problem.asked_cap.tolist()
     fields |= {"batch": problem.batch, "name": list(problem.name), "utility": problem.utility.as_dict()}
     if problem.quota:
         fields["quota"] = [{"items": [problem.name[i] for i in items], "labels": k} for items, k in problem.quota]

@@ -34,8 +34,7 @@ read off, reaches at least its own value V, as further labels do no harm, and ga
 
     V - V_K  <=  (1 - gamma / K)^K (V - V_0)  <=  e^-gamma (V - V_0).
 
-Gains that differ by at most 1e-12 of the item's largest payoff count as equal. That is above their rounding, and costs
-the guarantees at most 1e-12 of a payoff for each label.
+Which gains count as equal, and what is proved and not looked for, is said in ``structure_scope``.
 """
 
 from __future__ import annotations
@@ -49,13 +48,15 @@ from numpy.typing import NDArray
 
 from . import _kernels_structure as _kernels
 from .backward import solve
+from .checks import whole
 from .curves import Curves, curves_of, gain_tables
 from .evaluate import evaluate
 from .greedy import Greedy
 from .lattice import Lattice, ProblemTooLarge
 from .problem import Problem
 from .structure_count import count_violating
-from .structure_report import state_in_words, structure_report
+from .structure_report import Counterexample, structure_report
+from .structure_scope import EQUAL, never_harmful, slacks, within_reach
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,44 +66,8 @@ __all__ = ["Counterexample", "Structure", "structure"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# What counts as equal among gains, as a share of the item's largest payoff: the tolerance of ties. Rounding of tails
-# reaches 1.5e-14.
-EQUAL = 1e-12
 # Lattices up to this many states are solved unless asked otherwise: seconds.
 _EXACT_STATES = 20_000_000
-
-
-@dataclass(frozen=True)
-class Counterexample:
-    """A state in which a label gains less than in one that can follow on it.
-
-    Attributes
-    ----------
-    item : int
-    labels, wins : int
-        The state.
-    gain : float
-        Expected gain of one more label there.
-    later_labels, later_wins, later_gain
-        The same of the later state.
-    """
-
-    problem: Problem = field(repr=False)
-    item: int
-    labels: int
-    wins: int
-    gain: float
-    later_labels: int
-    later_wins: int
-    later_gain: float
-
-    def __str__(self) -> str:
-        problem, i = self.problem, self.item
-        return (
-            f"{problem.name[i]}, t = {problem.threshold[i]:g}: {state_in_words(problem, i, self.labels, self.wins)} a "
-            f"label gains {self.gain:.6g}, {state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
-            f"{self.later_gain:.6g}"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +78,8 @@ class Structure:
     ----------
     problem : Problem
     curves : Curves
-        Expected gains of so many labels of each item; ``curves.of(i)``.
+        Expected gains of so many labels of each item, up to as many as budget, caps and quotas allow it together;
+        ``curves.of(i)``.
     defects : ndarray, shape (N,)
         Concavity defect of each item's curve.
     first_rises : ndarray of int, shape (N,)
@@ -224,7 +190,9 @@ class Structure:
         >>> round(example.gain, 6), round(example.later_gain, 6)
         (0.0, 0.1875)
         """
-        if i is None:
+        if i is not None:
+            self._require_item(i)
+        else:
             n, later = self.rises[:, 0], self.rises[:, 2]
             some = np.flatnonzero(n >= 0)
             if not len(some):
@@ -237,8 +205,32 @@ class Structure:
         return Counterexample(self.problem, i, n, w, gain, later_n, later_w, later_gain)
 
     def gain(self, i: int, labels: int, wins: int) -> float:
-        """Expected gain of one more label of an item in one of its states."""
+        """Expected gain of one more label of an item in one of its states.
+
+        Raises
+        ------
+        ValueError
+            For an item, labels or wins out of range, or labels that leave none to buy.
+
+        Examples
+        --------
+        >>> structure(Problem([0.5], budget=3)).gain(0, labels=1, wins=0)
+        0.0
+        """
+        self._require_item(i)
+        cap = int(self.problem.cap[i])
+        name = self.problem.name[i]
+        if whole(labels) is None or not 0 <= labels < cap:
+            raise ValueError(
+                f"labels is {labels!r}; it must be a whole number, at least 0 and below {cap}, the cap of {name}"
+            )
+        if whole(wins) is None or not 0 <= wins <= labels:
+            raise ValueError(f"wins is {wins!r}; it must be a whole number from 0 to {labels}, the labels")
         return float(gain_tables(self.problem, np.array([i]))[1][0, labels, wins])
+
+    def _require_item(self, i: int) -> None:
+        if whole(i) is None or not 0 <= i < self.problem.size:
+            raise ValueError(f"item is {i!r}; it must be a number from 0 to {self.problem.size - 1}")
 
     def table(self) -> pd.DataFrame:
         """A row for each item.
@@ -315,11 +307,13 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
     if exact:
         lattice.require()
     slack = slacks(problem)
-    curves, amount, states, harm, rise = _measure(problem, slack, threads)
+    narrow = within_reach(problem)
+    curves, amount, states, harm, rise = _measure(narrow, slack, threads)
+    harm[curves.kind[never_harmful(problem)]] = -1
     kind = curves.kind
     rising = np.array([_first_rise(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
     flat = np.array([_flat(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
-    counted = count_violating(problem, lattice, curves.first, kind, slack, int(states[:, 2].max()))
+    counted = count_violating(narrow, lattice, curves.first, kind, slack, int(states[:, 2].max()))
     if counted is None:
         remarks.append("there are too many joint states to count those that violate adaptive submodularity")
     if exact is None:
@@ -354,12 +348,6 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
     )
 
 
-def slacks(problem: Problem) -> Floats:
-    """What counts as equal among gains of each item."""
-    largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
-    return EQUAL * (problem.weight * largest + np.abs(problem.reward) * problem.cap)
-
-
 def _measure(problem: Problem, slack: Floats, threads: int | None) -> tuple[Curves, Floats, Ints, Ints, Ints]:
     """Curves of all classes, and what ``_kernels_structure.measure`` says of each."""
     amount = np.tile([0.0, 1.0], (problem.size, 1))
@@ -370,8 +358,8 @@ def _measure(problem: Problem, slack: Floats, threads: int | None) -> tuple[Curv
         some = np.empty((len(which), 2)), np.zeros((len(which), 3), dtype=np.int64)
         where = np.empty((len(which), 2), dtype=np.int64), np.empty((len(which), 4), dtype=np.int64)
         _kernels.measure(mean, gain, slack[items], *some, *where)
-        for whole, part in zip((amount, states, harm, rise), (*some, *where), strict=True):
-            whole[which] = part
+        for table, part in zip((amount, states, harm, rise), (*some, *where), strict=True):
+            table[which] = part
 
     return curves_of(problem, threads, work), amount, states, harm, rise
 

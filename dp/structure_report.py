@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,43 @@ from .problem import Problem
 if TYPE_CHECKING:
     from .structure import Structure
 
-__all__ = ["percent", "state_in_words", "structure_report"]
+__all__ = ["Counterexample", "percent", "state_in_words", "structure_report"]
 
 # Items that are listed.
 _LISTED = 20
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A state in which a label gains less than in one that can follow on it.
+
+    Attributes
+    ----------
+    item : int
+    labels, wins : int
+        The state.
+    gain : float
+        Expected gain of one more label there.
+    later_labels, later_wins, later_gain
+        The same of the later state.
+    """
+
+    problem: Problem = field(repr=False)
+    item: int
+    labels: int
+    wins: int
+    gain: float
+    later_labels: int
+    later_wins: int
+    later_gain: float
+
+    def __str__(self) -> str:
+        problem, i = self.problem, self.item
+        return (
+            f"{problem.name[i]}, t = {problem.threshold[i]:g}: {state_in_words(problem, i, self.labels, self.wins)} a "
+            f"label gains {self.gain:.6g}, {state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
+            f"{self.later_gain:.6g}"
+        )
 
 
 def structure_report(found: Structure) -> list[str]:

@@ -84,7 +84,7 @@ def tables_of(
     return Tables(mean, gain, payoff)
 
 
-def gains(mean: Floats, payoff: Floats, zero: float = 0.0) -> Floats:
+def gains(mean: Floats, payoff: Floats, zero: float | Floats = 0.0) -> Floats:
     """Gain of each label but the last, from square tables [.., labels, wins]; zero where wins > labels.
 
     Gains of at most ``zero`` in absolute value count as zero.

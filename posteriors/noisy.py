@@ -106,6 +106,19 @@ class NoisyBeta(Belief):
         _kernels.noisy_beta(self.a, self.b, self.flip, n, w, t, first, *room, *parts)
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
+    def parts(self) -> list[tuple[float, float, float]]:
+        """The mixture of Betas that it is: weight, a and b of each.
+
+        Examples
+        --------
+        >>> NoisyBeta(1, 1, 0.25).after(wins=1, losses=0).parts()
+        [(0.25, 1.0, 2.0), (0.75, 2.0, 1.0)]
+        """
+        n = self.wins + self.losses
+        weights = np.empty(n + 1)
+        _kernels.true_wins(self.a, self.b, self.flip, n, self.wins, weights)
+        return [(u, self.a + j, self.b + (n - j)) for j, u in enumerate(weights.tolist())]
+
     def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
         """True rates, drawn independently.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -53,7 +54,12 @@ def test_vary_prints_and_keeps_what_vary_returns(run):
         numbers = [f"{float(at[key]):.6g}" for key in ("value", "prior_value", "optimum", "gain")]
         assert cells(line) == numbers + [f"{x:.3f}" for x in at.labels.values]
     largest = sa.largest_beta(problem.log_ratio, 0.45, weight=problem.weight)
-    assert f"largest beta with 45 % of the weight learnable: {largest.value:.8g}, and none above" in outcome.out
+    assert f"largest beta with 45 % of the weight learnable: {largest.value:.8g}"[:-1] in outcome.out
+    # What is printed is reached, and what is printed as the bound is one, digit by digit.
+    value, upper = re.search(r"learnable: (\S+), and none above (\S+)", outcome.out).groups()
+    assert Decimal(value) <= Decimal(largest.value)
+    assert Decimal(upper) >= Decimal(largest.upper)
+    assert Decimal(upper) - Decimal(value) < Decimal("2e-9")
     table = pd.read_csv("kept/statics.csv")
     assert table["upper"].tolist() == pytest.approx(found.upper.values.tolist(), rel=1e-15)
     files = {path for path, content in tree(Path("kept")).items() if content is not None}
@@ -123,6 +129,42 @@ def test_break_even_that_cannot_be_had_is_remarked(run):
     assert not Path("kept/break-even.csv").exists()
 
 
+def test_break_even_is_left_out_where_wins_pay(run):
+    Path("pays.toml").write_text("budget = 6\nthreshold = [0.5, 0.5]\nprior = [[1, 4], [1, 4]]\nreward = [1.0, 1.0]\n")
+    options = ("--protocol", "0.3,1", "--protocol", "0.1,2", "--points", 2, "--jobs", 1, "--out", "kept")
+    outcome = run("statics", "pays.toml", "--vary", "protocol", *options)
+    assert outcome.status == 0, outcome.err
+    assert "note: break-even costs left out: break_even: reward of item 1 is 1; it must be 0" in outcome.out
+    assert "largest cost of a label" not in outcome.out
+    assert not Path("kept/break-even.csv").exists()
+
+
+def test_protocols_that_differ_in_late_digits_or_caps_are_other_runs(run):
+    options = ("--vary", "protocol", "--protocol", "0.3,1", "--points", 1, "--jobs", 1, "--out", "kept")
+    assert run("statics", "problem.toml", *options, "--protocol", "0.1,0.3333333").status == 0
+    other = run("statics", "problem.toml", *options, "--protocol", "0.1,0.33333334").assert_refused()
+    assert other.startswith("kept holds another run: protocols entry 2")
+    Path("capped.toml").write_text(PROBLEM + "cap = [6, 6, 6]\n")
+    capped = run("statics", "capped.toml", *options, "--protocol", "0.1,0.3333333").assert_refused()
+    assert capped.startswith("kept holds another run: asked_cap was null, now [6, 6, 6]")
+
+
+def test_budgets_that_buy_no_label_have_rows(run):
+    Path("dear.toml").write_text("budget = 8\nthreshold = [0.5]\ncost = [2]\n")
+    options = ("--protocol", "0.3,0.5", "--protocol", "0.1,1", "--jobs", 1, "--out", "kept")
+    outcome = run("statics", "dear.toml", "--vary", "protocol", *options)
+    assert outcome.status == 0, outcome.err
+    assert pd.read_csv("kept/statics.csv")["bought"].tolist()[:3] == [0, 0, 1]
+
+
+def test_usual_values_that_the_problem_does_not_take_are_remarked(run):
+    Path("far.toml").write_text("budget = 3\nc = [0.0, 10.0]\nbeta = 1.0\n")
+    outcome = run("statics", "far.toml", "--vary", "beta", "--jobs", 1, "--out", "kept")
+    assert outcome.status == 0, outcome.err
+    assert "note: beta 4 left out: threshold of item 2 is 1.0" in outcome.out
+    assert len(pd.read_csv("kept/statics.csv")) == 8
+
+
 def test_claims_are_printed_with_their_smallest_cases(run):
     outcome = run("statics", "--claims")
     assert outcome.status == 0
@@ -152,6 +194,22 @@ def test_claims_are_printed_with_their_smallest_cases(run):
         (("problem.toml", "--vary", "protocol", "--protocol", "0.1,1"), "protocols are ['noise 0.1 at cost 1']"),
         (("quota.toml", "--vary", "protocol"), "protocols: the problem has quotas"),
         (("problem.toml", "--vary", "protocol", "--values", "1"), "--values does not go with --vary protocol"),
+        (
+            ("problem.toml", "--vary", "beta", "--values", "1,1"),
+            "values of beta are [1.0, 1.0]; each may be",
+        ),
+        (("problem.toml", "--vary", "beta", "-p", "nope"), "policy 'nope' "),
+        (("problem.toml", "--vary", "protocol", "--replications", 1), "replications is 1; it must be a whole number"),
+        (("problem.toml", "--vary", "protocol", "-p", "nope"), "policy 'nope' "),
+        (("problem.toml", "--vary", "protocol", "--points", 0), "points is 0; it must be a whole number, at least 1"),
+        (("problem.toml", "--vary", "beta", "--points", 12), "--points does not go with --vary beta"),
+        (("problem.toml", "--vary", "beta", "--values", "1,80"), "beta 80: threshold of against is 1.0"),
+        (("--claims", "--points", 12), "--claims takes no --points"),
+        (("--claims", "-p", "gittins"), "--claims takes no --policy"),
+        (("--claims", "--replications", 8), "--claims takes no --replications"),
+        (("--claims", "--seed", 7), "--claims takes no --seed"),
+        (("--claims", "--no-exact"), "--claims takes no --exact"),
+        (("--claims", "--jobs", 1), "--claims takes no --jobs"),
         (("--claims", "--vary", "beta"), "--claims takes no --vary"),
         (("problem.toml", "--claims"), "--claims takes no PROBLEM.toml"),
     ],

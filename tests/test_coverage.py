@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
-from scipy.special import expit
+from scipy.special import expit, log_expit
 from scipy.stats import beta as beta_law
 
 import seqaudit as sa
+from seqaudit.benchmarks import coverage
 from seqaudit.benchmarks.plots_statics import plot_share
 
 
@@ -107,6 +108,93 @@ def test_other_beliefs_have_an_answer_too():
     steps = sa.largest_beta([1.0], 0.3, prior=sa.Grid((0.2, 0.8), (1, 1)))
     assert steps.value <= np.log(4.0) <= steps.upper + 1e-12
     assert steps.share == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("c", "target", "prior", "value"),
+    [
+        # An atom at 0 or at 1, or at a rate, stays where it is.
+        ([-1.0], 0.9, sa.Grid([0, 0.5], [1, 1]), np.nan),
+        ([-1.0], 0.5, sa.Grid([0, 0.5], [1, 1]), np.inf),
+        ([1.0], 0.5, sa.Grid([0.5, 1], [1, 1]), np.inf),
+        ([1.0], 0.51, sa.Grid([0.8, 1], [1, 1]), np.log(4.0)),
+        # P(alpha > sigma(x)) under Beta(1, b) is (1 + e^x)^-b.
+        ([1.0], 0.02, (1, 0.1), np.log(0.02**-10 - 1)),
+        ([1.0], 0.3, (1, 1e-4), -np.log(0.3) * 1e4),
+        ([2.0], 0.25, sa.NoisyBeta(1, 0.1, 0.2), np.log(0.25**-10 - 1) / 2),
+        ([1.0], 0.25, sa.BetaMixture([1.0], [1.0], [0.1]), np.log(0.25**-10 - 1)),
+        # Log-odds are Normal.
+        ([1.0], 0.25, sa.LogitNormal(50.0, 2.0), 50 + 2 * 0.6744897501960817),
+    ],
+)
+def test_mass_near_or_at_the_ends_is_counted(c, target, prior, value):
+    found = sa.largest_beta(c, target, prior=prior)
+    if np.isfinite(value):
+        assert found.value == pytest.approx(value, rel=2e-9)
+        assert found.value <= found.upper
+    else:
+        assert found.value == pytest.approx(value, nan_ok=True)
+        assert found.upper == pytest.approx(value, nan_ok=True)
+
+
+def test_limits_are_the_mass_at_the_ends():
+    ends = sa.Grid([0, 0.4, 1], [1, 2, 1])
+    assert sa.learnable_share([-1.0], [0.0, 5.0, 800.0, np.inf], prior=ends).tolist() == [0.25, 0.75, 0.75, 0.75]
+    assert sa.learnable_share([1.0], [0.0, 5.0, 800.0, np.inf], prior=ends).tolist() == [0.25] * 4
+    # Labels that the belief does not allow for.
+    with pytest.raises(ValueError, match="counts and wins of item 1: 1 wins and 1 losses have probability zero"):
+        sa.learnable_share([1.0], 1.0, prior=sa.Grid([0, 1], [1, 1]), counts=[2], wins=[1])
+
+
+def test_tails_far_out_have_a_closed_form():
+    x = np.array([1.0, 36.0, 37.0, 40.0, 60.0, 699.0, 701.0, 5000.0])
+    exact = np.exp(-0.001 * np.logaddexp(0.0, x))
+    assert sa.learnable_share([1.0], x, prior=(1, 0.001)) == pytest.approx(exact, rel=1e-12)
+    assert sa.learnable_share([-1.0], x, prior=(0.001, 1)) == pytest.approx(1 - exact, abs=1e-13)
+    assert sa.learnable_share([1.0], np.inf, prior=(1, 0.001)) == 0
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        sa.NoisyBeta(2, 1, 0.2),
+        sa.BetaMixture([3, 1], [9, 2], [1, 3]),
+        sa.Grid([0.1, 0.5, 0.9], [1, 2, 3]),
+        sa.LogitNormal(0.5, 1.5),
+    ],
+)
+def test_tails_are_those_of_the_beliefs(prior):
+    c, counts, wins = np.array([1.0, -0.7, 0.0]), np.array([5, 9, 3]), np.array([4, 2, 2])
+    for beta in (0.0, 0.5, 3.0, 12.0):
+        tails = [float(prior.at(n, w, expit(beta * x)).tail) for n, w, x in zip(counts, wins, c, strict=True)]
+        found = sa.learnable_share(c, beta, prior=prior, counts=counts, wins=wins)
+        assert float(found) == pytest.approx(np.mean(tails), abs=1e-12)
+
+
+def test_logit_normal_tail_far_out_is_its_integral():
+    prior = sa.LogitNormal(22.0, 3.0)
+    y = np.linspace(-20, 80, 2_000_001)
+    log_density = -((y - 22.0) ** 2) / 18 + 2 * log_expit(y) + log_expit(-y)
+    density = np.exp(log_density - log_density.max())
+    for x in (10.0, 18.0, 19.0, 25.0):
+        exact = density[y > x].sum() / density.sum()
+        found = sa.learnable_share([1.0], x, prior=prior, counts=[3], wins=[2])
+        assert float(found) == pytest.approx(exact, abs=1e-5)
+
+
+@pytest.mark.parametrize(("work", "fewest", "most"), [(1, 40, 100_000), (50_000_000, 1, 40)])
+def test_search_that_runs_out_of_intervals_has_an_honest_bracket(monkeypatch, work, fewest, most):
+    for name, value in (("_WORK", work), ("_FEWEST", fewest), ("_INTERVALS", most)):
+        monkeypatch.setattr(coverage, name, value)
+    c, prior, target = [5.0, -1.0, 0.1], [(6, 2), (2, 2), (40, 4)], 0.6
+    found = sa.largest_beta(c, target, prior=prior)
+    assert found.intervals > 40
+    assert found.upper - found.value > 1e-6
+    grid = np.linspace(0, 60, 30_001)
+    reached = grid[share(c, grid, [1, 1, 1], prior) >= target]
+    assert found.value <= reached.max() + 60 / 30_000
+    assert reached.max() <= found.upper
+    assert found.share >= target - 1e-12
 
 
 def test_share_that_stays_near_the_target_has_an_honest_bracket():

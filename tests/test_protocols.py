@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from matplotlib.figure import Figure
 import seqaudit as sa
 from seqaudit.benchmarks.plots_statics import plot_break_even, plot_protocols
 from seqaudit.benchmarks.protocols import under
+from seqaudit.benchmarks.statics import changed
 
 PROBLEM = sa.Problem([0.5, 0.62, 0.75], 9, weight=[1.0, 1.0, 2.0])
 
@@ -45,10 +48,48 @@ def test_cheap_labels_are_not_held_back_by_caps_that_the_budget_had_set():
     free = under(PROBLEM, sa.Protocol(0.1, 0.5))
     assert (free.labels, free.cap.tolist()) == (18, [18, 18, 18])
     capped = sa.Problem([0.5, 0.6], 9, cap=[2, 9])
-    assert under(capped, sa.Protocol(0.1, 0.5)).cap.tolist() == [2, 18]
+    assert under(capped, sa.Protocol(0.1, 0.5)).cap.tolist() == [2, 9]
     dear = sa.Problem([0.5, 0.6], 9.0, cost=[1, 2])
     assert under(dear, sa.Protocol(0.1, 2)).cost.tolist() == [2, 4]
     assert under(dear, sa.Protocol(0.1, 2), 4.0).labels == 2
+
+
+def test_caps_that_were_given_hold_cheap_labels_back_whatever_the_budget(tmp_path):
+    given, free = sa.Problem([0.5], 9, cap=12), sa.Problem([0.5], 9)
+    assert given == free
+    assert given.digest() == free.digest()
+    for problem, most in ((given, 12), (free, 90)):
+        problem.to_toml(tmp_path / "problem.toml")
+        again = sa.Problem.from_toml(tmp_path / "problem.toml")
+        turned = sa.Problem.from_dict(changed(problem, "beta", 1.0).as_dict())
+        for one in (problem, again, turned, pickle.loads(pickle.dumps(problem))):
+            assert under(one, sa.Protocol(0.1, 0.1)).labels == most
+    choices = [(0.3, 0.5), (0.1, 1)]
+    assert sa.protocols(given, choices, points=3).bought.values.tolist() == [[0, 6, 12, 12], [0, 3, 6, 9]]
+    assert sa.protocols(free, choices, points=3).bought.values.tolist() == [[0, 6, 12, 18], [0, 3, 6, 9]]
+    (tmp_path / "capped.toml").write_text("threshold = [0.5]\nbudget = 9\ncap = [9]\n")
+    assert under(sa.Problem.from_toml(tmp_path / "capped.toml"), sa.Protocol(0.1, 0.5)).labels == 9
+
+
+def test_budgets_that_buy_no_label_are_worth_no_label():
+    # Half of a cost of 2 is 1, and budgets below 1 are no whole number of such labels.
+    problem = sa.Problem([0.5], 8, cost=2)
+    found = sa.protocols(problem, [(0.3, 0.5), (0.1, 1)])
+    assert found.bought.values.tolist() == [np.floor(found.budget / x).values.tolist() for x in (1, 2)]
+    assert found.bought.values[0, 1] == 0
+    assert found.gain.values[0, :2].tolist() == [0, 0]
+    assert found.method.values[0, 1] == "exact"
+    assert float(found.optimum[0, 3]) == pytest.approx(value(problem, 0.3, 2), abs=1e-12)
+
+
+def test_names_of_protocols_keep_every_digit():
+    close = [sa.Protocol(0.1, 1 / 3), sa.Protocol(0.1, 0.333333), sa.Protocol(0.1 + 2**-56, 1)]
+    assert [str(x) for x in close] == [
+        "noise 0.1 at cost 0.3333333333333333",
+        "noise 0.1 at cost 0.333333",
+        "noise 0.10000000000000002 at cost 1",
+    ]
+    assert sa.protocols(PROBLEM, close, points=1).protocol.values.tolist() == [str(x) for x in close]
 
 
 def test_simulated_protocols_are_undecided_unless_the_bounds_are_apart():
@@ -131,6 +172,10 @@ def test_labels_that_gain_nothing_are_never_worth_more():
         (
             lambda: sa.break_even(sa.Problem([0.5], 4, utility="decisive"), [0.1], baseline=0.2),
             "under the utility decisive more labels can be worse",
+        ),
+        (
+            lambda: sa.break_even(sa.Problem([0.5, 0.5], 6, prior=(1, 4), reward=1.0), [0.0], baseline=0.3, points=2),
+            "break_even: reward of item 1 is 1; it must be 0",
         ),
         (lambda: sa.break_even(PROBLEM, [0.3], baseline=0.2), "none above the baseline of 0.2"),
         (lambda: sa.break_even(PROBLEM, [], baseline=0.2), r"flips are \[\]"),

@@ -208,13 +208,14 @@ def test_noise_needs_beta_priors():
 
 
 def test_usual_values_lie_around_the_problem_s_own():
-    assert knob_values(changed(PROBLEM, "beta", 3.0), "beta")[4] == 3.0
+    assert knob_values(changed(PROBLEM, "beta", 3.0), "beta")[0][4] == 3.0
     for knob in KNOBS:
-        values = knob_values(PROBLEM, knob)
+        values, remarks = knob_values(PROBLEM, knob)
+        assert remarks == []
         assert values == sorted(values)
         for x in values:
             changed(PROBLEM, knob, x)
-    assert sa.vary(sa.Problem([0.5], 1), "offset").value.values.tolist() == knob_values(PROBLEM, "offset")
+    assert sa.vary(sa.Problem([0.5], 1), "offset").value.values.tolist() == knob_values(PROBLEM, "offset")[0]
     with pytest.raises(ValueError, match="vary is 'x'"):
         knob_values(PROBLEM, "x")
 
@@ -261,3 +262,30 @@ def test_item_of_the_plain_recursion_is_labelled_as_by_hand():
     case = Case((Item(0.5, 1.0), Item(0.5, 2.0)), 1)
     assert labels_by_recursion(case, "exact") == [0.0, 1.0]
     assert sa.expected_labels(problem_of(case), sa.Exact()).tolist() == [0.0, 1.0]
+
+
+def test_usual_values_that_a_problem_does_not_take_are_left_out():
+    far = sa.Problem.from_logratio([0.0, 10.0], 1.0, 3)
+    found = sa.vary(far, "beta")
+    assert found.value.values.tolist() == [2.0 ** (k / 2) for k in range(-4, 4)]
+    (remark,) = found.attrs["remarks"]
+    assert remark == "beta 4 left out: threshold of item 2 is 1.0; it must be strictly between 0 and 1"
+    # A prior that noise cannot be put on is refused at every noise, and is told.
+    with pytest.raises(ValueError, match="noise: the prior of item 1"):
+        sa.vary(sa.Problem([0.5], 2, prior=sa.LogitNormal(0, 1)), "noise")
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "message"),
+    [
+        ("beta", 4.0, "^beta 4: threshold of item 2 is 1.0; it must be strictly between 0 and 1$"),
+        ("offset", 40.0, "^offset 40: threshold of item 1 is 1.0"),
+        ("temperature", 1e-320, "^temperature .*e-321: log_ratio of item 2 would be inf; it must be finite$"),
+    ],
+)
+def test_values_that_a_problem_does_not_take_are_named(knob, value, message):
+    far = sa.Problem.from_logratio([0.0, 10.0], 1.0, 6)
+    with pytest.raises(ValueError, match=message):
+        changed(far, knob, value)
+    with pytest.raises(ValueError, match=message):
+        sa.vary(far, knob, [value])

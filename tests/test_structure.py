@@ -24,7 +24,7 @@ from seqaudit.benchmarks.plots_structure import plot_structure
 from seqaudit.benchmarks.structure_table import USUAL
 from seqaudit.dp import structure_count
 from seqaudit.dp.lattice import Lattice
-from seqaudit.dp.structure import slacks
+from seqaudit.dp.structure_scope import slacks
 
 EQUAL = 1e-10
 AT_95 = sa.Problem([0.95], budget=20)
@@ -34,7 +34,7 @@ class Returns:
     """Gains of one item of a case, from the equations."""
 
     def __init__(self, case: Case, i: int) -> None:
-        self.item, self.h, self.cap = case.items[i], UTILITIES[case.utility].h, case.caps[i]
+        self.item, self.h, self.cap = case.items[i], UTILITIES[case.utility].h, max(n[i] for n in case.reachable)
         self.states = [(n, w) for n in range(self.cap) for w in range(n + 1)]
 
     def payoff(self, n: int, w: int) -> float:
@@ -99,8 +99,9 @@ def distinct(case: Case) -> bool:
 def test_items_are_described_as_brute_force_describes_them(case):
     assume(distinct(case))
     found = sa.structure(case.stated(), exact=False)
-    for i, cap in enumerate(case.caps):
+    for i in range(len(case.items)):
         item = Returns(case, i)
+        cap = item.cap
         rises = item.rises()
         assert found.violations[i] == pytest.approx(max((x[0] for x in rises), default=0.0), abs=1e-11)
         assert found.shares[i] == len({x[3] for x in rises}) / max(len(item.states), 1)
@@ -132,6 +133,61 @@ def test_of_states_with_as_many_labels_the_one_with_the_nearer_rise_is_shown():
     # After a loss the rise is two labels away, after a win one.
     found = sa.structure(sa.Problem([0.3], budget=12, prior=(3, 4), utility=sa.Asymmetric(1, 3)), exact=False)
     assert found.rises[0, :3].tolist() == [1, 1, 2]
+
+
+def test_what_is_said_of_an_item_does_not_depend_on_the_others():
+    alone = sa.structure(sa.Problem([0.45], 40, prior=(1, 5), utility="entropy"), exact=False)
+    for heavy in (1.0, 2.0**20, 2.0**40):
+        problem = sa.Problem([0.45, 0.45], 40, weight=[1, heavy], prior=(1, 5), utility="entropy")
+        found = sa.structure(problem, exact=False)
+        assert found.ratios.tolist() == [alone.ratio] * 2
+        assert found.flat.tolist() == alone.flat.tolist() * 2
+
+
+def test_rounding_makes_no_label_harmful():
+    prior = (0.028646394146884305, 0.07960910940947359)
+    entropy = sa.make_utility("entropy")
+    for utility in (entropy, lambda p: entropy(p)):
+        found = sa.structure(sa.Problem([0.003276817301707704], 200, prior=prior, utility=utility), exact=False)
+        assert found.monotone
+        assert found.ratio is not None
+    # What is more than rounding is told all the same: a win that costs more than it says.
+    assert not sa.structure(sa.Problem([0.5], 3, utility="entropy", reward=-2.0), exact=False).monotone
+    assert not sa.structure(sa.Problem([0.95], 3, utility="decisive"), exact=False).monotone
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda found: found.gain(2, 0, 0), "item is 2; it must be a number from 0 to 1"),
+        (lambda found: found.gain(-1, 0, 0), "item is -1; it must be a number from 0 to 1"),
+        (lambda found: found.gain(0.5, 0, 0), "item is 0.5"),
+        (
+            lambda found: found.gain(0, 3, 0),
+            "labels is 3; it must be a whole number, at least 0 and below 3, ",
+        ),
+        (lambda found: found.gain(0, -1, 0), "labels is -1"),
+        (lambda found: found.gain(0, 1, 2), "wins is 2; it must be a whole number from 0 to 1, the labels"),
+        (lambda found: found.gain(0, 1, -1), "wins is -1"),
+        (lambda found: found.counterexample(-1), "item is -1; it must be a number from 0 to 1"),
+        (lambda found: found.counterexample(2), "item is 2"),
+    ],
+)
+def test_items_and_states_out_of_range_are_refused(call, message):
+    found = sa.structure(sa.Problem([0.5, 0.6], 3), exact=False)
+    with pytest.raises(ValueError, match=message):
+        call(found)
+
+
+def test_states_that_quotas_rule_out_violate_nothing():
+    found = sa.structure(sa.Problem([0.5, 0.9], 3, quota=[([1], 2)]))
+    assert found.rises[0].tolist() == [-1] * 4
+    assert found.violations[0] == 0
+    assert found.ratios[0] == 1
+    assert len(found.curves.of(0)) == 2
+    # Items 1 and 2 share a quota, and item 2 has one of its own; its labels cost 2.
+    apart = sa.Problem([0.5] * 3, 4.0, cost=[1, 2, 1], cap=[3, 3, 3], quota=[([0, 1], 2), ([1], 1)])
+    assert [len(x) - 1 for x in map(sa.structure(apart).curves.of, range(3))] == [2, 2, 1]
 
 
 def test_first_rise_and_flat_start_count_labels_from_one():
