@@ -175,7 +175,7 @@ def test_answers_do_not_depend_on_what_was_asked_before(cls, monkeypatch):
         assert np.array_equal(cls(8).scores(one_by_one, counts[r : r + 1], wins[r : r + 1])[0], at_once[r])
     # Thousands of states were remembered by then, and then forgotten at every step.
     assert np.array_equal(cls(8).scores(one_by_one, counts, wins), at_once)
-    monkeypatch.setattr(ahead, "_MOST_ANSWERS", 10)
+    monkeypatch.setattr(ahead, "MOST_ANSWERS", 10)
     for r in range(5):
         assert np.array_equal(cls(8).scores(one_by_one, counts[r : r + 1], wins[r : r + 1])[0], at_once[r])
 
