@@ -29,9 +29,9 @@ from ..bandits.policy import IndexPolicy, Policy
 from ..bandits.simulate import PriorNature, spend
 from ..dp.backward import solve
 from ..dp.bounds import upper_bound
-from ..dp.lattice import Lattice, ProblemTooLarge
 from ..dp.problem import Problem, ProblemError
 from .choice import choose_policies, label
+from .optimum import solvable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +42,6 @@ __all__ = ["BOUNDS", "at_budget", "budget_curve", "budgets_of", "curve_policies"
 Floats = NDArray[np.float64]
 # Name of the part that holds the bounds and the optimum.
 BOUNDS = "bounds"
-# States up to which the optimum is computed at every budget.
-_EXACT_STATES = 2_000_000
 # Scores that a policy may need and still take part unasked: half a minute or so of those that look ahead.
 _MOST_SCORES = 10_000_000
 # Pairs of replication and item that are simulated at a time.
@@ -100,7 +98,7 @@ def curve_policies(
         if policy.name == "exact":
             remarks.append(
                 "exact left out: the optimum has a curve of its own"
-                if _solvable(problem)
+                if solvable(problem)
                 else "exact left out: the problem is too large to be solved at every budget"
             )
         elif scores > _MOST_SCORES:
@@ -121,15 +119,6 @@ def _on_the_way(problem: Problem, policy: Policy) -> bool:
     """Whether a run through the whole budget passes the ends of the runs through smaller ones."""
     blind = isinstance(policy, IndexPolicy) and not policy.uses_remaining
     return blind and problem.unit_costs and not problem.quota and problem.batch == 1
-
-
-def _solvable(problem: Problem) -> bool:
-    if problem.batch > 1 or problem.size > 12:
-        return False
-    try:
-        return Lattice.of(problem).states <= _EXACT_STATES
-    except ProblemTooLarge:
-        return False
 
 
 def budget_curve(
@@ -212,13 +201,13 @@ def _bounds(problem: Problem, budgets: Sequence[float]) -> xr.Dataset:
     import xarray as xr
 
     bound, optimum = np.full((2, len(budgets)), problem.prior_value)
-    solvable = _solvable(problem)
+    exact = solvable(problem)
     for j, budget in enumerate(budgets):
         if budget:
             small = at_budget(problem, budget)
             bound[j] = upper_bound(small).value
-            optimum[j] = solve(small).value if solvable else np.nan
-    if not solvable:
+            optimum[j] = solve(small).value if exact else np.nan
+    if not exact:
         optimum[:] = np.nan
     data = {
         "bound": ("budget", bound, {"description": "Lagrangian upper bound"}),

@@ -29,7 +29,7 @@ from ..dp.forward import expected_labels
 from ..dp.lattice import Lattice, ProblemTooLarge
 from ..dp.problem import Problem
 
-__all__ = ["Optimum", "optimum_of"]
+__all__ = ["Optimum", "optimum_of", "solvable"]
 
 Floats = NDArray[np.float64]
 # States up to which the optimum is computed exactly, unless asked otherwise: a second or so.
@@ -99,7 +99,7 @@ def optimum_of(
     ('exact', 2.525, array([2.727, 2.727, 0.546]))
     """
     if exact is None:
-        exact = _small(problem)
+        exact = solvable(problem)
     if exact:
         best = Exact()
         best.require(problem)
@@ -112,7 +112,8 @@ def optimum_of(
     return Optimum(problem.prior_value, found.lower, found.standard_error, found.upper, labels, "certified")
 
 
-def _small(problem: Problem) -> bool:
+def solvable(problem: Problem) -> bool:
+    """Whether the optimum is computed exactly unless asked otherwise."""
     if problem.batch > 1 or problem.size > 12:
         return False
     try:

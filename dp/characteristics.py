@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _kernels_policy as _kernels
-from .choices import check_policy, choices_of
+from .choices import check_policy, choices_of, runs_of_blocks
+from .forward import chances_reached
 from .lattice import Lattice, require_memory
 from .problem import Problem
 from .states import states_of_item
@@ -112,7 +113,11 @@ def operating_characteristics(
                 break
             following = lattice.layer(m + 1)
             chance = np.zeros((layer.states, items))
-            choices.chances(layer, 0, len(layer.slot), layer.begin, chance)
+            for a, b in runs_of_blocks(layer.size, 0, len(layer.slot)):
+                here = slice(int(layer.begin[a]), int(layer.begin[b]))
+                reached = np.flatnonzero((now[:, here] > 0.0).any(axis=0))
+                if reached.size:
+                    chance[here] = chances_reached(choices, layer, a, b, reached, pool, cores(threads))
             then = np.zeros((grid, following.states))
             spread = partial(_spread, layer.composition, layer.block, layer.begin, chance, following.begin)
             run(pool, [partial(spread, chances[a], now[a], then[a]) for a in range(grid)])

@@ -34,7 +34,7 @@ from .lattice import Lattice, Layer, require_memory
 from .problem import Problem
 from .sweep import Progress, Tables, cores, tables_of
 
-__all__ = ["carry_forward", "expected_labels", "require_evaluation"]
+__all__ = ["carry_forward", "chances_reached", "expected_labels", "require_evaluation"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -120,11 +120,7 @@ def carry_forward(
                 reached = np.flatnonzero(now[layer.begin[a] : layer.begin[b]] > 0.0)
                 if not reached.size:
                     continue
-                chance = np.zeros((int(layer.begin[b] - layer.begin[a]), items))
-                if isinstance(choices, IndexChoices):
-                    choices.chances(layer, a, b, layer.begin - layer.begin[a], chance)
-                else:
-                    chance[reached] = _asked(choices, layer, a, b, reached, pool, count)
+                chance = chances_reached(choices, layer, a, b, reached, pool, count)
                 where = (layer.composition, layer.block, layer.begin, chance, mean, gain)
                 _kernels.carry(a, b, *where, now, following.begin, total, labels, then)
             done += layer.states
@@ -134,11 +130,20 @@ def carry_forward(
     return [float(x) for x in total], labels
 
 
-def _asked(
-    choices: JointChoices, layer: Layer, first: int, last: int, reached: Ints, pool: ThreadPoolExecutor, threads: int
+def chances_reached(
+    choices: Choices, layer: Layer, first: int, last: int, reached: Ints, pool: ThreadPoolExecutor, threads: int
 ) -> Floats:
-    """Choices in the states of blocks first..last that are reached, asked by several threads."""
-    counts, wins, usable = choices.states(layer, first, last)
+    """Choices in the states of blocks first..last; a joint policy's, asked by several threads, where they are reached.
+
+    Elsewhere they are zero.
+    """
+    out = np.zeros((int(layer.begin[last] - layer.begin[first]), layer.composition.shape[1]))
+    if isinstance(choices, IndexChoices):
+        choices.chances(layer, first, last, layer.begin - layer.begin[first], out)
+        return out
+    joint: JointChoices = choices
+    counts, wins, usable = joint.states(layer, first, last)
     parts = np.array_split(reached, max(1, min(threads, len(reached) // _A_THREAD)))
-    asked = pool.map(lambda rows: choices.at(counts[rows], wins[rows], usable[rows]), parts)
-    return np.concatenate(list(asked))
+    asked = pool.map(lambda rows: joint.at(counts[rows], wins[rows], usable[rows]), parts)
+    out[reached] = np.concatenate(list(asked))
+    return out

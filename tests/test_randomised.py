@@ -218,3 +218,19 @@ def test_remaining_budget_counts_in_operating_characteristics(case):
     for state, chance in ends.items():
         expected += chance * np.array([n for n, _ in state])
     np.testing.assert_allclose(found.mean_labels[0], expected, atol=1e-10)
+
+
+def test_a_joint_policy_is_asked_only_about_states_that_it_comes_to():
+    class Narrow:
+        name = "narrow"
+
+        def action_probabilities(self, problem, counts, wins, usable):
+            # It labels the first item as long as it can, so no state with another order of labels is reached.
+            assert np.all((counts[:, 1] == 0) | (counts[:, 0] == 2))
+            return np.where(counts[:, :1] < 2, [[1.0, 0.0]], [[0.0, 1.0]])
+
+    problem = sa.Problem([0.5, 0.6], 4, cap=[2, 4])
+    found = sa.operating_characteristics(problem, Narrow(), alpha=[0.5])
+    assert found.mean_labels.values[0] == pytest.approx([2.0, 2.0])
+    assert sa.expected_labels(problem, Narrow()) == pytest.approx([2.0, 2.0])
+    assert sa.evaluate(problem, Narrow()).value > problem.prior_value
