@@ -4,7 +4,7 @@ from .claims import Claim, claims, claims_table
 from .compare import compare
 from .coverage import LargestBeta, largest_beta, learnable_share
 from .curve import budget_curve, curve_table
-from .labels import LabelFileError, LabelSet, read_labels
+from .labels import LabelFileError, read_labels
 from .protocols import Protocol, break_even, break_even_table, protocols, protocols_table
 from .replay import problem_of_labels, replay, replay_table
 from .statics import vary, vary_table, with_noise
@@ -14,7 +14,6 @@ from .survey import survey, survey_table
 __all__ = [
     "Claim",
     "LabelFileError",
-    "LabelSet",
     "LargestBeta",
     "Protocol",
     "break_even",

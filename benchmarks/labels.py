@@ -31,10 +31,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ..posteriors.label_set import LabelSet, offsets
 from .csv_table import HEADER, LabelFileError, Table, codes, listed, nearest, read_table, show
-from .label_set import LabelSet, offsets
 
-__all__ = ["LabelFileError", "LabelSet", "read_labels"]
+__all__ = ["LabelFileError", "read_labels"]
 
 FloatArray = NDArray[np.float64]
 

@@ -27,9 +27,9 @@ from ..bandits.board import Seed, replication_keys, workers
 from ..bandits.policy import Policy
 from ..bandits.simulate import spend
 from ..dp.problem import Problem
+from ..posteriors.label_set import LabelSet
 from ..posteriors.utilities import Utility
 from .choice import choose_policies, label
-from .label_set import LabelSet
 from .metrics import METRICS, Scorer
 
 if TYPE_CHECKING:

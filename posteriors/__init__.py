@@ -4,6 +4,7 @@ from .belief import Belief, BeliefTables
 from .beta import Beta
 from .grid import Grid
 from .kinds import make_belief
+from .label_set import LabelSet
 from .logit_normal import LogitNormal
 from .mixture import BetaMixture
 from .noisy import NoisyBeta
@@ -32,6 +33,7 @@ __all__ = [
     "Decisive",
     "Entropy",
     "Grid",
+    "LabelSet",
     "Linear",
     "LogitNormal",
     "NoPayoff",

@@ -267,8 +267,10 @@ def summary(above, below):
 
 
 @njit(cache=True, nogil=True)
-def grid(points, log_weights, labels, wins, t, log_mass, mean, tail, jump):
+def grid(points, chances, log_weights, labels, wins, t, log_mass, mean, tail, jump):
     """Mean, tail and jump of a belief on finitely many rates, elementwise; ``log_mass`` is room to work in.
+
+    ``chances`` are the probabilities of a win at the rates ``points``.
 
     Where the labels have probability zero: mean 1/2, the tail of the weights as they are, jump 0.
     """
@@ -277,7 +279,7 @@ def grid(points, log_weights, labels, wins, t, log_mass, mean, tail, jump):
     for k in range(labels.size):
         largest = -np.inf
         for m in range(points.size):
-            log_mass[m] = log_weights[m] + log_likelihood(labels[k], wins[k], points[m], 1.0 - points[m])
+            log_mass[m] = log_weights[m] + log_likelihood(labels[k], wins[k], chances[m], 1.0 - chances[m])
             largest = max(largest, log_mass[m])
         reachable = largest > -np.inf
         above[:] = 0.0
@@ -286,8 +288,8 @@ def grid(points, log_weights, labels, wins, t, log_mass, mean, tail, jump):
             mass = math.exp(log_mass[m] - largest if reachable else log_weights[m])
             side = above if points[m] > t[k] else below
             side[0] += mass
-            side[1] += mass * points[m]
-            side[2] += mass * (1.0 - points[m])
+            side[1] += mass * chances[m]
+            side[2] += mass * (1.0 - chances[m])
         mean[k], tail[k], jump[k] = summary(above, below)
         if not reachable:
             mean[k] = 0.5

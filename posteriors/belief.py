@@ -10,7 +10,8 @@ After n labels with w wins a belief about alpha with threshold t is summed up in
 The last equation is Bayes' rule: the tail after a win is E[q 1{alpha > t}] / mean. So, with p the tail and J the jump,
 p + (1 - mean) J and p - mean J are the two next tails, and the tail is a martingale under every belief.
 
-The planner sees nothing but tables of these numbers. For every kind but ``NoisyBeta`` q(alpha) = alpha.
+The planner sees nothing but tables of these numbers. For every kind but ``NoisyBeta``, and a
+``Grid`` with chances, q(alpha) = alpha.
 """
 
 from __future__ import annotations

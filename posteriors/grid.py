@@ -1,13 +1,14 @@
 """Beliefs on finitely many rates: simple hypotheses, or any prior to the accuracy of a histogram.
 
-With rates alpha_k and weights u_k, the weights after w wins and l losses are proportional to u_k alpha_k^w
-(1 - alpha_k)^l, and everything is a finite sum:
+With rates alpha_k and weights u_k, and q_k the chance that a label of an item of rate alpha_k is a win, the weights
+after w wins and l losses are proportional to u_k q_k^w (1 - q_k)^l, and everything is a finite sum:
 
-    mean = sum_k W_k alpha_k,    tail = sum of W_k over alpha_k > t,
+    mean = sum_k W_k q_k,    tail = sum of W_k over alpha_k > t,
     jump = p (1 - p) (m1 - m0) / (mean (1 - mean)),
 
 with p the tail and m1, m0 the means given that alpha is above t and that it is not. A rate equal to the threshold is
-not above it.
+not above it. q_k = alpha_k unless ``chances`` say otherwise: they describe labels that come through any channel, such
+as raters of known sensitivity and specificity (alpha 0 or 1), or a pool of which a share answers at random.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["Grid"]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Grid(Belief):
     """Belief that alpha is one of finitely many rates.
 
@@ -41,6 +42,8 @@ class Grid(Belief):
         Rates from 0 to 1, strictly increasing.
     weights : sequence of float
         Their probabilities: at least 0 and not all 0; they are divided by their sum.
+    chances : sequence of float, optional
+        Chance that a label is a win at each of the points, from 0 to 1, not decreasing; default: the points themselves.
 
     Examples
     --------
@@ -51,10 +54,17 @@ class Grid(Belief):
     0.725
     >>> np.round(prior.after(wins=4, losses=0).weights, 3)
     array([0.071, 0.929])
+
+    An answer that is yes or no, heard from raters who find a yes in 9 of 10 cases and a no in 7 of 10:
+
+    >>> answer = Grid(points=[0, 1], weights=[1, 1], chances=[0.3, 0.9])
+    >>> round(float(answer.at(3, 3, 0.5).tail), 3)
+    0.964
     """
 
     points: tuple[float, ...]
     weights: tuple[float, ...]
+    chances: tuple[float, ...] | None = None
     kind: ClassVar[str] = "grid"
 
     def __post_init__(self) -> None:
@@ -70,6 +80,35 @@ class Grid(Belief):
                 raise ValueError(f"weights[{k}] is {x}; it must be at least 0")
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "weights", shares("weights", weights))
+        if self.chances is None:
+            return
+        chances = numbers("chances", self.chances)
+        same_length(points=points, chances=chances)
+        for k, x in enumerate(chances):
+            if not 0 <= x <= 1:
+                raise ValueError(f"chances[{k}] is {x}; it must be at least 0 and at most 1")
+            if k and x < chances[k - 1]:
+                raise ValueError(f"chances[{k}] is {x} after {chances[k - 1]}; the chances must not decrease")
+        object.__setattr__(self, "chances", chances)
+
+    def __repr__(self) -> str:
+        through = "" if self.chances is None else f", chances={self.chances}"
+        return f"Grid(points={self.points}, weights={self.weights}{through})"
+
+    @property
+    def _chances(self) -> tuple[float, ...]:
+        return self.points if self.chances is None else self.chances
+
+    def label_chance(self, alpha: ArrayLike) -> Floats:
+        """Probability that a label of an item of rate alpha is a win; linear between the points.
+
+        Examples
+        --------
+        >>> Grid([0, 1], [1, 1], chances=[0.3, 0.9]).label_chance([0, 0.5, 1])
+        array([0.3, 0.6, 0.9])
+        """
+        rate = np.array(alpha, dtype=np.float64)
+        return rate if self.chances is None else np.asarray(np.interp(rate, self.points, self.chances))
 
     def _log_weights(self) -> Floats:
         with np.errstate(divide="ignore"):
@@ -91,12 +130,12 @@ class Grid(Belief):
         won, lost = count("wins", wins), count("losses", losses)
         if won == lost == 0:
             return self
-        fits = [_kernels.log_likelihood(won + lost, won, point, 1.0 - point) for point in self.points]
+        fits = [_kernels.log_likelihood(won + lost, won, q, 1.0 - q) for q in self._chances]
         logs = self._log_weights() + fits
         if logs.max() == -np.inf:
             raise ValueError(f"{won} wins and {lost} losses have probability zero under {self!r}")
         weights = np.exp(logs - logs.max())
-        return Grid(self.points, tuple(float(x) for x in weights))
+        return Grid(self.points, tuple(float(x) for x in weights), self.chances)
 
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
         """Mean, tail and jump after some labels, elementwise, by finite sums; see ``Belief.at``.
@@ -109,7 +148,9 @@ class Grid(Belief):
         shape, n, w, t = checked_states(labels, wins, threshold)
         parts = np.empty((3, n.size))
         log_weights = self._log_weights()
-        _kernels.grid(np.array(self.points), log_weights, n, w, t, np.empty_like(log_weights), *parts)
+        _kernels.grid(
+            np.array(self.points), np.array(self._chances), log_weights, n, w, t, np.empty_like(log_weights), *parts
+        )
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
@@ -124,4 +165,5 @@ class Grid(Belief):
 
     def as_dict(self) -> dict[str, Any]:
         """Kind and parameters, as written to TOML."""
-        return {"kind": self.kind, "points": list(self.points), "weights": list(self.weights)}
+        given = {"kind": self.kind, "points": list(self.points), "weights": list(self.weights)}
+        return given if self.chances is None else given | {"chances": list(self.chances)}

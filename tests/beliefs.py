@@ -130,13 +130,15 @@ class Grid(Belief):
 
     points: tuple[float, ...]
     weights: tuple[float, ...]
+    chances: tuple[float, ...] | None = None
 
     def mass(self, n: int, w: int, above: float | None = None) -> Number:
-        rates = [(Fraction(point), share) for point, share in zip(self.points, _shares(self.weights), strict=True)]
-        return sum(s * p**w * (1 - p) ** (n - w) for p, s in rates if above is None or p > Fraction(above))
+        heard = (Fraction(q) for q in self.chances or self.points)
+        rates = zip(self.points, heard, _shares(self.weights), strict=True)
+        return sum(s * q**w * (1 - q) ** (n - w) for p, q, s in rates if above is None or p > above)
 
     def stated(self) -> Any:
-        return sa.Grid(self.points, self.weights)
+        return sa.Grid(self.points, self.weights, self.chances)
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ def mixtures(draw: st.DrawFn, number: st.SearchStrategy[float] = real_parameters
 @st.composite
 def grids(draw: st.DrawFn, point: st.SearchStrategy[float] = points) -> Grid:
     rates = tuple(sorted(draw(st.sets(point, min_size=1, max_size=4))))
-    return Grid(rates, draw(st.tuples(*[shares] * len(rates))))
+    heard = st.tuples(*[points] * len(rates)).map(lambda x: tuple(sorted(x)))
+    return Grid(rates, draw(st.tuples(*[shares] * len(rates))), draw(st.none() | heard))
 
 
 exact_beliefs = whole_betas | noisy | grids() | mixtures(parameters)

@@ -36,6 +36,7 @@ ALL = [
     LogitNormal(0.5, 2).after(wins=2, losses=7),
     Grid([0.2, 0.5, 0.9], [1, 2, 1]),
     Grid(np.linspace(0, 1, 41), np.ones(41)),
+    Grid([0, 0.4, 1], [2, 1, 1], chances=[0.15, 0.5, 0.8]),
 ]
 every = pytest.mark.parametrize("belief", ALL, ids=repr)
 bars = st.floats(0.02, 0.98)
@@ -367,11 +368,14 @@ def test_draws_follow_the_generator_and_the_shape(belief):
         assert np.ndim(current.draw(np.random.default_rng(5))) == 0
 
 
-def test_only_flips_part_the_label_from_the_rate():
+def test_only_flips_and_channels_part_the_label_from_the_rate():
     alpha = np.array([0, 0.3, 1])
     assert NoisyBeta(1, 1, 0.2).label_chance(alpha) == pytest.approx(np.array([0.2, 0.38, 0.8]), abs=1e-15)
+    assert Grid([0, 0.4, 1], [1, 1, 1], [0.1, 0.5, 0.5]).label_chance(alpha) == pytest.approx(
+        [0.1, 0.4, 0.5], abs=1e-15
+    )
     for belief in ALL:
-        if not isinstance(belief, NoisyBeta):
+        if not isinstance(belief, NoisyBeta) and getattr(belief, "chances", None) is None:
             assert belief.label_chance(alpha).tolist() == alpha.tolist()
 
 
@@ -470,6 +474,9 @@ def test_rate_at_the_threshold_is_not_above_it():
         (lambda: Grid([0.5, 1.1], [1, 1]), r"points\[1\] is 1.1; it must be at least 0 and at most 1"),
         (lambda: Grid([0.5], [1, 1]), "weights has 2 entries and points has 1; they must have the same length"),
         (lambda: Grid([0.2, 0.5], [1, -1]), r"weights\[1\] is -1.0; it must be at least 0"),
+        (lambda: Grid([0.2, 0.5], [1, 1], [0.2]), "chances has 1 entries and points has 2; they must have the same"),
+        (lambda: Grid([0.2, 0.5], [1, 1], [0.2, 1.5]), r"chances\[1\] is 1.5; it must be at least 0 and at most 1"),
+        (lambda: Grid([0.2, 0.5], [1, 1], [0.6, 0.5]), r"chances\[1\] is 0.5 after 0.6; the chances must not decrease"),
         (lambda: Grid([0.2, 0.5], [0, 0]), "weights are all zero; at least one must be positive"),
         (
             lambda: make_belief({"a": 1}),

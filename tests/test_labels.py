@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqaudit.benchmarks.labels import LabelFileError, LabelSet, read_labels
+from seqaudit.benchmarks.labels import LabelFileError, read_labels
+from seqaudit.posteriors.label_set import LabelSet
 
 VOTES = "item,rater,label\na,ann,1\nb,ann,0\na,bob,0\nb,cat,1\nc,bob,1\n"
 

@@ -13,8 +13,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .csv_table import show
-
 __all__ = ["LabelSet", "offsets"]
 
 FloatArray = NDArray[np.float64]
@@ -65,7 +63,7 @@ class LabelSet:
     Examples
     --------
     >>> import numpy as np
-    >>> from seqaudit.benchmarks.labels import LabelSet
+    >>> from seqaudit import LabelSet
     >>> votes = LabelSet(items=("a", "b"), labels=np.array([1, 0, 1], np.int8), rater=np.array([0, 1, 0], np.int32),
     ...                  raters=("ann", "bob"), start=np.array([0, 2, 3]))
     >>> votes.n_items, votes.n_labels, votes.rate
@@ -111,17 +109,17 @@ class LabelSet:
 
         Examples
         --------
-        >>> from seqaudit.benchmarks.labels import LabelSet
+        >>> from seqaudit import LabelSet
         >>> LabelSet.from_pools({"a": [1, 0, 1], "b": [0]}).wins
         array([2, 0])
 
         """
         for item, votes in pools.items():
             if not len(votes):
-                raise ValueError(f"item {show(item)} has no votes; allowed: one or more")
+                raise ValueError(f"item {item!r} has no votes; allowed: one or more")
             for vote in votes:
                 if vote not in (0, 1):
-                    raise ValueError(f"a vote on item {show(item)} is {vote!r}; allowed: 0 or 1")
+                    raise ValueError(f"a vote on item {item!r} is {vote!r}; allowed: 0 or 1")
         labels = np.array([vote for votes in pools.values() for vote in votes], np.int8)
         return cls(
             items=tuple(pools),
@@ -184,7 +182,7 @@ class LabelSet:
         Examples
         --------
         >>> import numpy as np
-        >>> from seqaudit.benchmarks.labels import LabelSet
+        >>> from seqaudit import LabelSet
         >>> votes = LabelSet(items=("a", "b"), labels=np.array([1, 0], np.int8), rater=np.array([0, 1], np.int32),
         ...                  raters=("ann", "bob"), start=np.array([0, 1, 2]))
         >>> votes.subset(votes.rate < 0.5).raters
