@@ -8,6 +8,10 @@ from .label_set import LabelSet
 from .logit_normal import LogitNormal
 from .mixture import BetaMixture
 from .noisy import NoisyBeta
+from .partial_pooling import PartialPooling
+from .rater_fit import Diagnostics, RaterFit
+from .rater_model import RaterModel, SimulatedLabels
+from .rater_models import make_rater_model, rater_model_names
 from .thresholds import largest_learnable_beta, log_ratio, threshold, threshold_slope
 from .utilities import (
     Accuracy,
@@ -21,6 +25,7 @@ from .utilities import (
     Variance,
     make_utility,
 )
+from .votes import Design
 
 __all__ = [
     "Accuracy",
@@ -31,6 +36,8 @@ __all__ = [
     "BetaMixture",
     "Custom",
     "Decisive",
+    "Design",
+    "Diagnostics",
     "Entropy",
     "Grid",
     "LabelSet",
@@ -38,12 +45,18 @@ __all__ = [
     "LogitNormal",
     "NoPayoff",
     "NoisyBeta",
+    "PartialPooling",
+    "RaterFit",
+    "RaterModel",
+    "SimulatedLabels",
     "Utility",
     "Variance",
     "largest_learnable_beta",
     "log_ratio",
     "make_belief",
+    "make_rater_model",
     "make_utility",
+    "rater_model_names",
     "threshold",
     "threshold_slope",
 ]

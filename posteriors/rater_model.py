@@ -1,0 +1,274 @@
+"""Models of raters: what all of them offer, in one shape.
+
+A model says how a vote comes about: from an item's rate alpha_i and from what the rater, the rater's group or the
+moment adds to it. What a decision is about is the item's rate with these additions taken away,
+
+    alpha_i = the rate at which raters without bias, of usual skill, honest and of today, say 1 of item i,
+
+and ``tail`` is P(alpha_i > t_i | all votes). What the next rater *says* is another matter: a fresh rater says 1 with
+probability q(alpha_i), the ``channel`` of the model. Where the model knows only right and wrong answers, alpha_i is 0
+or 1, and the channel is one minus the specificity, or the sensitivity.
+
+A model is a frozen dataclass of the constants of its priors. It defines
+
+    draw        parameters from the prior, or around rates that are given,
+    chances     the chance of 1 of each vote, given all parameters,
+    build       the same model in PyMC, discrete parameters summed out,
+    complete    what follows from PyMC's draws: the rates, and draws of what was summed out,
+    approximate draws from a fast approximation of the posterior, in the same names,
+    log_likelihood, new_rates   what votes were worth, and what items without votes are like,
+
+and everything else (``simulate``, ``fit``, tails, beliefs, diagnostics) is common to all of them. One name means one
+thing in all of them: the truth that ``simulate`` returns and the draws that ``fit`` returns have the same variables.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .belief import Belief
+from .label_set import LabelSet
+from .rater_checks import require_groups, require_raters, require_votes
+from .rater_fit import RaterFit, fit_fast, fit_nuts, grid_of_draws
+from .votes import Design
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+__all__ = ["RaterModel", "SimulatedLabels"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Seed = int | np.random.SeedSequence | np.random.Generator
+Parameters = dict[str, Any]
+# Draws of parameters: arrays whose first axis is the draw.
+Draws = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedLabels:
+    """Votes that a model has drawn, and the parameters that it drew them from.
+
+    Attributes
+    ----------
+    labels : LabelSet
+    truth : dict
+        All parameters by name, as arrays; ``truth["rate"]`` are the items' rates, shape (N,) or (N, G).
+    """
+
+    labels: LabelSet
+    truth: Parameters
+
+
+class RaterModel(ABC):
+    """Base of the models of raters; subclasses are frozen dataclasses of the constants of their priors.
+
+    Attributes
+    ----------
+    name : str
+        Registered name.
+    dims : dict
+        Dimensions of each parameter, of ``item``, ``rater`` and ``group``, or others that ``coords`` names; ``()`` for
+        a number.
+    needs_raters, needs_groups : bool
+        Whether the model can say nothing without raters who label several items, or without groups.
+    """
+
+    name: ClassVar[str]
+    dims: ClassVar[dict[str, tuple[str, ...]]]
+    needs_raters: ClassVar[bool] = True
+    needs_groups: ClassVar[bool] = False
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
+        """All parameters, drawn from the prior; those in ``given`` are taken as they are.
+
+        ``given["rate"]`` stands for the items' rates where the model draws rates.
+        """
+
+    @abstractmethod
+    def chances(self, parameters: Parameters, design: Design) -> Floats:
+        """Chance that each vote is 1, shape (V,), given all parameters."""
+
+    @abstractmethod
+    def build(self, design: Design, label: Ints) -> pm.Model:
+        """The PyMC model, with ``data(design, label)`` in ``pm.Data`` and discrete parameters summed out."""
+
+    def data(self, design: Design, label: Ints) -> dict[str, Floats]:
+        """What ``build`` needs of the outcomes, by name: other outcomes of the same design go in without compiling."""
+        return {"label": label.astype(np.float64)}
+
+    @abstractmethod
+    def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Variables that follow from S draws of the PyMC model's: at least ``rate``, shape (S, N) or (S, N, G)."""
+
+    @abstractmethod
+    def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
+        """Draws of the PyMC model's variables from a fast approximation of the posterior."""
+
+    @abstractmethod
+    def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
+        """Log-probability of each vote under each of S draws, shape (S, V).
+
+        Where rates or discrete parameters are summed out, it is given the *other* votes too: exactly that makes the
+        importance weights of leave-one-out those of the posterior without the vote.
+        """
+
+    def conditional_tails(self, draws: Draws, design: Design, label: Ints, threshold: Floats) -> Floats:
+        """P(alpha_i > t_i) given each draw, shape (S, N) or (S, N, G); ``threshold`` has shape (N,) or (N, 1)."""
+        return (draws["rate"] > threshold).astype(np.float64)
+
+    @abstractmethod
+    def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
+        """Rate of an item without votes under each of S draws, shape (S,)."""
+
+    def item_beliefs(
+        self, draws: Draws, design: Design, label: Ints, threshold: Floats | None, parts: int
+    ) -> list[Belief]:
+        """Marginal belief about each item, which has the tail of the draws at ``threshold``, shape (N,)."""
+        rate = np.asarray(draws["rate"], dtype=np.float64)
+        heard = self.channel(draws, rate)
+        bars = [None] * rate.shape[1] if threshold is None else threshold.tolist()
+        return [grid_of_draws(rate[:, i], heard[:, i], bar, parts) for i, bar in enumerate(bars)]
+
+    def new_item_belief(self, draws: Draws, rng: np.random.Generator, parts: int) -> Belief:
+        """Belief about an item without votes."""
+        rate = self.new_rates(draws, rng)
+        return grid_of_draws(rate, self.channel(draws, rate), None, parts)
+
+    def channel(self, draws: Draws, rate: Floats) -> Floats:
+        """Chance that a fresh rater says 1 of an item of ``rate``, shape (S, ...), under each of S draws."""
+        return rate
+
+    def coords(self, design: Design) -> dict[str, Any]:
+        """Coordinates of all dimensions."""
+        names = {"item": design.items, "rater": design.raters, "group": design.groups}
+        used = {dim for dims in self.dims.values() for dim in dims}
+        return {dim: list(values) for dim, values in names.items() if dim in used}
+
+    def require(self, labels: LabelSet) -> None:
+        """Refuse votes that the model cannot be fitted to.
+
+        Raises
+        ------
+        ValueError
+            For an item without votes, a single rater, raters who labelled one item each, and missing or single groups;
+            the last three only for models that need them.
+        """
+        require_votes(self.name, labels)
+        if self.needs_raters:
+            require_raters(self.name, labels)
+        if self.needs_groups:
+            require_groups(self.name, labels)
+
+    def simulate(
+        self,
+        seed: Seed,
+        design: Design | LabelSet | None = None,
+        *,
+        parameters: Parameters | None = None,
+        rate: ArrayLike | None = None,
+    ) -> SimulatedLabels:
+        """Draw parameters from the prior, and votes from the parameters.
+
+        Parameters
+        ----------
+        seed : int, SeedSequence or Generator
+        design : Design or LabelSet, optional
+            Who labels what; default: a balanced design, with two groups where the model needs groups. A label set's
+            outcomes are not looked at.
+        parameters : dict, optional
+            Parameters that are not to be drawn, by name.
+        rate : array_like, shape (N,), optional
+            Rates of the items, where they are not to be drawn.
+
+        Returns
+        -------
+        SimulatedLabels
+
+        Raises
+        ------
+        ValueError
+            For a parameter that the model has not.
+        """
+        if design is None:
+            design = Design.balanced(groups=2 if self.needs_groups else 0)
+        votes = Design.of(design) if isinstance(design, LabelSet) else design
+        given = dict(parameters or {})
+        for key in given:
+            if key not in self.dims:
+                raise ValueError(f"{self.name} has no parameter {key!r}; it has {', '.join(self.dims)}")
+        if rate is not None:
+            given["rate"] = np.broadcast_to(np.asarray(rate, dtype=np.float64), len(votes.items))
+        rng = np.random.default_rng(seed)
+        truth = self.draw(rng, votes, given)
+        label = (rng.random(votes.size) < self.chances(truth, votes)).astype(np.int64)
+        return SimulatedLabels(votes.labelled(label), truth)
+
+    def fit(
+        self,
+        labels: LabelSet,
+        *,
+        seed: int,
+        method: str = "nuts",
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        sampler: str = "pymc",
+        target_accept: float = 0.9,
+        progress: bool = False,
+    ) -> RaterFit:
+        """Fit the model to votes.
+
+        Parameters
+        ----------
+        labels : LabelSet
+        seed : int
+            Root of all randomness; the answer does not depend on ``cores``.
+        method : {"nuts", "fast"}
+            The No-U-Turn sampler (Hoffman and Gelman 2014), or the model's fast approximation, which ignores all but
+            ``draws`` of what follows.
+        draws, tune, chains : int
+            Draws kept and thrown away in each chain, and independent chains.
+        cores : int, optional
+            Chains that run at a time; default: as many as there are cores, up to ``chains``.
+        sampler : {"pymc", "nutpie"}
+            Implementation of the sampler, named so that the answer does not depend on what is installed.
+        target_accept : float
+            Acceptance that the step size is tuned to; higher where there are divergences.
+        progress : bool
+            Show progress on standard error.
+
+        Returns
+        -------
+        RaterFit
+
+        Raises
+        ------
+        ValueError
+            For votes that the model cannot be fitted to, before anything is sampled, and settings outside their range.
+        """
+        self.require(labels)
+        if method == "fast":
+            return fit_fast(self, labels, seed=seed, draws=draws)
+        if method != "nuts":
+            raise ValueError(f"method is {method!r}; allowed: nuts, fast")
+        return fit_nuts(
+            self,
+            labels,
+            seed=seed,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            sampler=sampler,
+            target_accept=target_accept,
+            progress=progress,
+        )
