@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -83,12 +84,16 @@ class Case:
         return Fraction(self.budget) * (1 + SLACK)
 
     @cached_property
-    def costs(self) -> tuple[Fraction, ...]:
-        return tuple(Fraction(x.cost) for x in self.items)
+    def _whole(self) -> tuple[tuple[int, ...], int]:
+        """Costs, and what can be spent, as multiples of a unit of which all costs are whole multiples."""
+        costs = [Fraction(x.cost) for x in self.items]
+        unit = math.lcm(*(x.denominator for x in costs))
+        return tuple(int(x * unit) for x in costs), math.floor(self.purse * unit)
 
     @cached_property
     def caps(self) -> Labels:
-        most = [math.floor(self.purse / cost) for cost in self.costs]
+        costs, purse = self._whole
+        most = [purse // cost for cost in costs]
         return tuple(m if x.cap is None else min(x.cap, m) for x, m in zip(self.items, most, strict=True))
 
     def label_chances(self, alpha: Sequence[float]) -> tuple[float, ...]:
@@ -97,7 +102,11 @@ class Case:
         return tuple(a + f * (1 - 2 * a) for a, f in zip(alpha, flips, strict=True))
 
     def spent(self, n: Labels) -> Fraction:
-        return sum((cost * k for cost, k in zip(self.costs, n, strict=True) if k), Fraction(0))
+        return sum((Fraction(x.cost) * k for x, k in zip(self.items, n, strict=True)), Fraction(0))
+
+    def affords(self, n: Labels) -> bool:
+        costs, purse = self._whole
+        return sum(map(operator.mul, costs, n)) <= purse
 
     def can(self, n: Labels) -> bool:
         """Whether labels n can be bought: some way to go on, or to stop here, meets every quota."""
@@ -129,7 +138,7 @@ def plus(n: Labels, d: Labels) -> Labels:
 
 @cache
 def _can(case: Case, n: Labels) -> bool:
-    if any(k > cap for k, cap in zip(n, case.caps, strict=True)) or case.spent(n) > case.purse:
+    if not case.affords(n) or any(k > cap for k, cap in zip(n, case.caps, strict=True)):
         return False
     met = all(sum(n[i] for i in items) >= minimum for items, minimum in case.quotas)
     return met or any(_can(case, plus(n, one)) for one in units(len(n)))
