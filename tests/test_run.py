@@ -47,7 +47,7 @@ def problems(draw):
     return sa.Problem(**fields)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(problems(), st.sampled_from(INDEXED), st.sampled_from(["random", "first"]), st.integers(0, 10**6))
 def test_run_makes_the_choices_of_the_board(problem, name, ties, seed):
     policy = sa.make_policy(name) if name == "uniform" else registered_policies()[name](ties=ties)
