@@ -318,7 +318,7 @@ def test_replay_prints_what_replay_returns(run):
 
 def test_replay_prints_as_json_what_it_prints_as_a_table(run):
     shown = run(*REPLAY, "--items", "items.csv", "--out", "shown").table()
-    found = run(*REPLAY, "--items", "items.csv", "--out", "shown", "--json").json
+    found = run(*REPLAY, "--items", "items.csv", "--out", "printed", "--json").json
     rows = found["rows"]
     assert {row["policy"] for row in rows} == {x for x in sa.policy_names() if not sa.make_policy(x).planning}
     columns = {"policy": "{policy}", "override mass": "{override_mass:.1f} ± {override_mass_se:.1f}"}
@@ -327,7 +327,7 @@ def test_replay_prints_as_json_what_it_prints_as_a_table(run):
     for row, there in zip(shown, rows, strict=True):
         assert {column: row[column] for column in columns} == {c: text.format(**there) for c, text in columns.items()}
     assert found["inputs"]["seed"] == 7
-    kept = pd.read_csv("shown/replay.csv").to_dict(orient="records")
+    kept = pd.read_csv("printed/replay.csv").to_dict(orient="records")
     assert kept == [pytest.approx(row) for row in rows]
 
 
