@@ -42,7 +42,7 @@ import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -158,11 +158,17 @@ def check_policy(policy: Policy, *, seed: int = 7, problems: Mapping[str, Proble
     for clause, test in _OF_ITSELF.items():
         _try(faults, clause, "", partial(test, policy))
     for name, problem in (conformance_problems() if problems is None else problems).items():
-        for clause, (kind, test_on) in _ON_A_PROBLEM.items():
-            if isinstance(policy, kind):
-                kept = _try(faults, clause, f"problem {name!r}, ", partial(test_on, policy, problem, seed))
-                if not kept:
-                    break
+        tests = {
+            clause: partial(test_on, policy, problem, seed)
+            for clause, (kind, test_on) in _ON_A_PROBLEM.items()
+            if isinstance(policy, kind)
+        }
+        if isinstance(policy, (SupportsIndex, SupportsProbabilities)):
+            value = cache(partial(_value, policy, problem))
+            tests |= {clause: partial(test_on, policy, problem, seed, value) for clause, test_on in _ON_VALUES.items()}
+        for clause, test in tests.items():
+            if not _try(faults, clause, f"problem {name!r}, ", test):
+                break
     if faults:
         raise ConformanceError(*(f"{clause}: {fault}" for clause, fault in faults.items()))
 
@@ -378,22 +384,32 @@ def _probabilities(policy: SupportsProbabilities, problem: Problem, seed: int) -
                 raise _Broken(f"{where} the probabilities are {given[k].tolist()}; {wanted}")
 
 
+# Policies are tried one after the other on the same problems.
+@lru_cache(maxsize=32)
+def _nature(problem: Problem, seed: int, replications: int) -> PriorNature:
+    seeds, keys = replication_keys(seed, replications)
+    return PriorNature.draw(problem, seeds, keys)
+
+
+@lru_cache(maxsize=8)
+def _best(problem: Problem) -> float:
+    return solve(problem).value
+
+
 class _Witness:
     """Nature, with a record of the items it was asked to label."""
 
     def __init__(self, problem: Problem, seed: int, replications: int) -> None:
         self.problem, self.rules = problem, Availability(problem)
         self.bought = np.zeros((replications, problem.size), dtype=np.int64)
-        seeds, self.keys = replication_keys(seed, replications)
-        self.nature = PriorNature.draw(problem, seeds, self.keys)
+        self.nature = _nature(problem, seed, replications)
+        self.keys = self.nature.keys
         self.items: list[Ints] = []
 
     def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         choice = f"choice {len(self.items) + 1} of replication"
-        for r, i in zip(rows, items, strict=True):
-            _expect(
-                0 <= i < self.problem.size, f"{choice} {r} is item number {i}; expected 0 to {self.problem.size - 1}"
-            )
+        for k in np.flatnonzero((items < 0) | (items >= self.problem.size)):
+            raise _Broken(f"{choice} {rows[k]} is item number {items[k]}; expected 0 to {self.problem.size - 1}")
         usable = self.rules.items(self.bought[rows])[np.arange(len(rows)), items]
         for k in np.flatnonzero(~usable):
             found = f"{self.problem.name[items[k]]}, after {self.bought[rows[k]].tolist()} labels"
@@ -438,20 +454,24 @@ def _expect_same(one: Ints, other: Ints, runs: str, wanted: str) -> None:
         raise _Broken(f"two runs {runs} label {found}; expected {wanted}")
 
 
-def _optimum(policy: Policy, problem: Problem, seed: int) -> None:
-    value, best = evaluate(problem, policy).value, solve(problem).value
+def _value(policy: Policy, problem: Problem) -> float:
+    return evaluate(problem, policy).value
+
+
+def _optimum(policy: Policy, problem: Problem, seed: int, exact: Callable[[], float]) -> None:
+    value, best = exact(), _best(problem)
     _expect(value <= best + _VALUE_ROUNDING, f"exact value is {value!r}; expected at most the optimum, {best!r}")
 
 
-def _prior(policy: Policy, problem: Problem, seed: int) -> None:
-    value, least = evaluate(problem, policy).value, problem.prior_value
+def _prior(policy: Policy, problem: Problem, seed: int, exact: Callable[[], float]) -> None:
+    value, least = exact(), problem.prior_value
     _expect(
         value >= least - _VALUE_ROUNDING, f"exact value is {value!r}; expected at least that of no label, {least!r}"
     )
 
 
-def _simulation(policy: Policy, problem: Problem, seed: int) -> None:
-    value = evaluate(problem, policy).value
+def _simulation(policy: Policy, problem: Problem, seed: int, exact: Callable[[], float]) -> None:
+    value = exact()
     _, counts, wins = _spend(policy, problem, seed, _REPLICATIONS)
     values = final_values(problem, counts, wins)
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(_REPLICATIONS))
@@ -460,8 +480,7 @@ def _simulation(policy: Policy, problem: Problem, seed: int) -> None:
     _expect(abs(mean - value) <= _STANDARD_ERRORS * error + _VALUE_ROUNDING, f"{found}; {wanted}")
 
 
-_VALUED = (SupportsIndex, SupportsProbabilities)
-_ON_A_PROBLEM: dict[str, tuple[type | tuple[type, ...], Callable[[Any, Problem, int], None]]] = {
+_ON_A_PROBLEM: dict[str, tuple[type, Callable[[Any, Problem, int], None]]] = {
     "index-scale": (Policy, _index_scale),
     "index": (SupportsIndex, _index),
     "states": (SupportsIndex, _states),
@@ -473,7 +492,10 @@ _ON_A_PROBLEM: dict[str, tuple[type | tuple[type, ...], Callable[[Any, Problem, 
     "choice": (Policy, _choice),
     "seed": (Policy, _seed),
     "replications": (Policy, _replications),
-    "optimum": (_VALUED, _optimum),
-    "prior": (_VALUED, _prior),
-    "simulation": (_VALUED, _simulation),
+}
+# For policies that have an exact value, which is given last: it is computed at most once for each problem.
+_ON_VALUES: dict[str, Callable[[Policy, Problem, int, Callable[[], float]], None]] = {
+    "optimum": _optimum,
+    "prior": _prior,
+    "simulation": _simulation,
 }

@@ -73,6 +73,13 @@ class Availability:
 
     def items(self, bought: Ints) -> Bools:
         """Whether each item can be bought at each row of labels, shape (R, N)."""
+        if not self._tangles or len(bought) < 2:
+            return self._items(bought)
+        # A cover is dear to find, and replications come to the same labels.
+        rows, row = np.unique(bought, axis=0, return_inverse=True)
+        return self._items(rows)[row]
+
+    def _items(self, bought: Ints) -> Bools:
         out = np.empty(bought.shape, dtype=np.bool_)
         left = np.empty(len(bought))
         reserved = np.zeros(len(bought))

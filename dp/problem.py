@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -341,7 +342,7 @@ class Problem:
         """P(alpha > t) of each item before any label, shape (N,)."""
         return self.tail_at(np.zeros(self.size), np.zeros(self.size))
 
-    @property
+    @cached_property
     def prior_value(self) -> float:
         """Value of buying no label at all."""
         return float(self.weight @ self.utility(self.prior_tail))

@@ -41,11 +41,21 @@ class Belief(ABC):
 
     def mean(self, n: int, w: int) -> Number:
         """Probability that the next label is a win."""
-        return _mass(self, n + 1, w + 1, None) / _mass(self, n, w, None)
+        return _mean(self, n, w)
 
     def tail(self, n: int, w: int, threshold: float) -> Number:
         """P(alpha > threshold)."""
-        return _mass(self, n, w, threshold) / _mass(self, n, w, None)
+        return _tail(self, n, w, threshold)
+
+
+@cache
+def _mean(belief: Belief, n: int, w: int) -> Number:
+    return _mass(belief, n + 1, w + 1, None) / _mass(belief, n, w, None)
+
+
+@cache
+def _tail(belief: Belief, n: int, w: int, threshold: float) -> Number:
+    return _mass(belief, n, w, threshold) / _mass(belief, n, w, None)
 
 
 @cache
@@ -96,7 +106,7 @@ class Mixture(Belief):
 
     def mass(self, n: int, w: int, above: float | None = None) -> Number:
         parts = zip(_shares(self.weights), self.a, self.b, strict=True)
-        return sum(share * Beta(a, b).mass(n, w, above) for share, a, b in parts)
+        return sum(share * _mass(Beta(a, b), n, w, above) for share, a, b in parts)
 
     def stated(self) -> Any:
         return sa.BetaMixture(self.weights, self.a, self.b)
@@ -115,7 +125,7 @@ class Noisy(Belief):
         return sum(
             math.comb(w, kept) * (1 - flip) ** kept * flip ** (w - kept)
             * math.comb(n - w, turned) * flip**turned * (1 - flip) ** (n - w - turned)
-            * clean.mass(n, kept + turned, above)
+            * _mass(clean, n, kept + turned, above)
             for kept in range(w + 1)
             for turned in range(n - w + 1)
         )  # fmt: skip

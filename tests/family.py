@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,13 @@ class Case:
     quotas: tuple[tuple[tuple[int, ...], int], ...] = ()
     batch: int = 1
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.items, self.budget, self.utility, self.quotas, self.batch))
+
     def stated(self, **changes: Any) -> sa.Problem:
         """The same problem, stated to the package."""
         columns = {key: [getattr(x, key) for x in self.items] for key in ("threshold", "weight", "cost", "reward")}
@@ -71,13 +79,21 @@ class Case:
         prior = {"prior": [x.prior.stated() for x in self.items], "batch": self.batch}
         return sa.Problem(**(columns | caps | rest | prior | changes))
 
-    @property
+    @cached_property
     def purse(self) -> Fraction:
         return Fraction(self.budget) * (1 + SLACK)
 
-    @property
+    @cached_property
+    def _whole(self) -> tuple[tuple[int, ...], int]:
+        """Costs, and what can be spent, as multiples of a unit of which all costs are whole multiples."""
+        costs = [Fraction(x.cost) for x in self.items]
+        unit = math.lcm(*(x.denominator for x in costs))
+        return tuple(int(x * unit) for x in costs), math.floor(self.purse * unit)
+
+    @cached_property
     def caps(self) -> Labels:
-        most = [math.floor(self.purse / Fraction(x.cost)) for x in self.items]
+        costs, purse = self._whole
+        most = [purse // cost for cost in costs]
         return tuple(m if x.cap is None else min(x.cap, m) for x, m in zip(self.items, most, strict=True))
 
     def label_chances(self, alpha: Sequence[float]) -> tuple[float, ...]:
@@ -88,6 +104,10 @@ class Case:
     def spent(self, n: Labels) -> Fraction:
         return sum((Fraction(x.cost) * k for x, k in zip(self.items, n, strict=True)), Fraction(0))
 
+    def affords(self, n: Labels) -> bool:
+        costs, purse = self._whole
+        return sum(map(operator.mul, costs, n)) <= purse
+
     def can(self, n: Labels) -> bool:
         """Whether labels n can be bought: some way to go on, or to stop here, meets every quota."""
         return _can(self, n)
@@ -96,12 +116,12 @@ class Case:
         """Batches that can be bought next."""
         return _moves(self, n)
 
-    @property
+    @cached_property
     def reachable(self) -> list[Labels]:
         """All labels that can be bought."""
         return [n for n in itertools.product(*(range(cap + 1) for cap in self.caps)) if self.can(n)]
 
-    @property
+    @cached_property
     def labels(self) -> int:
         return max(map(sum, self.reachable))
 
@@ -118,7 +138,7 @@ def plus(n: Labels, d: Labels) -> Labels:
 
 @cache
 def _can(case: Case, n: Labels) -> bool:
-    if case.spent(n) > case.purse or any(k > cap for k, cap in zip(n, case.caps, strict=True)):
+    if not case.affords(n) or any(k > cap for k, cap in zip(n, case.caps, strict=True)):
         return False
     met = all(sum(n[i] for i in items) >= minimum for items, minimum in case.quotas)
     return met or any(_can(case, plus(n, one)) for one in units(len(n)))

@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,11 +56,11 @@ class Case:
     budget: int
     utility: str = "accuracy"
 
-    @property
+    @cached_property
     def caps(self) -> tuple[int, ...]:
         return tuple(self.budget if x.cap is None else min(x.cap, self.budget) for x in self.items)
 
-    @property
+    @cached_property
     def labels(self) -> int:
         return min(self.budget, sum(self.caps))
 

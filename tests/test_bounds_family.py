@@ -1,4 +1,4 @@
-"""No bound lies below the optimum: thousands of tiny problems of the whole family, from fixed seeds.
+"""No bound lies below the optimum: 1250 tiny problems of the whole family, from fixed seeds.
 
 They have all utilities, beliefs of every kind, extreme priors among them, unequal costs, caps, quotas, batches and
 rewards. The information relaxation is taken over all paths, so that nothing is left to chance.
@@ -70,7 +70,7 @@ def random_problem(rng):
 def test_no_bound_of_any_problem_is_below_the_optimum(seed):
     rng = np.random.default_rng([7, seed])
     stated = (x for x in (random_problem(rng) for _ in itertools.count()) if x is not None)
-    for problem in itertools.islice(stated, 450):
+    for problem in itertools.islice(stated, 250):
         best = sa.solve(problem, threads=1).value
         slack = 1e-12 * max(1.0, abs(best))
         lagrangian = sa.upper_bound(problem)

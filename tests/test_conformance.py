@@ -6,6 +6,7 @@ import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -335,16 +336,14 @@ def test_impossible_exact_value_is_caught(clause, value, monkeypatch):
 
 
 @pytest.mark.parametrize(("clause", "attribute"), [("optimum", "value"), ("prior", "prior_value")])
-def test_rounding_passes_and_more_does_not(clause, attribute, monkeypatch):
+def test_rounding_passes_and_more_does_not(clause, attribute):
     sign = 1.0 if clause == "optimum" else -1.0
-    wrong = sa.evaluate(sa.Problem([0.5], 1), sa.Uniform())
     test = conformance._optimum if clause == "optimum" else conformance._prior
     problem = sa.Problem([0.5, 0.7], 3)
     for excess, kept in ((0.9e-10, True), (1.1e-10, False)):
         value = getattr(sa.solve(problem), attribute) + sign * excess
-        monkeypatch.setattr(conformance, "evaluate", lambda problem, policy, value=value: replace(wrong, value=value))
         faults: dict[str, str] = {}
-        assert conformance._try(faults, clause, "", lambda: test(sa.Uniform(), problem, 7)) is kept
+        assert conformance._try(faults, clause, "", partial(test, sa.Uniform(), problem, 7, lambda x=value: x)) is kept
 
 
 def test_every_documented_clause_is_shown_to_fail():

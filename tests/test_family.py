@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -279,7 +280,7 @@ def test_nothing_to_earn_is_worth_nothing(case):
 def test_only_the_ratio_of_costs_and_budget_matters(case, factor):
     dearer = tuple(Item(x.threshold, x.weight, x.prior, x.cap, x.cost * factor, x.reward) for x in case.items)
     budget = case.budget * factor
-    scaled = Case(dearer, int(budget) if float(budget).is_integer() else budget, *list(vars(case).values())[2:])
+    scaled = replace(case, items=dearer, budget=int(budget) if float(budget).is_integer() else budget)
     if all(x.cost == 1 for x in dearer) and not float(budget).is_integer():
         return
     assert sa.solve(scaled.stated()).value == sa.solve(case.stated()).value

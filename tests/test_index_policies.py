@@ -180,15 +180,21 @@ def test_answers_do_not_depend_on_what_was_asked_before(cls, monkeypatch):
         assert np.array_equal(cls(8).scores(one_by_one, counts[r : r + 1], wins[r : r + 1])[0], at_once[r])
 
 
-def dual(problem, counts, wins, most, price):
-    """Dual function of what is left and the expected cost of what it buys, by recursion."""
-    value, spent = price * (problem.budget - counts @ problem.cost), 0.0
-    for i in range(problem.size):
-        left = min(labels_left(problem, counts, i), most)
-        if left:
-            worth, cost = Plain(problem, i).advantage(left, int(counts[i]), int(wins[i]), price)
-            value, spent = value + max(worth, 0.0), spent + (cost if worth > 0 else 0.0)
-    return value, spent
+def dual_of(problem, counts, wins, most):
+    """Price -> dual function of what is left and the expected cost of what it buys, by recursion."""
+    plain = [Plain(problem, i) for i in range(problem.size)]
+    left = [min(labels_left(problem, counts, i), most) for i in range(problem.size)]
+
+    @cache
+    def dual(price):
+        value, spent = price * (problem.budget - counts @ problem.cost), 0.0
+        for i, item in enumerate(plain):
+            if left[i]:
+                worth, cost = item.advantage(left[i], int(counts[i]), int(wins[i]), price)
+                value, spent = value + max(worth, 0.0), spent + (cost if worth > 0 else 0.0)
+        return value, spent
+
+    return dual
 
 
 @settings(max_examples=50)
@@ -198,14 +204,15 @@ def test_lagrangian_price_minimises_the_dual_and_scores_are_advantages_there(cas
     policy = sa.Lagrangian(most)
     price = float(policy.prices(problem, counts[None], wins[None])[0])
     scores = policy.scores(problem, counts[None], wins[None])[0]
-    least = dual(problem, counts, wins, most, price)[0]
+    dual = dual_of(problem, counts, wins, most)
+    least = dual(price)[0]
     grid = np.concatenate([np.linspace(0.0, 2.0, 41), price + np.array([-1e-3, -1e-6, 1e-6, 1e-3])])
-    assert least <= min(dual(problem, counts, wins, most, x)[0] for x in grid[grid >= 0]) + 1e-12
+    assert least <= min(dual(x)[0] for x in grid[grid >= 0]) + 1e-12
     left = problem.budget - counts @ problem.cost
     # It is the least such price: a little below it, more than the budget would be spent.
-    assert dual(problem, counts, wins, most, price + 1e-9)[1] <= left + 1e-8
+    assert dual(price + 1e-9)[1] <= left + 1e-8
     if price > 1e-9:
-        assert dual(problem, counts, wins, most, price - 1e-9)[1] > left
+        assert dual(price - 1e-9)[1] > left
     for i in range(problem.size):
         more = min(labels_left(problem, counts, i), most)
         n, w = int(counts[i]), int(wins[i])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from beliefs import Beta, Grid, Mixture, Noisy, beliefs, betas, mixtures, noisy
@@ -45,8 +47,7 @@ def test_every_part_of_the_loss_agrees_with_plain_python(name, drawn):
 
 def restated(case: Case, nature) -> Case:
     """The problem of one who knows nature."""
-    items = [Item(**(vars(x) | {"prior": y})) for x, y in zip(case.items, nature, strict=True)]
-    return Case(**(vars(case) | {"items": tuple(items)}))
+    return replace(case, items=tuple(replace(x, prior=y) for x, y in zip(case.items, nature, strict=True)))
 
 
 @settings(max_examples=50)

@@ -37,19 +37,21 @@ def problems(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     fields = {"threshold": rng.choice([0.5, 0.3, 0.7], size) if few else rng.uniform(0.05, 0.95, size)}
     fields["weight"] = 1.0 if few else rng.uniform(0.5, 3, size)
-    fields["budget"] = draw(st.integers(1, 300))
+    fields["prior"] = draw(st.sampled_from([(1, 1), (0.3, 4.0), sa.BetaMixture((0.5, 0.5), (1, 3), (2, 1))]))
+    # Tails of mixtures take long.
+    fields["budget"] = draw(st.integers(1, 300 if isinstance(fields["prior"], tuple) else 60))
     if draw(st.booleans()):
         fields["cap"] = rng.integers(1, 40, size)
     if draw(st.booleans()):
         fields["cost"] = rng.choice([0.5, 1.0, 2.5], size) if few else rng.uniform(0.5, 3, size)
         fields["budget"] += 3
-    fields["prior"] = draw(st.sampled_from([(1, 1), (0.3, 4.0), sa.BetaMixture((0.5, 0.5), (1, 3), (2, 1))]))
     return sa.Problem(**fields)
 
 
-@settings(max_examples=150)
-@given(problems(), st.sampled_from(INDEXED), st.sampled_from(["random", "first"]), st.integers(0, 10**6))
-def test_run_makes_the_choices_of_the_board(problem, name, ties, seed):
+@pytest.mark.parametrize("name", INDEXED)
+@settings(max_examples=6)
+@given(problem=problems(), ties=st.sampled_from(["random", "first"]), seed=st.integers(0, 10**6))
+def test_run_makes_the_choices_of_the_board(name, problem, ties, seed):
     policy = sa.make_policy(name) if name == "uniform" else registered_policies()[name](ties=ties)
     source, keys = nature(problem, seed, 3)
     assert can_run(problem, policy)

@@ -605,10 +605,10 @@ def test_figure_shows_curves_majorants_and_first_rises(run, monkeypatch):
     assert all(not np.any(line.get_ydata()) for line in linear.lines)
 
 
-def test_figure_is_a_picture(run, monkeypatch):
-    monkeypatch.undo()
-    plot_structure([sa.structure(AT_95)], "out.png")
-    assert Path("out.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+def test_figure_is_a_picture(tmp_path):
+    path = tmp_path / "out.png"
+    plot_structure([sa.structure(AT_95)], path)
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy.stats import beta
+from scipy.special import betainc
 
 import seqaudit as sa
 from seqaudit.bandits.conformance import check_policy
@@ -38,7 +38,7 @@ def payoffs_by_recursion(problem):
     @cache
     def payoff(i, n, w):
         a, b = problem.prior[i]
-        p = beta(a + w, b + n - w).sf(problem.threshold[i])
+        p = betainc(b + n - w, a + w, 1 - problem.threshold[i])
         return float(problem.weight[i] * problem.utility(np.array([p]))[0] + problem.reward[i] * w)
 
     def free(state):
