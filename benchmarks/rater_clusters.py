@@ -1,30 +1,43 @@
-r"""Clusters of raters who agree with each other beyond what the items explain.
+r"""Clusters of raters who agree with each other beyond what is explained, by the items or by a model of raters.
 
-If raters were exchangeable on every item, its votes could have been cast by its raters in any order. Under these
-permutations two raters r and s with votes on item i agree on it with probability
+Two raters r and s agree on A_rs of their common items. What would be expected comes from one of two *nulls*.
 
-    pi_i = (w_i (w_i - 1) + l_i (l_i - 1)) / (n_i (n_i - 1)),          l_i = n_i - w_i,
+*Exchangeable raters.* If raters were alike on every item, its votes could have been cast by its raters in any order.
+Under these permutations two raters agree on item i, with w_i votes 1 and l_i votes 0 of n_i, with probability
 
-whatever the item's rate is: nothing about it is estimated. Over their common items C they agree A_rs times, with
+    pi_i = (w_i (w_i - 1) + l_i (l_i - 1)) / (n_i (n_i - 1)),    E A_rs = sum pi_i,    Var A_rs = sum pi_i (1 - pi_i),
 
-    E A_rs = sum_C pi_i,     Var A_rs = sum_C pi_i (1 - pi_i),     z_rs = (A_rs - E A_rs) / sqrt(Var A_rs),
+whatever the item's rate is: nothing is estimated. Careful raters among careless ones, and lenient ones among strict
+ones, agree beyond this.
 
-exactly. Raters are joined by average linkage on z (Sokal and Michener 1958), and each cluster K of the tree scored by
+*A fitted model.* Given a draw from the posterior of a model of raters votes are independent, rater r's on item i being 1
+with chance q_ri; with m = 2 q - 1,
+
+    E A_rs = sum (1 + m_ri m_si) / 2,    Var A_rs = sum (1 - m_ri^2 m_si^2) / 4.
+
+What a rater's bias or skill explains, if the model knows of them, is then no sign of anything: this is the residual
+dependence of Yen (1984), judged under draws of the parameters (Sinharay, Johnson and Stern 2006).
+
+Under either, z_rs = (A_rs - E A_rs) / sqrt(Var A_rs). Raters are joined by average linkage on z (Sokal and Michener
+1958), and each cluster K of the tree is scored by
 
     T(K) = sum_K (A_rs - E A_rs) / sqrt(sum_K Var A_rs)        over its pairs.
 
-To have looked for clusters at all is paid for: votes are permuted within items, the whole search is repeated, and the
-p-value of a cluster is the rank of T(K) among the *largest* scores of these repetitions (Westfall and Young 1993). So the
-chance that any cluster is reported where raters are exchangeable is at most the level. Of clusters that contain one
-another the one with the largest score is kept.
+To have looked for clusters at all is paid for: votes are drawn from the null, the whole search is repeated, and the
+p-value of K says how often T(K) is below the *largest* score of a repetition (Westfall and Young 1993). For exchangeable
+raters the chance of any cluster is at most the level. With a model each repetition has a draw of its own, under which
+both scores are taken (Gelman, Meng and Stern 1996); on votes from the model one draw alone would give a p-value that is
+uniform, and averages over draws are rarely too small. Of clusters that contain one another the one with the smallest
+p-value, and among equals the largest score, is kept.
 
-What a cluster is, a p-value cannot say. Raters who copy from each other form one, and so do raters who share a bias, who
-are careful where others guess, or who are of one group. How often a cluster's votes agree with the majority of the
-*other* raters tells the careful from the rest.
+What a cluster is, a p-value cannot say: raters who copy from each other, who are one person, who share a view of the
+items, or of a text that the model knows nothing of. How often their votes agree with the majority of the *other* raters
+helps to tell.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +47,8 @@ from numpy.typing import NDArray
 from ..posteriors.belief import count
 from ..posteriors.label_set import LabelSet
 from ..posteriors.rater_checks import require_raters, require_votes
+from ..posteriors.rater_fit import RaterFit
+from ..posteriors.votes import Design
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +57,10 @@ __all__ = ["RaterClusters", "rater_clusters"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+# Above this share of votes cast, products of full matrices are faster.
+_DENSE = 0.2
+# Draws whose mean says what a model expects, for the tree and for what is shown.
+_DRAWS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,30 +78,38 @@ class RaterClusters:
         All who were looked at.
     z : ndarray, shape (R, R)
         Excess agreement of each two, in standard deviations; 0 where nothing can be said.
-    critical : float
-        Score that a cluster must exceed at the level.
+    beyond : str
+        What agreement was expected by: ``items``, or the name of a model.
     remarks : tuple of str
     """
 
     table: pd.DataFrame
     raters: tuple[str, ...]
     z: Floats
-    critical: float
+    beyond: str
     remarks: tuple[str, ...]
 
 
 def rater_clusters(
-    labels: LabelSet, *, permutations: int = 199, level: float = 0.05, most: int = 400, seed: int = 7
+    labels: LabelSet,
+    fit: RaterFit | None = None,
+    *,
+    repetitions: int = 199,
+    level: float = 0.05,
+    most: int = 400,
+    seed: int = 7,
 ) -> RaterClusters:
-    """Find clusters of raters who agree beyond what the items explain.
+    """Find clusters of raters who agree beyond what is explained.
 
     Parameters
     ----------
     labels : LabelSet
-    permutations : int
-        At least 1 / level - 1.
+    fit : RaterFit, optional
+        Model of raters fitted to these votes, beyond which raters must agree; default: exchangeable raters.
+    repetitions : int
+        Of the search under the null, at least 1 / level - 1.
     level : float
-        Chance of any cluster where raters are exchangeable.
+        Largest p-value of a cluster.
     most : int
         Raters that are looked at, at least 2: those with most votes.
     seed : int
@@ -94,7 +121,7 @@ def rater_clusters(
     Raises
     ------
     ValueError
-        For a single rater, votes without rater ids, and settings outside their range.
+        For a single rater, votes without rater ids, a fit to other votes, and settings outside their range.
 
     Examples
     --------
@@ -111,12 +138,14 @@ def rater_clusters(
     require_raters("clusters", labels)
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie strictly between 0 and 1")
-    if (count("permutations", permutations) + 1) * level < 1:
-        raise ValueError(
-            f"permutations is {permutations}; at level {level:g} it must be at least {int(np.ceil(1 / level - 1e-9)) - 1}"
-        )
+    if (count("repetitions", repetitions) + 1) * level < 1:
+        least = int(np.ceil(1 / level - 1e-9)) - 1
+        raise ValueError(f"repetitions is {repetitions}; at level {level:g} it must be at least {least}")
     if count("most", most) < 2:
         raise ValueError(f"most is {most}; it must be at least 2")
+    if fit is not None and fit.labels is not labels:
+        raise ValueError("fit is of other votes than the labels; fit the model to these")
+    rng = np.random.default_rng(count("seed", seed))
     votes = np.bincount(labels.rater, minlength=len(labels.raters))
     chosen = np.sort(np.argsort(-votes, kind="stable")[:most])
     remarks = []
@@ -126,129 +155,163 @@ def rater_clusters(
             f"({votes[chosen].min()} or more)"
         )
     pairs = _Pairs(labels, chosen)
-    if not pairs.variance.any():
-        remarks.append("no two raters have a common item on which votes differ: there is nothing to cluster by")
-    rng = np.random.default_rng(count("seed", seed))
-    z, nodes = pairs.search(labels.labels)
-    largest = np.array([_largest(pairs.search(pairs.permuted(rng))[1]) for _ in range(permutations)])
-    p_values = [(1 + int((largest >= score - 1e-9).sum())) / (permutations + 1) for score, _ in nodes]
-    kept: list[dict[str, Any]] = []
+    null = _Exchangeable(pairs) if fit is None else _Fitted(pairs, fit, repetitions)
+    if not null.variance.any():
+        remarks.append("no two raters have a common item that could tell them apart: there is nothing to cluster by")
+    agreed = pairs.agreements(labels.labels)
+    z, tree = _linked(agreed - null.expected, null.variance)
+    scores, members = _scores(tree, agreed - null.expected, null.variance)
+    below = np.zeros(len(scores))
+    for drawn, expected, variance in null.draws(rng, repetitions):
+        gained = pairs.agreements(drawn) - expected
+        largest = _scores(_linked(gained, variance)[1], gained, variance)[0].max()
+        mine = scores if fit is None else _scores(tree, agreed - expected, variance)[0]
+        below += mine <= largest + 1e-9
+    p_values = (1 + below) / (repetitions + 1)
+    rows: list[dict[str, Any]] = []
     taken = np.zeros(len(chosen), dtype=bool)
-    for score, members, p_value in sorted(
-        ((s, m, p) for (s, m), p in zip(nodes, p_values, strict=True) if p <= level), key=lambda x: (-x[0], len(x[1]))
-    ):
-        if not taken[members].any():
-            taken[members] = True
-            kept.append({"score": score, "p_value": p_value, **_describe(labels, pairs, members)})
+    for k in np.lexsort((-scores, p_values)):
+        if p_values[k] <= level and scores[k] > 0 and not taken[members[k]].any():
+            taken[members[k]] = True
+            found = {"cluster": f"cluster {len(rows) + 1}", **_describe(labels, pairs, null.expected, members[k])}
+            rows.append(found | {"score": float(scores[k]), "p_value": float(p_values[k])})
     columns = ["cluster", "raters", "size", "pairs", "agreement", "expected", "score", "p_value", "with_others"]
     if labels.gold is not None:
         columns.append("gold_accuracy")
-    rows = [{"cluster": f"cluster {k}", **row} for k, row in enumerate(kept, start=1)]
-    # The permuted score that has so many above it, ties included, that a further one would exceed the level.
-    allowed = int(np.floor(level * (permutations + 1) + 1e-9)) - 1
-    critical = float(np.sort(largest)[::-1][allowed]) if allowed < permutations else -np.inf
     names = tuple(labels.raters[r] for r in chosen)
-    return RaterClusters(pd.DataFrame(rows, columns=columns), names, z, critical, tuple(remarks))
-
-
-def _largest(nodes: list[tuple[float, Ints]]) -> float:
-    return max((score for score, _ in nodes), default=0.0)
+    beyond = "items" if fit is None else fit.model.name
+    return RaterClusters(pd.DataFrame(rows, columns=columns), names, z, beyond, tuple(remarks))
 
 
 class _Pairs:
-    """Agreement of every two of some raters, and what it is expected to be."""
+    """Who of some raters has cast which votes, and on how many items each two of them did."""
 
     def __init__(self, labels: LabelSet, chosen: NDArray[np.intp]) -> None:
-        n, w = labels.counts.astype(np.float64), labels.wins.astype(np.float64)
-        alike = (w * (w - 1) + (n - w) * (n - w - 1)) / np.maximum(n * (n - 1), 1)
-        item = np.repeat(np.arange(labels.n_items), labels.counts)
+        self.labels, self.chosen = labels, chosen
+        self.item = np.repeat(np.arange(labels.n_items), labels.counts)
         place = np.full(len(labels.raters), -1)
         place[chosen] = np.arange(len(chosen))
-        # Where all votes of an item are alike, they cannot tell raters apart.
-        informs = (n > 1) & (alike < 1)
-        column = np.cumsum(informs) - 1
-        self.labels, self.item, self.chosen = labels, item, chosen
-        self.used = (place[labels.rater] >= 0) & informs[item]
-        self.row, self.column = place[labels.rater[self.used]], column[item[self.used]]
-        self.shape = len(chosen), int(informs.sum())
-        # Whole numbers and their sums are exact in single precision, which is faster.
-        self.cast = np.zeros(self.shape, dtype=np.float32)
-        self.cast[self.row, self.column] = 1.0
-        self.common = (self.cast @ self.cast.T).astype(np.float64)
-        pi = alike[informs]
-        wide = self.cast.astype(np.float64)
-        self.expected, self.variance = (wide * pi) @ wide.T, (wide * (pi * (1 - pi))) @ wide.T
-        for matrix in (self.common, self.expected, self.variance):
-            np.fill_diagonal(matrix, 0.0)
+        self.used = place[labels.rater] >= 0
+        self.row, self.column = place[labels.rater[self.used]], self.item[self.used]
+        self.common = self.products(np.ones(labels.n_labels, dtype=np.float32))
 
-    def permuted(self, rng: np.random.Generator) -> NDArray[np.int8]:
-        """Votes, put into a random order within each item."""
-        return self.labels.labels[np.lexsort((rng.random(self.labels.n_labels), self.item))]
+    def products(self, values: NDArray[Any]) -> Floats:
+        """Sum over common items of the product of each two raters' values; ``values`` has shape (V,)."""
+        from scipy.sparse import csr_array
+
+        votes = csr_array((values[self.used], (self.row, self.column)), shape=(len(self.chosen), self.labels.n_items))
+        if votes.nnz > _DENSE * votes.shape[0] * votes.shape[1]:
+            wide = votes.toarray()
+            found = (wide @ wide.T).astype(np.float64)
+        else:
+            found = (votes @ votes.T).toarray().astype(np.float64)
+        np.fill_diagonal(found, 0.0)
+        return found
 
     def agreements(self, votes: NDArray[np.int8]) -> Floats:
-        """Number of common items on which each two agree, of those where votes differ."""
-        signs = np.zeros(self.shape, dtype=np.float32)
-        signs[self.row, self.column] = 2.0 * votes[self.used] - 1.0
-        agreed = (self.common + (signs @ signs.T)) / 2
-        np.fill_diagonal(agreed, 0.0)
-        return agreed
-
-    def search(self, votes: NDArray[np.int8]) -> tuple[Floats, list[tuple[float, Ints]]]:
-        """Excess agreement in standard deviations, and every cluster of the tree with its score."""
-        from scipy.cluster.hierarchy import average
-        from scipy.spatial.distance import squareform
-
-        excess, variance = self.agreements(votes) - self.expected, self.variance.copy()
-        # By rounding alone an expected agreement may differ from a certain one.
-        told = variance > 1e-9
-        z = np.divide(excess, np.sqrt(variance), out=np.zeros_like(excess), where=told)
-        excess = np.where(told, excess, 0.0)
-        # Average linkage only compares distances, so that any constant may be added to make them positive.
-        distance = z.max() + 1.0 - z
-        np.fill_diagonal(distance, 0.0)
-        tree = average(squareform(distance, checks=False))
-        size = len(z)
-        members: list[Ints | None] = [np.array([r]) for r in range(size)]
-        inside = [(0.0, 0.0)] * size
-        place = list(range(size))
-        nodes = []
-        for left, right in tree[:, :2].astype(np.int64).tolist():
-            i, j = place[left], place[right]
-            gained, spread = (inside[left][k] + inside[right][k] for k in (0, 1))
-            gained, spread = gained + float(excess[i, j]), spread + float(variance[i, j])
-            for matrix in (excess, variance):
-                matrix[i] += matrix[j]
-                matrix[:, i] += matrix[:, j]
-            both = np.concatenate([members[left], members[right]])  # type: ignore[list-item]
-            members[left] = members[right] = None
-            members.append(both)
-            inside.append((gained, spread))
-            place.append(i)
-            if spread > 1e-9:
-                nodes.append((gained / float(np.sqrt(spread)), both))
-        return z, nodes
+        """Number of common items on which each two agree."""
+        # Whole numbers and their sums are exact in single precision, which is faster.
+        return (self.common + self.products(2.0 * votes.astype(np.float32) - 1.0)) / 2
 
 
-def _describe(labels: LabelSet, pairs: _Pairs, members: Ints) -> dict[str, Any]:
+class _Exchangeable:
+    """Votes of an item in any order."""
+
+    def __init__(self, pairs: _Pairs) -> None:
+        labels = pairs.labels
+        n, w = labels.counts.astype(np.float64), labels.wins.astype(np.float64)
+        pi = ((w * (w - 1) + (n - w) * (n - w - 1)) / np.maximum(n * (n - 1), 1))[pairs.item]
+        self.pairs = pairs
+        self.expected, self.variance = pairs.products(np.sqrt(pi)), pairs.products(np.sqrt(pi * (1 - pi)))
+
+    def draws(self, rng: np.random.Generator, size: int) -> Iterator[tuple[NDArray[np.int8], Floats, Floats]]:
+        """Votes in random order, with what is expected of agreements and their variances."""
+        labels = self.pairs.labels
+        for _ in range(size):
+            order = np.lexsort((rng.random(labels.n_labels), self.pairs.item))
+            yield labels.labels[order], self.expected, self.variance
+
+
+class _Fitted:
+    """Votes as a model of raters has them."""
+
+    def __init__(self, pairs: _Pairs, fit: RaterFit, size: int) -> None:
+        self.pairs, self.fit, self.drawn = pairs, fit, fit.draws
+        self.design = Design.of(pairs.labels)
+        self.which = np.linspace(0, fit.size - 1, size).round().astype(np.int64)
+        some = self.which[:: -(-size // _DRAWS)]
+        self.expected, self.variance = np.mean([self._moments(self._chances(s)) for s in some], axis=0)
+
+    def draws(self, rng: np.random.Generator, size: int) -> Iterator[tuple[NDArray[np.int8], Floats, Floats]]:
+        """Votes from the model, one draw of its parameters after the other."""
+        for s in self.which:
+            chance = self._chances(s)
+            yield (rng.random(len(chance)) < chance).astype(np.int8), *self._moments(chance)
+
+    def _chances(self, s: int) -> Floats:
+        return self.fit.model.chances({name: x[s] for name, x in self.drawn.items()}, self.design)
+
+    def _moments(self, chance: Floats) -> tuple[Floats, Floats]:
+        """Expected agreements and their variances."""
+        m, common = (2.0 * chance - 1.0).astype(np.float32), self.pairs.common
+        return (common + self.pairs.products(m)) / 2, np.maximum(common - self.pairs.products(m * m), 0.0) / 4
+
+
+def _linked(excess: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Excess agreement in standard deviations, and the tree of clusters as SciPy writes it."""
+    from scipy.cluster.hierarchy import average
+    from scipy.spatial.distance import squareform
+
+    # By rounding alone an expected agreement may differ from a certain one.
+    z = np.divide(excess, np.sqrt(variance), out=np.zeros_like(excess), where=variance > 1e-9)
+    # Average linkage only compares distances, so that a constant may be added to make them positive.
+    distance = z.max() + 1.0 - z
+    np.fill_diagonal(distance, 0.0)
+    return z, average(squareform(distance, checks=False))
+
+
+def _scores(tree: Floats, excess: Floats, variance: Floats) -> tuple[Floats, list[Ints]]:
+    """Score of every cluster of the tree, and its members."""
+    from scipy.cluster.hierarchy import leaves_list
+
+    size = len(excess)
+    # Laid side by side as in a drawing of the tree, the members of each cluster follow one another.
+    order = leaves_list(tree).astype(np.int64)
+    first = np.empty(2 * size - 1, dtype=np.int64)
+    first[order] = np.arange(size)
+    for node, (left, right) in enumerate(tree[:, :2].astype(np.int64).tolist(), start=size):
+        first[node] = min(first[left], first[right])
+    begin, end = first[size:], first[size:] + tree[:, 3].astype(np.int64)
+    sums = np.zeros((2, size + 1, size + 1))
+    for k, matrix in enumerate((np.where(variance > 1e-9, excess, 0.0), variance)):
+        sums[k, 1:, 1:] = matrix[np.ix_(order, order)].cumsum(axis=0).cumsum(axis=1)
+    # Every pair is there twice, as (r, s) and as (s, r).
+    blocks = sums[:, end, end] - sums[:, begin, end] - sums[:, end, begin] + sums[:, begin, begin]
+    gained, spread = blocks / 2
+    scores = np.divide(gained, np.sqrt(np.maximum(spread, 1e-9)), out=np.zeros(size - 1), where=spread > 1e-8)
+    return scores, [order[i:j] for i, j in zip(begin.tolist(), end.tolist(), strict=True)]
+
+
+def _describe(labels: LabelSet, pairs: _Pairs, expected: Floats, members: Ints) -> dict[str, Any]:
     """Who a cluster is, and what its votes are like."""
     own = np.sort(members)
     block = np.ix_(own, own)
     common, agreed = pairs.common[block].sum(), pairs.agreements(labels.labels)[block].sum()
     mask = np.isin(labels.rater, pairs.chosen[own])
-    item, vote = np.repeat(np.arange(labels.n_items), labels.counts), labels.labels.astype(np.int64)
-    rest = [np.bincount(item[~mask & (vote == y)], minlength=labels.n_items) for y in (0, 1)]
-    majority = np.sign(rest[1] - rest[0])[item[mask]]
+    vote = labels.labels.astype(np.int64)
+    rest = [np.bincount(pairs.item[~mask & (vote == y)], minlength=labels.n_items) for y in (0, 1)]
+    majority = np.sign(rest[1] - rest[0])[pairs.item[mask]]
     said = 2 * vote[mask] - 1
     found: dict[str, Any] = {
         "raters": tuple(labels.raters[r] for r in pairs.chosen[own]),
         "size": len(own),
         "pairs": int((pairs.common[block] > 0).sum()) // 2,
         "agreement": float(agreed / common),
-        "expected": float(pairs.expected[block].sum() / common),
+        "expected": float(expected[block].sum() / common),
         "with_others": float((said == majority)[majority != 0].mean()) if majority.any() else np.nan,
     }
     if labels.gold is not None:
-        gold = labels.gold[item[mask]]
+        gold = labels.gold[pairs.item[mask]]
         known = ~np.isnan(gold)
         found["gold_accuracy"] = float((vote[mask] == gold)[known].mean()) if known.any() else np.nan
     return found
