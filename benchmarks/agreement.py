@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from ..posteriors.belief import count
 from ..posteriors.label_set import LabelSet
-from ..posteriors.rater_checks import require_groups, require_raters, require_votes
+from ..posteriors.rater_checks import require_groups, require_rater_ids, require_votes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +87,7 @@ def agreement(
     import pandas as pd
 
     require_votes("agreement", labels)
-    require_raters("agreement", labels)
+    require_rater_ids("agreement", labels)
     if groups:
         require_groups("agreement", labels)
     if not 0 < level < 1:
@@ -136,7 +136,7 @@ def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
     import pandas as pd
 
     require_votes("agreement", labels)
-    require_raters("agreement", labels)
+    require_rater_ids("agreement", labels)
     counts = _counts(labels)
     item = np.repeat(np.arange(labels.n_items), labels.counts)
     label = labels.labels.astype(np.int64)

@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 
 from ..posteriors.belief import count
 from ..posteriors.label_set import LabelSet
-from ..posteriors.rater_checks import require_raters, require_votes
+from ..posteriors.rater_checks import require_rater_ids, require_votes
 from ..posteriors.rater_fit import RaterFit
 from ..posteriors.votes import Design
 
@@ -135,7 +135,7 @@ def rater_clusters(
     import pandas as pd
 
     require_votes("clusters", labels)
-    require_raters("clusters", labels)
+    require_rater_ids("clusters", labels)
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie strictly between 0 and 1")
     if (count("repetitions", repetitions) + 1) * level < 1:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .label_set import LabelSet
 
-__all__ = ["require_groups", "require_raters", "require_votes"]
+__all__ = ["require_groups", "require_rater_ids", "require_raters", "require_votes"]
 
 
 def require_votes(model: str, labels: LabelSet) -> None:
@@ -26,6 +26,17 @@ def require_raters(model: str, labels: LabelSet) -> None:
         raise ValueError(
             f"{model}: no rater has labelled more than one item, so nothing can be learned about raters; votes need "
             "the ids of their raters, or use partial-pooling"
+        )
+
+
+def require_rater_ids(what: str, labels: LabelSet) -> None:
+    """Refuse what looks at who voted where nobody could tell: a single rater, or a rater for every vote."""
+    if len(labels.raters) == 1:
+        raise ValueError(f"{what}: rater {labels.raters[0]!r} is the only one; at least two are needed")
+    if np.bincount(labels.rater, minlength=1).max() <= 1:
+        raise ValueError(
+            f"{what}: every vote is by a rater of its own, so it cannot be said who is behind what; the column 'rater' "
+            "must hold ids that stay the same from item to item"
         )
 
 
