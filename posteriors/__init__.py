@@ -2,6 +2,7 @@
 
 from .belief import Belief, BeliefTables
 from .beta import Beta
+from .contaminated import Contaminated
 from .grid import Grid
 from .kinds import make_belief
 from .label_set import LabelSet
@@ -34,6 +35,7 @@ __all__ = [
     "BeliefTables",
     "Beta",
     "BetaMixture",
+    "Contaminated",
     "Custom",
     "Decisive",
     "Design",
