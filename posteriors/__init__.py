@@ -3,6 +3,7 @@
 from .belief import Belief, BeliefTables
 from .beta import Beta
 from .contaminated import Contaminated
+from .drift import Drift
 from .grid import Grid
 from .kinds import make_belief
 from .label_set import LabelSet
@@ -40,6 +41,7 @@ __all__ = [
     "Decisive",
     "Design",
     "Diagnostics",
+    "Drift",
     "Entropy",
     "Grid",
     "LabelSet",

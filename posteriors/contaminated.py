@@ -170,14 +170,18 @@ class Contaminated(RaterModel):
         import pytensor.tensor as pt
 
         raters = len(design.raters)
+        votes = np.bincount(design.item, minlength=len(design.items))
+        wins = np.bincount(design.item, weights=label, minlength=len(design.items))
+        # Chains start where the larger bloc is honest, and not from rates of 1/2, where all blocs look alike.
+        about = logit((wins + 1.0) / (votes + 2.0))
         with pm.Model(coords=self.coords(design)) as model:
             side = 2.0 * pm.Data("label", self.data(design, label)["label"]) - 1.0
-            share = pm.Uniform("share", 0.0, 0.5)
+            share = pm.Uniform("share", 0.0, 0.5, initval=0.1)
             half = pm.Beta.dist(self.share_a, self.share_b)
             pm.Potential("share_prior", pm.logp(half, 2.0 * share))
-            mean = pm.Normal("item_mean", 0.0, self.mean_sd)
+            mean = pm.Normal("item_mean", 0.0, self.mean_sd, initval=about.mean())
             sd = pm.HalfNormal("item_sd", self.item_sd_scale)
-            x = pm.Normal("item_logit", mean, sd, dims="item")
+            x = pm.Normal("item_logit", mean, sd, dims="item", initval=about)
             towards = side * x[design.item]
             terms = {"inverted": -pt.softplus(towards), "random": pt.full_like(side, -np.log(2.0))}
             if "colluding" in self.kinds:

@@ -6,12 +6,13 @@ import inspect
 from typing import Any
 
 from .contaminated import Contaminated
+from .drift import Drift
 from .partial_pooling import PartialPooling
 from .rater_model import RaterModel
 
 __all__ = ["make_rater_model", "rater_model_names"]
 
-_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, Contaminated)}
+_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, Contaminated, Drift)}
 
 
 def rater_model_names() -> tuple[str, ...]:
