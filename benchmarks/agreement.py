@@ -6,8 +6,8 @@ compared with the other votes on its item,
     D_o = sum_i n_i d_i / sum_i n_i,     d_i = 2 w_i (n_i - w_i) / (n_i (n_i - 1)),
     alpha = 1 - D_o / D_e,               D_e = 2 m_0 m_1 / (m (m - 1))
 
-with m_0 and m_1 the numbers of 0s and 1s among these votes, m = m_0 + m_1 (Krippendorff 2011; the value itself comes from
-the library `krippendorff`). *Agreement* is 1 - D_o: the chance that a vote agrees with another one on its item.
+with m_0 and m_1 the numbers of 0s and 1s among these votes, m = m_0 + m_1 (Krippendorff 2011; the value itself comes
+from the library `krippendorff`). *Agreement* is 1 - D_o: the chance that a vote agrees with another one on its item.
 
 Between groups g and h, over items with votes of both, each vote is compared with those of the other group,
 
@@ -75,12 +75,13 @@ def agreement(
     Raises
     ------
     ValueError
-        For a single rater, votes without rater ids, missing groups that are asked for, and settings outside their range.
+        For a single rater, votes without rater ids, missing groups that are asked for, and bad settings.
 
     Examples
     --------
     >>> from seqaudit import Design
-    >>> votes = Design.balanced(items=4, raters=3, votes_per_item=3).labelled(np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0]))
+    >>> design = Design.balanced(items=4, raters=3, votes_per_item=3)
+    >>> votes = design.labelled(np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0]))
     >>> agreement(votes, resamples=0)[["items", "agreement", "alpha"]].round(3).to_dict("records")
     [{'items': 4, 'agreement': 0.833, 'alpha': 0.656}]
     """
@@ -129,7 +130,8 @@ def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
     Examples
     --------
     >>> from seqaudit import Design
-    >>> votes = Design.balanced(items=4, raters=3, votes_per_item=3).labelled(np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0]))
+    >>> design = Design.balanced(items=4, raters=3, votes_per_item=3)
+    >>> votes = design.labelled(np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0]))
     >>> leave_one_out_alpha(votes)["alpha"].round(3).tolist()
     [0.533, 1.0, 0.533]
     """

@@ -40,7 +40,9 @@ def provenance(
     model: Annotated[
         str, typer.Option(help="Model whose probabilities of raters' kinds are listed, or 'none'.")
     ] = "contaminated",
-    nuts: Annotated[bool, typer.Option("--nuts", help="Sample that model, in place of its fast approximation.")] = False,
+    nuts: Annotated[
+        bool, typer.Option("--nuts", help="Sample that model, in place of its fast approximation.")
+    ] = False,
     beyond: Annotated[
         str, typer.Option(help="What a cluster must agree beyond: 'items', or a model that is fitted.")
     ] = ITEMS_ONLY,
@@ -143,9 +145,7 @@ def _tables(found: Provenance) -> dict[str, Any]:
 def _plain(found: Provenance) -> dict[str, Any]:
     """All that was found, as it is written as JSON."""
     shown = {name: records(getattr(found, name)) for name in ("items", "raters", "sets", "movers", "agreement")}
-    fewest = [
-        {key: getattr(x, key) for key in ("share", "lower", "upper", "raters", "reached")} for x in found.fewest
-    ]
+    fewest = [{key: getattr(x, key) for key in ("share", "lower", "upper", "raters", "reached")} for x in found.fewest]
     return {
         "concentration": found.concentration,
         "headlines": found.headlines,
@@ -161,8 +161,8 @@ def _print(found: Provenance, title: str) -> None:
     c = found.concentration
     print(title)
     print(
-        f"votes             top rater {percent(c['top_share'])} ({c['top_rater']}), top five {percent(c['top5_share'])}, "
-        f"Gini {c['gini']:.3f}"
+        f"votes             top rater {percent(c['top_share'])} ({c['top_rater']}), "
+        f"top five {percent(c['top5_share'])}, Gini {c['gini']:.3f}"
     )
     print(
         f"effective raters  {c['effective_raters']:.1f} of {c['raters']} by votes, "
@@ -218,7 +218,14 @@ def _print_removals(found: Provenance) -> None:
 
     print_table(
         "without one rater (those who flip most), one group or one cluster",
-        ["without", "votes", *(key.replace("_", " ").replace(" 05", " .05") for key in keys), "flips", "weight", "items"],
+        [
+            "without",
+            "votes",
+            *(key.replace("_", " ").replace(" 05", " .05") for key in keys),
+            "flips",
+            "weight",
+            "items",
+        ],
         [
             ["nobody", "", *(cell(key, found.headlines[key]) for key in keys), "", "", ""],
             *(
@@ -241,11 +248,22 @@ def _print_removals(found: Provenance) -> None:
 
 
 def _print_suspects(found: Provenance) -> None:
+    told = "the items explain" if found.beyond == ITEMS_ONLY else f"model {found.beyond} explains"
     if len(found.clusters):
         gold = "gold_accuracy" in found.clusters
         print_table(
-            "clusters of raters who agree beyond what is explained",
-            ["cluster", "size", "agreement", "expected", "score", "p", "with others", *(["gold"] if gold else []), "who"],
+            f"clusters of raters who agree beyond what {told}",
+            [
+                "cluster",
+                "size",
+                "agreement",
+                "expected",
+                "score",
+                "p",
+                "with others",
+                *(["gold"] if gold else []),
+                "who",
+            ],
             [
                 [
                     r["cluster"],
@@ -262,13 +280,13 @@ def _print_suspects(found: Provenance) -> None:
             ],
         )
     else:
-        print("no cluster of raters agrees beyond what is explained")
+        print(f"no cluster of raters agrees beyond what {told}")
     if found.kinds is None:
         return
     if not found.suspects:
         print("no rater is less likely honest than not")
         return
-    kinds = [name.removesuffix("_error") for name in found.kinds if name.endswith("_error")]
+    kinds = [str(name).removesuffix("_error") for name in found.kinds if str(name).endswith("_error")]
     flipped = dict(zip(found.raters["removed"], found.raters["flipped_weight"], strict=True))
     print_table(
         f"suspects: {len(found.suspects)} raters less likely honest than not",
@@ -290,9 +308,9 @@ def _bounds(x: Any) -> str:
         return f"cannot be done, all raters together do not suffice (greedy removal: {percent(x.reached)})"
     if x.upper is None:
         return f"at least {x.lower} raters; greedy removal flips {percent(x.reached)} at most"
-    bounds = f"{x.upper}" if x.lower == x.upper else f"{x.lower} to {x.upper}"
-    how = "" if x.lower == x.upper else "; the latter is found greedily"
-    return f"{bounds} raters ({_names(x.raters)}{how})"
+    if x.lower == x.upper:
+        return f"{x.upper} {'rater' if x.upper == 1 else 'raters'} ({_names(x.raters)})"
+    return f"{x.lower} to {x.upper} raters (the latter found greedily: {_names(x.raters)})"
 
 
 def _number(value: float, digits: int) -> str:

@@ -10,8 +10,8 @@ equal to K and log K where K raters or groups have equal shares (Simpson 1949; H
     share of the top rater(s),   Gini = sum_k (2k - R - 1) m_k / (R sum m)   over raters in increasing order of votes m,
 
 and the effective number of raters of the *decisions*: every item hands its weight v_i to its raters in proportion to
-their votes, s_r = sum_i v_i (n_ir / n_i) / sum v. It is smaller than that of the votes where few raters stand behind the
-items that matter.
+their votes, s_r = sum_i v_i (n_ir / n_i) / sum v. It is smaller than that of the votes where few raters stand behind
+the items that matter.
 """
 
 from __future__ import annotations

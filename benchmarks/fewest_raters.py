@@ -11,8 +11,8 @@ m_i is well defined. One rule takes next the rater whose going flips most weight
 most; the other looks at that sum alone. The shorter of the two is an upper bound, and its raters are named.
 
 *Below*, by counting. An item that flips has lost at least m_i votes for its decision, whatever else has gone. So, with
-c_r = sum of v_i / m_i over rater r's votes for the decisions, raters S flip no more weight than sum_{r in S} c_r, and no
-fewer raters than it takes the largest c_r to add up to the share are enough.
+c_r = sum of v_i / m_i over rater r's votes for the decisions, raters S flip no more weight than sum_{r in S} c_r, and
+no fewer raters than it takes the largest c_r to add up to the share are enough.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class FewestRaters:
     reached: float
 
 
-def fewest_raters(labels: LabelSet, problem: Problem, shares: Sequence[float] = (0.01, 0.05, 0.1)) -> list[FewestRaters]:
+def fewest_raters(
+    labels: LabelSet, problem: Problem, shares: Sequence[float] = (0.01, 0.05, 0.1)
+) -> list[FewestRaters]:
     """Bounds on how few raters must go for given shares of the weight to be decided otherwise.
 
     Parameters
@@ -122,7 +124,7 @@ def _needed(standing: Standing, item: Ints, n: Ints, w: Ints) -> Floats:
 
     def flipped(m: Ints) -> Bools:
         p = standing.tails(item, n - m, np.where(for_it, w - m, w))
-        return standing.problem.utility.decide(p) != for_it
+        return np.asarray(standing.problem.utility.decide(p) != for_it)
 
     most = np.where(for_it, w, n - w)
     low, high = np.full(len(item), -1), most.copy()

@@ -1,9 +1,9 @@
 """Provenance of labels: who is behind the decisions, and what becomes of them without a rater, a group or a cluster.
 
-The pieces are modules of their own: how many raters stand behind each item (``diversity``), what the headline numbers are
-without some votes (``removal``), how few raters can undo decisions (``fewest_raters``), how far raters agree
-(``agreement``), who agrees more than is explained (``rater_clusters``), and who may not be honest (``rater_kinds``). Here
-they are put together: whoever is suspected by one of the last two is removed by the second.
+The pieces are modules of their own: how many raters stand behind each item (``diversity``), what the headline numbers
+are without some votes (``removal``), how few raters can undo decisions (``fewest_raters``), how far raters agree
+(``agreement``), who agrees more than is explained (``rater_clusters``), and who may not be honest (``rater_kinds``).
+Here they are put together: whoever is suspected by one of the last two is removed by the second.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ PARTS = ("agreement", "leave-one-out", "clusters", "kinds")
 ITEMS_ONLY = "items"
 # A rater is suspected who is less likely honest than not.
 _SUSPECTED = 0.5
+# Above this share of the raters the model is suspected too.
+_MANY = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,8 @@ class Provenance:
     fewest : list of FewestRaters
     agreement, clusters : pandas.DataFrame
         From ``agreement`` and ``rater_clusters``.
+    beyond : str
+        What clusters agree beyond: ``items``, or the name of a model.
     kinds : pandas.DataFrame or None
         From ``rater_kinds``; None where no model was asked for.
     suspects : tuple of str
@@ -86,6 +90,7 @@ class Provenance:
     fewest: list[FewestRaters]
     agreement: pd.DataFrame
     clusters: pd.DataFrame
+    beyond: str
     kinds: pd.DataFrame | None
     suspects: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -119,7 +124,9 @@ def checked_provenance(
 
 
 def _with_kinds() -> str:
-    return ", ".join(x for x in rater_model_names() if "kind_chance" in make_rater_model(x).dims) or "none is registered"
+    return (
+        ", ".join(x for x in rater_model_names() if "kind_chance" in make_rater_model(x).dims) or "none is registered"
+    )
 
 
 def provenance(
@@ -155,7 +162,7 @@ def provenance(
     nuts : bool
         Sample it, in place of its fast approximation.
     beyond : str or RaterModel
-        What a cluster's agreement must exceed: that of exchangeable raters (``items``), or what a fitted model explains.
+        What a cluster must agree beyond: exchangeable raters (``items``), or what a fitted model explains.
     shares : sequence of float
         Shares of the weight for ``fewest_raters``.
     resamples : int
@@ -175,7 +182,7 @@ def provenance(
     Raises
     ------
     ValueError
-        For a single rater, votes without rater ids, missing groups that are asked for, and settings outside their range.
+        For a single rater, votes without rater ids, missing groups that are asked for, and bad settings.
 
     Examples
     --------
@@ -189,9 +196,7 @@ def provenance(
     import pandas as pd
 
     by_group, kinds_model, explaining = checked_provenance(labels, groups=groups, model=model, beyond=beyond)
-    problem = problem_of_labels(
-        labels, labels.n_labels, beta=beta, threshold=threshold, prior=prior, utility=utility
-    )
+    problem = problem_of_labels(labels, labels.n_labels, beta=beta, threshold=threshold, prior=prior, utility=utility)
     # Checked by the quick pieces, before the slow ones.
     fewest = fewest_raters(labels, problem, shares)
     alone = removals(labels, problem)
@@ -229,9 +234,22 @@ def provenance(
     clustered = piece("clusters", clusters)
     told = None if kinds_model is None else piece("kinds", kinds)
     cluster_table = pd.DataFrame(clustered["table"])
-    cluster_table["raters"] = [tuple(x) for x in cluster_table["raters"]]
+    cluster_table["raters"] = cluster_table["raters"].map(tuple)
     kind_table = None if told is None else pd.DataFrame(told["table"])
     suspects = () if kind_table is None else tuple(kind_table["rater"][kind_table[HONEST] < _SUSPECTED])
+    remarks = [*clustered["remarks"], *([] if told is None else told["remarks"])]
+    if len(cluster_table) and explaining is None:
+        remarks.append(
+            "clusters beyond the items alone may be of raters alike in skill or bias; 'beyond' can name a model that "
+            "knows of these"
+        )
+    if kinds_model is not None and len(suspects) > _MANY * len(labels.raters):
+        remarks.append(
+            f"{len(suspects)} of {len(labels.raters)} raters are suspected: {kinds_model.name} knows no taste, bias or "
+            "skill, and where honest raters differ in these it takes some for dishonest"
+        )
+    if labels.gold is not None and np.isnan(labels.gold).any():
+        remarks.append(f"gold is known of {int((~np.isnan(labels.gold)).sum())} of {labels.n_items} items")
     return Provenance(
         labels=labels,
         problem=problem,
@@ -244,9 +262,10 @@ def provenance(
         fewest=fewest,
         agreement=agreed,
         clusters=cluster_table,
+        beyond=ITEMS_ONLY if explaining is None else explaining.name,
         kinds=kind_table,
         suspects=suspects,
-        remarks=(*clustered["remarks"], *([] if told is None else told["remarks"]), *_gold_remarks(labels)),
+        remarks=tuple(remarks),
     )
 
 
@@ -261,11 +280,9 @@ def _items(labels: LabelSet, problem: Problem, alone: pd.DataFrame) -> pd.DataFr
     for rater, flipped in zip(alone["removed"], alone["flipped"], strict=True):
         for name in flipped:
             undone[name].append(rater)
-    return rater_diversity(labels).assign(
-        tail=p,
-        learnable=problem.utility.decide(p),
-        flipped_by=[tuple(undone[name]) for name in labels.items],
-    )
+    table = rater_diversity(labels).assign(tail=p, learnable=problem.utility.decide(p))
+    table["flipped_by"] = [tuple(undone[name]) for name in labels.items]
+    return table
 
 
 def _sets(
@@ -281,10 +298,3 @@ def _sets(
     if suspects:
         sets["all suspects"] = np.isin(labels.rater, [number[r] for r in suspects])
     return sets
-
-
-def _gold_remarks(labels: LabelSet) -> list[str]:
-    if labels.gold is None:
-        return []
-    known = int((~np.isnan(labels.gold)).sum())
-    return [] if known == labels.n_items else [f"gold is known of {known} of {labels.n_items} items"]

@@ -10,8 +10,8 @@ Under these permutations two raters agree on item i, with w_i votes 1 and l_i vo
 whatever the item's rate is: nothing is estimated. Careful raters among careless ones, and lenient ones among strict
 ones, agree beyond this.
 
-*A fitted model.* Given a draw from the posterior of a model of raters votes are independent, rater r's on item i being 1
-with chance q_ri; with m = 2 q - 1,
+*A fitted model.* Given a draw from the posterior of a model of raters votes are independent, rater r's on item i being
+1 with chance q_ri; with m = 2 q - 1,
 
     E A_rs = sum (1 + m_ri m_si) / 2,    Var A_rs = sum (1 - m_ri^2 m_si^2) / 4.
 
@@ -24,8 +24,8 @@ Under either, z_rs = (A_rs - E A_rs) / sqrt(Var A_rs). Raters are joined by aver
     T(K) = sum_K (A_rs - E A_rs) / sqrt(sum_K Var A_rs)        over its pairs.
 
 To have looked for clusters at all is paid for: votes are drawn from the null, the whole search is repeated, and the
-p-value of K says how often T(K) is below the *largest* score of a repetition (Westfall and Young 1993). For exchangeable
-raters the chance of any cluster is at most the level. With a model each repetition has a draw of its own, under which
+p-value of K says how often T(K) is below the *largest* score of a repetition (Westfall and Young 1993). For
+exchangeable raters the chance of any cluster is at most the level. With a model each repetition has a draw of its own, under which
 both scores are taken (Gelman, Meng and Stern 1996); on votes from the model one draw alone would give a p-value that is
 uniform, and averages over draws are rarely too small. Of clusters that contain one another the one with the smallest
 p-value, and among equals the largest score, is kept.
@@ -248,8 +248,8 @@ class _Fitted:
             chance = self._chances(s)
             yield (rng.random(len(chance)) < chance).astype(np.int8), *self._moments(chance)
 
-    def _chances(self, s: int) -> Floats:
-        return self.fit.model.chances({name: x[s] for name, x in self.drawn.items()}, self.design)
+    def _chances(self, s: np.int64) -> Floats:
+        return np.asarray(self.fit.model.chances({name: x[s] for name, x in self.drawn.items()}, self.design))
 
     def _moments(self, chance: Floats) -> tuple[Floats, Floats]:
         """Expected agreements and their variances."""

@@ -2,7 +2,8 @@
 
 A fit of such a model has ``kind_chance``, the chance of each kind given a draw of the parameters and the rater's votes.
 Its mean over draws is the posterior probability. The standard error is that of a mean of dependent draws (Vehtari et
-al. 2021), so that it is fair to chains too: it says what finitely many draws leave open, not whether the model is right.
+al. 2021), so that it is fair to chains too: it says what finitely many draws leave open, not whether the model is
+right.
 """
 
 from __future__ import annotations

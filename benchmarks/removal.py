@@ -1,8 +1,8 @@
 r"""What the headline numbers would be without a rater, a group or any other set of votes.
 
-Under Beta(a_i, b_i) priors item i's belief after n_i votes, w_i of them 1, is Beta(a_i + w_i, b_i + n_i - w_i), with tail
-p_i. Taking away d_i votes, e_i of them 1, leaves Beta(a_i + w_i - e_i, b_i + n_i - d_i - (w_i - e_i)): only items of the
-votes that go are touched, so all raters together cost no more tails than there are votes, and every answer is exact.
+Under Beta(a_i, b_i) priors item i's belief after n_i votes, w_i of them 1, is Beta(a_i + w_i, b_i + n_i - w_i), with
+tail p_i. Taking away d_i votes, e_i of them 1, leaves Beta(a_i + w_i - e_i, b_i + n_i - d_i - (w_i - e_i)): only items
+of the votes that go are touched, so all raters together cost no more tails than there are votes, and every answer is exact.
 The numbers are, with weights v,
 
     mass             sum v p
@@ -166,9 +166,7 @@ def _headlines(standing: Standing) -> dict[str, float]:
     return {key: float(x.sum() / standing.totals[key]) for key, x in standing.numbers(standing.p).items()}
 
 
-def removals(
-    labels: LabelSet, problem: Problem, sets: Mapping[str, NDArray[np.bool_]] | None = None
-) -> pd.DataFrame:
+def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, NDArray[np.bool_]] | None = None) -> pd.DataFrame:
     """Headline numbers without each rater, or without each of some sets of votes.
 
     Parameters
@@ -258,8 +256,8 @@ def largest_movers(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``number``, ``removed``, ``change`` and ``value`` after the removal; ``removed`` is empty where no removal
-        moves the number. ``flipped_weight`` is by all votes 0, so that there the two are equal.
+        Columns ``number``, ``removed``, ``change`` and ``value`` after the removal; ``removed`` is empty where no
+        removal moves the number. ``flipped_weight`` is by all votes 0, so that there the two are equal.
     """
     import pandas as pd
 
