@@ -83,7 +83,7 @@ def agreement(
     >>> design = Design.balanced(items=4, raters=3, votes_per_item=3)
     >>> votes = design.labelled(np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0]))
     >>> agreement(votes, resamples=0)[["items", "agreement", "alpha"]].round(3).to_dict("records")
-    [{'items': 4, 'agreement': 0.833, 'alpha': 0.656}]
+    [{'items': 4, 'agreement': 0.833, 'alpha': 0.686}]
     """
     import pandas as pd
 

@@ -25,10 +25,10 @@ Under either, z_rs = (A_rs - E A_rs) / sqrt(Var A_rs). Raters are joined by aver
 
 To have looked for clusters at all is paid for: votes are drawn from the null, the whole search is repeated, and the
 p-value of K says how often T(K) is below the *largest* score of a repetition (Westfall and Young 1993). For
-exchangeable raters the chance of any cluster is at most the level. With a model each repetition has a draw of its own, under which
-both scores are taken (Gelman, Meng and Stern 1996); on votes from the model one draw alone would give a p-value that is
-uniform, and averages over draws are rarely too small. Of clusters that contain one another the one with the smallest
-p-value, and among equals the largest score, is kept.
+exchangeable raters the chance of any cluster is at most the level. With a model each repetition has a draw of its own,
+under which both scores are taken (Gelman, Meng and Stern 1996); on votes from the model one draw alone would give a
+p-value that is uniform, and averages over draws are rarely too small. Of clusters that contain one another the one with
+the smallest p-value, and among equals the largest score, is kept.
 
 What a cluster is, a p-value cannot say: raters who copy from each other, who are one person, who share a view of the
 items, or of a text that the model knows nothing of. How often their votes agree with the majority of the *other* raters
@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 
 from ..posteriors.belief import count
 from ..posteriors.label_set import LabelSet
-from ..posteriors.rater_checks import require_rater_ids, require_votes
+from ..posteriors.rater_checks import require_one_vote, require_rater_ids, require_votes
 from ..posteriors.rater_fit import RaterFit
 from ..posteriors.votes import Design
 
@@ -136,6 +136,7 @@ def rater_clusters(
 
     require_votes("clusters", labels)
     require_rater_ids("clusters", labels)
+    require_one_vote(labels)
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie strictly between 0 and 1")
     if (count("repetitions", repetitions) + 1) * level < 1:
@@ -206,7 +207,7 @@ class _Pairs:
         else:
             found = (votes @ votes.T).toarray().astype(np.float64)
         np.fill_diagonal(found, 0.0)
-        return found
+        return np.asarray(found)
 
     def agreements(self, votes: NDArray[np.int8]) -> Floats:
         """Number of common items on which each two agree."""

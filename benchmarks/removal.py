@@ -2,7 +2,8 @@ r"""What the headline numbers would be without a rater, a group or any other set
 
 Under Beta(a_i, b_i) priors item i's belief after n_i votes, w_i of them 1, is Beta(a_i + w_i, b_i + n_i - w_i), with
 tail p_i. Taking away d_i votes, e_i of them 1, leaves Beta(a_i + w_i - e_i, b_i + n_i - d_i - (w_i - e_i)): only items
-of the votes that go are touched, so all raters together cost no more tails than there are votes, and every answer is exact.
+of the votes that go are touched, so all raters together cost no more tails than there are votes, and every answer is
+exact.
 The numbers are, with weights v,
 
     mass             sum v p
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from ..dp.problem import Problem
 from ..posteriors.label_set import LabelSet
+from ..posteriors.rater_checks import require_one_vote
 from ..posteriors.tails import tail
 from ..posteriors.utilities import Decisive
 
@@ -72,13 +74,7 @@ class Standing:
         """
         if problem.name != labels.items:
             raise ValueError("problem has other items than the labels; state it by problem_of_labels")
-        pair = np.repeat(np.arange(labels.n_items), labels.counts) * len(labels.raters) + labels.rater
-        seen, times = np.unique(pair, return_counts=True)
-        if times.max(initial=1) > 1:
-            i, r = divmod(int(seen[times.argmax()]), len(labels.raters))
-            raise ValueError(
-                f"rater {labels.raters[r]!r} has {times.max()} votes on item {labels.items[i]!r}; allowed: one"
-            )
+        require_one_vote(labels)
         return cls(labels, problem)
 
     @cached_property

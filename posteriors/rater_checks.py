@@ -6,7 +6,7 @@ import numpy as np
 
 from .label_set import LabelSet
 
-__all__ = ["require_groups", "require_rater_ids", "require_raters", "require_votes"]
+__all__ = ["require_groups", "require_one_vote", "require_rater_ids", "require_raters", "require_votes"]
 
 
 def require_votes(model: str, labels: LabelSet) -> None:
@@ -37,6 +37,17 @@ def require_rater_ids(what: str, labels: LabelSet) -> None:
         raise ValueError(
             f"{what}: every vote is by a rater of its own, so it cannot be said who is behind what; the column 'rater' "
             "must hold ids that stay the same from item to item"
+        )
+
+
+def require_one_vote(labels: LabelSet) -> None:
+    """Refuse more than one vote of a rater on an item."""
+    pair = np.repeat(np.arange(labels.n_items), labels.counts) * len(labels.raters) + labels.rater
+    seen, times = np.unique(pair, return_counts=True)
+    if times.max(initial=1) > 1:
+        i, r = divmod(int(seen[times.argmax()]), len(labels.raters))
+        raise ValueError(
+            f"rater {labels.raters[r]!r} has {times.max()} votes on item {labels.items[i]!r}; allowed: one"
         )
 
 
