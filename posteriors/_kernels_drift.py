@@ -19,7 +19,7 @@ def step_kernel(step, width):
     if ratio < 0.6:
         moving = 0.5 * ratio * ratio
         return np.array([moving, 1.0 - 2.0 * moving, moving])
-    reach = int(math.ceil(4.0 * ratio))
+    reach = math.ceil(4.0 * ratio)
     kernel = np.empty(2 * reach + 1)
     for k in range(kernel.size):
         kernel[k] = math.exp(-0.5 * ((k - reach) / ratio) ** 2)
@@ -148,7 +148,7 @@ def explore(start, after, scale, low, per, scales, nodes, weights, steps, rounds
     two = (2.0 * values[1, 1] - values[1, 0] - values[1, 2]) / (e * e)
     both = (values[0, 2] + values[2, 0] - values[0, 0] - values[2, 2]) / (4.0 * e * e)
     # Where there is next to no variation between items, log sd falls off slowly, and is not yet at its mode.
-    two = max(two, 0.5)
+    two = max(two, 2.0)
     one = max(one, 1.5 * both * both / two, 1.0 / scales[0] ** 2)
     root = math.sqrt(one)
     rest = math.sqrt(two - both * both / one)

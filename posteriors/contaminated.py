@@ -100,6 +100,7 @@ class Contaminated(RaterModel):
     >>> fit = model.fit(found.labels, method="fast", seed=7)
     >>> suspected = fit.draws["kind_chance"].mean(axis=0)[:, 1] > 0.5
     >>> found.truth["kind"], suspected.astype(int)
+    (array([0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0]), array([0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0]))
     """
 
     kinds: Sequence[str] = _DISHONEST
@@ -195,10 +196,9 @@ class Contaminated(RaterModel):
             def of_raters(term: Any) -> Any:
                 return pt.zeros(raters)[design.rater].inc(term)
 
-            total = pt.log1p(-share) + of_raters(-pt.softplus(-towards))
-            for k, kind in enumerate(self.kinds):
-                total = pt.logaddexp(total, pt.log(share * kind_share[k]) + of_raters(terms[kind]))
-            pm.Potential("votes", total.sum())
+            logs = [pt.log1p(-share) + of_raters(-pt.softplus(-towards))]
+            logs += [pt.log(share * kind_share[k]) + of_raters(terms[kind]) for k, kind in enumerate(self.kinds)]
+            pm.Potential("votes", pm.math.logsumexp(pt.stack(logs), axis=0).sum())
         return model
 
     def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
@@ -235,7 +235,7 @@ class Contaminated(RaterModel):
         """Average over the kinds; a script that is not known is a coin."""
         shape = (-1,) + (1,) * (rate.ndim - 1)
         share = draws["share"].reshape(shape)
-        inverted = np.zeros(shape)
+        inverted = np.zeros_like(share)
         if "inverted" in self.kinds:
             inverted = draws["kind_share"][:, self.kinds.index("inverted")].reshape(shape)
         return np.asarray((1.0 - share) * rate + share * (inverted * (1.0 - rate) + (1.0 - inverted) / 2))
