@@ -1,11 +1,18 @@
 """Floor 4: label files, replay, comparison, figures, run folders and the command line."""
 
+from .agreement import agreement, leave_one_out_alpha
 from .claims import Claim, claims, claims_table
 from .compare import compare
 from .coverage import LargestBeta, largest_beta, learnable_share
 from .curve import budget_curve, curve_table
+from .diversity import concentration, rater_diversity
+from .fewest_raters import FewestRaters, fewest_raters
 from .labels import LabelFileError, read_labels
 from .protocols import Protocol, break_even, break_even_table, protocols, protocols_table
+from .provenance import Provenance, provenance
+from .rater_clusters import RaterClusters, rater_clusters
+from .rater_kinds import rater_kinds
+from .removal import headlines, largest_movers, removals
 from .replay import problem_of_labels, replay, replay_table
 from .statics import vary, vary_table, with_noise
 from .structure_table import structure_table
@@ -13,22 +20,36 @@ from .survey import survey, survey_table
 
 __all__ = [
     "Claim",
+    "FewestRaters",
     "LabelFileError",
     "LargestBeta",
     "Protocol",
+    "Provenance",
+    "RaterClusters",
+    "agreement",
     "break_even",
     "break_even_table",
     "budget_curve",
     "claims",
     "claims_table",
     "compare",
+    "concentration",
     "curve_table",
+    "fewest_raters",
+    "headlines",
     "largest_beta",
+    "largest_movers",
     "learnable_share",
+    "leave_one_out_alpha",
     "problem_of_labels",
     "protocols",
     "protocols_table",
+    "provenance",
+    "rater_clusters",
+    "rater_diversity",
+    "rater_kinds",
     "read_labels",
+    "removals",
     "replay",
     "replay_table",
     "structure_table",

@@ -18,10 +18,13 @@ from ..dp.evaluate import evaluate
 from ..dp.problem import Problem
 from ..dp.stopping import gittins_bernoulli, whittle_index
 from ..dp.structure import structure
+from ..posteriors.contaminated import Contaminated
+from ..posteriors.drift import Drift
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
 from ..posteriors.tails import follow_labels, update
+from ..posteriors.votes import Design
 
 __all__ = ["warm"]
 
@@ -60,6 +63,8 @@ def warm() -> None:
     simulate(Problem([0.5, 0.7], budget=4, batch=2), apart, replications=2, seed=0)
     for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
         belief.tables(1, 0.5)
+    for model in (Contaminated(), Drift()):
+        model.fit(model.simulate(0, Design.balanced(3, 3, 2)).labels, method="fast", seed=0, draws=4)
     follow_labels(1, 1, 0.5, [1, 0])
     update(0.5, 0.0, 1, 1, 0.5, 1)
 

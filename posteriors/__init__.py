@@ -2,6 +2,8 @@
 
 from .belief import Belief, BeliefTables
 from .beta import Beta
+from .contaminated import Contaminated
+from .drift import Drift
 from .grid import Grid
 from .kinds import make_belief
 from .label_set import LabelSet
@@ -34,10 +36,12 @@ __all__ = [
     "BeliefTables",
     "Beta",
     "BetaMixture",
+    "Contaminated",
     "Custom",
     "Decisive",
     "Design",
     "Diagnostics",
+    "Drift",
     "Entropy",
     "Grid",
     "LabelSet",

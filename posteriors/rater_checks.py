@@ -6,7 +6,7 @@ import numpy as np
 
 from .label_set import LabelSet
 
-__all__ = ["require_groups", "require_raters", "require_votes"]
+__all__ = ["require_groups", "require_one_vote", "require_rater_ids", "require_raters", "require_votes"]
 
 
 def require_votes(model: str, labels: LabelSet) -> None:
@@ -26,6 +26,28 @@ def require_raters(model: str, labels: LabelSet) -> None:
         raise ValueError(
             f"{model}: no rater has labelled more than one item, so nothing can be learned about raters; votes need "
             "the ids of their raters, or use partial-pooling"
+        )
+
+
+def require_rater_ids(what: str, labels: LabelSet) -> None:
+    """Refuse what looks at who voted where nobody could tell: a single rater, or a rater for every vote."""
+    if len(labels.raters) == 1:
+        raise ValueError(f"{what}: rater {labels.raters[0]!r} is the only one; at least two are needed")
+    if np.bincount(labels.rater, minlength=1).max() <= 1:
+        raise ValueError(
+            f"{what}: every vote is by a rater of its own, so it cannot be said who is behind what; the column 'rater' "
+            "must hold ids that stay the same from item to item"
+        )
+
+
+def require_one_vote(labels: LabelSet) -> None:
+    """Refuse more than one vote of a rater on an item."""
+    pair = np.repeat(np.arange(labels.n_items), labels.counts) * len(labels.raters) + labels.rater
+    seen, times = np.unique(pair, return_counts=True)
+    if times.max(initial=1) > 1:
+        i, r = divmod(int(seen[times.argmax()]), len(labels.raters))
+        raise ValueError(
+            f"rater {labels.raters[r]!r} has {times.max()} votes on item {labels.items[i]!r}; allowed: one"
         )
 
 

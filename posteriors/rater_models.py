@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from .contaminated import Contaminated
+from .drift import Drift
 from .partial_pooling import PartialPooling
 from .rater_model import RaterModel
 
 __all__ = ["make_rater_model", "rater_model_names"]
 
-_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling,)}
+_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, Contaminated, Drift)}
 
 
 def rater_model_names() -> tuple[str, ...]:
