@@ -6,8 +6,7 @@ compared with the other votes on its item,
     D_o = sum_i n_i d_i / sum_i n_i,     d_i = 2 w_i (n_i - w_i) / (n_i (n_i - 1)),
     alpha = 1 - D_o / D_e,               D_e = 2 m_0 m_1 / (m (m - 1))
 
-with m_0 and m_1 the numbers of 0s and 1s among these votes, m = m_0 + m_1 (Krippendorff 2011; the value itself comes
-from the library `krippendorff`). *Agreement* is 1 - D_o: the chance that a vote agrees with another one on its item.
+with m_0 and m_1 the numbers of 0s and 1s among these votes, m = m_0 + m_1 (Krippendorff 2011). *Agreement* is 1 - D_o: the chance that a vote agrees with another one on its item.
 
 Between groups g and h, over items with votes of both, each vote is compared with those of the other group,
 
@@ -171,8 +170,6 @@ def _counts(labels: LabelSet, mask: NDArray[np.bool_] | None = None) -> Ints:
 
 def _within(counts: Ints) -> tuple[float, float]:
     """Alpha and agreement of counts of 0 and 1; nan where they are undefined."""
-    from krippendorff import alpha
-
     compared = counts[counts.sum(axis=1) > 1]
     if not len(compared):
         return math.nan, math.nan
@@ -180,7 +177,9 @@ def _within(counts: Ints) -> tuple[float, float]:
     disagreement = float((2 * compared.prod(axis=1) / (n - 1)).sum() / n.sum())
     if not compared.any(axis=0).all():
         return math.nan, 1.0 - disagreement
-    return float(alpha(value_counts=compared, level_of_measurement="nominal")), 1.0 - disagreement
+    zeros, ones = compared.sum(axis=0).tolist()
+    expected = 2 * zeros * ones / ((zeros + ones) * (zeros + ones - 1))
+    return 1.0 - disagreement / expected, 1.0 - disagreement
 
 
 def _between(counts: Ints) -> tuple[float, float]:

@@ -262,6 +262,17 @@ def test_agreement_is_that_of_coincidences_of_votes(seed):
     assert table["agreement"][0] == pytest.approx(agreed)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_alpha_is_that_of_the_library(seed):
+    krippendorff = pytest.importorskip("krippendorff")
+    labels = drawn_votes(seed)
+    reliability = np.full((len(labels.raters), labels.n_items), np.nan)
+    for i, r, y, _ in votes_of(labels):
+        reliability[r, i] = y
+    expected = krippendorff.alpha(reliability_data=reliability, level_of_measurement="nominal")
+    assert sa.agreement(labels, groups=False, resamples=0)["alpha"][0] == pytest.approx(expected, abs=1e-12)
+
+
 def test_alpha_without_each_rater_is_that_of_the_votes_left():
     labels = drawn_votes(11, items=12)
     votes = votes_of(labels)
