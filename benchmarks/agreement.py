@@ -6,7 +6,8 @@ compared with the other votes on its item,
     D_o = sum_i n_i d_i / sum_i n_i,     d_i = 2 w_i (n_i - w_i) / (n_i (n_i - 1)),
     alpha = 1 - D_o / D_e,               D_e = 2 m_0 m_1 / (m (m - 1))
 
-with m_0 and m_1 the numbers of 0s and 1s among these votes, m = m_0 + m_1 (Krippendorff 2011). *Agreement* is 1 - D_o: the chance that a vote agrees with another one on its item.
+with m_0 and m_1 the numbers of 0s and 1s among these votes, m = m_0 + m_1 (Krippendorff 2011). *Agreement* is
+1 - D_o: the chance that a vote agrees with another one on its item.
 
 Between groups g and h, over items with votes of both, each vote is compared with those of the other group,
 
