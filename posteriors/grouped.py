@@ -34,7 +34,7 @@ from scipy.special import expit, logit
 from . import _kernels_group_field as kernels
 from .belief import positive
 from .label_set import offsets
-from .nested_laplace import design_of_points, half_normal, share_out
+from .nested_laplace import design_of_points, half_normal, redrawn_mean, redrawn_sd, share_out
 from .noncentred import normal_effects, zero_sum_effects
 from .rater_bias import sum_to_zero
 from .rater_model import Draws, Parameters, RaterModel
@@ -191,14 +191,18 @@ class Grouped(RaterModel):
             kernels.sample(np.exp(theta[k]), self.mean_scale, cast, won, latest.copy(), normal, blocks, uniform, part)
         order = rng.permutation(draws)
         field, sd = field[order], np.exp(np.repeat(theta, count, axis=0)[order])
+        x, u, effect = field[:, :items], field[:, items : items + items * groups], field[:, -groups - 1 : -1]
+        mean = redrawn_mean(x, sd[:, 0], self.mean_scale, rng)
+        for k, (part, free) in enumerate(((x - mean[:, None], items), (effect, groups - 1), (u, items * groups))):
+            sd[:, k] = redrawn_sd(sd[:, k], (part**2).sum(axis=1), free, scale[k], rng)
         return {
-            "item_mean": field[:, -1],
+            "item_mean": mean,
             "item_sd": sd[:, 0],
             "group_scale": sd[:, 1],
-            "group_effect": field[:, -groups - 1 : -1],
+            "group_effect": effect,
             "group_sd": sd[:, 2],
-            "item_logit": field[:, :items],
-            "deviation": field[:, items : items + items * groups].reshape(draws, items, groups),
+            "item_logit": x,
+            "deviation": u.reshape(draws, items, groups),
         }
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
