@@ -23,6 +23,7 @@ from ..posteriors.drift import Drift
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
+from ..posteriors.rater_models import make_rater_model
 from ..posteriors.tails import follow_labels, update
 from ..posteriors.votes import Design
 
@@ -65,6 +66,9 @@ def warm() -> None:
         belief.tables(1, 0.5)
     for model in (Contaminated(), Drift()):
         model.fit(model.simulate(0, Design.balanced(3, 3, 2)).labels, method="fast", seed=0, draws=4)
+    for model in map(make_rater_model, ("rater-bias", "rater-skill", "grouped")):
+        labels = model.simulate(0, Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)).labels
+        model.fit(labels, seed=0, method="fast", draws=4)
     follow_labels(1, 1, 0.5, [1, 0])
     update(0.5, 0.0, 1, 1, 0.5, 1)
 

@@ -7,12 +7,16 @@ from typing import Any
 
 from .contaminated import Contaminated
 from .drift import Drift
+from .grouped import Grouped
 from .partial_pooling import PartialPooling
+from .rater_bias import RaterBias
 from .rater_model import RaterModel
+from .rater_skill import RaterSkill
 
 __all__ = ["make_rater_model", "rater_model_names"]
 
 _MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, Contaminated, Drift)}
+_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, RaterBias, RaterSkill, Grouped)}
 
 
 def rater_model_names() -> tuple[str, ...]:
