@@ -2,12 +2,14 @@
 
 from .belief import Belief, BeliefTables
 from .beta import Beta
+from .dawid_skene import DawidSkene
 from .grid import Grid
 from .kinds import make_belief
 from .label_set import LabelSet
 from .logit_normal import LogitNormal
 from .mixture import BetaMixture
 from .noisy import NoisyBeta
+from .one_coin import OneCoin
 from .partial_pooling import PartialPooling
 from .rater_fit import Diagnostics, RaterFit
 from .rater_model import RaterModel, SimulatedLabels
@@ -35,6 +37,7 @@ __all__ = [
     "Beta",
     "BetaMixture",
     "Custom",
+    "DawidSkene",
     "Decisive",
     "Design",
     "Diagnostics",
@@ -45,6 +48,7 @@ __all__ = [
     "LogitNormal",
     "NoPayoff",
     "NoisyBeta",
+    "OneCoin",
     "PartialPooling",
     "RaterFit",
     "RaterModel",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from .dawid_skene import DawidSkene
+from .one_coin import OneCoin
 from .partial_pooling import PartialPooling
 from .rater_model import RaterModel
 
 __all__ = ["make_rater_model", "rater_model_names"]
 
-_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling,)}
+_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, OneCoin, DawidSkene)}
 
 
 def rater_model_names() -> tuple[str, ...]:
