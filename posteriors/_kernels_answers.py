@@ -3,6 +3,10 @@
 In one draw rater j has a skill S_j and a lean L_j, and item i an ease e_i. A vote on it is right with log-odds
 
     e_i S_j + L_j  where the answer is 1,    e_i S_j - L_j  where it is 0.
+
+All of it is made of f(x) = log(1 + e^x), which the mathematical library would spend most of the time on. f(-t) is read
+off a table of cubic pieces that have its values and slopes at multiples of h = 1/32 up to 32: their error is at most
+h^4 max |f4| / 384 = 3.1e-10, f4 being the fourth derivative. Past 32 it is 0, to 1.3e-14.
 """
 
 from __future__ import annotations
@@ -13,16 +17,36 @@ import numpy as np
 from numba import njit
 
 
+_CELLS, _RANGE = 32.0, 32.0
+
+
+def _pieces():
+    """Coefficients of the cubic pieces of log(1 + e^-t)."""
+    t = np.arange(_CELLS * _RANGE + 1) / _CELLS
+    f, slope = np.log1p(np.exp(-t)), -1.0 / (1.0 + np.exp(t)) / _CELLS
+    rise, g0, g1 = np.diff(f), slope[:-1], slope[1:]
+    return np.stack([f[:-1], g0, 3.0 * rise - 2.0 * g0 - g1, g0 + g1 - 2.0 * rise], axis=1)
+
+
+_CUBIC = _pieces()
+
+
 @njit(cache=True, nogil=True)
 def softplus(x):
-    """Return log(1 + e^x), minus the log-probability of a wrong vote of log-odds x."""
-    return x + math.log1p(math.exp(-x)) if x > 0.0 else math.log1p(math.exp(x))
+    """Return log(1 + e^x), minus the log-probability of a wrong vote of log-odds x; to 1e-9."""
+    t = abs(x)
+    top = max(x, 0.0)
+    if not t < _RANGE:
+        return top
+    k = int(t * _CELLS)
+    r = t * _CELLS - k
+    return top + (_CUBIC[k, 0] + r * (_CUBIC[k, 1] + r * (_CUBIC[k, 2] + r * _CUBIC[k, 3])))
 
 
 @njit(cache=True, nogil=True)
 def log_sum(x, y):
-    """Return log(e^x + e^y)."""
-    return max(x, y) + math.log1p(math.exp(-abs(x - y)))
+    """Return log(e^x + e^y); to 1e-9."""
+    return max(x, y) + softplus(-abs(x - y))
 
 
 @njit(cache=True, nogil=True)

@@ -4,16 +4,17 @@ State: the logits u[0, j] and u[1, j] of rater j's sensitivity and specificity, 
 h[0] - h[1] with standard deviations h[2] and h[3]; difficulties d[i], Normal(0, h[4]^2); the answer rate; the answers.
 With one ``coin`` h[1] = 0 and both logits are the same; without ``hard`` all difficulties are 0. One sweep updates
 
-1. each h[k] while the raters' (u - mean) / sd, or d / sd, stay as they are, the answers summed out,
+1. the means and standard deviations while the raters' (u - mean) / sd, or d / sd, stay as they are, and the answer rate, alone and with h[1] in
+   exchange (more answers of 1 explain the same votes as more lean towards 1), the answers summed out,
 2. each difficulty, the item's answer summed out, and then all answers,
 3. the answer rate, and the sign of everything at once,
 4. each rater's logits given the answers: without difficulties these have two counts for sufficient statistics,
-5. each h[k] given the logits.
+5. the means and standard deviations given the logits and the difficulties.
 
 Steps 1 and 5 move the population in both of its parametrisations (Yu and Meng 2011): one of the two is fast whatever
 the data. Summing answers out before they are drawn anew leaves the posterior alone (van Dyk and Park 2008). Moves are
-random walks, reflected at zero where a mean must be positive, on the logarithm for standard deviations; steps
-are tuned in the first ``warm`` sweeps to an acceptance of .44 and kept from then on.
+random walks, on the logarithm for standard deviations; their steps are tuned in the first ``warm`` sweeps to an
+acceptance of .44 and kept from then on.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ import numpy as np
 from numba import njit
 
 from ._kernels_answers import log_sum, softplus, vote_logs
+
+# Lean given up for one logit of the answer rate.
+_EXCHANGE = 0.3
+_LIMIT = 1e-12
 
 
 @njit(cache=True, nogil=True)
@@ -54,19 +59,24 @@ def evidence(item, rater, label, u, ease, hard, rate, cost, logs):
 
 @njit(cache=True, nogil=True)
 def proposed(h, k, scale, step, coins, rng, new):
-    """Fill ``new`` with h and its k-th number moved; return the log ratio of the priors, Jacobian included."""
+    """Fill ``new`` with h after its k-th move; return the log ratio of the priors, Jacobian included.
+
+    Moves 0 and 1 are of the means of u[0] and u[1]; with one coin, move 0 is of both.
+    """
     new[:] = h
+    move = step * rng.standard_normal()
     if k >= 2:
-        move = step * rng.standard_normal()
         new[k] = h[k] * math.exp(move)
         if coins == 1 and k == 2:
             new[3] = new[2]
-    else:
-        move = 0.0
-        new[k] = h[k] + step * rng.standard_normal()
-        if k == 0:
-            new[0] = abs(new[0])
-    return move + 0.5 * (h[k] * h[k] - new[k] * new[k]) / (scale[k] * scale[k])
+        return move + 0.5 * (h[k] * h[k] - new[k] * new[k]) / (scale[k] * scale[k])
+    new[0] = h[0] + move
+    if coins == 2:
+        new[1] = h[1] + (move if k == 0 else -move)
+    if new[0] <= 0.0:
+        return -math.inf
+    ratio = 0.5 * (h[0] * h[0] - new[0] * new[0]) / (scale[0] * scale[0])
+    return ratio + 0.5 * (h[1] * h[1] - new[1] * new[1]) / (scale[1] * scale[1])
 
 
 @njit(cache=True, nogil=True)
@@ -89,6 +99,12 @@ def rater_log(votes, item, label, answer, ease, a, b):
 
 
 @njit(cache=True, nogil=True)
+def spread_log(sums, size, mean, sd):
+    """Log density, up to a constant, of normal numbers of which the sum and the sum of squares are given."""
+    return -0.5 * (sums[1] - mean * (2.0 * sums[0] - size * mean)) / (sd * sd) - size * math.log(sd)
+
+
+@njit(cache=True, nogil=True)
 def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, answer_ab, warm, thin, rng, out):
     """Fill ``out`` = (h (S, 5), rate (S,), u (S, 2, J), d (S, N)) with every ``thin``-th sweep after ``warm`` ones."""
     kept_h, kept_rate, kept_u, kept_d = out
@@ -108,37 +124,59 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
     logs = np.empty((2, items))
     others = np.empty((2, items))
     counts = np.empty((raters, 2, 2))
-    steps = np.full((2, 5), 0.5)
+    sums = np.zeros((3, 2))
+    steps = np.full((2, 7), 0.5)
     hard_step = 1.0
     kinds = 5 if hard else 4
     for sweep in range(warm + draws * thin):
         # The population, raters and items keeping their places in it; answers summed out.
         now = evidence(item, rater, label, u, ease, hard, rate, cost, logs)
-        for k in range(kinds):
-            if coins == 1 and (k == 1 or k == 3):
+        for k in range(7):
+            if (coins == 1 and (k == 1 or k == 3 or k == 6)) or (not hard and k == 4):
                 continue
-            prior = proposed(h, k, scale, steps[0, k], coins, rng, new)
-            eased[:] = ease
-            if k == 4:
-                moved[:] = u
-                for i in range(items):
-                    eased[i] = math.exp(-d[i] * new[4] / h[4])
+            turned = rate
+            if k < 5:
+                prior = proposed(h, k, scale, steps[0, k], coins, rng, new)
             else:
+                new[:] = h
+                move = steps[0, k] * rng.standard_normal()
+                turned = min(max(1.0 / (1.0 + math.exp(-move) * (1.0 - rate) / rate), _LIMIT), 1.0 - _LIMIT)
+                prior = answer_ab[0] * math.log(turned / rate) + answer_ab[1] * math.log((1.0 - turned) / (1.0 - rate))
+                if k == 6:
+                    new[1] -= _EXCHANGE * move
+                    prior += 0.5 * (h[1] * h[1] - new[1] * new[1]) / (scale[1] * scale[1])
+            if k == 5:
+                then = 0.0
+                for i in range(items):
+                    others[0, i] = logs[0, i] + math.log((1.0 - turned) / (1.0 - rate))
+                    others[1, i] = logs[1, i] + math.log(turned / rate)
+                    then += log_sum(others[0, i], others[1, i])
+            elif prior > -math.inf:
+                moved[:] = u
+                eased[:] = ease
+                if k == 4:
+                    for i in range(items):
+                        eased[i] = math.exp(-d[i] * new[4] / h[4])
                 for c in range(2):
-                    sign = 1.0 - 2.0 * c
+                    mean = h[0] + (1.0 - 2.0 * c) * h[1]
+                    other = new[0] + (1.0 - 2.0 * c) * new[1]
+                    wider = new[2 + c] / h[2 + c]
                     for j in range(raters):
-                        place = (u[c, j] - h[0] - sign * h[1]) / h[2 + c]
-                        moved[c, j] = new[0] + sign * new[1] + new[2 + c] * place
-            then = evidence(item, rater, label, moved, eased, hard, rate, cost, others)
-            accepted = math.log(1.0 - rng.random()) < then - now + prior
+                        moved[c, j] = other + wider * (u[c, j] - mean)
+                then = evidence(item, rater, label, moved, eased, hard, turned, cost, others)
+            else:
+                then = now
+            accepted = -rng.standard_exponential() < then - now + prior
             if accepted:
                 if k == 4:
                     d *= new[4] / h[4]
                 now = then
+                rate = turned
                 h[:] = new
-                u[:] = moved
-                ease[:] = eased
                 logs[:] = others
+                if k != 5:
+                    u[:] = moved
+                    ease[:] = eased
             if sweep < warm:
                 steps[0, k] = tuned(steps[0, k], accepted, sweep)
         # Difficulties, each with its item's answer summed out.
@@ -156,7 +194,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                     no += x
                     yes += y
                 ratio = log_sum(no, yes) - log_sum(logs[0, i], logs[1, i])
-                if math.log(1.0 - rng.random()) < ratio + 0.5 * (d[i] * d[i] - at * at) / (h[4] * h[4]):
+                if -rng.standard_exponential() < ratio + 0.5 * (d[i] * d[i] - at * at) / (h[4] * h[4]):
                     d[i] = at
                     ease[i] = at_ease
                     logs[0, i] = no
@@ -169,7 +207,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
         for i in range(items):
             answer[i] = rng.random() * (1.0 + math.exp(min(logs[0, i] - logs[1, i], 700.0))) < 1.0
             yes += answer[i]
-        rate = min(max(rng.beta(answer_ab[0] + yes, answer_ab[1] + items - yes), 1e-300), 1.0 - 1e-16)
+        rate = min(max(rng.beta(answer_ab[0] + yes, answer_ab[1] + items - yes), _LIMIT), 1.0 - _LIMIT)
         # All answers under the other name.
         ratio = (answer_ab[0] - answer_ab[1]) * (math.log1p(-rate) - math.log(rate))
         for c in range(2):
@@ -179,7 +217,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                     x = u[c, j] - mean
                     y = -u[1 - c, j] - mean
                     ratio += 0.5 * (x * x - y * y) / (h[2 + c] * h[2 + c])
-        if math.log(1.0 - rng.random()) < ratio:
+        if -rng.standard_exponential() < ratio:
             rate = 1.0 - rate
             for i in range(items):
                 answer[i] = 1 - answer[i]
@@ -218,33 +256,31 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                     else:
                         after = right * y - size * softplus(y)
                     ratio = after - before + 0.5 * precision * ((x - mean) ** 2 - (y - mean) ** 2)
-                    if math.log(1.0 - rng.random()) < ratio:
+                    if -rng.standard_exponential() < ratio:
                         x = y
                         before = after
                         u[c, j] = x
                         if coins == 1:
                             u[1, j] = x
         # The population, given the raters and items.
+        for c in range(2):
+            sums[c, 0] = u[c].sum()
+            sums[c, 1] = (u[c] * u[c]).sum()
+        sums[2, 1] = (d * d).sum()
         for k in range(kinds):
             if coins == 1 and (k == 1 or k == 3):
                 continue
             for _ in range(2):
                 ratio = proposed(h, k, scale, steps[1, k], coins, rng, new)
                 if k == 4:
-                    for i in range(items):
-                        ratio += 0.5 * d[i] * d[i] * (1.0 / (h[4] * h[4]) - 1.0 / (new[4] * new[4]))
-                    ratio -= items * math.log(new[4] / h[4])
+                    ratio += spread_log(sums[2], items, 0.0, new[4]) - spread_log(sums[2], items, 0.0, h[4])
                 else:
                     for c in range(coins):
-                        if k >= 2 and k != 2 + c:
-                            continue
-                        sign = 1.0 - 2.0 * c
-                        for j in range(raters):
-                            x = (u[c, j] - h[0] - sign * h[1]) / h[2 + c]
-                            y = (u[c, j] - new[0] - sign * new[1]) / new[2 + c]
-                            ratio += 0.5 * (x * x - y * y)
-                        ratio -= raters * math.log(new[2 + c] / h[2 + c])
-                accepted = math.log(1.0 - rng.random()) < ratio
+                        if k < 2 or k == 2 + c:
+                            sign = 1.0 - 2.0 * c
+                            ratio += spread_log(sums[c], raters, new[0] + sign * new[1], new[2 + c])
+                            ratio -= spread_log(sums[c], raters, h[0] + sign * h[1], h[2 + c])
+                accepted = -rng.standard_exponential() < ratio
                 if accepted:
                     h[:] = new
                 if sweep < warm:

@@ -63,7 +63,7 @@ Ints = NDArray[np.int64]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _HALF = 10.0
-_WARM, _THIN = 250, 4
+_WARM, _THIN = 150, 4
 
 
 class ClassModel(RaterModel):
