@@ -31,7 +31,7 @@ and P(z_i = 1 | draw, votes), the ``answer_chance``, is the first term's share. 
 
 **Centring.** A rater's logit s ~ Normal(m, sd^2) is sampled as a part p ~ Normal(w m, sd^(2 w)), from which
 s = m + sd^(1 - w) (p - w m): centred where w = 1, not centred where w = 0 (Papaspiliopoulos, Roberts and Skold 2007). A
-rater with n votes has w = n / (n + 10). Difficulties are not centred.
+rater with n votes has w = n / (n + 20). Difficulties are not centred.
 
 A. P. Dawid and A. M. Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM algorithm";
 J. Whitehill et al. (2009), "Whose vote should count more".
@@ -62,7 +62,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-_HALF = 10.0
+_HALF = 20.0
 _WARM, _THIN = 150, 4
 
 
