@@ -5,6 +5,8 @@ Run as ``python -m seqaudit.benchmarks.warm``.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..bandits.certify import certify
 from ..bandits.diverse import DiverseBatch
 from ..bandits.registry import make_policy, policy_names
@@ -18,10 +20,12 @@ from ..dp.evaluate import evaluate
 from ..dp.problem import Problem
 from ..dp.stopping import gittins_bernoulli, whittle_index
 from ..dp.structure import structure
+from ..posteriors.dawid_skene import DawidSkene
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
 from ..posteriors.tails import follow_labels, update
+from ..posteriors.votes import Design
 
 __all__ = ["warm"]
 
@@ -60,6 +64,10 @@ def warm() -> None:
     simulate(Problem([0.5, 0.7], budget=4, batch=2), apart, replications=2, seed=0)
     for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
         belief.tables(1, 0.5)
+    votes = DawidSkene().simulate(0, Design.balanced(items=2, raters=2, votes_per_item=2)).labels
+    fit = DawidSkene().fit(votes, seed=0, method="fast", draws=4)
+    fit.beliefs()
+    fit.model.log_likelihood(fit.draws, Design.of(votes), votes.labels.astype(np.int64))
     follow_labels(1, 1, 0.5, [1, 0])
     update(0.5, 0.0, 1, 1, 0.5, 1)
 

@@ -16,7 +16,6 @@ import math
 import numpy as np
 from numba import njit
 
-
 _CELLS, _RANGE = 32.0, 32.0
 
 

@@ -214,7 +214,7 @@ class ClassModel(RaterModel):
         return found
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
-        """log p(votes on the item) - log p(the other votes on it), the answer summed out."""
+        """Log p(votes on the item) - log p(the other votes on it), the answer summed out."""
         log0, log1 = self._answer_logs(draws, design, label)
         out = np.empty((len(log0), design.size))
         _kernels_answers.vote_given_others(*self._votes(draws, design, label), log0, log1, out)

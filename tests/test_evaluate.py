@@ -43,7 +43,7 @@ from seqaudit.dp import (
 )
 from seqaudit.dp.states import ItemStates
 from seqaudit.posteriors import _kernels as posterior_kernels
-from seqaudit.posteriors import tails
+from seqaudit.posteriors import _kernels_answers, _kernels_gibbs, tails
 
 NAMES = (
     "uniform",
@@ -255,13 +255,19 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     sa.gittins_index(sa.Problem([0.5], 2), 0)
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
+    votes = sa.Design.balanced(items=3, raters=3, votes_per_item=2)
+    for model in (sa.OneCoin(), sa.OneCoin(difficulty=True), sa.DawidSkene(), sa.DawidSkene(difficulty=True)):
+        fit = model.fit(model.simulate(1, votes).labels, method="fast", seed=1, draws=4)
+        fit.beliefs()
+        model.log_likelihood(fit.draws, votes, fit.labels.labels.astype(np.int64))
+    raters = (_kernels_answers, _kernels_gibbs)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
     simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_diverse, _kernels_run)
     sa.expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
     planning = (_kernels_lookahead, _kernels_sampling, _kernels_tree, _kernels_tree_runs)
     structures = (_kernels_curves, _kernels_structure)
-    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning):
+    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning, *raters):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
         # Values may be stored in either of two widths.
