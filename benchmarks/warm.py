@@ -5,6 +5,8 @@ Run as ``python -m seqaudit.benchmarks.warm``.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..bandits.certify import certify
 from ..bandits.diverse import DiverseBatch
 from ..bandits.registry import make_policy, policy_names
@@ -20,6 +22,7 @@ from ..dp.stopping import gittins_bernoulli, whittle_index
 from ..dp.structure import structure
 from ..posteriors.contaminated import Contaminated
 from ..posteriors.drift import Drift
+from ..posteriors.dawid_skene import DawidSkene
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
@@ -69,6 +72,10 @@ def warm() -> None:
     for model in map(make_rater_model, ("rater-bias", "rater-skill", "grouped")):
         labels = model.simulate(0, Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)).labels
         model.fit(labels, seed=0, method="fast", draws=4)
+    votes = DawidSkene().simulate(0, Design.balanced(items=2, raters=2, votes_per_item=2)).labels
+    fit = DawidSkene().fit(votes, seed=0, method="fast", draws=4)
+    fit.beliefs()
+    fit.model.log_likelihood(fit.draws, Design.of(votes), votes.labels.astype(np.int64))
     follow_labels(1, 1, 0.5, [1, 0])
     update(0.5, 0.0, 1, 1, 0.5, 1)
 

@@ -8,6 +8,8 @@ from typing import Any
 from .contaminated import Contaminated
 from .drift import Drift
 from .grouped import Grouped
+from .dawid_skene import DawidSkene
+from .one_coin import OneCoin
 from .partial_pooling import PartialPooling
 from .rater_bias import RaterBias
 from .rater_model import RaterModel
@@ -17,6 +19,7 @@ __all__ = ["make_rater_model", "rater_model_names"]
 
 _MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, Contaminated, Drift)}
 _MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, RaterBias, RaterSkill, Grouped)}
+_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, OneCoin, DawidSkene)}
 
 
 def rater_model_names() -> tuple[str, ...]:
