@@ -250,7 +250,7 @@ def fit_nuts(
     design, label = Design.of(labels), labels.labels.astype(np.int64)
     root = np.random.SeedSequence(seed)
     sampling, completing = root.spawn(2)
-    with _quiet(progress), model.build(design, label) as built:
+    with quiet(progress), model.build(design, label) as built:
         data = pm.sample(
             draws,
             tune=tune,
@@ -318,7 +318,7 @@ def _require_sampler(sampler: str) -> None:
 
 
 @contextmanager
-def _quiet(progress: bool) -> Iterator[None]:
+def quiet(progress: bool = False) -> Iterator[None]:
     """Keep PyMC's remarks to itself: what they say is in the diagnostics."""
     logger = logging.getLogger("pymc")
     before = logger.level
