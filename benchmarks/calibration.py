@@ -1,12 +1,12 @@
-r"""Reliability of fitted models: do events of predicted chance p happen in a share p of the cases?
+r"""Reliability of fitted models: events of predicted chance p should happen in a share p of the cases.
 
 A model is fitted to some of each item's votes and predicts the others. Four kinds of events:
 
     vote       a held-out vote is 1;
-    verdict    the share of 1 among an item's held-out votes is above its threshold t: predicted by votes drawn from the
-               model, so that few held-out votes are no fault of it;
-    tail       the same event, predicted by p_i = P(alpha_i > t | kept votes). With few held-out votes this *looks* over-
-               confident however good the model is, and it approaches a test of p_i as they become many;
+    verdict    the share of 1 among an item's held-out votes is above its threshold t: predicted by votes drawn from
+               the model, so that few held-out votes are no fault of it;
+    tail       the same event, predicted by p_i = P(alpha_i > t | kept votes). With few held-out votes this *looks*
+               overconfident however good the model is, and it approaches a test of p_i as they become many;
     gold       the item's known answer is 1, predicted by p_i, where answers are known.
 
 For predictions p_k of outcomes y_k, k = 1..n (Brier 1950; Good 1952; Naeini, Cooper and Hauskrecht 2015):
@@ -87,9 +87,9 @@ def reliability(
     Returns
     -------
     xarray.Dataset
-        Over (model, kind, measure): ``score`` and ``score_se``; ``gain`` over the working model, positive where the model
-        is better, and its paired ``gain_se``. Over (model, kind): ``number`` of predictions, and ``by_chance``, the
-        calibration error that the model expects by chance. Over (model, kind, bin): ``count``, ``predicted``,
+        Over (model, kind, measure): ``score`` and ``score_se``; ``gain`` over the working model, positive where the
+        model is better, and its paired ``gain_se``. Over (model, kind): ``number`` of predictions, and ``by_chance``,
+        the calibration error that the model expects by chance. Over (model, kind, bin): ``count``, ``predicted``,
         ``observed`` and ``observed_se``; nan in empty bins.
 
     Raises
@@ -191,7 +191,9 @@ class _Guess:
 
 def _working(parts: HeldOut, bar: Floats, draws: int, rng: np.random.Generator) -> _Guess:
     a, b = 1.0 + parts.kept.wins, 1.0 + parts.kept.counts - parts.kept.wins
-    return _Guess(rng.beta(a, b, (draws, len(a)))[:, parts.item], betaincc(a, b, bar), rng)
+    return _Guess(
+        rng.beta(a, b, (draws, len(a)))[:, parts.item], np.asarray(betaincc(a, b, bar), dtype=np.float64), rng
+    )
 
 
 def _bars(labels: LabelSet, threshold: ArrayLike) -> Floats:

@@ -135,8 +135,9 @@ def predictive_table(checks: xr.DataTree) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
+    votes = checks["observed_data"].dataset
     for name, values in checks["posterior_predictive"].dataset.data_vars.items():
-        drawn, seen = values.values.reshape(-1), float(checks["observed_data"][str(name)].values[0])
+        drawn, seen = values.values.reshape(-1), float(votes[name].values[0])
         near = np.isclose(drawn, seen, rtol=1e-12, atol=1e-15)
         p = float(((drawn > seen) & ~near).mean() + 0.5 * near.mean())
         rows.append({"statistic": str(name), "observed": seen, "mean": drawn.mean(), "sd": drawn.std(), "p_value": p})

@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["LOG_LIKELIHOOD", "sbc", "sbc_parts", "uniformity"]
+__all__ = ["LOG_LIKELIHOOD", "checked_study", "sbc", "sbc_parts", "uniformity"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 LOG_LIKELIHOOD = "log-likelihood"
 # Replications of a part: what an interruption may lose of each worker.
 _PART = 10
@@ -116,20 +117,9 @@ def sbc(
 
     drawn = make_rater_model(model)
     other = drawn if fitted is None else make_rater_model(fitted)
-    for field, value, least in (
-        ("replications", replications, 2),
-        ("draws", draws, 4),
-        ("thin", thin, 1),
-        ("tune", tune, 1),
-        ("seed", seed, 0),
-    ):
-        if count(field, value) < least:
-            raise ValueError(f"{field} is {value}; it must be at least {least}")
-    if method not in ("nuts", "fast"):
-        raise ValueError(f"method is {method!r}; allowed: nuts, fast")
     votes = design or Design.balanced(20, 8, 5, groups=2 if drawn.needs_groups else 0)
-    other.require(votes.labelled(np.zeros(votes.size, dtype=np.int64)))
     settings: dict[str, Any] = {"method": method, "draws": draws, "thin": thin, "tune": tune, "seed": seed}
+    checked_study(drawn, other, votes, replications, **settings)
     jobs = {name: (drawn, other, votes, part, settings) for name, part in sbc_parts(replications).items()}
     done = dict(finished or {})
     for name, part in _computed({k: job for k, job in jobs.items() if k not in done}, n_jobs):
@@ -141,6 +131,35 @@ def sbc(
     whole = whole.isel(quantity=np.flatnonzero(varies.values)).drop_vars("spread")
     whole.attrs = {"model": drawn.name, "fitted": other.name, "votes": repr(votes), **settings}
     return whole
+
+
+def checked_study(
+    drawn: RaterModel,
+    fitted: RaterModel,
+    design: Design,
+    replications: int,
+    *,
+    method: str,
+    draws: int,
+    thin: int,
+    tune: int,
+    seed: int,
+) -> None:
+    """Refuse settings that are outside their range, and designs that a model cannot be fitted to; see ``sbc``."""
+    for field, value, least in (
+        ("replications", replications, 2),
+        ("draws", draws, 4),
+        ("thin", thin, 1),
+        ("tune", tune, 1),
+        ("seed", seed, 0),
+    ):
+        if count(field, value) < least:
+            raise ValueError(f"{field} is {value}; it must be at least {least}")
+    if method not in ("nuts", "fast"):
+        raise ValueError(f"method is {method!r}; allowed: nuts, fast")
+    if set(fitted.dims) != set(drawn.dims):
+        raise ValueError(f"{fitted.name} cannot be fitted in place of {drawn.name}: their parameters differ")
+    fitted.require(design.labelled(np.zeros(design.size, dtype=np.int64)))
 
 
 def sbc_parts(replications: int) -> dict[str, range]:
