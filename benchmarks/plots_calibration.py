@@ -54,9 +54,8 @@ def plot_ranks(result: xr.Dataset, path: str | Path, level: float = 0.01) -> Non
             backend="matplotlib",
             figure_kwargs=_size(len(names), 4),
         )
-        highest = max(
-            float(np.abs(line.get_xydata()[:, 1]).max()) for axes in _axes(shown) for line in axes.get_lines()
-        )
+        curves = [np.asarray(line.get_ydata(), dtype=np.float64) for axes in _axes(shown) for line in axes.get_lines()]
+        highest = max(float(np.abs(y).max()) for y in curves if y.size)
         for axes in _axes(shown):
             axes.set_ylim(-1.1 * highest, 1.1 * highest)
         _save(shown, path)

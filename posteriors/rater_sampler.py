@@ -72,7 +72,9 @@ class RaterSampler:
             self._natural: Any = built.compile_fn(
                 built.replace_rvs_by_values(kept), inputs=built.value_vars, mode="NUMBA", on_unused_input="ignore"
             )
-            self._start = DictToArrayBijection.map(built.initial_point(0))
+            # Compiled at each call: kept.
+            self._point = built.initial_point(0)
+            self._start = DictToArrayBijection.map(self._point)
         self._middle, self._variance = np.zeros(self.size), np.ones(self.size)
         pilot = np.random.default_rng(seed)
         found = np.array(self._chain(label, pilot, _PILOT_DRAWS, 1, _PILOT_TUNE, weight=1))
@@ -118,7 +120,7 @@ class RaterSampler:
             step = pm.NUTS(
                 model=self._built,
                 logp_dlogp_func=self._logp,
-                initial_point=self._built.initial_point(0),
+                initial_point=self._point,
                 target_accept=_TARGET,
                 potential=QuadPotentialDiagAdapt(self.size, self._middle, self._variance, weight, rng=rng.spawn(1)[0]),
                 rng=rng.spawn(1)[0],
