@@ -43,7 +43,7 @@ def kept_fit(path: Path, model: RaterModel, labels: LabelSet, **settings: Any) -
 
 
 def parameter_table(fit: RaterFit) -> pd.DataFrame:
-    """Parameters that belong to no item and no rater: mean, standard deviation, and quantiles at 5 and 95 %.
+    """Parameters that belong to no item, rater or vote: mean, standard deviation, and quantiles at 5 and 95 %.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def parameter_table(fit: RaterFit) -> pd.DataFrame:
     rows = []
     posterior = fit.data["posterior"].dataset
     for name, dims in fit.model.dims.items():
-        if {"item", "rater"} & set(dims):
+        if {"item", "rater", "vote"} & set(dims):
             continue
         for label, draws in _columns(posterior[name], ("chain", "draw")):
             low, high = np.quantile(draws, [0.05, 0.95])

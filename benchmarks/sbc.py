@@ -9,7 +9,8 @@ is too wide.
 
 Quantities are all scalar parameters; of each vector its first and last elements and the mean of all; and the
 log-likelihood of the votes, which finds faults that parameters alone do not, such as a posterior that is its prior
-(Modrak et al. 2023).
+(Modrak et al. 2023). Variables named ``..._chance`` are chances of discrete parameters given the votes. Of the truth
+they are indicators, which do not have the same distribution: they are left out, and the discrete parameters are not.
 
 Each rank becomes u = (rank + Uniform(0, 1)) / (L + 1), uniform on (0, 1) exactly. Each quantity's u are tested by
 ArviZ's pointwise order statistics, combined by Cauchy's distribution; Bonferroni's correction bounds the chance that
@@ -46,6 +47,8 @@ Ints = NDArray[np.int64]
 LOG_LIKELIHOOD = "log-likelihood"
 # Replications of a part: what an interruption may lose of each worker.
 _PART = 10
+# What ends the name of a variable that is no parameter.
+_CHANCE = "_chance"
 # Relative to the size of the values, what counts as no spread at all: rounding.
 _CONSTANT = 1e-9
 # Numbers of the streams of a whole study, beside those of its replications.
@@ -269,6 +272,8 @@ def _quantities(
     """Values that are ranked, each of shape (S,), of draws of all parameters."""
     out: dict[str, Floats] = {}
     for name, dims in model.dims.items():
+        if name.endswith(_CHANCE):
+            continue
         x = np.asarray(draws[name], dtype=np.float64)
         if not dims:
             out[name] = x

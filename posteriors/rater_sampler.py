@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 # PyMC's default: half the gradients of 0.9, and chains are short.
 _TARGET = 0.8
-_PILOT_TUNE, _PILOT_DRAWS = 600, 200
+_PILOT_TUNE, _PILOT_DRAWS = 350, 150
 # What the pilot's variances count for, in draws, beside those of a run's own tuning.
 _WEIGHT = 20
 

@@ -10,7 +10,7 @@ import seqaudit as sa
 from seqaudit.benchmarks.sbc import sbc, sbc_parts, uniformity
 from seqaudit.posteriors.rater_sampler import RaterSampler
 
-SMALL = {"draws": 31, "thin": 2, "tune": 100}
+SMALL = {"draws": 23, "thin": 4, "tune": 100}
 
 
 def small_design(model, items=8, raters=5, votes=4):
