@@ -1,6 +1,7 @@
 """Floor 4: label files, replay, comparison, figures, run folders and the command line."""
 
 from .agreement import agreement, leave_one_out_alpha
+from .calibration import reliability, reliability_table
 from .claims import Claim, claims, claims_table
 from .compare import compare
 from .coverage import LargestBeta, largest_beta, learnable_share
@@ -8,12 +9,14 @@ from .curve import budget_curve, curve_table
 from .diversity import concentration, rater_diversity
 from .fewest_raters import FewestRaters, fewest_raters
 from .labels import LabelFileError, read_labels
+from .posterior_checks import compare_fits, leave_one_out, predictive_checks, predictive_table
 from .protocols import Protocol, break_even, break_even_table, protocols, protocols_table
 from .provenance import Provenance, provenance
 from .rater_clusters import RaterClusters, rater_clusters
 from .rater_kinds import rater_kinds
 from .removal import headlines, largest_movers, removals
 from .replay import problem_of_labels, replay, replay_table
+from .sbc import sbc, uniformity
 from .statics import vary, vary_table, with_noise
 from .structure_table import structure_table
 from .survey import survey, survey_table
@@ -34,6 +37,7 @@ __all__ = [
     "claims_table",
     "compare",
     "concentration",
+    "compare_fits",
     "curve_table",
     "fewest_raters",
     "headlines",
@@ -41,6 +45,9 @@ __all__ = [
     "largest_movers",
     "learnable_share",
     "leave_one_out_alpha",
+    "leave_one_out",
+    "predictive_checks",
+    "predictive_table",
     "problem_of_labels",
     "protocols",
     "protocols_table",
@@ -50,11 +57,15 @@ __all__ = [
     "rater_kinds",
     "read_labels",
     "removals",
+    "reliability",
+    "reliability_table",
     "replay",
     "replay_table",
+    "sbc",
     "structure_table",
     "survey",
     "survey_table",
+    "uniformity",
     "vary",
     "vary_table",
     "with_noise",

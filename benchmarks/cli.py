@@ -23,6 +23,7 @@ from ..dp.backward import solve as solve_problem
 from ..dp.bounds import upper_bound
 from ..dp.problem import Problem, ProblemError
 from . import cli_provenance, cli_statics, cli_structure, cli_studies
+from . import cli_raters, cli_statics, cli_structure, cli_studies
 from .cli_common import (
     INTERRUPTED,
     JsonOption,
@@ -405,7 +406,9 @@ def speed(
 
 _STUDIES = (cli_studies.certify, cli_studies.curve, cli_studies.survey)
 for _command in (*_STUDIES, cli_structure.structure, cli_statics.statics, cli_provenance.provenance):
+for _command in (*_STUDIES, cli_structure.structure, cli_statics.statics, cli_raters.fit):
     app.command()(_command)
+app.add_typer(cli_raters.calibrate, name="calibrate")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

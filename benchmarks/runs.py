@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class RunFolder:
     command : str
     inputs : dict
         Everything that the results depend on; must be writable as JSON.
+    libraries : sequence of str
+        Further libraries whose versions are recorded.
 
     Raises
     ------
@@ -47,7 +50,9 @@ class RunFolder:
         When the folder holds another run, or something that is not a run.
     """
 
-    def __init__(self, path: str | Path | None, command: str, inputs: dict[str, Any]) -> None:
+    def __init__(
+        self, path: str | Path | None, command: str, inputs: dict[str, Any], libraries: Sequence[str] = ()
+    ) -> None:
         now = datetime.datetime.now(datetime.UTC)
         self.path = Path(path) if path is not None else _fresh(Path("runs"), f"{command}-{now:%Y%m%d-%H%M%S}")
         wanted = json.loads(json.dumps({"command": command, "inputs": inputs}))
@@ -69,7 +74,7 @@ class RunFolder:
             raise RunFolderError(f"{self.path} exists and is not a run folder")
         else:
             (self.path / "parts").mkdir(parents=True, exist_ok=True)
-            wanted["versions"] = {name: importlib.metadata.version(name) for name in _RECORDED}
+            wanted["versions"] = {name: importlib.metadata.version(name) for name in (*_RECORDED, *libraries)}
             wanted["versions"]["python"] = platform.python_version()
             wanted["machine"] = {
                 "system": platform.platform(),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .rater_model import RaterModel
 
-__all__ = ["Diagnostics", "RaterFit", "fit_fast", "fit_nuts", "grid_of_draws"]
+__all__ = ["Diagnostics", "RaterFit", "fit_fast", "fit_nuts", "grid_of_draws", "quiet", "require_settings"]
 
 Floats = NDArray[np.float64]
 _PARTS = 64
@@ -249,21 +249,22 @@ def fit_nuts(
     progress: bool,
 ) -> RaterFit:
     """Fit by the No-U-Turn sampler; see ``RaterModel.fit``."""
-    for field, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
-        if count(field, value) < least:
-            raise ValueError(f"{field} is {value}; it must be at least {least}")
-    if cores is not None and count("cores", cores) < 1:
-        raise ValueError(f"cores is {cores}; it must be at least 1")
-    if not 0 < target_accept < 1:
-        raise ValueError(f"target_accept is {target_accept}; it must lie strictly between 0 and 1")
-    _require_sampler(sampler)
+    require_settings(
+        seed=seed,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        sampler=sampler,
+        target_accept=target_accept,
+    )
     import pymc as pm
     from joblib import cpu_count
 
     design, label = Design.of(labels), labels.labels.astype(np.int64)
     root = np.random.SeedSequence(seed)
     sampling, completing = root.spawn(2)
-    with _quiet(progress), model.build(design, label) as built:
+    with quiet(progress), model.build(design, label) as built:
         data = pm.sample(
             draws,
             tune=tune,
@@ -320,7 +321,24 @@ def _completed(
     return RaterFit(model, labels, whole, method)
 
 
-def _require_sampler(sampler: str) -> None:
+def require_settings(
+    *,
+    seed: int,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int | None = None,
+    sampler: str = "pymc",
+    target_accept: float = 0.9,
+) -> None:
+    """Refuse settings of the sampler that are outside their range; see ``RaterModel.fit``."""
+    for field, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
+        if count(field, value) < least:
+            raise ValueError(f"{field} is {value}; it must be at least {least}")
+    if cores is not None and count("cores", cores) < 1:
+        raise ValueError(f"cores is {cores}; it must be at least 1")
+    if not 0 < target_accept < 1:
+        raise ValueError(f"target_accept is {target_accept}; it must lie strictly between 0 and 1")
     if sampler not in ("pymc", "nutpie"):
         raise ValueError(f"sampler is {sampler!r}; allowed: pymc, nutpie")
     if sampler == "nutpie":
@@ -331,7 +349,7 @@ def _require_sampler(sampler: str) -> None:
 
 
 @contextmanager
-def _quiet(progress: bool) -> Iterator[None]:
+def quiet(progress: bool = False) -> Iterator[None]:
     """Keep PyMC's remarks to itself: what they say is in the diagnostics."""
     logger = logging.getLogger("pymc")
     before = logger.level

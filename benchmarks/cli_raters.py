@@ -1,0 +1,391 @@
+"""Commands for models of raters: fit one to votes, and see whether it can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..dp.atomic import write_whole
+from .cli_common import JsonOption, OutOption
+from .output import print_json, print_remarks, print_table, records, show_progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..posteriors.label_set import LabelSet
+    from ..posteriors.rater_fit import RaterFit
+    from ..posteriors.rater_model import RaterModel
+    from .runs import RunFolder
+
+__all__ = ["calibrate", "fit"]
+
+_LIBRARIES = ("pymc", "pytensor", "arviz")
+
+calibrate = typer.Typer(help="Check models of raters: on votes that they draw themselves, or on real ones.")
+
+LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
+ItemsOption = Annotated[Path | None, typer.Option(help="Items file: log-probabilities, log-ratios or thresholds.")]
+BetaOption = Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")]
+ThresholdOption = Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")]
+ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to include; repeat for more.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Root of all randomness.")]
+JobsOption = Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")]
+
+
+def fit(
+    labels_file: LabelsArgument,
+    model: Annotated[str, typer.Option("--model", "-m", help="Registered name.")] = "partial-pooling",
+    items: ItemsOption = None,
+    beta: BetaOption = None,
+    threshold: ThresholdOption = None,
+    method: Annotated[str, typer.Option(help="nuts, or fast for the model's own approximation.")] = "nuts",
+    draws: Annotated[int, typer.Option(help="Draws that are kept, of each chain.")] = 1000,
+    tune: Annotated[int, typer.Option(help="Draws that each chain throws away before.")] = 1000,
+    chains: Annotated[int, typer.Option(help="Independent chains.")] = 4,
+    target_accept: Annotated[float, typer.Option(help="Higher where trajectories diverge, up to 1.")] = 0.9,
+    seed: SeedOption = 7,
+    jobs: JobsOption = -1,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a model of raters to votes, and say how sure it is of each item."""
+    from ..posteriors.rater_models import make_rater_model
+    from .fit_tables import gold_accuracy, item_table, kept_fit, parameter_table, rater_table
+    from .runs import RunFolder
+
+    _require_jobs(jobs)
+    dataset, bar, inputs, remarks = _votes(labels_file, items, beta, threshold)
+    chosen = make_rater_model(model)
+    settings = _fit_settings(method, draws, tune, chains, target_accept, seed)
+    chosen.require(dataset)
+    folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, _LIBRARIES)
+    with show_progress("fitting", 1) as advance:
+        found = kept_fit(folder.path / "fit.nc", chosen, dataset, cores=None if jobs == -1 else jobs, **settings)
+        advance(chosen.name)
+    parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
+    folder.write("items.csv", of_items.to_csv(index=False))
+    folder.write("raters.csv", rater_table(found).to_csv(index=False))
+    convergence = _diagnosed(found, remarks)
+    if as_json:
+        told = {"diagnostics": convergence, "parameters": records(parameters), "accuracy": accuracy}
+        head = {"run": str(folder.path), "inputs": inputs | {"model": repr(chosen)} | settings, "remarks": remarks}
+        print_json(head | told | {"items": records(of_items)})
+        return
+    print_remarks(remarks)
+    print_table(
+        _headline(labels_file, dataset),
+        ["parameter", "mean", "sd", "5 %", "95 %"],
+        [[r["parameter"], *(f"{r[key]:.4g}" for key in ("mean", "sd", "q05", "q95"))] for r in records(parameters)],
+    )
+    print(f"{chosen.name}, {method}, {found.size} draws")
+    if convergence:
+        print(
+            f"chains: R-hat at most {convergence['rhat']:.4f} ({convergence['worst']}), effective draws at least "
+            f"{convergence['bulk']:.0f} in the bulk and {convergence['tail']:.0f} in the tails, "
+            f"{convergence['divergences']} divergences"
+        )
+    if accuracy:
+        print(
+            f"known answers: model right on {accuracy['model']:.4f}, majority on {accuracy['majority']:.4f}, of "
+            f"{accuracy['items']:.0f} items"
+        )
+    print(f"fit, items, raters and inputs: {folder.path}")
+
+
+@calibrate.command()
+def sbc(
+    model: ModelsOption = None,
+    method: Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")] = "nuts",
+    replications: Annotated[int, typer.Option(help="Sets of votes, each drawn and fitted.")] = 200,
+    items: Annotated[int, typer.Option(help="Items of a set of votes.")] = 20,
+    raters: Annotated[int, typer.Option(help="Raters of a set of votes.")] = 8,
+    votes: Annotated[int, typer.Option(help="Votes on each item.")] = 5,
+    draws: Annotated[int, typer.Option(help="Draws that each true value is ranked among.")] = 63,
+    thin: Annotated[int, typer.Option(help="Steps of the chain from one draw to the next.")] = 3,
+    tune: Annotated[int, typer.Option(help="Steps that are thrown away before.")] = 150,
+    level: Annotated[float, typer.Option(help="Chance that a sound model raises an alarm.")] = 0.01,
+    seed: SeedOption = 7,
+    jobs: JobsOption = -1,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank true values among draws from the posterior: uniform if simulator, model and sampler agree."""
+    import pandas as pd
+
+    from ..posteriors.rater_models import rater_model_names
+    from ..posteriors.votes import Design
+    from .calibration import chosen_models
+    from .plots_calibration import plot_ranks
+    from .runs import RunFolder
+    from .sbc import checked_study, sbc_parts, uniformity
+    from .sbc import sbc as run
+
+    _require_jobs(jobs)
+    chosen = chosen_models(model or rater_model_names())
+    settings: dict[str, Any] = {"method": method, "draws": draws, "thin": thin, "tune": tune, "seed": seed}
+    designs = {one.name: Design.balanced(items, raters, votes, groups=2 if one.needs_groups else 0) for one in chosen}
+    for one in chosen:
+        checked_study(one, one, designs[one.name], replications, **settings)
+    if not 0 < level < 1:
+        raise ValueError(f"--level is {level}; it must lie strictly between 0 and 1")
+    inputs = {"models": [repr(one) for one in chosen], "replications": replications} | settings
+    inputs |= {"items": items, "raters": raters, "votes": votes}
+    folder = RunFolder(out, "calibrate sbc", inputs, _LIBRARIES)
+    parts, tables = sbc_parts(replications), []
+    with show_progress("ranking", len(parts) * len(chosen)) as advance:
+        for one in chosen:
+            result = run(
+                one,
+                replications=replications,
+                design=designs[one.name],
+                **settings,
+                n_jobs=jobs,
+                finished=_finished(folder, one.name, list(parts), advance),
+                on_part=_keeper(folder, one.name, advance),
+            )
+            found = uniformity(result, level)
+            found.insert(0, "model", one.name)
+            tables.append(found)
+            plot_ranks(result, folder.path / f"ranks-{one.name}.png", level)
+    table = pd.concat(tables, ignore_index=True)
+    folder.write("uniformity.csv", table.to_csv(index=False))
+    if as_json:
+        print_json({"run": str(folder.path), "inputs": inputs, "level": level, "rows": records(table)})
+        return
+    print_table(
+        f"{replications} replications of {items} items, {raters} raters, {votes} votes an item; {method}",
+        ["model", "quantity", "p-value", "mean of u", "12 var u", "autocorrelation", f"alarm at {level:g}"],
+        [
+            [
+                r["model"],
+                r["quantity"],
+                f"{r['p_value']:.2g}",
+                f"{r['mean']:.3f}",
+                f"{r['spread']:.3f}",
+                f"{r['autocorrelation']:z.2f}",
+                "yes" if r["alarm"] else "no",
+            ]
+            for r in records(table)
+        ],
+    )
+    print("u, the rank as a part of 1, has mean 1/2 and 12 times its variance is 1; above 1, posteriors are too narrow")
+    print(f"tables, figures, ranks and inputs: {folder.path}")
+
+
+@calibrate.command("labels")
+def labels(
+    labels_file: LabelsArgument,
+    model: ModelsOption = None,
+    items: ItemsOption = None,
+    beta: BetaOption = None,
+    threshold: ThresholdOption = None,
+    share: Annotated[float, typer.Option(help="Share of each item's votes that is held out.")] = 0.3,
+    method: Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")] = "fast",
+    draws: Annotated[int, typer.Option(help="Draws that are kept, of each chain.")] = 1000,
+    tune: Annotated[int, typer.Option(help="Draws that each chain throws away before.")] = 1000,
+    chains: Annotated[int, typer.Option(help="Independent chains.")] = 4,
+    target_accept: Annotated[float, typer.Option(help="Higher where trajectories diverge, up to 1.")] = 0.9,
+    bins: Annotated[int, typer.Option(help="Bins of the reliability curves.")] = 10,
+    seed: SeedOption = 7,
+    jobs: JobsOption = -1,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold models against votes: reliability on held-out ones, posterior predictive checks, leave-one-out."""
+    import pandas as pd
+
+    from ..posteriors.rater_models import rater_model_names
+    from .calibration import chosen_models, reliability, reliability_table
+    from .fit_tables import kept_fit
+    from .held_out import hold_out
+    from .plots_calibration import plot_checks, plot_reliability
+    from .posterior_checks import compare_fits, leave_one_out, predictive_checks, predictive_table
+    from .runs import RunFolder
+
+    _require_jobs(jobs)
+    dataset, bar, inputs, remarks = _votes(labels_file, items, beta, threshold)
+    settings = _fit_settings(method, draws, tune, chains, target_accept, seed)
+    if bins < 1:
+        raise ValueError(f"--bins is {bins}; it must be at least 1")
+    kept = hold_out(dataset, share, seed).kept
+    chosen = []
+    for one in chosen_models(model or rater_model_names()):
+        try:
+            one.require(dataset)
+            one.require(kept)
+            chosen.append(one)
+        except ValueError as error:
+            if model:
+                raise
+            remarks.append(f"left out: {error}")
+    if not chosen:
+        raise ValueError(f"no model can be fitted to these votes; {remarks[-1]}")
+    inputs |= {"models": [repr(one) for one in chosen], "share": share, "bins": bins} | settings
+    folder = RunFolder(out, "calibrate labels", inputs, _LIBRARIES)
+    cores = None if jobs == -1 else jobs
+    checks, crossed = {}, {}
+    with show_progress("fitting", 2 * len(chosen)) as advance:
+
+        def kept_part(one: RaterModel, votes: LabelSet, which: str = "kept") -> RaterFit:
+            path = folder.part(f"{one.name} {which}", ".nc")
+            found = kept_fit(path, one, votes, cores=cores, **settings)
+            advance(f"{one.name}, {which} votes")
+            return found
+
+        result = reliability(
+            dataset,
+            chosen,
+            threshold=bar,
+            share=share,
+            seed=seed,
+            method=method,
+            draws=draws,
+            bins=bins,
+            fit=kept_part,
+        )
+        for one in chosen:
+            found = kept_part(one, dataset, "all")
+            checks[one.name], crossed[one.name] = predictive_checks(found, seed=seed), leave_one_out(found)
+    table, loo = reliability_table(result), compare_fits(crossed)
+    seen = pd.concat([predictive_table(x).assign(model=name) for name, x in checks.items()], ignore_index=True)
+    for name, one_table in (("reliability", table), ("checks", seen), ("loo", loo)):
+        folder.write(f"{name}.csv", one_table.to_csv(index=False))
+    plot_reliability(result, folder.path / "reliability.png", _headline(labels_file, dataset))
+    plot_checks(checks, folder.path / "checks.png")
+    remarks += [
+        f"{r['model']}: {r['k_bad']} votes with Pareto k above {r['good_k']:.2f}" for r in records(loo) if r["k_bad"]
+    ]
+    if as_json:
+        rows = {"reliability": records(table), "checks": records(seen), "loo": records(loo)}
+        print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks} | rows)
+        return
+    print_remarks(remarks)
+    print_table(
+        f"{_headline(labels_file, dataset)}; {result.attrs['held_out']} votes held out",
+        ["event", "model", "Brier", "gain", "log score", "gain", "calibration error", "by chance"],
+        [
+            [
+                r["kind"],
+                r["model"],
+                *(cell for score in ("brier", "log_score") for cell in (_error(r, score), _error(r, f"{score}_gain"))),
+                _error(r, "calibration_error"),
+                f"{r['by_chance']:.4f}",
+            ]
+            for r in records(table)
+        ],
+    )
+    print()
+    print_table(
+        "posterior predictive checks",
+        ["model", "statistic", "votes", "replicated", "p-value"],
+        [
+            [
+                r["model"],
+                r["statistic"],
+                f"{r['observed']:.4g}",
+                f"{r['mean']:.4g} ± {r['sd']:.2g}",
+                f"{r['p_value']:.3f}",
+            ]
+            for r in records(seen)
+        ],
+    )
+    print()
+    print_table(
+        "leave-one-out",
+        ["model", "elpd", "less than the best", "parameters", "weight", "bad k"],
+        [
+            [
+                r["model"],
+                f"{r['elpd']:.1f} ± {r['se']:.1f}",
+                f"{-r['elpd_diff']:z.1f} ± {r['dse']:.1f}",
+                f"{r['p']:.1f}",
+                f"{r['weight']:.2f}",
+                str(r["k_bad"]),
+            ]
+            for r in records(loo)
+        ],
+    )
+    print(f"tables, figures, fits and inputs: {folder.path}")
+
+
+def _error(row: dict[str, Any], key: str) -> str:
+    return f"{row[key]:z.4f} ± {row[f'{key}_se']:.4f}"
+
+
+def _votes(
+    labels_file: Path, items: Path | None, beta: float | None, threshold: float | None
+) -> tuple[LabelSet, NDArray[np.float64], dict[str, Any], list[str]]:
+    """Votes, thresholds, what is recorded of them, and remarks."""
+    from .labels import read_labels
+    from .replay import problem_of_labels
+    from .runs import fingerprint
+
+    dataset = read_labels(labels_file, items)
+    bar = problem_of_labels(dataset, 1, beta=beta, threshold=threshold).threshold
+    inputs = {
+        "labels": fingerprint(labels_file),
+        "items": fingerprint(items) if items else None,
+        "beta": beta,
+        "threshold": threshold,
+    }
+    remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
+    if dataset.unlabelled:
+        remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")
+    return dataset, bar, inputs, remarks
+
+
+def _fit_settings(method: str, draws: int, tune: int, chains: int, target_accept: float, seed: int) -> dict[str, Any]:
+    """Settings of ``RaterModel.fit``; what is wrong with them is said before a folder is made."""
+    from ..posteriors.rater_fit import require_settings
+
+    if method not in ("nuts", "fast"):
+        raise ValueError(f"--method is {method!r}; allowed: nuts, fast")
+    settings = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept, "seed": seed}
+    require_settings(**settings)  # type: ignore[arg-type]
+    return {"method": method} | settings
+
+
+def _require_jobs(jobs: int) -> None:
+    if jobs < -1 or jobs == 0:
+        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
+
+
+def _headline(labels_file: Path, dataset: LabelSet) -> str:
+    return f"{labels_file.name}: {dataset.n_items} items, {len(dataset.raters)} raters, {dataset.n_labels} votes"
+
+
+def _diagnosed(found: RaterFit, remarks: list[str]) -> dict[str, Any] | None:
+    """Diagnostics of a sampled fit; a remark is added where the chains do not agree."""
+    if found.method != "nuts":
+        return None
+    diagnostics = found.diagnostics()
+    if not diagnostics.converged:
+        remarks.append(
+            "the chains have not converged: R-hat should be below 1.01, effective draws above 400, no divergences; "
+            "more --draws and --tune, or a higher --target-accept, may help"
+        )
+    return vars(diagnostics) | {"converged": diagnostics.converged}
+
+
+def _finished(folder: RunFolder, model: str, names: list[str], advance: Any) -> dict[str, Any]:
+    import xarray as xr
+
+    found = {}
+    for name in names:
+        path = folder.part(f"{model} {name}", ".nc")
+        if path.exists():
+            found[name] = xr.load_dataset(path, engine="h5netcdf")
+            advance(f"{model} {name}")
+    return found
+
+
+def _keeper(folder: RunFolder, model: str, advance: Any) -> Any:
+    def keep(name: str, part: Any) -> None:
+        path = folder.part(f"{model} {name}", ".nc")
+        write_whole(path, lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
+        advance(f"{model} {name}")
+
+    return keep
