@@ -16,7 +16,7 @@ A fault of what is believed about the items:
     divided          a share s of the items divides the raters: their rates are Beta(25, 25)
     shifted          the items' mean is sigma(logit m + s), with the size a + b as it is
     dispersed        the size is (a + b) / s: the working prior is s times as sure as it may be
-    flat             the working prior is flat by the share s: Beta(1 + (1-s)(a-1), 1 + (1-s)(b-1)), nature the problem's
+    flat             nature is the problem's prior, the working prior Beta(1 + (1-s)(a-1), 1 + (1-s)(b-1))
 
 At the *right* strength, 0 or for ``dispersed`` 1, nature and working model are one. In ``flat`` the working model
 changes and nature stays; in all others nature changes.

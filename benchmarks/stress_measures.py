@@ -4,7 +4,7 @@ With q_i the tail probability that the planner *states* at the end, p_i the true
 itself, 0 or 1), v_i the weight, and the decision "learnable" where q_i says so:
 
     accuracy           sum v [p if decided learnable, else 1-p] / sum v
-    claimed_accuracy   sum v [q if decided learnable, else 1-q] / sum v      what the planner believes its accuracy to be
+    claimed_accuracy   sum v [q if decided learnable, else 1-q] / sum v      what the planner believes that to be
     decisive           sum v 1{q >= 1-eps or q <= eps} / sum v               (Lemma 2026, section 10)
     decisive_right     the part of it whose decision is right
     decisive_low, _high    decisive share of the weight of either slice
