@@ -22,7 +22,7 @@ from ..dp.backward import Solution
 from ..dp.backward import solve as solve_problem
 from ..dp.bounds import upper_bound
 from ..dp.problem import Problem, ProblemError
-from . import cli_statics, cli_structure, cli_studies
+from . import cli_statics, cli_stress, cli_structure, cli_studies
 from .cli_common import (
     INTERRUPTED,
     JsonOption,
@@ -404,7 +404,7 @@ def speed(
 
 
 _STUDIES = (cli_studies.certify, cli_studies.curve, cli_studies.survey)
-for _command in (*_STUDIES, cli_structure.structure, cli_statics.statics):
+for _command in (*_STUDIES, cli_structure.structure, cli_statics.statics, cli_stress.stress):
     app.command()(_command)
 
 
