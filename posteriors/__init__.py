@@ -3,15 +3,18 @@
 from .belief import Belief, BeliefTables
 from .beta import Beta
 from .grid import Grid
+from .grouped import Grouped
 from .kinds import make_belief
 from .label_set import LabelSet
 from .logit_normal import LogitNormal
 from .mixture import BetaMixture
 from .noisy import NoisyBeta
 from .partial_pooling import PartialPooling
+from .rater_bias import RaterBias
 from .rater_fit import Diagnostics, RaterFit
 from .rater_model import RaterModel, SimulatedLabels
 from .rater_models import make_rater_model, rater_model_names
+from .rater_skill import RaterSkill
 from .thresholds import largest_learnable_beta, log_ratio, threshold, threshold_slope
 from .utilities import (
     Accuracy,
@@ -40,14 +43,17 @@ __all__ = [
     "Diagnostics",
     "Entropy",
     "Grid",
+    "Grouped",
     "LabelSet",
     "Linear",
     "LogitNormal",
     "NoPayoff",
     "NoisyBeta",
     "PartialPooling",
+    "RaterBias",
     "RaterFit",
     "RaterModel",
+    "RaterSkill",
     "SimulatedLabels",
     "Utility",
     "Variance",

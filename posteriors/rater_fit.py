@@ -121,25 +121,27 @@ class RaterFit:
         diverging = int(self.data["sample_stats"]["diverging"].sum())
         return Diagnostics(largest[worst], smallest[0], smallest[1], diverging, worst)
 
-    def tail(self, threshold: ArrayLike = 0.5) -> Floats:
+    def tail(self, threshold: ArrayLike = 0.5, *, group: str | None = None) -> Floats:
         """P(alpha_i > t_i) of each item, and of each group where the rates differ by group.
 
         Parameters
         ----------
         threshold : float or array_like, shape (N,)
             Strictly between 0 and 1.
+        group : str, optional
+            One of the groups; default: all of them.
 
         Returns
         -------
         ndarray, shape (N,) or (N, G)
         """
-        return np.asarray(self._tails(threshold).mean(axis=0))
+        return np.asarray(self._tails(threshold, group).mean(axis=0))
 
-    def tail_error(self, threshold: ArrayLike = 0.5) -> Floats:
+    def tail_error(self, threshold: ArrayLike = 0.5, *, group: str | None = None) -> Floats:
         """Standard error of ``tail`` that comes from having finitely many draws; shape as ``tail``."""
         import arviz as az
 
-        tails = self._tails(threshold)
+        tails = self._tails(threshold, group)
         if self.method == "fast":
             return np.asarray(tails.std(axis=0) / np.sqrt(self.size))
         sizes = self.data["posterior"].sizes
@@ -148,12 +150,14 @@ class RaterFit:
         found = az.mcse(kept, chain_axis=0, draw_axis=1)
         return np.where(tails.std(axis=0) > 0, found, 0.0)
 
-    def _tails(self, threshold: ArrayLike) -> Floats:
+    def _tails(self, threshold: ArrayLike, group: str | None) -> Floats:
         bar = self._thresholds(threshold)
-        draws = self.draws
+        draws, design = self.draws, Design.of(self.labels)
+        which = None if group is None else self.model.group_index(design, group)
         if draws["rate"].ndim == 3:
             bar = bar[:, None]
-        return self.model.conditional_tails(draws, Design.of(self.labels), self.labels.labels.astype(np.int64), bar)
+        tails = self.model.conditional_tails(draws, design, self.labels.labels.astype(np.int64), bar)
+        return tails if which is None else tails[:, :, which]
 
     def _thresholds(self, threshold: ArrayLike) -> Floats:
         bar = np.asarray(threshold, dtype=np.float64)
@@ -165,10 +169,13 @@ class RaterFit:
             raise ValueError(f"threshold is {t}; it must lie strictly between 0 and 1")
         return np.broadcast_to(bar, self.labels.n_items)
 
-    def beliefs(self, threshold: ArrayLike | None = None, *, parts: int = _PARTS) -> list[Belief]:
+    def beliefs(
+        self, threshold: ArrayLike | None = None, *, parts: int = _PARTS, group: str | None = None
+    ) -> list[Belief]:
         """Belief about each item after these votes, for ``Problem(prior=...)``.
 
-        The beliefs are marginal: what a future label of one item says about the others is not in them.
+        The beliefs are marginal: what a future label of one item says about the others is not in them. Where the rates
+        differ by group, they are about the population's rate, the groups weighted by their shares among the votes.
 
         Parameters
         ----------
@@ -176,6 +183,8 @@ class RaterFit:
             Thresholds that the beliefs will be used with: they then have exactly the tails of the draws.
         parts : int
             Points of a grid.
+        group : str, optional
+            Group whose rates they are about, where the rates differ by group.
 
         Returns
         -------
@@ -185,9 +194,10 @@ class RaterFit:
             raise ValueError(f"parts is {parts}; it must be at least 2")
         bar = None if threshold is None else self._thresholds(threshold)
         label = self.labels.labels.astype(np.int64)
-        return self.model.item_beliefs(self.draws, Design.of(self.labels), label, bar, parts)
+        design = Design.of(self.labels)
+        return self.model.item_beliefs(self.model.for_group(self.draws, design, group), design, label, bar, parts)
 
-    def new_item(self, *, parts: int = _PARTS, seed: int = 0) -> Belief:
+    def new_item(self, *, parts: int = _PARTS, seed: int = 0, group: str | None = None) -> Belief:
         """Belief about an item that nobody has labelled yet: the prior that the votes have taught.
 
         Parameters
@@ -196,10 +206,13 @@ class RaterFit:
             Points of a grid, or components of a mixture.
         seed : int
             For models that draw the rates of new items.
+        group : str, optional
+            As in ``beliefs``.
         """
         if count("parts", parts) < 2:
             raise ValueError(f"parts is {parts}; it must be at least 2")
-        return self.model.new_item_belief(self.draws, np.random.default_rng(seed), parts)
+        draws = self.model.for_group(self.draws, Design.of(self.labels), group)
+        return self.model.new_item_belief(draws, np.random.default_rng(seed), parts)
 
 
 def grid_of_draws(rate: Floats, chance: Floats, threshold: float | None, parts: int) -> Grid:

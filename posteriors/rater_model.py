@@ -146,6 +146,20 @@ class RaterModel(ABC):
         """Chance that a fresh rater says 1 of an item of ``rate``, shape (S, ...), under each of S draws."""
         return rate
 
+    def for_group(self, draws: Draws, design: Design, group: str | None) -> Draws:
+        """Draws with one rate an item: that of a group, or, for None, the rate that beliefs are about."""
+        if group is not None:
+            raise ValueError(f"group is {group!r}; {self.name} knows no groups: leave it out")
+        return draws
+
+    def group_index(self, design: Design, group: str) -> int:
+        """Place of a group among the groups of a model whose rates differ by group."""
+        if not self.needs_groups:
+            raise ValueError(f"group is {group!r}; {self.name} knows no groups: leave it out")
+        if group not in design.groups:
+            raise ValueError(f"group is {group!r}; allowed: {', '.join(design.groups)}")
+        return design.groups.index(group)
+
     def coords(self, design: Design) -> dict[str, Any]:
         """Coordinates of all dimensions."""
         names = {"item": design.items, "rater": design.raters, "group": design.groups}

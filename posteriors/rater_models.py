@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from .grouped import Grouped
 from .partial_pooling import PartialPooling
+from .rater_bias import RaterBias
 from .rater_model import RaterModel
+from .rater_skill import RaterSkill
 
 __all__ = ["make_rater_model", "rater_model_names"]
 
-_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling,)}
+_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, RaterBias, RaterSkill, Grouped)}
 
 
 def rater_model_names() -> tuple[str, ...]:

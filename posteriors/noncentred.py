@@ -1,0 +1,77 @@
+"""Normal effects that a sampler moves in units of their standard deviation.
+
+An effect u ~ Normal(mu, tau^2) about which the votes say little is sampled badly as it is: where tau is small, all
+effects must be close together, a funnel that no step size suits. z = (u - mu) / tau has no funnel (Papaspiliopoulos,
+Roberts and Skold 2007). Where every effect has many votes it is the other way round: those determine u, and tau and z
+hang together.
+
+Here z is not a variable of its own but a transform of u, so that the model, its draws and their diagnostics know only
+u. The Jacobian of u = mu + tau z is tau for each effect, and for effects that sum to zero tau^(K - 1), z being
+mapped to K - 1 free numbers by an isometry.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["MANY_VOTES", "normal_effects", "zero_sum_effects"]
+
+# Votes for each effect, on average, from which effects are sampled as they are.
+MANY_VOTES = 40
+
+
+def normal_effects(name: str, mean: Any, sd: Any, shape: int | tuple[int, ...], votes: int) -> Any:
+    """PyMC variable of independent Normal effects, about which there are so many votes in all."""
+    import pymc as pm
+
+    effects = shape if isinstance(shape, int) else shape[0] * shape[1]
+    if votes >= MANY_VOTES * effects:
+        return pm.Normal(name, mean, sd, shape=shape)
+    return pm.Normal(name, mean, sd, shape=shape, default_transform=_standard())
+
+
+def zero_sum_effects(name: str, sd: Any, size: int, votes: int) -> Any:
+    """PyMC variable of Normal effects that sum to zero, about which there are so many votes in all."""
+    import pymc as pm
+
+    if votes >= MANY_VOTES * size:
+        return pm.ZeroSumNormal(name, sd, shape=size)
+    return pm.ZeroSumNormal(name, sd, shape=size, default_transform=_standard_zero_sum())
+
+
+def _standard() -> Any:
+    import pytensor.tensor as pt
+    from pymc.logprob.transforms import Transform
+
+    class Standard(Transform):  # type: ignore[misc]
+        name = "standard"
+
+        def forward(self, value: Any, rng: Any, size: Any, mean: Any, sd: Any) -> Any:
+            return (value - mean) / sd
+
+        def backward(self, value: Any, rng: Any, size: Any, mean: Any, sd: Any) -> Any:
+            return mean + sd * value
+
+        def log_jac_det(self, value: Any, rng: Any, size: Any, mean: Any, sd: Any) -> Any:
+            return pt.zeros_like(value) + pt.log(sd)
+
+    return Standard()
+
+
+def _standard_zero_sum() -> Any:
+    import pytensor.tensor as pt
+    from pymc.distributions.transforms import ZeroSumTransform
+
+    class StandardZeroSum(ZeroSumTransform):  # type: ignore[misc]
+        name = "standard_zero_sum"
+
+        def forward(self, value: Any, rng: Any, size: Any, sd: Any, shape: Any) -> Any:
+            return super().forward(value / sd)
+
+        def backward(self, value: Any, rng: Any, size: Any, sd: Any, shape: Any) -> Any:
+            return sd * super().backward(value)
+
+        def log_jac_det(self, value: Any, rng: Any, size: Any, sd: Any, shape: Any) -> Any:
+            return value.shape[-1] * pt.log(sd).sum()
+
+    return StandardZeroSum([-1])
