@@ -235,5 +235,5 @@ def test_bad_natures_are_refused_in_one_line(arguments, settings, message):
 
 def test_priors_must_be_beta():
     problem = sa.Problem([0.5, 0.6], 2, prior=[sa.Beta(1, 1), sa.NoisyBeta(1, 1, 0.1)])
-    with pytest.raises(ValueError, match="the prior of item 2 is NoisyBeta.*; it must be Beta"):
+    with pytest.raises(ValueError, match=r"the prior of item 2 is NoisyBeta.*; it must be Beta"):
         sa.misbelief(problem, "flipped", 0.1)
