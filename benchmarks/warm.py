@@ -21,7 +21,9 @@ from ..dp.structure import structure
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
+from ..posteriors.rater_models import make_rater_model
 from ..posteriors.tails import follow_labels, update
+from ..posteriors.votes import Design
 
 __all__ = ["warm"]
 
@@ -60,6 +62,9 @@ def warm() -> None:
     simulate(Problem([0.5, 0.7], budget=4, batch=2), apart, replications=2, seed=0)
     for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
         belief.tables(1, 0.5)
+    for model in map(make_rater_model, ("rater-bias", "rater-skill", "grouped")):
+        labels = model.simulate(0, Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)).labels
+        model.fit(labels, seed=0, method="fast", draws=4)
     follow_labels(1, 1, 0.5, [1, 0])
     update(0.5, 0.0, 1, 1, 0.5, 1)
 

@@ -1,8 +1,8 @@
 """Nested Laplace approximation of items whose log-odds differ by group.
 
 The field is one array: x_1 .. x_N of the items, their deviations u_11 .. u_NG, the groups' effects e_1 .. e_G, and the
-items' mean m. Item i has won[i, g] of cast[i, g] votes in group g, with log-odds z = x_i + e_g + u_ig. With P = sigma(z)
-and W = cast P (1 - P), deviations are eliminated first: what is left for x and e has weights
+items' mean m. Item i has won[i, g] of cast[i, g] votes in group g, with log-odds z = x_i + e_g + u_ig. With
+P = sigma(z) and W = cast P (1 - P), deviations are eliminated first: what is left for x and e has weights
 
     W - W^2 / (W + 1/q^2) = W / (1 + q^2 W),    q the standard deviation of deviations,
 

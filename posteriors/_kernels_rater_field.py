@@ -21,6 +21,9 @@ from numba import njit
 
 # Nodes of an integral over an item, and of an item's density to draw from.
 _COARSE, _FINE = 19, 31
+# Gauss-Hermite nodes for a rater's side, and weights times exp(z^2 / 2).
+_NODES = np.polynomial.hermite_e.hermegauss(7)[0]
+_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)[1] * np.exp(0.5 * _NODES**2) / math.sqrt(2.0 * math.pi)
 # Expected gain of a step of Newton's method, in log density, after which there is no other.
 _ENOUGH = 0.01
 _STEPS = 60
@@ -293,10 +296,108 @@ def correction(field, precision, sd, begin, rater, label, raters, skilled):
 
 
 @njit(cache=True, nogil=True)
-def marginals(points, mean_scale, begin, rater, label, raters, skilled, fields, out):
+def rater_correction(field, sd, begin, rater, label, raters, skilled):
+    """Sum over raters of log(integral of the rater's density / its Laplace approximation), items at the mode.
+
+    The slope at the mode is taken out of the density: it is what holds the sum of all raters at zero.
+    """
+    items = begin.size - 1
+    offset, skill = unpack(field, items, raters, skilled)
+    size = _NODES.size
+    across = size if skilled else 1
+    # Per rater: the Fisher information, [[a, b], [b, c]], and the slopes of the votes.
+    shape = np.zeros((raters, 5))
+    shape[:, 0] = 1.0 / (sd[1] * sd[1])
+    shape[:, 2] = 1.0 / (sd[2] * sd[2]) if skilled else 1.0
+    for i in range(items):
+        for v in range(begin[i], begin[i + 1]):
+            j = rater[v]
+            along = skill[j] * field[i]
+            p = 1.0 / (1.0 + math.exp(-(along + offset[j])))
+            w = p * (1.0 - p)
+            shape[j, 0] += w
+            shape[j, 3] += label[v] - p
+            if skilled:
+                shape[j, 1] += w * along
+                shape[j, 2] += w * along * along
+                shape[j, 4] += (label[v] - p) * along
+    logs = np.zeros((raters, size * across))
+    moves = np.zeros((raters, size * across, 2))
+    for j in range(raters):
+        # z = L' move, with L L' the information.
+        first = math.sqrt(shape[j, 0])
+        second = shape[j, 1] / first
+        third = math.sqrt(shape[j, 2] - second * second)
+        for a in range(size):
+            for b in range(across):
+                high = _NODES[b] / third if skilled else 0.0
+                low = (_NODES[a] - second * high) / first
+                at = a * across + b
+                moves[j, at, 0] = low
+                moves[j, at, 1] = math.exp(high) * skill[j]
+                logs[j, at] = -0.5 * (low / sd[1]) ** 2 - low * shape[j, 3]
+                if skilled:
+                    logs[j, at] -= 0.5 * (high / sd[2]) ** 2 + high * shape[j, 4]
+    for i in range(items):
+        for v in range(begin[i], begin[i + 1]):
+            j = rater[v]
+            sign = -1.0 if label[v] == 1 else 1.0
+            before = math.exp(sign * (skill[j] * field[i] + offset[j]))
+            for at in range(size * across):
+                eta = moves[j, at, 1] * field[i] + offset[j] + moves[j, at, 0]
+                logs[j, at] -= math.log((1.0 + math.exp(sign * eta)) / (1.0 + before))
+    total = 0.0
+    for j in range(raters):
+        whole = 0.0
+        for a in range(size):
+            for b in range(across):
+                weight = _WEIGHTS[a] * _WEIGHTS[b] if skilled else _WEIGHTS[a]
+                whole += weight * math.exp(logs[j, a * across + b])
+        total += math.log(whole)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def shift(field, sd, mean_scale, begin, rater, label, raters, skilled, out):
+    """Slope of the density of the raters' side at ``field``, the items being integrated out."""
+    items = begin.size - 1
+    offset, skill = unpack(field, items, raters, skilled)
+    mean = field[-1]
+    logs = np.empty(_COARSE)
+    for k in range(2 if skilled else 1):
+        for j in range(raters):
+            at = k * raters + j
+            out[at] = -field[items + at] / (sd[1 + k] * sd[1 + k])
+    out[-1] = -mean / (mean_scale * mean_scale)
+    for i in range(items):
+        low, step = ladder(field[i], begin[i], begin[i + 1], mean, sd[0], rater, label, offset, skill, logs)
+        top = logs.max()
+        whole = 0.0
+        expected = 0.0
+        for k in range(_COARSE):
+            logs[k] = math.exp(logs[k] - top)
+            whole += logs[k]
+            expected += logs[k] * (low + k * step)
+        out[-1] += (expected / whole - mean) / (sd[0] * sd[0])
+        for v in range(begin[i], begin[i + 1]):
+            j = rater[v]
+            left = 0.0
+            along = 0.0
+            for k in range(_COARSE):
+                x = low + k * step
+                share = logs[k] * (label[v] - 1.0 / (1.0 + math.exp(-(skill[j] * x + offset[j]))))
+                left += share
+                along += share * x
+            out[j] += left / whole
+            if skilled:
+                out[raters + j] += along * skill[j] / whole
+
+
+@njit(cache=True, nogil=True)
+def marginals(points, mean_scale, begin, rater, label, raters, skilled, exact, fields, out):
     """Fill ``out`` with the log marginal likelihood at each point of standard deviations, and ``fields`` with modes.
 
-    Each row of ``fields`` is where the search starts; after it, the mode.
+    Each row of ``fields`` is where the search starts; after it, the mode. ``exact``: with both corrections.
     """
     items = begin.size - 1
     precision = np.empty(items)
@@ -305,15 +406,19 @@ def marginals(points, mean_scale, begin, rater, label, raters, skilled, fields, 
         sd = points[k]
         args = (sd, mean_scale, begin, rater, label, raters, skilled)
         _, _, _, top, logdet = find_mode(fields[k], *args, precision, cross)
-        out[k] = top - 0.5 * logdet + correction(fields[k], precision, sd, begin, rater, label, raters, skilled)
+        out[k] = top - 0.5 * logdet
+        if exact:
+            out[k] += correction(fields[k], precision, sd, begin, rater, label, raters, skilled)
+            out[k] += rater_correction(fields[k], sd, begin, rater, label, raters, skilled)
 
 
 @njit(cache=True, nogil=True)
 def sample(point, mean_scale, begin, rater, label, raters, skilled, field, normal, uniform, out):
     """Fill ``out`` [draw, entry of the field] at one point of standard deviations.
 
-    The raters' side comes from the Gaussian at the mode, by ``normal``; then each item from its own density given
-    that side, by inversion of ``uniform``.
+    The raters' side comes from the Gaussian at the mode, by ``normal``, moved by one step of Newton's method toward the
+    mode of its own density, without the items; then each item from its density given that side, by inversion of
+    ``uniform``.
     """
     items = begin.size - 1
     precision = np.empty(items)
@@ -321,11 +426,17 @@ def sample(point, mean_scale, begin, rater, label, raters, skilled, field, norma
     args = (point, mean_scale, begin, rater, label, raters, skilled)
     lower, along, variance, _, _ = find_mode(field, *args, precision, cross)
     logs = np.empty(_FINE)
+    move = np.empty(field.size - items)
+    shift(field, *args, move)
+    solve_lower(lower, move)
+    solve_upper(lower, move)
+    constrain(move, along, variance, raters)
     inverse = 1.0 / (point[0] * point[0])
     for s in range(normal.shape[0]):
         change = normal[s].copy()
         solve_upper(lower, change)
         constrain(change, along, variance, raters)
+        change += move
         out[s, items:] = field[items:] + change
         offset, skill = unpack(out[s], items, raters, skilled)
         for i in range(items):

@@ -147,9 +147,9 @@ class Grouped(RaterModel):
             scale = pm.HalfNormal("group_scale", self.effect_scale)
             group_sd = pm.HalfNormal("group_sd", self.deviation_scale)
             x = normal_effects("item_logit", mean, sd, items, design.size)
-            # Few groups: their scale may always be near zero.
+            # Groups are few and deviations may be absent: their scales can always be near zero.
             effect = zero_sum_effects("group_effect", scale, groups, 0)
-            deviation = normal_effects("deviation", 0.0, group_sd, (items, groups), design.size)
+            deviation = normal_effects("deviation", 0.0, group_sd, (items, groups), 0)
             z = x[:, None] + effect + deviation
             pm.Potential("votes", (wins * z - cast * pt.softplus(z)).sum())
         return model

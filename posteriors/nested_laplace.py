@@ -53,7 +53,8 @@ def design_of_points(
 
     Examples
     --------
-    >>> at, weight = design_of_points(lambda x: -8 * ((x - 0.5) ** 2).sum(axis=1), np.zeros(2), np.random.default_rng(7))
+    >>> rng = np.random.default_rng(7)
+    >>> at, weight = design_of_points(lambda x: -8 * ((x - 0.5) ** 2).sum(axis=1), np.zeros(2), rng)
     >>> (weight @ at).round(2)
     array([0.5, 0.5])
     """

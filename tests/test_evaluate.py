@@ -43,7 +43,7 @@ from seqaudit.dp import (
 )
 from seqaudit.dp.states import ItemStates
 from seqaudit.posteriors import _kernels as posterior_kernels
-from seqaudit.posteriors import tails
+from seqaudit.posteriors import _kernels_group_field, _kernels_rater_field, tails
 
 NAMES = (
     "uniform",
@@ -255,13 +255,17 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     sa.gittins_index(sa.Problem([0.5], 2), 0)
     sa.gittins_bernoulli(1, 1, 1, plays=2)
     sa.gittins_bernoulli(1, 1, 0.5)
+    for model in (sa.RaterBias(), sa.RaterSkill(), sa.Grouped()):
+        votes = model.simulate(0, sa.Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)).labels
+        model.fit(votes, seed=0, method="fast", draws=4)
+    raters = (_kernels_group_field, _kernels_rater_field)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
     simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_diverse, _kernels_run)
     sa.expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
     planning = (_kernels_lookahead, _kernels_sampling, _kernels_tree, _kernels_tree_runs)
     structures = (_kernels_curves, _kernels_structure)
-    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning):
+    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning, *raters):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
         # Values may be stored in either of two widths.

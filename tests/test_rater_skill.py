@@ -1,0 +1,112 @@
+"""Raters with a bias and a skill: the PyMC model against a plain sum, the fast method against NUTS, channel, bad input."""
+
+import math
+
+import numpy as np
+import pytest
+from rater_models import log_bernoulli, log_densities, log_half_normal, log_normal, log_zero_sum, tails_apart
+
+import seqaudit as sa
+from seqaudit.posteriors import noncentred
+
+MODEL = sa.RaterSkill()
+VOTES = MODEL.simulate(
+    11,
+    sa.Design.balanced(items=16, raters=6, votes_per_item=5),
+    parameters={"item_sd": 1.2, "rater_sd": 0.6, "skill_sd": 0.4},
+).labels
+
+
+@pytest.fixture(scope="module")
+def fits():
+    sampled = MODEL.fit(VOTES, seed=7, draws=1000, tune=500, chains=2, cores=1)
+    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=2000)
+
+
+@pytest.mark.parametrize("many", [0, 1000])
+def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
+    monkeypatch.setattr(noncentred, "MANY_VOTES", many)
+    design = sa.Design.of(VOTES)
+    for at, found, jacobian in log_densities(MODEL.build(design, VOTES.labels.astype(np.int64))):
+        x, offset, log_skill = at["item_logit"], at["offset"], at["log_skill"]
+        eta = [math.exp(log_skill[j]) * x[i] + offset[j] for i, j in zip(design.item, design.rater, strict=True)]
+        plain = log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-z)) for z in eta])
+        plain += log_normal(at["item_mean"], 0, 1.5) + log_half_normal(at["item_sd"], 1.5)
+        plain += log_half_normal(at["rater_sd"], 1.0) + log_half_normal(at["skill_sd"], 0.5)
+        plain += log_normal(x, at["item_mean"], at["item_sd"])
+        plain += log_zero_sum(offset, at["rater_sd"]) + log_zero_sum(log_skill, at["skill_sd"])
+        assert found == pytest.approx(plain, abs=1e-8)
+        scales = 16 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"]) + 5 * np.log(at["skill_sd"])
+        assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-8)
+
+
+def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
+    _, fast = fits
+    design, label = sa.Design.of(VOTES), VOTES.labels.astype(np.int64)
+    few = {name: x[:3] for name, x in fast.draws.items()}
+    found = MODEL.log_likelihood(few, design, label)
+    for s in range(3):
+        chance = MODEL.chances({name: x[s] for name, x in few.items()}, design)
+        whole = log_bernoulli(label, chance)
+        without = [log_bernoulli(np.delete(label, v), np.delete(chance, v)) for v in range(len(label))]
+        assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
+
+
+def test_sampling_converges_and_the_fast_method_agrees(fits):
+    sampled, fast = fits
+    found = sampled.diagnostics()
+    assert found.rhat < 1.02
+    assert found.divergences == 0
+    mean, largest = tails_apart(fast, sampled)
+    assert mean < 0.025
+    assert largest < 0.06
+    for name in ("item_mean", "item_sd", "rater_sd", "skill_sd"):
+        expected = sampled.draws[name]
+        assert fast.draws[name].mean() == pytest.approx(expected.mean(), abs=0.4 * expected.std())
+    for name in ("offset", "log_skill"):
+        assert np.abs(fast.draws[name].sum(axis=1)).max() < 1e-9
+
+
+def test_skilled_raters_are_found_again():
+    design = sa.Design.balanced(items=200, raters=30, votes_per_item=15)
+    made = MODEL.simulate(5, design, parameters={"item_sd": 1.5, "rater_sd": 0.7, "skill_sd": 0.6})
+    draws = MODEL.fit(made.labels, seed=7, method="fast", draws=400).draws
+    for name, truth in (("item_sd", 1.5), ("rater_sd", 0.7), ("skill_sd", 0.6)):
+        assert abs(draws[name].mean() - truth) < 4 * max(draws[name].std(), 0.1)
+    assert np.corrcoef(draws["log_skill"].mean(axis=0), made.truth["log_skill"])[0, 1] > 0.8
+    assert np.corrcoef(draws["offset"].mean(axis=0), made.truth["offset"])[0, 1] > 0.8
+
+
+def test_channel_is_what_fresh_raters_say():
+    rng = np.random.default_rng(7)
+    draws = {"rater_sd": np.array([0.4, 1.2]), "skill_sd": np.array([0.8, 0.2])}
+    rate = np.array([[0.1, 0.7], [0.3, 0.95]])
+    found = MODEL.channel(draws, rate)
+    for s in range(2):
+        for i in range(2):
+            logit = math.log(rate[s, i] / (1 - rate[s, i]))
+            skill = np.exp(draws["skill_sd"][s] * rng.standard_normal(200_000))
+            heard = 1 / (1 + np.exp(-(skill * logit + draws["rater_sd"][s] * rng.standard_normal(200_000))))
+            # 4.5 standard errors; four numbers.
+            assert found[s, i] == pytest.approx(heard.mean(), abs=4.5 * heard.std() / math.sqrt(200_000))
+
+
+def test_given_skills_are_kept():
+    skill = np.array([2.0, 0.5, 1.0, 1.0, 4.0, 0.25])
+    truth = MODEL.simulate(3, VOTES, parameters={"skill": skill, "rater_sd": 1.0}).truth
+    assert truth["skill"] == pytest.approx(skill)
+    assert truth["log_skill"] == pytest.approx(np.log(skill))
+    assert truth["rater_sd"] == 1.0
+
+
+def test_beliefs_can_be_planned_with(fits):
+    _, fast = fits
+    threshold = np.full(16, 0.6)
+    problem = sa.Problem(threshold, prior=fast.beliefs(threshold, parts=16), budget=2)
+    tail = fast.tail(threshold)
+    assert problem.prior_value == pytest.approx(np.maximum(tail, 1 - tail).sum(), abs=1e-9)
+
+
+def test_constants_must_be_positive():
+    with pytest.raises(ValueError, match=r"skill_scale is -1\.0; it must be positive and finite"):
+        sa.RaterSkill(skill_scale=-1)
