@@ -336,7 +336,8 @@ def _stated(
     if isinstance(chosen, Mapping):
         _known(chosen, ("exact", "simulated"), "policies: ")
         chosen = chosen.get(kind)
-    if not isinstance(chosen, Sequence) or not all(isinstance(x, (str, Policy)) for x in chosen):
+    listed = isinstance(chosen, Sequence) and not isinstance(chosen, str)
+    if not listed or not all(isinstance(x, (str, Policy)) for x in chosen):
         raise ValueError(f"policies is {chosen!r}; it must be a list of names")
     kept = choose_policies(problem, chosen)[0]
     if "uniform" not in [label(x) for x in kept]:

@@ -18,6 +18,8 @@ from ..dp.evaluate import evaluate
 from ..dp.problem import Problem
 from ..dp.stopping import gittins_bernoulli, whittle_index
 from ..dp.structure import structure
+from ..posteriors.contaminated import Contaminated
+from ..posteriors.drift import Drift
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
@@ -65,6 +67,8 @@ def warm() -> None:
     for model in map(make_rater_model, ("rater-bias", "rater-skill", "grouped")):
         labels = model.simulate(0, Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)).labels
         model.fit(labels, seed=0, method="fast", draws=4)
+    for model in (Contaminated(), Drift()):
+        model.fit(model.simulate(0, Design.balanced(3, 3, 2)).labels, method="fast", seed=0, draws=4)
     follow_labels(1, 1, 0.5, [1, 0])
     update(0.5, 0.0, 1, 1, 0.5, 1)
 

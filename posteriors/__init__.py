@@ -2,6 +2,8 @@
 
 from .belief import Belief, BeliefTables
 from .beta import Beta
+from .contaminated import Contaminated
+from .drift import Drift
 from .grid import Grid
 from .grouped import Grouped
 from .kinds import make_belief
@@ -37,10 +39,12 @@ __all__ = [
     "BeliefTables",
     "Beta",
     "BetaMixture",
+    "Contaminated",
     "Custom",
     "Decisive",
     "Design",
     "Diagnostics",
+    "Drift",
     "Entropy",
     "Grid",
     "Grouped",

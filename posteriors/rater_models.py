@@ -6,6 +6,8 @@ import inspect
 from typing import Any
 
 from .grouped import Grouped
+from .contaminated import Contaminated
+from .drift import Drift
 from .partial_pooling import PartialPooling
 from .rater_bias import RaterBias
 from .rater_model import RaterModel
@@ -13,7 +15,7 @@ from .rater_skill import RaterSkill
 
 __all__ = ["make_rater_model", "rater_model_names"]
 
-_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, RaterBias, RaterSkill, Grouped)}
+_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, RaterBias, RaterSkill, Grouped, Contaminated, Drift)}
 
 
 def rater_model_names() -> tuple[str, ...]:

@@ -44,6 +44,7 @@ from seqaudit.dp import (
 from seqaudit.dp.states import ItemStates
 from seqaudit.posteriors import _kernels as posterior_kernels
 from seqaudit.posteriors import _kernels_group_field, _kernels_rater_field, tails
+from seqaudit.posteriors import _kernels_contaminated, _kernels_drift
 
 NAMES = (
     "uniform",
@@ -265,6 +266,12 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     sa.expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
     planning = (_kernels_lookahead, _kernels_sampling, _kernels_tree, _kernels_tree_runs)
     structures = (_kernels_curves, _kernels_structure)
+    votes = sa.Design.balanced(items=4, raters=3, votes_per_item=2)
+    for model in (sa.Drift(), sa.Contaminated(), sa.Contaminated(kinds=["random"])):
+        found = model.simulate(1, votes).labels
+        for few in (found, found.subset(found.rate < 2)):
+            model.fit(few, method="fast", seed=1, draws=4)
+    raters = (_kernels_contaminated, _kernels_drift)
     for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning, *raters):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
