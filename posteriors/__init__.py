@@ -3,6 +3,7 @@
 from .belief import Belief, BeliefTables
 from .beta import Beta
 from .contaminated import Contaminated
+from .dawid_skene import DawidSkene
 from .drift import Drift
 from .grid import Grid
 from .grouped import Grouped
@@ -11,6 +12,7 @@ from .label_set import LabelSet
 from .logit_normal import LogitNormal
 from .mixture import BetaMixture
 from .noisy import NoisyBeta
+from .one_coin import OneCoin
 from .partial_pooling import PartialPooling
 from .rater_bias import RaterBias
 from .rater_fit import Diagnostics, RaterFit
@@ -41,6 +43,7 @@ __all__ = [
     "BetaMixture",
     "Contaminated",
     "Custom",
+    "DawidSkene",
     "Decisive",
     "Design",
     "Diagnostics",
@@ -53,6 +56,7 @@ __all__ = [
     "LogitNormal",
     "NoPayoff",
     "NoisyBeta",
+    "OneCoin",
     "PartialPooling",
     "RaterBias",
     "RaterFit",

@@ -43,8 +43,7 @@ from seqaudit.dp import (
 )
 from seqaudit.dp.states import ItemStates
 from seqaudit.posteriors import _kernels as posterior_kernels
-from seqaudit.posteriors import _kernels_group_field, _kernels_rater_field, tails
-from seqaudit.posteriors import _kernels_contaminated, _kernels_drift
+from seqaudit.posteriors import _kernels_contaminated, _kernels_drift, _kernels_group_field, _kernels_rater_field, tails
 
 NAMES = (
     "uniform",

@@ -138,7 +138,9 @@ def test_built_in_scenarios_can_be_had_and_begin_with_the_right_model():
 def test_problem_may_lie_in_a_file(tmp_path):
     problem = sa.Problem([0.5, 0.6], 3, prior=(2, 1))
     problem.to_toml(tmp_path / "mine.toml")
-    text = '[problem]\nfile = "mine.toml"\n[[scenario]]\nname = "a"\nmodel = "flat"\nvalues = [0, 1]\npolicies = ["kg"]\n'
+    text = (
+        '[problem]\nfile = "mine.toml"\n[[scenario]]\nname = "a"\nmodel = "flat"\nvalues = [0, 1]\npolicies = ["kg"]\n'
+    )
     (tmp_path / "scenarios.toml").write_text(text)
     assert sa.read_scenarios(tmp_path / "scenarios.toml").scenarios[0].problem == problem
 

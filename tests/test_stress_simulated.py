@@ -19,10 +19,19 @@ from seqaudit.posteriors.rater_models import make_rater_model
 
 PROBLEM = sa.Problem([0.4, 0.55, 0.7], 7, weight=[1, 2, 1], prior=[(1, 1), (3, 1), (2, 1)], cap=5)
 SMALL = sa.Problem([0.35, 0.5, 0.6, 0.7], 14, prior=(2, 1), cap=6)
-MEASURES = (
-    "accuracy claimed_accuracy decisive decisive_right decisive_low decisive_high already_right labels_low labels_high "
-    "payoff claimed_payoff"
-).split()
+MEASURES = [
+    "accuracy",
+    "claimed_accuracy",
+    "decisive",
+    "decisive_right",
+    "decisive_low",
+    "decisive_high",
+    "already_right",
+    "labels_low",
+    "labels_high",
+    "payoff",
+    "claimed_payoff",
+]
 
 
 def policies(*names):
