@@ -19,19 +19,10 @@ from seqaudit.posteriors.rater_models import make_rater_model
 
 PROBLEM = sa.Problem([0.4, 0.55, 0.7], 7, weight=[1, 2, 1], prior=[(1, 1), (3, 1), (2, 1)], cap=5)
 SMALL = sa.Problem([0.35, 0.5, 0.6, 0.7], 14, prior=(2, 1), cap=6)
-MEASURES = [
-    "accuracy",
-    "claimed_accuracy",
-    "decisive",
-    "decisive_right",
-    "decisive_low",
-    "decisive_high",
-    "already_right",
-    "labels_low",
-    "labels_high",
-    "payoff",
-    "claimed_payoff",
-]
+MEASURES = (
+    *("accuracy", "claimed_accuracy", "decisive", "decisive_right", "decisive_low", "decisive_high"),
+    *("already_right", "labels_low", "labels_high", "payoff", "claimed_payoff"),
+)
 
 
 def policies(*names):
@@ -63,6 +54,16 @@ def test_simulated_measures_agree_with_exact_ones(kind, strength, settings):
     seeds, keys = replication_keys(7, 4000)
     pools = draw_beliefs(wrong.nature, seeds, votes=5)
     assert_agree(stress_simulated(PROBLEM, chosen, pools, keys), stress_exact(wrong, chosen))
+
+
+def test_random_answers_of_raters_of_their_own_are_the_exact_nature():
+    # Each vote is by another rater, who answers at random with the share: labels through a channel.
+    chosen = policies("kg", "uncertainty")
+    seeds, keys = replication_keys(7, 2500)
+    model = make_rater_model("contaminated", kinds=("random",))
+    pools = draw_raters(PROBLEM, model, {"share": 0.4}, seeds, votes=5, raters=None)
+    exact = stress_exact(sa.misbelief(PROBLEM, "random", 0.4), chosen)
+    assert_agree(stress_simulated(PROBLEM, chosen, pools, keys), exact)
 
 
 @pytest.mark.parametrize("raters", [5, None])
