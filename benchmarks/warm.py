@@ -5,6 +5,8 @@ Run as ``python -m seqaudit.benchmarks.warm``.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..bandits.certify import certify
 from ..bandits.diverse import DiverseBatch
 from ..bandits.registry import make_policy, policy_names
@@ -19,6 +21,7 @@ from ..dp.problem import Problem
 from ..dp.stopping import gittins_bernoulli, whittle_index
 from ..dp.structure import structure
 from ..posteriors.contaminated import Contaminated
+from ..posteriors.dawid_skene import DawidSkene
 from ..posteriors.drift import Drift
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
@@ -69,6 +72,10 @@ def warm() -> None:
         model.fit(labels, seed=0, method="fast", draws=4)
     for model in (Contaminated(), Drift()):
         model.fit(model.simulate(0, Design.balanced(3, 3, 2)).labels, method="fast", seed=0, draws=4)
+    votes = DawidSkene().simulate(0, Design.balanced(items=2, raters=2, votes_per_item=2)).labels
+    fit = DawidSkene().fit(votes, seed=0, method="fast", draws=4)
+    fit.beliefs()
+    fit.model.log_likelihood(fit.draws, Design.of(votes), votes.labels.astype(np.int64))
     follow_labels(1, 1, 0.5, [1, 0])
     update(0.5, 0.0, 1, 1, 0.5, 1)
 

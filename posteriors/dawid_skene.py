@@ -105,7 +105,7 @@ class DawidSkene(ClassModel):
             sd = given.get(f"{side}_sd", abs(rng.normal(0.0, self.spread_scale)))
             known = {k: given[k] for k in (f"{side}_part",) if k in given}
             if side in given:
-                known["logit"] = logit(given[side])
+                known["logit"] = _logits(given[side])
             raters = drawn_logits(rng, ("logit", f"{side}_part"), known, mean, sd, share)
             found |= {f"{side}_sd": sd, f"{side}_part": raters[f"{side}_part"], side: expit(raters["logit"])}
         return found
@@ -139,7 +139,7 @@ class DawidSkene(ClassModel):
         return found
 
     def _skill_and_lean(self, draws: Draws) -> tuple[Floats, Floats]:
-        a, b = (logit(draws[side]) for side, _ in _SIDES)
+        a, b = (_logits(draws[side]) for side, _ in _SIDES)
         return (a + b) / 2, (a - b) / 2
 
     def _fresh(self, draws: Draws, ease: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
@@ -149,3 +149,8 @@ class DawidSkene(ClassModel):
         near, far = (1.0 + ease) / 2, (1.0 - ease) / 2
         wrong = ease * skill - lean, np.hypot(near * sd_b, far * sd_a)
         return wrong, (ease * skill + lean, np.hypot(near * sd_a, far * sd_b))
+
+
+def _logits(chance: Any) -> Floats:
+    """Logits, finite for raters who are never wrong too."""
+    return np.asarray(logit(np.clip(chance, 1e-15, 1.0 - 1e-15)))

@@ -94,7 +94,7 @@ def test_log_posterior_is_the_sum_over_all_answers(name):
             ending = value.name.removeprefix(variable.name)
             point[value.name] = change[ending](x) if ending else x
         expected = plain_prior(model, values, SMALL) + math.log(plain_likelihood(values, SMALL, label))
-        assert float(log_posterior(point)) == pytest.approx(expected, rel=1e-9)
+        assert float(log_posterior(point)) == pytest.approx(expected, abs=1e-6)
 
 
 @every_model
@@ -125,7 +125,7 @@ def test_log_likelihood_and_chances_of_answers_are_those_of_sums_over_all_answer
 @every_model
 def test_truth_ranks_evenly_among_draws_of_the_fast_method(name):
     """Simulation-based calibration (Talts et al. 2018): 24 checks at p < 1e-4 would be chance in 1 of 400 seeds."""
-    model, size = MODELS[name], 200
+    model, size = MODELS[name], 150
     rng = np.random.default_rng(11)
     ranks = {key: np.empty(size) for key in model.dims if key != "answer_chance"}
     for k in range(size):
@@ -152,7 +152,7 @@ def fits(request):
     """A model, what it drew, and both of its fits."""
     model = MODELS[request.param]
     found = model.simulate(4, MIDDLE, parameters=PARAMETERS[model.name])
-    sampled = model.fit(found.labels, seed=7, draws=500, tune=500, chains=2, cores=1)
+    sampled = model.fit(found.labels, seed=7, draws=300, tune=300, chains=2, cores=1)
     return model, found, sampled, model.fit(found.labels, seed=7, method="fast", draws=4000)
 
 
