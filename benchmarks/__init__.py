@@ -9,6 +9,7 @@ from .curve import budget_curve, curve_table
 from .diversity import concentration, rater_diversity
 from .fewest_raters import FewestRaters, fewest_raters
 from .labels import LabelFileError, read_labels
+from .natures import Misbelief, misbelief
 from .posterior_checks import compare_fits, leave_one_out, predictive_checks, predictive_table
 from .protocols import Protocol, break_even, break_even_table, protocols, protocols_table
 from .provenance import Provenance, provenance
@@ -17,7 +18,9 @@ from .rater_kinds import rater_kinds
 from .removal import headlines, largest_movers, removals
 from .replay import problem_of_labels, replay, replay_table
 from .sbc import sbc, uniformity
+from .scenarios import Scenario, StressGrid, built_in_scenarios, make_scenarios, read_scenarios
 from .statics import vary, vary_table, with_noise
+from .stress import stress, stress_slopes, stress_table, worse_than_uniform
 from .structure_table import structure_table
 from .survey import survey, survey_table
 
@@ -26,26 +29,32 @@ __all__ = [
     "FewestRaters",
     "LabelFileError",
     "LargestBeta",
+    "Misbelief",
     "Protocol",
     "Provenance",
     "RaterClusters",
+    "Scenario",
+    "StressGrid",
     "agreement",
     "break_even",
     "break_even_table",
     "budget_curve",
+    "built_in_scenarios",
     "claims",
     "claims_table",
     "compare",
-    "concentration",
     "compare_fits",
+    "concentration",
     "curve_table",
     "fewest_raters",
     "headlines",
     "largest_beta",
     "largest_movers",
     "learnable_share",
-    "leave_one_out_alpha",
     "leave_one_out",
+    "leave_one_out_alpha",
+    "make_scenarios",
+    "misbelief",
     "predictive_checks",
     "predictive_table",
     "problem_of_labels",
@@ -56,12 +65,16 @@ __all__ = [
     "rater_diversity",
     "rater_kinds",
     "read_labels",
-    "removals",
+    "read_scenarios",
     "reliability",
     "reliability_table",
+    "removals",
     "replay",
     "replay_table",
     "sbc",
+    "stress",
+    "stress_slopes",
+    "stress_table",
     "structure_table",
     "survey",
     "survey_table",
@@ -69,4 +82,5 @@ __all__ = [
     "vary",
     "vary_table",
     "with_noise",
+    "worse_than_uniform",
 ]

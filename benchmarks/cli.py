@@ -22,8 +22,7 @@ from ..dp.backward import Solution
 from ..dp.backward import solve as solve_problem
 from ..dp.bounds import upper_bound
 from ..dp.problem import Problem, ProblemError
-from . import cli_provenance, cli_statics, cli_structure, cli_studies
-from . import cli_raters, cli_statics, cli_structure, cli_studies
+from . import cli_provenance, cli_raters, cli_statics, cli_stress, cli_structure, cli_studies
 from .cli_common import (
     INTERRUPTED,
     JsonOption,
@@ -405,8 +404,8 @@ def speed(
 
 
 _STUDIES = (cli_studies.certify, cli_studies.curve, cli_studies.survey)
-for _command in (*_STUDIES, cli_structure.structure, cli_statics.statics, cli_provenance.provenance):
-for _command in (*_STUDIES, cli_structure.structure, cli_statics.statics, cli_raters.fit):
+_RATERS = (cli_raters.fit, cli_provenance.provenance, cli_stress.stress)
+for _command in (*_STUDIES, cli_structure.structure, cli_statics.statics, *_RATERS):
     app.command()(_command)
 app.add_typer(cli_raters.calibrate, name="calibrate")
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..dp.atomic import write_whole
 from ..dp.lattice import ProblemTooLarge
 from ..dp.problem import Problem
 from .cli_common import JsonOption, OutOption, headline, nothing_kept, problem_as_inputs, read_problem
@@ -105,25 +104,6 @@ def _numbers(option: str, text: str) -> list[float]:
         raise ValueError(f"{option} is {text!r}; give numbers with commas between them") from None
 
 
-def _finished(folder: RunFolder, names: list[str], advance: Any) -> dict[str, xr.Dataset]:
-    import xarray as xr
-
-    found = {}
-    for name in names:
-        if folder.part(name, ".nc").exists():
-            found[name] = xr.load_dataset(folder.part(name, ".nc"), engine="h5netcdf")
-            advance(name)
-    return found
-
-
-def _keeper(folder: RunFolder, advance: Any) -> Any:
-    def keep(name: str, part: xr.Dataset) -> None:
-        write_whole(folder.part(name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
-        advance(name)
-
-    return keep
-
-
 def _vary(
     problem: Problem,
     knob: str,
@@ -136,7 +116,7 @@ def _vary(
 ) -> None:
     from .coverage import largest_beta
     from .plots_statics import label_groups, plot_vary
-    from .runs import RunFolder
+    from .runs import RunFolder, finished_parts, part_keeper
     from .statics import checked_values, knob_values, vary, vary_table
 
     wanted, remarks = knob_values(problem, knob) if values is None else (_numbers("--values", values), [])
@@ -154,8 +134,8 @@ def _vary(
             wanted,
             **settings,
             n_jobs=jobs,
-            finished=_finished(folder, names, advance),
-            on_part=_keeper(folder, advance),
+            finished=finished_parts(folder, names, advance),
+            on_part=part_keeper(folder, advance),
         )
     table = vary_table(result)
     folder.write("statics.csv", table.to_csv(index=False))
@@ -249,7 +229,7 @@ def _protocols(
     from .curve import budgets_of
     from .plots_statics import plot_break_even, plot_protocols
     from .protocols import Protocol, affords, break_even_table, protocols, protocols_table, require_protocols, under
-    from .runs import RunFolder
+    from .runs import RunFolder, finished_parts, part_keeper
 
     pairs = _USUAL if given is None else [_numbers("--protocol", text) for text in given]
     for pair in pairs:
@@ -267,9 +247,9 @@ def _protocols(
     folder = RunFolder(out, "statics", inputs)
     problem.to_toml(folder.path / "problem.toml")
     with show_progress("solving", len(names) + 1) as advance:
-        finished = _finished(folder, [*names, _BREAK_EVEN], advance)
+        finished = finished_parts(folder, [*names, _BREAK_EVEN], advance)
         table_of_costs, remarks = finished.pop(_BREAK_EVEN, None), problem.check()
-        keep = _keeper(folder, advance)
+        keep = part_keeper(folder, advance)
         result = protocols(problem, chosen, points=points, **settings, n_jobs=jobs, finished=finished, on_part=keep)
         if table_of_costs is None:
             table_of_costs, why = _costs(problem, chosen, points)

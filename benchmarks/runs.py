@@ -16,13 +16,16 @@ import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..dp.atomic import write_whole
 
-__all__ = ["RunFolder", "RunFolderError", "fingerprint"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["RunFolder", "RunFolderError", "fingerprint", "finished_parts", "part_keeper"]
 
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
 
@@ -91,6 +94,28 @@ class RunFolder:
     def write(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all."""
         return write_whole(self.path / name, text)
+
+
+def finished_parts(folder: RunFolder, names: Iterable[str], advance: Callable[[str], object]) -> dict[str, xr.Dataset]:
+    """Parts of those names that are there already, each of which ``advance`` is told of."""
+    import xarray as xr
+
+    found = {}
+    for name in names:
+        if folder.part(name, ".nc").exists():
+            found[name] = xr.load_dataset(folder.part(name, ".nc"), engine="h5netcdf")
+            advance(name)
+    return found
+
+
+def part_keeper(folder: RunFolder, advance: Callable[[str], object]) -> Callable[[str, xr.Dataset], None]:
+    """Make a function that writes a part, whole or not at all, and tells ``advance`` of it."""
+
+    def keep(name: str, part: xr.Dataset) -> None:
+        write_whole(folder.part(name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
+        advance(name)
+
+    return keep
 
 
 def fingerprint(path: str | Path) -> dict[str, str]:

@@ -297,15 +297,22 @@ def run_parts(
         # Worker processes then find everything compiled.
         warm()
     threads = 1 if count > 1 else None
-    runs = Parallel(n_jobs=count, return_as="generator")(delayed(job[0])(*job[1:], threads) for job in left.values())
+    # Each part is handed over when it is done, so that an interruption loses none that is.
+    runs = Parallel(n_jobs=count, return_as="generator_unordered")(
+        delayed(_named)(name, job, threads) for name, job in left.items()
+    )
     with warnings.catch_warnings(), closing(runs):
         # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
         warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
-        for name, part in zip(left, runs, strict=True):
+        for name, part in runs:
             parts[name] = part
             if on_part:
                 on_part(name, part)
     return parts
+
+
+def _named(name: str, job: tuple[Any, ...], threads: int | None) -> tuple[str, xr.Dataset]:
+    return name, job[0](*job[1:], threads)
 
 
 def _point(value: float, problem: Problem, settings: dict[str, Any], threads: int | None) -> xr.Dataset:

@@ -21,8 +21,8 @@ from ..dp.problem import Problem
 from ..dp.stopping import gittins_bernoulli, whittle_index
 from ..dp.structure import structure
 from ..posteriors.contaminated import Contaminated
-from ..posteriors.drift import Drift
 from ..posteriors.dawid_skene import DawidSkene
+from ..posteriors.drift import Drift
 from ..posteriors.grid import Grid
 from ..posteriors.logit_normal import LogitNormal
 from ..posteriors.noisy import NoisyBeta
@@ -67,11 +67,11 @@ def warm() -> None:
     simulate(Problem([0.5, 0.7], budget=4, batch=2), apart, replications=2, seed=0)
     for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
         belief.tables(1, 0.5)
-    for model in (Contaminated(), Drift()):
-        model.fit(model.simulate(0, Design.balanced(3, 3, 2)).labels, method="fast", seed=0, draws=4)
     for model in map(make_rater_model, ("rater-bias", "rater-skill", "grouped")):
         labels = model.simulate(0, Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)).labels
         model.fit(labels, seed=0, method="fast", draws=4)
+    for model in (Contaminated(), Drift()):
+        model.fit(model.simulate(0, Design.balanced(3, 3, 2)).labels, method="fast", seed=0, draws=4)
     votes = DawidSkene().simulate(0, Design.balanced(items=2, raters=2, votes_per_item=2)).labels
     fit = DawidSkene().fit(votes, seed=0, method="fast", draws=4)
     fit.beliefs()

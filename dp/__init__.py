@@ -5,6 +5,7 @@ from .backward import Solution, load_policy, solve
 from .bounds import UpperBound, upper_bound
 from .characteristics import operating_characteristics
 from .evaluate import Evaluation, evaluate
+from .expectations import Passage, expected_final, passage
 from .forward import expected_labels
 from .lattice import Lattice, ProblemTooLarge
 from .problem import Problem, ProblemError
@@ -19,6 +20,7 @@ __all__ = [
     "IndexTable",
     "ItemStates",
     "Lattice",
+    "Passage",
     "Problem",
     "ProblemError",
     "ProblemTooLarge",
@@ -28,11 +30,13 @@ __all__ = [
     "UpperBound",
     "allocate",
     "evaluate",
+    "expected_final",
     "expected_labels",
     "gittins_bernoulli",
     "gittins_index",
     "load_policy",
     "operating_characteristics",
+    "passage",
     "solve",
     "solve_stopping",
     "states_at",

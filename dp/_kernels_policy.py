@@ -202,10 +202,11 @@ def spread(composition, after, begin, chance, rate, probability, after_begin, ou
 
 
 @njit(cache=True, nogil=True)
-def carry(first, last, composition, after, begin, chance, mean, gain, probability, after_begin, total, labels, out):
-    """Push the probability of each state of blocks first..last to its successors; add up labels and what they gain.
+def carry(first, last, composition, after, begin, chance, mean, probability, after_begin, asked, out):
+    """Push the probability of each state of blocks first..last to its successors; add up the labels in ``asked``.
 
-    ``chance[k - begin[first], i]`` is that of labelling item i in state k; ``total[t]`` takes in ``gain[t]``.
+    ``chance[k - begin[first], i]`` is that of labelling item i in state k; ``asked[i, n, w]`` takes in the labels of
+    item i that are bought after n labels and w wins of it.
     """
     items = composition.shape[1]
     w = np.zeros(items, dtype=np.int64)
@@ -225,12 +226,10 @@ def carry(first, last, composition, after, begin, chance, mean, gain, probabilit
                         at = after_begin[after[c, i]]
                         for j in range(items):
                             at += w[j] * step[i, j]
-                        labels[i] += p
+                        asked[i, n[i], w[i]] += p
                         won = p * mean[i, n[i], w[i]]
                         out[at] += p - won
                         out[at + step[i, i]] += won
-                        for t in range(total.size):
-                            total[t] += p * gain[t, i, n[i], w[i]]
             advance(w, n)
 
 

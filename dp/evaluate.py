@@ -200,7 +200,8 @@ def _advantages(
     """Advantage at the start of making these choices, with the gains of each of ``tables``; the means are the same."""
     if isinstance(choices, IndexChoices):
         return [follow(lattice, choices, x, threads, progress if k == 0 else None) for k, x in enumerate(tables)]
-    return carry_forward(lattice, choices, tables, threads, progress)[0]
+    asked = carry_forward(lattice, choices, tables[0].mean, threads, progress)
+    return [float((asked * x.gain).sum()) for x in tables]
 
 
 def follow(

@@ -11,7 +11,6 @@ reaches few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -32,9 +31,9 @@ from .choices import (
 )
 from .lattice import Lattice, Layer, require_memory
 from .problem import Problem
-from .sweep import Progress, Tables, cores, tables_of
+from .sweep import Progress, cores, tables_of
 
-__all__ = ["carry_forward", "chances_reached", "expected_labels", "require_evaluation"]
+__all__ = ["carry_forward", "chances_reached", "expected_labels", "require_evaluation", "require_forward"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -91,24 +90,29 @@ def expected_labels(problem: Problem, policy: Any, *, threads: int | None = None
     >>> expected_labels(Problem([0.5, 0.7], budget=3), KnowledgeGradient()).round(4)
     array([1.25, 1.75])
     """
+    lattice = require_forward(problem, policy)
+    asked = carry_forward(lattice, choices_of(problem, policy), tables_of(problem).mean, threads)
+    return np.asarray(asked.sum(axis=(1, 2)))
+
+
+def require_forward(problem: Problem, policy: Any) -> Lattice:
+    """Lattice of a problem, if a policy can be followed forwards on it: else raise; nothing is computed."""
     check_policy(problem, policy)
     lattice = Lattice.of(problem)
     lattice.require_countable()
     _require_forward(lattice)
-    return carry_forward(lattice, choices_of(problem, policy), [tables_of(problem)], threads)[1]
+    return lattice
 
 
 def carry_forward(
     lattice: Lattice,
     choices: Choices,
-    tables: Sequence[Tables],
+    mean: Floats,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> tuple[list[float], Floats]:
-    """Advantages at the start, with the gains of each of ``tables``, whose means are the same; and expected labels."""
-    items, mean, count = len(lattice.cap), tables[0].mean, cores(threads)
-    gain = np.stack([x.gain for x in tables])
-    total, labels = np.zeros(len(tables)), np.zeros(items)
+) -> Floats:
+    """Expected labels of each item by the labels and wins that it had, like ``mean`` of shape (N, width, width)."""
+    count, asked = cores(threads), np.zeros_like(mean)
     now, layer, done = np.ones(1), lattice.layer(0), 0
     with ThreadPoolExecutor(count) as pool:
         for m in range(lattice.depth):
@@ -121,13 +125,13 @@ def carry_forward(
                 if not reached.size:
                     continue
                 chance = chances_reached(choices, layer, a, b, reached, pool, count)
-                where = (layer.composition, layer.block, layer.begin, chance, mean, gain)
-                _kernels.carry(a, b, *where, now, following.begin, total, labels, then)
+                where = (layer.composition, layer.block, layer.begin, chance, mean)
+                _kernels.carry(a, b, *where, now, following.begin, asked, then)
             done += layer.states
             now, layer = then, following
     if progress:
         progress(lattice.states, lattice.states)
-    return [float(x) for x in total], labels
+    return asked
 
 
 def chances_reached(

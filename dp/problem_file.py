@@ -47,6 +47,14 @@ def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
         line = f", line {text.count(chr(10), 0, match.end()) + 1}" if match else ""
         return f"{path}{line}: {fault}"
 
+    faults = faults_of(fields)
+    if faults:
+        raise ProblemError([where(fault) for fault in faults])
+    return fields, where
+
+
+def faults_of(fields: dict[str, Any]) -> list[str]:
+    """What is wrong with the keys of a problem that is stated as a table; their values are not looked at."""
     faults = []
     for key in fields:
         if key not in _KEYS:
@@ -62,9 +70,7 @@ def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
         faults.append("give the thresholds once: either threshold, or c and beta")
     elif ("c" in fields) != ("beta" in fields):
         faults.append("c and beta go together: threshold = sigma(beta c)")
-    if faults:
-        raise ProblemError([where(fault) for fault in faults])
-    return fields, where
+    return faults
 
 
 def fields_of(problem: Problem) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from .belief import Belief, BeliefTables
 from .beta import Beta
 from .contaminated import Contaminated
-from .drift import Drift
 from .dawid_skene import DawidSkene
+from .drift import Drift
 from .grid import Grid
 from .grouped import Grouped
 from .kinds import make_belief

@@ -59,7 +59,10 @@ def draw_rater_field(
         exact = len(theta) > 7
         kernels.marginals(np.exp(theta), float(mean_scale), *votes, raters, skilled, exact, fields, out)
         latest[:] = fields[0]
-        return out + half_normal(theta, scale)
+        prior = half_normal(theta, scale)
+        # Standard deviations so far out that skills overflow: the prior alone leaves them no weight.
+        out[np.isnan(out) & (prior < -500.0)] = -np.inf
+        return out + prior
 
     theta, weight = design_of_points(log_posterior, np.log(0.6 * scale), rng)
     count = share_out(weight, draws, rng)

@@ -6,9 +6,9 @@ import inspect
 from typing import Any
 
 from .contaminated import Contaminated
+from .dawid_skene import DawidSkene
 from .drift import Drift
 from .grouped import Grouped
-from .dawid_skene import DawidSkene
 from .one_coin import OneCoin
 from .partial_pooling import PartialPooling
 from .rater_bias import RaterBias
@@ -17,9 +17,9 @@ from .rater_skill import RaterSkill
 
 __all__ = ["make_rater_model", "rater_model_names"]
 
-_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, Contaminated, Drift)}
-_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, RaterBias, RaterSkill, Grouped)}
-_MODELS: dict[str, type[RaterModel]] = {cls.name: cls for cls in (PartialPooling, OneCoin, DawidSkene)}
+_MODELS: dict[str, type[RaterModel]] = {
+    cls.name: cls for cls in (PartialPooling, RaterBias, RaterSkill, Grouped, Contaminated, Drift, OneCoin, DawidSkene)
+}
 
 
 def rater_model_names() -> tuple[str, ...]:

@@ -43,9 +43,15 @@ from seqaudit.dp import (
 )
 from seqaudit.dp.states import ItemStates
 from seqaudit.posteriors import _kernels as posterior_kernels
-from seqaudit.posteriors import _kernels_contaminated, _kernels_drift, tails
-from seqaudit.posteriors import _kernels_group_field, _kernels_rater_field, tails
-from seqaudit.posteriors import _kernels_answers, _kernels_gibbs, tails
+from seqaudit.posteriors import (
+    _kernels_answers,
+    _kernels_contaminated,
+    _kernels_drift,
+    _kernels_gibbs,
+    _kernels_group_field,
+    _kernels_rater_field,
+    tails,
+)
 
 NAMES = (
     "uniform",
@@ -260,13 +266,11 @@ def test_every_kernel_is_compiled_for_one_signature_only():
     for model in (sa.RaterBias(), sa.RaterSkill(), sa.Grouped()):
         votes = model.simulate(0, sa.Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)).labels
         model.fit(votes, seed=0, method="fast", draws=4)
-    raters = (_kernels_group_field, _kernels_rater_field)
     votes = sa.Design.balanced(items=3, raters=3, votes_per_item=2)
     for model in (sa.OneCoin(), sa.OneCoin(difficulty=True), sa.DawidSkene(), sa.DawidSkene(difficulty=True)):
         fit = model.fit(model.simulate(1, votes).labels, method="fast", seed=1, draws=4)
         fit.beliefs()
         model.log_likelihood(fit.draws, votes, fit.labels.labels.astype(np.int64))
-    raters = (_kernels_answers, _kernels_gibbs)
     lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
     solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
     simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_diverse, _kernels_run)
@@ -278,7 +282,8 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         found = model.simulate(1, votes).labels
         for few in (found, found.subset(found.rate < 2)):
             model.fit(few, method="fast", seed=1, draws=4)
-    raters = (_kernels_contaminated, _kernels_drift)
+    raters = (_kernels_answers, _kernels_contaminated, _kernels_drift, _kernels_gibbs, _kernels_group_field)
+    raters += (_kernels_rater_field,)
     for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning, *raters):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels
