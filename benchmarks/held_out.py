@@ -2,7 +2,8 @@
 
 Each item gives up a share of its votes, drawn at random; it keeps at least one, and every group keeps one. The chance
 of a held-out vote takes into account everything that the model says of who cast it and when. Of a rater without a vote
-among those that are kept nothing is known, and the chance is that of a fresh rater.
+among those that are kept nothing is known, and the chance is that of a fresh rater. So it is of all votes where a model
+has parameters of single votes, as one of drift has: held-out votes have none, and count as votes of today.
 """
 
 from __future__ import annotations
@@ -109,14 +110,16 @@ def predicted(fit: RaterFit, parts: HeldOut, draws: int) -> Floats:
     """Chance that each held-out vote is 1 under each of at most so many draws, shape (S, H)."""
     kept = thinned(fit, draws)
     size, model, held = len(kept["rate"]), fit.model, parts.held
+    known = parts.known & (not any("vote" in dims for dims in model.dims.values()))
     found = np.empty((size, len(held)))
-    for s in range(size):
-        found[s] = model.chances({name: x[s] for name, x in kept.items()}, parts.design)[held]
-    if not parts.known.all():
+    if known.any():
+        for s in range(size):
+            found[s] = model.chances({name: x[s] for name, x in kept.items()}, parts.design)[held]
+    if not known.all():
         fresh = model.channel(kept, kept["rate"])
         group = parts.design.group
         of_vote = fresh[:, parts.item] if fresh.ndim == 2 or group is None else fresh[:, parts.item, group[held]]
-        found = np.where(parts.known, found, of_vote)
+        found = np.where(known, found, of_vote)
     return found
 
 
