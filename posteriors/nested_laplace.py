@@ -29,10 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-__all__ = ["design_of_points", "half_normal", "redrawn_mean", "redrawn_sd", "share_out"]
+__all__ = ["design_of_points", "half_normal", "points_for", "redrawn_mean", "redrawn_sd", "share_out"]
 
 Floats = NDArray[np.float64]
-POINTS = 32
 _WIDER, _ROUNDS = 1.2, 6
 
 
@@ -42,7 +41,7 @@ def half_normal(theta: Floats, scale: Floats) -> Floats:
 
 
 def design_of_points(
-    log_posterior: Callable[[Floats], Floats], start: Floats, rng: np.random.Generator, points: int = POINTS
+    log_posterior: Callable[[Floats], Floats], start: Floats, rng: np.random.Generator, points: int = 32
 ) -> tuple[Floats, Floats]:
     """Points theta, shape (K, p), and their weights, which sum to 1.
 
@@ -83,6 +82,11 @@ def design_of_points(
     logs = log_posterior(theta) + (0.5 * z * z + np.where(z < 0, np.log(left), np.log(right))).sum(axis=1)
     weight = np.exp(logs - logs.max())
     return theta, weight / weight.sum()
+
+
+def points_for(draws: int) -> int:
+    """Points of a design from which so many draws are taken: more draws deserve a finer one."""
+    return min(128, max(32, draws // 16))
 
 
 def share_out(weight: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from . import _kernels_rater_field as kernels
 from .label_set import offsets
-from .nested_laplace import design_of_points, half_normal, redrawn_mean, redrawn_sd, share_out
+from .nested_laplace import design_of_points, half_normal, points_for, redrawn_mean, redrawn_sd, share_out
 from .votes import Design
 
 __all__ = ["draw_rater_field"]
@@ -61,7 +61,7 @@ def draw_rater_field(
         latest[:] = fields[0]
         return out + half_normal(theta, scale)
 
-    theta, weight = design_of_points(log_posterior, np.log(0.6 * scale), rng)
+    theta, weight = design_of_points(log_posterior, np.log(0.6 * scale), rng, points_for(draws))
     count = share_out(weight, draws, rng)
     field, sd = np.empty((draws, size)), np.repeat(np.exp(theta), count, axis=0)
     ends = offsets(count)
