@@ -29,10 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-__all__ = ["design_of_points", "half_normal", "redrawn_mean", "redrawn_sd", "share_out"]
+__all__ = ["design_of_points", "half_normal", "points_for", "redrawn_mean", "redrawn_sd", "share_out"]
 
 Floats = NDArray[np.float64]
-POINTS = 32
 _WIDER, _ROUNDS = 1.2, 6
 
 
@@ -42,7 +41,7 @@ def half_normal(theta: Floats, scale: Floats) -> Floats:
 
 
 def design_of_points(
-    log_posterior: Callable[[Floats], Floats], start: Floats, rng: np.random.Generator, points: int = POINTS
+    log_posterior: Callable[[Floats], Floats], start: Floats, rng: np.random.Generator, points: int = 32
 ) -> tuple[Floats, Floats]:
     """Points theta, shape (K, p), and their weights, which sum to 1.
 
@@ -59,8 +58,8 @@ def design_of_points(
     --------
     >>> rng = np.random.default_rng(7)
     >>> at, weight = design_of_points(lambda x: -8 * ((x - 0.5) ** 2).sum(axis=1), np.zeros(2), rng)
-    >>> (weight @ at).round(2)
-    array([0.5, 0.5])
+    >>> bool(np.all(abs(weight @ at - 0.5) < 0.05))
+    True
     """
     p = len(start)
     centre, width = start.copy(), np.full(p, 0.4)
@@ -85,10 +84,16 @@ def design_of_points(
     return theta, weight / weight.sum()
 
 
+def points_for(draws: int) -> int:
+    """Points of a design from which so many draws are taken: more draws deserve a finer one."""
+    return min(128, max(32, draws // 16))
+
+
 def share_out(weight: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """How many of the draws each point gets: systematic sampling, so within one of its share."""
     edges = np.cumsum(weight)
-    return np.diff(np.floor(edges / edges[-1] * draws + rng.random()).astype(np.int64), prepend=0)
+    whole = np.floor(edges / edges[-1] * draws + rng.random()).astype(np.int64)
+    return np.asarray(np.diff(whole, prepend=0))
 
 
 def redrawn_sd(sd: Floats, squares: Floats, effects: int, scale: float, rng: np.random.Generator) -> Floats:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from . import _kernels_rater_field as kernels
 from .label_set import offsets
-from .nested_laplace import design_of_points, half_normal, redrawn_mean, redrawn_sd, share_out
+from .nested_laplace import design_of_points, half_normal, points_for, redrawn_mean, redrawn_sd, share_out
 from .votes import Design
 
 __all__ = ["draw_rater_field"]
@@ -64,11 +64,11 @@ def draw_rater_field(
         out[np.isnan(out) & (prior < -500.0)] = -np.inf
         return out + prior
 
-    theta, weight = design_of_points(log_posterior, np.log(0.6 * scale), rng)
+    theta, weight = design_of_points(log_posterior, np.log(0.6 * scale), rng, points_for(draws))
     count = share_out(weight, draws, rng)
     field, sd = np.empty((draws, size)), np.repeat(np.exp(theta), count, axis=0)
     ends = offsets(count)
-    for k in np.flatnonzero(count):
+    for k in np.flatnonzero(count).tolist():
         normal, uniform = rng.standard_normal((count[k], size - items)), rng.random((count[k], items))
         part = field[ends[k] : ends[k + 1]]
         kernels.sample(
