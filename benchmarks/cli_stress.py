@@ -69,6 +69,7 @@ def stress(
         print()
     _print_settled(grid, table)
     _print_after(grid, table)
+    _print_groups(grid, table)
     _print_worse(worse)
     print(f"tables, figures, cells and inputs: {folder.path}")
 
@@ -135,20 +136,12 @@ def _print_settled(grid: StressGrid, table: pd.DataFrame) -> None:
             ]
         )
     print_table(
-        "is what is held to be settled settled? the policy with the smallest true share, at the last strength",
-        [
-            "scenario",
-            "strength",
-            "decisive",
-            "of it right",
-            "policy",
-            "accuracy claimed too much",
-            "low less high slice",
-        ],
+        "what is held to be settled, at the last strength, by the policy for which the least of it is right",
+        ["scenario", "strength", "decisive", "of it right", "policy", "accuracy overstated", "low less high slice"],
         rows,
     )
     print(
-        "decisive mass should be right to 1 - eps; the last column: decisive share of the low slice less the high one"
+        "decisive: should be right to 1 - eps; last column: largest decisive share of the low slice less the high one"
     )
     print()
 
@@ -169,6 +162,26 @@ def _print_after(grid: StressGrid, table: pd.DataFrame) -> None:
     print_table(
         "deciding after the fact by a model of raters, on the votes that each policy bought",
         ["scenario", "strength", "policy", "accuracy", "after the fact", "decisive and right", "after the fact"],
+        rows,
+    )
+    print()
+
+
+def _print_groups(grid: StressGrid, table: pd.DataFrame) -> None:
+    """Accuracy for the worst group where rates differ by group."""
+    rows = []
+    for one in grid.scenarios:
+        for x in (one.values[0], one.values[-1]):
+            for name in _names(one):
+                row = _at(table, one, x, name)
+                if not math.isnan(row.get("worst_group", math.nan)):
+                    cells = [_cell(row, key, 3) for key in ("accuracy", "worst_group", "worst_group_after")]
+                    rows.append([one.name, f"{x:g}", name, *cells])
+    if not rows:
+        return
+    print_table(
+        "accuracy for the worst group: of one decision an item, and of a decision for each group after the fact",
+        ["scenario", "strength", "policy", "over all groups", "worst group", "after the fact"],
         rows,
     )
     print()
