@@ -62,7 +62,8 @@ def stress(
         rows = {"rows": records(table), "slopes": records(slopes), "worse_than_uniform": records(worse)}
         print_json({"run": str(folder.path), "inputs": inputs} | rows)
         return
-    print("losses: against one who knows nature (exact), or the truth (simulated, ± one standard error)")
+    print("losses: against one who knows nature (exact), or the truth (simulated, ± one standard error); the columns")
+    print("after the slope are of the last strength: the parts of the loss, and labels of items decided right already")
     print()
     for one in grid.scenarios:
         _print_losses(one, table, slopes)
@@ -97,19 +98,17 @@ def _print_losses(one: Scenario, table: pd.DataFrame, slopes: pd.DataFrame) -> N
     own = slopes[slopes["scenario"] == one.name]
     slope = dict(zip(own["policy"], own["slope"], strict=True))
     digits = 4 if one.kind == "exact" else 2
-    order = sorted(_names(one), key=lambda name: -slope.get(name, 0.0))
-    print_table(
-        f"{one.name} ({one.kind}), by {one.strength}",
-        ["policy", *(f"{x:g}" for x in one.values), "slope"],
-        [
-            [
-                name,
-                *(_cell(_at(table, one, x, name), "loss", digits) for x in one.values),
-                f"{slope[name]:z.4g}" if name in slope else "-",
-            ]
-            for name in order
-        ],
-    )
+    # What the last loss is made of, where that is known, and what labels were bought for.
+    parts = {"asked wrongly": "asked_wrongly", "decided wrongly": "decided_wrongly"} if one.kind == "exact" else {}
+    parts |= {"already right": "already_right"}
+    rows = []
+    for name in sorted(_names(one), key=lambda name: -slope.get(name, 0.0)):
+        losses = [_cell(_at(table, one, x, name), "loss", digits) for x in one.values]
+        last = _at(table, one, one.values[-1], name)
+        shown = f"{slope[name]:z.4g}" if name in slope else "-"
+        rows.append([name, *losses, shown, *(f"{last[key]:z.3f}" for key in parts.values())])
+    header = ["policy", *(f"{x:g}" for x in one.values), "slope", *parts]
+    print_table(f"{one.name} ({one.kind}), by {one.strength}", header, rows)
 
 
 def _print_settled(grid: StressGrid, table: pd.DataFrame) -> None:
