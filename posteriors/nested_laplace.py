@@ -15,6 +15,10 @@ with a random shift, mapped through the quantiles of independent normal distribu
 differ on either side of it as the density does; the weights divide by the density of these. A point's weight is then
 that of an importance sample, and nothing depends on the posterior of theta being symmetric: where the votes allow an
 effect to be absent, log tau has a long tail to the left.
+
+Once the field is drawn, its mean and the standard deviations are drawn anew given the field (``redrawn_mean``,
+``redrawn_sd``): steps of a Markov chain that leave the exact posterior as it is, and so can only bring the draws nearer
+to it.
 """
 
 from __future__ import annotations
@@ -25,10 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-__all__ = ["design_of_points", "half_normal", "share_out"]
+__all__ = ["design_of_points", "half_normal", "points_for", "redrawn_mean", "redrawn_sd", "share_out"]
 
 Floats = NDArray[np.float64]
-POINTS = 32
 _WIDER, _ROUNDS = 1.2, 6
 
 
@@ -38,7 +41,7 @@ def half_normal(theta: Floats, scale: Floats) -> Floats:
 
 
 def design_of_points(
-    log_posterior: Callable[[Floats], Floats], start: Floats, rng: np.random.Generator, points: int = POINTS
+    log_posterior: Callable[[Floats], Floats], start: Floats, rng: np.random.Generator, points: int = 32
 ) -> tuple[Floats, Floats]:
     """Points theta, shape (K, p), and their weights, which sum to 1.
 
@@ -81,10 +84,35 @@ def design_of_points(
     return theta, weight / weight.sum()
 
 
+def points_for(draws: int) -> int:
+    """Points of a design from which so many draws are taken: more draws deserve a finer one."""
+    return min(128, max(32, draws // 16))
+
+
 def share_out(weight: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """How many of the draws each point gets: systematic sampling, so within one of its share."""
     edges = np.cumsum(weight)
     return np.diff(np.floor(edges / edges[-1] * draws + rng.random()).astype(np.int64), prepend=0)
+
+
+def redrawn_sd(sd: Floats, squares: Floats, effects: int, scale: float, rng: np.random.Generator) -> Floats:
+    """Standard deviations after one step of Metropolis and Hastings given their effects, shape (S,).
+
+    Given n free effects with sum of squares Q, the density of v = tau^2 is that of an inverse gamma distribution of
+    shape (n - 1) / 2 and scale Q / 2, times exp(-v / (2 c^2)); the first is proposed from, the second decides. Fewer
+    than two effects leave nothing to propose from.
+    """
+    if effects < 2:
+        return sd
+    proposed = 0.5 * squares / rng.gamma(0.5 * (effects - 1), size=sd.shape)
+    taken = np.log1p(-rng.random(sd.shape)) < 0.5 * (sd * sd - proposed) / scale**2
+    return np.where(taken, np.sqrt(proposed), sd)
+
+
+def redrawn_mean(x: Floats, sd: Floats, scale: float, rng: np.random.Generator) -> Floats:
+    """Means of items from their exact distribution given the items, x of shape (S, N)."""
+    precision = x.shape[1] / sd**2 + 1.0 / scale**2
+    return np.asarray(rng.normal(x.sum(axis=1) / sd**2 / precision, 1.0 / np.sqrt(precision)))
 
 
 def _lattice(p: int) -> Floats:

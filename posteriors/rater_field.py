@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from . import _kernels_rater_field as kernels
 from .label_set import offsets
-from .nested_laplace import design_of_points, half_normal, share_out
+from .nested_laplace import design_of_points, half_normal, points_for, redrawn_mean, redrawn_sd, share_out
 from .votes import Design
 
 __all__ = ["draw_rater_field"]
@@ -64,7 +64,7 @@ def draw_rater_field(
         out[np.isnan(out) & (prior < -500.0)] = -np.inf
         return out + prior
 
-    theta, weight = design_of_points(log_posterior, np.log(0.6 * scale), rng)
+    theta, weight = design_of_points(log_posterior, np.log(0.6 * scale), rng, points_for(draws))
     count = share_out(weight, draws, rng)
     field, sd = np.empty((draws, size)), np.repeat(np.exp(theta), count, axis=0)
     ends = offsets(count)
@@ -76,5 +76,11 @@ def draw_rater_field(
         )
     order = rng.permutation(draws)
     field, sd = field[order], sd[order]
-    found = {"sd": sd, "mean": field[:, -1], "item": field[:, :items], "offset": field[:, items : items + raters]}
+    item = field[:, :items]
+    mean = redrawn_mean(item, sd[:, 0], mean_scale, rng)
+    sd[:, 0] = redrawn_sd(sd[:, 0], ((item - mean[:, None]) ** 2).sum(axis=1), items, scale[0], rng)
+    for k in range(1, len(scale)):
+        effect = field[:, items + (k - 1) * raters : items + k * raters]
+        sd[:, k] = redrawn_sd(sd[:, k], (effect**2).sum(axis=1), raters - 1, scale[k], rng)
+    found = {"sd": sd, "mean": mean, "item": item, "offset": field[:, items : items + raters]}
     return found | ({"log_skill": field[:, items + raters : -1]} if skilled else {})

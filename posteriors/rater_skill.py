@@ -15,7 +15,9 @@ rate at which a rater of usual skill and average bias says 1. A fresh rater draw
     q(alpha) = E sigma(exp(skill_sd Z') logit(alpha) + rater_sd Z),
 
 by Gauss-Hermite quadrature, 12 x 24 points. The model is the two-parameter logistic one of Birnbaum (1968), with raters
-in the place of questions. The fast method is that of ``rater_field``.
+in the place of questions. The fast method is that of ``rater_field``. On the 80 votes of tests/test_rater_skill.py its
+tails at one half are within .06 of those of NUTS, and within .025 on average. It takes the log-skills for Normal given
+the rest, and so finds the raters of hardly any skill less extreme than they are, and skill_sd too small among many.
 """
 
 from __future__ import annotations

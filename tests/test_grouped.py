@@ -17,7 +17,7 @@ VOTES = MODEL.simulate(11, DESIGN, parameters={"item_sd": 1.2, "group_scale": 0.
 @pytest.fixture(scope="module")
 def fits():
     sampled = MODEL.fit(VOTES, seed=7, draws=1000, tune=500, chains=2, cores=1, target_accept=0.95)
-    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=2000)
+    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=4000)
 
 
 @pytest.mark.parametrize("many", [0, 1000])
@@ -31,9 +31,9 @@ def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
         plain += log_half_normal(at["group_scale"], 0.5) + log_half_normal(at["group_sd"], 0.5)
         plain += log_normal(x, at["item_mean"], at["item_sd"]) + log_zero_sum(e, at["group_scale"])
         plain += log_normal(u, 0, at["group_sd"])
-        assert found == pytest.approx(plain, abs=1e-8)
-        always = 36 * np.log(at["group_sd"]) + (2 * np.log(at["group_scale"]) if many else 0.0)
-        assert jacobian == pytest.approx(always + (12 * np.log(at["item_sd"]) if many else 0.0), abs=1e-8)
+        assert found == pytest.approx(plain, abs=1e-6)
+        scales = 36 * np.log(at["group_sd"]) + 2 * np.log(at["group_scale"]) + 12 * np.log(at["item_sd"])
+        assert jacobian == pytest.approx(scales if many else 0.0, abs=1e-6)
 
 
 def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
@@ -54,8 +54,8 @@ def test_sampling_converges_and_the_fast_method_agrees(fits):
     assert found.rhat < 1.02
     assert found.divergences == 0
     mean, largest = tails_apart(fast, sampled)
-    assert mean < 0.015
-    assert largest < 0.05
+    assert mean < 0.02
+    assert largest < 0.06
     for name in ("item_mean", "item_sd", "group_scale", "group_sd"):
         expected = sampled.draws[name]
         assert fast.draws[name].mean() == pytest.approx(expected.mean(), abs=0.35 * expected.std())

@@ -1,4 +1,4 @@
-"""Raters with a bias and a skill: the PyMC model against a plain sum, the fast method against NUTS, channel, bad input."""
+"""Raters with bias and skill: the PyMC model against a plain sum, the fast method against NUTS, channel, bad input."""
 
 import math
 
@@ -19,7 +19,7 @@ VOTES = MODEL.simulate(
 
 @pytest.fixture(scope="module")
 def fits():
-    sampled = MODEL.fit(VOTES, seed=7, draws=1000, tune=500, chains=2, cores=1)
+    sampled = MODEL.fit(VOTES, seed=7, draws=1000, tune=500, chains=2, cores=1, target_accept=0.97)
     return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=2000)
 
 
@@ -35,9 +35,9 @@ def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
         plain += log_half_normal(at["rater_sd"], 1.0) + log_half_normal(at["skill_sd"], 0.5)
         plain += log_normal(x, at["item_mean"], at["item_sd"])
         plain += log_zero_sum(offset, at["rater_sd"]) + log_zero_sum(log_skill, at["skill_sd"])
-        assert found == pytest.approx(plain, abs=1e-8)
+        assert found == pytest.approx(plain, abs=1e-6)
         scales = 16 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"]) + 5 * np.log(at["skill_sd"])
-        assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-8)
+        assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-6)
 
 
 def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
