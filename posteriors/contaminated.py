@@ -23,10 +23,14 @@ Which bloc is the honest one? Votes alone do not say: exchanging honest and inve
 likelihood as it is. As share < 1/2, the prior says that the larger bloc is honest, and a posterior that gives two blocs
 of almost equal size weight on both readings is right to do so. A lone colluder is not told from a rater who answers at
 random, because a script that nobody else follows is a coin: with colluders in play there is a reading of the votes
-for each rater who may be the one that the script follows. These readings are modes of the script which the No-U-Turn
-sampler does not leave: its chains then disagree (R-hat far above 1.01). The fast method does not get caught, because it
-sums the scripts and the rates out; where it finds no colluders, or where the chains disagree, fit
-``Contaminated(kinds=("random", "inverted"))``.
+for each set of raters that the script may follow. These readings are modes of the script that the No-U-Turn sampler
+does not leave. Its chains start from the majority's reading; where they disagree all the same (R-hat far above 1.01,
+tens of units of log-density between readings), neither more draws nor the fast method, which sums the scripts and the
+rates out but is one chain, can be relied on to find the largest mode. Nor need the largest mode be the true one: where
+honest raters differ in skill, which this model does not know, the most skilled of them agree more than the rest, and
+may be taken for colluders. The remedy is to leave the script out, ``Contaminated(kinds=("random", "inverted"))``, of
+which chains agree, and to take colluders seriously only if all chains, and the fast method under several seeds, find
+the same ones.
 
 The fast method (``contaminated_sampler``) is a Markov chain over the kinds of the raters and the four hyperparameters.
 
