@@ -4,8 +4,9 @@ State: the logits u[0, j] and u[1, j] of rater j's sensitivity and specificity, 
 h[0] - h[1] with standard deviations h[2] and h[3]; difficulties d[i], Normal(0, h[4]^2); the answer rate; the answers.
 With one ``coin`` h[1] = 0 and both logits are the same; without ``hard`` all difficulties are 0. One sweep updates
 
-1. the means and standard deviations while the raters' (u - mean) / sd, or d / sd, stay as they are, and the answer rate, alone and with h[1] in
-   exchange (more answers of 1 explain the same votes as more lean towards 1), the answers summed out,
+1. the means and standard deviations while the raters' (u - mean) / sd, or d / sd, stay as they are, and the answer
+   rate, alone and with h[1] in exchange (more answers of 1 explain the same votes as more lean towards 1), the answers
+   summed out,
 2. each difficulty, the item's answer summed out, and then all answers,
 3. the answer rate, and the sign of everything at once,
 4. each rater's logits given the answers: without difficulties these have two counts for sufficient statistics,

@@ -124,11 +124,11 @@ class ClassModel(RaterModel):
         if self.difficulty:
             sd = given.get("difficulty_sd", abs(rng.normal(0.0, self.difficulty_scale)))
             unit = given.get("difficulty_unit", rng.standard_normal(items))
-            hard = np.broadcast_to(given.get("difficulty", sd * unit), items)
+            hard = np.broadcast_to(np.asarray(given.get("difficulty", sd * unit)), items)
             with np.errstate(divide="ignore", invalid="ignore"):
                 unit = hard / sd if "difficulty" in given else unit
             found |= {"difficulty_sd": sd, "difficulty_unit": unit, "difficulty": hard}
-        chance = given.get("rate", given.get("answer_chance", found["answer_rate"]))
+        chance: Any = given.get("rate", given.get("answer_chance", found["answer_rate"]))
         drawn = rng.random(items) < np.asarray(chance)
         answer = np.broadcast_to(given.get("answer", drawn), items).astype(np.int64)
         found |= {"answer_chance": np.broadcast_to(chance, items).astype(np.float64), "answer": answer}
@@ -161,8 +161,8 @@ class ClassModel(RaterModel):
             else:
                 log1 = vote * right1[design.rater] - pt.softplus(right1)[design.rater]
                 log0 = (1 - vote) * right0[design.rater] - pt.softplus(right0)[design.rater]
-            sums = [pt.inc_subtensor(pt.zeros(items)[design.item], x) for x in (log0, log1)]
-            pm.Potential("votes", pt.logaddexp(pt.log1p(-rate) + sums[0], pt.log(rate) + sums[1]).sum())
+            no, yes = (pt.zeros(items)[design.item].inc(x) for x in (log0, log1))
+            pm.Potential("votes", pm.math.logaddexp(pt.log1p(-rate) + no, pt.log(rate) + yes).sum())
         return model
 
     def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
@@ -175,12 +175,12 @@ class ClassModel(RaterModel):
         answer = (rng.random(chance.shape) < chance).astype(np.int64)
         return found | {"answer_chance": chance, "answer": answer, "rate": answer.astype(np.float64)}
 
-    def _votes(self, draws: Draws, design: Design, label: Ints) -> tuple[NDArray[Any], ...]:
+    def _votes(self, draws: Draws, design: Design, label: Ints) -> tuple[Ints, Ints, Ints, Floats, Floats, Floats]:
         """Arguments that the kernels share."""
         skill, lean = self._skill_and_lean(draws)
         ease = np.exp(-draws["difficulty"]) if self.difficulty else np.ones((len(skill), len(design.items)))
-        votes = (np.array(x, dtype=np.int64) for x in (design.item, design.rater, label))
-        return (*votes, *(np.ascontiguousarray(x, dtype=np.float64) for x in (skill, lean, ease)))
+        item, rater, vote = (np.array(x, dtype=np.int64) for x in (design.item, design.rater, label))
+        return item, rater, vote, _flat(skill), _flat(lean), _flat(ease)
 
     def _answer_logs(self, draws: Draws, design: Design, label: Ints) -> tuple[Floats, Floats]:
         """Log P(z_i = 0, votes on i) and log P(z_i = 1, votes on i) under each draw, shape (S, N)."""
@@ -194,8 +194,11 @@ class ClassModel(RaterModel):
         items, raters = len(design.items), len(design.raters)
         population, rate = np.empty((draws, 5)), np.empty(draws)
         logits, hard = np.empty((draws, 2, raters)), np.empty((draws, items))
+        item, rater, vote = (np.array(x, dtype=np.int64) for x in (design.item, design.rater, label))
         _kernels_gibbs.gibbs(
-            *(np.array(x, dtype=np.int64) for x in (design.item, design.rater, label)),
+            item,
+            rater,
+            vote,
             offsets(np.bincount(design.item, minlength=items)),
             np.argsort(design.rater, kind="stable"),
             offsets(np.bincount(design.rater, minlength=raters)),
@@ -249,8 +252,8 @@ class ClassModel(RaterModel):
         found = []
         for mean, sd in self._fresh(draws, ease):
             out = np.empty(ease.size)
-            flat = (np.array(np.broadcast_to(x, ease.shape), dtype=np.float64).reshape(-1) for x in (mean, sd))
-            _kernels_answers.heard(*flat, _NODES, _WEIGHTS, out)
+            center, spread = (np.array(np.broadcast_to(x, ease.shape), dtype=np.float64) for x in (mean, sd))
+            _kernels_answers.heard(center.reshape(-1), spread.reshape(-1), _NODES, _WEIGHTS, out)
             found.append(out.reshape(ease.shape))
         return 1.0 - found[0], found[1]
 
@@ -270,6 +273,10 @@ class ClassModel(RaterModel):
     def new_item_belief(self, draws: Draws, rng: np.random.Generator, parts: int) -> Belief:
         """Two-point belief about the answer of a new item."""
         return _two_points(np.asarray(draws["answer_rate"]), *self._fresh_chances(draws))
+
+
+def _flat(values: Any) -> Floats:
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _one(parameters: Parameters) -> dict[str, NDArray[Any]]:

@@ -19,10 +19,10 @@ MODELS = {
 every_model = pytest.mark.parametrize("name", MODELS)
 SMALL = sa.Design.balanced(items=4, raters=5, votes_per_item=3, seed=3)
 MIDDLE = sa.Design.balanced(items=14, raters=8, votes_per_item=5, seed=5)
-# Posteriors with well-determined populations and answers that are not.
+# Raters good enough for the posterior to have one mode.
 PARAMETERS = {
-    "one-coin": {"answer_rate": 0.6, "skill_mean": 0.8, "skill_sd": 0.6},
-    "dawid-skene": {"answer_rate": 0.4, "skill": 0.8, "lean": 0.5},
+    "one-coin": {"answer_rate": 0.6, "skill_mean": 1.5, "skill_sd": 0.6},
+    "dawid-skene": {"answer_rate": 0.5, "skill": 1.8, "lean": 0.3, "sensitivity_sd": 0.5, "specificity_sd": 0.5},
 }
 
 
@@ -191,7 +191,8 @@ def test_beliefs_predict_the_next_vote(fits):
 @every_model
 def test_channel_is_the_share_of_ones_that_simulated_strangers_give(name):
     model = MODELS[name]
-    many = sa.Design.balanced(items=20_000, raters=20_000, votes_per_item=1)
+    names = tuple(str(k) for k in range(20_000))
+    many = sa.Design(np.arange(20_000), np.arange(20_000), names, names)
     given = {"answer_rate": 0.5} | {k: 0.7 for k in model.dims if k in ("skill_mean", "skill", "lean")}
     if model.name == "one-coin":
         del given["skill"]
@@ -222,7 +223,9 @@ def test_what_is_given_is_not_drawn(name):
 def test_answers_and_raters_are_recovered(name):
     model = MODELS[name]
     design = sa.Design.balanced(items=120, raters=30, votes_per_item=12, seed=2)
-    found = model.simulate(3, design, parameters={"skill_mean": 1.0} if name == "one-coin" else {"skill": 1.0})
+    level = {"skill_mean": 1.0} if name == "one-coin" else {"skill": 1.0, "lean": 0.4}
+    spread = {key: 1.0 for key in model.dims if key.endswith("_sd")}
+    found = model.simulate(3, design, parameters={"answer_rate": 0.5} | level | spread)
     fit = model.fit(found.labels, method="fast", seed=1)
     tail, answer = fit.tail(0.5), found.truth["answer"]
     share = ((tail > 0.5) == answer).mean()
@@ -236,14 +239,14 @@ def test_answers_and_raters_are_recovered(name):
 
 
 def test_majorities_that_are_wrong_are_seen_through():
-    """Three careful raters against four who answer at random: the careful ones agree among themselves."""
+    """Two careful raters against five who answer at random: the careful ones agree with each other."""
     design = sa.Design.balanced(items=80, raters=7, votes_per_item=7)
-    skill = np.array([4.0, 4.0, 4.0, 0.0, 0.0, 0.0, 0.0])
+    skill = np.array([5.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     found = sa.OneCoin().simulate(6, design, parameters={"skill": skill, "skill_mean": 1.5, "skill_sd": 2.0})
     fit = sa.OneCoin().fit(found.labels, method="fast", seed=1)
     right = [((x > 0.5) == found.truth["answer"]).mean() for x in (fit.tail(0.5), found.labels.rate)]
     assert right[0] > 0.97
-    assert right[1] < 0.95
+    assert right[1] < 0.9
 
 
 def test_new_items_have_the_answer_rate(fits):
