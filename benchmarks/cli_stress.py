@@ -62,13 +62,15 @@ def stress(
         rows = {"rows": records(table), "slopes": records(slopes), "worse_than_uniform": records(worse)}
         print_json({"run": str(folder.path), "inputs": inputs} | rows)
         return
-    print("losses: against one who knows nature (exact), or the truth (simulated, ± one standard error)")
+    print("losses: against one who knows nature (exact), or the truth (simulated, ± one standard error); the columns")
+    print("after the slope are of the last strength: the parts of the loss, and labels of items decided right already")
     print()
     for one in grid.scenarios:
         _print_losses(one, table, slopes)
         print()
     _print_settled(grid, table)
     _print_after(grid, table)
+    _print_groups(grid, table)
     _print_worse(worse)
     print(f"tables, figures, cells and inputs: {folder.path}")
 
@@ -96,19 +98,17 @@ def _print_losses(one: Scenario, table: pd.DataFrame, slopes: pd.DataFrame) -> N
     own = slopes[slopes["scenario"] == one.name]
     slope = dict(zip(own["policy"], own["slope"], strict=True))
     digits = 4 if one.kind == "exact" else 2
-    order = sorted(_names(one), key=lambda name: -slope.get(name, 0.0))
-    print_table(
-        f"{one.name} ({one.kind}), by {one.strength}",
-        ["policy", *(f"{x:g}" for x in one.values), "slope"],
-        [
-            [
-                name,
-                *(_cell(_at(table, one, x, name), "loss", digits) for x in one.values),
-                f"{slope[name]:z.4g}" if name in slope else "-",
-            ]
-            for name in order
-        ],
-    )
+    # What the last loss is made of, where that is known, and what labels were bought for.
+    parts = {"asked wrongly": "asked_wrongly", "decided wrongly": "decided_wrongly"} if one.kind == "exact" else {}
+    parts |= {"already right": "already_right"}
+    rows = []
+    for name in sorted(_names(one), key=lambda name: -slope.get(name, 0.0)):
+        losses = [_cell(_at(table, one, x, name), "loss", digits) for x in one.values]
+        last = _at(table, one, one.values[-1], name)
+        shown = f"{slope[name]:z.4g}" if name in slope else "-"
+        rows.append([name, *losses, shown, *(f"{last[key]:z.3f}" for key in parts.values())])
+    header = ["policy", *(f"{x:g}" for x in one.values), "slope", *parts]
+    print_table(f"{one.name} ({one.kind}), by {one.strength}", header, rows)
 
 
 def _print_settled(grid: StressGrid, table: pd.DataFrame) -> None:
@@ -135,20 +135,12 @@ def _print_settled(grid: StressGrid, table: pd.DataFrame) -> None:
             ]
         )
     print_table(
-        "is what is held to be settled settled? the policy with the smallest true share, at the last strength",
-        [
-            "scenario",
-            "strength",
-            "decisive",
-            "of it right",
-            "policy",
-            "accuracy claimed too much",
-            "low less high slice",
-        ],
+        "what is held to be settled, at the last strength, by the policy for which the least of it is right",
+        ["scenario", "strength", "decisive", "of it right", "policy", "accuracy overstated", "low less high slice"],
         rows,
     )
     print(
-        "decisive mass should be right to 1 - eps; the last column: decisive share of the low slice less the high one"
+        "decisive: should be right to 1 - eps; last column: largest decisive share of the low slice less the high one"
     )
     print()
 
@@ -169,6 +161,26 @@ def _print_after(grid: StressGrid, table: pd.DataFrame) -> None:
     print_table(
         "deciding after the fact by a model of raters, on the votes that each policy bought",
         ["scenario", "strength", "policy", "accuracy", "after the fact", "decisive and right", "after the fact"],
+        rows,
+    )
+    print()
+
+
+def _print_groups(grid: StressGrid, table: pd.DataFrame) -> None:
+    """Accuracy for the worst group where rates differ by group."""
+    rows = []
+    for one in grid.scenarios:
+        for x in (one.values[0], one.values[-1]):
+            for name in _names(one):
+                row = _at(table, one, x, name)
+                if not math.isnan(row.get("worst_group", math.nan)):
+                    cells = [_cell(row, key, 3) for key in ("accuracy", "worst_group", "worst_group_after")]
+                    rows.append([one.name, f"{x:g}", name, *cells])
+    if not rows:
+        return
+    print_table(
+        "accuracy for the worst group: of one decision an item, and of a decision for each group after the fact",
+        ["scenario", "strength", "policy", "over all groups", "worst group", "after the fact"],
         rows,
     )
     print()

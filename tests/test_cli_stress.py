@@ -60,12 +60,21 @@ def test_table_is_that_of_stress_and_everything_is_kept(run):
     pd.testing.assert_frame_equal(kept, table, check_exact=False, rtol=1e-14)
     lines = outcome.out.splitlines()
     first = next(k for k, line in enumerate(lines) if line.startswith("noise (exact), by flipped"))
-    assert cells(lines[first + 1]) == ["policy", "0", "0.3", "slope"]
+    assert cells(lines[first + 1]) == [
+        "policy",
+        "0",
+        "0.3",
+        "slope",
+        "asked wrongly",
+        "decided wrongly",
+        "already right",
+    ]
     slopes = sa.stress_slopes(table)
     expected = slopes[slopes["scenario"] == "noise"]
     for line, policy, slope in zip(lines[first + 2 : first + 5], expected["policy"], expected["slope"], strict=True):
-        loss = table[(table["scenario"] == "noise") & (table["policy"] == policy)]["loss"]
-        assert cells(line) == [policy, *(f"{x:z.4f}" for x in loss), f"{slope:z.4g}"]
+        part = table[(table["scenario"] == "noise") & (table["policy"] == policy)]
+        last = [f"{part[key].iloc[-1]:z.3f}" for key in ("asked_wrongly", "decided_wrongly", "already_right")]
+        assert cells(line) == [policy, *(f"{x:z.4f}" for x in part["loss"]), f"{slope:z.4g}", *last]
     assert any(line.startswith("bias (simulated), by rater_sd") for line in lines)
     assert any(line.startswith("deciding after the fact") for line in lines)
     names = {path for path, content in tree(Path("kept")).items() if content is not None}
@@ -103,7 +112,9 @@ def test_interrupted_run_loses_no_finished_cell_and_goes_on(run, monkeypatch):
     assert again["slopes"] == whole["slopes"]
 
 
-def test_answer_does_not_depend_on_the_number_of_workers(run):
+def test_answer_does_not_depend_on_the_number_of_workers(run, monkeypatch):
+    # Nothing is compiled beforehand: that would take longer than the work.
+    monkeypatch.setattr(sys.modules["seqaudit.benchmarks.statics"], "warm", lambda: None)
     one = run(*STRESS, "--out", "one", "--json").json
     two = run("stress", "scenarios.toml", "--jobs", 2, "--out", "two", "--json").json
     assert one["rows"] == two["rows"]

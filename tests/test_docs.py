@@ -161,7 +161,8 @@ def test_files_that_a_page_shows_are_read_or_refused_as_it_says(page: Path, fold
         expectation = pytest.raises(ValueError, match=re.escape(path.name)) if "refused" in block.info else None
         with expectation or contextlib.nullcontext():
             if block.language == "toml":
-                sa.Problem.from_toml(path)
+                reader = sa.read_scenarios if "scenario" in tomllib.loads(block.text) else sa.Problem.from_toml
+                reader(path)
             elif {"rater", "label"} & set(block.text.splitlines()[0].split(",")):
                 sa.read_labels(path)
                 votes = path
