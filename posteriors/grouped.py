@@ -184,7 +184,7 @@ class Grouped(RaterModel):
         theta, weight = design_of_points(log_posterior, np.log(0.6 * scale), rng, points_for(draws))
         count = share_out(weight, draws, rng)
         field, ends = np.empty((draws, size)), offsets(count)
-        for k in np.flatnonzero(count):
+        for k in np.flatnonzero(count).tolist():
             normal = rng.standard_normal((count[k], groups + 1))
             blocks = rng.standard_normal((count[k], items, _MOVES, groups + 1))
             uniform = 1.0 - rng.random((count[k], items, _MOVES))

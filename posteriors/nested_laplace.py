@@ -58,8 +58,8 @@ def design_of_points(
     --------
     >>> rng = np.random.default_rng(7)
     >>> at, weight = design_of_points(lambda x: -8 * ((x - 0.5) ** 2).sum(axis=1), np.zeros(2), rng)
-    >>> (weight @ at).round(2)
-    array([0.5, 0.5])
+    >>> bool(np.all(abs(weight @ at - 0.5) < 0.05))
+    True
     """
     p = len(start)
     centre, width = start.copy(), np.full(p, 0.4)
@@ -92,7 +92,8 @@ def points_for(draws: int) -> int:
 def share_out(weight: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """How many of the draws each point gets: systematic sampling, so within one of its share."""
     edges = np.cumsum(weight)
-    return np.diff(np.floor(edges / edges[-1] * draws + rng.random()).astype(np.int64), prepend=0)
+    whole = np.floor(edges / edges[-1] * draws + rng.random()).astype(np.int64)
+    return np.asarray(np.diff(whole, prepend=0))
 
 
 def redrawn_sd(sd: Floats, squares: Floats, effects: int, scale: float, rng: np.random.Generator) -> Floats:

@@ -53,7 +53,7 @@ def _standard() -> Any:
             return mean + sd * value
 
         def log_jac_det(self, value: Any, rng: Any, size: Any, mean: Any, sd: Any) -> Any:
-            return pt.zeros_like(value) + pt.log(sd)
+            return 0.0 * value + pt.log(sd)
 
     return Standard()
 

@@ -14,8 +14,8 @@ has an offset of its own, so that
 which is nearer to one half than alpha (Gauss-Hermite quadrature with 24 points).
 
 This is the one-parameter item response model of Rasch (1960), with the sign of the rater's side turned. The fast method
-is that of ``rater_field``. On the 60 votes of tests/test_rater_bias.py its tails at one half are within .04 of those of
-NUTS, and within .015 on average.
+is that of ``rater_field``. On the 60 votes of tests/test_rater_bias.py its tails at one half are within .05 of those of
+NUTS, and within .02 on average.
 """
 
 from __future__ import annotations

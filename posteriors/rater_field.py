@@ -68,7 +68,7 @@ def draw_rater_field(
     count = share_out(weight, draws, rng)
     field, sd = np.empty((draws, size)), np.repeat(np.exp(theta), count, axis=0)
     ends = offsets(count)
-    for k in np.flatnonzero(count):
+    for k in np.flatnonzero(count).tolist():
         normal, uniform = rng.standard_normal((count[k], size - items)), rng.random((count[k], items))
         part = field[ends[k] : ends[k + 1]]
         kernels.sample(

@@ -86,7 +86,7 @@ def test_simulated_rates_come_from_the_parameters():
             lambda m: m.simulate(1, parameters={"skill": 1}),
             "has no parameter 'skill'; it has mean, size",
         ),
-        (lambda m: sa.make_rater_model("glad"), "rater model is 'glad'; allowed: partial-pooling"),
+        (lambda m: sa.make_rater_model("glad"), "rater model is 'glad'; allowed: partial-pooling, "),
         (
             lambda m: sa.make_rater_model("partial-pooling", x=1),
             "has no constant 'x'; allowed: size_loc",

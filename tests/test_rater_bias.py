@@ -21,8 +21,8 @@ def sigma(x):
 
 @pytest.fixture(scope="module")
 def fits():
-    sampled = MODEL.fit(VOTES, seed=7, draws=1000, tune=500, chains=2, cores=1)
-    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=2000)
+    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1)
+    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
 
 
 @pytest.mark.parametrize("many", [0, 1000])
@@ -58,8 +58,8 @@ def test_sampling_converges_and_the_fast_method_agrees(fits):
     assert found.rhat < 1.02
     assert found.divergences == 0
     mean, largest = tails_apart(fast, sampled)
-    assert mean < 0.015
-    assert largest < 0.04
+    assert mean < 0.02
+    assert largest < 0.05
     for name in ("item_mean", "item_sd", "rater_sd"):
         expected = sampled.draws[name]
         assert fast.draws[name].mean() == pytest.approx(expected.mean(), abs=0.3 * expected.std())
