@@ -11,7 +11,10 @@ means, is positive: otherwise the two answers could change places. lean, half th
 say 1 too readily. With difficulties, sensitivity and specificity are those on an item of difficulty 0. The model is
 that of Dawid and Skene (1979) for two answers, with a population from which the raters come (Paun et al. 2018).
 
-The fast method is a Gibbs sampler: 250 sweeps thrown away, then every fourth kept (every third with difficulties).
+The fast method is a Gibbs sampler (``_kernels_gibbs``): 150 sweeps are thrown away, then every fourth is kept. Its
+draws come from the posterior itself, hyperparameters included, so that it differs from NUTS by the error of finitely
+many, dependent draws alone; tests/test_class_models.py holds the tails of 4000 of them to a mean difference of .02 and
+a largest one of .06.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ class DawidSkene(ClassModel):
     Examples
     --------
     >>> from seqaudit import DawidSkene
-    >>> votes = DawidSkene().simulate(7, parameters={"skill": 1.5, "lean": 1.0})
+    >>> votes = DawidSkene().simulate(7, parameters={"answer_rate": 0.5, "lean": 1.0})
     >>> fit = DawidSkene().fit(votes.labels, method="fast", seed=7)
     >>> bool(fit.draws["lean"].mean() > 0.5)
     True
