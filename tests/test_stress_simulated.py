@@ -51,7 +51,7 @@ def assert_agree(simulated, exact, errors=4.0):
 def test_simulated_measures_agree_with_exact_ones(kind, strength, settings):
     wrong = sa.misbelief(PROBLEM, kind, strength, **settings)
     chosen = policies("kg", "uncertainty")
-    seeds, keys = replication_keys(7, 4000)
+    seeds, keys = replication_keys(7, 2500)
     pools = draw_beliefs(wrong.nature, seeds, votes=5)
     assert_agree(stress_simulated(PROBLEM, chosen, pools, keys), stress_exact(wrong, chosen))
 
