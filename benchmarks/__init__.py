@@ -8,7 +8,8 @@ from .labels import LabelFileError, read_labels
 from .natures import Misbelief, misbelief
 from .protocols import Protocol, break_even, break_even_table, protocols, protocols_table
 from .replay import problem_of_labels, replay, replay_table
-from .scenarios import Scenario, StressGrid, built_in_scenarios, make_scenarios, read_scenarios
+from .scenario import Scenario, StressGrid
+from .scenarios import built_in_scenarios, make_scenarios, read_scenarios
 from .statics import vary, vary_table, with_noise
 from .stress import stress, stress_slopes, stress_table, worse_than_uniform
 from .structure_table import structure_table
