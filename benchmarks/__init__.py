@@ -18,7 +18,8 @@ from .rater_kinds import rater_kinds
 from .removal import headlines, largest_movers, removals
 from .replay import problem_of_labels, replay, replay_table
 from .sbc import sbc, uniformity
-from .scenarios import Scenario, StressGrid, built_in_scenarios, make_scenarios, read_scenarios
+from .scenario import Scenario, StressGrid
+from .scenarios import built_in_scenarios, make_scenarios, read_scenarios
 from .statics import vary, vary_table, with_noise
 from .stress import stress, stress_slopes, stress_table, worse_than_uniform
 from .structure_table import structure_table

@@ -14,7 +14,7 @@ from .output import print_json, print_table, records, show_progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .scenarios import Scenario, StressGrid
+    from .scenario import Scenario, StressGrid
 
 __all__ = ["stress"]
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ..bandits.board import replication_keys
 from .natures import misbelief
-from .scenarios import Scenario, StressGrid
+from .scenario import Scenario, StressGrid
 from .statics import run_parts
 from .stress_exact import stress_exact
 from .stress_simulated import stress_simulated

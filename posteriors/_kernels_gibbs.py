@@ -179,7 +179,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                     u[:] = moved
                     ease[:] = eased
             if sweep < warm:
-                steps[0, k] = tuned(steps[0, k], float(accepted), sweep)
+                steps[0, k] = tuned(steps[0, k], 1.0 if accepted else 0.0, sweep)
         # Difficulties, each with its item's answer summed out.
         if hard:
             share = 0.0
@@ -285,7 +285,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                 if accepted:
                     h[:] = new
                 if sweep < warm:
-                    steps[1, k] = tuned(steps[1, k], float(accepted), sweep)
+                    steps[1, k] = tuned(steps[1, k], 1.0 if accepted else 0.0, sweep)
         kept = sweep - warm + 1
         if kept > 0 and kept % thin == 0:
             s = kept // thin - 1

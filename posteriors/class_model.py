@@ -74,6 +74,7 @@ class ClassModel(RaterModel):
     difficulty: bool
     difficulty_scale: float
     coins: ClassVar[int]
+    fast_is_independent: ClassVar[bool] = False
 
     def _check(self, *scales: str) -> None:
         """Constants as floats, and the dimensions that ``difficulty`` adds."""

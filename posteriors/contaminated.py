@@ -115,6 +115,7 @@ class Contaminated(RaterModel):
     concentration: float = 1.0
     script_scale: float = 2.5
     name: ClassVar[str] = "contaminated"
+    fast_is_independent: ClassVar[bool] = False
     dims: ClassVar[dict[str, tuple[str, ...]]] = {
         "share": (),
         "kind_share": ("dishonest",),

@@ -142,7 +142,7 @@ class RaterFit:
         import arviz as az
 
         tails = self._tails(threshold, group)
-        if self.method == "fast":
+        if self.method == "fast" and self.model.fast_is_independent:
             return np.asarray(tails.std(axis=0) / np.sqrt(self.size))
         sizes = self.data["posterior"].sizes
         kept = tails.reshape(sizes["chain"], sizes["draw"], *tails.shape[1:])

@@ -78,12 +78,15 @@ class RaterModel(ABC):
         a number.
     needs_raters, needs_groups : bool
         Whether the model can say nothing without raters who label several items, or without groups.
+    fast_is_independent : bool
+        Whether the draws of ``approximate`` are independent, and not those of a chain.
     """
 
     name: ClassVar[str]
     dims: ClassVar[dict[str, tuple[str, ...]]]
     needs_raters: ClassVar[bool] = True
     needs_groups: ClassVar[bool] = False
+    fast_is_independent: ClassVar[bool] = True
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
