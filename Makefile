@@ -44,13 +44,13 @@ compare: $(VENV)/.installed
 	@$(VENV)/bin/seqaudit compare $(ARGS)
 
 test: lint typecheck
-	$(VENV)/bin/python -m seqaudit.benchmarks.warm
+	$(VENV)/bin/python -c 'from seqaudit.benchmarks.warm import warm_all; warm_all()'
 	$(VENV)/bin/python -m pytest -n 2 --doctest-modules tests --pyargs seqaudit
 	@if [ -n "$$($(find-3.13))" ]; then $(MAKE) --no-print-directory smoke-3.13; \
 	else echo "Skipped the smoke tests on Python 3.13: no such interpreter was found."; fi
 
 smoke-3.13: $(VENV_313)/.installed
-	$(VENV_313)/bin/python -m seqaudit.benchmarks.warm
+	$(VENV_313)/bin/python -c 'from seqaudit.benchmarks.warm import warm; warm()'
 	$(VENV_313)/bin/python -m pytest -n 2 -m smoke tests
 
 lint: $(VENV)/.locked

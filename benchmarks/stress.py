@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bandits.board import replication_keys
+from ..bandits.board import replication_keys, workers
 from .natures import misbelief
 from .scenario import Scenario, StressGrid
 from .statics import run_parts
 from .stress_exact import stress_exact
 from .stress_simulated import stress_simulated
+from .warm import warm_raters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +83,9 @@ def stress(
     """
     replication_keys(grid.seed, grid.replications)
     jobs = {name: (_cell, one, x, grid.replications, grid.seed) for name, (one, x) in grid.cells.items()}
+    refits = any(one.kind == "simulated" for name, (one, _) in grid.cells.items() if name not in (finished or {}))
+    if refits and workers(n_jobs, len(jobs)) > 1:
+        warm_raters()
     parts = run_parts(jobs, n_jobs, dict(finished or {}), on_part)
     return {name: parts[name] for name in jobs}
 

@@ -1,11 +1,9 @@
-"""Compile every kernel once, so that worker processes find it in the cache.
-
-Run as ``python -m seqaudit.benchmarks.warm``.
-"""
+"""Compile every kernel once, so that worker processes find it in the cache."""
 
 from __future__ import annotations
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from ..bandits.certify import certify
 from ..bandits.diverse import DiverseBatch
@@ -30,11 +28,11 @@ from ..posteriors.rater_models import make_rater_model
 from ..posteriors.tails import follow_labels, update
 from ..posteriors.votes import Design
 
-__all__ = ["warm"]
+__all__ = ["warm", "warm_all", "warm_raters"]
 
 
 def warm() -> None:
-    """Call each compiled function with the types it is always called with.
+    """Call each compiled function but those of rater models with the types it is always called with.
 
     Examples
     --------
@@ -67,6 +65,17 @@ def warm() -> None:
     simulate(Problem([0.5, 0.7], budget=4, batch=2), apart, replications=2, seed=0)
     for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
         belief.tables(1, 0.5)
+    follow_labels(1, 1, 0.5, [1, 0])
+    update(0.5, 0.0, 1, 1, 0.5, 1)
+
+
+def warm_raters() -> None:
+    """Call each compiled function of the rater models with the types it is always called with.
+
+    Examples
+    --------
+    >>> warm_raters()
+    """
     for model in map(make_rater_model, ("rater-bias", "rater-skill", "grouped")):
         labels = model.simulate(0, Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)).labels
         model.fit(labels, seed=0, method="fast", draws=4)
@@ -76,9 +85,8 @@ def warm() -> None:
     fit = DawidSkene().fit(votes, seed=0, method="fast", draws=4)
     fit.beliefs()
     fit.model.log_likelihood(fit.draws, Design.of(votes), votes.labels.astype(np.int64))
-    follow_labels(1, 1, 0.5, [1, 0])
-    update(0.5, 0.0, 1, 1, 0.5, 1)
 
 
-if __name__ == "__main__":
-    warm()
+def warm_all() -> None:
+    """Call each compiled function, in two processes."""
+    Parallel(n_jobs=2)(delayed(compiled)() for compiled in (warm, warm_raters))

@@ -97,9 +97,13 @@ class Case:
         return tuple(m if x.cap is None else min(x.cap, m) for x, m in zip(self.items, most, strict=True))
 
     def label_chances(self, alpha: Sequence[float]) -> tuple[float, ...]:
-        """Chances that a label is a win at these rates: labels may be turned over with probability ``flip``."""
-        flips = [getattr(item.prior, "flip", 0.0) for item in self.items]
-        return tuple(a + f * (1 - 2 * a) for a, f in zip(alpha, flips, strict=True))
+        """Chances that a label is a win at these rates: labels may be turned over, or come through a channel."""
+        chances = []
+        for item, a in zip(self.items, alpha, strict=True):
+            heard = getattr(item.prior, "chances", None)
+            flip = getattr(item.prior, "flip", 0.0)
+            chances.append(a + flip * (1 - 2 * a) if heard is None else float(np.interp(a, item.prior.points, heard)))
+        return tuple(chances)
 
     def spent(self, n: Labels) -> Fraction:
         return sum((Fraction(x.cost) * k for x, k in zip(self.items, n, strict=True)), Fraction(0))

@@ -72,6 +72,7 @@ def server(tmp_path_factory):
     yield process, folder
     process.stdin.close()
     assert process.wait(timeout=60) == 0
+    process.stdout.close()
 
 
 def interrupted(call: str, server, told: Path) -> float:

@@ -212,7 +212,7 @@ def test_remaining_budget_counts_in_operating_characteristics(case):
     if case.utility == "entropy":
         return
     oracle, alpha = Oracle(case), tuple((0.2, 0.5, 0.75, 0.9)[: len(case.items)])
-    ends = oracle.ends(oracle.index_rule(late(oracle)), alpha)
+    ends = oracle.ends(oracle.index_rule(late(oracle)), case.label_chances(alpha))
     found = sa.operating_characteristics(case.stated(), Late(), alpha=[alpha])
     expected = np.zeros(len(alpha))
     for state, chance in ends.items():

@@ -21,7 +21,7 @@ def small_design(model, items=8, raters=5, votes=4):
 def test_every_model_draws_what_it_fits(name):
     # False alarm: 1 in 1000 for each model.
     model = sa.make_rater_model(name)
-    found = uniformity(sbc(model, replications=30, design=small_design(model), seed=7, **SMALL), level=1e-3)
+    found = uniformity(sbc(model, replications=20, design=small_design(model), seed=7, **SMALL), level=1e-3)
     assert not found["alarm"].any(), found.to_string()
     assert {"log-likelihood", "rate[0]"} <= set(found["quantity"])
 
