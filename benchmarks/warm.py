@@ -38,6 +38,11 @@ def warm() -> None:
     --------
     >>> warm()
     """
+    _warm_engine()
+    _warm_policies()
+
+
+def _warm_engine() -> None:
     problem = Problem([0.5, 0.7], budget=2)
     for items in (1, 2, 3, 4):
         solve(Problem([0.5] * items, budget=3), reduce=False)
@@ -53,6 +58,14 @@ def warm() -> None:
     for utility in ("accuracy", "variance"):
         structure(Problem([0.5, 0.7], budget=4, utility=utility))
     gittins_bernoulli(1, 1, discount=1, plays=2)
+    for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
+        belief.tables(1, 0.5)
+    follow_labels(1, 1, 0.5, [1, 0])
+    update(0.5, 0.0, 1, 1, 0.5, 1)
+
+
+def _warm_policies() -> None:
+    problem = Problem([0.5, 0.7], budget=2)
     for name in policy_names():
         evaluate(problem, make_policy(name))
     for candidates in (1, 2):
@@ -63,10 +76,6 @@ def warm() -> None:
     simulate(Problem([0.5, 0.7], budget=4, cost=[1, 2], quota=[([1], 1)], batch=2), "kg", replications=2, seed=0)
     apart = DiverseBatch("kg", [[0.0], [1.0]], method="determinantal")
     simulate(Problem([0.5, 0.7], budget=4, batch=2), apart, replications=2, seed=0)
-    for belief in (NoisyBeta(1, 1, flip=0.1), LogitNormal(0, 1), Grid((0.2, 0.8), (1, 1))):
-        belief.tables(1, 0.5)
-    follow_labels(1, 1, 0.5, [1, 0])
-    update(0.5, 0.0, 1, 1, 0.5, 1)
 
 
 def warm_raters() -> None:
@@ -87,6 +96,7 @@ def warm_raters() -> None:
     fit.model.log_likelihood(fit.draws, Design.of(votes), votes.labels.astype(np.int64))
 
 
-def warm_all() -> None:
-    """Call each compiled function, in two processes."""
-    Parallel(n_jobs=2)(delayed(compiled)() for compiled in (warm, warm_raters))
+def warm_all(*, raters: bool = True) -> None:
+    """Call each compiled function, or each but those of rater models, in two processes."""
+    parts = (_warm_engine, _warm_policies, *((warm_raters,) if raters else ()))
+    Parallel(n_jobs=2)(delayed(part)() for part in parts)
