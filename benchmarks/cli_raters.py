@@ -33,6 +33,11 @@ ThresholdOption = Annotated[float | None, typer.Option(help="One threshold for a
 ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to include; repeat for more.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Root of all randomness.")]
 JobsOption = Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")]
+DrawsOption = Annotated[int, typer.Option(help="Draws that are kept, of each chain.")]
+TuneOption = Annotated[int, typer.Option(help="Draws that each chain throws away before.")]
+ChainsOption = Annotated[int, typer.Option(help="Independent chains.")]
+TargetOption = Annotated[float, typer.Option(help="Higher where trajectories diverge, up to 1.")]
+MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")]
 
 
 def fit(
@@ -41,11 +46,11 @@ def fit(
     items: ItemsOption = None,
     beta: BetaOption = None,
     threshold: ThresholdOption = None,
-    method: Annotated[str, typer.Option(help="nuts, or fast for the model's own approximation.")] = "nuts",
-    draws: Annotated[int, typer.Option(help="Draws that are kept, of each chain.")] = 1000,
-    tune: Annotated[int, typer.Option(help="Draws that each chain throws away before.")] = 1000,
-    chains: Annotated[int, typer.Option(help="Independent chains.")] = 4,
-    target_accept: Annotated[float, typer.Option(help="Higher where trajectories diverge, up to 1.")] = 0.9,
+    method: MethodOption = "nuts",
+    draws: DrawsOption = 1000,
+    tune: TuneOption = 1000,
+    chains: ChainsOption = 4,
+    target_accept: TargetOption = 0.9,
     seed: SeedOption = 7,
     jobs: JobsOption = -1,
     out: OutOption = None,
@@ -98,7 +103,7 @@ def fit(
 @calibrate.command()
 def sbc(
     model: ModelsOption = None,
-    method: Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")] = "nuts",
+    method: MethodOption = "nuts",
     replications: Annotated[int, typer.Option(help="Sets of votes, each drawn and fitted.")] = 200,
     items: Annotated[int, typer.Option(help="Items of a set of votes.")] = 20,
     raters: Annotated[int, typer.Option(help="Raters of a set of votes.")] = 8,
@@ -183,11 +188,11 @@ def labels(
     beta: BetaOption = None,
     threshold: ThresholdOption = None,
     share: Annotated[float, typer.Option(help="Share of each item's votes that is held out.")] = 0.3,
-    method: Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")] = "fast",
-    draws: Annotated[int, typer.Option(help="Draws that are kept, of each chain.")] = 1000,
-    tune: Annotated[int, typer.Option(help="Draws that each chain throws away before.")] = 1000,
-    chains: Annotated[int, typer.Option(help="Independent chains.")] = 4,
-    target_accept: Annotated[float, typer.Option(help="Higher where trajectories diverge, up to 1.")] = 0.9,
+    method: MethodOption = "fast",
+    draws: DrawsOption = 1000,
+    tune: TuneOption = 1000,
+    chains: ChainsOption = 4,
+    target_accept: TargetOption = 0.9,
     bins: Annotated[int, typer.Option(help="Bins of the reliability curves.")] = 10,
     seed: SeedOption = 7,
     jobs: JobsOption = -1,

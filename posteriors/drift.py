@@ -37,7 +37,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator, RectBivariateSpline
 from scipy.special import expit, log_expit, logit, logsumexp
 
 from . import _kernels_drift as kernels
@@ -220,6 +219,8 @@ class _Quadrature:
 
     def within(self, table: Floats, rng: np.random.Generator, draws: int) -> Floats:
         """Coordinates drawn from a table of log-densities, shape (draws, 2), by a spline between its points."""
+        from scipy.interpolate import RectBivariateSpline
+
         fine = np.linspace(self.steps[0], self.steps[-1], _FINE * (_SIDE - 1) + 1)
         logs = RectBivariateSpline(self.steps, self.steps, table)(fine, fine).reshape(-1)
         chosen = rng.choice(logs.size, size=draws, p=(p := np.exp(logs - logs.max())) / p.sum())
@@ -245,6 +246,8 @@ class _Quadrature:
 
 def _between(nodes: Floats, logs: Floats, ends: tuple[float, float], rng: np.random.Generator, draws: int) -> Floats:
     """Draws from a density between two ends, of which the logs at a few nodes are known."""
+    from scipy.interpolate import PchipInterpolator
+
     edges = np.linspace(*ends, _FINE * len(nodes) + 1)
     density = PchipInterpolator(nodes, logs, extrapolate=True)((edges[:-1] + edges[1:]) / 2)
     chosen = rng.choice(density.size, size=draws, p=(p := np.exp(density - density.max())) / p.sum())

@@ -173,10 +173,8 @@ class Grouped(RaterModel):
         scale = np.array([self.item_scale, self.effect_scale, self.deviation_scale])
         latest = np.zeros(size)
 
-        def log_posterior(theta: Floats) -> Floats:
+        def log_posterior(theta: Floats, exact: bool) -> Floats:
             fields, out = np.tile(latest, (len(theta), 1)), np.empty(len(theta))
-            # The search for the mode, by a few points at a time, can do without.
-            exact = len(theta) > 7
             kernels.marginals(np.exp(theta), self.mean_scale, cast, won, exact, fields, out)
             latest[:] = fields[0]
             return out + half_normal(theta, scale)

@@ -47,7 +47,7 @@ class PartialPooling(RaterModel):
     Parameters
     ----------
     size_location, size_scale : float
-        Mean and standard deviation of the logarithm of size = a + b. As given, 95 % of it lies between .14 and 52.
+        Mean and standard deviation of the logarithm of size = a + b. As given, 95 % of it lies between .14 and 51.
 
     References
     ----------

@@ -53,10 +53,8 @@ def draw_rater_field(
     size = items + (len(scale) - 1) * raters + 1
     latest = np.zeros(size)
 
-    def log_posterior(theta: Floats) -> Floats:
+    def log_posterior(theta: Floats, exact: bool) -> Floats:
         fields, out = np.tile(latest, (len(theta), 1)), np.empty(len(theta))
-        # The search for the mode, by a few points at a time, can do without the corrections.
-        exact = len(theta) > 7
         kernels.marginals(np.exp(theta), float(mean_scale), *votes, raters, skilled, exact, fields, out)
         latest[:] = fields[0]
         prior = half_normal(theta, scale)
