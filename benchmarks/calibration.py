@@ -125,7 +125,7 @@ def reliability(
         found = fitted(model, parts.kept)
         guess = _Guess(predicted(found, parts, draws), found.tail(bar), np.random.default_rng(stream))
         rows.append(_scored(guess, parts, labels, bar, weights, bins))
-    whole = xr.concat(rows, dim="model").assign_coords(model=[WORKING, *(model.name for model in chosen)])
+    whole = xr.concat(rows, dim="model").assign_coords(model=[WORKING, *(model.title for model in chosen)])
     replicas = whole["replicas"]
     gain = (whole["score"] - whole["score"].isel(model=0)) * whole["sign"]
     spread = (replicas - replicas.isel(model=0)).std("bootstrap", ddof=1)
@@ -162,7 +162,7 @@ def reliability_table(result: xr.Dataset) -> pd.DataFrame:
 def chosen_models(models: Sequence[str | RaterModel]) -> list[RaterModel]:
     """Models by name; a ``ValueError`` where there are none, or one is there twice."""
     chosen = [make_rater_model(model) for model in models]
-    names = [model.name for model in chosen]
+    names = [model.title for model in chosen]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"models are {', '.join(names) or 'none'}; give one or more, each once")
     return chosen

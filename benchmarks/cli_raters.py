@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..dp.atomic import write_whole
 from .cli_common import JsonOption, OutOption
 from .output import print_json, print_remarks, print_table, records, show_progress
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from ..posteriors.label_set import LabelSet
     from ..posteriors.rater_fit import RaterFit
     from ..posteriors.rater_model import RaterModel
-    from .runs import RunFolder
 
 __all__ = ["calibrate", "fit"]
 
@@ -30,7 +28,9 @@ LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
 ItemsOption = Annotated[Path | None, typer.Option(help="Items file: log-probabilities, log-ratios or thresholds.")]
 BetaOption = Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")]
 ThresholdOption = Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")]
-ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to include; repeat for more.")]
+_NAMED = "by its name, or by name and constants, as in 'dawid-skene(difficulty=True)'"
+ModelOption = Annotated[str, typer.Option("--model", "-m", help=f"Model {_NAMED}.")]
+ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"Model {_NAMED}; repeat for more.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Root of all randomness.")]
 JobsOption = Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")]
 DrawsOption = Annotated[int, typer.Option(help="Draws that are kept, of each chain.")]
@@ -42,7 +42,7 @@ MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' o
 
 def fit(
     labels_file: LabelsArgument,
-    model: Annotated[str, typer.Option("--model", "-m", help="Registered name.")] = "partial-pooling",
+    model: ModelOption = "partial-pooling",
     items: ItemsOption = None,
     beta: BetaOption = None,
     threshold: ThresholdOption = None,
@@ -69,7 +69,7 @@ def fit(
     folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, _LIBRARIES)
     with show_progress("fitting", 1) as advance:
         found = kept_fit(folder.path / "fit.nc", chosen, dataset, cores=None if jobs == -1 else jobs, **settings)
-        advance(chosen.name)
+        advance(chosen.title)
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
     folder.write("items.csv", of_items.to_csv(index=False))
     folder.write("raters.csv", rater_table(found).to_csv(index=False))
@@ -85,7 +85,7 @@ def fit(
         ["parameter", "mean", "sd", "5 %", "95 %"],
         [[r["parameter"], *(f"{r[key]:.4g}" for key in ("mean", "sd", "q05", "q95"))] for r in records(parameters)],
     )
-    print(f"{chosen.name}, {method}, {found.size} draws")
+    print(f"{chosen.title}, {method}, {found.size} draws")
     if convergence:
         print(
             f"chains: R-hat at most {convergence['rhat']:.4f} ({convergence['worst']}), effective draws at least "
@@ -124,16 +124,16 @@ def sbc(
     from ..posteriors.votes import Design
     from .calibration import chosen_models
     from .plots_calibration import plot_ranks
-    from .runs import RunFolder
+    from .runs import RunFolder, file_name, finished_parts, part_keeper
     from .sbc import checked_study, sbc_parts, uniformity
     from .sbc import sbc as run
 
     _require_jobs(jobs)
     chosen = chosen_models(model or rater_model_names())
     settings: dict[str, Any] = {"method": method, "draws": draws, "thin": thin, "tune": tune, "seed": seed}
-    designs = {one.name: Design.balanced(items, raters, votes, groups=2 if one.needs_groups else 0) for one in chosen}
+    designs = {one.title: Design.balanced(items, raters, votes, groups=2 if one.needs_groups else 0) for one in chosen}
     for one in chosen:
-        checked_study(one, one, designs[one.name], replications, **settings)
+        checked_study(one, one, designs[one.title], replications, **settings)
     if not 0 < level < 1:
         raise ValueError(f"--level is {level}; it must lie strictly between 0 and 1")
     inputs = {"models": [repr(one) for one in chosen], "replications": replications} | settings
@@ -145,16 +145,16 @@ def sbc(
             result = run(
                 one,
                 replications=replications,
-                design=designs[one.name],
+                design=designs[one.title],
                 **settings,
                 n_jobs=jobs,
-                finished=_finished(folder, one.name, list(parts), advance),
-                on_part=_keeper(folder, one.name, advance),
+                finished=finished_parts(folder, parts, advance, f"{one.title} "),
+                on_part=part_keeper(folder, advance, f"{one.title} "),
             )
             found = uniformity(result, level)
-            found.insert(0, "model", one.name)
+            found.insert(0, "model", one.title)
             tables.append(found)
-            plot_ranks(result, folder.path / f"ranks-{one.name}.png", level)
+            plot_ranks(result, folder.path / f"ranks-{file_name(one.title)}.png", level)
     table = pd.concat(tables, ignore_index=True)
     folder.write("uniformity.csv", table.to_csv(index=False))
     if as_json:
@@ -235,9 +235,9 @@ def labels(
     with show_progress("fitting", 2 * len(chosen)) as advance:
 
         def kept_part(one: RaterModel, votes: LabelSet, which: str = "kept") -> RaterFit:
-            path = folder.part(f"{one.name} {which}", ".nc")
+            path = folder.part(f"{one.title} {which}", ".nc")
             found = kept_fit(path, one, votes, cores=cores, **settings)
-            advance(f"{one.name}, {which} votes")
+            advance(f"{one.title}, {which} votes")
             return found
 
         result = reliability(
@@ -253,7 +253,7 @@ def labels(
         )
         for one in chosen:
             found = kept_part(one, dataset, "all")
-            checks[one.name], crossed[one.name] = predictive_checks(found, seed=seed), leave_one_out(found)
+            checks[one.title], crossed[one.title] = predictive_checks(found, seed=seed), leave_one_out(found)
     table, loo = reliability_table(result), compare_fits(crossed)
     seen = pd.concat([predictive_table(x).assign(model=name) for name, x in checks.items()], ignore_index=True)
     for name, one_table in (("reliability", table), ("checks", seen), ("loo", loo)):
@@ -373,24 +373,3 @@ def _diagnosed(found: RaterFit, remarks: list[str]) -> dict[str, Any] | None:
             "more --draws and --tune, or a higher --target-accept, may help"
         )
     return vars(diagnostics) | {"converged": diagnostics.converged}
-
-
-def _finished(folder: RunFolder, model: str, names: list[str], advance: Any) -> dict[str, Any]:
-    import xarray as xr
-
-    found = {}
-    for name in names:
-        path = folder.part(f"{model} {name}", ".nc")
-        if path.exists():
-            found[name] = xr.load_dataset(path, engine="h5netcdf")
-            advance(f"{model} {name}")
-    return found
-
-
-def _keeper(folder: RunFolder, model: str, advance: Any) -> Any:
-    def keep(name: str, part: Any) -> None:
-        path = folder.part(f"{model} {name}", ".nc")
-        write_whole(path, lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
-        advance(f"{model} {name}")
-
-    return keep

@@ -115,7 +115,7 @@ def checked_provenance(
         if "kind_chance" not in kinds.dims:
             raise ValueError(f"model is {kinds.name!r}, which has no kinds of raters; allowed: {_with_kinds()}")
         kinds.require(labels)
-    if isinstance(beyond, str) and beyond != ITEMS_ONLY and beyond not in rater_model_names():
+    if isinstance(beyond, str) and beyond.partition("(")[0] not in (ITEMS_ONLY, *rater_model_names()):
         raise ValueError(f"beyond is {beyond!r}; allowed: {', '.join((ITEMS_ONLY, *rater_model_names()))}")
     explaining = None if beyond == ITEMS_ONLY else make_rater_model(beyond)
     if explaining is not None:
@@ -221,7 +221,7 @@ def provenance(
         if not nuts:
             return {"table": table, "remarks": []}
         chains = fit.diagnostics()
-        told = f"{kinds_model.name}: the chains do not agree (R-hat {chains.rhat:.3f} of {chains.worst})"
+        told = f"{kinds_model.title}: the chains do not agree (R-hat {chains.rhat:.3f} of {chains.worst})"
         return {"table": table, "remarks": [] if chains.converged else [told]}
 
     agreed = pd.DataFrame(
@@ -245,8 +245,8 @@ def provenance(
         )
     if kinds_model is not None and len(suspects) > _MANY * len(labels.raters):
         remarks.append(
-            f"{len(suspects)} of {len(labels.raters)} raters are suspected: {kinds_model.name} knows no taste, bias or "
-            "skill, and where honest raters differ in these it takes some for dishonest"
+            f"{len(suspects)} of {len(labels.raters)} raters are suspected: {kinds_model.name} knows no taste, bias "
+            "or skill, and where honest raters differ in these it takes some for dishonest"
         )
     if labels.gold is not None and np.isnan(labels.gold).any():
         remarks.append(f"gold is known of {int((~np.isnan(labels.gold)).sum())} of {labels.n_items} items")
@@ -262,7 +262,7 @@ def provenance(
         fewest=fewest,
         agreement=agreed,
         clusters=cluster_table,
-        beyond=ITEMS_ONLY if explaining is None else explaining.name,
+        beyond=ITEMS_ONLY if explaining is None else explaining.title,
         kinds=kind_table,
         suspects=suspects,
         remarks=tuple(remarks),

@@ -25,7 +25,7 @@ from ..dp.atomic import write_whole
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["RunFolder", "RunFolderError", "fingerprint", "finished_parts", "part_keeper"]
+__all__ = ["RunFolder", "RunFolderError", "file_name", "fingerprint", "finished_parts", "part_keeper"]
 
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
 
@@ -89,31 +89,44 @@ class RunFolder:
 
     def part(self, name: str, suffix: str) -> Path:
         """Where the finished piece of that name lies, or will."""
-        return self.path / "parts" / (re.sub(r"[^\w.=,()-]+", "_", name) + suffix)
+        return self.path / "parts" / (file_name(name) + suffix)
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all."""
         return write_whole(self.path / name, text)
 
 
-def finished_parts(folder: RunFolder, names: Iterable[str], advance: Callable[[str], object]) -> dict[str, xr.Dataset]:
-    """Parts of those names that are there already, each of which ``advance`` is told of."""
+def file_name(text: str) -> str:
+    """Text as part of the name of a file.
+
+    Examples
+    --------
+    >>> file_name("contaminated(kinds=('random',))")
+    'contaminated(kinds=(_random_,))'
+    """
+    return re.sub(r"[^\w.=,()-]+", "_", text)
+
+
+def finished_parts(
+    folder: RunFolder, names: Iterable[str], advance: Callable[[str], object], of: str = ""
+) -> dict[str, xr.Dataset]:
+    """Parts of those names, in files whose names begin with ``of``, that are there already; ``advance`` is told."""
     import xarray as xr
 
     found = {}
     for name in names:
-        if folder.part(name, ".nc").exists():
-            found[name] = xr.load_dataset(folder.part(name, ".nc"), engine="h5netcdf")
-            advance(name)
+        if folder.part(of + name, ".nc").exists():
+            found[name] = xr.load_dataset(folder.part(of + name, ".nc"), engine="h5netcdf")
+            advance(of + name)
     return found
 
 
-def part_keeper(folder: RunFolder, advance: Callable[[str], object]) -> Callable[[str, xr.Dataset], None]:
-    """Make a function that writes a part, whole or not at all, and tells ``advance`` of it."""
+def part_keeper(folder: RunFolder, advance: Callable[[str], object], of: str = "") -> Callable[[str, xr.Dataset], None]:
+    """Make a function that writes a part, whole or not at all, and tells ``advance`` of it; for ``finished_parts``."""
 
     def keep(name: str, part: xr.Dataset) -> None:
-        write_whole(folder.part(name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
-        advance(name)
+        write_whole(folder.part(of + name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
+        advance(of + name)
 
     return keep
 

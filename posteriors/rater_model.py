@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -87,6 +87,21 @@ class RaterModel(ABC):
     needs_raters: ClassVar[bool] = True
     needs_groups: ClassVar[bool] = False
     fast_is_independent: ClassVar[bool] = True
+
+    @property
+    def title(self) -> str:
+        """Registered name, with the constants that are not the usual ones; ``make_rater_model`` reads it.
+
+        Examples
+        --------
+        >>> from seqaudit import DawidSkene
+        >>> DawidSkene().title, DawidSkene(difficulty=True, lean_scale=0.5).title
+        ('dawid-skene', 'dawid-skene(difficulty=True, lean_scale=0.5)')
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.init}  # type: ignore[arg-type]
+        usual = type(self)()
+        told = ", ".join(f"{key}={value!r}" for key, value in values.items() if value != getattr(usual, key))
+        return f"{self.name}({told})" if told else self.name
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:

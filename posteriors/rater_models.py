@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from typing import Any
 
@@ -36,22 +37,51 @@ def rater_model_names() -> tuple[str, ...]:
 def make_rater_model(name: str | RaterModel, **constants: Any) -> RaterModel:
     """Model of that name, with constants of its priors where they are not the usual ones.
 
+    Parameters
+    ----------
+    name : str or RaterModel
+        Registered name, alone or with constants as in a call: ``dawid-skene(difficulty=True)``. A model is returned as
+        it is.
+    **constants
+        Constants of the model, in place of those in the name.
+
     Raises
     ------
     ValueError
-        For an unknown name or constant.
+        For an unknown name or constant, and constants that cannot be read.
 
     Examples
     --------
     >>> make_rater_model("partial-pooling", size_scale=1)
     PartialPooling(size_location=1.0, size_scale=1.0)
+    >>> make_rater_model("contaminated(kinds=('random', 'inverted'))").title
+    "contaminated(kinds=('random', 'inverted'))"
     """
     if isinstance(name, RaterModel):
         return name
-    if name not in _MODELS:
-        raise ValueError(f"rater model is {name!r}; allowed: {', '.join(_MODELS)}")
-    allowed = inspect.signature(_MODELS[name]).parameters
+    registered, bracket, inside = name.partition("(")
+    registered = registered.strip()
+    if registered not in _MODELS:
+        raise ValueError(f"rater model is {registered!r}; allowed: {', '.join(_MODELS)}")
+    if bracket:
+        constants = _constants_in(name, inside) | constants
+    allowed = inspect.signature(_MODELS[registered]).parameters
     for key in constants:
         if key not in allowed:
-            raise ValueError(f"rater model {name} has no constant {key!r}; allowed: {', '.join(allowed) or 'none'}")
-    return _MODELS[name](**constants)
+            raise ValueError(f"rater model {registered} has no constant {key!r}; allowed: {', '.join(allowed)}")
+    return _MODELS[registered](**constants)
+
+
+def _constants_in(name: str, inside: str) -> dict[str, Any]:
+    """Constants of a name such as ``drift(mean_sd=2)``, of which ``inside`` is what follows the bracket."""
+    try:
+        call = ast.parse(f"_({inside}", mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            raise ValueError
+        if any(one.arg is None for one in call.keywords):
+            raise ValueError
+        return {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
+    except (SyntaxError, TypeError, ValueError):
+        raise ValueError(
+            f"rater model is {name!r}; constants are given as in dawid-skene(difficulty=True, lean_scale=0.5)"
+        ) from None

@@ -147,11 +147,34 @@ def test_labels_are_held_against_a_model(run):
     assert after["reliability.csv"] == before["reliability.csv"]
 
 
+def test_models_with_constants_have_rows_and_files_of_their_own(run):
+    wide = "partial-pooling(size_scale=2.5)"
+    small = ("--method", "fast", "--replications", 4, "--items", 6, "--raters", 4, "--votes", 3, "--jobs", 1)
+    found = run("calibrate", "sbc", "-m", "partial-pooling", "-m", wide, *small, "--out", "ranks", "--json").json
+    assert found["inputs"]["models"] == [repr(sa.PartialPooling()), repr(sa.PartialPooling(size_scale=2.5))]
+    assert {row["model"] for row in found["rows"]} == {"partial-pooling", wide}
+    assert {f"ranks-{name}.png" for name in ("partial-pooling", wide)} < set(tree(Path("ranks")))
+    outcome = run("fit", "votes.csv", "-m", wide, *FAST, "--out", "wide")
+    assert f"{wide}, fast, 200 draws" in outcome.out.splitlines()
+    data = xr.load_datatree("wide/fit.nc", engine="h5netcdf")
+    assert np.array_equal(
+        data["posterior"]["rate"].values[0],
+        sa.PartialPooling(size_scale=2.5)
+        .fit(sa.read_labels("votes.csv"), method="fast", draws=200, seed=7)
+        .draws["rate"],
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("fit", "none.csv"), "none.csv"),
         (("fit", "votes.csv", "-m", "glad"), "rater model is 'glad'; allowed: partial-pooling"),
+        (
+            ("fit", "votes.csv", "-m", "dawid-skene(easy=True)"),
+            "rater model dawid-skene has no constant 'easy'; allowed: ",
+        ),
+        (("calibrate", "sbc", "-m", "drift", "-m", "drift()"), "models are drift, drift; give one or more, each once"),
         (("fit", "votes.csv", "--method", "vi"), "--method is 'vi'; allowed: nuts, fast"),
         (("fit", "votes.csv", "--draws", 3), "draws is 3; it must be at least 4"),
         (("fit", "votes.csv", "--chains", 0), "chains is 0; it must be at least 1"),

@@ -1,9 +1,12 @@
 """Partial pooling: quadrature and sampling against a plain integral, published-style maximum likelihood, bad input."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import betaln
 
 import seqaudit as sa
@@ -11,6 +14,12 @@ import seqaudit as sa
 VOTES = sa.LabelSet.from_pools(
     {"a": [1, 1, 1], "b": [1, 0, 1], "c": [0, 0, 0], "d": [1, 1], "e": [0, 1, 0, 0], "f": [1], "g": [1, 1, 1, 1, 0]}
 )
+
+# Constants of each model's priors that are numbers.
+NUMBERS = {
+    name: [x.name for x in dataclasses.fields(sa.make_rater_model(name)) if isinstance(x.default, float)]
+    for name in sa.rater_model_names()
+}
 
 
 def plain_posterior():
@@ -91,9 +100,29 @@ def test_simulated_rates_come_from_the_parameters():
             lambda m: sa.make_rater_model("partial-pooling", x=1),
             "has no constant 'x'; allowed: size_loc",
         ),
+        (lambda m: sa.make_rater_model("glad(x=1)"), "rater model is 'glad'; allowed: partial-pooling, "),
+        (lambda m: sa.make_rater_model("drift(x=1)"), "rater model drift has no constant 'x'; allowed: mean_sd"),
+        (lambda m: sa.make_rater_model("drift(2)"), r"model is 'drift\(2\)'; constants are given as in dawid-skene\("),
+        (lambda m: sa.make_rater_model("drift(mean_sd=2"), r"model is 'drift\(mean_sd=2'; constants are given as in"),
+        (lambda m: sa.make_rater_model("drift(mean_sd=2)[0]"), "constants are given as in"),
+        (lambda m: sa.make_rater_model("drift(mean_sd=max)"), "constants are given as in"),
+        (lambda m: sa.make_rater_model("drift(**{'mean_sd': 2})"), "constants are given as in"),
+        (lambda m: sa.make_rater_model("drift(mean_sd=-2)"), "mean_sd is -2.0; it must be positive and finite"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as refused:
         call(sa.PartialPooling())
     assert "\n" not in str(refused.value)
+
+
+@given(
+    st.sampled_from(sa.rater_model_names()).flatmap(
+        lambda name: st.tuples(st.just(name), st.lists(st.sampled_from(NUMBERS[name]), unique=True), st.floats(0.1, 9))
+    )
+)
+def test_titles_are_read_again(case):
+    name, constants, value = case
+    model = sa.make_rater_model(name, **dict.fromkeys(constants, value))
+    assert sa.make_rater_model(model.title) == model
+    assert (model.title == name) == (model == sa.make_rater_model(name))
