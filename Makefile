@@ -9,7 +9,7 @@ VENV     := .venv
 VENV_313 := .venv-3.13
 FLOORS   := posteriors dp bandits benchmarks
 # The folders themselves are listed because only their time stamps change when a module is deleted.
-SOURCES  := pyproject.toml __init__.py py.typed $(FLOORS) $(wildcard $(FLOORS:=/*.py) benchmarks/*.toml benchmarks/*.c)
+SOURCES  := pyproject.toml __init__.py __main__.py py.typed $(FLOORS) $(wildcard $(FLOORS:=/*.py) benchmarks/*.toml benchmarks/*.c)
 WHEEL    := build/wheels/.built
 PIP_OPTIONS := --quiet --quiet --no-input --disable-pip-version-check
 

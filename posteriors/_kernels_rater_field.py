@@ -262,18 +262,29 @@ def ladder(x, first, last, mean, sd, rater, label, offset, skill, logs):
     for v in range(first, last):
         sign = -1.0 if label[v] == 1 else 1.0
         d = skill[rater[v]]
-        odds = math.exp(min(600.0, sign * (d * low + offset[rater[v]])))
-        ratio = math.exp(sign * d * step)
+        start = sign * (d * low + offset[rater[v]])
+        rise = sign * d * step
+        if abs(start) + nodes * abs(rise) > 80.0:
+            # Eight such factors, or a single one, could overflow.
+            for k in range(nodes):
+                eta = start + k * rise
+                logs[k] -= math.log1p(math.exp(-abs(eta))) + max(eta, 0.0)
+            continue
+        odds = math.exp(start)
+        ratio = math.exp(rise)
         for k in range(nodes):
             product[k] *= 1.0 + odds
             odds *= ratio
         since += 1
         # Before the product can overflow.
-        if since == 8 or v == last - 1:
+        if since == 8:
             since = 0
             for k in range(nodes):
                 logs[k] -= math.log(product[k])
                 product[k] = 1.0
+    if since:
+        for k in range(nodes):
+            logs[k] -= math.log(product[k])
     return low, step
 
 
@@ -342,10 +353,11 @@ def rater_correction(field, sd, begin, rater, label, raters, skilled):
         for v in range(begin[i], begin[i + 1]):
             j = rater[v]
             sign = -1.0 if label[v] == 1 else 1.0
-            before = math.exp(sign * (skill[j] * field[i] + offset[j]))
+            eta = sign * (skill[j] * field[i] + offset[j])
+            before = math.log1p(math.exp(-abs(eta))) + max(eta, 0.0)
             for at in range(size * across):
-                eta = moves[j, at, 1] * field[i] + offset[j] + moves[j, at, 0]
-                logs[j, at] -= math.log((1.0 + math.exp(sign * eta)) / (1.0 + before))
+                eta = sign * (moves[j, at, 1] * field[i] + offset[j] + moves[j, at, 0])
+                logs[j, at] -= math.log1p(math.exp(-abs(eta))) + max(eta, 0.0) - before
     total = 0.0
     for j in range(raters):
         whole = 0.0

@@ -8,6 +8,7 @@ from rater_models import log_bernoulli, log_densities, log_half_normal, log_norm
 
 import seqaudit as sa
 from seqaudit.posteriors import noncentred
+from seqaudit.posteriors._kernels_rater_field import ladder, marginals
 
 MODEL = sa.RaterSkill()
 VOTES = MODEL.simulate(
@@ -65,6 +66,28 @@ def test_sampling_converges_and_the_fast_method_agrees(fits):
         assert fast.draws[name].mean() == pytest.approx(expected.mean(), abs=0.4 * expected.std())
     for name in ("offset", "log_skill"):
         assert np.abs(fast.draws[name].sum(axis=1)).max() < 1e-9
+
+
+@pytest.mark.parametrize("skill", [1.0, 30.0, 1e4, 1e12])
+def test_density_of_an_item_is_its_equation_whatever_the_skills(skill):
+    skills, offset = np.array([skill, 0.8, 1.2]), np.array([0.3, -0.5, 0.2])
+    rater, label = np.array([0, 1, 2, 0]), np.array([1, 0, 0, 0])
+    logs = np.empty(19)
+    low, step = ladder(0.4, 0, 4, 0.1, 1.5, rater, label, offset, skills, logs)
+    x = low + step * np.arange(19)
+    eta = (1 - 2 * label) * (skills[rater] * x[:, None] + offset[rater])
+    plain = -0.5 * ((x - 0.1) / 1.5) ** 2 - np.logaddexp(0, eta).sum(axis=1)
+    assert logs == pytest.approx(plain, rel=1e-9)
+
+
+def test_skills_may_vary_more_than_numbers_can_say():
+    design = sa.Design.of(VOTES)
+    begin = np.concatenate([[0], np.cumsum(np.bincount(design.item))])
+    points = np.array([[1.0, 0.7, skill_sd] for skill_sd in (0.01, 0.5, 5.0, 12.0, 40.0)])
+    out = np.empty(len(points))
+    votes = (begin, design.rater.astype(np.int64), VOTES.labels.astype(np.int64))
+    marginals(points, 1.5, *votes, 6, True, True, np.zeros((len(points), 16 + 2 * 6 + 1)), out)
+    assert np.isfinite(out).all()
 
 
 def test_skilled_raters_are_found_again():
