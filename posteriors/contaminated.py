@@ -58,6 +58,7 @@ from scipy.special import expit, log_expit, logit
 from . import _kernels_contaminated as kernels
 from .belief import positive
 from .contaminated_sampler import arrays_of, sample_kinds
+from .noncentred import normal_effects
 from .rater_model import Draws, Parameters, RaterModel
 from .votes import Design
 
@@ -187,7 +188,7 @@ class Contaminated(RaterModel):
             pm.Potential("share_prior", pm.logp(half, 2.0 * share))
             mean = pm.Normal("item_mean", 0.0, self.mean_sd, initval=about.mean())
             sd = pm.HalfNormal("item_sd", self.item_sd_scale)
-            x = pm.Normal("item_logit", mean, sd, dims="item", initval=about)
+            x = normal_effects("item_logit", mean, sd, len(design.items), design.size, start=about)
             towards = side * x[design.item]
             terms = {"inverted": -pt.softplus(towards), "random": pt.full_like(side, -np.log(2.0))}
             if "colluding" in self.kinds:

@@ -20,14 +20,17 @@ __all__ = ["MANY_VOTES", "normal_effects", "zero_sum_effects"]
 MANY_VOTES = 40
 
 
-def normal_effects(name: str, mean: Any, sd: Any, shape: int | tuple[int, ...], votes: int) -> Any:
-    """PyMC variable of independent Normal effects, about which there are so many votes in all."""
+def normal_effects(name: str, mean: Any, sd: Any, shape: int | tuple[int, ...], votes: int, start: Any = None) -> Any:
+    """PyMC variable of independent Normal effects, about which there are so many votes in all.
+
+    Chains start at ``start``, where that is given.
+    """
     import pymc as pm
 
     effects = shape if isinstance(shape, int) else shape[0] * shape[1]
     if votes >= MANY_VOTES * effects:
-        return pm.Normal(name, mean, sd, shape=shape)
-    return pm.Normal(name, mean, sd, shape=shape, default_transform=_standard())
+        return pm.Normal(name, mean, sd, shape=shape, initval=start)
+    return pm.Normal(name, mean, sd, shape=shape, initval=start, default_transform=_standard())
 
 
 def zero_sum_effects(name: str, sd: Any, size: int, votes: int) -> Any:

@@ -9,6 +9,7 @@ from scipy.special import expit, gammaln, logit
 from scipy.stats import beta, dirichlet, halfnorm, norm
 
 import seqaudit as sa
+from seqaudit.posteriors import noncentred
 
 ALL = ("random", "inverted", "colluding")
 # Rater 2 gives item 0 two votes.
@@ -52,14 +53,19 @@ def draws_of(p):
     return {name: np.asarray(x)[None] for name, x in p.items()}
 
 
-@pytest.mark.parametrize("kinds", [ALL, ("inverted",)])
-def test_log_posterior_of_the_sampled_model_is_that_of_the_equations(kinds):
+@pytest.mark.parametrize(("kinds", "many"), [(ALL, 1000), (("inverted",), 0)])
+def test_log_posterior_of_the_sampled_model_is_that_of_the_equations(kinds, many, monkeypatch):
+    monkeypatch.setattr(noncentred, "MANY_VOTES", many)
     model = sa.Contaminated(kinds=kinds)
     density = model.build(DESIGN, LABEL).compile_logp(jacobian=False)
     found, plain = [], []
     for seed in range(4):
         p = some_parameters(model, seed)
-        values = {"item_mean": p["item_mean"], "item_logit": p["item_logit"], "item_sd_log__": np.log(p["item_sd"])}
+        values = {"item_mean": p["item_mean"], "item_sd_log__": np.log(p["item_sd"])}
+        if many:
+            values["item_logit_standard__"] = (p["item_logit"] - p["item_mean"]) / p["item_sd"]
+        else:
+            values["item_logit"] = p["item_logit"]
         values["share_interval__"] = logit(2 * p["share"])
         expected = norm.logpdf(p["item_mean"], 0, 1.5) + halfnorm.logpdf(p["item_sd"], 0, 1.5)
         expected += norm.logpdf(p["item_logit"], p["item_mean"], p["item_sd"]).sum()
