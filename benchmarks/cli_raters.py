@@ -12,6 +12,7 @@ from .output import print_json, print_remarks, print_table, records, show_progre
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from ..posteriors.label_set import LabelSet
@@ -177,6 +178,12 @@ def sbc(
         ],
     )
     print("u, the rank as a part of 1, has mean 1/2 and 12 times its variance is 1; above 1, posteriors are too narrow")
+    print()
+    print_table(
+        "each model",
+        ["model", "quantities", "smallest p-value", "of", "alarm below", "alarms"],
+        [_least(found, level) for found in tables],
+    )
     print(f"tables, figures, ranks and inputs: {folder.path}")
 
 
@@ -314,6 +321,20 @@ def labels(
         ],
     )
     print(f"tables, figures, fits and inputs: {folder.path}")
+
+
+def _least(found: pd.DataFrame, level: float) -> list[str]:
+    """A model's quantity with the smallest p-value, and how many raise an alarm."""
+    least = found.loc[found["p_value"].idxmin()]
+    bound = f"{level / len(found):.2g}"
+    return [
+        least["model"],
+        str(len(found)),
+        f"{least['p_value']:.2g}",
+        least["quantity"],
+        bound,
+        str(found["alarm"].sum()),
+    ]
 
 
 def _error(row: dict[str, Any], key: str) -> str:

@@ -109,6 +109,15 @@ def test_sbc_prints_and_keeps_what_it_finds(run):
         f"{row['mean']:.3f}",
         f"{row['spread']:.3f}",
     ]
+    least = expected.loc[expected["p_value"].idxmin()]
+    assert cells(lines[-2]) == [
+        "partial-pooling",
+        str(len(expected)),
+        f"{least['p_value']:.2g}",
+        least["quantity"],
+        f"{0.01 / len(expected):.2g}",
+        "0",
+    ]
     # Half of the work is taken up again, and the table is the same.
     before = tree(Path("kept"))
     Path("kept/parts/partial-pooling_replications_0-9.nc").unlink()
