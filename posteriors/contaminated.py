@@ -137,6 +137,8 @@ class Contaminated(RaterModel):
                 raise ValueError(f"kinds has {kind!r}; allowed: {', '.join(_DISHONEST)}")
         # One order, so that equal models are equal.
         object.__setattr__(self, "kinds", tuple(kind for kind in _DISHONEST if kind in self.kinds))
+        if "colluding" not in self.kinds:
+            object.__setattr__(self, "dims", {name: dims for name, dims in self.dims.items() if name != "script"})
         for field in ("mean_sd", "item_sd_scale", "share_a", "share_b", "concentration", "script_scale"):
             object.__setattr__(self, field, positive(field, getattr(self, field)))
 
@@ -147,8 +149,6 @@ class Contaminated(RaterModel):
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
         """Parameters from the prior; ``kind`` numbers the kinds from 0 for honest, ``kind_chance`` is its indicator."""
         items, raters = len(design.items), len(design.raters)
-        if "script" in given and "colluding" not in self.kinds:
-            raise ValueError("script is given, and no rater colludes; add 'colluding' to kinds")
         share = given.get("share", rng.beta(self.share_a, self.share_b) / 2)
         kind_share = np.asarray(given.get("kind_share", rng.dirichlet([self.concentration] * len(self.kinds))))
         mean = given.get("item_mean", rng.normal(0.0, self.mean_sd))

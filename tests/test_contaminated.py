@@ -211,7 +211,7 @@ def test_beliefs_can_be_planned_with():
         (lambda: sa.Contaminated(share_a=0), "share_a is 0.0; it must be positive"),
         (
             lambda: sa.Contaminated(kinds=["random"]).simulate(1, DESIGN, parameters={"script": np.zeros(4)}),
-            "script is given, and no rater colludes",
+            "contaminated has no parameter 'script'",
         ),
         (
             lambda: sa.Contaminated().fit(sa.LabelSet.from_pools({"a": [1, 0]}), seed=1),
@@ -223,3 +223,12 @@ def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as refused:
         call()
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kinds", [("random",), ("inverted", "random"), ALL])
+def test_truth_and_draws_have_the_parameters_that_the_model_names(kinds):
+    model = sa.Contaminated(kinds=kinds)
+    made = model.simulate(3, sa.Design.balanced(12, 6, 4))
+    draws = model.fit(made.labels, method="fast", seed=4, draws=20).draws
+    assert set(model.dims) == set(made.truth) == set(draws)
+    assert ("script" in model.dims) == ("colluding" in kinds)
