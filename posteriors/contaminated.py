@@ -178,11 +178,13 @@ class Contaminated(RaterModel):
 
         raters = len(design.raters)
         votes = np.bincount(design.item, minlength=len(design.items))
-        wins = np.bincount(design.item, weights=label, minlength=len(design.items))
-        # Chains start where the larger bloc is honest, and not from rates of 1/2, where all blocs look alike.
-        about = logit((wins + 1.0) / (votes + 2.0))
         with pm.Model(coords=self.coords(design)) as model:
-            side = 2.0 * pm.Data("label", self.data(design, label)["label"]) - 1.0
+            label_data = pm.Data("label", self.data(design, label)["label"])
+            side = 2.0 * label_data - 1.0
+            # Chains start where the larger bloc is honest, and not from rates of 1/2, where all blocs look alike; and
+            # where *these* votes say so, should others be put in their place.
+            wins = pt.zeros(len(design.items))[design.item].inc(label_data)
+            about = pt.log((wins + 1.0) / (votes - wins + 1.0))
             share = pm.Uniform("share", 0.0, 0.5, initval=0.1)
             half = pm.Beta.dist(self.share_a, self.share_b)
             pm.Potential("share_prior", pm.logp(half, 2.0 * share))

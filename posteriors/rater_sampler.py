@@ -59,6 +59,7 @@ class RaterSampler:
 
     def __init__(self, model: RaterModel, design: Design, label: Ints, *, seed: int | np.random.SeedSequence) -> None:
         from pymc.blocking import DictToArrayBijection
+        from pymc.initial_point import make_initial_point_fn
 
         self.model, self.design = model, design
         with quiet(), model.build(design, label) as built:
@@ -72,9 +73,9 @@ class RaterSampler:
             self._natural: Any = built.compile_fn(
                 built.replace_rvs_by_values(kept), inputs=built.value_vars, mode="NUMBA", on_unused_input="ignore"
             )
-            # Compiled at each call: kept.
-            self._point = built.initial_point(0)
-            self._start = DictToArrayBijection.map(self._point)
+            # ``initial_point`` compiles this at each call. A model may start where its votes, which change, say.
+            self._initial = make_initial_point_fn(model=built)
+            self._start = DictToArrayBijection.map(self._initial(0))
         self._middle, self._variance = np.zeros(self.size), np.ones(self.size)
         pilot = np.random.default_rng(seed)
         found = np.array(self._chain(label, pilot, _PILOT_DRAWS, 1, _PILOT_TUNE, weight=1))
@@ -112,21 +113,22 @@ class RaterSampler:
     ) -> list[Floats]:
         """Positions on the unconstrained scale."""
         import pymc as pm
-        from pymc.blocking import RaveledVars
+        from pymc.blocking import DictToArrayBijection, RaveledVars
         from pymc.step_methods.hmc.quadpotential import QuadPotentialDiagAdapt
 
         with self._built:
             pm.set_data(self.model.data(self.design, label))
+            point = self._initial(0)
             step = pm.NUTS(
                 model=self._built,
                 logp_dlogp_func=self._logp,
-                initial_point=self._point,
+                initial_point=point,
                 target_accept=_TARGET,
                 potential=QuadPotentialDiagAdapt(self.size, self._middle, self._variance, weight, rng=rng.spawn(1)[0]),
                 rng=rng.spawn(1)[0],
             )
         jitter = rng.uniform(-1.0, 1.0, self.size)
-        at = RaveledVars(self._start.data + jitter, self._start.point_map_info)
+        at = RaveledVars(DictToArrayBijection.map(point).data + jitter, self._start.point_map_info)
         kept = []
         with quiet():
             for _ in range(tune):
