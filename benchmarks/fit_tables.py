@@ -65,7 +65,9 @@ def parameter_table(fit: RaterFit) -> pd.DataFrame:
             continue
         for label, draws in _columns(posterior[name], ("chain", "draw")):
             low, high = np.quantile(draws, [0.05, 0.95])
-            values = {"mean": draws.mean(), "sd": draws.std(), "q05": low, "q95": high}
+            # What does not vary has no spread, not that of rounding.
+            sd = draws.std() if np.ptp(draws) > 0 else 0.0
+            values = {"mean": draws.mean(), "sd": sd, "q05": low, "q95": high}
             rows.append({"parameter": f"{name}[{label}]" if label else name} | {k: float(x) for k, x in values.items()})
     return pd.DataFrame(rows, columns=["parameter", "mean", "sd", "q05", "q95"])
 

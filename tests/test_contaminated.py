@@ -4,7 +4,9 @@ import itertools
 import math
 
 import numpy as np
+import pymc as pm
 import pytest
+from pymc.initial_point import make_initial_point_fn
 from scipy.special import expit, gammaln, logit
 from scipy.stats import beta, dirichlet, halfnorm, norm
 
@@ -232,3 +234,18 @@ def test_truth_and_draws_have_the_parameters_that_the_model_names(kinds):
     draws = model.fit(made.labels, method="fast", seed=4, draws=20).draws
     assert set(model.dims) == set(made.truth) == set(draws)
     assert ("script" in model.dims) == ("colluding" in kinds)
+
+
+def test_chains_start_where_the_votes_at_hand_say():
+    model = sa.Contaminated()
+    built = model.build(DESIGN, 1 - LABEL)
+    with built:
+        pm.set_data(model.data(DESIGN, LABEL))
+    start, other = (make_initial_point_fn(model=x)(0) for x in (built, model.build(DESIGN, LABEL)))
+    assert start.keys() == other.keys()
+    for name, x in start.items():
+        assert np.array_equal(x, other[name])
+    sd = np.exp(start["item_sd_log__"])
+    about = start["item_mean"] + sd * start["item_logit_standard__"]
+    wins, votes = np.bincount(DESIGN.item, weights=LABEL), np.bincount(DESIGN.item)
+    assert about == pytest.approx(logit((wins + 1) / (votes + 2)))
