@@ -46,6 +46,8 @@ def assert_agree(simulated, exact, errors=4.0):
         ("polarised", 0.5, {}),
         ("colluding", 0.3, {"script": 1.0}),
         ("dispersed", 4.0, {}),
+        # Here the planner is wrong, and nature is as the problem says.
+        ("flat", 1.0, {}),
     ],
 )
 def test_simulated_measures_agree_with_exact_ones(kind, strength, settings):
@@ -53,7 +55,7 @@ def test_simulated_measures_agree_with_exact_ones(kind, strength, settings):
     chosen = policies("kg", "uncertainty")
     seeds, keys = replication_keys(7, 2500)
     pools = draw_beliefs(wrong.nature, seeds, votes=5)
-    assert_agree(stress_simulated(PROBLEM, chosen, pools, keys), stress_exact(wrong, chosen))
+    assert_agree(stress_simulated(wrong.working, chosen, pools, keys), stress_exact(wrong, chosen))
 
 
 def test_random_answers_of_raters_of_their_own_are_the_exact_nature():
@@ -107,6 +109,18 @@ def test_measures_are_those_of_plain_loops():
             out["loss"] += not correct
         for name, value in out.items():
             assert float(found[name][0, r]) == pytest.approx(value, abs=1e-12), name
+
+
+def test_rewards_are_in_the_payoff_and_not_in_the_loss():
+    seeds, keys = replication_keys(3, 12)
+    pools = draw_beliefs([sa.Beta(2, 1)] * 4, seeds, votes=6)
+    paid = sa.Problem([0.35, 0.5, 0.6, 0.7], 14, prior=(2, 1), cap=6, reward=0.5)
+    # Round-robin asks the same whatever is paid.
+    without, found = (stress_simulated(one, policies("round-robin"), pools, keys) for one in (SMALL, paid))
+    np.testing.assert_array_equal(found.loss, without.loss)
+    wins = spend(paid, policies("round-robin")[0], pools, keys)[1].sum(axis=1)
+    for name in ("payoff", "claimed_payoff"):
+        np.testing.assert_allclose((found[name] - without[name])[0], 0.5 * wins, rtol=0, atol=1e-12)
 
 
 def test_runs_do_not_depend_on_how_many_there_are_or_on_other_policies():
