@@ -207,12 +207,15 @@ def labels(
     from .fit_tables import kept_fit
     from .held_out import hold_out
     from .plots_calibration import plot_checks, plot_reliability
-    from .posterior_checks import compare_fits, leave_one_out, predictive_checks, predictive_table
+    from .posterior_checks import FEWEST_DRAWS, compare_fits, leave_one_out, predictive_checks, predictive_table
     from .runs import RunFolder
 
     _require_jobs(jobs)
     dataset, bar, inputs, remarks = _votes(labels_file, items, beta, threshold)
     settings = _fit_settings(method, draws, tune, chains, target_accept, seed)
+    every = draws * (chains if method == "nuts" else 1)
+    if every < FEWEST_DRAWS:
+        raise ValueError(f"draws are {every} in all; leave-one-out needs at least {FEWEST_DRAWS}: give more --draws")
     if bins < 1:
         raise ValueError(f"--bins is {bins}; it must be at least 1")
     kept = hold_out(dataset, share, seed).kept
