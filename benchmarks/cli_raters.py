@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .cli_common import JsonOption, OutOption
+from .cli_common import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate", "fit"]
 
-_LIBRARIES = ("pymc", "pytensor", "arviz")
-
 calibrate = typer.Typer(help="Check models of raters: on votes that they draw themselves, or on real ones.")
 
 LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
@@ -31,12 +29,8 @@ ThresholdOption = Annotated[float | None, typer.Option(help="One threshold for a
 _NAMED = "by its name, or by name and constants, as in 'dawid-skene(difficulty=True)'"
 ModelOption = Annotated[str, typer.Option("--model", "-m", help=f"Model {_NAMED}.")]
 ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"Model {_NAMED}; repeat for more.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Root of all randomness.")]
 JobsOption = Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")]
-DrawsOption = Annotated[int, typer.Option(help="Draws that are kept, of each chain.")]
-TuneOption = Annotated[int, typer.Option(help="Draws that each chain throws away before.")]
 ChainsOption = Annotated[int, typer.Option(help="Independent chains.")]
-TargetOption = Annotated[float, typer.Option(help="Higher where trajectories diverge, up to 1.")]
 MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")]
 
 
@@ -66,7 +60,7 @@ def fit(
     chosen = make_rater_model(model)
     settings = _fit_settings(method, draws, tune, chains, target_accept, seed)
     chosen.require(dataset)
-    folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, _LIBRARIES)
+    folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, RATER_LIBRARIES)
     with show_progress("fitting", 1) as advance:
         found = kept_fit(folder.path / "fit.nc", chosen, dataset, cores=None if jobs == -1 else jobs, **settings)
         advance(chosen.title)
@@ -138,7 +132,7 @@ def sbc(
         raise ValueError(f"--level is {level}; it must lie strictly between 0 and 1")
     inputs = {"models": [repr(one) for one in chosen], "replications": replications} | settings
     inputs |= {"items": items, "raters": raters, "votes": votes}
-    folder = RunFolder(out, "calibrate sbc", inputs, _LIBRARIES)
+    folder = RunFolder(out, "calibrate sbc", inputs, RATER_LIBRARIES)
     parts, tables = sbc_parts(replications), []
     with show_progress("ranking", len(parts) * len(chosen)) as advance:
         for one in chosen:
@@ -232,7 +226,7 @@ def labels(
     if not chosen:
         raise ValueError(f"no model can be fitted to these votes; {remarks[-1]}")
     inputs |= {"models": [repr(one) for one in chosen], "share": share, "bins": bins} | settings
-    folder = RunFolder(out, "calibrate labels", inputs, _LIBRARIES)
+    folder = RunFolder(out, "calibrate labels", inputs, RATER_LIBRARIES)
     cores = None if jobs == -1 else jobs
     checks, crossed = {}, {}
     with show_progress("fitting", 2 * len(chosen)) as advance:
@@ -370,9 +364,7 @@ def _diagnosed(found: RaterFit, remarks: list[str]) -> dict[str, Any] | None:
     if found.method != "nuts":
         return None
     diagnostics = found.diagnostics()
-    if not diagnostics.converged:
-        remarks.append(
-            "the chains have not converged: R-hat should be below 1.01, effective draws above 400, no divergences; "
-            "more --draws and --tune, or a higher --target-accept, may help"
-        )
+    told = diagnostics.remark()
+    if told is not None:
+        remarks.append(told)
     return vars(diagnostics) | {"converged": diagnostics.converged}

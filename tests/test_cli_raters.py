@@ -82,7 +82,9 @@ def test_fit_by_sampling_reports_its_chains(run):
     assert data["posterior"].sizes["chain"] == 2
     assert found["diagnostics"]["converged"] is False
     assert found["remarks"][0] == "2 items have labels but no row in items.csv: left out"
-    assert found["remarks"][-1].startswith("the chains have not converged: R-hat should be below 1.01")
+    told = sa.Diagnostics(**{k: v for k, v in found["diagnostics"].items() if k != "converged"}).remark()
+    assert told.startswith(f"the chains have not converged: R-hat {found['diagnostics']['rhat']:.3f} of ")
+    assert found["remarks"][-1] == told
     assert {row["threshold"] for row in found["items"]} == {0.7}
     assert [row["parameter"] for row in found["parameters"]] == ["mean", "size", "a", "b"]
     assert "chains: R-hat at most" in run("fit", "votes.csv", *short, "--items", "items.csv", "--out", "kept").out
