@@ -216,6 +216,8 @@ def _scored(
     votes = (guess.rng.random(guess.chance.shape) < guess.chance).astype(np.float64)
     shares = np.add.reduceat(votes, first, axis=1) / number
     above = (shares > bar[seen]).astype(np.float64)
+    # Draws lie chain after chain: the first ones would be those of one chain.
+    spread = np.linspace(0, len(votes) - 1, min(_BY_CHANCE, len(votes))).round().astype(np.int64)
     verdict = (np.add.reduceat(parts.label, first) / number > bar[seen]).astype(np.float64)
     # Finitely many draws cannot tell a small chance from none.
     least = 1.0 / (2.0 * len(votes) + 2.0)
@@ -224,8 +226,8 @@ def _scored(
         return (guess.rng.random((_BY_CHANCE, len(p))) < p).astype(np.float64)
 
     events: dict[str, tuple[Floats, Floats, Ints, Floats]] = {
-        "vote": (guess.chance.mean(axis=0), parts.label.astype(np.float64), parts.item, votes[:_BY_CHANCE]),
-        "verdict": (above.mean(axis=0), verdict, seen, above[:_BY_CHANCE]),
+        "vote": (guess.chance.mean(axis=0), parts.label.astype(np.float64), parts.item, votes[spread]),
+        "verdict": (above.mean(axis=0), verdict, seen, above[spread]),
         "tail": (guess.tail[seen], verdict, seen, drawn(guess.tail[seen])),
     }
     if labels.gold is not None and (answered := np.flatnonzero(~np.isnan(labels.gold))).size:

@@ -16,9 +16,14 @@ from ..dp.problem import Problem
 
 __all__ = [
     "INTERRUPTED",
+    "RATER_LIBRARIES",
+    "DrawsOption",
     "JsonOption",
     "OutOption",
     "PolicyOption",
+    "SeedOption",
+    "TargetOption",
+    "TuneOption",
     "headline",
     "inline_table",
     "nothing_kept",
@@ -28,10 +33,16 @@ __all__ = [
 
 # What typer returns after Ctrl-C.
 INTERRUPTED = 130
+# What models of raters stand on; their versions are recorded where one is fitted.
+RATER_LIBRARIES = ("pymc", "pytensor", "arviz")
 
 PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished one is taken up again.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Root of all randomness.")]
+DrawsOption = Annotated[int, typer.Option(help="Draws that are kept, of each chain where a model is sampled.")]
+TuneOption = Annotated[int, typer.Option(help="Sampling: draws that each chain throws away before.")]
+TargetOption = Annotated[float, typer.Option(help="Sampling: higher where trajectories diverge, up to 1.")]
 
 
 def read_problem(path: Path | None) -> Problem:

@@ -10,7 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from ..dp.atomic import write_whole
-from .cli_common import JsonOption, OutOption, inline_table
+from ..posteriors.rater_fit import require_settings
+from .cli_common import (
+    RATER_LIBRARIES,
+    DrawsOption,
+    JsonOption,
+    OutOption,
+    SeedOption,
+    TargetOption,
+    TuneOption,
+    inline_table,
+)
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 from .provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance
 from .provenance import provenance as trace
@@ -43,6 +53,9 @@ def provenance(
     nuts: Annotated[
         bool, typer.Option("--nuts", help="Sample that model, in place of its fast approximation.")
     ] = False,
+    draws: DrawsOption = 1000,
+    tune: TuneOption = 1000,
+    target_accept: TargetOption = 0.9,
     beyond: Annotated[
         str, typer.Option(help="What a cluster must agree beyond: 'items', or a model that is fitted.")
     ] = ITEMS_ONLY,
@@ -51,7 +64,7 @@ def provenance(
     ] = None,
     resamples: Annotated[int, typer.Option(min=0, help="Of items, for the intervals of alpha.")] = 1000,
     repetitions: Annotated[int, typer.Option(min=19, help="Of the search for clusters, for p-values.")] = 199,
-    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
+    seed: SeedOption = 7,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse items that the items file lacks.")] = False,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -76,12 +89,14 @@ def provenance(
     for x in shares:
         if not 0 < x <= 1:
             raise ValueError(f"--share is {x:g}; it must be above 0 and at most 1")
+    sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
+    require_settings(seed=seed, chains=1, **sampling)
     problem = problem_of_labels(dataset, dataset.n_labels, **settings)
     by_group, _, _ = checked_provenance(dataset, groups=groups, model=wanted, beyond=beyond)
     settings |= {"groups": by_group, "model": wanted, "nuts": nuts, "beyond": beyond, "shares": shares}
-    settings |= {"resamples": resamples, "repetitions": repetitions, "seed": seed}
+    settings |= sampling | {"resamples": resamples, "repetitions": repetitions, "seed": seed}
     files = {"labels": fingerprint(labels_file), "items": fingerprint(items) if items else None}
-    folder = RunFolder(out, "provenance", settings | files)
+    folder = RunFolder(out, "provenance", settings | files, RATER_LIBRARIES)
     names = [name for name in PARTS if wanted is not None or name != "kinds"]
     with show_progress("tracing", len(names)) as advance:
         finished = {}

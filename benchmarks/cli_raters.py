@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .cli_common import JsonOption, OutOption
+from .cli_common import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate", "fit"]
 
-_LIBRARIES = ("pymc", "pytensor", "arviz")
-
 calibrate = typer.Typer(help="Check models of raters: on votes that they draw themselves, or on real ones.")
 
 LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
@@ -32,12 +30,8 @@ ThresholdOption = Annotated[float | None, typer.Option(help="One threshold for a
 _NAMED = "by its name, or by name and constants, as in 'dawid-skene(difficulty=True)'"
 ModelOption = Annotated[str, typer.Option("--model", "-m", help=f"Model {_NAMED}.")]
 ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"Model {_NAMED}; repeat for more.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Root of all randomness.")]
 JobsOption = Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")]
-DrawsOption = Annotated[int, typer.Option(help="Draws that are kept, of each chain.")]
-TuneOption = Annotated[int, typer.Option(help="Draws that each chain throws away before.")]
 ChainsOption = Annotated[int, typer.Option(help="Independent chains.")]
-TargetOption = Annotated[float, typer.Option(help="Higher where trajectories diverge, up to 1.")]
 MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")]
 
 
@@ -67,7 +61,7 @@ def fit(
     chosen = make_rater_model(model)
     settings = _fit_settings(method, draws, tune, chains, target_accept, seed)
     chosen.require(dataset)
-    folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, _LIBRARIES)
+    folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, RATER_LIBRARIES)
     with show_progress("fitting", 1) as advance:
         found = kept_fit(folder.path / "fit.nc", chosen, dataset, cores=None if jobs == -1 else jobs, **settings)
         advance(chosen.title)
@@ -139,7 +133,7 @@ def sbc(
         raise ValueError(f"--level is {level}; it must lie strictly between 0 and 1")
     inputs = {"models": [repr(one) for one in chosen], "replications": replications} | settings
     inputs |= {"items": items, "raters": raters, "votes": votes}
-    folder = RunFolder(out, "calibrate sbc", inputs, _LIBRARIES)
+    folder = RunFolder(out, "calibrate sbc", inputs, RATER_LIBRARIES)
     parts, tables = sbc_parts(replications), []
     with show_progress("ranking", len(parts) * len(chosen)) as advance:
         for one in chosen:
@@ -214,12 +208,15 @@ def labels(
     from .fit_tables import kept_fit
     from .held_out import hold_out
     from .plots_calibration import plot_checks, plot_reliability
-    from .posterior_checks import compare_fits, leave_one_out, predictive_checks, predictive_table
+    from .posterior_checks import FEWEST_DRAWS, compare_fits, leave_one_out, predictive_checks, predictive_table
     from .runs import RunFolder
 
     _require_jobs(jobs)
     dataset, bar, inputs, remarks = _votes(labels_file, items, beta, threshold)
     settings = _fit_settings(method, draws, tune, chains, target_accept, seed)
+    every = draws * (chains if method == "nuts" else 1)
+    if every < FEWEST_DRAWS:
+        raise ValueError(f"draws are {every} in all; leave-one-out needs at least {FEWEST_DRAWS}: give more --draws")
     if bins < 1:
         raise ValueError(f"--bins is {bins}; it must be at least 1")
     kept = hold_out(dataset, share, seed).kept
@@ -236,7 +233,7 @@ def labels(
     if not chosen:
         raise ValueError(f"no model can be fitted to these votes; {remarks[-1]}")
     inputs |= {"models": [repr(one) for one in chosen], "share": share, "bins": bins} | settings
-    folder = RunFolder(out, "calibrate labels", inputs, _LIBRARIES)
+    folder = RunFolder(out, "calibrate labels", inputs, RATER_LIBRARIES)
     cores = None if jobs == -1 else jobs
     checks, crossed = {}, {}
     with show_progress("fitting", 2 * len(chosen)) as advance:
@@ -388,9 +385,7 @@ def _diagnosed(found: RaterFit, remarks: list[str]) -> dict[str, Any] | None:
     if found.method != "nuts":
         return None
     diagnostics = found.diagnostics()
-    if not diagnostics.converged:
-        remarks.append(
-            "the chains have not converged: R-hat should be below 1.01, effective draws above 400, no divergences; "
-            "more --draws and --tune, or a higher --target-accept, may help"
-        )
+    told = diagnostics.remark()
+    if told is not None:
+        remarks.append(told)
     return vars(diagnostics) | {"converged": diagnostics.converged}

@@ -46,7 +46,7 @@ from ..posteriors.mixture import BetaMixture
 from ..posteriors.noisy import NoisyBeta
 from .statics import checked_number
 
-__all__ = ["Misbelief", "exchangeable_names", "misbelief", "quadrature", "right_strength"]
+__all__ = ["Misbelief", "exchangeable_names", "misbelief", "quadrature"]
 
 Floats = NDArray[np.float64]
 _NODES = 64
@@ -149,11 +149,6 @@ def exchangeable_names() -> tuple[str, ...]:
     'flipped'
     """
     return tuple(_KINDS)
-
-
-def right_strength(kind: str) -> float:
-    """Strength at which nature and working model are one."""
-    return _KINDS[kind].right
 
 
 def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> Misbelief:

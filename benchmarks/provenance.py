@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..dp.problem import Problem
 from ..posteriors.label_set import LabelSet
 from ..posteriors.rater_checks import require_groups, require_rater_ids, require_votes
-from ..posteriors.rater_fit import RaterFit
+from ..posteriors.rater_fit import require_settings
 from ..posteriors.rater_model import RaterModel
 from ..posteriors.rater_models import make_rater_model, rater_model_names
 from ..posteriors.utilities import Utility
@@ -41,6 +41,8 @@ PARTS = ("agreement", "leave-one-out", "clusters", "kinds")
 ITEMS_ONLY = "items"
 # A rater is suspected who is less likely honest than not.
 _SUSPECTED = 0.5
+# Of the sampler.
+_CHAINS = 4
 # Above this share of the raters the model is suspected too.
 _MANY = 0.25
 
@@ -139,6 +141,9 @@ def provenance(
     groups: bool | None = None,
     model: str | RaterModel | None = "contaminated",
     nuts: bool = False,
+    draws: int = 1000,
+    tune: int = 1000,
+    target_accept: float = 0.9,
     beyond: str | RaterModel = ITEMS_ONLY,
     shares: Sequence[float] = (0.01, 0.05, 0.1),
     resamples: int = 1000,
@@ -161,6 +166,8 @@ def provenance(
         Model with kinds of raters, whose probabilities are listed; None for none.
     nuts : bool
         Sample it, in place of its fast approximation.
+    draws, tune, target_accept
+        For its fit, see ``RaterModel.fit``; the fast approximation takes no notice but of ``draws``.
     beyond : str or RaterModel
         What a cluster must agree beyond: exchangeable raters (``items``), or what a fitted model explains.
     shares : sequence of float
@@ -195,6 +202,8 @@ def provenance(
     """
     import pandas as pd
 
+    sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
+    require_settings(seed=seed, chains=_CHAINS, **sampling)
     by_group, kinds_model, explaining = checked_provenance(labels, groups=groups, model=model, beyond=beyond)
     problem = problem_of_labels(labels, labels.n_labels, beta=beta, threshold=threshold, prior=prior, utility=utility)
     # Checked by the quick pieces, before the slow ones.
@@ -210,19 +219,17 @@ def provenance(
         return parts[name]
 
     def clusters() -> dict[str, Any]:
-        fit = None if explaining is None else _fit(explaining, labels, False, seed)
+        fit = None if explaining is None else explaining.fit(labels, seed=seed, method="fast")
         found = rater_clusters(labels, fit, repetitions=repetitions, seed=seed)
         return {"table": found.table.to_dict(orient="list"), "remarks": list(found.remarks)}
 
     def kinds() -> dict[str, Any]:
         assert kinds_model is not None
-        fit = _fit(kinds_model, labels, nuts, seed)
+        method = "nuts" if nuts else "fast"
+        fit = kinds_model.fit(labels, seed=seed, method=method, chains=_CHAINS, **sampling)
+        said = fit.diagnostics().remark() if nuts else None
         table = rater_kinds(fit).to_dict(orient="list")
-        if not nuts:
-            return {"table": table, "remarks": []}
-        chains = fit.diagnostics()
-        told = f"{kinds_model.title}: the chains do not agree (R-hat {chains.rhat:.3f} of {chains.worst})"
-        return {"table": table, "remarks": [] if chains.converged else [told]}
+        return {"table": table, "remarks": [] if said is None else [f"{kinds_model.title}: {said}"]}
 
     agreed = pd.DataFrame(
         piece(
@@ -267,10 +274,6 @@ def provenance(
         suspects=suspects,
         remarks=tuple(remarks),
     )
-
-
-def _fit(model: RaterModel, labels: LabelSet, nuts: bool, seed: int) -> RaterFit:
-    return model.fit(labels, seed=seed, method="nuts" if nuts else "fast")
 
 
 def _items(labels: LabelSet, problem: Problem, alone: pd.DataFrame) -> pd.DataFrame:

@@ -73,6 +73,13 @@ class Scenario:
         """What the strength is."""
         return self.parameter or self.model
 
+    def working(self, strength: float) -> Problem:
+        """The problem as the planner states it at one strength: another one where the nature is ``flat``."""
+        if self.nature is not None:
+            # Raters are a matter of nature alone, and the priors need not be Beta.
+            return self.problem
+        return misbelief(self.problem, self.model, strength, **self.settings).working
+
     def pools(self, strength: float, seeds: Sequence[np.random.SeedSequence]) -> Pools:
         """Pools of votes at one strength."""
         if self.nature is None:

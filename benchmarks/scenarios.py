@@ -5,7 +5,7 @@
     [problem]                 the problem of scenarios that name none
     [problems.NAME]           problems that scenarios name
     [[scenario]]
-      name                    letters, digits, blanks and . , ( ) -
+      name                    letters, digits, blanks and . , ( ) -; part of the names of files, so 100 bytes at most
       kind                    "exact" or "simulated"; default: exact where the nature's labels are exchangeable
       model                   a nature of ``benchmarks.natures``, or a registered model of raters
       parameter               with a model of raters: the parameter that is the strength
@@ -18,7 +18,8 @@
       groups                  with a model of raters: groups that raters are dealt out to
       refit                   with a model of raters: false, or what decides after the fact; default the model itself
       draws                   draws of each such fit; default 200
-      constants, fixed        with a model of raters: constants of its priors, and parameters that are given
+      constants, fixed        with a model of raters: constants of its priors, and parameters that are given; a number
+                              in place of a list holds for all items, raters or groups
 
 A problem is a table with the keys of a problem file, or with ``file``, a path relative to that of the scenarios.
 Everything is checked, and every cell tried out, before any work starts.
@@ -39,6 +40,7 @@ import numpy as np
 from ..bandits.board import replication_keys
 from ..bandits.policy import Policy
 from ..bandits.uniform import Uniform
+from ..dp.budget import with_slack
 from ..dp.choices import check_policy
 from ..dp.evaluate import natural_problem, score_tables
 from ..dp.forward import require_forward
@@ -58,6 +60,8 @@ _TOP = ("seed", "replications", "policies", "problem", "problems", "scenario")
 _COMMON = ("name", "kind", "model", "values", "problem", "policies", "eps", "script", "votes")
 _RATERS = ("parameter", "raters", "groups", "refit", "draws", "constants", "fixed")
 _MOST_VALUES = 100
+# Bytes of a name: with the strength and an ending it is the name of a file, of which systems allow 255.
+_LONGEST_NAME = 100
 
 
 def built_in_scenarios(**options: Any) -> StressGrid:
@@ -145,9 +149,16 @@ def make_scenarios(
         for x in one.values:
             try:
                 _try_out(one, x)
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"scenario {one.name!r}, value {x:g}: {str(error).splitlines()[0]}") from None
+            except (ValueError, TypeError, IndexError) as error:
+                raise ValueError(f"scenario {one.name!r}, value {x:g}: {_first_line(error)}") from None
+            except ArithmeticError as error:
+                told = f"a number is out of range ({_first_line(error)})"
+                raise ValueError(f"scenario {one.name!r}, value {x:g}: {told}") from None
     return grid
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _known(fields: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
@@ -184,12 +195,15 @@ def _scenario(
     given: Mapping[str, Any], number: int, problems: Mapping[str | None, Problem], policies: Any, override: bool
 ) -> Scenario:
     name = given.get("name")
-    if not isinstance(name, str) or not re.fullmatch(r"\w[\w .,()-]*", name):
-        raise ValueError(f"scenario {number}: name is {name!r}; it must be letters, digits, blanks and . , ( ) -")
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w .,()-]*", name) or len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(
+            f"scenario {number}: name is {name!r}; it must be letters, digits, blanks and . , ( ) -, at most "
+            f"{_LONGEST_NAME} bytes of them"
+        )
     try:
         return _stated(given, name, problems, policies, override)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"scenario {name!r}: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"scenario {name!r}: {_first_line(error)}") from None
 
 
 def _stated(
@@ -210,7 +224,7 @@ def _stated(
     if kind == "exact" and "votes" in given:
         raise ValueError("votes does not go with kind exact; labels have no pool there")
     which = given.get("problem")
-    if which not in problems:
+    if not (which is None or isinstance(which, str)) or which not in problems:
         known = ", ".join(str(x) for x in problems if x is not None) or "none"
         found = "is missing, and there is no [problem]" if which is None else f"is {which!r}"
         raise ValueError(f"problem {found}; [problems.NAME] there are: {known}")
@@ -226,7 +240,7 @@ def _stated(
     if "script" in given:
         fields["settings"] = {"script": given["script"]}
     if not exchangeable:
-        fields |= _of_raters(given, str(model), problem)
+        fields |= _of_raters(given, str(model), problem, fields["votes"])
     chosen = given.get("policies", policies) if not override else policies
     if isinstance(chosen, Mapping):
         _known(chosen, ("exact", "simulated"), "policies: ")
@@ -250,27 +264,35 @@ def _values(given: Any) -> tuple[float, ...]:
     return tuple(values)
 
 
-def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[str, Any]:
+def _of_raters(given: Mapping[str, Any], name: str, problem: Problem, votes: int) -> dict[str, Any]:
     """What a scenario says about its model of raters."""
     tables = {key: given.get(key, {}) for key in ("constants", "fixed")}
     for key, table in tables.items():
         if not isinstance(table, Mapping):
             raise ValueError(f"{key} is {table!r}; it must be a table")
     constants = {key: tuple(x) if isinstance(x, list) else x for key, x in tables["constants"].items()}
+    if "name" in constants:
+        # It would be taken for the name of the model.
+        raise ValueError(f"rater model {name} has no constant 'name'")
     model = make_rater_model(name, **constants)
     numbers = [key for key, dims in model.dims.items() if not dims]
     parameter = given.get("parameter")
     if parameter not in numbers:
         raise ValueError(f"parameter is {parameter!r}; the numbers of {name} are {', '.join(numbers)}")
+    # The rates are those of the problem's priors.
+    free = [key for key in model.dims if key not in (parameter, "rate")]
     for key in tables["fixed"]:
-        if key not in model.dims or key in (parameter, "rate"):
-            raise ValueError(f"fixed names {key!r}; allowed: {', '.join(x for x in model.dims if x != parameter)}")
-    fixed = {key: np.array(x, dtype=float).tolist() for key, x in tables["fixed"].items()}
+        if key not in free:
+            raise ValueError(f"fixed names {key!r}; allowed: {', '.join(free)}")
     raters = given.get("raters", 40)
     fresh = raters == "fresh"
     if not fresh and (isinstance(raters, str) or _whole("raters", raters, 1) < int(problem.cap.max())):
         raise ValueError(f"raters is {raters!r}; it must be at least the votes on an item, or 'fresh'")
     groups = _whole("groups", given.get("groups", 2 if model.needs_groups else 0), 2 if model.needs_groups else 0)
+    every = problem.size * votes
+    lengths = {"item": problem.size, "rater": every if fresh else int(raters), "group": groups, "vote": every}
+    shapes = {key: tuple(lengths.get(dim) for dim in dims) for key, dims in model.dims.items()}
+    fixed = {key: _given(key, x, shapes[key]) for key, x in tables["fixed"].items()}
     refit = given.get("refit", not (fresh and model.needs_raters))
     if not isinstance(refit, (bool, str)):
         raise ValueError(f"refit is {refit!r}; it must be true, false or the name of a model of raters")
@@ -278,9 +300,12 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[st
     if after is not None and after.needs_raters:
         if fresh:
             raise ValueError(f"refit is {after.name}, which learns from raters with several votes; raters are 'fresh'")
-        if problem.labels <= max(int(raters), problem.size):
+        # A policy goes on while it can pay for a label of an item that is below its cap, so it buys no fewer than the
+        # budget has room for of the dearest.
+        least = min(int(problem.cap.sum()), int(with_slack(problem.budget) // problem.cost.max()))
+        if least <= max(int(raters), problem.size):
             raise ValueError(
-                f"refit is {after.name}, which learns from raters with several votes; {problem.labels} labels are too "
+                f"refit is {after.name}, which learns from raters with several votes; {least} labels are too "
                 f"few for {raters} raters and {problem.size} items"
             )
     return {
@@ -294,6 +319,31 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[st
     }
 
 
+def _given(key: str, value: Any, shape: tuple[int | None, ...]) -> Any:
+    """A parameter that is given, as plain numbers of that shape; where an entry is None, of any length."""
+    try:
+        found = np.array(value)
+    except ValueError:
+        # Lists of different lengths.
+        found = np.array(None)
+    if found.dtype.kind not in "iuf" or not np.isfinite(found).all():
+        raise ValueError(f"fixed {key} is {value!r}; it must be {'a finite number' if not shape else 'finite numbers'}")
+    found = found.astype(np.float64)
+    _require_scale(f"fixed {key}", key, float(found.min(initial=np.inf)))
+    if found.ndim == 0 and None not in shape:
+        found = np.broadcast_to(found, [n for n in shape if n is not None])
+    if found.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
+        allowed = str(shape).replace("None", "any") if shape else "a number"
+        raise ValueError(f"fixed {key} has shape {found.shape}; it must be {allowed}")
+    return found.tolist()
+
+
+def _require_scale(what: str, key: str, value: float) -> None:
+    """Refuse a negative standard deviation or scale."""
+    if key.endswith(("_sd", "_scale")) and value < 0:
+        raise ValueError(f"{what} is {value:g}; it must be at least 0")
+
+
 def _try_out(one: Scenario, strength: float) -> None:
     """Raise where a cell cannot be had; what takes long is not done."""
     if one.kind == "exact":
@@ -304,9 +354,14 @@ def _try_out(one: Scenario, strength: float) -> None:
             check_policy(wrong.working, policy)
             require_forward(wrong.working, policy)
         return
+    if one.nature is not None:
+        _require_scale(one.parameter, one.parameter, strength)
+    working = one.working(strength)
+    for policy in one.policies:
+        policy.require(working)
     seeds, _ = replication_keys(0, 1)
     pools = one.pools(strength, seeds)
-    one.problem.utility.score(np.array([0.5]), np.array([1.0]))
+    working.utility.score(np.array([0.5]), np.array([1.0]))
     if not np.isfinite(pools.rate).all():
         raise ValueError(f"{one.strength} {strength:g} gives rates that are not numbers")
     if one.refit is not None:

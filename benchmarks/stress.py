@@ -83,7 +83,8 @@ def stress(
     """
     replication_keys(grid.seed, grid.replications)
     jobs = {name: (_cell, one, x, grid.replications, grid.seed) for name, (one, x) in grid.cells.items()}
-    refits = any(one.kind == "simulated" for name, (one, _) in grid.cells.items() if name not in (finished or {}))
+    # Only fits run compiled code of the rater models: pools are drawn without it.
+    refits = any(one.refit is not None for name, (one, _) in grid.cells.items() if name not in (finished or {}))
     if refits and workers(n_jobs, len(jobs)) > 1:
         warm_raters()
     parts = run_parts(jobs, n_jobs, dict(finished or {}), on_part)
@@ -98,7 +99,9 @@ def _cell(one: Scenario, strength: float, replications: int, seed: int, threads:
         # The same seeds in every cell: rates and raters are those of the others.
         seeds, keys = replication_keys(seed, replications)
         pools = one.pools(strength, seeds)
-        found = stress_simulated(one.problem, one.policies, pools, keys, eps=one.eps, refit=one.refit, draws=one.draws)
+        # Where the nature is ``flat``, the strength is in the planner's problem and not in the pools.
+        working = one.working(strength)
+        found = stress_simulated(working, one.policies, pools, keys, eps=one.eps, refit=one.refit, draws=one.draws)
     found.attrs = {"scenario": one.name, "kind": one.kind, "strength": strength, "eps": one.eps}
     return found
 

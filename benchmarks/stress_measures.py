@@ -10,6 +10,8 @@ itself, 0 or 1), v_i the weight, and the decision "learnable" where q_i says so:
     decisive_low, _high    decisive share of the weight of either slice
     payoff             sum v S(q, p), the score of what is stated where p is true; h(p) where q = p
     claimed_payoff     sum v h(q)
+    loss               payoff less than that of one who knows nature (exact); in simulated runs sum v (h(p) - S(q, p)),
+                       that of the decisions alone
     already_right      share of the labels that were bought of an item whose decision was right when they were bought
 
 The *high* slice is where the reference has to be overruled, c > 0. Where no item is, or every one, it is those with c
@@ -18,7 +20,8 @@ less decisive_right), or decisive mass on the low slice beside unresolved weight
 buying labels that cannot better a decision: those of ``already_right``. Some are the price of not knowing; what counts
 is by how much a policy buys more of them than one that asks at random.
 
-All these are sums over items of something that depends on the item's own q and p.
+All these are sums over items of something that depends on the item's own q and p. Where labels have rewards, these
+are added to the two payoffs.
 """
 
 from __future__ import annotations
@@ -29,25 +32,10 @@ from numpy.typing import NDArray
 from ..dp.problem import Problem
 from ..posteriors.utilities import Decisive
 
-__all__ = ["MEASURES", "high_slice", "right", "worths"]
+__all__ = ["high_slice", "right", "worths"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-MEASURES = {
-    "accuracy": "share of the weight that is decided right",
-    "claimed_accuracy": "the same, as the planner believes",
-    "decisive": "share of the weight that the planner holds to be settled",
-    "decisive_right": "share of the weight that the planner holds to be settled, and decides right",
-    "decisive_low": "decisive share of the weight with low thresholds",
-    "decisive_high": "decisive share of the weight with high thresholds",
-    "already_right": "share of the labels bought of items that were decided right already",
-    "labels_low": "labels bought of items with low thresholds",
-    "labels_high": "labels bought of items with high thresholds",
-    "payoff": "expected payoff",
-    "claimed_payoff": "expected payoff, as the planner believes",
-    "loss": "payoff less than that of one who knows nature (exact) or the truth (simulated)",
-}
 
 
 def high_slice(problem: Problem) -> Bools:

@@ -68,14 +68,24 @@ def decide_after(problem: Problem, pools: Pools, counts: Ints, model: RaterModel
         drawn = fast_draws(model, labels, seed=r, draws=draws)
         some, bar = row > 0, problem.threshold
         if not some.all():
-            new = model.new_rates(drawn, np.random.default_rng(r))
-            new = new if new.ndim == 1 else new.mean(axis=1)
-            tails[r, ~some] = (new[:, None] > bar[~some]).mean(axis=0)
+            new = _new_rates(model, drawn, Design.of(labels), r)
+            tails[r, ~some] = (new.mean(axis=1)[:, None] > bar[~some]).mean(axis=0)
         at = bar[some][:, None] if drawn["rate"].ndim == 3 else bar[some]
         found = model.conditional_tails(drawn, Design.of(labels), labels.labels.astype(np.int64), at).mean(axis=0)
         # The mean of the groups' rates, draw by draw: its tail is not the mean of theirs.
         tails[r, some] = found if found.ndim == 1 else (drawn["rate"].mean(axis=2) > bar[some]).mean(axis=0)
         if grouped:
-            by_group[r] = tails[r][:, None]
+            if not some.all():
+                # Rates of one column, of a model that knows no groups, are those of every group.
+                by_group[r, ~some] = (new[:, None, :] > bar[~some, None]).mean(axis=0)
             by_group[r, some] = found if found.ndim == 2 else found[:, None]
     return tails, by_group
+
+
+def _new_rates(model: RaterModel, drawn: Draws, design: Design, seed: int) -> Floats:
+    """Rates of a new item under each draw, shape (S, G), or (S, 1) where they do not differ by group."""
+    if "group" not in model.dims["rate"]:
+        return model.new_rates(drawn, np.random.default_rng(seed))[:, None]
+    # The same seed for each group, so that the rates of a draw are those of one and the same item.
+    groups = [model.for_group(drawn, design, name) for name in design.groups]
+    return np.stack([model.new_rates(x, np.random.default_rng(seed)) for x in groups], axis=1)

@@ -9,9 +9,10 @@ own beliefs, for which votes on an item are exchangeable. When the budget is spe
                      items.
 
 The truth is known, so p is 0 or 1 in every measure of ``stress_measures``, and ``loss`` is the payoff of one who knows
-it, less what was earned. Where rates differ by group, a decision is about the rate over all groups alike, and
-``worst_group`` is the accuracy for the group for which it is lowest in that replication: of the item's one decision as
-planned, and of a decision for each group of its own after the fact.
+it, less what was earned, both by decisions alone: rewards of labels are in ``payoff`` and ``claimed_payoff`` and not in
+``loss``. Where rates differ by group, a decision is about the rate over all groups alike, and ``worst_group`` is the
+accuracy for the group for which it is lowest in that replication: of the item's one decision as planned, and of a
+decision for each group of its own after the fact.
 
 Whether an item's decision is right after its first k votes depends on the pool alone, so ``already_right`` needs only
 to know how many of its votes a policy bought.
@@ -117,7 +118,7 @@ def stress_simulated(
 
 
 def _scored(problem: Problem, tails: Floats, truth: Bools, wins: Ints, eps: float) -> dict[str, Floats]:
-    """Measures of the final states of R replications, shape (R,)."""
+    """Measures of the final states of R replications, shape (R,); the loss is that of the decisions alone."""
     real = truth.T.astype(np.float64)
     out = {name: x.sum(axis=0) for name, x in worths(problem, tails.T, real, eps).items()}
     best = worths(problem, real, real, eps)["payoff"].sum(axis=0)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import combinations
+from types import SimpleNamespace
 
+import arviz as az
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,11 +15,13 @@ from hypothesis import strategies as st
 from scipy.special import betaln
 
 import seqaudit as sa
-from seqaudit.benchmarks.calibration import WORKING, reliability, reliability_table, scores
+from seqaudit.benchmarks.calibration import WORKING, _Guess, _scored, reliability, reliability_table, scores
 from seqaudit.benchmarks.fit_tables import gold_accuracy, item_table, kept_fit, parameter_table, rater_table
 from seqaudit.benchmarks.held_out import hold_out, predicted
 from seqaudit.benchmarks.plots_calibration import plot_checks, plot_ranks, plot_reliability
 from seqaudit.benchmarks.posterior_checks import (
+    _efficiency,
+    _room,
     compare_fits,
     leave_one_out,
     predictive_checks,
@@ -168,6 +172,18 @@ def test_standard_errors_are_those_of_repetition():
     assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.6)
 
 
+def test_calibration_error_by_chance_is_that_of_draws_of_all_chains():
+    labels = drawn(items=40, raters=20, votes=20).labels
+    parts = hold_out(labels, 0.5, seed=1)
+    # Four chains laid end to end, of which the first has found something else.
+    chance = np.repeat([0.9, 0.5, 0.5, 0.5], 250)[:, None] * np.ones(len(parts.held))
+    guess = _Guess(chance, np.full(40, 0.5), np.random.default_rng(2))
+    found = _scored(guess, parts, labels, np.full(40, 0.5), np.ones((2, 40), dtype=np.int64), 1)
+    # Mean 0.6: a quarter of the replicates are off by 0.3, the others by 0.1. The errors of 200 replicates of 400 votes
+    # have standard deviations of 0.002.
+    assert float(found["by_chance"].sel(kind="vote")) == pytest.approx(0.15, abs=0.01)
+
+
 def test_known_answers_are_judged_where_there_are_any():
     found = drawn(items=50)
     labels = found.labels
@@ -266,6 +282,52 @@ def test_leave_one_out_is_that_of_refits():
     found = leave_one_out(fit, draws=8000)
     assert found.elpd == pytest.approx(exact, abs=0.05)
     assert found.n_data_points == labels.n_labels
+
+
+@pytest.fixture(scope="module")
+def coin_tossers():
+    """Fast fit, whose draws are a chain, to votes of eight raters of whom the last two surely answer at random."""
+    design, rng = Design.balanced(30, 8, 6, seed=3), np.random.default_rng(3)
+    answer = rng.integers(0, 2, 30)[design.item]
+    votes = np.where(rng.random(design.size) < 0.97, answer, 1 - answer)
+    votes = np.where(design.rater >= 6, rng.integers(0, 2, design.size), votes)
+    model = sa.make_rater_model("contaminated", kinds=("random",))
+    return model.fit(design.labelled(votes), method="fast", seed=1, draws=400)
+
+
+def test_votes_worth_the_same_in_most_draws_have_a_leave_one_out_and_no_bad_k(coin_tossers):
+    labels = coin_tossers.labels
+    logs = coin_tossers.model.log_likelihood(coin_tossers.draws, Design.of(labels), labels.labels.astype(np.int64))
+    weight = np.exp(-logs)
+    even = weight.sum(axis=0) ** 2 / (weight**2).sum(axis=0) > 0.99 * 400
+    tossed = even & np.isclose(logs.mean(axis=0), math.log(0.5), atol=1e-2)
+    assert tossed.sum() > 20
+    found = leave_one_out(coin_tossers)
+    # Where the weights are nearly equal there is nothing to smooth: plain importance sampling.
+    plain = -np.log(weight.mean(axis=0))
+    assert found.elpd_i.values[even] == pytest.approx(plain[even], abs=1e-3)
+    assert np.all(found.pareto_k.values[even] < found.good_k)
+
+
+def test_draws_of_a_chain_count_by_their_effective_number(coin_tossers):
+    size = az.ess(coin_tossers.data["posterior"].dataset[["rate"]], method="mean")["rate"].values.mean()
+    assert size < 0.95 * 400
+    assert _efficiency(coin_tossers) == pytest.approx(size / 400)
+    assert _efficiency(sa.PartialPooling().fit(coin_tossers.labels, method="fast", seed=1, draws=50)) == 1.0
+
+
+def test_leave_one_out_needs_draws_enough_and_takes_the_fewest():
+    labels, model = drawn(items=12).labels, sa.PartialPooling()
+    assert np.isfinite(leave_one_out(model.fit(labels, method="fast", seed=1, draws=30)).elpd)
+    with pytest.raises(ValueError, match="draws is 29; leave-one-out needs at least 30, of all chains together"):
+        leave_one_out(model.fit(labels, method="fast", seed=1, draws=29))
+    with pytest.raises(ValueError, match="draws is 5; leave-one-out needs at least 30"):
+        leave_one_out(model.fit(labels, method="fast", seed=1, draws=60), draws=5)
+    with pytest.raises(ValueError, match="draws is 0; it must be at least 1"):
+        predictive_checks(model.fit(labels, method="fast", seed=1, draws=30), draws=0)
+    # However many votes there are, leave-one-out gets the draws that it needs, and nobody more than asked for.
+    many = SimpleNamespace(n_labels=10**8)
+    assert [_room(many, draws) for draws in (10, 4000)] == [10, 30]
 
 
 def test_models_are_compared_best_first():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from command_line import caller, tree
 
 import seqaudit as sa
+from seqaudit.posteriors.rater_fit import Diagnostics, RaterFit
 
 QUICK = ("--model", "none", "--resamples", 20, "--repetitions", 19)
 
@@ -77,6 +79,8 @@ def test_kinds_of_a_model_are_listed_and_finished_pieces_taken_up(run, monkeypat
     first = run(*arguments)
     assert first.status == 0
     assert first.err.splitlines()[-1] == "tracing 4/4: kinds"
+    versions = json.loads(Path("run/run.json").read_text())["versions"]
+    assert {"pymc", "pytensor", "arviz"} <= versions.keys()
     kinds = pd.read_csv("run/kinds.csv")
     assert kinds["honest"].tolist() == sorted(kinds["honest"])
     module = sys.modules["seqaudit.benchmarks.provenance"]
@@ -85,6 +89,26 @@ def test_kinds_of_a_model_are_listed_and_finished_pieces_taken_up(run, monkeypat
     assert run(*arguments, "--seed", 8).assert_refused() == (
         "run holds another run: seed was 7, now 8; give another folder"
     )
+
+
+def test_options_of_the_sampler_reach_the_model_and_are_inputs(run, monkeypatch):
+    asked = {}
+
+    def fast(self, votes, **settings):
+        asked.update(settings)
+        return fit(self, votes, seed=settings["seed"], method="fast", draws=settings["draws"])
+
+    fit = sa.Contaminated.fit
+    monkeypatch.setattr(sa.Contaminated, "fit", fast)
+    monkeypatch.setattr(RaterFit, "diagnostics", lambda self: Diagnostics(1.3, 20.0, 30.0, 1, "share"))
+    sampling = ("--nuts", "--draws", 50, "--tune", 60, "--target-accept", 0.99)
+    quick = ("--resamples", 0, "--repetitions", 19)
+    shown = run("provenance", "votes.csv", *quick, *sampling, "--out", "run", "--json").json
+    expected = {"draws": 50, "tune": 60, "target_accept": 0.99}
+    for found in (asked, shown["inputs"]):
+        assert {key: found[key] for key in expected} == expected
+    assert asked["method"] == "nuts"
+    assert any("R-hat 1.300 of share, 20 effective draws, 1 divergences" in x for x in shown["remarks"])
 
 
 def test_figure_is_drawn(tmp_path, monkeypatch):
@@ -107,6 +131,8 @@ def test_figure_is_drawn(tmp_path, monkeypatch):
         (("votes.csv", "--model", "glad"), "rater model is 'glad'; allowed: partial-pooling"),
         (("votes.csv", "--model", "partial-pooling"), "model is 'partial-pooling', which has no kinds of raters"),
         (("votes.csv", "--model", "none", "--nuts"), "--nuts samples a model, but --model is 'none'"),
+        (("votes.csv", "--nuts", "--draws", "3"), "draws is 3; it must be at least 4"),
+        (("votes.csv", "--target-accept", "1"), "target_accept is 1.0; it must lie strictly between 0 and 1"),
         (("votes.csv", "--beyond", "glad"), "beyond is 'glad'; allowed: items, partial-pooling"),
         (("votes.csv", "--share", "0"), "--share is 0; it must be above 0 and at most 1"),
         (("votes.csv", "--beta", "1"), "beta is given, but there are no log-ratios"),

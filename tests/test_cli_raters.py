@@ -82,7 +82,9 @@ def test_fit_by_sampling_reports_its_chains(run):
     assert data["posterior"].sizes["chain"] == 2
     assert found["diagnostics"]["converged"] is False
     assert found["remarks"][0] == "2 items have labels but no row in items.csv: left out"
-    assert found["remarks"][-1].startswith("the chains have not converged: R-hat should be below 1.01")
+    told = sa.Diagnostics(**{k: v for k, v in found["diagnostics"].items() if k != "converged"}).remark()
+    assert told.startswith(f"the chains have not converged: R-hat {found['diagnostics']['rhat']:.3f} of ")
+    assert found["remarks"][-1] == told
     assert {row["threshold"] for row in found["items"]} == {0.7}
     assert [row["parameter"] for row in found["parameters"]] == ["mean", "size", "a", "b"]
     assert "chains: R-hat at most" in run("fit", "votes.csv", *short, "--items", "items.csv", "--out", "kept").out
@@ -197,6 +199,14 @@ def test_models_with_constants_have_rows_and_files_of_their_own(run):
         (("calibrate", "sbc", "--votes", 9), "votes_per_item is 9; with 8 raters it must be at most 8"),
         (("calibrate", "labels", "votes.csv", "--share", 1), "share is 1.0; it must lie strictly between 0 and 1"),
         (("calibrate", "labels", "votes.csv", "--bins", 0), "--bins is 0; it must be at least 1"),
+        (
+            ("calibrate", "labels", "votes.csv", "--draws", 29),
+            "draws are 29 in all; leave-one-out needs at least 30: give more --draws",
+        ),
+        (
+            ("calibrate", "labels", "votes.csv", "--draws", 7, "--chains", 4, "--method", "nuts"),
+            "draws are 28 in all; leave-one-out needs at least 30",
+        ),
         (("calibrate", "labels", "single.csv"), "share is 0.3, but no item has votes enough to give one up"),
         (("calibrate", "labels", "votes.csv", "-m", "glad"), "rater model is 'glad'"),
         (("calibrate", "fit"), "No such command 'fit'"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import seqaudit as sa
 from seqaudit.benchmarks.rater_clusters import _Exchangeable, _Fitted, _linked, _Pairs, _scores
 from seqaudit.posteriors.label_set import offsets
+from seqaudit.posteriors.rater_fit import Diagnostics, RaterFit
 
 # Item, rater, vote, group.
 Vote = tuple[int, int, int, int]
@@ -484,6 +485,30 @@ def test_finished_pieces_are_not_computed_again(suspicious, monkeypatch):
     assert again.agreement.equals(found.agreement)
 
 
+def test_chains_that_have_not_converged_are_told_with_all_that_is_amiss(suspicious, monkeypatch):
+    labels, model, _, parts = suspicious
+    fast, asked = type(model).fit, {}
+
+    def sampled(self, votes, **settings):
+        asked.update(settings)
+        return fast(self, votes, seed=settings["seed"], method="fast", draws=100)
+
+    monkeypatch.setattr(type(model), "fit", sampled)
+    settings = {"nuts": True, "draws": 60, "tune": 80, "target_accept": 0.95}
+    others = {name: x for name, x in parts.items() if name != "kinds"}
+    # R-hat is as it should be; the draws are too few, and some trajectories diverged.
+    monkeypatch.setattr(RaterFit, "diagnostics", lambda self: Diagnostics(1.004, 350.0, 270.0, 3, "share"))
+    found = sa.provenance(labels, model=model, finished=others, **settings)
+    assert asked == {"seed": 7, "method": "nuts", "chains": 4, "draws": 60, "tune": 80, "target_accept": 0.95}
+    (told,) = (x for x in found.remarks if "converged" in x)
+    assert told.startswith(
+        f"{model.title}: the chains have not converged: R-hat 1.004 of share, 270 effective draws, 3 divergences; "
+    )
+    monkeypatch.setattr(RaterFit, "diagnostics", lambda self: Diagnostics(1.004, 900.0, 700.0, 0, "share"))
+    agreed = sa.provenance(labels, model=model, finished=others, **settings)
+    assert [*agreed.remarks, told] == sorted(found.remarks, key=lambda x: x == told)
+
+
 def test_many_suspects_make_the_model_suspect_too(suspicious):
     labels, model, _, parts = suspicious
     table = parts["kinds"]["table"] | {"honest": [0.1] * 14}
@@ -520,6 +545,8 @@ TWICE = label_set([(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 0, 0)], 2)
             lambda: sa.provenance(NO_GROUPS, model=None, beyond="glad"),
             "beyond is 'glad'; allowed: items, partial-pooling",
         ),
+        (lambda: sa.provenance(NO_GROUPS, nuts=True, draws=3), "draws is 3; it must be at least 4"),
+        (lambda: sa.provenance(NO_GROUPS, target_accept=1), "target_accept is 1; it must lie strictly between 0 and 1"),
         (lambda: sa.provenance(NO_GROUPS, model=None, shares=[0]), "share is 0; it must be above 0 and at most 1"),
         (lambda: sa.agreement(NO_GROUPS, level=1), "level is 1; it must lie strictly between 0 and 1"),
         (lambda: sa.agreement(NO_GROUPS, resamples=-1), "resamples is -1; it must be a whole number, at least 0"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import seqaudit as sa
+from seqaudit.bandits.board import replication_keys
+from seqaudit.benchmarks.pools import draw_beliefs
 from seqaudit.benchmarks.stress import stress
+from seqaudit.benchmarks.stress_simulated import stress_simulated
 
 FIELDS = {
     "seed": 3,
@@ -83,6 +87,43 @@ def test_table_has_means_errors_and_paired_differences(result):
     assert exact["loss"].iloc[0] == pytest.approx(0, abs=1e-12)
     assert (exact["loss_se"] == 0).all()
     assert exact["accuracy_after"].isna().all()
+
+
+def test_flat_planner_asks_and_decides_by_a_flat_prior_in_simulated_cells_too():
+    fields = changed(name="flat", kind="simulated", model="flat", values=[0.0, 1.0], votes=4)
+    grid = sa.make_scenarios(fields | {"replications": 200})
+    found = stress(grid)
+    one = grid.scenarios[0]
+    assert one.working(0.0) == one.problem
+    assert one.working(1.0).prior.tolist() == [[1, 1], [1, 1]]
+    seeds, keys = replication_keys(3, 200)
+    pools = draw_beliefs([sa.Beta(2, 1)] * 2, seeds, votes=4)
+    for strength, prior in ((0.0, (2, 1)), (1.0, (1, 1))):
+        planner = sa.Problem([0.5, 0.6], 4, prior=prior, cap=4)
+        expected = stress_simulated(planner, one.policies, pools, keys)
+        for name in expected.data_vars:
+            np.testing.assert_allclose(found[f"flat={strength}"][name], expected[name], rtol=0, atol=1e-12)
+    assert abs(found["flat=0.0"]["claimed_accuracy"] - found["flat=1.0"]["claimed_accuracy"]).values.max() > 0.01
+
+
+@pytest.mark.parametrize(("refit", "warmed"), [(True, 1), (False, 0)])
+def test_kernels_of_rater_models_are_compiled_beforehand_only_for_fits(monkeypatch, refit, warmed):
+    module, calls = sys.modules["seqaudit.benchmarks.stress"], []
+    monkeypatch.setattr(module, "warm_raters", lambda: calls.append(1))
+    monkeypatch.setattr(module, "run_parts", lambda jobs, *_: dict.fromkeys(jobs))
+    stress(sa.make_scenarios(on_raters(refit=refit)), n_jobs=2)
+    assert len(calls) == warmed
+
+
+def test_parameters_that_are_given_may_be_one_number_for_all():
+    one = sa.make_scenarios(on_raters(fixed={"offset": 0.5, "item_mean": 1})).scenarios[0]
+    assert one.fixed == {"offset": [0.5] * 8, "item_mean": 1.0}
+    fresh = sa.make_scenarios(on_raters(fixed={"offset": 0.5}, raters="fresh")).scenarios[0]
+    assert fresh.fixed == {"offset": [0.5] * 24}
+
+
+def test_names_may_be_as_long_as_those_of_files():
+    assert sa.make_scenarios(changed(name="n" * 100)).scenarios[0].name == "n" * 100
 
 
 def test_slope_is_that_of_the_least_squares_line(result):
@@ -164,6 +205,8 @@ NOT_THERE = {"scenario": []}
         (FIELDS | {"scenario": FIELDS["scenario"][:1] * 2}, "scenario 'noise' is given 2 times"),
         (changed(name="a/b"), "scenario 1: name is 'a/b'; it must be letters"),
         (changed(name=None), "scenario 1: name is None"),
+        (changed(name="n" * 101), "scenario 1: name is 'n*'; it must be letters, .*, at most 100 bytes of them"),
+        (changed(name="\u4e00" * 34), "at most 100 bytes of them"),
         (changed(model="glad"), "scenario 'noise': model is 'glad'; allowed: flipped, .*rater-bias"),
         (changed(model="rater-biass"), "scenario 'noise': model is 'rater-biass'"),
         (changed(kind="both"), "kind is 'both'; with model flipped it must be exact or simulated"),
@@ -176,6 +219,11 @@ NOT_THERE = {"scenario": []}
         (changed(raters=5), "raters does not go with model flipped"),
         (changed(votes=5), "votes does not go with kind exact"),
         (changed(eps=0.5), "eps is 0.5; it must be strictly between 0 and 1/2"),
+        (changed(problem=["many"]), r"problem is \['many'\]; \[problems.NAME\] there are: many"),
+        (
+            changed(model="dispersed", values=[1, 1e300]),
+            r"scenario 'noise', value 1e\+300: a number is out of range \(.*division by zero\)",
+        ),
         (changed(problem="few"), r"problem is 'few'; \[problems.NAME\] there are: many"),
         (changed(policies="kg"), "policies is 'kg'; it must be a list of names"),
         (changed(policies={"exakt": ["kg"]}), "policies: exakt is not a key; did you mean exact?"),
@@ -186,12 +234,36 @@ NOT_THERE = {"scenario": []}
         (on_raters(parameter=None), "parameter is None; the numbers of rater-bias are item_mean, item_sd, rater_sd"),
         (on_raters(parameter="offset"), "parameter is 'offset'; the numbers of rater-bias are"),
         (on_raters(fixed={"skill": 1}), "fixed names 'skill'; allowed: item_mean"),
+        (on_raters(fixed={"rate": 0.5}), "fixed names 'rate'; allowed: item_mean, item_sd, item_logit, offset$"),
+        (on_raters(fixed={"offset": [1, 2]}), r"fixed offset has shape \(2,\); it must be \(8,\)"),
+        (on_raters(fixed={"item_logit": [[1, 2]]}), r"fixed item_logit has shape \(1, 2\); it must be \(4,\)"),
+        (on_raters(fixed={"item_mean": [1, 2]}), r"fixed item_mean has shape \(2,\); it must be a number"),
+        (on_raters(fixed={"item_mean": "abc"}), "fixed item_mean is 'abc'; it must be a finite number"),
+        (on_raters(fixed={"offset": [1, math.inf]}), r"fixed offset is \[1, inf\]; it must be finite numbers"),
+        (on_raters(fixed={"offset": [[1], [1, 2]]}), "fixed offset is .*; it must be finite numbers"),
+        (on_raters(fixed={"item_sd": -1}), "fixed item_sd is -1; it must be at least 0"),
+        (on_raters(values=[0, -1]), "scenario 'bias', value -1: rater_sd is -1; it must be at least 0"),
+        (
+            on_raters(model="grouped", parameter="group_sd", fixed={"group_effect": [0.1] * 3}),
+            r"fixed group_effect has shape \(3,\); it must be \(2,\)",
+        ),
+        (
+            on_raters(model="contaminated", parameter="share", values=[0.2], fixed={"kind_share": 0.5}),
+            r"fixed kind_share has shape \(\); it must be \(any,\)",
+        ),
+        (on_raters(constants={"name": "x"}), "rater model rater-bias has no constant 'name'"),
         (on_raters(fixed=3), "fixed is 3; it must be a table"),
         (on_raters(constants={"x": 1}), "rater model rater-bias has no constant 'x'"),
         (on_raters(raters=5), "raters is 5; it must be at least the votes on an item, or 'fresh'"),
         (on_raters(raters="few"), "raters is 'few'; it must be at least"),
         (on_raters(raters="fresh", refit=True), "refit is rater-bias, which learns from raters with several votes"),
         (on_raters(raters=30), "20 labels are too few for 30 raters and 4 items"),
+        (
+            # Three labels of the dear items are all that the budget has room for, twelve of the cheap ones and more.
+            on_raters(problem=None, raters=12)
+            | {"problem": {"budget": 30, "threshold": [0.3, 0.5, 0.6, 0.7], "cost": [1, 1, 10, 10]}},
+            "refit is rater-bias, .*; 3 labels are too few for 12 raters and 4 items",
+        ),
         (on_raters(refit="glad"), "rater model is 'glad'"),
         (on_raters(refit=1.5), "refit is 1.5; it must be true, false or the name"),
         (on_raters(draws=2), "draws is 2; it must be at least 4"),

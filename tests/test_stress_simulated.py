@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import expit
+from scipy.stats import norm
 
 import seqaudit as sa
 from seqaudit.bandits.board import replication_keys
@@ -13,9 +15,10 @@ from seqaudit.bandits.registry import registered_policies
 from seqaudit.bandits.simulate import spend
 from seqaudit.benchmarks.pools import Pools, draw_beliefs, draw_raters
 from seqaudit.benchmarks.stress_exact import stress_exact
-from seqaudit.benchmarks.stress_refit import decide_after
+from seqaudit.benchmarks.stress_refit import decide_after, fast_draws
 from seqaudit.benchmarks.stress_simulated import stress_simulated
 from seqaudit.posteriors.rater_models import make_rater_model
+from seqaudit.posteriors.votes import Design
 
 PROBLEM = sa.Problem([0.4, 0.55, 0.7], 7, weight=[1, 2, 1], prior=[(1, 1), (3, 1), (2, 1)], cap=5)
 SMALL = sa.Problem([0.35, 0.5, 0.6, 0.7], 14, prior=(2, 1), cap=6)
@@ -46,6 +49,8 @@ def assert_agree(simulated, exact, errors=4.0):
         ("polarised", 0.5, {}),
         ("colluding", 0.3, {"script": 1.0}),
         ("dispersed", 4.0, {}),
+        # Here the planner is wrong, and nature is as the problem says.
+        ("flat", 1.0, {}),
     ],
 )
 def test_simulated_measures_agree_with_exact_ones(kind, strength, settings):
@@ -53,7 +58,7 @@ def test_simulated_measures_agree_with_exact_ones(kind, strength, settings):
     chosen = policies("kg", "uncertainty")
     seeds, keys = replication_keys(7, 2500)
     pools = draw_beliefs(wrong.nature, seeds, votes=5)
-    assert_agree(stress_simulated(PROBLEM, chosen, pools, keys), stress_exact(wrong, chosen))
+    assert_agree(stress_simulated(wrong.working, chosen, pools, keys), stress_exact(wrong, chosen))
 
 
 def test_random_answers_of_raters_of_their_own_are_the_exact_nature():
@@ -109,6 +114,18 @@ def test_measures_are_those_of_plain_loops():
             assert float(found[name][0, r]) == pytest.approx(value, abs=1e-12), name
 
 
+def test_rewards_are_in_the_payoff_and_not_in_the_loss():
+    seeds, keys = replication_keys(3, 12)
+    pools = draw_beliefs([sa.Beta(2, 1)] * 4, seeds, votes=6)
+    paid = sa.Problem([0.35, 0.5, 0.6, 0.7], 14, prior=(2, 1), cap=6, reward=0.5)
+    # Round-robin asks the same whatever is paid.
+    without, found = (stress_simulated(one, policies("round-robin"), pools, keys) for one in (SMALL, paid))
+    np.testing.assert_array_equal(found.loss, without.loss)
+    wins = spend(paid, policies("round-robin")[0], pools, keys)[1].sum(axis=1)
+    for name in ("payoff", "claimed_payoff"):
+        np.testing.assert_allclose((found[name] - without[name])[0], 0.5 * wins, rtol=0, atol=1e-12)
+
+
 def test_runs_do_not_depend_on_how_many_there_are_or_on_other_policies():
     model = make_rater_model("partial-pooling")
 
@@ -149,6 +166,34 @@ def test_decisions_after_the_fact_are_those_of_the_fit():
     a, b = part.draws["a"], part.draws["b"]
     shares = np.array([sa.Beta(x, y).at(0, 0, 0.5).tail for x, y in zip(a, b, strict=True)])
     assert tails[1, 1] == pytest.approx(shares.mean(), abs=4 * 0.5 / math.sqrt(50))
+
+
+def test_items_without_votes_are_decided_group_by_group_after_the_fact():
+    # Two groups far apart, of whom the first casts three votes in four: the share of votes is not that of decisions.
+    problem = sa.Problem(np.full(8, 0.5), 28, cap=4)
+    item, size = np.repeat(np.arange(8), 4), 4000
+    rater = np.tile([0, 2, 4, 1], 8)
+    names = [tuple(f"{key} {k + 1}" for k in range(n)) for key, n in (("item", 8), ("rater", 5), ("group", 2))]
+    design = Design(item, rater, names[0], names[1], rater % 2, names[2])
+    votes = np.where(rater % 2, 0, 1).reshape(1, 8, 4)
+    pools = Pools(votes.astype(np.int8), np.full((1, 8, 2), 0.5), [design])
+    counts, model = np.array([[4] * 7 + [0]]), sa.make_rater_model("grouped", effect_scale=2.0)
+    tails, by_group = decide_after(problem, pools, counts, model, size)
+    x = fast_draws(model, pools.bought(0, counts[0]), seed=0, draws=size)
+    # A normal distribution for the log-odds of either group.
+    sd = np.hypot(x["item_sd"], x["group_sd"])[:, None]
+    chance = norm.cdf((x["item_mean"][:, None] + x["group_effect"]) / sd)
+    error = 4 * 0.5 / math.sqrt(size)
+    assert by_group[0, 7] == pytest.approx(chance.mean(axis=0), abs=error)
+    assert by_group[0, 7, 0] - by_group[0, 7, 1] > 0.5
+    # Over both groups alike: the mean of two logistic rates, ten new items a draw.
+    rng = np.random.default_rng(5)
+    about = (x["item_mean"] + x["item_sd"] * rng.standard_normal((10, size)))[:, :, None] + x["group_effect"]
+    rates = expit(about + x["group_sd"][:, None] * rng.standard_normal((10, size, 2)))
+    assert tails[0, 7] == pytest.approx((rates.mean(axis=2) > 0.5).mean(), abs=1.2 * error)
+    # A model without groups says the same of every group.
+    tails, by_group = decide_after(problem, pools, counts, sa.PartialPooling(), 50)
+    np.testing.assert_array_equal(by_group[0], np.repeat(tails[0][:, None], 2, axis=1))
 
 
 def test_votes_bought_are_the_first_of_each_pool_with_their_raters():
