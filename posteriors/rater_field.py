@@ -28,6 +28,7 @@ __all__ = ["draw_rater_field"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_PASSES = 4
 
 
 def draw_rater_field(
@@ -75,10 +76,11 @@ def draw_rater_field(
     order = rng.permutation(draws)
     field, sd = field[order], sd[order]
     item = field[:, :items]
-    mean = redrawn_mean(item, sd[:, 0], mean_scale, rng)
-    sd[:, 0] = redrawn_sd(sd[:, 0], ((item - mean[:, None]) ** 2).sum(axis=1), items, scale[0], rng)
+    for _ in range(_PASSES):
+        mean = redrawn_mean(item, sd[:, 0], mean_scale, rng)
+        sd[:, 0] = redrawn_sd(((item - mean[:, None]) ** 2).sum(axis=1), items, scale[0], rng)
     for k in range(1, len(scale)):
         effect = field[:, items + (k - 1) * raters : items + k * raters]
-        sd[:, k] = redrawn_sd(sd[:, k], (effect**2).sum(axis=1), raters - 1, scale[k], rng)
+        sd[:, k] = redrawn_sd((effect**2).sum(axis=1), raters - 1, scale[k], rng)
     found = {"sd": sd, "mean": mean, "item": item, "offset": field[:, items : items + raters]}
     return found | ({"log_skill": field[:, items + raters : -1]} if skilled else {})
