@@ -45,6 +45,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(12)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+# The smallest skill that has a logarithm.
+_LEAST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,10 @@ class RaterSkill(RaterBias):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "skill_scale", positive("skill_scale", self.skill_scale))
+
+    def limits(self, name: str) -> tuple[float, float] | None:
+        """As in all models; skills are positive."""
+        return (_LEAST, np.inf) if name == "skill" else super().limits(name)
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
         """Parameters from the prior; rates and skills that are given stand for their logarithms and log-odds."""

@@ -109,6 +109,23 @@ def test_beliefs_can_be_planned_with(fits):
     assert 0 < fast.new_item(parts=8).mean < 1
 
 
+def test_fresh_rater_of_the_channel_is_not_a_rater_who_is_added_before_voting():
+    # Two raters say 1 of all of five items; draws from the prior are weighed with the likelihood.
+    rng, size = np.random.default_rng(7), 200_000
+    sd = np.abs(rng.standard_normal((2, size, 1))) * [[[1.5]], [[1.0]]]
+    x = 1.5 * rng.standard_normal((size, 1)) + sd[0] * rng.standard_normal((size, 5))
+    heard = []
+    for raters in (2, 3):
+        z = rng.standard_normal((size, raters))
+        offset = sd[1] * (z - z.mean(axis=1, keepdims=True))
+        weight = (1 / (1 + np.exp(-(x[:, :, None] + offset[:, None, :2])))).prod(axis=(1, 2))
+        said = 1 / (1 + np.exp(-x[:, 0] - offset[:, -1]))
+        if raters == 2:
+            said = MODEL.channel({"rater_sd": sd[1, :, 0]}, 1 / (1 + np.exp(-x[:, 0])))
+        heard.append(float(weight @ said / weight.sum()))
+    assert heard == pytest.approx([0.88, 0.84], abs=0.005)
+
+
 @pytest.mark.parametrize("field", ["mean_scale", "item_scale", "rater_scale"])
 def test_constants_must_be_positive(field):
     with pytest.raises(ValueError, match=f"{field} is 0.0; it must be positive and finite"):
