@@ -16,8 +16,8 @@ rate at which a rater of usual skill and average bias says 1. A fresh rater draw
 
 by Gauss-Hermite quadrature, 12 x 24 points. The model is the two-parameter logistic one of Birnbaum (1968), with raters
 in the place of questions. The fast method is that of ``rater_field``. On the 80 votes of tests/test_rater_skill.py its
-tails at one half are within .04 of those of NUTS, and within .015 on average. It takes the log-skills for Normal given
-the rest, and so finds the raters of hardly any skill less extreme than they are, and skill_sd too small among many.
+tails at one half are within .04 of those of NUTS, and within .015 on average. It starts from log-skills that are Normal
+given the rest, and moves them toward the exact posterior by four passes of Metropolis's steps.
 """
 
 from __future__ import annotations
