@@ -30,17 +30,19 @@ def log_vote(eta, label):
 
 
 @njit(cache=True, nogil=True)
-def stretched(kind, x, mean, offset, log_skill, factor, begin, rater, label, eta):
-    """Fill ``eta`` after items (0), offsets (1) or log-skills (2) are stretched; the sum of log-probabilities."""
+def stretched(kind, x, mean, offset, log_skill, factor, begin, rater, label, eta, skill):
+    """Fill ``eta`` and ``skill`` after items (0), offsets (1) or log-skills (2) are stretched; the log-likelihood."""
     by = factor if kind == 0 else 1.0
     wider = factor if kind == 1 else 1.0
     sharper = factor if kind == 2 else 1.0
+    for j in range(skill.size):
+        skill[j] = math.exp(sharper * log_skill[j])
     total = 0.0
     for i in range(x.size):
         at = mean + by * (x[i] - mean)
         for v in range(begin[i], begin[i + 1]):
             j = rater[v]
-            eta[v] = math.exp(sharper * log_skill[j]) * at + wider * offset[j]
+            eta[v] = skill[j] * at + wider * offset[j]
             total += log_vote(eta[v], label[v])
     return total
 
@@ -63,22 +65,24 @@ def move(begin, item, rater, label, by_rater, rater_start, scale, width, rng, me
     items = begin.size - 1
     raters = rater_start.size - 1
     eta, new = np.empty(label.size), np.empty(label.size)
+    skill, wider = np.empty(raters), np.empty(raters)
     for s in range(mean.size):
         x = field[s, :items]
         offset = field[s, items : items + raters]
         log_skill = field[s, items + raters : items + 2 * raters]
         effects = field[s, items : items + 2 * raters]
         tau = sd[s]
-        now = stretched(0, x, mean[s], offset, log_skill, 1.0, begin, rater, label, eta)
+        now = stretched(0, x, mean[s], offset, log_skill, 1.0, begin, rater, label, eta, skill)
         for kind in range(3):
             c = width * rng.standard_normal()
             factor = math.exp(c)
-            then = stretched(kind, x, mean[s], offset, log_skill, factor, begin, rater, label, new)
+            then = stretched(kind, x, mean[s], offset, log_skill, factor, begin, rater, label, new, wider)
             ratio = then - now + c + 0.5 * (tau[kind] / scale[kind]) ** 2 * (1.0 - factor * factor)
             if -rng.standard_exponential() < ratio:
                 now = then
                 tau[kind] *= factor
                 eta[:] = new
+                skill[:] = wider
                 if kind == 0:
                     for i in range(items):
                         x[i] = mean[s] + factor * (x[i] - mean[s])
@@ -110,16 +114,18 @@ def move(begin, item, rater, label, by_rater, rater_start, scale, width, rng, me
                         eta[v] = new[v]
                     for v in other:
                         eta[v] = new[v]
+                    if kind == 2:
+                        skill[j] = math.exp(log_skill[j])
+                        skill[k] = math.exp(log_skill[k])
         narrow = 1.0 / (tau[0] * tau[0])
         for i in range(items):
             precision = narrow
             for v in range(begin[i], begin[i + 1]):
-                precision += _INFORMATION * math.exp(2.0 * log_skill[rater[v]])
+                precision += _INFORMATION * skill[rater[v]] ** 2
             change = 2.4 * rng.standard_normal() / math.sqrt(precision)
             ratio = -0.5 * narrow * change * (2.0 * (x[i] - mean[s]) + change)
             for v in range(begin[i], begin[i + 1]):
-                j = rater[v]
-                then = eta[v] + math.exp(log_skill[j]) * change
+                then = eta[v] + skill[rater[v]] * change
                 ratio += log_vote(then, label[v]) - log_vote(eta[v], label[v])
             if -rng.standard_exponential() < ratio:
                 x[i] += change
