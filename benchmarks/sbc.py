@@ -49,7 +49,8 @@ LOG_LIKELIHOOD = "log-likelihood"
 _PART = 10
 # What ends the name of a variable that is no parameter.
 _CHANCE = "_chance"
-# Relative to the size of the values, what counts as no spread at all: rounding.
+# What counts as no spread at all, but rounding: relative to the size of the values, and for the mean of a vector to
+# that of its entries, which may sum to zero.
 _CONSTANT = 1e-9
 # Numbers of the streams of a whole study, beside those of its replications.
 _PILOT = 2**31
@@ -100,7 +101,7 @@ def sbc(
     xarray.Dataset
         Over the dimensions (replication, quantity): ``rank``, from 0 to L; ``pit``, the rank spread evenly over its
         part of (0, 1); ``true``, the true value; and ``autocorrelation`` of neighbouring draws. Quantities that are
-        constants of the model are left out.
+        constants of the model are left out, such as the mean of effects that sum to zero.
 
     Raises
     ------
@@ -253,24 +254,26 @@ def _replication(
         sampler = _sampler(drawn, fitted, design, settings["seed"])
         steps = {key: settings[key] for key in ("draws", "thin", "tune")}
         draws = sampler.run(label, np.random.default_rng(fitting), **steps)
-    true = _quantities(fitted, design, label, {name: np.asarray(votes.truth[name])[None] for name in fitted.dims})
-    found = _quantities(fitted, design, label, draws)
+    true, _ = _quantities(fitted, design, label, {name: np.asarray(votes.truth[name])[None] for name in fitted.dims})
+    found, sizes = _quantities(fitted, design, label, draws)
     names = list(true)
     t, x = np.concatenate([true[name] for name in names]), np.stack([found[name] for name in names], axis=1)
     rng = np.random.default_rng(breaking)
     rank = (x < t).sum(axis=0) + rng.integers(0, (x == t).sum(axis=0) + 1)
     both = np.vstack([t, x])
     finite = np.where(np.isfinite(both), both, 0.0)
-    spread = np.ptp(finite, axis=0) / np.maximum(np.abs(finite).max(axis=0), 1e-300)
+    size = np.maximum(np.abs(finite).max(axis=0), [sizes.get(name, 0.0) for name in names])
+    spread = np.ptp(finite, axis=0) / np.maximum(size, 1e-300)
     pit = (rank + rng.random(len(names))) / (len(x) + 1)
     return {"name": names, "rank": rank, "pit": pit, "true": t, "autocorrelation": _next(x), "spread": spread}
 
 
 def _quantities(
     model: RaterModel, design: Design, label: NDArray[np.int64], draws: dict[str, Any]
-) -> dict[str, Floats]:
-    """Values that are ranked, each of shape (S,), of draws of all parameters."""
+) -> tuple[dict[str, Floats], dict[str, float]]:
+    """Values that are ranked, each of shape (S,), of draws of all parameters; and of means the entries' size."""
     out: dict[str, Floats] = {}
+    sizes: dict[str, float] = {}
     for name, dims in model.dims.items():
         if name.endswith(_CHANCE):
             continue
@@ -283,12 +286,13 @@ def _quantities(
             out[f"{name}[{k}]"] = flat[:, k]
         if flat.shape[1] > 2:
             out[f"mean {name}"] = flat.mean(axis=1)
+            sizes[f"mean {name}"] = float(np.abs(flat[np.isfinite(flat)]).max(initial=0.0))
     size = len(next(iter(out.values())))
     chances = np.stack([model.chances({name: draws[name][s] for name in model.dims}, design) for s in range(size)])
     with np.errstate(divide="ignore"):
         # A rate may round to 0 or 1.
         out[LOG_LIKELIHOOD] = np.log(np.where(label == 1, chances, 1.0 - chances)).sum(axis=1)
-    return out
+    return out, sizes
 
 
 def _next(x: Floats) -> Floats:

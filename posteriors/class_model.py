@@ -63,7 +63,8 @@ Ints = NDArray[np.int64]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _HALF = 20.0
-_WARM, _THIN = 150, 4
+# Where votes say little, the answer rate and the lean need some hundreds of sweeps to find each other.
+_WARM, _THIN = 600, 4
 
 
 class ClassModel(RaterModel):
@@ -75,6 +76,7 @@ class ClassModel(RaterModel):
     difficulty_scale: float
     coins: ClassVar[int]
     fast_is_independent: ClassVar[bool] = False
+    rate_names: ClassVar[tuple[str, ...]] = ("rate", "answer_chance", "answer")
 
     def _check(self, *scales: str) -> None:
         """Constants as floats, and the dimensions that ``difficulty`` adds."""
@@ -118,7 +120,7 @@ class ClassModel(RaterModel):
         """
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior; ``given["rate"]`` are the chances that the answers are 1."""
+        """Parameters from the prior; ``given["rate"]`` are the chances that the answers are 1, by their other name."""
         items = len(design.items)
         found = {"answer_rate": given.get("answer_rate", rng.beta(self.answer_a, self.answer_b))}
         found |= self._draw_raters(rng, _share(design), given)
@@ -129,7 +131,7 @@ class ClassModel(RaterModel):
             with np.errstate(divide="ignore", invalid="ignore"):
                 unit = hard / sd if "difficulty" in given else unit
             found |= {"difficulty_sd": sd, "difficulty_unit": unit, "difficulty": hard}
-        chance: Any = given.get("rate", given.get("answer_chance", found["answer_rate"]))
+        chance: Any = given.get("answer_chance", given.get("rate", found["answer_rate"]))
         drawn = rng.random(items) < np.asarray(chance)
         answer = np.broadcast_to(given.get("answer", drawn), items).astype(np.int64)
         found |= {"answer_chance": np.broadcast_to(chance, items).astype(np.float64), "answer": answer}
@@ -322,7 +324,10 @@ def _two_points(chance: Floats, no: Floats, yes: Floats) -> Grid:
     tail = float(chance.mean())
     low = _weighted(no, 1.0 - chance)
     # A skilled population says 1 more often of a 1; averages over different draws may come out the other way.
-    high = max(low, _weighted(yes, chance))
+    high = _weighted(yes, chance)
+    if high < low:
+        # What keeps the belief's mean.
+        low = high = (1.0 - tail) * low + tail * high
     return Grid((0.0, 1.0), (1.0 - tail, tail), (low, high))
 
 

@@ -53,7 +53,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, logit
+from scipy.special import expit, log_expit, logit, logsumexp
 
 from . import _kernels_contaminated as kernels
 from .belief import positive
@@ -146,9 +146,18 @@ class Contaminated(RaterModel):
         """Coordinates of all dimensions; the first kind is the honest one."""
         return super().coords(design) | {"dishonest": list(self.kinds), "kinds": ["honest", *self.kinds]}
 
+    def limits(self, name: str) -> tuple[float, float] | None:
+        """As in all models; dishonest raters are a minority, and kinds are numbered."""
+        ends = {"share": (0.0, 0.5), "kind": (0.0, float(len(self.kinds)))}
+        return ends.get(name) or super().limits(name)
+
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
         """Parameters from the prior; ``kind`` numbers the kinds from 0 for honest, ``kind_chance`` is its indicator."""
         items, raters = len(design.items), len(design.raters)
+        if "kind_chance" in given and "kind" not in given:
+            raise ValueError("kind_chance is given, which follows from the kinds; give kind")
+        if "kind_share" in given and not np.isclose(np.sum(given["kind_share"]), 1.0, rtol=0.0, atol=1e-9):
+            raise ValueError(f"kind_share sums to {np.sum(given['kind_share']):g}; it must sum to 1")
         share = given.get("share", rng.beta(self.share_a, self.share_b) / 2)
         kind_share = np.asarray(given.get("kind_share", rng.dirichlet([self.concentration] * len(self.kinds))))
         mean = given.get("item_mean", rng.normal(0.0, self.mean_sd))
@@ -240,7 +249,9 @@ class Contaminated(RaterModel):
         rater, item = design.rater, design.item
         # Draw by draw: arrays over draws, votes and kinds together would not fit for large data.
         for s, logs in enumerate(self._log_chances(draws)):
-            out[s] = -np.log((chance[s][rater] * np.exp(-logs[:, label, item].T)).sum(axis=1))
+            # On the log scale: a script may say 1 with a chance whose inverse overflows.
+            with np.errstate(divide="ignore"):
+                out[s] = -logsumexp(np.log(chance[s][rater]) - logs[:, label, item].T, axis=1)
         return out
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:

@@ -40,6 +40,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _CODES = ("honest", "random", "inverted", "colluding")
 _REACH, _CELLS, _THIN, _BURN = 5.0, 128, 2, 120
+# Votes on an item from which the chances of some outcomes are too small for the tables.
+_MOST = 900
 
 
 def arrays_of(design: Design, label: Ints) -> tuple[Ints, Ints, Ints]:
@@ -79,6 +81,11 @@ def sample_kinds(
     -------
     dict
 
+    Raises
+    ------
+    ValueError
+        For an item with more than 900 votes.
+
     Examples
     --------
     >>> design = Design.balanced(items=5, raters=4, votes_per_item=3)
@@ -88,9 +95,15 @@ def sample_kinds(
     (10, 5)
     """
     item, rater, vote = arrays_of(design, label)
+    votes = np.bincount(item, minlength=len(design.items))
+    most = int(votes.max())
+    if most > _MOST:
+        raise ValueError(
+            f"contaminated: item {design.items[votes.argmax()]!r} has {most} votes; the fast method takes at most "
+            f'{_MOST} on an item: use method="nuts"'
+        )
     order = np.argsort(rater, kind="stable")
     start = np.concatenate(([0], np.bincount(rater, minlength=len(design.raters)).cumsum()))
-    most = int(np.bincount(item).max())
     # Nodes no further apart than the likelihood of so many votes is wide, for standard deviations up to about 3.
     nodes = np.linspace(-_REACH, _REACH, max(40, int(np.ceil(12.5 * np.sqrt(most)))))
     weights = np.exp(-0.5 * nodes**2)

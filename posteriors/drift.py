@@ -97,6 +97,7 @@ class Drift(RaterModel):
         "rate": ("item",),
     }
     needs_raters: ClassVar[bool] = False
+    rate_names: ClassVar[tuple[str, ...]] = ("rate", "first_rate")
 
     def __post_init__(self) -> None:
         for field in ("mean_sd", "item_sd_scale", "step_sd_scale"):
@@ -107,14 +108,14 @@ class Drift(RaterModel):
         return super().coords(design) | {"vote": list(range(design.size))}
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior; a given ``rate`` is that of the first vote."""
+        """Parameters from the prior; a given ``rate`` is that of the first vote, unless that is given too."""
         items = len(design.items)
         mean = given.get("item_mean", rng.normal(0.0, self.mean_sd))
         sd = given.get("item_sd", abs(rng.normal(0.0, self.item_sd_scale)))
         step = given.get("step_sd", abs(rng.normal(0.0, self.step_sd_scale)))
         start = np.asarray(given.get("start", rng.normal(size=items)))
         walk = np.asarray(given.get("walk", rng.normal(size=design.size)))
-        first = np.asarray(given.get("rate", given.get("first_rate", expit(mean + sd * start))))
+        first = np.asarray(given.get("first_rate", given.get("rate", expit(mean + sd * start))))
         if "rate" in given or "first_rate" in given:
             start = (logit(first) - mean) / sd
         logits = _logits(logit(first)[None], np.array([step]), walk[None], design)[0]

@@ -48,7 +48,7 @@ __all__ = ["Grouped"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-_MOVES = 6
+_MOVES, _PASSES = 6, 4
 
 
 @dataclass(frozen=True)
@@ -191,9 +191,11 @@ class Grouped(RaterModel):
         order = rng.permutation(draws)
         field, sd = field[order], np.exp(np.repeat(theta, count, axis=0)[order])
         x, u, effect = field[:, :items], field[:, items : items + items * groups], field[:, -groups - 1 : -1]
-        mean = redrawn_mean(x, sd[:, 0], self.mean_scale, rng)
-        for k, (part, free) in enumerate(((x - mean[:, None], items), (effect, groups - 1), (u, items * groups))):
-            sd[:, k] = redrawn_sd(sd[:, k], (part**2).sum(axis=1), free, scale[k], rng)
+        for _ in range(_PASSES):
+            mean = redrawn_mean(x, sd[:, 0], self.mean_scale, rng)
+            sd[:, 0] = redrawn_sd(((x - mean[:, None]) ** 2).sum(axis=1), items, scale[0], rng)
+        for k, (part, free) in enumerate(((effect, groups - 1), (u, items * groups)), 1):
+            sd[:, k] = redrawn_sd((part**2).sum(axis=1), free, scale[k], rng)
         return {
             "item_mean": mean,
             "item_sd": sd[:, 0],

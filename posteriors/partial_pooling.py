@@ -38,6 +38,8 @@ __all__ = ["PartialPooling"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _STEPS, _REACH = 41, 6.0
+# Given parameters of the Beta distribution are at least this.
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,25 @@ class PartialPooling(RaterModel):
         object.__setattr__(self, "size_location", number("size_location", self.size_location))
         object.__setattr__(self, "size_scale", positive("size_scale", self.size_scale))
 
+    def limits(self, name: str) -> tuple[float, float] | None:
+        """As in all models; the parameters of a Beta distribution are positive."""
+        ends = {"mean": (_LEAST, 1.0 - _LEAST), "size": (_LEAST, np.inf), "a": (_LEAST, np.inf), "b": (_LEAST, np.inf)}
+        return ends.get(name) or super().limits(name)
+
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior."""
+        """Parameters from the prior; a and b, which are given together, stand for mean and size."""
+        if ("a" in given) != ("b" in given):
+            one, other = "ab" if "a" in given else "ba"
+            raise ValueError(f"{one} is given without {other}; give both, or mean and size")
         mean = given.get("mean", rng.random())
         size = given.get("size", np.exp(rng.normal(self.size_location, self.size_scale)))
         a, b = mean * size, (1.0 - mean) * size
+        if "a" in given:
+            a, b = given["a"], given["b"]
+            for name, found in (("mean", a / (a + b)), ("size", a + b)):
+                if name in given and not np.isclose(given[name], found, rtol=1e-9, atol=0.0):
+                    raise ValueError(f"{name} is {given[name]}; with a = {a} and b = {b} it is {found}")
+            mean, size = given.get("mean", a / (a + b)), given.get("size", a + b)
         rate = given.get("rate", rng.beta(a, b, len(design.items)))
         return {"mean": mean, "size": size, "a": a, "b": b, "rate": rate}
 

@@ -11,7 +11,10 @@ has an offset of its own, so that
 
     q(alpha) = E sigma(logit(alpha) + rater_sd Z),  Z ~ Normal(0, 1),
 
-which is nearer to one half than alpha (Gauss-Hermite quadrature with 24 points).
+which is nearer to one half than alpha (Gauss-Hermite quadrature with 24 points). "A fresh rater" is a definition, and
+not what the model says of a rater who is added before voting: as offsets sum to zero over the raters at hand, another
+one changes what the others' are. After two raters have said 1 of all of 5 items, the channel predicts a 1 with chance
+.88; a third rater at hand, who has not voted, says it with chance .84 (tests/test_rater_bias.py).
 
 This is the one-parameter item response model of Rasch (1960), with the sign of the rater's side turned. The fast method
 is that of ``rater_field``. On the 60 votes of tests/test_rater_bias.py its tails at one half are within .05 of those of

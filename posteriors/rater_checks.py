@@ -1,12 +1,21 @@
-"""What votes must have for a model of raters to be fitted to them."""
+"""What votes must have for a model of raters to be fitted to them, and what parameters that are given must be."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from .label_set import LabelSet
 
-__all__ = ["require_groups", "require_one_vote", "require_rater_ids", "require_raters", "require_votes"]
+__all__ = [
+    "checked_parameter",
+    "require_groups",
+    "require_one_vote",
+    "require_rater_ids",
+    "require_raters",
+    "require_votes",
+]
 
 
 def require_votes(model: str, labels: LabelSet) -> None:
@@ -57,3 +66,54 @@ def require_groups(model: str, labels: LabelSet) -> None:
         raise ValueError(f"{model}: the votes have no groups; a column 'group' of at least two is needed")
     if len(labels.groups) == 1:
         raise ValueError(f"{model}: all votes are of group {labels.groups[0]!r}; at least two groups are needed")
+
+
+def checked_parameter(
+    name: str, value: Any, shape: tuple[int, ...], limits: tuple[float, float] | None, *, whole: bool, by_item: bool
+) -> Any:
+    """A parameter that is given, as a number or an array of its shape; a number stands for all entries.
+
+    Parameters
+    ----------
+    name : str
+    value : array_like
+    shape : tuple of int
+    limits : tuple of float, optional
+        Least and largest value allowed, both included unless infinite.
+    whole : bool
+        Whether values must be whole numbers.
+    by_item : bool
+        Whether one value an item is allowed where the shape has more dimensions.
+
+    Raises
+    ------
+    ValueError
+        For what is not numbers, another shape, and values outside the limits.
+    """
+    try:
+        found = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; it must be {_shapes(shape, by_item)}") from None
+    if found.shape not in ((), shape) and not (by_item and found.shape == shape[:1]):
+        raise ValueError(f"{name} has shape {found.shape}; it must be {_shapes(shape, by_item)}")
+    if limits is not None:
+        low, high = limits
+        for x in found[~((found >= low) & (found <= high) & np.isfinite(found))].reshape(-1)[:1]:
+            most = f"at most {high:g}" if high < np.inf else "finite"
+            raise ValueError(
+                f"{name} has {x:g}; it must be {most if low == -np.inf else f'at least {low:g} and {most}'}"
+            )
+    if whole:
+        for x in found[found != np.floor(found)].reshape(-1)[:1]:
+            raise ValueError(f"{name} has {x:g}; it must be whole numbers")
+        found = found.astype(np.int64)
+    if not shape:
+        return found.item()
+    return found if found.shape == shape[:1] else np.array(np.broadcast_to(found, shape))
+
+
+def _shapes(shape: tuple[int, ...], by_item: bool) -> str:
+    """What a parameter may be, in words."""
+    if not shape:
+        return "a number"
+    return " or ".join(["a number", *([f"of shape {shape[:1]}"] if by_item else []), f"of shape {shape}"])

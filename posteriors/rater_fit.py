@@ -9,7 +9,8 @@ where the model knows that probability in closed form, and the share of draws ab
 
 A belief that is planned with is a ``Grid``: the draws of alpha in increasing order, cut into K parts of equal size,
 each of which becomes a point at its mean, with the mean chance that a fresh rater says 1. A part in which the threshold
-lies is cut there, so that the belief has the tail of the draws.
+lies is cut there, so that the belief has the tail of the draws. Where mean chances fall from one point to the next,
+these points share their average (isotonic regression), so that the belief has the predictive chance of the draws too.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class RaterFit:
         import arviz as az
 
         if self.method != "nuts":
-            raise ValueError("diagnostics are of chains; this fit is a fast approximation")
+            raise ValueError("method is 'fast', of which there are no diagnostics; they are of the chains of 'nuts'")
         sampled = self.data["posterior"].dataset[self.data.attrs["sampled"].split()]
         rhat, bulk, tail = az.rhat(sampled), az.ess(sampled, method="bulk"), az.ess(sampled, method="tail")
         largest = {str(name): float(rhat[name].max()) for name in sampled.data_vars}
@@ -156,7 +157,10 @@ class RaterFit:
         return np.asarray(self._tails(threshold, group).mean(axis=0))
 
     def tail_error(self, threshold: ArrayLike = 0.5, *, group: str | None = None) -> Floats:
-        """Standard error of ``tail`` that comes from having finitely many draws; shape as ``tail``."""
+        """Standard error of ``tail`` that comes from having finitely many draws; shape as ``tail``.
+
+        What a fast method adds to it by approximating is not in it; see ``fit_fast``.
+        """
         import arviz as az
 
         tails = self._tails(threshold, group)
@@ -198,7 +202,9 @@ class RaterFit:
         Parameters
         ----------
         threshold : float or array_like, shape (N,), optional
-            Thresholds that the beliefs will be used with: they then have exactly the tails of the draws.
+            Thresholds that the beliefs will be used with: they then have exactly the tails of the draws. Beliefs of
+            partial-pooling do not look at it: they are mixtures of Betas, whose tails are as near as so many
+            components are.
         parts : int
             Points of a grid.
         group : str, optional
@@ -248,9 +254,14 @@ def grid_of_draws(rate: Floats, chance: Floats, threshold: float | None, parts: 
     distinct, which = np.unique(points, return_inverse=True)
     weight = np.bincount(which, weights=size)
     mean = np.bincount(which, weights=size * heard) / weight
-    # A channel does not decrease; the uncertainty about it may make averages do so.
-    through = None if np.array_equal(rate, chance) else tuple(np.maximum.accumulate(mean))
-    return Grid(tuple(distinct), tuple(weight), through)
+    if np.array_equal(rate, chance):
+        return Grid(tuple(distinct), tuple(weight))
+    from scipy.optimize import isotonic_regression
+
+    # A channel does not decrease; the uncertainty about it may make averages do so. Neighbours that fall are pooled,
+    # which keeps the belief's mean: the chance that the next label is a win.
+    through = isotonic_regression(mean, weights=weight).x
+    return Grid(tuple(distinct), tuple(weight), tuple(np.clip(through, 0.0, 1.0)))
 
 
 def fit_nuts(
@@ -303,7 +314,12 @@ def fit_nuts(
 
 
 def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> RaterFit:
-    """Fit by the model's fast approximation; its draws are independent."""
+    """Fit by the model's fast approximation.
+
+    Draws of contaminated, one-coin and dawid-skene are those of a chain, one after the other. All others are
+    independent given the approximation; but those of rater-bias, rater-skill and grouped come from a common design of
+    at most 128 points, chosen at random, so that their error has a part that more draws do not lower.
+    """
     import arviz as az
 
     if count("draws", draws) < 4:

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .belief import Belief
 from .label_set import LabelSet
-from .rater_checks import require_groups, require_raters, require_votes
+from .rater_checks import checked_parameter, require_groups, require_raters, require_votes
 from .rater_fit import RaterFit, fit_fast, fit_nuts, grid_of_draws
 from .votes import Design
 
@@ -49,6 +49,8 @@ Seed = int | np.random.SeedSequence | np.random.Generator
 Parameters = dict[str, Any]
 # Draws of parameters: arrays whose first axis is the draw.
 Draws = Mapping[str, NDArray[Any]]
+_SHARES = ("rate", "first_rate", "answer", "answer_rate", "answer_chance", "sensitivity", "specificity", "kind_chance")
+_WHOLE = ("answer", "kind")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,8 @@ class RaterModel(ABC):
         Whether the model can say nothing without raters who label several items, or without groups.
     fast_is_independent : bool
         Whether the draws of ``approximate`` are independent, and not those of a chain.
+    rate_names : tuple of str
+        Parameters that say what ``simulate(rate=...)`` says.
     """
 
     name: ClassVar[str]
@@ -87,6 +91,7 @@ class RaterModel(ABC):
     needs_raters: ClassVar[bool] = True
     needs_groups: ClassVar[bool] = False
     fast_is_independent: ClassVar[bool] = True
+    rate_names: ClassVar[tuple[str, ...]] = ("rate", "item_logit")
 
     @property
     def title(self) -> str:
@@ -199,6 +204,51 @@ class RaterModel(ABC):
         if self.needs_groups:
             require_groups(self.name, labels)
 
+    def limits(self, name: str) -> tuple[float, float] | None:
+        """Least and largest value that a given parameter may have, or None where any will do."""
+        if name in _SHARES or name.endswith("share"):
+            return 0.0, 1.0
+        if name.endswith(("_sd", "_scale")):
+            return 0.0, np.inf
+        return None if self.dims[name] else (-np.inf, np.inf)
+
+    def require_parameters(self, parameters: Mapping[str, Any], design: Design) -> Parameters:
+        """Given parameters as numbers and arrays of their shapes; see ``simulate``.
+
+        Parameters
+        ----------
+        parameters : dict
+            By name; a number stands for all entries of a vector.
+        design : Design
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        ValueError
+            For a parameter that the model has not, another shape than the design's, values outside their range, and a
+            design that the model has no parameters for.
+
+        Examples
+        --------
+        >>> from seqaudit import Design, RaterBias
+        >>> RaterBias().require_parameters({"rate": 0.5, "item_sd": 1}, Design.balanced(3, 2, 1))
+        {'rate': array([0.5, 0.5, 0.5]), 'item_sd': 1.0}
+        """
+        if self.needs_groups and not design.groups:
+            raise ValueError(f"{self.name}: the design has no groups; at least two are needed")
+        size = {dim: len(values) for dim, values in self.coords(design).items()}
+        found = {}
+        for key, value in parameters.items():
+            if key not in self.dims:
+                raise ValueError(f"{self.name} has no parameter {key!r}; it has {', '.join(self.dims)}")
+            shape = tuple(size[dim] for dim in self.dims[key])
+            by_item = key == "rate" and len(shape) > 1
+            found[key] = checked_parameter(key, value, shape, self.limits(key), whole=key in _WHOLE, by_item=by_item)
+        return found
+
     def simulate(
         self,
         seed: Seed,
@@ -216,9 +266,9 @@ class RaterModel(ABC):
             Who labels what; default: a balanced design, with two groups where the model needs groups. A label set's
             outcomes are not looked at.
         parameters : dict, optional
-            Parameters that are not to be drawn, by name.
+            Parameters that are not to be drawn, by name; the truth that another call has returned is one.
         rate : array_like, shape (N,), optional
-            Rates of the items, where they are not to be drawn.
+            Rates of the items, where they are not to be drawn; with shape (N, G) where rates differ by group.
 
         Returns
         -------
@@ -227,17 +277,18 @@ class RaterModel(ABC):
         Raises
         ------
         ValueError
-            For a parameter that the model has not.
+            For given parameters that ``require_parameters`` refuses, and rates that are given twice.
         """
         if design is None:
             design = Design.balanced(groups=2 if self.needs_groups else 0)
         votes = Design.of(design) if isinstance(design, LabelSet) else design
         given = dict(parameters or {})
-        for key in given:
-            if key not in self.dims:
-                raise ValueError(f"{self.name} has no parameter {key!r}; it has {', '.join(self.dims)}")
         if rate is not None:
-            given["rate"] = np.broadcast_to(np.asarray(rate, dtype=np.float64), len(votes.items))
+            for key in self.rate_names:
+                if key in given:
+                    raise ValueError(f"rate is given, and {key} in parameters too; give one of them")
+            given["rate"] = rate
+        given = self.require_parameters(given, votes)
         rng = np.random.default_rng(seed)
         truth = self.draw(rng, votes, given)
         label = (rng.random(votes.size) < self.chances(truth, votes)).astype(np.int64)

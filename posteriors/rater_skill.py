@@ -16,8 +16,8 @@ rate at which a rater of usual skill and average bias says 1. A fresh rater draw
 
 by Gauss-Hermite quadrature, 12 x 24 points. The model is the two-parameter logistic one of Birnbaum (1968), with raters
 in the place of questions. The fast method is that of ``rater_field``. On the 80 votes of tests/test_rater_skill.py its
-tails at one half are within .04 of those of NUTS, and within .015 on average. It takes the log-skills for Normal given
-the rest, and so finds the raters of hardly any skill less extreme than they are, and skill_sd too small among many.
+tails at one half are within .04 of those of NUTS, and within .015 on average. It starts from log-skills that are Normal
+given the rest, and moves them toward the exact posterior by four passes of Metropolis's steps.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(12)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+# The smallest skill that has a logarithm.
+_LEAST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,10 @@ class RaterSkill(RaterBias):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "skill_scale", positive("skill_scale", self.skill_scale))
+
+    def limits(self, name: str) -> tuple[float, float] | None:
+        """As in all models; skills are positive."""
+        return (_LEAST, np.inf) if name == "skill" else super().limits(name)
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
         """Parameters from the prior; rates and skills that are given stand for their logarithms and log-odds."""

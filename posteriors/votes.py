@@ -35,6 +35,11 @@ class Design:
         Group as whose member the rater casts each vote: index into ``groups``.
     groups : tuple of str
         Names; empty where ``group`` is None.
+
+    Raises
+    ------
+    ValueError
+        For votes that are not sorted by item.
     """
 
     item: Ints
@@ -46,6 +51,13 @@ class Design:
     number: Ints = field(init=False)
 
     def __post_init__(self) -> None:
+        falls = np.flatnonzero(np.diff(self.item) < 0)
+        if falls.size:
+            k = int(falls[0]) + 1
+            raise ValueError(
+                f"item[{k}] is {self.item[k]} after {self.item[k - 1]}; votes must be sorted by item, within an item "
+                "in the order in which they are cast"
+            )
         counts = np.bincount(self.item, minlength=len(self.items))
         object.__setattr__(self, "number", np.arange(len(self.item)) - np.repeat(offsets(counts)[:-1], counts))
 

@@ -276,3 +276,13 @@ def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as refused:
         call()
     assert "\n" not in str(refused.value)
+
+
+def test_chains_forget_where_they_start_before_the_first_draw():
+    # Many raters with few votes each and a lean: the answer rate of a long chain is .27, where it starts is 1/2.
+    given = {"skill": 0.8, "lean": 0.8, "answer_rate": 0.2, "sensitivity_sd": 0.6, "specificity_sd": 0.6}
+    votes = sa.DawidSkene().simulate(5, sa.Design.balanced(600, 60, 5), parameters=given).labels
+    fits = [sa.DawidSkene().fit(votes, method="fast", seed=seed, draws=4) for seed in range(6)]
+    first = np.mean([fit.draws["answer_rate"] for fit in fits], axis=1)
+    assert first.mean() == pytest.approx(0.27, abs=0.08)
+    assert first.max() < 0.6

@@ -197,6 +197,27 @@ def test_number_of_dishonest_raters_is_binomial():
     assert (found.truth["kind"] > 0).sum() == pytest.approx(900, abs=4.5 * math.sqrt(630))
 
 
+def test_votes_of_a_script_without_doubts_have_a_likelihood():
+    # The log-odds of a script of such a scale reach 700: the inverse of a chance overflows.
+    model = sa.Contaminated(script_scale=3000)
+    p = some_parameters(model, 5)
+    p["script"] = np.array([1.0, -1.0, 1.0, -1.0])
+    found = model.log_likelihood(draws_of(p), DESIGN, LABEL)
+    assert np.all(np.isfinite(found))
+    # A vote against the script is not a colluder's: each rater has one, and has one left when another is taken away.
+    without = sa.Contaminated(kinds=("random", "inverted"))
+    honest = 1 - p["share"]
+    rest = p["share"] * p["kind_share"][:2]
+    share = rest.sum() / (honest + rest.sum())
+    same = p | {"share": np.asarray(share), "kind_share": rest / rest.sum()}
+    expected = without.log_likelihood(draws_of(same), DESIGN, LABEL)
+    script_says = (p["script"] > 0)[DESIGN.item]
+    against = np.bincount(DESIGN.rater, weights=script_says != LABEL)
+    sure = against[DESIGN.rater] - (script_says != LABEL) > 0
+    assert sure.sum() > 3
+    assert found[0][sure] == pytest.approx(expected[0][sure])
+
+
 def test_beliefs_can_be_planned_with():
     fit = sa.Contaminated().fit(VOTES, method="fast", seed=7)
     problem = sa.Problem(np.full(4, 0.5), prior=fit.beliefs(0.5), budget=2)
@@ -218,6 +239,16 @@ def test_beliefs_can_be_planned_with():
         (
             lambda: sa.Contaminated().fit(sa.LabelSet.from_pools({"a": [1, 0]}), seed=1),
             "no rater has labelled more than one item",
+        ),
+        (
+            lambda: sa.Contaminated().fit(
+                sa.Design(
+                    np.repeat([0, 1], [2, 901]), np.append([0, 1], np.arange(901) % 3), ("a", "b"), ("r", "s", "t")
+                ).labelled(np.ones(903, dtype=np.int64)),
+                seed=1,
+                method="fast",
+            ),
+            "contaminated: item 'b' has 901 votes; the fast method takes at most 900 on an item: use method=\"nuts\"",
         ),
     ],
 )

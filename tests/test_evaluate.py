@@ -50,6 +50,7 @@ from seqaudit.posteriors import (
     _kernels_gibbs,
     _kernels_group_field,
     _kernels_rater_field,
+    _kernels_rater_moves,
     tails,
 )
 
@@ -283,7 +284,7 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         for few in (found, found.subset(found.rate < 2)):
             model.fit(few, method="fast", seed=1, draws=4)
     raters = (_kernels_answers, _kernels_contaminated, _kernels_drift, _kernels_gibbs, _kernels_group_field)
-    raters += (_kernels_rater_field,)
+    raters += (_kernels_rater_field, _kernels_rater_moves)
     for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning, *raters):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
         assert kernels

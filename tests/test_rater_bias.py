@@ -8,6 +8,7 @@ from rater_models import log_bernoulli, log_densities, log_half_normal, log_norm
 
 import seqaudit as sa
 from seqaudit.posteriors import noncentred
+from seqaudit.posteriors.nested_laplace import redrawn_sd
 
 MODEL = sa.RaterBias()
 VOTES = MODEL.simulate(
@@ -108,10 +109,58 @@ def test_beliefs_can_be_planned_with(fits):
     assert 0 < fast.new_item(parts=8).mean < 1
 
 
+def test_fresh_rater_of_the_channel_is_not_a_rater_who_is_added_before_voting():
+    # Two raters say 1 of all of five items; draws from the prior are weighed with the likelihood.
+    rng, size = np.random.default_rng(7), 200_000
+    sd = np.abs(rng.standard_normal((2, size, 1))) * [[[1.5]], [[1.0]]]
+    x = 1.5 * rng.standard_normal((size, 1)) + sd[0] * rng.standard_normal((size, 5))
+    heard = []
+    for raters in (2, 3):
+        z = rng.standard_normal((size, raters))
+        offset = sd[1] * (z - z.mean(axis=1, keepdims=True))
+        weight = (1 / (1 + np.exp(-(x[:, :, None] + offset[:, None, :2])))).prod(axis=(1, 2))
+        said = 1 / (1 + np.exp(-x[:, 0] - offset[:, -1]))
+        if raters == 2:
+            said = MODEL.channel({"rater_sd": sd[1, :, 0]}, 1 / (1 + np.exp(-x[:, 0])))
+        heard.append(float(weight @ said / weight.sum()))
+    assert heard == pytest.approx([0.88, 0.84], abs=0.005)
+
+
 @pytest.mark.parametrize("field", ["mean_scale", "item_scale", "rater_scale"])
 def test_constants_must_be_positive(field):
     with pytest.raises(ValueError, match=f"{field} is 0.0; it must be positive and finite"):
         sa.RaterBias(**{field: 0})
+
+
+def test_fast_fits_of_few_votes_are_near_the_exact_tails_whatever_the_seed():
+    # Nine votes allow both standard deviations to be 0: the design must cover a tail like exp(theta) on the left.
+    item, rater = np.array([0, 0, 0, 1, 1, 2, 2, 2, 3]), np.array([0, 1, 2, 0, 1, 1, 2, 0, 2])
+    label = np.array([1, 1, 0, 0, 0, 1, 1, 1, 0])
+    votes = sa.Design(item, rater, tuple("abcd"), tuple("xyz")).labelled(label)
+    fits = [MODEL.fit(votes, method="fast", seed=seed, draws=2000) for seed in range(20)]
+    tails = np.array([fit.tail(0.5) for fit in fits])
+    error = np.sqrt(np.mean([fit.tail_error(0.5) ** 2 for fit in fits], axis=0))
+    assert np.all(tails.std(axis=0, ddof=1) < 2.5 * error)
+    # The exact tails, by weighing draws from the prior with the likelihood.
+    rng, size = np.random.default_rng(7), 200_000
+    sd = np.abs(rng.standard_normal((2, size, 1))) * [[[1.5]], [[1.0]]]
+    x = 1.5 * rng.standard_normal((size, 1)) + sd[0] * rng.standard_normal((size, 4))
+    z = rng.standard_normal((size, 3))
+    chance = 1 / (1 + np.exp(-(x[:, item] + (sd[1] * (z - z.mean(axis=1, keepdims=True)))[:, rater])))
+    weight = np.where(label == 1, chance, 1 - chance).prod(axis=1)
+    assert weight.sum() ** 2 / (weight**2).sum() > 5_000
+    assert tails.mean(axis=0) == pytest.approx(weight @ (x > 0) / weight.sum(), abs=0.015)
+
+
+@pytest.mark.parametrize(("free", "squares", "scale"), [(1, 1e-4, 1.0), (1, 9.0, 0.5), (2, 0.3, 1.0), (29, 40.0, 1.5)])
+def test_standard_deviations_are_redrawn_from_their_exact_distribution(free, squares, scale):
+    sd = np.sort(redrawn_sd(np.full(40_000, squares), free, scale, np.random.default_rng(7)))
+    theta = np.linspace(np.log(sd[0]) - 2, np.log(sd[-1]) + 2, 20_001)
+    density = np.exp((1 - free) * theta - squares / 2 * np.exp(-2 * theta) - np.exp(2 * theta) / (2 * scale**2))
+    below = np.cumsum(density) / density.sum()
+    apart = np.abs(np.interp(np.log(sd), theta, below) - (np.arange(40_000) + 0.5) / 40_000).max()
+    # Kolmogorov and Smirnov: exceeded by chance once in 10000 times.
+    assert apart < 2.23 / np.sqrt(40_000)
 
 
 def test_votes_without_raters_are_refused():

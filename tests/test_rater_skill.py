@@ -5,10 +5,13 @@ import math
 import numpy as np
 import pytest
 from rater_models import log_bernoulli, log_densities, log_half_normal, log_normal, log_zero_sum, tails_apart
+from scipy.stats import halfnorm, kstest, norm
 
 import seqaudit as sa
 from seqaudit.posteriors import noncentred
 from seqaudit.posteriors._kernels_rater_field import ladder, marginals
+from seqaudit.posteriors._kernels_rater_moves import move
+from seqaudit.posteriors.label_set import offsets
 
 MODEL = sa.RaterSkill()
 VOTES = MODEL.simulate(
@@ -16,6 +19,36 @@ VOTES = MODEL.simulate(
     sa.Design.balanced(items=16, raters=6, votes_per_item=5),
     parameters={"item_sd": 1.2, "rater_sd": 0.6, "skill_sd": 0.4},
 ).labels
+
+
+def test_moves_leave_the_joint_distribution_of_parameters_and_votes_alone():
+    # Parameters from the prior and votes from these, then moves given the votes (Geweke 2004): still the prior.
+    rng = np.random.default_rng(7)
+    design, size, scale = sa.Design.balanced(items=5, raters=4, votes_per_item=3), 3000, np.array([1.5, 1.0, 0.5])
+    by_rater = np.argsort(design.rater, kind="stable")
+    begin, first = offsets(np.bincount(design.item)), offsets(np.bincount(design.rater))
+    standard, moved = np.empty((3, size, 4)), 0.0
+    for k in range(size):
+        truth = MODEL.simulate(rng, design)
+        label = truth.labels.labels.astype(np.int64)
+        p = truth.truth
+        sd = np.array([[p["item_sd"], p["rater_sd"], p["skill_sd"]]])
+        field = np.concatenate([p["item_logit"], p["offset"], p["log_skill"], [p["item_mean"]]])[None]
+        mean, before = np.array([p["item_mean"]]), field.copy()
+        for passes in range(10):
+            width = (1.0, 0.3)[passes % 2]
+            move(begin, design.item, design.rater, label, by_rater, first, scale, width, rng, mean, sd, field)
+        moved += np.mean(field != before) / size
+        effects = (field[0, 0] - mean[0], field[0, 5], field[0, 9])
+        for kind in range(3):
+            sums = (field[0, 5:9].sum(), field[0, 5:9].sum(), field[0, 9:13].sum())
+            standard[kind, k] = sd[0, kind] / scale[kind], effects[kind] / sd[0, kind], label.mean(), sums[kind]
+    assert moved > 0.85
+    assert np.abs(standard[1:, :, 3]).max() < 1e-9
+    for kind, variance in enumerate((1.0, 0.75, 0.75)):
+        # Kolmogorov and Smirnov, each exceeded by chance once in 10000 times.
+        assert kstest(standard[kind, :, 0], halfnorm.cdf).statistic < 2.23 / np.sqrt(size)
+        assert kstest(standard[kind, :, 1] / np.sqrt(variance), norm.cdf).statistic < 2.23 / np.sqrt(size)
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,14 @@ def test_posterior_that_ignores_the_votes_is_found_by_the_log_likelihood_alone()
     assert not found["alarm"].drop("log-likelihood").any()
 
 
+def test_means_of_effects_that_sum_to_zero_are_constants():
+    # Their ranks would be those of rounding errors.
+    found = sbc("rater-bias", replications=3, method="fast", draws=8, design=small_design(sa.RaterBias()), seed=7)
+    names = set(found["quantity"].values)
+    assert "mean offset" not in names
+    assert {"offset[0]", "offset[4]", "mean item_logit", "log-likelihood"} <= names
+
+
 @dataclass(frozen=True)
 class TooSure(sa.PartialPooling):
     """Its rates have half the spread that they should have on the logit scale."""
