@@ -8,15 +8,13 @@ A package registers a policy class in its own metadata, in the entry-point group
 
 from __future__ import annotations
 
-import ast
 import difflib
-import re
 import warnings
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
 
+from ..posteriors.settings import read_settings, split_name
 from .apt import APT
 from .audit_index import AuditIndex
 from .exact import Exact
@@ -142,39 +140,9 @@ def make_policy(policy: str | Policy) -> Policy:
     if not isinstance(policy, str):
         raise ValueError(f"policy is {policy!r}; allowed: a registered name or a policy such as KnowledgeGradient()")
     known = registered_policies()
-    written = re.fullmatch(r"\s*([^\s()]+)\s*\((.*)\)\s*", policy, re.DOTALL)
-    name = written.group(1) if written else policy
+    name, inside = split_name(policy)
     if name not in known:
         near = difflib.get_close_matches(name, known, 1, cutoff=0.0)[0]
         raise ValueError(f"policy {name!r} is not known; did you mean {near!r}? (known: {', '.join(known)})")
-    return known[name](**_settings(policy, known[name], written.group(2)) if written else {})
-
-
-def _settings(policy: str, cls: type[Policy], text: str) -> dict[str, Any]:
-    """Settings as written between the brackets of a policy: numbers, words, or policies with brackets of their own."""
-    allowed = [field.name for field in fields(cls) if field.init]
-    out: dict[str, Any] = {}
-    for part in _apart(text):
-        key, equals, value = (x.strip() for x in part.partition("="))
-        if not equals or not value:
-            raise ValueError(f"policy {policy!r}: {part.strip()!r} is no setting; write name=value")
-        if key not in allowed or key in out:
-            fault = "is given twice" if key in out else f"is not known; allowed: {', '.join(allowed)}"
-            raise ValueError(f"policy {policy!r}: setting {key!r} {fault}")
-        try:
-            out[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            out[key] = value
-    return out
-
-
-def _apart(text: str) -> list[str]:
-    """Parts between commas that stand in no brackets."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts if text.strip() else []
+    allowed = [field.name for field in fields(known[name]) if field.init]
+    return known[name](**read_settings(f"policy {policy!r}", inside, allowed))

@@ -322,7 +322,7 @@ def labels(
 
 def _least(found: pd.DataFrame, level: float) -> list[str]:
     """A model's quantity with the smallest p-value, and how many raise an alarm."""
-    least = found.loc[found["p_value"].idxmin()]
+    least = found.iloc[int(found["p_value"].argmin())]
     bound = f"{level / len(found):.2g}"
     return [
         least["model"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 from typing import Any
 
@@ -15,6 +14,7 @@ from .partial_pooling import PartialPooling
 from .rater_bias import RaterBias
 from .rater_model import RaterModel
 from .rater_skill import RaterSkill
+from .settings import read_settings, split_name
 
 __all__ = ["make_rater_model", "rater_model_names"]
 
@@ -59,29 +59,11 @@ def make_rater_model(name: str | RaterModel, **constants: Any) -> RaterModel:
     """
     if isinstance(name, RaterModel):
         return name
-    registered, bracket, inside = name.partition("(")
-    registered = registered.strip()
+    registered, inside = split_name(name) if isinstance(name, str) else (name, None)
     if registered not in _MODELS:
         raise ValueError(f"rater model is {registered!r}; allowed: {', '.join(_MODELS)}")
-    if bracket:
-        constants = _constants_in(name, inside) | constants
-    allowed = inspect.signature(_MODELS[registered]).parameters
+    allowed = list(inspect.signature(_MODELS[registered]).parameters)
     for key in constants:
         if key not in allowed:
             raise ValueError(f"rater model {registered} has no constant {key!r}; allowed: {', '.join(allowed)}")
-    return _MODELS[registered](**constants)
-
-
-def _constants_in(name: str, inside: str) -> dict[str, Any]:
-    """Constants of a name such as ``drift(mean_sd=2)``, of which ``inside`` is what follows the bracket."""
-    try:
-        call = ast.parse(f"_({inside}", mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
-            raise ValueError
-        if any(one.arg is None for one in call.keywords):
-            raise ValueError
-        return {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
-    except (SyntaxError, TypeError, ValueError):
-        raise ValueError(
-            f"rater model is {name!r}; constants are given as in dawid-skene(difficulty=True, lean_scale=0.5)"
-        ) from None
+    return _MODELS[registered](**read_settings(f"rater model {name!r}", inside, allowed) | constants)

@@ -183,9 +183,12 @@ def test_models_with_constants_have_rows_and_files_of_their_own(run):
         (("fit", "votes.csv", "-m", "glad"), "rater model is 'glad'; allowed: partial-pooling"),
         (
             ("fit", "votes.csv", "-m", "dawid-skene(easy=True)"),
-            "rater model dawid-skene has no constant 'easy'; allowed: ",
+            "setting 'easy' is not known; allowed: difficulty, answer_a",
         ),
-        (("calibrate", "sbc", "-m", "drift", "-m", "drift()"), "models are drift, drift; give one or more, each once"),
+        (
+            ("calibrate", "sbc", "-m", "drift", "-m", "drift(mean_sd=1.5)"),
+            "models are drift, drift; give one or more, each once",
+        ),
         (("fit", "votes.csv", "--method", "vi"), "--method is 'vi'; allowed: nuts, fast"),
         (("fit", "votes.csv", "--draws", 3), "draws is 3; it must be at least 4"),
         (("fit", "votes.csv", "--chains", 0), "chains is 0; it must be at least 1"),
