@@ -11,6 +11,8 @@ from .cli_common import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, See
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from ..posteriors.rater_model import RaterModel
 
 __all__ = ["calibrate", "fit"]
+
+# Parts of a sampler's work that are shown.
+_SHOWN = 20
 
 calibrate = typer.Typer(help="Check models of raters: on votes that they draw themselves, or on real ones.")
 
@@ -62,9 +67,9 @@ def fit(
     settings = _fit_settings(method, draws, tune, chains, target_accept, seed)
     chosen.require(dataset)
     folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, RATER_LIBRARIES)
-    with show_progress("fitting", 1) as advance:
-        found = kept_fit(folder.path / "fit.nc", chosen, dataset, cores=None if jobs == -1 else jobs, **settings)
-        advance(chosen.title)
+    path, cores = folder.path / "fit.nc", None if jobs == -1 else jobs
+    with show_progress("fitting", _SHOWN) as advance:
+        found = kept_fit(path, chosen, dataset, cores=cores, progress=_in_parts(chosen.title, advance), **settings)
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
     folder.write("items.csv", of_items.to_csv(index=False))
     folder.write("raters.csv", rater_table(found).to_csv(index=False))
@@ -318,6 +323,19 @@ def labels(
         ],
     )
     print(f"tables, figures, fits and inputs: {folder.path}")
+
+
+def _in_parts(name: str, advance: Callable[[str], object]) -> Callable[[int, int], None]:
+    """Tell ``advance`` of a sampler's steps, a twentieth of them at a time."""
+    shown = 0
+
+    def step(done: int, steps: int) -> None:
+        nonlocal shown
+        while shown < _SHOWN * done // steps:
+            shown += 1
+            advance(f"{name}, {done} of {steps} steps")
+
+    return step
 
 
 def _least(found: pd.DataFrame, level: float) -> list[str]:

@@ -15,9 +15,10 @@ these points share their average (isotonic regression), so that the belief has t
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -275,7 +276,7 @@ def fit_nuts(
     cores: int | None,
     sampler: str,
     target_accept: float,
-    progress: bool,
+    progress: bool | Callable[[int, int], object],
 ) -> RaterFit:
     """Fit by the No-U-Turn sampler; see ``RaterModel.fit``."""
     require_settings(
@@ -293,7 +294,13 @@ def fit_nuts(
     design, label = Design.of(labels), labels.labels.astype(np.int64)
     root = np.random.SeedSequence(seed)
     sampling, completing = root.spawn(2)
-    with quiet(progress), model.build(design, label) as built:
+    bar, told = (progress, None) if isinstance(progress, bool) else (False, progress)
+    steps = itertools.count(1)
+
+    def step(**_: Any) -> None:
+        told(next(steps), chains * (tune + draws))  # type: ignore[misc]
+
+    with quiet(bar), model.build(design, label) as built:
         data = pm.sample(
             draws,
             tune=tune,
@@ -303,7 +310,9 @@ def fit_nuts(
             nuts_sampler=sampler,
             backend="numba",
             nuts={"target_accept": target_accept},
-            progressbar=progress,
+            progressbar=bar,
+            # PyMC calls nothing back from other samplers.
+            callback=step if told and sampler == "pymc" else None,
             compute_convergence_checks=False,
         )
     if data["posterior"].sizes["draw"] < draws:

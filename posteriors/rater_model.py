@@ -25,7 +25,7 @@ thing in all of them: the truth that ``simulate`` returns and the draws that ``f
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -306,7 +306,7 @@ class RaterModel(ABC):
         cores: int | None = None,
         sampler: str = "pymc",
         target_accept: float = 0.9,
-        progress: bool = False,
+        progress: bool | Callable[[int, int], object] = False,
     ) -> RaterFit:
         """Fit the model to votes.
 
@@ -326,8 +326,9 @@ class RaterModel(ABC):
             Implementation of the sampler, named so that the answer does not depend on what is installed.
         target_accept : float
             Acceptance that the step size is tuned to; higher where there are divergences.
-        progress : bool
-            Show progress on standard error.
+        progress : bool or callable
+            True: show progress on standard error. A function is called with the steps done and the steps in all, of
+            all chains, by the sampler ``"pymc"``.
 
         Returns
         -------

@@ -76,7 +76,10 @@ def test_fit_is_read_again_and_other_inputs_are_refused(run):
 
 def test_fit_by_sampling_reports_its_chains(run):
     short = ("--draws", 20, "--tune", 50, "--chains", 2, "--jobs", 1)
-    found = run("fit", "votes.csv", *short, "--items", "items.csv", "--json", "--out", "kept").json
+    outcome = run("fit", "votes.csv", *short, "--items", "items.csv", "--json", "--out", "kept")
+    steps = [f"fitting {k}/20: partial-pooling, {7 * k} of 140 steps" for k in range(1, 21)]
+    assert outcome.err.splitlines() == steps
+    found = outcome.json
     data = xr.load_datatree("kept/fit.nc", engine="h5netcdf")
     assert data["posterior"].sizes["draw"] == 20
     assert data["posterior"].sizes["chain"] == 2
