@@ -240,7 +240,7 @@ def _stated(
     if "script" in given:
         fields["settings"] = {"script": given["script"]}
     if not exchangeable:
-        fields |= _of_raters(given, str(model), problem, fields["votes"])
+        fields |= _of_raters(given, str(model), problem)
     chosen = given.get("policies", policies) if not override else policies
     if isinstance(chosen, Mapping):
         _known(chosen, ("exact", "simulated"), "policies: ")
@@ -264,7 +264,7 @@ def _values(given: Any) -> tuple[float, ...]:
     return tuple(values)
 
 
-def _of_raters(given: Mapping[str, Any], name: str, problem: Problem, votes: int) -> dict[str, Any]:
+def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[str, Any]:
     """What a scenario says about its model of raters."""
     tables = {key: given.get(key, {}) for key in ("constants", "fixed")}
     for key, table in tables.items():
@@ -289,10 +289,6 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem, votes: int
     if not fresh and (isinstance(raters, str) or _whole("raters", raters, 1) < int(problem.cap.max())):
         raise ValueError(f"raters is {raters!r}; it must be at least the votes on an item, or 'fresh'")
     groups = _whole("groups", given.get("groups", 2 if model.needs_groups else 0), 2 if model.needs_groups else 0)
-    every = problem.size * votes
-    lengths = {"item": problem.size, "rater": every if fresh else int(raters), "group": groups, "vote": every}
-    shapes = {key: tuple(lengths.get(dim) for dim in dims) for key, dims in model.dims.items()}
-    fixed = {key: _given(key, x, shapes[key]) for key, x in tables["fixed"].items()}
     refit = given.get("refit", not (fresh and model.needs_raters))
     if not isinstance(refit, (bool, str)):
         raise ValueError(f"refit is {refit!r}; it must be true, false or the name of a model of raters")
@@ -311,37 +307,13 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem, votes: int
     return {
         "nature": model,
         "parameter": parameter,
-        "fixed": fixed,
+        # Shapes and ranges are checked when the scenario is tried out.
+        "fixed": dict(tables["fixed"]),
         "raters": None if fresh else int(raters),
         "groups": groups,
         "refit": after,
         "draws": _whole("draws", given.get("draws", 200), 4),
     }
-
-
-def _given(key: str, value: Any, shape: tuple[int | None, ...]) -> Any:
-    """A parameter that is given, as plain numbers of that shape; where an entry is None, of any length."""
-    try:
-        found = np.array(value)
-    except ValueError:
-        # Lists of different lengths.
-        found = np.array(None)
-    if found.dtype.kind not in "iuf" or not np.isfinite(found).all():
-        raise ValueError(f"fixed {key} is {value!r}; it must be {'a finite number' if not shape else 'finite numbers'}")
-    found = found.astype(np.float64)
-    _require_scale(f"fixed {key}", key, float(found.min(initial=np.inf)))
-    if found.ndim == 0 and None not in shape:
-        found = np.broadcast_to(found, [n for n in shape if n is not None])
-    if found.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
-        allowed = str(shape).replace("None", "any") if shape else "a number"
-        raise ValueError(f"fixed {key} has shape {found.shape}; it must be {allowed}")
-    return found.tolist()
-
-
-def _require_scale(what: str, key: str, value: float) -> None:
-    """Refuse a negative standard deviation or scale."""
-    if key.endswith(("_sd", "_scale")) and value < 0:
-        raise ValueError(f"{what} is {value:g}; it must be at least 0")
 
 
 def _try_out(one: Scenario, strength: float) -> None:
@@ -354,8 +326,6 @@ def _try_out(one: Scenario, strength: float) -> None:
             check_policy(wrong.working, policy)
             require_forward(wrong.working, policy)
         return
-    if one.nature is not None:
-        _require_scale(one.parameter, one.parameter, strength)
     working = one.working(strength)
     for policy in one.policies:
         policy.require(working)

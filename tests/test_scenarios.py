@@ -117,9 +117,9 @@ def test_kernels_of_rater_models_are_compiled_beforehand_only_for_fits(monkeypat
 
 def test_parameters_that_are_given_may_be_one_number_for_all():
     one = sa.make_scenarios(on_raters(fixed={"offset": 0.5, "item_mean": 1})).scenarios[0]
-    assert one.fixed == {"offset": [0.5] * 8, "item_mean": 1.0}
+    assert one.fixed == {"offset": 0.5, "item_mean": 1}
     fresh = sa.make_scenarios(on_raters(fixed={"offset": 0.5}, raters="fresh")).scenarios[0]
-    assert fresh.fixed == {"offset": [0.5] * 24}
+    assert fresh.fixed == {"offset": 0.5}
 
 
 def test_names_may_be_as_long_as_those_of_files():
@@ -235,21 +235,24 @@ NOT_THERE = {"scenario": []}
         (on_raters(parameter="offset"), "parameter is 'offset'; the numbers of rater-bias are"),
         (on_raters(fixed={"skill": 1}), "fixed names 'skill'; allowed: item_mean"),
         (on_raters(fixed={"rate": 0.5}), "fixed names 'rate'; allowed: item_mean, item_sd, item_logit, offset$"),
-        (on_raters(fixed={"offset": [1, 2]}), r"fixed offset has shape \(2,\); it must be \(8,\)"),
-        (on_raters(fixed={"item_logit": [[1, 2]]}), r"fixed item_logit has shape \(1, 2\); it must be \(4,\)"),
-        (on_raters(fixed={"item_mean": [1, 2]}), r"fixed item_mean has shape \(2,\); it must be a number"),
-        (on_raters(fixed={"item_mean": "abc"}), "fixed item_mean is 'abc'; it must be a finite number"),
-        (on_raters(fixed={"offset": [1, math.inf]}), r"fixed offset is \[1, inf\]; it must be finite numbers"),
-        (on_raters(fixed={"offset": [[1], [1, 2]]}), "fixed offset is .*; it must be finite numbers"),
-        (on_raters(fixed={"item_sd": -1}), "fixed item_sd is -1; it must be at least 0"),
-        (on_raters(values=[0, -1]), "scenario 'bias', value -1: rater_sd is -1; it must be at least 0"),
+        (on_raters(fixed={"offset": [1, 2]}), r"offset has shape \(2,\); it must be a number or of shape \(8,\)"),
+        (
+            on_raters(fixed={"item_logit": [[1, 2]]}),
+            r"item_logit has shape \(1, 2\); it must be a number or of shape \(4,\)",
+        ),
+        (on_raters(fixed={"item_mean": [1, 2]}), r"item_mean has shape \(2,\); it must be a number"),
+        (on_raters(fixed={"item_mean": "abc"}), "item_mean is 'abc'; it must be a number"),
+        (on_raters(fixed={"offset": [1, math.inf] * 4}), "offset has inf; it must be finite"),
+        (on_raters(fixed={"offset": [[1], [1, 2]]}), r"offset is .*; it must be a number or of shape \(8,\)"),
+        (on_raters(fixed={"item_sd": -1}), "item_sd has -1; it must be at least 0 and finite"),
+        (on_raters(values=[0, -1]), "scenario 'bias', value -1: rater_sd has -1; it must be at least 0 and finite"),
         (
             on_raters(model="grouped", parameter="group_sd", fixed={"group_effect": [0.1] * 3}),
-            r"fixed group_effect has shape \(3,\); it must be \(2,\)",
+            r"group_effect has shape \(3,\); it must be a number or of shape \(2,\)",
         ),
         (
             on_raters(model="contaminated", parameter="share", values=[0.2], fixed={"kind_share": 0.5}),
-            r"fixed kind_share has shape \(\); it must be \(any,\)",
+            "kind_share sums to 1.5; it must sum to 1",
         ),
         (on_raters(constants={"name": "x"}), "rater model rater-bias has no constant 'name'"),
         (on_raters(fixed=3), "fixed is 3; it must be a table"),
