@@ -79,7 +79,7 @@ def checked_parameter(
     value : array_like
     shape : tuple of int
     limits : tuple of float, optional
-        Least and largest value allowed, both included unless infinite.
+        Least and largest value allowed, both included unless infinite. Where there are none, log-odds may be infinite.
     whole : bool
         Whether values must be whole numbers.
     by_item : bool
@@ -96,6 +96,8 @@ def checked_parameter(
         raise ValueError(f"{name} is {value!r}; it must be {_shapes(shape, by_item)}") from None
     if found.shape not in ((), shape) and not (by_item and found.shape == shape[:1]):
         raise ValueError(f"{name} has shape {found.shape}; it must be {_shapes(shape, by_item)}")
+    if limits is None and np.isnan(found).any():
+        raise ValueError(f"{name} has nan; it must be numbers")
     if limits is not None:
         low, high = limits
         for x in found[~((found >= low) & (found <= high) & np.isfinite(found))].reshape(-1)[:1]:
