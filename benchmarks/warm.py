@@ -96,7 +96,6 @@ def warm_raters() -> None:
     fit.model.log_likelihood(fit.draws, Design.of(votes), votes.labels.astype(np.int64))
 
 
-def warm_all(*, raters: bool = True) -> None:
-    """Call each compiled function, or each but those of rater models, in two processes."""
-    parts = (_warm_engine, _warm_policies, *((warm_raters,) if raters else ()))
-    Parallel(n_jobs=2)(delayed(part)() for part in parts)
+def warm_all() -> None:
+    """Call each compiled function, in two processes."""
+    Parallel(n_jobs=2)(delayed(part)() for part in (_warm_engine, _warm_policies, warm_raters))

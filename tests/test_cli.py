@@ -86,6 +86,12 @@ def test_compare_prints_the_comparison_of_the_problem_in_the_file(run):
     assert outcome.out.splitlines()[-1] == "table, figure and inputs: run"
 
 
+def test_package_runs_as_a_module():
+    found = subprocess.run([sys.executable, "-m", "seqaudit", "--version"], capture_output=True, text=True, check=True)
+    assert found.stdout == f"seqaudit {importlib.metadata.version('seqaudit')}\n"
+    assert found.stderr == ""
+
+
 def test_compare_without_a_file_uses_the_built_in_problem(run):
     # The README has the whole table.
     outcome = run("compare", "-p", "kg", "-p", "exact")
