@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
-import arviz as az
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -310,6 +309,8 @@ def test_votes_worth_the_same_in_most_draws_have_a_leave_one_out_and_no_bad_k(co
 
 
 def test_draws_of_a_chain_count_by_their_effective_number(coin_tossers):
+    import arviz as az
+
     size = az.ess(coin_tossers.data["posterior"].dataset[["rate"]], method="mean")["rate"].values.mean()
     assert size < 0.95 * 400
     assert _efficiency(coin_tossers) == pytest.approx(size / 400)

@@ -4,9 +4,7 @@ import itertools
 import math
 
 import numpy as np
-import pymc as pm
 import pytest
-from pymc.initial_point import make_initial_point_fn
 from scipy.special import expit, gammaln, logit
 from scipy.stats import beta, dirichlet, halfnorm, norm
 
@@ -268,6 +266,9 @@ def test_truth_and_draws_have_the_parameters_that_the_model_names(kinds):
 
 
 def test_chains_start_where_the_votes_at_hand_say():
+    import pymc as pm
+    from pymc.initial_point import make_initial_point_fn
+
     model = sa.Contaminated()
     built = model.build(DESIGN, 1 - LABEL)
     with built:
