@@ -8,8 +8,8 @@
 VENV     := .venv
 VENV_313 := .venv-3.13
 FLOORS   := posteriors dp bandits benchmarks
-# The folders themselves are listed because only their time stamps change when a module is deleted.
-SOURCES  := pyproject.toml __init__.py __main__.py py.typed $(FLOORS) $(wildcard $(FLOORS:=/*.py) benchmarks/*.toml benchmarks/*.c)
+# Folders are listed as well because only their time stamps change when a module is deleted.
+SOURCES  := pyproject.toml __init__.py __main__.py py.typed $(shell find $(FLOORS) -type d -name __pycache__ -prune -o \( -type d -o -name "*.py" -o -name "*.toml" -o -name "*.c" \) -print)
 WHEEL    := build/wheels/.built
 PIP_OPTIONS := --quiet --quiet --no-input --disable-pip-version-check
 
@@ -47,7 +47,7 @@ compare: $(VENV)/.installed
 test: lint $(VENV)/.installed
 	@$(MAKE) --no-print-directory typecheck & types=$$!; \
 	$(MAKE) --no-print-directory setup-3.13; ready=$$?; wait $$types && exit $$ready
-	$(VENV)/bin/python -c 'from seqaudit.benchmarks.warm import warm_all; warm_all()'
+	$(VENV)/bin/python -c 'from seqaudit.benchmarks.runner.warm import warm_all; warm_all()'
 	$(VENV)/bin/python -m pytest -n 2 --doctest-modules tests --pyargs seqaudit
 	@if [ -n "$$($(find-3.13))" ]; then $(MAKE) --no-print-directory smoke-3.13; \
 	else echo "Skipped the smoke tests on Python 3.13: no such interpreter was found."; fi

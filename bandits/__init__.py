@@ -1,35 +1,36 @@
 """Floor 3: policies, the simulator, and the ask/tell session."""
 
-from .apt import APT
-from .audit_index import AuditIndex
-from .certify import Certificate, certify
-from .diverse import DiverseBatch
-from .exact import Exact
-from .exploring import EpsilonAudit, SoftmaxAudit
-from .gittins import Gittins
-from .high_logratio import HighLogRatio
-from .kg_star import KGStar
-from .knowledge_gradient import KnowledgeGradient
-from .lagrangian import Lagrangian
-from .linear_gain import LinearGain
-from .lookahead import Lookahead
-from .lsa import LSA
-from .minimum_coverage import MinimumCoverage
-from .optimistic_kg import OptimisticKG
+from . import built_in as built_in
+from .planning.lookahead import Lookahead
+from .planning.rollout import Rollout
+from .planning.tree_search import TreeSearch
+from .policies.apt import APT
+from .policies.audit_index import AuditIndex
+from .policies.exact import Exact
+from .policies.gittins import Gittins
+from .policies.high_logratio import HighLogRatio
+from .policies.kg_star import KGStar
+from .policies.knowledge_gradient import KnowledgeGradient
+from .policies.lagrangian import Lagrangian
+from .policies.linear_gain import LinearGain
+from .policies.lsa import LSA
+from .policies.optimistic_kg import OptimisticKG
+from .policies.round_robin import RoundRobin
+from .policies.thompson import Thompson
+from .policies.top_two import TopTwo
+from .policies.uncertainty import UncertaintySampling
+from .policies.uniform import Uniform
+from .policies.variance_reduction import VarianceReduction
+from .policies.whittle import Whittle
 from .policy import IndexPolicy, JointPolicy, Policy
 from .registry import make_policy, policy_names
-from .risk_weighted import RiskWeighted
-from .rollout import Rollout
-from .round_robin import RoundRobin
-from .session import BudgetSpent, Session
-from .simulate import Simulation, simulate
-from .thompson import Thompson
-from .top_two import TopTwo
-from .tree_search import TreeSearch
-from .uncertainty import UncertaintySampling
-from .uniform import Uniform
-from .variance_reduction import VarianceReduction
-from .whittle import Whittle
+from .sessions.session import BudgetSpent, Session
+from .simulation.certify import Certificate, certify
+from .simulation.simulate import Simulation, simulate
+from .wrappers.diverse import DiverseBatch
+from .wrappers.exploring import EpsilonAudit, SoftmaxAudit
+from .wrappers.minimum_coverage import MinimumCoverage
+from .wrappers.risk_weighted import RiskWeighted
 
 __all__ = [
     "APT",

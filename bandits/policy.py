@@ -22,42 +22,25 @@ simulated, replayed and asked. Write an index policy so:
 >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), Boldest()).value, 10)
 1.5339116944
 
-and let ``seqaudit.bandits.conformance.check_policy(Boldest())`` try it. A package offers its policies to others through
-the entry-point group ``seqaudit.policies``.
+and let ``seqaudit.bandits.conformance.policies.check_policy(Boldest())`` try it. A package offers its policies to
+others through the entry-point group ``seqaudit.policies``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..dp._kernels import TIE
-from ..dp.availability import availability_of
-from ..dp.problem import Problem
-from ..dp.states import ItemStates, states_at
-from .memory import ItemNumbers
+from ..dp.kernels.dense import TIE
+from ..dp.problem.availability import availability_of
+from ..dp.problem.problem import Problem
+from ..dp.problem.states import ItemStates, states_at
+from ..posteriors.foundation.arrays import Bools, Floats, Ints
 
-__all__ = [
-    "IndexPolicy",
-    "JointPolicy",
-    "Policy",
-    "chances_of",
-    "even_over_best",
-    "even_over_finite",
-    "for_distinct",
-    "refuse_first",
-    "scores_of",
-]
-
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+__all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +65,7 @@ class Policy(ABC):
             raise ValueError(f"{self.name}: ties is {self.ties!r}; allowed: 'random', 'first'")
 
     @abstractmethod
-    def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+    def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Score of every item.
 
         Parameters
@@ -117,7 +100,7 @@ class IndexPolicy(Policy):
     def index(self, states: ItemStates) -> Any:
         """Index at each state, elementwise; anything that broadcasts to the states' shape."""
 
-    def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+    def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Index of every item, shape (R, N)."""
         items = np.broadcast_to(np.arange(problem.size), counts.shape)
         # Summed row by row: a matrix product may round a row otherwise among others.
@@ -164,7 +147,7 @@ class JointPolicy(Policy):
     uses_pending: ClassVar[bool] = False
 
     @abstractmethod
-    def action_probabilities(self, problem: Problem, counts: Counts, wins: Counts, usable: Bools) -> Floats:
+    def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
         """Probability of labelling each item in S states that need not have anything to do with each other.
 
         Parameters
@@ -180,7 +163,7 @@ class JointPolicy(Policy):
             Sums to one over the usable items, and is zero elsewhere.
         """
 
-    def allowed(self, problem: Problem, bought: Counts, usable: Bools) -> Bools:
+    def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
         """Items that the policy may label among those that can be, shape (S, N): all, unless it keeps rules of its own.
 
         At labels ``bought``, outstanding ones included. None where none is usable; elsewhere one at least. Items of
@@ -192,7 +175,7 @@ class JointPolicy(Policy):
     def prepare(self, problem: Problem) -> None:
         """Do what takes long and is needed once for a problem, before threads ask."""
 
-    def scores(self, problem: Problem, counts: Counts, wins: Counts) -> Floats:
+    def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Probability of labelling each item now, shape (R, N); zero where nothing can be labelled."""
         usable = availability_of(problem).items(counts)
         goes_on = usable.any(axis=1)
@@ -223,41 +206,3 @@ def even_over_finite(values: Floats, usable: Bools, problem: Problem, ties: str)
     told = usable & np.isfinite(values)
     told = np.where(told.any(axis=1, keepdims=True), told, usable)
     return even_over_best(np.where(np.isfinite(values), values, 0.0), told, problem.payoff_scale, ties)
-
-
-@lru_cache(maxsize=8)
-def _indices(problem: Problem, policy: IndexPolicy) -> ItemNumbers:
-    def rule(items: Counts, labels: Counts, wins: Counts) -> Floats:
-        states = states_at(problem, items, labels.astype(np.float64), wins.astype(np.float64))
-        return np.broadcast_to(np.asarray(policy.index(states), dtype=np.float64), items.shape)
-
-    return ItemNumbers(rule)
-
-
-def scores_of(policy: Policy, problem: Problem, counts: Counts, wins: Counts) -> Floats:
-    """Scores that any policy gives, (S, N); indices that depend on the item's state alone are remembered."""
-    if isinstance(policy, IndexPolicy) and not policy.uses_remaining and type(policy).scores is IndexPolicy.scores:
-        return _indices(problem, policy).at(counts, wins)
-    return np.asarray(policy.scores(problem, counts, wins), dtype=np.float64)
-
-
-def chances_of(
-    policy: Policy, problem: Problem, counts: Counts, wins: Counts, usable: Bools, pending: Counts | None = None
-) -> Floats:
-    """Probability with which any policy labels each item, shape (S, N)."""
-    if isinstance(policy, JointPolicy):
-        more = {"pending": pending} if policy.uses_pending else {}
-        given = np.where(usable, policy.action_probabilities(problem, counts, wins, usable, **more), 0.0)
-        return np.asarray(given / given.sum(axis=1, keepdims=True))
-    scores = scores_of(policy, problem, counts, wins)
-    return even_over_best(scores, usable, float(policy.index_scale(problem)), policy.ties)
-
-
-def for_distinct(
-    rule: Callable[[Counts, Counts, Bools], Floats], counts: Counts, wins: Counts, usable: Bools
-) -> Floats:
-    """What a costly rule says of some states, asked once for each distinct one; shape (S, N)."""
-    if len(counts) == 1:
-        return rule(counts, wins, usable)
-    _, first, which = np.unique(np.hstack([counts, wins, usable]), axis=0, return_index=True, return_inverse=True)
-    return np.asarray(rule(counts[first], wins[first], usable[first])[which.reshape(-1)])

@@ -10,63 +10,24 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import entry_points
 
-from ..posteriors.settings import read_settings, split_name
-from .apt import APT
-from .audit_index import AuditIndex
-from .exact import Exact
-from .exploring import EpsilonAudit, SoftmaxAudit
-from .gittins import Gittins
-from .high_logratio import HighLogRatio
-from .kg_star import KGStar
-from .knowledge_gradient import KnowledgeGradient
-from .lagrangian import Lagrangian
-from .linear_gain import LinearGain
-from .lookahead import Lookahead
-from .lsa import LSA
-from .optimistic_kg import OptimisticKG
+from ..dp.problem.problem import Problem
+from ..posteriors.foundation.names import read_settings, split_name
 from .policy import Policy
-from .rollout import Rollout
-from .round_robin import RoundRobin
-from .thompson import Thompson
-from .top_two import TopTwo
-from .tree_search import TreeSearch
-from .uncertainty import UncertaintySampling
-from .uniform import Uniform
-from .variance_reduction import VarianceReduction
-from .whittle import Whittle
 
-__all__ = ["make_policy", "policy_names", "registered_policies"]
+__all__ = ["add_built_in", "choose_policies", "label", "make_policy", "policy_names", "registered_policies"]
 
 GROUP = "seqaudit.policies"
-_BUILT_IN: tuple[type[Policy], ...] = (
-    Uniform,
-    RoundRobin,
-    UncertaintySampling,
-    HighLogRatio,
-    AuditIndex,
-    LinearGain,
-    KnowledgeGradient,
-    OptimisticKG,
-    VarianceReduction,
-    KGStar,
-    Gittins,
-    Whittle,
-    Lagrangian,
-    APT,
-    LSA,
-    Thompson,
-    TopTwo,
-    EpsilonAudit,
-    SoftmaxAudit,
-    Lookahead,
-    Rollout,
-    TreeSearch,
-    Exact,
-)
+_BUILT_IN: list[type[Policy]] = []
+
+
+def add_built_in(policies: Sequence[type[Policy]]) -> None:
+    """Make policies known by their names, before those of other packages."""
+    _BUILT_IN.extend(policies)
 
 
 @cache
@@ -146,3 +107,70 @@ def make_policy(policy: str | Policy) -> Policy:
         raise ValueError(f"policy {name!r} is not known; did you mean {near!r}? (known: {', '.join(known)})")
     allowed = [field.name for field in fields(known[name]) if field.init]
     return known[name](**read_settings(f"policy {policy!r}", inside, allowed))
+
+
+def choose_policies(
+    problem: Problem,
+    policies: Sequence[str | Policy] | None,
+    usual: Sequence[str] | None = None,
+    *,
+    planning: bool = True,
+    require: Callable[[Policy], object] = lambda policy: None,
+) -> tuple[list[Policy], list[str]]:
+    """Policies to compare, and a line on each that was left out.
+
+    Parameters
+    ----------
+    problem : Problem
+    policies : sequence of names or policies, optional
+        Default: every registered one, without those that cannot be had for the problem: it is too large for them, or of
+        a kind that they are not made for. A policy that is asked for is never left out: if it cannot be had, that is
+        an error.
+    usual : sequence of names, optional
+        What stands for every registered one where no policy is asked for.
+    planning : bool
+        Whether policies that plan every label are among them.
+    require : callable, optional
+        Raises for a policy that cannot be had for what is to be done with it.
+
+    Raises
+    ------
+    ValueError
+        For an unknown or repeated name, an empty choice, or a policy that was asked for and cannot be had;
+        ``ProblemTooLarge`` where that is for the problem's size.
+    """
+    if policies is None:
+        asked: Sequence[str | Policy] = policy_names() if usual is None else usual
+    else:
+        asked = [policies] if isinstance(policies, (str, Policy)) else policies
+    chosen = [make_policy(p) for p in asked]
+    if not chosen:
+        raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")
+    labels = [label(p) for p in chosen]
+    for name in labels:
+        if labels.count(name) > 1:
+            raise ValueError(f"policy {name!r} is given {labels.count(name)} times")
+    kept, remarks = [], []
+    for policy in chosen:
+        if policies is None and policy.planning and not planning:
+            remarks.append(f"{policy.name} left out: it plans every label, which takes long; ask for it by name")
+            continue
+        try:
+            policy.require(problem)
+            require(policy)
+            kept.append(policy)
+        except (ValueError, TypeError) as error:
+            if policies is not None:
+                raise
+            remarks.append(f"{policy.name} left out: {error}")
+    return kept, remarks
+
+
+def label(policy: Policy) -> str:
+    """Name of a policy in tables, with its settings where they are not the usual ones, as ``make_policy`` reads it."""
+    changed = []
+    for field in fields(policy):
+        value = getattr(policy, field.name)
+        if value != field.default:
+            changed.append(f"{field.name}={label(value) if isinstance(value, Policy) else value}")
+    return f"{policy.name}({', '.join(changed)})" if changed else policy.name

@@ -1,29 +1,33 @@
 """Floor 4: label files, replay, comparison, figures, run folders and the command line."""
 
-from .agreement import agreement, leave_one_out_alpha
-from .calibration import reliability, reliability_table
-from .claims import Claim, claims, claims_table
-from .compare import compare
-from .coverage import LargestBeta, largest_beta, learnable_share
-from .curve import budget_curve, curve_table
-from .diversity import concentration, rater_diversity
-from .fewest_raters import FewestRaters, fewest_raters
-from .labels import LabelFileError, read_labels
-from .natures import Misbelief, misbelief
-from .posterior_checks import compare_fits, leave_one_out, predictive_checks, predictive_table
-from .protocols import Protocol, break_even, break_even_table, protocols, protocols_table
-from .provenance import Provenance, provenance
-from .rater_clusters import RaterClusters, rater_clusters
-from .rater_kinds import rater_kinds
-from .removal import headlines, largest_movers, removals
-from .replay import problem_of_labels, replay, replay_table
-from .sbc import sbc, uniformity
-from .scenario import Scenario, StressGrid
-from .scenarios import built_in_scenarios, make_scenarios, read_scenarios
-from .statics import vary, vary_table, with_noise
-from .stress import stress, stress_slopes, stress_table, worse_than_uniform
-from .structure_table import structure_table
-from .survey import survey, survey_table
+from ..dp.problem.variants import with_noise
+from .calibration.posterior_checks import compare_fits, leave_one_out, predictive_checks, predictive_table
+from .calibration.reliability import reliability, reliability_table
+from .calibration.sbc import sbc, uniformity
+from .claims.claims import claims, claims_table
+from .claims.small_cases import Claim
+from .comparison.compare import compare
+from .comparison.curve import budget_curve, curve_table
+from .comparison.structure_table import structure_table
+from .comparison.survey import survey, survey_table
+from .data.csv_table import LabelFileError
+from .data.labels import read_labels
+from .data.problem_of_labels import problem_of_labels
+from .design_choices.largest_beta import LargestBeta, largest_beta, learnable_share
+from .design_choices.protocols import Protocol, break_even, break_even_table, protocols, protocols_table
+from .design_choices.vary import vary, vary_table
+from .provenance.agreement import agreement, leave_one_out_alpha
+from .provenance.diversity import concentration, rater_diversity
+from .provenance.fewest_raters import FewestRaters, fewest_raters
+from .provenance.provenance import Provenance, provenance
+from .provenance.rater_clusters import RaterClusters, rater_clusters
+from .provenance.rater_kinds import rater_kinds
+from .provenance.removal import headlines, largest_movers, removals
+from .replay.replay import replay, replay_table
+from .stress.natures import Misbelief, misbelief
+from .stress.scenario import Scenario, StressGrid
+from .stress.scenario_file import built_in_scenarios, make_scenarios, read_scenarios
+from .stress.stress import stress, stress_slopes, stress_table, worse_than_uniform
 
 __all__ = [
     "Claim",

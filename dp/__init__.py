@@ -1,17 +1,20 @@
 """Floor 2: the problem, its exact optimum, exact values of policies, and upper bounds."""
 
-from .allocation import Allocation, allocate
-from .backward import Solution, load_policy, solve
-from .bounds import UpperBound, upper_bound
-from .characteristics import operating_characteristics
-from .evaluate import Evaluation, evaluate
-from .expectations import Passage, expected_final, passage
-from .forward import expected_labels
-from .lattice import Lattice, ProblemTooLarge
-from .problem import Problem, ProblemError
-from .states import ItemStates, states_at, states_of_item
-from .stopping import IndexTable, Stopping, gittins_bernoulli, gittins_index, solve_stopping, whittle_index
-from .structure import Counterexample, Structure, structure
+from .bounds.upper_bound import UpperBound, upper_bound
+from .designs.allocation import Allocation, allocate
+from .evaluation.characteristics import operating_characteristics
+from .evaluation.evaluate import Evaluation, evaluate
+from .evaluation.forward import expected_labels
+from .evaluation.passage import Passage, expected_final, passage
+from .exact.lattice import Lattice
+from .exact.solve import Solution, load_policy, solve
+from .machine.memory import ProblemTooLarge
+from .problem.checks import ProblemError
+from .problem.problem import Problem
+from .problem.states import ItemStates, states_at, states_of_item
+from .single_item.stopping import IndexTable, Stopping, gittins_bernoulli, gittins_index, solve_stopping, whittle_index
+from .structure.report import Counterexample, Structure
+from .structure.structure import structure
 
 __all__ = [
     "Allocation",

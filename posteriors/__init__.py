@@ -1,24 +1,24 @@
 """Floor 1: what is believed about one item, its threshold, and what a final belief is worth."""
 
-from .belief import Belief, BeliefTables
-from .beta import Beta
-from .contaminated import Contaminated
-from .dawid_skene import DawidSkene
-from .drift import Drift
-from .grid import Grid
-from .grouped import Grouped
-from .kinds import make_belief
-from .label_set import LabelSet
-from .logit_normal import LogitNormal
-from .mixture import BetaMixture
-from .noisy import NoisyBeta
-from .one_coin import OneCoin
-from .partial_pooling import PartialPooling
-from .rater_bias import RaterBias
-from .rater_fit import Diagnostics, RaterFit
-from .rater_model import RaterModel, SimulatedLabels
-from .rater_models import make_rater_model, rater_model_names
-from .rater_skill import RaterSkill
+from .beliefs.belief import Belief, BeliefTables
+from .beliefs.beta import Beta
+from .beliefs.beta_mixture import BetaMixture
+from .beliefs.grid import Grid
+from .beliefs.logit_normal import LogitNormal
+from .beliefs.noisy_beta import NoisyBeta
+from .beliefs.registry import make_belief
+from .raters.contaminated import Contaminated
+from .raters.dawid_skene import DawidSkene
+from .raters.diagnostics import Diagnostics
+from .raters.drift import Drift
+from .raters.fit import RaterFit
+from .raters.grouped import Grouped
+from .raters.model import RaterModel, SimulatedLabels
+from .raters.one_coin import OneCoin
+from .raters.partial_pooling import PartialPooling
+from .raters.rater_bias import RaterBias
+from .raters.rater_skill import RaterSkill
+from .raters.registry import make_rater_model, rater_model_names
 from .thresholds import largest_learnable_beta, log_ratio, threshold, threshold_slope
 from .utilities import (
     Accuracy,
@@ -32,7 +32,8 @@ from .utilities import (
     Variance,
     make_utility,
 )
-from .votes import Design
+from .votes.design import Design
+from .votes.label_set import LabelSet
 
 __all__ = [
     "Accuracy",

@@ -20,13 +20,14 @@ from numbers import Real
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit, logsumexp
+
+from .foundation.arrays import Floats
 
 __all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
 
 Ensemble = Literal["mean-log", "log-mean"]
-Floats = NDArray[np.float64]
 
 
 def _require_positive(field: str, value: float) -> None:

@@ -39,6 +39,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .foundation.arrays import Floats
+
 __all__ = [
     "Accuracy",
     "Asymmetric",
@@ -53,7 +55,6 @@ __all__ = [
     "utility_names",
 ]
 
-Floats = NDArray[np.float64]
 
 # Tail probabilities carry rounding of about 1e-16; a belief that sits exactly on a boundary (p = 1/2, p = eps) must
 # fall on the same side however it was computed.

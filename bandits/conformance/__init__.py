@@ -1,0 +1,1 @@
+"""The checks that a policy of your own must pass."""

@@ -1,0 +1,1 @@
+"""Policies that plan ahead: lookahead, rollout and tree search."""

@@ -1,0 +1,1 @@
+"""Policies that score items by a rule, one rule a module."""

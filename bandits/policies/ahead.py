@@ -1,0 +1,209 @@
+"""Looking ahead from any state of any item: tables made where they are needed, and answers that are remembered.
+
+A look-ahead of k labels from n labels with w wins needs the item's means and gains of n, .., n + k - 1 labels. Tables
+are kept for each distinct item, and made deeper when a state asks for it. What was found for a state is remembered,
+since simulation, replay and exact evaluation come back to the same states. An answer is a function of the state alone:
+neither the order of the questions nor the number of threads can change it.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...dp.machine.memory import ProblemTooLarge, available_memory
+from ...dp.problem.budget import with_slack
+from ...dp.problem.identical import classes
+from ...dp.problem.problem import Problem
+from ...dp.problem.states import ItemStates
+from ...dp.single_item.stopping import label_gains
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..policy import IndexPolicy
+from ..state_cache import MOST_ANSWERS, Memory, state_keys
+
+__all__ = [
+    "AheadPolicy",
+    "ItemTables",
+    "affordable",
+    "item_tables",
+    "refuse_most",
+    "require_tables",
+]
+
+Rule = Callable[..., None]
+
+# Deeper than asked for, because the next state of an item is one label on.
+_SPARE = 8
+# Problems whose tables and answers are kept.
+_PROBLEMS = 4
+
+
+class ItemTables:
+    """Means and gains of distinct items, as lower triangles [labels, wins] row after row.
+
+    Attributes
+    ----------
+    kind : ndarray of int, shape (N,)
+        Number of each item's kind; identical items are of one kind.
+    cost : ndarray, shape (kinds,)
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.kind = classes(problem)
+        _, self._item = np.unique(self.kind, return_index=True)
+        self.cost = problem.cost[self._item]
+        self._depth = np.zeros(len(self._item), dtype=np.int64)
+        self._tables: list[tuple[Floats, Floats]] = [(np.empty(0), np.empty(0))] * len(self._item)
+        # Items with one prior share their means, those of the deepest table that was made.
+        self._means: dict[Any, Floats] = {}
+        self._lock = threading.Lock()
+
+    def of(self, kind: int, depth: int) -> tuple[Floats, Floats]:
+        """Means and gains of the first ``depth`` labels at least.
+
+        Raises
+        ------
+        ProblemTooLarge
+            When they do not fit in memory.
+        """
+        with self._lock:
+            if self._depth[kind] < depth:
+                deep = depth + max(depth // 4, _SPARE)
+                _require_bytes(8 * 8.0 * deep**2, f"looking {depth} labels ahead")
+                i = int(self._item[kind])
+                mean, gain, _ = label_gains(self.problem, i, deep)
+                inside = np.tri(deep, dtype=bool)
+                belief = self.problem.belief(i)
+                means = self._means.get(belief)
+                if means is None or means.size < deep * (deep + 1) // 2:
+                    means = self._means[belief] = mean[inside]
+                self._tables[kind] = means, gain[inside]
+                self._depth[kind] = deep
+            return self._tables[kind]
+
+
+@lru_cache(maxsize=_PROBLEMS)
+def item_tables(problem: Problem) -> ItemTables:
+    """Tables of a problem's items, shared by all policies that look ahead."""
+    return ItemTables(problem)
+
+
+def require_tables(problem: Problem, name: str, labels: int) -> None:
+    """Raise ``ProblemTooLarge`` unless the first ``labels`` labels of all items have room; nothing is computed."""
+    kinds = int(classes(problem).max()) + 1
+    _require_bytes(16.0 * kinds * (labels + _SPARE) ** 2 / 2, f"{name}: tables of {kinds} different items")
+
+
+def _require_bytes(needed: float, what: str) -> None:
+    available = available_memory()
+    if needed > available:
+        raise ProblemTooLarge(
+            f"problem too large: {what} need {needed / 2**30:.3g} GiB of memory, {available / 2**30:.3g} GiB are "
+            "available; a policy that looks less far ahead needs less"
+        )
+
+
+def refuse_most(name: str, most: Any) -> None:
+    """Raise unless ``most`` is a number of labels to look ahead."""
+    if isinstance(most, bool) or not isinstance(most, (int, np.integer)) or most < 1:
+        raise ValueError(f"{name}: most is {most!r}; allowed: a whole number of labels, at least 1")
+
+
+def affordable(problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
+    """Labels of each item that its cap and the budget left allow, elementwise."""
+    # The budget's slack belongs to what is left of it.
+    left = remaining + (with_slack(problem.budget) - problem.budget)
+    room = np.floor(np.maximum(left, 0.0) / problem.cost[items])
+    return np.asarray(np.maximum(np.minimum(room, problem.cap[items] - labels), 0.0), dtype=np.int64)
+
+
+class _Answers:
+    """What a rule found in each state that was asked for."""
+
+    def __init__(self, problem: Problem, rule: Rule, most: int) -> None:
+        self.tables, self.rule, self.most = item_tables(problem), rule, most
+        self._known = Memory()
+        self._lock = threading.Lock()
+
+    def at(self, items: Ints, labels: Ints, wins: Ints, ahead: Ints) -> Floats:
+        """Answer of each state; arrays of one shape."""
+        kind = self.tables.kind[items]
+        keys = state_keys(kind, labels, wins, ahead, self.most).reshape(-1)
+        with self._lock:
+            if self._known.used > MOST_ANSWERS:
+                self._known = Memory()
+            out = self._known.find(keys)
+            missing = np.isnan(out)
+            if missing.any():
+                states = (kind, labels, wins, ahead)
+                self._work_out(keys[missing], *(x.reshape(-1)[missing] for x in states))
+                out = self._known.find(keys)
+        return out.reshape(labels.shape)
+
+    def _work_out(self, keys: Ints, kind: Ints, labels: Ints, wins: Ints, ahead: Ints) -> None:
+        keys, first = np.unique(keys, return_index=True)
+        kind, labels, wins, ahead = (x[first] for x in (kind, labels, wins, ahead))
+        found = np.empty(len(keys))
+        # Keys rise with the kind.
+        cuts = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(keys)]
+        for a, b in pairwise(cuts):
+            k = int(kind[a])
+            mean, gain = self.tables.of(k, int((labels[a:b] + ahead[a:b]).max()))
+            self.rule(mean, gain, labels[a:b], wins[a:b], ahead[a:b], float(self.tables.cost[k]), found[a:b])
+        self._known.enter(keys, found)
+
+
+@lru_cache(maxsize=2 * _PROBLEMS)
+def _answers(problem: Problem, rule: Rule, most: int) -> _Answers:
+    return _Answers(problem, rule, most)
+
+
+@dataclass(frozen=True)
+class AheadPolicy(IndexPolicy):
+    """An index policy whose index looks some labels of its item ahead, at most ``most`` of them."""
+
+    most: int = 64
+    rule: ClassVar[Rule]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_most(self.name, self.most)
+
+    @abstractmethod
+    def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
+        """Labels to look ahead in each state, from 0 to ``most``; an index without any is 0."""
+
+    def index(self, states: ItemStates) -> Any:
+        """Index of each state, looked up or worked out."""
+        given = (states.item, states.labels, states.wins, states.remaining)
+        items, labels, wins, left = np.broadcast_arrays(*(np.asarray(x) for x in given))
+        return self._at(states.problem, items, labels.astype(np.int64), wins.astype(np.int64), left)
+
+    def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
+        """Index of every item, shape (R, N)."""
+        items = np.broadcast_to(np.arange(problem.size), counts.shape)
+        left = problem.budget - counts @ problem.cost
+        return self._at(problem, items, counts, wins, np.broadcast_to(left[:, None], counts.shape))
+
+    def _at(self, problem: Problem, items: Ints, labels: Ints, wins: Ints, left: Floats) -> Floats:
+        ahead = self.ahead(problem, items, labels, left)
+        return _answers(problem, type(self).rule, int(self.most)).at(items, labels, wins, ahead)
+
+    def index_scale(self, problem: Problem) -> float:
+        """Largest payoff of an item, for the cheapest label."""
+        return problem.payoff_scale / float(problem.cost.min())
+
+    def require(self, problem: Problem) -> None:
+        """Raise ``ProblemTooLarge`` where the tables of all items do not fit in memory."""
+        require_tables(problem, self.name, self._depth(problem))
+
+    def _depth(self, problem: Problem) -> int:
+        return min(int(self.most), int(problem.cap.max()))

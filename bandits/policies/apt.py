@@ -1,0 +1,54 @@
+"""Anytime parameter-free thresholding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...dp.problem.problem import Problem
+from ...dp.problem.states import ItemStates
+from ..policy import IndexPolicy
+
+__all__ = ["APT"]
+
+
+@dataclass(frozen=True)
+class APT(IndexPolicy):
+    """Label the item whose share of wins is closest to its threshold for the labels it has.
+
+    Rule: index -sqrt(n) (|w / n - t| + epsilon) after n labels with w wins, and 1 after none, as the published rule
+    begins with one label of each item. Source: the algorithm APT of Locatelli, Gutzeit and Carpentier (2016), "An
+    optimal algorithm for the thresholding bandit problem". As published it knows neither prior nor weight, cost nor
+    utility, and takes each label for what it says. Departure: ties are broken at random.
+
+    Parameters
+    ----------
+    epsilon : float
+        Items closer to their threshold than this need not be told apart from it; at least 0.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.APT()).value, 6)
+    1.6112
+    """
+
+    epsilon: float = 0.0
+    name: ClassVar[str] = "apt"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number = isinstance(self.epsilon, (int, float, np.integer, np.floating)) and not isinstance(self.epsilon, bool)
+        if not (number and 0 <= self.epsilon < np.inf):
+            raise ValueError(f"{self.name}: epsilon is {self.epsilon!r}; allowed: a finite number, at least 0")
+
+    def index(self, states: ItemStates) -> Any:
+        """Minus the distance to the threshold, times the square root of the labels."""
+        distance = np.abs(states.wins / np.maximum(states.labels, 1.0) - states.threshold)
+        return np.where(states.labels == 0, 1.0, -np.sqrt(states.labels) * (distance + self.epsilon))
+
+    def index_scale(self, problem: Problem) -> float:
+        """Rates, whose difference an index is, are at most 1."""
+        return 1.0

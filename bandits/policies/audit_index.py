@@ -1,0 +1,33 @@
+"""The audit index: where the decision is most uncertain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...dp.problem.states import ItemStates
+from ..policy import IndexPolicy
+
+__all__ = ["AuditIndex"]
+
+
+@dataclass(frozen=True)
+class AuditIndex(IndexPolicy):
+    """Label the item whose learnability indicator has the largest weighted variance.
+
+    Rule: index v p (1 - p), p = P(alpha > t). Source: Lemma (2026), eq. 22. It measures how uncertain the decision
+    is, not how much a label would tell: an item whose rate sits on its threshold keeps its attention.
+    ``VarianceReduction`` is the expected fall of this very index.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.AuditIndex()).value, 6)
+    1.6112
+    """
+
+    name: ClassVar[str] = "audit-index"
+
+    def index(self, states: ItemStates) -> Any:
+        """Weighted variance of the indicator."""
+        return states.weight * states.tail * (1.0 - states.tail)

@@ -1,0 +1,83 @@
+"""Gittins's index: what a label is worth while there is no end of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+
+from ...dp.bounds.lagrangian_relaxation import one_kink
+from ...dp.kernels import relaxed as _kernels_relaxed
+from ...dp.problem.problem import Problem
+from ...dp.single_item.stopping import require_unlimited
+from ...posteriors.beliefs.tails import tail
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..kernels import ahead as _kernels
+from .ahead import AheadPolicy
+
+__all__ = ["Gittins"]
+
+
+@lru_cache(maxsize=8)
+def _require_unlimited(problem: Problem) -> None:
+    require_unlimited(problem)
+
+
+@dataclass(frozen=True)
+class Gittins(AheadPolicy):
+    """Label the item whose labels would still be bought at the highest price, if they never ran out.
+
+    Rule: index sup{price of a unit of cost at which one more label is worth buying}, the largest ratio of expected gain
+    to expected cost of a rule that buys at least one label of the item and stops at will; caps and budget are not
+    looked at. Source: Gittins (1979), "Bandit processes and dynamic allocation indices", without discount. Departure:
+    such rules buy at most ``most`` labels, which makes an index too low, if anything; ``seqaudit.gittins_index`` looks
+    as far as asked, and bounds its error. Simulations of 200 items and more, with Beta beliefs, a utility with one kink
+    and ``most`` from 64 to 96, take the index from tables that look 96 labels ahead or more, and where many items
+    share a prior interpolate it between thresholds; a test holds the mean error to .4 %. For items without
+    rewards, and utilities that never rise above their chord.
+
+    Parameters
+    ----------
+    most : int
+        Labels to look ahead.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.Gittins()).value, 6)
+    1.6112
+    """
+
+    name: ClassVar[str] = "gittins"
+    rule = staticmethod(_kernels.stopping_index)
+
+    def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
+        """As many as ``most`` in every state."""
+        _require_unlimited(problem)
+        return np.full(labels.shape, self.most, dtype=np.int64)
+
+    def require(self, problem: Problem) -> None:
+        """Raise ``ValueError`` for rewards and utilities above their chord; ``ProblemTooLarge`` for too many items."""
+        require_unlimited(problem)
+        if one_kink(problem) is None:
+            super().require(problem)
+
+    def _at(self, problem: Problem, items: Ints, labels: Ints, wins: Ints, left: Floats) -> Floats:
+        kink = one_kink(problem)
+        if kink is None:
+            return super()._at(problem, items, labels, wins, left)
+        # Along the kink no tables are needed, and no answers remembered.
+        assert isinstance(problem.prior, np.ndarray)
+        out = np.zeros(labels.shape)
+        real = wins <= labels
+        i, won = items[real], wins[real]
+        a, b = problem.prior[i, 0] + won, problem.prior[i, 1] + (labels[real] - won)
+        t, found = problem.threshold[i], np.empty(len(i))
+        _kernels_relaxed.indices_ahead(a, b, t, tail(a, b, t), *kink, int(self.most), found)
+        out[real] = found * problem.weight[i] / problem.cost[i]
+        return out
+
+    def _depth(self, problem: Problem) -> int:
+        return int(self.most)

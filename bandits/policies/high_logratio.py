@@ -1,0 +1,32 @@
+"""High log-ratio first: where the reference is most confident against the winner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...dp.problem.states import ItemStates
+from ..policy import IndexPolicy
+
+__all__ = ["HighLogRatio"]
+
+
+@dataclass(frozen=True)
+class HighLogRatio(IndexPolicy):
+    """Label the item of largest reference log-ratio c.
+
+    Rule: index c. Source: the "high-c heuristic" of Lemma (2026), section 9. It ignores what has been learned, so
+    without a cap it spends the whole budget on one item. Where a problem was given thresholds only, c is logit(t).
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.HighLogRatio()).value, 6)
+    1.332772
+    """
+
+    name: ClassVar[str] = "high-logratio"
+
+    def index(self, states: ItemStates) -> Any:
+        """The log-ratio."""
+        return states.log_ratio

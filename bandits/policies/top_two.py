@@ -1,0 +1,58 @@
+"""Top-two sampling: the item that a sample points at, or the next one that another sample does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ..kernels import sampling as _kernels
+from ..policy import JointPolicy, refuse_first
+from .thompson import sampled_chances
+
+__all__ = ["TopTwo"]
+
+
+@dataclass(frozen=True)
+class TopTwo(JointPolicy):
+    """Thompson sampling that labels a challenger half of the time, so that it does not stay with one item.
+
+    Rule: the leader is the item that ``thompson`` draws. With probability ``leader`` it is labelled; otherwise samples
+    are drawn until they point at another item, the challenger, and that is labelled. With pi_i the probability that
+    Thompson sampling labels item i,
+
+        psi_i = pi_i [leader + (1 - leader) sum_{j != i} pi_j / (1 - pi_j)].
+
+    Source: Russo (2016), "Simple Bayesian algorithms for best arm identification". Departure: there a sample points at
+    the best arm, here at the item whose sampled indicator costs its decision most.
+
+    Parameters
+    ----------
+    leader : float
+        Probability of labelling the leader, from 0 to 1.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.TopTwo()).value, 10)
+    1.536442
+    """
+
+    leader: float = 0.5
+    name: ClassVar[str] = "top-two"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_first(self)
+        if isinstance(self.leader, bool) or not isinstance(self.leader, (int, float)) or not 0 <= self.leader <= 1:
+            raise ValueError(f"{self.name}: leader is {self.leader!r}; it must be a number from 0 to 1")
+
+    def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
+        """Probability of labelling each item, shape (S, N)."""
+        chance = sampled_chances(problem, counts, wins, usable)
+        out = np.empty(chance.shape)
+        _kernels.top_two(chance, float(self.leader), out)
+        return out

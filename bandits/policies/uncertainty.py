@@ -1,0 +1,33 @@
+"""Uncertainty sampling: the label that is hardest to predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...dp.problem.states import ItemStates
+from ..policy import IndexPolicy
+
+__all__ = ["UncertaintySampling"]
+
+
+@dataclass(frozen=True)
+class UncertaintySampling(IndexPolicy):
+    """Label the item whose next label is the most uncertain.
+
+    Rule: index mu (1 - mu), mu the posterior mean. Source: Lewis and Gale (1994), as the "uncertainty-only" baseline of
+    Lemma (2026), section 9. It knows neither threshold nor weight, and an item whose raters truly disagree keeps its
+    attention for ever.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.UncertaintySampling()).value, 6)
+    1.570139
+    """
+
+    name: ClassVar[str] = "uncertainty"
+
+    def index(self, states: ItemStates) -> Any:
+        """Predictive variance of the next label."""
+        return states.mean * (1.0 - states.mean)

@@ -1,0 +1,34 @@
+"""Variance reduction: the audit index, repaired."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...dp.problem.states import ItemStates
+from ..policy import IndexPolicy
+
+__all__ = ["VarianceReduction"]
+
+
+@dataclass(frozen=True)
+class VarianceReduction(IndexPolicy):
+    """Label the item whose next label lowers the weighted variance of its indicator most.
+
+    Rule: index v mu (1-mu) (p+ - p-)^2, the expected fall of v p (1-p), since p is a martingale. For a Beta belief
+    this is v D^2 / (a b) with D = t^a (1-t)^b / B(a, b): closed form, constant time, positive everywhere and free of
+    cancellation. Source: the one-step look-ahead on the loss of Lemma (2026), eq. 22, in place of that paper's eq.
+    24, which is zero.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.VarianceReduction()).value, 6)
+    1.6112
+    """
+
+    name: ClassVar[str] = "variance-reduction"
+
+    def index(self, states: ItemStates) -> Any:
+        """Expected fall of the weighted variance, for one unit of cost."""
+        return states.weight * states.mean * (1.0 - states.mean) * states.jump**2 / states.cost

@@ -1,0 +1,52 @@
+"""Scores and choice probabilities of a policy in many states at once, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+from ..dp.problem.problem import Problem
+from ..dp.problem.states import states_at
+from ..posteriors.foundation.arrays import Bools, Floats, Ints
+from .policy import IndexPolicy, JointPolicy, Policy, even_over_best
+from .state_cache import ItemNumbers
+
+__all__ = ["chances_of", "for_distinct", "scores_of"]
+
+
+@lru_cache(maxsize=8)
+def _indices(problem: Problem, policy: IndexPolicy) -> ItemNumbers:
+    def rule(items: Ints, labels: Ints, wins: Ints) -> Floats:
+        states = states_at(problem, items, labels.astype(np.float64), wins.astype(np.float64))
+        return np.broadcast_to(np.asarray(policy.index(states), dtype=np.float64), items.shape)
+
+    return ItemNumbers(rule)
+
+
+def scores_of(policy: Policy, problem: Problem, counts: Ints, wins: Ints) -> Floats:
+    """Scores that any policy gives, (S, N); indices that depend on the item's state alone are remembered."""
+    if isinstance(policy, IndexPolicy) and not policy.uses_remaining and type(policy).scores is IndexPolicy.scores:
+        return _indices(problem, policy).at(counts, wins)
+    return np.asarray(policy.scores(problem, counts, wins), dtype=np.float64)
+
+
+def chances_of(
+    policy: Policy, problem: Problem, counts: Ints, wins: Ints, usable: Bools, pending: Ints | None = None
+) -> Floats:
+    """Probability with which any policy labels each item, shape (S, N)."""
+    if isinstance(policy, JointPolicy):
+        more = {"pending": pending} if policy.uses_pending else {}
+        given = np.where(usable, policy.action_probabilities(problem, counts, wins, usable, **more), 0.0)
+        return np.asarray(given / given.sum(axis=1, keepdims=True))
+    scores = scores_of(policy, problem, counts, wins)
+    return even_over_best(scores, usable, float(policy.index_scale(problem)), policy.ties)
+
+
+def for_distinct(rule: Callable[[Ints, Ints, Bools], Floats], counts: Ints, wins: Ints, usable: Bools) -> Floats:
+    """What a costly rule says of some states, asked once for each distinct one; shape (S, N)."""
+    if len(counts) == 1:
+        return rule(counts, wins, usable)
+    _, first, which = np.unique(np.hstack([counts, wins, usable]), axis=0, return_index=True, return_inverse=True)
+    return np.asarray(rule(counts[first], wins[first], usable[first])[which.reshape(-1)])

@@ -1,0 +1,1 @@
+"""Ask and tell: a policy on labels that arrive one by one."""

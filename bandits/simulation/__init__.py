@@ -1,0 +1,1 @@
+"""Simulated runs of policies, and certificates made from them."""

@@ -1,0 +1,230 @@
+"""The board: labels and wins so far, and the policy's scores, kept up to date label by label.
+
+Simulation, replay and the ask/tell session all choose and record through this class, so that a policy, a budget and a
+batch mean the same in each. R independent replications stand side by side. For an index policy one label changes one
+score, and only that one is computed again; policies that look at the budget left, and other policies, score the whole
+state. A joint policy is asked for its probabilities at each question, and an item is drawn by them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...dp.problem.availability import Availability
+from ...dp.problem.problem import Problem
+from ...dp.problem.states import states_at
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..kernels import choosing as _kernels
+from ..policy import IndexPolicy, JointPolicy, Policy
+
+__all__ = ["Board", "final_values"]
+
+
+class Board:
+    """State of R replications of one policy on one problem.
+
+    A label is *bought* when its question is asked, and *entered* when its outcome is known. What can be bought looks at
+    labels bought. The policy looks at outcomes entered before the present batch began; items of which there are labels
+    without such an outcome are passed over as long as another one can be bought.
+
+    Parameters
+    ----------
+    problem : Problem
+    policy : Policy
+    keys : ndarray of uint64, shape (R, 2)
+        Philox keys that break ties.
+    start : tuple of ndarray of int, shape (R, N), optional
+        Labels bought and entered before, and wins among them; default none.
+
+    Attributes
+    ----------
+    counts, wins : ndarray of int, shape (R, N)
+        Labels entered, and wins among them.
+    bought : ndarray of int, shape (R, N)
+        Labels bought.
+    open : ndarray of int
+        Replications in which something can be bought, in order.
+    rules : Availability
+    """
+
+    def __init__(
+        self, problem: Problem, policy: Policy, keys: NDArray[np.uint64], start: tuple[Ints, Ints] | None = None
+    ) -> None:
+        policy.require(problem)
+        self.problem, self.policy, self.keys = problem, policy, keys
+        shape = (len(keys), problem.size)
+        if start is None:
+            self.counts, self.wins = np.zeros((2, *shape), dtype=np.int64)
+        else:
+            self.counts, self.wins = start[0].copy(), start[1].copy()
+        self.bought = self.counts.copy()
+        self.rules = Availability(problem)
+        # Before the first label all rows are alike.
+        first, copies = (self.counts[:1], len(keys)) if start is None else (self.counts, 1)
+        self._usable = np.repeat(self.rules.items(first), copies, axis=0)
+        self.open = np.flatnonzero(self._usable.any(axis=1))
+        # Labels of one price without quotas: caps aside, only their number matters, and a label changes one item.
+        self._most = problem.labels if problem.unit_costs and not problem.quota else None
+        self._rounds = 0 if start is None else problem.labels
+        self._questions = 0  # still to be asked in the present batch
+        self._unseen = np.zeros(shape, dtype=np.int64)  # bought, with an outcome that the policy has not seen
+        self._unseen_labels = 0
+        self._late: list[tuple[Ints, Ints]] = []  # entered since the present batch began
+        self._scale = float(policy.index_scale(problem))
+        self._out = np.empty(len(keys), dtype=np.int64)
+        self._index = policy if isinstance(policy, IndexPolicy) and not policy.uses_remaining else None
+        self._joint = policy if isinstance(policy, JointPolicy) else None
+        self._shown = self.counts, self.wins
+        self._scores = np.empty((0, 0))
+        if self._index is not None:
+            self._scores = np.repeat(self._all_scores(first, self.wins[: len(first)]), copies, axis=0)
+
+    def choose(self, step: int, usable: NDArray[np.bool_] | None = None) -> Ints:
+        """Next item of each replication, shape (R,); -1 where nothing can be labelled.
+
+        ``step`` numbers the choice, for the random number that breaks a tie. ``usable`` narrows the items further.
+        """
+        if not self._questions:
+            self._begin_batch()
+        allowed = self._usable if usable is None else self._usable & usable
+        if self._joint is not None:
+            allowed = self._joint.allowed(self.problem, self.bought, allowed)
+        if self._unseen_labels:
+            quiet = allowed & (self._unseen == 0)
+            allowed = np.where(quiet.any(axis=1, keepdims=True), quiet, allowed)
+        if self._joint is not None:
+            self._draw(self._joint, allowed, step)
+            return self._out.copy()
+        first = self.policy.ties == "first"
+        _kernels.choose(self._scores, allowed, self._scale, first, step, self.keys, self._out)
+        return self._out.copy()
+
+    def ask(self, rows: Ints, items: Ints) -> None:
+        """Buy the next label of the batch in each of ``rows``; its outcome is outstanding."""
+        if not self._questions:
+            self._questions = self.problem.batch
+        self._questions -= 1
+        at = self._at(rows, items)
+        self._buy(rows, items, at)
+        self._hide(at)
+
+    def enter(self, rows: Ints, items: Ints, labels: NDArray[Any]) -> None:
+        """Enter the outcome of a label that was bought, in each of ``rows``; a row may occur once."""
+        at = self._at(rows, items)
+        self._count(at, labels)
+        if self._questions:
+            self._late.append((items, at))
+        else:
+            self._see(items, at)
+
+    def record(self, rows: Ints, items: Ints, labels: NDArray[Any]) -> None:
+        """Buy one label in each of ``rows`` and enter its outcome at once; a row may occur once."""
+        at = self._at(rows, items)
+        self._buy(rows, items, at)
+        self._count(at, labels)
+        if self._questions:
+            self._hide(at)
+            self._late.append((items, at))
+        else:
+            self._score(items, at)
+
+    def _at(self, rows: Ints, items: Ints) -> Ints:
+        # Places in an array laid flat: NumPy is several times slower at pairs of indices.
+        return rows * self.problem.size + items
+
+    def _buy(self, rows: Ints, items: Ints, at: Ints) -> None:
+        bought = self.bought.reshape(-1)
+        bought[at] += 1
+        self._rounds += 1
+        if self._most is None:
+            self._usable[rows] = self.rules.items(self.bought[rows])
+        else:
+            self._usable.reshape(-1)[at] = bought[at] < self.problem.cap[items]
+            if self._rounds < self._most:
+                return
+            self._usable[rows[self.bought[rows].sum(axis=1) >= self._most]] = False
+        self.open = self.open[self._usable[self.open].any(axis=1)]
+
+    def _count(self, at: Ints, labels: NDArray[Any]) -> None:
+        self.counts.reshape(-1)[at] += 1
+        self.wins.reshape(-1)[at] += labels.astype(np.int64)
+
+    def _begin_batch(self) -> None:
+        for items, at in self._late:
+            self._see(items, at)
+        self._late.clear()
+        if self._index is not None:
+            return
+        if self._joint is not None:
+            self._shown = self.counts.copy(), self.wins.copy()
+            return
+        if len(self.open) == len(self.counts):
+            self._scores = self._all_scores(self.counts, self.wins)
+            return
+        # Finished replications have no next item, and a policy need not have a score there.
+        self._scores = np.zeros(self.counts.shape)
+        if self.open.size:
+            self._scores[self.open] = self._all_scores(self.counts[self.open], self.wins[self.open])
+
+    def _hide(self, at: Ints) -> None:
+        self._unseen.reshape(-1)[at] += 1
+        self._unseen_labels += len(at)
+
+    def _see(self, items: Ints, at: Ints) -> None:
+        self._unseen.reshape(-1)[at] -= 1
+        self._unseen_labels -= len(at)
+        self._score(items, at)
+
+    def _draw(self, policy: JointPolicy, allowed: NDArray[np.bool_], step: int) -> None:
+        """Draw an item of each replication by a policy's probabilities."""
+        self._out[:] = -1
+        rows = np.flatnonzero(allowed.any(axis=1))
+        if not rows.size:
+            return
+        counts, wins = (x[rows] for x in self._shown)
+        more = {"pending": self._unseen[rows] if self._unseen_labels else None} if policy.uses_pending else {}
+        given = policy.action_probabilities(self.problem, counts, wins, allowed[rows], **more)
+        chances = np.require(given, np.float64, ["C", "W"])
+        if chances.shape != counts.shape:
+            raise ValueError(f"{policy.name}: probabilities have shape {chances.shape}; it must be {counts.shape}")
+        chances = np.where(allowed[rows], chances, 0.0)
+        bad = np.flatnonzero(~(np.isfinite(chances) & (chances >= 0)).all(axis=1) | ~(chances.sum(axis=1) > 0))
+        if bad.size:
+            raise ValueError(
+                f"{policy.name}: after labels {counts[bad[0]].tolist()} with wins {wins[bad[0]].tolist()} the "
+                f"probabilities are {chances[bad[0]].tolist()}; they must be finite, not negative, and more than zero "
+                "for some item that can be labelled"
+            )
+        _kernels.draw_items(chances, step, rows, self.keys, self._out)
+
+    def _score(self, items: Ints, at: Ints) -> None:
+        if self._index is not None:
+            n, w = (x.reshape(-1)[at].astype(np.float64) for x in (self.counts, self.wins))
+            states = states_at(self.problem, items, n, w)
+            fresh = np.broadcast_to(np.asarray(self._index.index(states), dtype=np.float64), items.shape)
+            self._refuse_nan(fresh, items)
+            self._scores.reshape(-1)[at] = fresh
+
+    def _all_scores(self, counts: Ints, wins: Ints) -> NDArray[np.float64]:
+        # Writeable too: for an array that is not, such as a broadcast row, the kernel would be compiled once more.
+        scores = np.require(self.policy.scores(self.problem, counts, wins), np.float64, ["C", "W"])
+        if scores.shape != counts.shape:
+            raise ValueError(f"{self.policy.name}: scores have shape {scores.shape}; it must be {counts.shape}")
+        self._refuse_nan(scores, np.arange(self.problem.size))
+        return scores
+
+    def _refuse_nan(self, scores: NDArray[np.float64], items: Ints) -> None:
+        bad = np.flatnonzero(~np.isfinite(scores))
+        if bad.size:
+            name = self.problem.name[int(np.broadcast_to(items, scores.shape).flat[bad[0]])]
+            raise ValueError(f"{self.policy.name}: score of {name} is {scores.flat[bad[0]]}; it must be finite")
+
+
+def final_values(problem: Problem, counts: Ints, wins: Ints) -> Floats:
+    """Expected payoff under the final beliefs, shape (R,)."""
+    paid = problem.weight * problem.utility(problem.tail_at(counts, wins)) + problem.reward * wins
+    # Summed row by row: a matrix product may round a row otherwise among others.
+    return np.asarray(paid.sum(axis=1))

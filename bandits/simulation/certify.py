@@ -1,0 +1,303 @@
+r"""Certificates: how far a policy is from the best that any policy could do.
+
+The upper bound is the Lagrangian one, L(lambda) = lambda K + sum_i V_i(lambda) (see ``dp.bounds``). The lower bound is
+the policy's own value: exact where the problem is small, else simulated, with the relaxed problem for a control
+variate. Let W_i(n, w) be what going on with item i is worth at the price lambda, and F_i(n, w) = d_i(n, w) - kappa_i
+lambda + E W_i(next) what one more label is. Whatever W is, the sum of its surprises over the labels bought, M = sum
+[v h + W](next) - E [v h + W](next), has mean zero, and
+
+    payoff - M = L(lambda) - lambda (K - spent) - sum over labels (W_i - F_i) - sum_i W_i(end).
+
+Of luck nothing is left but in the choices themselves. Every term subtracted is at least zero, and says where the policy
+falls short of the bound: money not spent, labels that the relaxed problem would not buy, and items left while more
+labels would have been worth their price. (Summation by parts of the martingale: Brown, Smith and Sun, 2010, use the
+same penalties for upper bounds.)
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...dp.bounds.lagrangian_relaxation import ROWS, one_kink
+from ...dp.bounds.upper_bound import marginal_price, money_of
+from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
+from ...dp.evaluation.evaluate import evaluate
+from ...dp.exact.lattice import Lattice
+from ...dp.exact.solve import solve
+from ...dp.machine.memory import ProblemTooLarge, available_memory
+from ...dp.machine.workers import cores
+from ...dp.problem.problem import Problem
+from ...dp.problem.states import states_of_item
+from ...dp.problem.tables import ZERO_GAIN, gains
+from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.seeds import Seed
+from ..kernels import certify as _kernels
+from ..policy import Policy
+from ..registry import make_policy
+from .seeds import replication_keys
+from .simulate import PriorNature, play
+
+__all__ = ["Certificate", "certify"]
+
+
+# States up to which policy and optimum are computed exactly, unless asked otherwise: a second or so.
+_EXACT_STATES = 2_000_000
+# Items that a thread takes at a time.
+_ITEMS = 256
+# The price is looked for again while the bound may still fall by more than this share of the possible gain.
+_WORTH_ANOTHER = 1e-4
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A policy's value and a bound on every policy's.
+
+    Attributes
+    ----------
+    policy : str
+    lower : float
+        Value of the policy, or an estimate without bias.
+    standard_error : float
+        Of ``lower``; 0 where it is exact.
+    upper : float
+        No policy is worth more.
+    prior_value : float
+        Value of buying no label.
+    lower_by, upper_by : str
+        How the two were got.
+    price : float or None
+        Price of a unit of cost in the Lagrangian bound.
+    spent : float
+        Mean cost of the labels that the policy bought; the most that can be spent where it was valued exactly.
+    replications : int
+        0 where the value is exact.
+    """
+
+    policy: str
+    lower: float
+    standard_error: float
+    upper: float
+    prior_value: float
+    lower_by: str
+    upper_by: str
+    price: float | None
+    spent: float
+    replications: int
+
+    @property
+    def gap(self) -> float:
+        """Share of the possible gain, ``upper - prior_value``, that the policy may fall short of; 0 where it is 0."""
+        possible = self.upper - self.prior_value
+        return (self.upper - self.lower) / possible if possible > 1e-12 * max(1.0, abs(self.upper)) else 0.0
+
+    @property
+    def gap_error(self) -> float:
+        """Standard error of ``gap``."""
+        possible = self.upper - self.prior_value
+        return self.standard_error / possible if possible > 1e-12 * max(1.0, abs(self.upper)) else 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.policy} earns {self.lower:.6g} ± {self.standard_error:.2g} ({self.lower_by}); no policy earns more "
+            f"than {self.upper:.6g} ({self.upper_by}): the gap is {self.gap:.3%} ± {self.gap_error:.3%} of the "
+            "possible gain"
+        )
+
+
+def certify(
+    problem: Problem,
+    policy: str | Policy = "gittins",
+    *,
+    replications: int = 8,
+    seed: Seed = 0,
+    exact: bool | None = None,
+    threads: int | None = None,
+) -> Certificate:
+    """Certify how far a policy is from optimal.
+
+    Parameters
+    ----------
+    problem : Problem
+        With costs, caps, quotas and batches, if it has any; the bound does not see quotas and batches.
+    policy : Policy or registered name
+    replications : int
+        Simulated runs, at least 2. Few are enough: what is left of chance is small.
+    seed : int, SeedSequence or Generator
+        Of the simulation.
+    exact : bool, optional
+        Value the policy exactly and compare with the optimum; default: where the lattice is small.
+    threads : int, optional
+        Default: all cores. The answers do not depend on it.
+
+    Returns
+    -------
+    Certificate
+
+    Raises
+    ------
+    ValueError
+        For unknown policies and settings, and where ``exact`` is asked of a policy without an exact value.
+    ProblemTooLarge
+        Where ``exact`` is asked of too large a problem, or the items' tables do not fit in memory.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> found = sa.certify(sa.Problem([0.55, 0.41, 0.32], budget=12), "variance-reduction")
+    >>> found.lower_by, found.upper_by, round(found.gap, 4)
+    ('exact evaluation', 'exact optimum', 0.0068)
+    >>> rng = np.random.default_rng(7)
+    >>> many = sa.Problem(rng.uniform(0.1, 0.9, 1000), budget=8000)
+    >>> found = sa.certify(many, "variance-reduction", replications=4)
+    >>> found.gap < 0.01
+    True
+    """
+    chosen = make_policy(policy)
+    if isinstance(replications, bool) or not isinstance(replications, (int, np.integer)) or replications < 2:
+        raise ValueError(f"replications is {replications!r}; it must be a whole number, at least 2")
+    if exact is None:
+        exact = _small(problem, chosen)
+    if exact:
+        value = evaluate(problem, chosen, threads=threads)
+        best = solve(problem, threads=threads)
+        return Certificate(
+            chosen.name,
+            value.value,
+            0.0,
+            best.value,
+            problem.prior_value,
+            "exact evaluation",
+            "exact optimum",
+            None,
+            # Under caps the budget may not be spent.
+            min(float(problem.budget), float(problem.cap @ problem.cost)),
+            0,
+        )
+    seeds, keys = replication_keys(seed, replications)
+    nature = PriorNature.draw(problem, seeds, keys)
+    # First what may find that policy or tables are not to be had.
+    chosen.require(problem)
+    if one_kink(problem) is None:
+        needed = 64.0 * cores(threads) * (float(problem.cap.max()) + 2.0) ** 2
+        if needed > available_memory():
+            raise ProblemTooLarge(
+                f"problem too large for a certificate: tables of an item with a cap of {int(problem.cap.max())} need "
+                f"{needed / 2**30:.3g} GiB, {available_memory() / 2**30:.3g} GiB are available; smaller caps need less"
+            )
+    price = marginal_price(problem, threads=threads)
+    counts, _ = play(problem, chosen, nature, keys, threads=cores(threads))
+    return _account(problem, chosen, price, counts, nature, threads)
+
+
+def _small(problem: Problem, policy: Policy) -> bool:
+    if problem.batch > 1 or not isinstance(policy, (SupportsIndex, SupportsProbabilities)) or problem.size > 12:
+        return False
+    try:
+        return Lattice.of(problem).states <= _EXACT_STATES
+    except ProblemTooLarge:
+        return False
+
+
+def _account(
+    problem: Problem, policy: Policy, price: float, counts: Ints, nature: PriorNature, threads: int | None
+) -> Certificate:
+    money = money_of(problem)
+    books = _Books(problem, counts, nature, threads)
+    best, credit = (np.inf, price), np.zeros(len(counts))
+    for _ in range(4):
+        worth, spent, credit_there = books.at(price)
+        upper = price * money + worth
+        if upper < best[0]:
+            best, credit = (upper, price), credit_there
+        # To first order spending goes with the inverse of the price: the bound may fall by half of this product.
+        over = (spent - money) / money if money > 0 else 0.0
+        if price == 0 or abs(over) * abs(over) * price * money <= 2.0 * _WORTH_ANOTHER * worth:
+            break
+        price *= max(0.5, min(2.0, 1.0 + over))
+    upper, price = best
+    values = problem.prior_value + credit
+    return Certificate(
+        policy.name,
+        float(values.mean()),
+        float(values.std(ddof=1) / np.sqrt(len(values))),
+        problem.prior_value + upper,
+        problem.prior_value,
+        f"simulation, {len(values)} replications, controlled by the relaxed problem",
+        "Lagrangian bound",
+        price,
+        float((counts @ problem.cost).mean()),
+        len(values),
+    )
+
+
+class _Books:
+    """Accounts of all items at a price."""
+
+    def __init__(self, problem: Problem, counts: Ints, nature: PriorNature, threads: int | None) -> None:
+        self.problem, self.nature, self.threads = problem, nature, cores(threads)
+        self.counts, self.rate = counts.T.copy(), nature.rate.T.copy()
+        self.kink = one_kink(problem)
+        self.tail = problem.prior_tail
+
+    def at(self, price: float) -> tuple[float, float, Floats]:
+        """Worth and expected cost of all items in the relaxed problem, and each replication's gain without luck."""
+        size, replications = self.counts.shape
+        worth, spent, credit = np.zeros(size), np.zeros(size), np.zeros((size, replications))
+        parts = [slice(k, min(k + _ITEMS, size)) for k in range(0, size, _ITEMS)]
+
+        def solve_part(part: slice) -> None:
+            (self._tabled if self.kink is None else self._along)(price, part, worth, spent, credit)
+
+        if self.threads > 1 and len(parts) > 1:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(solve_part, parts))
+        else:
+            for part in parts:
+                solve_part(part)
+        v, cost = self.problem.weight, self.problem.cost
+        if self.kink is None:
+            return float(worth.sum()), float(spent @ cost), credit.sum(axis=0)
+        return float(v @ worth), float(spent @ cost), np.asarray((v[:, None] * credit).sum(axis=0))
+
+    def _along(self, price: float, part: slice, worth: Floats, spent: Floats, credit: Floats) -> None:
+        problem = self.problem
+        assert isinstance(problem.prior, np.ndarray)
+        assert self.kink is not None
+        a, b = problem.prior[part].T.copy()
+        lam = price * problem.cost[part] / problem.weight[part]
+        _kernels.account(
+            np.arange(part.start, part.stop),
+            a,
+            b,
+            problem.threshold[part].copy(),
+            self.tail[part].copy(),
+            *self.kink,
+            problem.cap[part].copy(),
+            lam,
+            ROWS,
+            self.counts[part],
+            self.rate[part],
+            self.nature.keys,
+            worth[part],
+            spent[part],
+            credit[part],
+        )
+
+    def _tabled(self, price: float, part: slice, worth: Floats, spent: Floats, credit: Floats) -> None:
+        problem = self.problem
+        for i in range(part.start, part.stop):
+            states = states_of_item(problem, i)
+            gain = gains(states.mean, states.payoff, ZERO_GAIN * problem.payoff_scale)
+            worth[i], spent[i] = _kernels.account_table(
+                i,
+                states.mean[:-1, :-1].copy(),
+                gain,
+                price * float(problem.cost[i]),
+                self.counts[i],
+                self.rate[i],
+                self.nature.keys,
+                credit[i],
+            )

@@ -1,0 +1,319 @@
+"""A run of an index policy over many items: what one label costs does not grow with their number.
+
+A policy whose index of an item depends on that item alone needs only the score of the item just labelled. Here scores
+are kept in a tournament (see ``_kernels_run``), labels are drawn and scores looked up in compiled code, and all of it
+gives the same choices as ``Board``, which serves every policy and every constraint:
+
+- *variance-reduction* with Beta beliefs by its closed form, from D = t^a (1-t)^b / B(a, b), which one label multiplies;
+- *gittins* with Beta beliefs and a utility with one kink, where items are many, from tables (see ``index_book``);
+- any other index policy from *windows*: scores of the states up to so many labels ahead, which the policy's own formula
+  gives for many items at once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...dp.bounds.lagrangian_relaxation import one_kink
+from ...dp.problem.budget import with_slack
+from ...dp.problem.problem import Problem
+from ...dp.problem.states import states_at
+from ...posteriors.beliefs import tails
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..kernels import run as _kernels
+from ..policies.gittins import Gittins
+from ..policies.variance_reduction import VarianceReduction
+from ..policy import IndexPolicy, Policy
+from .gittins_tables import AHEAD, ROWS, IndexBook, book_of
+
+__all__ = ["Run", "can_run", "pays", "run_policy"]
+
+Observe = Callable[[int, Ints, Ints], None]
+
+# States that a window holds are few for many items, and many for few.
+_WINDOW_STATES = 4_000_000
+_LEAST_ROWS, _MOST_ROWS = 6, 24
+_NOTHING = np.empty(0)
+# Items from which on Gittins indices come from tables.
+TABLED = 200
+
+
+def can_run(problem: Problem, policy: Policy) -> bool:
+    """Whether a policy can run on a problem this way: by its index alone, with no quota and no batches."""
+    return isinstance(policy, IndexPolicy) and not policy.uses_remaining and not problem.quota and problem.batch == 1
+
+
+class Run:
+    """State of one replication."""
+
+    def __init__(self, problem: Problem, policy: IndexPolicy, rate: Floats, key: NDArray[np.uint64]) -> None:
+        self.problem, self.policy, self.key = problem, policy, key
+        self.lock = Lock()
+        size = problem.size
+        self.scale = float(policy.index_scale(problem))
+        groups = 1 << max(0, (-(-size // 8) - 1)).bit_length()
+        self.scores = _aligned(groups, 8).reshape(-1)
+        self.scores[:] = -np.inf
+        self.tree = _aligned(2 * groups, 2).view(np.int64)
+        self.row = _aligned(size, 8)
+        self.row[:, _kernels.RATE] = rate
+        self.row[:, _kernels.CAP] = problem.cap
+        self.row[:, _kernels.FACTOR] = problem.weight / problem.cost
+        self.base = np.zeros((size, 2), dtype=np.int64)
+        self.rows = 0
+        self.window = np.empty((0, 0))
+        self.belief, self.settings = np.empty((0, 4)), np.zeros(5)
+        self.begin, self.value = np.empty((0, 2), dtype=np.int32), np.empty(0, dtype=np.float32)
+        self.at = np.array([0, 0, 0, -1], dtype=np.int64)
+        self.money = np.array([with_slack(problem.budget)])
+        self.waiting = np.empty(size, dtype=np.int64)
+        self.cost = _NOTHING if problem.unit_costs else problem.cost.copy()
+        self.dear = np.argsort(-problem.cost, kind="stable") if self.cost.size else np.empty(0, dtype=np.int64)
+        if _closed(problem, policy):
+            assert isinstance(problem.prior, np.ndarray)
+            self.rule = _kernels.CLOSED
+            a, b = problem.prior.T
+            self.row[:, _kernels.FREE] = problem.threshold
+            self.row[:, _kernels.HAND] = np.exp(tails.log_step(a, b, problem.threshold))
+            self.row[:, _kernels.X], self.row[:, _kernels.Y] = a, b
+        else:
+            book = book_of(problem) if _tabled(problem, policy) else None
+            if book is not None:
+                self._open(book)
+            else:
+                self._take_windows()
+        self._score(np.arange(size))
+        bad = np.flatnonzero(~np.isfinite(self.scores[:size]) & (problem.cap > 0))
+        if bad.size:
+            found = self.scores[bad[0]]
+            raise ValueError(f"{policy.name}: score of {problem.name[bad[0]]} is {found}; it must be finite")
+        _kernels.build(self.scores, self.tree, self.scale)
+
+    def _score(self, items: Ints) -> None:
+        """Score some items where they stand."""
+        _kernels.score_items(
+            self.rule,
+            items,
+            self.row,
+            self.rows,
+            self.begin,
+            self.value,
+            self.belief,
+            self.settings,
+            self.window,
+            self.scores,
+        )
+
+    def _begin(self, items: Ints) -> None:
+        """Count labels and wins of some items from where they stand."""
+        won, lost = self.row[items, _kernels.X], self.row[items, _kernels.Y]
+        self.base[items] += np.stack([won + lost, won], axis=1).astype(np.int64)
+        self.row[items, _kernels.X] = self.row[items, _kernels.Y] = 0.0
+
+    def _open(self, book: IndexBook) -> None:
+        """Score items from the tables of a book."""
+        self.rule, self.rows = _kernels.TABLES, ROWS
+        self.row[:, _kernels.HAND], self.row[:, _kernels.FREE] = book.table, book.between
+        # Half as wide as they are made: what a label costs is to wait for them.
+        tables = book.tables
+        self.begin = np.column_stack([np.append(tables.first, 0), tables.begin]).astype(np.int32)
+        self.value = tables.value.astype(np.float32)
+        problem = self.problem
+        assert isinstance(problem.prior, np.ndarray)
+        assert book.kink is not None
+        self.belief = np.column_stack([problem.prior, problem.threshold, problem.prior_tail])
+        self.settings = np.array([*book.kink, AHEAD, 0.0, book.floor])
+
+    def _take_windows(self) -> None:
+        """Score items from windows, from where they stand on."""
+        size = self.problem.size
+        self.rule = _kernels.WINDOW
+        self.rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, _MOST_ROWS)) // 2 * 2
+        self.window = np.empty((size, self.rows * (self.rows + 1) // 2))
+        self._begin_windows(np.arange(size))
+
+    def _begin_windows(self, items: Ints) -> None:
+        """Score some items ahead of where they stand."""
+        self._begin(items)
+        if items.size:
+            step = max(1, _WINDOW_STATES // self.window.shape[1])
+            for k in range(0, len(items), step):
+                part = items[k : k + step]
+                self.window[part] = self._ahead(part, self.base[part])
+
+    def _ahead(self, items: Ints, base: Ints) -> Floats:
+        """Scores of the states up to ``rows`` - 1 labels ahead, shape (items, states)."""
+        more, won = np.tril_indices(self.rows)
+        cap = self.problem.cap[items]
+        # States beyond the cap are never reached; a formula need not be good for them.
+        labels = np.minimum(base[:, :1] + more, cap[:, None])
+        wins = np.minimum(base[:, 1:] + won, labels)
+        which = np.broadcast_to(items[:, None], labels.shape)
+        states = states_at(self.problem, which, labels.astype(np.float64), wins.astype(np.float64))
+        # Replications may run in threads, and a policy need not be made for that.
+        with self.lock:
+            found = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), labels.shape)
+        bad = np.flatnonzero(~np.isfinite(found))
+        if bad.size:
+            name = self.problem.name[int(which.flat[bad[0]])]
+            raise ValueError(f"{self.policy.name}: score of {name} is {found.flat[bad[0]]}; it must be finite")
+        return found
+
+    def until(self, labels: int) -> None:
+        """Go on until so many labels are bought, or no more can be."""
+        while True:
+            why = _kernels.run(
+                self.rule,
+                self.row,
+                self.cost,
+                self.dear,
+                self.rows,
+                self.begin,
+                self.value,
+                self.belief,
+                self.settings,
+                self.window,
+                self.scores,
+                self.tree,
+                self.scale,
+                self.policy.ties == "first",
+                self.key,
+                labels,
+                self.money,
+                self.at,
+                self.waiting,
+            )
+            if why == _kernels.SPENT:
+                return
+            items = self.waiting[: self.at[2]].copy()
+            # Scored anew, items that are too dear come back, until they are taken out once more.
+            self.at[1:] = 0, 0, -1
+            if why == _kernels.ALL_ZERO:
+                # What is left is below the floor of the tables.
+                self._take_windows()
+                self._score(np.arange(self.problem.size))
+                _kernels.build(self.scores, self.tree, self.scale)
+                continue
+            self._begin_windows(items)
+            self._score(items)
+            _kernels.place_items(self.scores, self.tree, items, self.scale)
+
+    @property
+    def counts(self) -> tuple[Ints, Ints]:
+        """Labels and wins of each item, shape (N,)."""
+        labels = self.row[:, _kernels.LABELLED].astype(np.int64)
+        if self.rule == _kernels.CLOSED:
+            assert isinstance(self.problem.prior, np.ndarray)
+            return labels, np.rint(self.row[:, _kernels.X] - self.problem.prior[:, 0]).astype(np.int64)
+        return labels, self.base[:, 1] + self.row[:, _kernels.X].astype(np.int64)
+
+    def with_nature(self, rate: Floats, key: NDArray[np.uint64]) -> Run:
+        """Same start of another replication."""
+        one = copy.copy(self)
+        for name in ("row", "base", "window", "scores", "tree", "at", "money", "waiting", "settings"):
+            setattr(one, name, _aligned_copy(getattr(self, name)))
+        one.row[:, _kernels.RATE] = rate
+        one.key = key
+        return one
+
+
+def run_policy(
+    problem: Problem,
+    policy: IndexPolicy,
+    rate: Floats,
+    keys: NDArray[np.uint64],
+    *,
+    stops: Sequence[int] = (),
+    observe: Observe | None = None,
+    threads: int = 1,
+) -> tuple[Ints, Ints]:
+    """Spend the budget in each of R replications; labels and wins of each item, shape (R, N).
+
+    Parameters
+    ----------
+    problem, policy
+        For which ``can_run`` holds.
+    rate : ndarray, shape (R, N)
+        Chance that a label is a win.
+    keys : ndarray of uint64, shape (R, 2)
+    stops : sequence of int
+        After each of these numbers of labels ``observe(labels, counts, wins)`` is called with arrays of shape (R, N).
+    threads : int
+        Replications that run at a time; the answers do not depend on it.
+    """
+    policy.require(problem)
+    start = Run(problem, policy, rate[0], keys[0])
+    marks = sorted({s for s in stops if s <= problem.labels}) if observe else []
+    seen = np.empty((len(marks), 2, *rate.shape), dtype=np.int64)
+    ends = np.empty((2, *rate.shape), dtype=np.int64)
+
+    def replicate(r: int) -> None:
+        one = start.with_nature(rate[r], keys[r])
+        for k, stop in enumerate(marks):
+            one.until(stop)
+            seen[k, :, r] = one.counts
+        one.until(problem.labels)
+        ends[:, r] = one.counts
+
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(replicate, range(len(rate))))
+    else:
+        for r in range(len(rate)):
+            replicate(r)
+    for stop, (counts, wins) in zip(marks, seen, strict=True):
+        assert observe is not None
+        observe(stop, counts, wins)
+    return ends[0], ends[1]
+
+
+def pays(problem: Problem, policy: Policy, replications: int) -> bool:
+    """Whether to run a policy this way: where it says what its index is, or is faster than label by label.
+
+    The choices are the same either way, but for Gittins indices from tables: there the number of replications must not
+    decide.
+    """
+    if not can_run(problem, policy):
+        return False
+    if _tabled(problem, policy):
+        return True
+    closed = _closed(problem, policy)
+    # Seconds, roughly, on a machine of 2020: what matters is where they cross.
+    labels = problem.labels
+    together = labels * (6e-5 + 1.5e-9 * problem.size * replications)
+    alone = replications * (3e-4 + 1e-6 * problem.size + labels * (4e-7 if closed else 1e-5))
+    return alone < together
+
+
+def _closed(problem: Problem, policy: Policy) -> bool:
+    """Whether scores come from the closed form; a subclass may have an index of its own."""
+    if type(policy) is not VarianceReduction or not isinstance(problem.prior, np.ndarray):
+        return False
+    return float(problem.prior.prod(axis=1).min()) > 1e-200 and float(problem.prior.max()) < 1e15
+
+
+def _tabled(problem: Problem, policy: Policy) -> bool:
+    """Whether a policy's scores come from tables of the Gittins index, which look at least ``AHEAD`` labels ahead."""
+    if type(policy) is not Gittins or not Gittins.most <= policy.most <= AHEAD:
+        return False
+    return problem.size >= TABLED and one_kink(problem) is not None
+
+
+def _aligned(rows: int, columns: int) -> Floats:
+    """Zeros whose rows begin on cache lines."""
+    raw = np.zeros(rows * columns + 8)
+    skip = (-raw.ctypes.data % 64) // 8
+    return raw[skip : skip + rows * columns].reshape(rows, columns)
+
+
+def _aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
+    out = _aligned(1, array.size).reshape(-1).view(array.dtype).reshape(array.shape)
+    out[:] = array
+    return out

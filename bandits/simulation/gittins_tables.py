@@ -1,0 +1,119 @@
+"""Gittins indices of many items for the compiled run, from tables that items share.
+
+Where there are few kinds of items each has its own table. Otherwise items of about equal weight and equal prior share
+tables at nodes, quantiles of their thresholds, between which the index is interpolated. Tables end after ``ROWS``
+labels; the few items that get more have their index computed where they stand.
+
+Indices are computed where they are above a floor below the price at which the relaxed problem spends the budget, since
+labels below that price are not bought. Should no item be above it, the run goes on without tables, as it does from the
+start where tables would be too many or too deep.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ...dp.bounds.upper_bound import marginal_price
+from ...dp.problem.problem import Problem
+from ...dp.single_item.index_tables import band_tables
+from ...posteriors.foundation.arrays import Floats
+
+__all__ = ["AHEAD", "ROWS", "IndexBook", "book_of"]
+
+
+# Labels that a table covers, labels that it looks at in all, and labels looked ahead from states beyond it.
+ROWS, DEPTH, AHEAD = 256, 576, 96
+# Hinges within this share of each other are merged.
+MERGE = 0.01
+# Nodes of the items of one prior whose weights differ by a factor of two at most.
+_NODES = 256
+# Share of the relaxed problem's price at which tables end.
+FLOOR = 0.6
+# No tables with more labels an item than this, as their floor is low and their bands are long; nor more than so many.
+_MOST_LABELS, _MOST_TABLES = 100, 20_000
+
+
+class TooManyTables(Exception):
+    """More tables would be needed than are made."""
+
+
+class IndexBook:
+    """Tables for the items of a problem as they are before any label.
+
+    Parameters
+    ----------
+    problem : Problem
+        With Beta beliefs, a utility with one kink and no rewards.
+    floor : float
+        Index, for one unit of cost, below which none is computed.
+    nodes : int
+        Most tables for one prior and weights within a factor of two.
+
+    Attributes
+    ----------
+    floor : float
+    tables : BandTables
+    table : ndarray of int, shape (N,)
+        First of the two tables of each item.
+    between : ndarray, shape (N,)
+        Weight of the second one; zero where an item has a table of its own.
+    """
+
+    def __init__(self, problem: Problem, floor: float, nodes: int = _NODES) -> None:
+        assert isinstance(problem.prior, np.ndarray)
+        self.floor = floor
+        factor = problem.weight / problem.cost
+        octave = np.floor(np.log2(factor / factor.min()))
+        groups = np.unique(np.column_stack([problem.prior, octave]), axis=0, return_inverse=True)[1].reshape(-1)
+        self.table = np.zeros(problem.size, dtype=np.int64)
+        self.between = np.zeros(problem.size)
+        made: list[tuple[Floats, Floats, float]] = []
+        begin = 0
+        order = np.argsort(groups, kind="stable")
+        for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+            t = problem.threshold[members]
+            known = np.unique(t)
+            node = known
+            if len(known) > nodes:
+                node = np.unique(np.quantile(known, np.linspace(0.0, 1.0, nodes)))
+                at = np.clip(np.searchsorted(node, t, side="right") - 1, 0, len(node) - 2)
+                self.between[members] = (t - node[at]) / (node[at + 1] - node[at])
+            else:
+                at = np.searchsorted(node, t)
+            self.table[members] = begin + at
+            made.append((node, problem.prior[members[0]], floor / float(factor[members].max())))
+            begin += len(node)
+        if begin > _MOST_TABLES:
+            raise TooManyTables
+        size = [len(node) for node, _, _ in made]
+        prior = np.repeat(np.array([x for _, x, _ in made]), size, axis=0)
+        lowest = np.repeat([x for _, _, x in made], size)
+        self.kink = problem.utility.kink()
+        assert self.kink is not None
+        self.tables = band_tables(
+            prior[:, 0].copy(),
+            prior[:, 1].copy(),
+            np.concatenate([node for node, _, _ in made]),
+            self.kink,
+            lowest,
+            rows=ROWS,
+            depth=np.full(begin, min(DEPTH, int(problem.cap.max()) + AHEAD)),
+            merge=MERGE,
+        )
+
+
+@lru_cache(maxsize=1)
+def book_of(problem: Problem) -> IndexBook | None:
+    """Tables for a problem, with the floor for its budget; None where they are no way to run it."""
+    if problem.labels > _MOST_LABELS * problem.size:
+        return None
+    price = marginal_price(problem)
+    # Where the budget buys everything that is worth something, the price is zero, and no floor is below it.
+    if price == 0:
+        return None
+    try:
+        return IndexBook(problem, FLOOR * price)
+    except TooManyTables:
+        return None

@@ -1,0 +1,213 @@
+"""Simulation: what a policy earns on problems too large to solve.
+
+Each replication draws every item's rate from its prior, and labels from the rates, until no item is available. With
+batches, the items of a batch are chosen before any of its outcomes is seen. At the end the expected payoff under
+the final beliefs is recorded, not whether the decisions happened to be right: by the tower property it has the same
+mean and less variance.
+
+The same seed gives the same rates and the same labels to every policy (common random numbers), whatever the number of
+workers and whatever order the policies run in, so differences between policies are sharper than the standard errors
+of their means suggest.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from ...dp.machine.workers import workers
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.seeds import Seed
+from ..kernels import choosing as _kernels
+from ..policy import IndexPolicy, Policy
+from ..registry import make_policy
+from .board import Board, final_values
+from .compiled_run import pays, run_policy
+from .seeds import replication_keys
+
+__all__ = ["LabelSource", "PriorNature", "Simulation", "play", "simulate", "spend"]
+
+# Scores, counts and wins of this many (replication, item) pairs are held at a time: about 150 MB.
+_PAIRS_AT_ONCE = 4_000_000
+
+
+class LabelSource(Protocol):
+    """Where labels come from: nature in a simulation, a pool of votes in a replay."""
+
+    def labels(self, rows: Ints, items: Ints, counts: Ints) -> NDArray[np.int64]:
+        """Label number ``counts`` (from 0) of ``items`` in replications ``rows``."""
+
+
+@dataclass(frozen=True)
+class PriorNature:
+    """Rates drawn from the priors, labels drawn from the rates: ``rate`` is each item's chance of a win."""
+
+    rate: Floats
+    keys: NDArray[np.uint64]
+
+    @classmethod
+    def draw(cls, problem: Problem, seeds: Sequence[np.random.SeedSequence], keys: NDArray[np.uint64]) -> PriorNature:
+        """Rates of every item in every replication."""
+        if isinstance(problem.prior, np.ndarray):
+            a, b = problem.prior.T
+            return cls(np.array([np.random.default_rng(s).beta(a, b) for s in seeds]), keys)
+        rate = np.empty((len(seeds), problem.size))
+        for r, seed in enumerate(seeds):
+            generator = np.random.default_rng(seed)
+            for i, belief in enumerate(problem.prior):
+                rate[r, i] = belief.label_chance(belief.draw(generator))
+        return cls(rate, keys)
+
+    def labels(self, rows: Ints, items: Ints, counts: Ints) -> NDArray[np.int64]:
+        """Labels by counter: a function of (replication, item, number) alone."""
+        out = np.empty(len(rows), dtype=np.int64)
+        _kernels.draw_labels(rows, items, counts, self.rate, self.keys, out)
+        return out
+
+
+def spend(
+    problem: Problem,
+    policy: Policy,
+    source: LabelSource,
+    keys: NDArray[np.uint64],
+    *,
+    stops: Sequence[int] = (),
+    observe: Callable[[int, Ints, Ints], None] | None = None,
+) -> tuple[Ints, Ints]:
+    """Spend the whole budget in R replications side by side; labels and wins of each item, shape (R, N).
+
+    After each number of labels in ``stops``, ``observe(labels_bought, counts, wins)`` is called; it sees the outcomes
+    of whole batches, and replications that ended earlier as they ended.
+    """
+    board = Board(problem, policy, keys)
+    marks = set(stops)
+    outcomes: list[tuple[Ints, Ints, Ints]] = []
+    for step in itertools.count():
+        if observe and step in marks:
+            observe(step, board.counts, board.wins)
+        rows = board.open
+        if not rows.size:
+            break
+        items = board.choose(step)[rows]
+        labels = source.labels(rows, items, board.bought[rows, items])
+        if problem.batch == 1:
+            board.record(rows, items, labels)
+            continue
+        board.ask(rows, items)
+        outcomes.append((rows, items, labels))
+        if len(outcomes) == problem.batch or not board.open.size:
+            for outcome in outcomes:
+                board.enter(*outcome)
+            outcomes.clear()
+    return board.counts, board.wins
+
+
+def play(
+    problem: Problem,
+    policy: Policy,
+    nature: PriorNature,
+    keys: NDArray[np.uint64],
+    *,
+    stops: Sequence[int] = (),
+    observe: Callable[[int, Ints, Ints], None] | None = None,
+    threads: int = 1,
+) -> tuple[Ints, Ints]:
+    """``spend`` with simulated labels: item by item in compiled code where that is faster, with the same choices."""
+    if pays(problem, policy, len(keys)):
+        assert isinstance(policy, IndexPolicy)
+        return run_policy(problem, policy, nature.rate, keys, stops=stops, observe=observe, threads=threads)
+    return spend(problem, policy, nature, keys, stops=stops, observe=observe)
+
+
+@dataclass(frozen=True, repr=False)
+class Simulation:
+    """Simulated value of a policy.
+
+    Attributes
+    ----------
+    policy : str
+    values : ndarray, shape (R,)
+        Expected payoff under the final beliefs of each replication.
+    labels : ndarray, shape (N,)
+        Mean number of labels bought of each item.
+    """
+
+    policy: str
+    values: Floats
+    labels: Floats
+
+    @property
+    def mean(self) -> float:
+        """Estimated value."""
+        return float(self.values.mean())
+
+    def __repr__(self) -> str:
+        return (
+            f"Simulation({self.policy}: {self.mean:.6g} ± {self.standard_error:.2g}, {len(self.values)} replications)"
+        )
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the mean; ``nan`` for a single replication."""
+        return float(self.values.std(ddof=1) / np.sqrt(len(self.values))) if len(self.values) > 1 else float("nan")
+
+
+def simulate(
+    problem: Problem, policy: str | Policy, *, replications: int = 200, seed: Seed, n_jobs: int = 1
+) -> Simulation:
+    """Simulate a policy.
+
+    Parameters
+    ----------
+    problem : Problem
+        With costs, caps, quotas and batches, if it has any; batches by the rule in ``docs/meaning.md``.
+    policy : Policy or registered name
+    replications : int
+        Independent repetitions, at least 1.
+    seed : int, SeedSequence or Generator
+        Replication r is the same for any number of replications and workers, and for every policy.
+    n_jobs : int
+        Worker processes (joblib); -1 for all cores.
+
+    Returns
+    -------
+    Simulation
+
+    Raises
+    ------
+    ValueError
+        For an unknown policy, no replications, or the policy ``exact`` where labels come in batches.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> problem = sa.Problem([0.5, 0.7, 0.9], budget=12)
+    >>> result = sa.simulate(problem, "variance-reduction", replications=400, seed=7)
+    >>> abs(result.mean - sa.evaluate(problem, sa.VarianceReduction()).value) < 4 * result.standard_error
+    True
+    """
+    chosen = make_policy(policy)
+    if replications < 1:
+        raise ValueError(f"replications is {replications}; it must be at least 1")
+    seeds, keys = replication_keys(seed, replications)
+    size = max(1, min(_PAIRS_AT_ONCE // problem.size, -(-replications // 2)))
+    parts = [slice(k, min(k + size, replications)) for k in range(0, replications, size)]
+    done = Parallel(n_jobs=workers(n_jobs, len(parts)))(
+        delayed(_part)(problem, chosen, seeds[s], keys[s]) for s in parts
+    )
+    values = np.concatenate([v for v, _ in done])
+    return Simulation(chosen.name, values, np.sum([n for _, n in done], axis=0) / replications)
+
+
+def _part(
+    problem: Problem, policy: Policy, seeds: Sequence[np.random.SeedSequence], keys: NDArray[np.uint64]
+) -> tuple[Floats, Ints]:
+    counts, wins = play(problem, policy, PriorNature.draw(problem, seeds, keys), keys)
+    return final_values(problem, counts, wins), counts.sum(axis=0)

@@ -1,0 +1,232 @@
+r"""Diverse batches: labels that are bought together go to items that are unlike each other.
+
+A policy that scores items one by one fills a batch with what looks best, and that may be fifty near-copies of one item.
+Here the first label of a batch goes where the base puts it. Later ones go, among the items of best score, to one that
+is unlike those whose outcomes are awaited, y. With x_i the features and s_i the base's scores, candidate i has quality
+
+    q_i = exp(gamma (s_i - best) / (best - worst)),        best and worst over the candidates,
+
+which no change of the scores' origin or unit alters, and which log-linear models of quality have too (Kulesza and
+Taskar 2012, "Determinantal point processes for machine learning", section 4). The candidate chosen has the largest
+
+    k-center:       q_i min_{j in y} |x_i - x_j|
+    determinantal:  det L_{y + i} / det L_y  =  q_i^2 (S_ii - S_iy S_yy^-1 S_yi),      L = diag(q) S diag(q),
+
+with S_ij = exp(-|x_i - x_j|^2 / (2 length^2)) + 1e-6 1{i = j}. The first is greedy farthest-first choice (Gonzalez
+1985, "Clustering to minimize the maximum intercluster distance"), with weights as in Dyer and Frieze (1985, "A simple
+heuristic for the p-centre problem"). The second is the greedy step towards the set of largest determinant (Chen, Zhang
+and Zhou 2018, "Fast greedy MAP inference for determinantal point process"). At gamma = 0 only the features choose among
+the candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist, pdist
+
+from ...dp.kernels.dense import TIE
+from ...dp.problem.checks import whole
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ..kernels import diverse as _kernels
+from ..policy import JointPolicy, Policy, even_over_best
+from ..scoring import chances_of
+from .item_data import PerItem, of_size
+from .wrapper import Wrapper
+
+__all__ = ["DiverseBatch", "typical_distance"]
+
+
+_METHODS = ("k-center", "determinantal")
+# Added to the diagonal of the similarities, so that copies of an item can be awaited together.
+_RIDGE = 1e-6
+# Candidates within this share of the best are tied, for distances and determinants are rounded.
+_ALIKE = 1e-9
+# Features of this size have squares that can be added up.
+_LARGEST = 1e100
+_FEWEST, _A_BATCH = 64, 10
+_SAMPLE = 1000
+
+
+@lru_cache(maxsize=2)
+def _scores(base: Policy, problem: Problem, counts: PerItem, wins: PerItem) -> Floats:
+    """Scores of the base: within a batch it is asked about the same state again and again."""
+    return base.scores(problem, counts.values.copy(), wins.values.copy())
+
+
+@lru_cache(maxsize=16)
+def typical_distance(features: PerItem) -> float:
+    """Median distance between items that differ; of a thousand of them, evenly spaced, where there are more.
+
+    Examples
+    --------
+    >>> typical_distance(PerItem([[0.0], [0.0], [3.0]]))
+    3.0
+    """
+    rows = features.values
+    if len(rows) > _SAMPLE:
+        rows = rows[np.linspace(0, len(rows) - 1, _SAMPLE).astype(np.int64)]
+    apart = pdist(rows)
+    apart = apart[apart > 0]
+    return float(np.median(apart)) if apart.size else 1.0
+
+
+@dataclass(frozen=True)
+class DiverseBatch(Wrapper):
+    """Label as a base policy does, with batches that are spread over the items' features.
+
+    Rule: while no outcome is awaited, the base chooses. While some are, as in a batch or between the questions and
+    answers of a session, the label goes to the one of the base's best items that is best by quality and by its distance
+    from the awaited ones together; see the module's equations. Ties go by the base's scores, and then as it breaks
+    them. Distances are Euclidean: bring features to comparable scales first.
+
+    Parameters
+    ----------
+    base : Policy or registered name
+        Any policy: one that has no scores of its own is taken by its probabilities.
+    features : array_like, shape (N, F)
+        Finite.
+    method : {"k-center", "determinantal"}
+    candidates : int, optional
+        Items of best score to choose from, and all that tie with the last of them; default ten times the batch, 64 at
+        least.
+    strength : float
+        How much the base's scores count, gamma: the worst candidate's quality is exp(-gamma) times the best one's.
+    length : float, optional
+        Length scale of similarity, for "determinantal"; default the median distance between items that differ.
+
+    Raises
+    ------
+    ValueError
+        For features that are not finite or not of two dimensions, settings out of range, and, when it meets a problem,
+        for another number of items.
+
+    Examples
+    --------
+    Items 0 and 1 are copies of each other:
+
+    >>> import seqaudit as sa
+    >>> problem = sa.Problem([0.6, 0.6, 0.65], budget=4, batch=2)
+    >>> features = [[0.0, 1.0], [0.0, 1.0], [2.0, 0.0]]
+    >>> base = sa.VarianceReduction(ties="first")
+    >>> for policy in (base, sa.DiverseBatch(base, features)):
+    ...     session = sa.Session(problem, policy, seed=7)
+    ...     print(sorted([session.ask(), session.ask()]))
+    [0, 1]
+    [0, 2]
+    """
+
+    features: ArrayLike | PerItem
+    method: Literal["k-center", "determinantal"] = "k-center"
+    candidates: int | None = None
+    strength: float = 2.0
+    length: float | None = None
+    name: ClassVar[str] = "diverse-batch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method not in _METHODS:
+            raise ValueError(f"{self.name}: method is {self.method!r}; allowed: 'k-center', 'determinantal'")
+        if self.candidates is not None and (whole(self.candidates) or 0) < 1:
+            raise ValueError(
+                f"{self.name}: candidates is {self.candidates!r}; it must be a whole number, at least 1, or None"
+            )
+        if not (_real(self.strength) and self.strength >= 0):
+            raise ValueError(f"{self.name}: strength is {self.strength!r}; it must be a finite number, at least 0")
+        if self.length is not None and self.method != "determinantal":
+            raise ValueError(f"{self.name}: length is {self.length!r}; only 'determinantal' has one")
+        if self.length is not None and not (_real(self.length) and self.length > 0):
+            raise ValueError(f"{self.name}: length is {self.length!r}; it must be positive and finite")
+        object.__setattr__(self, "features", _features_of(self.name, self.features))
+
+    def seen(self, problem: Problem) -> Problem:
+        """The problem itself."""
+        of_size(self.name, "features", self._features, problem.size)
+        return problem
+
+    def action_probabilities(
+        self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, pending: Ints | None = None
+    ) -> Floats:
+        """Probability of labelling each item, shape (S, N): the base's in states where no outcome is awaited."""
+        if pending is None or not pending.any():
+            return super().action_probabilities(problem, counts, wins, usable, pending)
+        may = self.allowed(problem, counts + pending, usable)
+        out = np.empty(counts.shape)
+        waits = pending.any(axis=1)
+        if not waits.all():
+            rest = ~waits
+            out[rest] = chances_of(self.based_on, problem, counts[rest], wins[rest], may[rest], pending[rest])
+        scores, scale = self._worth(problem, counts, wins, may, pending), self.based_on.index_scale(problem)
+        most = max(_FEWEST, _A_BATCH * problem.batch) if self.candidates is None else int(self.candidates)
+        best = np.zeros(counts.shape, dtype=np.bool_)
+        for s in np.flatnonzero(waits):
+            items = _best_items(scores[s], may[s], most, scale)
+            value = self._value(scores[s, items], np.flatnonzero(pending[s]), items, scale)
+            best[s, items[value >= value.max() * (1.0 - _ALIKE)]] = True
+        out[waits] = even_over_best(scores[waits], best[waits], scale, self.based_on.ties)
+        return out
+
+    @property
+    def _features(self) -> PerItem:
+        assert isinstance(self.features, PerItem)
+        return self.features
+
+    def _worth(self, problem: Problem, counts: Ints, wins: Ints, may: Bools, pending: Ints) -> Floats:
+        """Scores of the base, or its probabilities where it has nothing else."""
+        base = self.based_on
+        if isinstance(base, JointPolicy) and type(base).scores is JointPolicy.scores:
+            return chances_of(base, problem, counts, wins, may, pending)
+        return _scores(base, problem, PerItem(counts), PerItem(wins))
+
+    def _value(self, scores: Floats, awaited: Ints, items: Ints, scale: float) -> Floats:
+        """Value of each candidate beside the awaited items."""
+        best, width = scores.max(), float(np.ptp(scores))
+        noise = TIE * max(abs(best), abs(best - width), scale)
+        quality = np.exp(self.strength * (scores - best) / width) if width > noise else np.ones(len(scores))
+        rows = self._features.values
+        apart = cdist(rows[items], rows[awaited])
+        if self.method == "k-center":
+            return np.asarray(quality * apart.min(axis=1))
+        length = typical_distance(self._features) if self.length is None else float(self.length)
+        among = _similarity(cdist(rows[awaited], rows[awaited]), length)
+        among[np.diag_indices(len(awaited))] += _RIDGE
+        alone = np.empty(len(items))
+        _kernels.unexplained(_similarity(apart, length), np.linalg.cholesky(among), alone)
+        return np.asarray(quality**2 * np.maximum(alone + _RIDGE, _RIDGE))
+
+
+def _similarity(apart: Floats, length: float) -> Floats:
+    return np.asarray(np.exp(-0.5 * (apart / length) ** 2))
+
+
+def _best_items(scores: Floats, may: Bools, most: int, scale: float) -> Ints:
+    """Items of largest score, ``most`` of them and those that tie with the last."""
+    items = np.flatnonzero(may)
+    if len(items) <= most:
+        return items
+    held = scores[items]
+    last = float(np.partition(held, len(held) - most)[len(held) - most])
+    return items[held >= last - TIE * max(abs(last), scale)]
+
+
+def _real(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and bool(np.isfinite(value))
+
+
+def _features_of(policy: str, features: Any) -> PerItem:
+    try:
+        held = PerItem(features, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{policy}: features must be an array of numbers, a row for each item") from None
+    if held.values.ndim != 2 or not held.values.size:
+        raise ValueError(f"{policy}: features have shape {held.values.shape}; it must be (N, F), a row for each item")
+    for i in np.flatnonzero(~np.isfinite(held.values).all(axis=1)):
+        raise ValueError(f"{policy}: features of item number {i} are {held.values[i].tolist()}; they must be finite")
+    if np.abs(held.values).max() > _LARGEST:
+        raise ValueError(f"{policy}: features must lie between -{_LARGEST:g} and {_LARGEST:g}, as they are squared")
+    return held

@@ -1,0 +1,113 @@
+"""Exploration on top of any policy: some labels by chance, the others where the policy wants them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ..policies.audit_index import AuditIndex
+from ..policy import JointPolicy, Policy, refuse_first
+from ..scoring import chances_of, scores_of
+from .based import BasedPolicy
+
+__all__ = ["EpsilonAudit", "SoftmaxAudit"]
+
+
+@dataclass(frozen=True)
+class EpsilonAudit(BasedPolicy):
+    """Label any item with probability ``epsilon``, and else the one that the base policy labels.
+
+    Rule: probability epsilon / (number of items that can be labelled) + (1 - epsilon) pi_i, with pi_i that of the base.
+    Source: epsilon-greedy (Sutton and Barto 1998), an exploration budget over an index.
+
+    Parameters
+    ----------
+    base : Policy or registered name
+    epsilon : float
+        Share of labels spent on exploration, from 0 to 1.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.EpsilonAudit()).value, 10)
+    1.6040585705
+    """
+
+    base: Policy | str = AuditIndex()  # noqa: RUF009 - frozen
+    epsilon: float = 0.1
+    name: ClassVar[str] = "epsilon-audit"
+    uses_pending: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.with_ties_of_base()
+        if isinstance(self.epsilon, bool) or not isinstance(self.epsilon, (int, float)) or not 0 <= self.epsilon <= 1:
+            raise ValueError(f"{self.name}: epsilon is {self.epsilon!r}; it must be a number from 0 to 1")
+
+    def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
+        """Items that the base may label, shape (S, N)."""
+        base = self.based_on
+        return base.allowed(problem, bought, usable) if isinstance(base, JointPolicy) else usable
+
+    def action_probabilities(
+        self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, pending: Ints | None = None
+    ) -> Floats:
+        """Probability of labelling each item, shape (S, N); none for items that the base may not label."""
+        may = self.allowed(problem, counts if pending is None else counts + pending, usable)
+        even = may / may.sum(axis=1, keepdims=True)
+        chosen = chances_of(self.based_on, problem, counts, wins, may, pending)
+        return np.asarray(self.epsilon * even + (1.0 - self.epsilon) * chosen)
+
+
+@dataclass(frozen=True)
+class SoftmaxAudit(BasedPolicy):
+    """Label items with probabilities that rise with the base policy's score.
+
+    Rule: probability proportional to exp(s_i / (temperature max_j |s_j|)) over the items that can be labelled, s_i the
+    base's score. The unit of the temperature is the largest score in sight, so that neither the unit of the weights nor
+    the shrinking of scores as labels come in changes how much is explored. Source: Boltzmann exploration (Sutton and
+    Barto 1998); the relative temperature is ours.
+
+    Parameters
+    ----------
+    base : Policy or registered name
+        One with scores: a joint policy has probabilities instead, and is refused.
+    temperature : float
+        Positive; towards 0 the base policy, with large values uniform sampling.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.SoftmaxAudit()).value, 10)
+    1.6007212248
+    """
+
+    base: Policy | str = AuditIndex()  # noqa: RUF009 - frozen
+    temperature: float = 0.1
+    name: ClassVar[str] = "softmax-audit"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_first(self)
+        given = self.temperature
+        if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 < given < np.inf:
+            raise ValueError(f"{self.name}: temperature is {given!r}; it must be a positive number")
+        if isinstance(self.base, JointPolicy):
+            raise ValueError(
+                f"{self.name}: base is {self.base!r}, which has no scores; allowed: a policy with an index"
+            )
+
+    def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
+        """Probability of labelling each item, shape (S, N)."""
+        scores = np.where(usable, scores_of(self.based_on, problem, counts, wins), 0.0)
+        largest = np.abs(scores).max(axis=1, keepdims=True)
+        # Where all scores are zero, or too small to be told from rounding, all items are alike.
+        told = largest > 1e-12 * float(self.based_on.index_scale(problem))
+        level = np.where(told, scores / np.where(largest > 0.0, largest, 1.0), 0.0)
+        level = np.where(usable, level - np.where(usable, level, -np.inf).max(axis=1, keepdims=True), -np.inf)
+        mass = np.exp(level / self.temperature)
+        return np.asarray(mass / mass.sum(axis=1, keepdims=True))

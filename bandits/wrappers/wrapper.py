@@ -1,0 +1,73 @@
+"""What policies that wrap another policy share.
+
+A wrapper shows its base a problem, the user's own or one made from it, and does something with what the base answers.
+The payoff, the budget and the constraints stay those of the user's problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ..policy import JointPolicy
+from ..scoring import chances_of
+from .based import BasedPolicy
+
+__all__ = ["Wrapper"]
+
+
+@dataclass(frozen=True)
+class Wrapper(BasedPolicy):
+    """A policy around another one.
+
+    Parameters
+    ----------
+    base : Policy or registered name
+    ties : {"random", "first"}, optional
+        Default: as the base breaks them. With "first" the base does so too.
+    """
+
+    uses_pending: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.with_ties_of_base()
+
+    def seen(self, problem: Problem) -> Problem:
+        """Problem that the base is shown."""
+        return problem
+
+    def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
+        """Items that the base may label, shape (S, N)."""
+        base = self.based_on
+        return base.allowed(self.seen(problem), bought, usable) if isinstance(base, JointPolicy) else usable
+
+    def action_probabilities(
+        self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, pending: Ints | None = None
+    ) -> Floats:
+        """Probability of labelling each item, shape (S, N): the base's, among those that may be labelled.
+
+        ``pending`` are labels bought whose outcomes are not known.
+        """
+        may = self.allowed(problem, counts if pending is None else counts + pending, usable)
+        return chances_of(self.based_on, self.seen(problem), counts, wins, may, pending)
+
+    def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
+        """Scores of the base, shape (R, N)."""
+        return self.based_on.scores(self.seen(problem), counts, wins)
+
+    def index_scale(self, problem: Problem) -> float:
+        """Size of the numbers that a score of the base is a difference of."""
+        return self.based_on.index_scale(self.seen(problem))
+
+    def require(self, problem: Problem) -> None:
+        """Raise where the wrapper's data do not fit the problem, or its base cannot be had for it."""
+        self.based_on.require(self.seen(problem))
+
+    def prepare(self, problem: Problem) -> None:
+        """Refuse what cannot be had, and let the base do what takes long."""
+        self.require(problem)
+        if isinstance(self.based_on, JointPolicy):
+            self.based_on.prepare(self.seen(problem))

@@ -1,0 +1,127 @@
+"""Votes that are held out from a fit, and the chances that a fitted model gives them.
+
+Each item gives up a share of its votes, drawn at random; it keeps at least one, and every group keeps one. The chance
+of a held-out vote takes into account everything that the model says of who cast it and when. Of a rater without a vote
+among those that are kept nothing is known, and the chance is that of a fresh rater. So it is of all votes where a model
+has parameters of single votes, as one of drift has: held-out votes have none, and count as votes of today.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.raters.fit import RaterFit
+from ...posteriors.votes.design import Design
+from ...posteriors.votes.label_set import LabelSet, offsets
+
+__all__ = ["HeldOut", "hold_out", "predicted", "thinned"]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Votes in two parts.
+
+    Attributes
+    ----------
+    kept : LabelSet
+        Votes to fit to, on the same N items.
+    design : Design
+        All votes, in terms of the raters and groups of ``kept``.
+    held : ndarray of int64, shape (H,)
+        Held-out votes: indices into ``design``.
+    known : ndarray of bool, shape (H,)
+        Whether a held-out vote's rater has a vote among those that are kept.
+    label : ndarray of int64, shape (H,)
+        Outcomes of held-out votes.
+    """
+
+    kept: LabelSet
+    design: Design
+    held: Ints
+    known: NDArray[np.bool_]
+    label: Ints
+
+    @property
+    def item(self) -> Ints:
+        """Item of each held-out vote, in increasing order."""
+        return self.design.item[self.held]
+
+
+def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
+    """Hold out a share of each item's votes.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    share : float
+        Strictly between 0 and 1; the nearest whole number of votes is held out.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        For a share outside its range, and where no item can give up a vote.
+
+    Examples
+    --------
+    >>> votes = LabelSet.from_pools({"a": [1, 0, 1, 1], "b": [0]})
+    >>> parts = hold_out(votes, 0.5, seed=7)
+    >>> parts.kept.counts, parts.item
+    (array([2, 1]), array([0, 0]))
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share is {share}; it must lie strictly between 0 and 1")
+    rng = np.random.default_rng(seed)
+    number = np.minimum(np.floor(share * labels.counts + 0.5).astype(np.int64), labels.counts - 1)
+    held = np.zeros(labels.n_labels, dtype=np.bool_)
+    for start, size, many in zip(labels.start[:-1].tolist(), labels.counts.tolist(), number.tolist(), strict=True):
+        held[start + rng.permutation(size)[:many]] = True
+    if labels.group is not None:
+        for g in range(len(labels.groups)):
+            mine = np.flatnonzero(labels.group == g)
+            if held[mine].all():
+                held[mine[0]] = False
+    if not held.any():
+        raise ValueError(f"share is {share}, but no item has votes enough to give one up; give a larger one")
+    used, rater = np.unique(labels.rater[~held], return_inverse=True)
+    kept = replace(
+        labels,
+        labels=labels.labels[~held],
+        rater=rater.astype(np.int32),
+        raters=tuple(labels.raters[k] for k in used),
+        start=offsets(labels.counts - np.add.reduceat(held, labels.start[:-1]).astype(np.int64)),
+        group=None if labels.group is None else labels.group[~held],
+    )
+    at = np.full(len(labels.raters), -1, dtype=np.int64)
+    at[used] = np.arange(len(used))
+    of_vote = at[labels.rater]
+    whole = replace(Design.of(labels), rater=np.maximum(of_vote, 0), raters=kept.raters)
+    where = np.flatnonzero(held)
+    return HeldOut(kept, whole, where, of_vote[where] >= 0, labels.labels[where].astype(np.int64))
+
+
+def predicted(fit: RaterFit, parts: HeldOut, draws: int) -> Floats:
+    """Chance that each held-out vote is 1 under each of at most so many draws, shape (S, H)."""
+    kept = thinned(fit, draws)
+    size, model, held = len(kept["rate"]), fit.model, parts.held
+    known = parts.known & (not any("vote" in dims for dims in model.dims.values()))
+    found = np.empty((size, len(held)))
+    if known.any():
+        for s in range(size):
+            found[s] = model.chances({name: x[s] for name, x in kept.items()}, parts.design)[held]
+    if not known.all():
+        fresh = model.channel(kept, kept["rate"])
+        group = parts.design.group
+        of_vote = fresh[:, parts.item] if fresh.ndim == 2 or group is None else fresh[:, parts.item, group[held]]
+        found = np.where(known, found, of_vote)
+    return found
+
+
+def thinned(fit: RaterFit, draws: int) -> dict[str, NDArray[np.float64]]:
+    """At most so many draws of all parameters, evenly spread over the chains."""
+    which = np.unique(np.linspace(0, fit.size - 1, min(draws, fit.size)).round().astype(np.int64))
+    return {name: x[which] for name, x in fit.draws.items()}

@@ -1,0 +1,257 @@
+r"""Whether a fitted model could have produced the votes, and which model predicts them best.
+
+*Posterior predictive checks* (Rubin 1984; Gelman, Meng and Stern 1996). For each draw of all parameters, votes are
+drawn anew for the same items and raters, and statistics T of them are compared with those of the votes at hand:
+
+    share of 1              of all votes;
+    variance of items       of items' shares of 1;
+    variance of raters      of raters' shares of 1, of raters with two votes or more;
+    agreement               chance that two votes on the same item, drawn at random among all such pairs, are equal.
+
+The posterior predictive p-value is P(T(replicated) > T(votes)) + P(equal) / 2. It is not uniform under the model but
+drawn towards 1/2, since the votes have been seen: near 0 or 1 it speaks against the model all the louder.
+
+*Leave-one-out*: the expected log predictive density of a vote, by Pareto-smoothed importance sampling (Vehtari, Gelman
+and Gabry 2017), with the number of votes whose Pareto k is too large to be trusted. A vote whose log-probability is the
+same in most draws, as that of a rater who surely tosses a coin is, has a tail of weights without a Pareto fit; normal
+noise of standard deviation 1e-4 is therefore added to all log-probabilities, which moves an elpd of V votes by S draws
+by about 1e-4 sqrt(V / S). Models are compared by differences, whose standard errors belong to the votes as a sample.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.refusals import count
+from ...posteriors.raters.fit import RaterFit
+from ...posteriors.votes.design import Design
+from ...posteriors.votes.label_set import LabelSet
+from .held_out import thinned
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["FEWEST_DRAWS", "compare_fits", "leave_one_out", "predictive_checks", "predictive_table", "vote_statistics"]
+
+# Numbers of a matrix of draws by votes: 160 MB.
+_ENTRIES = 2e7
+# Standard deviation of what is added to log-probabilities. With much smaller noise the library fits a tail, but single
+# draws that are no more than 1e-5 apart from the others look extreme in it: k is then above 3 where nothing is wrong.
+_JITTER = 1e-4
+# Draws for leave-one-out: a Pareto distribution is fitted to a fifth of them, and needs five values.
+FEWEST_DRAWS = 30
+
+
+def vote_statistics(labels: LabelSet, votes: NDArray[Any]) -> dict[str, Floats]:
+    """Statistics of outcomes of a label set's votes.
+
+    Parameters
+    ----------
+    labels : LabelSet
+        Who votes on what; its own outcomes are not looked at.
+    votes : ndarray, shape (V,) or (S, V)
+
+    Returns
+    -------
+    dict of str to ndarray, shape () or (S,)
+        nan where no rater has two votes, or no item.
+
+    Examples
+    --------
+    >>> labels = LabelSet.from_pools({"a": [1, 1, 0], "b": [0, 0]})
+    >>> {name: float(x.round(3)) for name, x in vote_statistics(labels, labels.labels).items()}
+    {'share of 1': 0.4, 'variance of items': 0.111, 'variance of raters': nan, 'agreement': 0.5}
+    """
+    y = np.atleast_2d(np.asarray(votes, dtype=np.float64))
+    n = labels.counts.astype(np.float64)
+    wins = np.add.reduceat(y, labels.start[:-1], axis=1)
+    order = np.argsort(labels.rater, kind="stable")
+    many = np.bincount(labels.rater, minlength=len(labels.raters)).astype(np.float64)
+    of_rater = np.add.reduceat(y[:, order], np.concatenate(([0], np.cumsum(many)[:-1])).astype(np.int64), axis=1)
+    judged = many > 1
+    pairs = (n * (n - 1)).sum()
+    same = (wins * (wins - 1) + (n - wins) * (n - wins - 1)).sum(axis=1)
+    none = np.full(len(y), np.nan)
+    found = {
+        "share of 1": y.mean(axis=1),
+        "variance of items": (wins / n).var(axis=1),
+        "variance of raters": (of_rater[:, judged] / many[judged]).var(axis=1) if judged.any() else none,
+        "agreement": same / pairs if pairs else none,
+    }
+    return {name: x if np.ndim(votes) == 2 else x[0] for name, x in found.items()}
+
+
+def predictive_checks(fit: RaterFit, *, seed: int = 7, draws: int = 400) -> xr.DataTree:
+    """Statistics of replicated votes beside those of the votes that the model was fitted to.
+
+    Parameters
+    ----------
+    fit : RaterFit
+    seed : int
+    draws : int
+        Draws of the parameters, one replication each; fewer where there are very many votes.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior_predictive`` and ``observed_data``, as ArviZ has them, with a variable for each statistic
+        that the votes have.
+
+    Examples
+    --------
+    >>> from seqaudit import PartialPooling
+    >>> votes = LabelSet.from_pools({"a": [1, 1, 1], "b": [1, 0, 1], "c": [0, 0, 0], "d": [1, 1]})
+    >>> fit = PartialPooling().fit(votes, method="fast", seed=7)
+    >>> predictive_table(predictive_checks(fit, seed=7))[["statistic", "observed"]].round(3)
+               statistic  observed
+    0         share of 1     0.636
+    1  variance of items     0.167
+    2          agreement     0.800
+    """
+    import xarray as xr
+
+    if count("draws", draws) < 1:
+        raise ValueError(f"draws is {draws}; it must be at least 1")
+    labels, design = fit.labels, Design.of(fit.labels)
+    kept = thinned(fit, _room(labels, draws))
+    size = len(kept["rate"])
+    rng = np.random.default_rng(seed)
+    votes = np.empty((size, design.size), dtype=np.int8)
+    for s in range(size):
+        votes[s] = rng.random(design.size) < fit.model.chances({name: x[s] for name, x in kept.items()}, design)
+    seen = {name: x for name, x in vote_statistics(labels, labels.labels).items() if np.isfinite(x)}
+    drawn = vote_statistics(labels, votes)
+    # ArviZ reduces a statistic over the votes: here over the one number that it already is.
+    replicated = {name: (("chain", "draw", "votes"), drawn[name][None, :, None]) for name in seen}
+    observed = {name: (("votes",), np.array([x])) for name, x in seen.items()}
+    tree = {"posterior_predictive": xr.Dataset(replicated), "observed_data": xr.Dataset(observed)}
+    return xr.DataTree.from_dict(tree)
+
+
+def predictive_table(checks: xr.DataTree) -> pd.DataFrame:
+    """One row a statistic: what it is of the votes, its mean and standard deviation over replications, the p-value.
+
+    Parameters
+    ----------
+    checks : xarray.DataTree
+        From ``predictive_checks``.
+    """
+    import pandas as pd
+
+    rows = []
+    votes = checks["observed_data"].dataset
+    for name, values in checks["posterior_predictive"].dataset.data_vars.items():
+        drawn, seen = values.values.reshape(-1), float(votes[name].values[0])
+        near = np.isclose(drawn, seen, rtol=1e-12, atol=1e-15)
+        p = float(((drawn > seen) & ~near).mean() + 0.5 * near.mean())
+        rows.append({"statistic": str(name), "observed": seen, "mean": drawn.mean(), "sd": drawn.std(), "p_value": p})
+    return pd.DataFrame(rows)
+
+
+def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
+    """Leave-one-out cross-validation of a fit over its votes.
+
+    Parameters
+    ----------
+    fit : RaterFit
+    draws : int
+        At most so many draws, and fewer where draws times votes would exceed 2e7; at least 30.
+
+    Returns
+    -------
+    arviz ELPDData
+        With pointwise values and Pareto k.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 30 draws.
+
+    Examples
+    --------
+    >>> from seqaudit import PartialPooling
+    >>> votes = LabelSet.from_pools({"a": [1, 1, 1], "b": [1, 0, 1], "c": [0, 0, 0], "d": [1, 1]})
+    >>> found = leave_one_out(PartialPooling().fit(votes, method="fast", seed=7))
+    >>> int(found.n_data_points), bool(found.elpd < 0)
+    (11, True)
+    """
+    import arviz as az
+
+    if min(fit.size, count("draws", draws)) < FEWEST_DRAWS:
+        raise ValueError(
+            f"draws is {min(fit.size, draws)}; leave-one-out needs at least {FEWEST_DRAWS}, of all chains together"
+        )
+    design, label = Design.of(fit.labels), fit.labels.labels.astype(np.int64)
+    kept = thinned(fit, _room(fit.labels, draws))
+    told = fit.model.log_likelihood(kept, design, label)
+    told = told + _JITTER * np.random.default_rng(0).standard_normal(told.shape)
+    # ArviZ wants draws by chain for the effective sample size; after thinning they count as one chain.
+    tree = az.from_dict(
+        {
+            "posterior": {"rate": kept["rate"][None]},
+            "log_likelihood": {"label": told[None]},
+        }
+    )
+    with warnings.catch_warnings():
+        # Large Pareto k are counted in the table.
+        warnings.simplefilter("ignore")
+        return az.loo(tree, pointwise=True, reff=_efficiency(fit))
+
+
+def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
+    """Leave-one-out of several models beside one another, the best first.
+
+    Parameters
+    ----------
+    found : dict
+        Results of ``leave_one_out`` by model's name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``elpd`` and its standard error ``se``; the difference to the best model ``elpd_diff`` and its error ``dse``;
+        effective number of parameters ``p``; ``weight`` in a stack of all models (Yao et al. 2018); ``k_bad``, votes
+        with a Pareto k above ``good_k``.
+    """
+    import arviz as az
+    import pandas as pd
+
+    bad = {name: int((x.pareto_k > x.good_k).sum()) for name, x in found.items()}
+    if len(found) == 1:
+        ((name, x),) = found.items()
+        table = pd.DataFrame(
+            {"elpd": [x.elpd], "p": [x.p], "elpd_diff": [0.0], "weight": [1.0], "se": [x.se], "dse": [0.0]}, [name]
+        )
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = az.compare(found, round_to="none")
+    table = table[["elpd", "se", "elpd_diff", "dse", "p", "weight"]].astype(np.float64)
+    table.index.name = "model"
+    table["k_bad"] = [bad[str(name)] for name in table.index]
+    table["good_k"] = [float(found[str(name)].good_k) for name in table.index]
+    return table.reset_index()
+
+
+def _room(labels: LabelSet, draws: int) -> int:
+    """Draws of which a matrix with all votes may be made; never too few for leave-one-out."""
+    return min(draws, max(FEWEST_DRAWS, int(_ENTRIES // max(labels.n_labels, 1))))
+
+
+def _efficiency(fit: RaterFit) -> float:
+    """Effective sample size of the rates, relative to the number of draws."""
+    import arviz as az
+
+    if fit.method == "fast" and fit.model.fast_is_independent:
+        return 1.0
+    rate = fit.data["posterior"].dataset[["rate"]]
+    # Rates of which all draws are equal have none.
+    sizes = az.ess(rate, method="mean")["rate"].values
+    finite = sizes[np.isfinite(sizes)]
+    return float(min(1.0, finite.mean() / fit.size)) if finite.size else 1.0

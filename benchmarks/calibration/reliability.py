@@ -1,0 +1,282 @@
+r"""Reliability of fitted models: events of predicted chance p should happen in a share p of the cases.
+
+A model is fitted to some of each item's votes and predicts the others. Four kinds of events:
+
+    vote       a held-out vote is 1;
+    verdict    the share of 1 among an item's held-out votes is above its threshold t: predicted by votes drawn from
+               the model, so that few held-out votes are no fault of it;
+    tail       the same event, predicted by p_i = P(alpha_i > t | kept votes). With few held-out votes this *looks*
+               overconfident however good the model is, and it approaches a test of p_i as they become many;
+    gold       the item's known answer is 1, predicted by p_i, where answers are known.
+
+For predictions p_k of outcomes y_k, k = 1..n (Brier 1950; Good 1952; Naeini, Cooper and Hauskrecht 2015):
+
+    Brier score                   (1/n) sum (p_k - y_k)^2
+    log score                     (1/n) sum log of the chance given to what happened; natural logarithm
+    expected calibration error    sum over bins b of |sum over k in b of (p_k - y_k)| / n
+
+with bins of about as many predictions each. The last is above 0 by chance even where all predictions are right;
+``by_chance`` says how far, on average over outcomes drawn from the model itself. Standard errors are those of a
+bootstrap over items, since votes on one item share its rate.
+
+The working model that everything is compared with takes items apart: rate Beta(1, 1), votes independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincc
+
+from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import count
+from ...posteriors.raters.fit import RaterFit
+from ...posteriors.raters.model import RaterModel
+from ...posteriors.raters.registry import make_rater_model
+from ...posteriors.votes.label_set import LabelSet
+from .held_out import HeldOut, hold_out, predicted
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["WORKING", "chosen_models", "reliability", "reliability_table", "scores"]
+
+WORKING = "Beta(1, 1)"
+SCORES = ("brier", "log_score", "calibration_error")
+_BOOTSTRAP = 400
+# Outcomes that are drawn for what calibration errors are by chance.
+_BY_CHANCE = 200
+
+
+def reliability(
+    labels: LabelSet,
+    models: Sequence[str | RaterModel] = ("partial-pooling",),
+    *,
+    threshold: ArrayLike = 0.5,
+    share: float = 0.3,
+    seed: int = 7,
+    method: str = "fast",
+    draws: int = 1000,
+    bins: int = 10,
+    fit: Callable[[RaterModel, LabelSet], RaterFit] | None = None,
+) -> xr.Dataset:
+    """Reliability of models' predictions of held-out votes, beside the working model Beta(1, 1).
+
+    Parameters
+    ----------
+    labels : LabelSet
+    models : sequence of RaterModel or registered name
+    threshold : float or array_like, shape (N,)
+    share : float
+        Share of each item's votes that is held out.
+    seed : int
+    method : {"nuts", "fast"}
+        How models are fitted; see ``RaterModel.fit``.
+    draws : int
+        Draws that predictions are averaged over.
+    bins : int
+        Bins of the reliability curve.
+    fit : callable, optional
+        Function of model and votes that is called in place of ``RaterModel.fit``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over (model, kind, measure): ``score`` and ``score_se``; ``gain`` over the working model, positive where the
+        model is better, and its paired ``gain_se``. Over (model, kind): ``number`` of predictions, and ``by_chance``,
+        the calibration error that the model expects by chance. Over (model, kind, bin): ``count``, ``predicted``,
+        ``observed`` and ``observed_se``; nan in empty bins.
+
+    Raises
+    ------
+    ValueError
+        For votes that a model cannot be fitted to, and settings outside their range.
+
+    Examples
+    --------
+    >>> from seqaudit import Design, PartialPooling
+    >>> votes = PartialPooling().simulate(7, Design.balanced(200, 20, 4), parameters={"mean": 0.5, "size": 1.0})
+    >>> found = reliability(votes.labels, seed=7)
+    >>> float(found["gain"].sel(model="partial-pooling", kind="vote", measure="brier").round(3))
+    0.002
+    """
+    import xarray as xr
+
+    chosen = chosen_models(models)
+    for field, value, least in (("draws", draws, 4), ("bins", bins, 1), ("seed", seed, 0)):
+        if count(field, value) < least:
+            raise ValueError(f"{field} is {value}; it must be at least {least}")
+    parts = hold_out(labels, share, seed)
+    for model in chosen:
+        model.require(parts.kept)
+    bar = _bars(labels, threshold)
+    sequence = np.random.SeedSequence(seed)
+    resampling, *streams = sequence.spawn(len(chosen) + 2)
+    items = np.random.default_rng(resampling)
+    weights = items.multinomial(labels.n_items, np.full(labels.n_items, 1 / labels.n_items), _BOOTSTRAP)
+    fitted = fit or (lambda model, votes: model.fit(votes, seed=seed, method=method, draws=draws))
+    rows = [_scored(_working(parts, bar, draws, np.random.default_rng(streams[0])), parts, labels, bar, weights, bins)]
+    for model, stream in zip(chosen, streams[1:], strict=True):
+        found = fitted(model, parts.kept)
+        guess = _Guess(predicted(found, parts, draws), found.tail(bar), np.random.default_rng(stream))
+        rows.append(_scored(guess, parts, labels, bar, weights, bins))
+    whole = xr.concat(rows, dim="model").assign_coords(model=[WORKING, *(model.title for model in chosen)])
+    replicas = whole["replicas"]
+    gain = (whole["score"] - whole["score"].isel(model=0)) * whole["sign"]
+    spread = (replicas - replicas.isel(model=0)).std("bootstrap", ddof=1)
+    whole = whole.assign(gain=gain, gain_se=spread, score_se=replicas.std("bootstrap", ddof=1))
+    whole = whole.drop_vars(["replicas", "sign"])
+    whole.attrs = {"share": share, "seed": seed, "method": method, "held_out": len(parts.held)}
+    return whole
+
+
+def reliability_table(result: xr.Dataset) -> pd.DataFrame:
+    """One row for each kind of event and model: scores with standard errors, and gains over the working model.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``reliability``.
+    """
+    import pandas as pd
+
+    rows = []
+    for kind in result["kind"].values:
+        for model in result["model"].values:
+            one = result.sel(model=model, kind=kind)
+            row: dict[str, Any] = {"kind": str(kind), "model": str(model), "number": int(one["number"])}
+            for score in SCORES:
+                at = one.sel(measure=score)
+                row |= {score: float(at["score"]), f"{score}_se": float(at["score_se"])}
+                if score != "calibration_error":
+                    row |= {f"{score}_gain": float(at["gain"]), f"{score}_gain_se": float(at["gain_se"])}
+            rows.append(row | {"by_chance": float(one["by_chance"])})
+    return pd.DataFrame(rows)
+
+
+def chosen_models(models: Sequence[str | RaterModel]) -> list[RaterModel]:
+    """Models by name; a ``ValueError`` where there are none, or one is there twice."""
+    chosen = [make_rater_model(model) for model in models]
+    names = [model.title for model in chosen]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"models are {', '.join(names) or 'none'}; give one or more, each once")
+    return chosen
+
+
+def scores(p: Floats, y: Floats, bin_of: Ints) -> Floats:
+    """Brier score, log score and expected calibration error; ``bin_of`` numbers the bin of each prediction.
+
+    Examples
+    --------
+    >>> scores(np.array([0.5, 0.5, 0.9, 0.9]), np.array([1.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 1])).round(4)
+    array([ 0.13  , -0.3993,  0.05  ])
+    """
+    error = np.abs(np.bincount(bin_of, weights=p - y)).sum() / len(p)
+    return np.array([((p - y) ** 2).mean(), np.log(np.where(y == 1, p, 1 - p)).mean(), error])
+
+
+class _Guess:
+    """What a model says before the held-out votes are seen."""
+
+    def __init__(self, chance: Floats, tail: Floats, rng: np.random.Generator) -> None:
+        # Where rates differ by group, p_i is averaged over the groups.
+        self.chance, self.rng = chance, rng
+        self.tail = tail if tail.ndim == 1 else tail.mean(axis=1)
+
+
+def _working(parts: HeldOut, bar: Floats, draws: int, rng: np.random.Generator) -> _Guess:
+    a, b = 1.0 + parts.kept.wins, 1.0 + parts.kept.counts - parts.kept.wins
+    return _Guess(
+        rng.beta(a, b, (draws, len(a)))[:, parts.item], np.asarray(betaincc(a, b, bar), dtype=np.float64), rng
+    )
+
+
+def _bars(labels: LabelSet, threshold: ArrayLike) -> Floats:
+    bar = np.asarray(threshold, dtype=np.float64)
+    if bar.shape not in ((), (labels.n_items,)):
+        raise ValueError(f"threshold has shape {bar.shape}; it must be a number, or have shape ({labels.n_items},)")
+    for t in bar.reshape(-1)[~((bar > 0) & (bar < 1)).reshape(-1)]:
+        raise ValueError(f"threshold is {t}; it must lie strictly between 0 and 1")
+    return np.broadcast_to(bar, labels.n_items)
+
+
+def _scored(
+    guess: _Guess, parts: HeldOut, labels: LabelSet, bar: Floats, weights: NDArray[Any], bins: int
+) -> xr.Dataset:
+    """Scores of one model for all kinds of events."""
+    import xarray as xr
+
+    first = np.flatnonzero(np.diff(parts.item, prepend=-1))
+    seen, number = parts.item[first], np.diff(np.append(first, len(parts.item)))
+    votes = (guess.rng.random(guess.chance.shape) < guess.chance).astype(np.float64)
+    shares = np.add.reduceat(votes, first, axis=1) / number
+    above = (shares > bar[seen]).astype(np.float64)
+    # Draws lie chain after chain: the first ones would be those of one chain.
+    spread = np.linspace(0, len(votes) - 1, min(_BY_CHANCE, len(votes))).round().astype(np.int64)
+    verdict = (np.add.reduceat(parts.label, first) / number > bar[seen]).astype(np.float64)
+    # Finitely many draws cannot tell a small chance from none.
+    least = 1.0 / (2.0 * len(votes) + 2.0)
+
+    def drawn(p: Floats) -> Floats:
+        return (guess.rng.random((_BY_CHANCE, len(p))) < p).astype(np.float64)
+
+    events: dict[str, tuple[Floats, Floats, Ints, Floats]] = {
+        "vote": (guess.chance.mean(axis=0), parts.label.astype(np.float64), parts.item, votes[spread]),
+        "verdict": (above.mean(axis=0), verdict, seen, above[spread]),
+        "tail": (guess.tail[seen], verdict, seen, drawn(guess.tail[seen])),
+    }
+    if labels.gold is not None and (answered := np.flatnonzero(~np.isnan(labels.gold))).size:
+        p = guess.tail[answered]
+        events["gold"] = (p, labels.gold[answered], answered, drawn(p))
+    made = [
+        _judged(np.clip(p, least, 1 - least), y, item, replicas, weights, bins)
+        for p, y, item, replicas in events.values()
+    ]
+    return xr.concat(made, dim="kind").assign_coords(kind=list(events))
+
+
+def _judged(p: Floats, y: Floats, item: Ints, drawn: Floats, weights: NDArray[Any], bins: int) -> xr.Dataset:
+    import xarray as xr
+
+    # Equal predictions share a bin.
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
+    bin_of = np.searchsorted(edges, p, side="left")
+    size = weights.shape[1]
+    brier, log = (p - y) ** 2, np.log(np.where(y == 1, p, 1 - p))
+    sums = [np.bincount(item, weights=x, minlength=size) for x in (np.ones_like(p), brier, log)]
+    total, resampled_brier, resampled_log = (weights @ x for x in sums)
+    cell = item * bins + bin_of
+
+    def by_bin(x: Floats) -> Floats:
+        """Sums over each bin in each bootstrap sample, shape (R, B)."""
+        return np.asarray(weights @ np.bincount(cell, weights=x, minlength=size * bins).reshape(size, bins))
+
+    counted, happened, missed = by_bin(np.ones_like(p)), by_bin(y), by_bin(p - y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # A small sample may have no prediction, or none in a bin.
+        replicas = np.stack([resampled_brier, resampled_log, np.abs(missed).sum(axis=1)], axis=1) / total[:, None]
+        observed = happened / counted
+        number = np.bincount(bin_of, minlength=bins).astype(np.float64)
+        means = [np.bincount(bin_of, weights=x, minlength=bins) / number for x in (p, y)]
+    spread = np.full(bins, np.nan)
+    for b in np.flatnonzero(number):
+        mine = observed[np.isfinite(observed[:, b]), b]
+        spread[b] = mine.std(ddof=1) if mine.size > 1 else np.nan
+    return xr.Dataset(
+        {
+            "score": ("measure", scores(p, y, bin_of)),
+            "sign": ("measure", [-1.0, 1.0, -1.0]),
+            "replicas": (("bootstrap", "measure"), replicas),
+            "number": ((), len(p)),
+            "by_chance": ((), float(np.mean([scores(p, rep, bin_of)[2] for rep in drawn]))),
+            "count": ("bin", number),
+            "predicted": ("bin", means[0]),
+            "observed": ("bin", means[1]),
+            "observed_se": ("bin", spread),
+        },
+        coords={"measure": list(SCORES)},
+    )

@@ -1,0 +1,316 @@
+r"""Simulation-based calibration of models of raters.
+
+Draw parameters theta from the prior and votes y from theta, and fit the model to y. Whatever the model, theta and the
+draws from the posterior given y then have the same distribution, and so the rank of any quantity of theta among that of
+L independent draws is uniform on {0, ..., L} (Cook, Gelman and Rubin 2006; Talts et al. 2018). Ties are broken at
+random. Over many replications, ranks that are not uniform mean that prior, simulator, density or sampler are wrong:
+low ranks, that the posterior lies too high; ranks near both ends, that it is too narrow; ranks in the middle, that it
+is too wide.
+
+Quantities are all scalar parameters; of each vector its first and last elements and the mean of all; and the
+log-likelihood of the votes, which finds faults that parameters alone do not, such as a posterior that is its prior
+(Modrak et al. 2023). Variables named ``..._chance`` are chances of discrete parameters given the votes. Of the truth
+they are indicators, which do not have the same distribution: they are left out, and the discrete parameters are not.
+
+Each rank becomes u = (rank + Uniform(0, 1)) / (L + 1), uniform on (0, 1) exactly. Each quantity's u are tested by
+ArviZ's pointwise order statistics, combined by Cauchy's distribution; Bonferroni's correction bounds the chance that
+any of Q quantities alarms falsely. Draws of a chain are not quite independent: they are thinned, and what is left of
+their correlation is reported.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from ...dp.machine.workers import workers
+from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.refusals import count
+from ...posteriors.raters.compiled import RaterSampler
+from ...posteriors.raters.model import RaterModel
+from ...posteriors.raters.registry import make_rater_model
+from ...posteriors.votes.design import Design
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["LOG_LIKELIHOOD", "checked_study", "sbc", "sbc_parts", "uniformity"]
+
+LOG_LIKELIHOOD = "log-likelihood"
+# Replications of a part: what an interruption may lose of each worker.
+_PART = 10
+# What ends the name of a variable that is no parameter.
+_CHANCE = "_chance"
+# What counts as no spread at all, but rounding: relative to the size of the values, and for the mean of a vector to
+# that of its entries, which may sum to zero.
+_CONSTANT = 1e-9
+# Numbers of the streams of a whole study, beside those of its replications.
+_PILOT = 2**31
+
+
+def sbc(
+    model: str | RaterModel,
+    *,
+    fitted: str | RaterModel | None = None,
+    replications: int = 200,
+    method: str = "nuts",
+    design: Design | None = None,
+    draws: int = 63,
+    thin: int = 3,
+    tune: int = 150,
+    seed: int = 7,
+    n_jobs: int = 1,
+    finished: dict[str, xr.Dataset] | None = None,
+    on_part: Callable[[str, xr.Dataset], None] | None = None,
+) -> xr.Dataset:
+    """Ranks of true values among draws from the posterior, over replications of simulated votes.
+
+    Parameters
+    ----------
+    model : RaterModel or registered name
+        What parameters and votes are drawn from.
+    fitted : RaterModel or registered name, optional
+        What is fitted, where it is to be another model with the same parameters.
+    replications : int
+    method : {"nuts", "fast"}
+        How the model is fitted; see ``RaterModel.fit``.
+    design : Design, optional
+        Who labels what; default: 5 votes on each of 20 items, by 8 raters.
+    draws : int
+        Draws that the true value is ranked among, L.
+    thin, tune : int
+        Steps of the chain from one of these draws to the next, and steps thrown away before; for ``method="nuts"``.
+    seed : int
+    n_jobs : int
+        Worker processes (joblib); -1 for all cores. The answer does not depend on it.
+    finished : dict, optional
+        Parts that need not be computed again, by the names of ``sbc_parts``.
+    on_part : callable, optional
+        Called with name and result as each part ends.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the dimensions (replication, quantity): ``rank``, from 0 to L; ``pit``, the rank spread evenly over its
+        part of (0, 1); ``true``, the true value; and ``autocorrelation`` of neighbouring draws. Quantities that are
+        constants of the model are left out, such as the mean of effects that sum to zero.
+
+    Raises
+    ------
+    ValueError
+        For an unknown model or method, numbers outside their range, and a design that the model cannot be fitted to.
+
+    Examples
+    --------
+    >>> from seqaudit.benchmarks.calibration.sbc import sbc, uniformity
+    >>> found = sbc("partial-pooling", replications=20, method="fast")
+    >>> found.sizes["replication"], [str(name) for name in found["quantity"].values][:3]
+    (20, ['mean', 'size', 'a'])
+    >>> bool(uniformity(found)["alarm"].any())
+    False
+    """
+    import xarray as xr
+
+    drawn = make_rater_model(model)
+    other = drawn if fitted is None else make_rater_model(fitted)
+    votes = design or Design.balanced(20, 8, 5, groups=2 if drawn.needs_groups else 0)
+    settings: dict[str, Any] = {"method": method, "draws": draws, "thin": thin, "tune": tune, "seed": seed}
+    checked_study(drawn, other, votes, replications, **settings)
+    jobs = {name: (drawn, other, votes, part, settings) for name, part in sbc_parts(replications).items()}
+    done = dict(finished or {})
+    for name, part in _computed({k: job for k, job in jobs.items() if k not in done}, n_jobs):
+        done[name] = part
+        if on_part:
+            on_part(name, part)
+    whole = xr.concat([done[name] for name in jobs], dim="replication")
+    varies = (whole["spread"] > _CONSTANT).any("replication")
+    whole = whole.isel(quantity=np.flatnonzero(varies.values)).drop_vars("spread")
+    whole.attrs = {"model": drawn.name, "fitted": other.name, "votes": repr(votes), **settings}
+    return whole
+
+
+def checked_study(
+    drawn: RaterModel,
+    fitted: RaterModel,
+    design: Design,
+    replications: int,
+    *,
+    method: str,
+    draws: int,
+    thin: int,
+    tune: int,
+    seed: int,
+) -> None:
+    """Refuse settings that are outside their range, and designs that a model cannot be fitted to; see ``sbc``."""
+    for field, value, least in (
+        ("replications", replications, 2),
+        ("draws", draws, 4),
+        ("thin", thin, 1),
+        ("tune", tune, 1),
+        ("seed", seed, 0),
+    ):
+        if count(field, value) < least:
+            raise ValueError(f"{field} is {value}; it must be at least {least}")
+    if method not in ("nuts", "fast"):
+        raise ValueError(f"method is {method!r}; allowed: nuts, fast")
+    if set(fitted.dims) != set(drawn.dims):
+        raise ValueError(f"{fitted.name} cannot be fitted in place of {drawn.name}: their parameters differ")
+    fitted.require(design.labelled(np.zeros(design.size, dtype=np.int64)))
+
+
+def sbc_parts(replications: int) -> dict[str, range]:
+    """Replications of each part, by name.
+
+    Examples
+    --------
+    >>> list(sbc_parts(25))
+    ['replications 0-9', 'replications 10-19', 'replications 20-24']
+    """
+    starts = range(0, replications, _PART)
+    parts = [range(k, min(k + _PART, replications)) for k in starts]
+    return {f"replications {part[0]}-{part[-1]}": part for part in parts}
+
+
+def uniformity(result: xr.Dataset, level: float = 0.01) -> pd.DataFrame:
+    """Test of uniform ranks, quantity by quantity.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``sbc``.
+    level : float
+        Chance that a sound model raises at least one alarm, strictly between 0 and 1. The tests' own approximation
+        keeps to it within a factor of 1.5.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a quantity: ``p_value``; ``mean`` of u, 1/2 where ranks are uniform; ``spread``, the variance of u
+        times 12: above 1 where posteriors are too narrow, below where they are too wide; ``autocorrelation`` of
+        neighbouring draws, on average; and ``alarm``, whether the p-value is below ``level`` divided by the number of
+        quantities.
+    """
+    import arviz as az  # noqa: F401  # Registers the accessor.
+    import pandas as pd
+
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie strictly between 0 and 1")
+    p_value, _, _ = result["pit"].azstats.uniformity_test(dim="replication")
+    u = result["pit"].values
+    return pd.DataFrame(
+        {
+            "quantity": [str(name) for name in result["quantity"].values],
+            "p_value": p_value.values,
+            "mean": u.mean(axis=0),
+            "spread": 12.0 * u.var(axis=0),
+            "autocorrelation": np.nanmean(result["autocorrelation"].values, axis=0),
+            "alarm": p_value.values < level / u.shape[1],
+        }
+    )
+
+
+def _computed(jobs: dict[str, tuple[Any, ...]], n_jobs: int) -> Iterator[tuple[str, xr.Dataset]]:
+    runs = Parallel(n_jobs=workers(n_jobs, max(len(jobs), 1)), return_as="generator")(
+        delayed(_part)(*job) for job in jobs.values()
+    )
+    with warnings.catch_warnings(), closing(runs):
+        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
+        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
+        yield from zip(jobs, runs, strict=True)
+
+
+def _part(
+    drawn: RaterModel, fitted: RaterModel, design: Design, replications: range, settings: dict[str, Any]
+) -> xr.Dataset:
+    import xarray as xr
+
+    rows = [_replication(drawn, fitted, design, k, settings) for k in replications]
+    columns = {
+        key: (("replication", "quantity"), np.array([row[key] for row in rows]))
+        for key in ("rank", "pit", "true", "autocorrelation", "spread")
+    }
+    return xr.Dataset(columns, coords={"replication": list(replications), "quantity": rows[0]["name"]})
+
+
+def _replication(
+    drawn: RaterModel, fitted: RaterModel, design: Design, k: int, settings: dict[str, Any]
+) -> dict[str, Any]:
+    root = np.random.SeedSequence(settings["seed"], spawn_key=(k,))
+    simulating, fitting, breaking = root.spawn(3)
+    votes = drawn.simulate(simulating, design)
+    label = votes.labels.labels.astype(np.int64)
+    if settings["method"] == "fast":
+        seed = int(fitting.generate_state(1)[0])
+        draws = fitted.fit(votes.labels, seed=seed, method="fast", draws=settings["draws"]).draws
+    else:
+        sampler = _sampler(drawn, fitted, design, settings["seed"])
+        steps = {key: settings[key] for key in ("draws", "thin", "tune")}
+        draws = sampler.run(label, np.random.default_rng(fitting), **steps)
+    true, _ = _quantities(fitted, design, label, {name: np.asarray(votes.truth[name])[None] for name in fitted.dims})
+    found, sizes = _quantities(fitted, design, label, draws)
+    names = list(true)
+    t, x = np.concatenate([true[name] for name in names]), np.stack([found[name] for name in names], axis=1)
+    rng = np.random.default_rng(breaking)
+    rank = (x < t).sum(axis=0) + rng.integers(0, (x == t).sum(axis=0) + 1)
+    both = np.vstack([t, x])
+    finite = np.where(np.isfinite(both), both, 0.0)
+    size = np.maximum(np.abs(finite).max(axis=0), [sizes.get(name, 0.0) for name in names])
+    spread = np.ptp(finite, axis=0) / np.maximum(size, 1e-300)
+    pit = (rank + rng.random(len(names))) / (len(x) + 1)
+    return {"name": names, "rank": rank, "pit": pit, "true": t, "autocorrelation": _next(x), "spread": spread}
+
+
+def _quantities(
+    model: RaterModel, design: Design, label: NDArray[np.int64], draws: dict[str, Any]
+) -> tuple[dict[str, Floats], dict[str, float]]:
+    """Values that are ranked, each of shape (S,), of draws of all parameters; and of means the entries' size."""
+    out: dict[str, Floats] = {}
+    sizes: dict[str, float] = {}
+    for name, dims in model.dims.items():
+        if name.endswith(_CHANCE):
+            continue
+        x = np.asarray(draws[name], dtype=np.float64)
+        if not dims:
+            out[name] = x
+            continue
+        flat = x.reshape(len(x), -1)
+        for k in sorted({0, flat.shape[1] - 1}):
+            out[f"{name}[{k}]"] = flat[:, k]
+        if flat.shape[1] > 2:
+            out[f"mean {name}"] = flat.mean(axis=1)
+            sizes[f"mean {name}"] = float(np.abs(flat[np.isfinite(flat)]).max(initial=0.0))
+    size = len(next(iter(out.values())))
+    chances = np.stack([model.chances({name: draws[name][s] for name in model.dims}, design) for s in range(size)])
+    with np.errstate(divide="ignore"):
+        # A rate may round to 0 or 1.
+        out[LOG_LIKELIHOOD] = np.log(np.where(label == 1, chances, 1.0 - chances)).sum(axis=1)
+    return out, sizes
+
+
+def _next(x: Floats) -> Floats:
+    """Correlation of each column's neighbours; nan where a column is constant or not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centred = x - x.mean(axis=0)
+        return np.asarray((centred[1:] * centred[:-1]).mean(axis=0) / (centred**2).mean(axis=0))
+
+
+_KEPT: dict[Any, RaterSampler] = {}
+
+
+def _sampler(drawn: RaterModel, fitted: RaterModel, design: Design, seed: int) -> RaterSampler:
+    """The model compiled for the design, kept within a process from part to part; only the last one."""
+    group = None if design.group is None else design.group.tobytes()
+    key = (drawn, fitted, design.item.tobytes(), design.rater.tobytes(), group, len(design.raters), seed)
+    if key not in _KEPT:
+        _KEPT.clear()
+        simulating, sampling = np.random.SeedSequence(seed, spawn_key=(_PILOT,)).spawn(2)
+        label = drawn.simulate(simulating, design).labels.labels.astype(np.int64)
+        _KEPT[key] = RaterSampler(fitted, design, label, seed=sampling)
+    return _KEPT[key]

@@ -1,0 +1,84 @@
+"""``seqaudit certify``: how far policies are from the best that any policy could do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...dp.evaluation.choices import check_policy
+from ...dp.exact.lattice import Lattice
+from ..runner.folder import problem_as_inputs
+from .options import JsonOption, PolicyOption, headline, nothing_kept, read_problem
+from .output import percent, print_json, print_remarks, print_table, show_progress
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["ProblemArgument", "certify"]
+
+# What is certified where no policy is asked for: the best that is fast, and the best in closed form.
+_CERTIFIED = ("gittins", "variance-reduction")
+_SHOWN = ("policy", "lower", "standard_error", "upper", "gap", "gap_error", "prior_value", "spent", "price")
+
+ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]
+
+
+def certify(
+    problem_file: ProblemArgument,
+    policy: PolicyOption = None,
+    replications: Annotated[int, typer.Option(help="Simulated runs where there is no exact value.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 0,
+    exact: Annotated[
+        bool | None,
+        typer.Option("--exact/--no-exact", help="Exact values, or none; default: where the problem is small."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Certify how far policies are from the best that any policy could do."""
+    from ...bandits.registry import choose_policies
+    from ...bandits.simulation.certify import certify as certificate
+
+    problem = read_problem(problem_file)
+    chosen, remarks = choose_policies(problem, policy, _CERTIFIED)
+    if replications < 2:
+        raise ValueError(f"--replications is {replications}; it must be at least 2")
+    if exact:
+        Lattice.of(problem).require()
+        for one in chosen:
+            check_policy(problem, one)
+    remarks = [*problem.check(), *remarks]
+    found = []
+    with nothing_kept(), show_progress("certifying", len(chosen)) as advance:
+        for one in chosen:
+            found.append(certificate(problem, one, replications=replications, seed=seed, exact=exact))
+            advance(one.name)
+    if as_json:
+        rows = [{key: getattr(c, key) for key in (*_SHOWN, "lower_by", "upper_by", "replications")} for c in found]
+        print_json({"problem": problem_as_inputs(problem), "seed": seed, "remarks": remarks, "rows": rows})
+        return
+    print_remarks(remarks)
+    print_table(
+        headline(problem),
+        ["policy", "lower bound", "±", "upper bound", "gap", "±", "spent"],
+        [
+            [
+                c.policy,
+                f"{c.lower:.8g}",
+                f"{c.standard_error:.2g}" if c.replications else "exact",
+                f"{c.upper:.8g}",
+                percent(c.gap),
+                percent(c.gap_error) if c.replications else "exact",
+                f"{c.spent:g}",
+            ]
+            for c in found
+        ],
+    )
+    print(f"with no labels   {problem.prior_value:.8g}; a gap is a share of the possible gain over that")
+    for side in ("lower", "upper"):
+        ways: dict[str, list[str]] = {}
+        for c in found:
+            ways.setdefault(getattr(c, f"{side}_by"), []).append(c.policy)
+        for way, names in ways.items():
+            print(f"{side} bound      {way}" + (f" ({', '.join(names)})" if len(ways) > 1 else ""))

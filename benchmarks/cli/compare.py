@@ -1,0 +1,77 @@
+"""``seqaudit compare``: policies beside the exact optimum of a small problem."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...dp.machine.files import write_whole
+from ..runner.folder import problem_as_inputs
+from .options import JsonOption, OutOption, PolicyOption, headline, read_problem
+from .output import percent, print_json, print_remarks, print_table, records, show_progress
+
+__all__ = ["compare"]
+
+
+def compare(
+    problem_file: Annotated[
+        Path | None, typer.Argument(metavar="[PROBLEM.toml]", help="Default: a built-in one.")
+    ] = None,
+    policy: PolicyOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare policies with the exact optimum of a small problem."""
+    from ..comparison.compare import comparison_rows, comparison_table
+    from ..figures.comparison import plot_comparison
+    from ..runner.folder import RunFolder
+    from ..runner.warm import warm
+
+    problem = read_problem(problem_file)
+    rows, remarks = comparison_rows(problem, policy)
+    names = [name for name, _ in rows]
+    folder = RunFolder(out, "compare", {"problem": problem_as_inputs(problem), "rows": names})
+    problem.to_toml(folder.path / "problem.toml")
+    done = []
+    with show_progress("comparing", len(rows) + 1) as advance:
+        # Compiled now, so that the seconds in the table are not the compiler's; later runs find the compiled code.
+        warm()
+        advance("kernels ready")
+        for name, compute in rows:
+            part = folder.part(name, ".json")
+            if not part.exists():
+                write_whole(part, json.dumps(compute()))
+            done.append(json.loads(part.read_text(encoding="utf-8")))
+            advance(name)
+    table = comparison_table(done, remarks)
+    folder.write("comparison.csv", table.to_csv(index=False))
+    plot_comparison(table, folder.path / "comparison.png", headline(problem))
+    if as_json:
+        print_json(
+            {
+                "run": str(folder.path),
+                "problem": problem_as_inputs(problem),
+                "remarks": [*problem.check(), *remarks],
+                "rows": records(table),
+            }
+        )
+        return
+    print_remarks([*problem.check(), *remarks])
+    print_table(
+        headline(problem),
+        ["policy", "value", "share of possible gain", "regret", "seconds"],
+        [
+            [
+                r["policy"],
+                f"{r['value']:.10f}",
+                percent(r["share"]),
+                "" if r["kind"] == "bound" else f"{r['regret']:z.7f}",
+                f"{r['seconds']:.2f}",
+            ]
+            for r in records(table)
+        ],
+    )
+    print(f"table, figure and inputs: {folder.path}")

@@ -1,0 +1,104 @@
+"""``seqaudit curve``: what policies earn at smaller budgets."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import typer
+
+from ...dp.machine.files import write_whole
+from ..runner.folder import problem_as_inputs
+from .certify import ProblemArgument
+from .options import JsonOption, OutOption, PolicyOption, headline, read_problem
+from .output import percent, print_json, print_remarks, print_table, records, show_progress
+
+__all__ = ["curve"]
+
+# Columns of budgets that are printed of a curve.
+_COLUMNS = 4
+
+
+def curve(
+    problem_file: ProblemArgument,
+    policy: PolicyOption = None,
+    points: Annotated[int, typer.Option(help="Budgets above 0, up to the problem's own.")] = 12,
+    replications: Annotated[int, typer.Option(help="Simulated runs at each budget.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
+    jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate what policies earn at smaller budgets, beside the upper bound."""
+    import xarray as xr
+
+    from ...bandits.registry import label
+    from ..comparison.curve import BOUNDS, budget_curve, budgets_of, curve_policies, curve_table
+    from ..figures.curve import plot_curve
+    from ..runner.folder import RunFolder
+
+    problem = read_problem(problem_file)
+    for option, value in (("points", points), ("replications", replications)):
+        if value < 1:
+            raise ValueError(f"--{option} is {value}; it must be at least 1")
+    if jobs < -1 or jobs == 0:
+        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
+    budgets, _ = budgets_of(problem, points)
+    chosen, _ = curve_policies(problem, policy, budgets, replications)
+    names = [label(one) for one in chosen]
+    inputs = {
+        "problem": problem_as_inputs(problem),
+        "policies": names,
+        "budgets": budgets,
+        "replications": replications,
+        "seed": seed,
+    }
+    folder = RunFolder(out, "curve", inputs)
+    problem.to_toml(folder.path / "problem.toml")
+    with show_progress("simulating", len(names) + 1) as advance:
+        finished = {}
+        for name in (BOUNDS, *names):
+            if folder.part(name, ".nc").exists():
+                finished[name] = xr.load_dataset(folder.part(name, ".nc"), engine="h5netcdf")
+                advance(name)
+
+        def keep(name: str, part: xr.Dataset) -> None:
+            write_whole(folder.part(name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
+            advance(name)
+
+        result = budget_curve(
+            problem,
+            policy,
+            points=points,
+            replications=replications,
+            seed=seed,
+            n_jobs=jobs,
+            finished=finished,
+            on_part=keep,
+        )
+    remarks = [*problem.check(), *result.attrs["remarks"]]
+    table = curve_table(result)
+    folder.write("curve.csv", table.to_csv(index=False))
+    title = f"{headline(problem)}, {replications} replications"
+    plot_curve(table, folder.path / "curve.png", title)
+    rows = records(table)
+    if as_json:
+        print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, "rows": rows})
+        return
+    print_remarks(remarks)
+    last = len(budgets) - 1
+    shown = sorted({round(last * k / _COLUMNS) for k in range(1, _COLUMNS + 1)} - {0})
+    by_policy: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_policy.setdefault(row["policy"], []).append(row)
+
+    def cell(row: dict[str, Any]) -> str:
+        with_error = row["kind"] == "policy" and math.isfinite(row["standard_error"])
+        return f"{row['value']:.4f}" + (f" ± {row['standard_error']:.4f}" if with_error else "")
+
+    print_table(
+        title,
+        ["policy", *(f"budget {budgets[j]:g}" for j in shown), "share of possible gain"],
+        [[name, *(cell(at[j]) for j in shown), percent(at[-1]["share"])] for name, at in by_policy.items()],
+    )
+    print(f"table, figure, replications and inputs: {folder.path}")

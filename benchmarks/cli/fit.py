@@ -1,0 +1,85 @@
+"""``seqaudit fit``: fit a model of raters to votes."""
+
+from __future__ import annotations
+
+from .label_options import (
+    SHOWN,
+    BetaOption,
+    ChainsOption,
+    ItemsOption,
+    JobsOption,
+    LabelsArgument,
+    MethodOption,
+    ModelOption,
+    ThresholdOption,
+    diagnosed,
+    fit_settings,
+    in_parts,
+    read_votes,
+    require_jobs,
+    votes_headline,
+)
+from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
+from .output import print_json, print_remarks, print_table, records, show_progress
+
+__all__ = ["fit"]
+
+
+def fit(
+    labels_file: LabelsArgument,
+    model: ModelOption = "partial-pooling",
+    items: ItemsOption = None,
+    beta: BetaOption = None,
+    threshold: ThresholdOption = None,
+    method: MethodOption = "nuts",
+    draws: DrawsOption = 1000,
+    tune: TuneOption = 1000,
+    chains: ChainsOption = 4,
+    target_accept: TargetOption = 0.9,
+    seed: SeedOption = 7,
+    jobs: JobsOption = -1,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a model of raters to votes, and say how sure it is of each item."""
+    from ...posteriors.raters.registry import make_rater_model
+    from ..calibration.fit_tables import gold_accuracy, item_table, kept_fit, parameter_table, rater_table
+    from ..runner.folder import RunFolder
+
+    require_jobs(jobs)
+    dataset, bar, inputs, remarks = read_votes(labels_file, items, beta, threshold)
+    chosen = make_rater_model(model)
+    settings = fit_settings(method, draws, tune, chains, target_accept, seed)
+    chosen.require(dataset)
+    folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, RATER_LIBRARIES)
+    path, cores = folder.path / "fit.nc", None if jobs == -1 else jobs
+    with show_progress("fitting", SHOWN) as advance:
+        found = kept_fit(path, chosen, dataset, cores=cores, progress=in_parts(chosen.title, advance), **settings)
+    parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
+    folder.write("items.csv", of_items.to_csv(index=False))
+    folder.write("raters.csv", rater_table(found).to_csv(index=False))
+    convergence = diagnosed(found, remarks)
+    if as_json:
+        told = {"diagnostics": convergence, "parameters": records(parameters), "accuracy": accuracy}
+        head = {"run": str(folder.path), "inputs": inputs | {"model": repr(chosen)} | settings, "remarks": remarks}
+        print_json(head | told | {"items": records(of_items)})
+        return
+    print_remarks(remarks)
+    print_table(
+        votes_headline(labels_file, dataset),
+        ["parameter", "mean", "sd", "5 %", "95 %"],
+        [[r["parameter"], *(f"{r[key]:.4g}" for key in ("mean", "sd", "q05", "q95"))] for r in records(parameters)],
+    )
+    print(f"{chosen.title}, {method}, {found.size} draws")
+    if convergence:
+        print(
+            f"chains: R-hat at most {convergence['rhat']:.4f} ({convergence['worst']}), effective draws at least "
+            f"{convergence['bulk']:.0f} in the bulk and {convergence['tail']:.0f} in the tails, "
+            f"{convergence['divergences']} divergences"
+        )
+    if accuracy:
+        print(
+            f"known answers: model right on {accuracy['model']:.4f}, majority on {accuracy['majority']:.4f}, of "
+            f"{accuracy['items']:.0f} items"
+        )
+    print(f"fit, items, raters and inputs: {folder.path}")

@@ -1,0 +1,127 @@
+"""Options and settings of the commands that read label files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ...posteriors.raters.fit import RaterFit
+    from ...posteriors.votes.label_set import LabelSet
+
+__all__ = [
+    "SHOWN",
+    "BetaOption",
+    "ChainsOption",
+    "ItemsOption",
+    "JobsOption",
+    "LabelsArgument",
+    "MethodOption",
+    "ModelOption",
+    "ModelsOption",
+    "ThresholdOption",
+    "diagnosed",
+    "fit_settings",
+    "in_parts",
+    "read_votes",
+    "require_jobs",
+    "votes_headline",
+]
+
+# Parts of a sampler's work that are shown.
+SHOWN = 20
+
+LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
+
+ItemsOption = Annotated[Path | None, typer.Option(help="Items file: log-probabilities, log-ratios or thresholds.")]
+
+BetaOption = Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")]
+
+ThresholdOption = Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")]
+
+_NAMED = "by its name, or by name and constants, as in 'dawid-skene(difficulty=True)'"
+
+ModelOption = Annotated[str, typer.Option("--model", "-m", help=f"Model {_NAMED}.")]
+
+ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"Model {_NAMED}; repeat for more.")]
+
+JobsOption = Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")]
+
+ChainsOption = Annotated[int, typer.Option(help="Independent chains.")]
+
+MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")]
+
+
+def in_parts(name: str, advance: Callable[[str], object]) -> Callable[[int, int], None]:
+    """Tell ``advance`` of a sampler's steps, a twentieth of them at a time."""
+    shown = 0
+
+    def step(done: int, steps: int) -> None:
+        nonlocal shown
+        while shown < SHOWN * done // steps:
+            shown += 1
+            advance(f"{name}, {done} of {steps} steps")
+
+    return step
+
+
+def read_votes(
+    labels_file: Path, items: Path | None, beta: float | None, threshold: float | None
+) -> tuple[LabelSet, NDArray[np.float64], dict[str, Any], list[str]]:
+    """Votes, thresholds, what is recorded of them, and remarks."""
+    from ..data.labels import read_labels
+    from ..data.problem_of_labels import problem_of_labels
+    from ..runner.folder import fingerprint
+
+    dataset = read_labels(labels_file, items)
+    bar = problem_of_labels(dataset, 1, beta=beta, threshold=threshold).threshold
+    inputs = {
+        "labels": fingerprint(labels_file),
+        "items": fingerprint(items) if items else None,
+        "beta": beta,
+        "threshold": threshold,
+    }
+    remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
+    if dataset.unlabelled:
+        remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")
+    return dataset, bar, inputs, remarks
+
+
+def fit_settings(method: str, draws: int, tune: int, chains: int, target_accept: float, seed: int) -> dict[str, Any]:
+    """Settings of ``RaterModel.fit``; what is wrong with them is said before a folder is made."""
+    from ...posteriors.raters.sampling import require_settings
+
+    if method not in ("nuts", "fast"):
+        raise ValueError(f"--method is {method!r}; allowed: nuts, fast")
+    settings = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept, "seed": seed}
+    require_settings(**settings)  # type: ignore[arg-type]
+    return {"method": method} | settings
+
+
+def require_jobs(jobs: int) -> None:
+    """Refuse a number of worker processes that is neither positive nor -1."""
+    if jobs < -1 or jobs == 0:
+        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
+
+
+def votes_headline(labels_file: Path, dataset: LabelSet) -> str:
+    """Describe a label file in a few words."""
+    return f"{labels_file.name}: {dataset.n_items} items, {len(dataset.raters)} raters, {dataset.n_labels} votes"
+
+
+def diagnosed(found: RaterFit, remarks: list[str]) -> dict[str, Any] | None:
+    """Diagnostics of a sampled fit; a remark is added where the chains do not agree."""
+    if found.method != "nuts":
+        return None
+    diagnostics = found.diagnostics()
+    told = diagnostics.remark()
+    if told is not None:
+        remarks.append(told)
+    return vars(diagnostics) | {"converged": diagnostics.converged}

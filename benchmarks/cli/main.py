@@ -1,0 +1,101 @@
+"""The command line.
+
+Every command checks its input first and, on a fault, prints one clear line and exits with status 2. Long work shows a
+progress bar on a terminal and plain lines elsewhere, on standard error; results go to standard output.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from ...dp.problem.checks import ProblemError
+from .allocate import allocate
+from .calibrate import calibrate
+from .certify import certify
+from .compare import compare
+from .curve import curve
+from .fit import fit
+from .options import (
+    INTERRUPTED,
+)
+from .output import keep_standard_output
+from .provenance import provenance
+from .replay import replay
+from .solve import solve
+from .speed import speed
+from .statics import statics
+from .stress import stress
+from .structure import structure
+from .survey import survey
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="seqaudit",
+    help="Bayesian sequential design for scarce human labels.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"seqaudit {importlib.metadata.version('seqaudit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Bayesian sequential design for scarce human labels."""
+
+
+for _command in (
+    compare,
+    solve,
+    allocate,
+    replay,
+    speed,
+    certify,
+    curve,
+    survey,
+    structure,
+    statics,
+    fit,
+    provenance,
+    stress,
+):
+    app.command()(_command)
+app.add_typer(calibrate, name="calibrate")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; on bad input one line and exit status 2. Without arguments it is ``--help``."""
+    if arguments is None:
+        keep_standard_output()
+    try:
+        status = app(args=list(sys.argv[1:] if arguments is None else arguments) or ["--help"], standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(error.format_message())
+    except ProblemError as error:
+        count = len(error.faults)
+        _fail(error.faults[0] + (f" (faults in all: {count})" if count > 1 else ""))
+    except (ValueError, OSError, TypeError) as error:
+        _fail(str(error))
+    if status == INTERRUPTED:
+        print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"seqaudit: {' '.join(message.splitlines())}", file=sys.stderr)
+    sys.exit(2)

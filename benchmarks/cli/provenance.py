@@ -1,0 +1,336 @@
+"""``seqaudit provenance``: the raters behind the decisions."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...dp.machine.files import write_whole
+from ...posteriors.raters.sampling import require_settings
+from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance
+from ..provenance.provenance import provenance as trace
+from ..provenance.removal import HEADLINES
+from .options import (
+    RATER_LIBRARIES,
+    DrawsOption,
+    JsonOption,
+    OutOption,
+    SeedOption,
+    TargetOption,
+    TuneOption,
+    inline_table,
+)
+from .output import percent, print_json, print_remarks, print_table, records, show_progress
+
+__all__ = ["provenance"]
+
+# Rows of raters that are printed, and names in a cell.
+_ROWS, _NAMES = 6, 4
+_NO_MODEL = "none"
+_SHARES = (0.01, 0.05, 0.1)
+
+
+def provenance(
+    labels_file: Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")],
+    items: Annotated[Path | None, typer.Option(help="Items file: log-probabilities, log-ratios or thresholds.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")] = None,
+    prior: Annotated[tuple[float, float], typer.Option(help="Beta prior of every item.")] = (1.0, 1.0),
+    utility: Annotated[
+        str, typer.Option(help="Terminal utility: a name, or '{name=\"asymmetric\", gain=1, loss=3}'.")
+    ] = "accuracy",
+    groups: Annotated[
+        bool | None,
+        typer.Option("--groups/--no-groups", help="Look at groups, or do not; default: where there are two or more."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Model whose probabilities of raters' kinds are listed, or 'none'.")
+    ] = "contaminated",
+    nuts: Annotated[
+        bool, typer.Option("--nuts", help="Sample that model, in place of its fast approximation.")
+    ] = False,
+    draws: DrawsOption = 1000,
+    tune: TuneOption = 1000,
+    target_accept: TargetOption = 0.9,
+    beyond: Annotated[
+        str, typer.Option(help="What a cluster must agree beyond: 'items', or a model that is fitted.")
+    ] = ITEMS_ONLY,
+    share: Annotated[
+        list[float] | None, typer.Option(help="Share of the weight that raters are to flip; repeat for more.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=0, help="Of items, for the intervals of alpha.")] = 1000,
+    repetitions: Annotated[int, typer.Option(min=19, help="Of the search for clusters, for p-values.")] = 199,
+    seed: SeedOption = 7,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse items that the items file lacks.")] = False,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Trace decisions to the raters behind them, and see what becomes of them without some."""
+    from ..data.labels import read_labels
+    from ..data.problem_of_labels import problem_of_labels
+    from ..figures.provenance import plot_provenance
+    from ..runner.folder import RunFolder, fingerprint
+
+    dataset = read_labels(labels_file, items, strict=strict)
+    settings: dict[str, Any] = {
+        "beta": beta,
+        "threshold": threshold,
+        "prior": prior,
+        "utility": inline_table("--utility", utility) if utility.startswith("{") else utility,
+    }
+    wanted = None if model == _NO_MODEL else model
+    if nuts and wanted is None:
+        raise ValueError("--nuts samples a model, but --model is 'none'")
+    shares = share or list(_SHARES)
+    for x in shares:
+        if not 0 < x <= 1:
+            raise ValueError(f"--share is {x:g}; it must be above 0 and at most 1")
+    sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
+    require_settings(seed=seed, chains=1, **sampling)
+    problem = problem_of_labels(dataset, dataset.n_labels, **settings)
+    by_group, _, _ = checked_provenance(dataset, groups=groups, model=wanted, beyond=beyond)
+    settings |= {"groups": by_group, "model": wanted, "nuts": nuts, "beyond": beyond, "shares": shares}
+    settings |= sampling | {"resamples": resamples, "repetitions": repetitions, "seed": seed}
+    files = {"labels": fingerprint(labels_file), "items": fingerprint(items) if items else None}
+    folder = RunFolder(out, "provenance", settings | files, RATER_LIBRARIES)
+    names = [name for name in PARTS if wanted is not None or name != "kinds"]
+    with show_progress("tracing", len(names)) as advance:
+        finished = {}
+        for name in names:
+            part = folder.part(name, ".json")
+            if part.exists():
+                finished[name] = json.loads(part.read_text(encoding="utf-8"))
+                advance(name)
+
+        def keep(name: str, part: Any) -> None:
+            write_whole(folder.part(name, ".json"), json.dumps(part))
+            advance(name)
+
+        found = trace(dataset, finished=finished, on_part=keep, **settings)
+    title = (
+        f"{labels_file.name}: {problem.size} items, {dataset.n_labels} votes, {len(dataset.raters)} raters, "
+        f"utility {problem.utility.name}"
+    )
+    for name, table in _tables(found).items():
+        folder.write(f"{name}.csv", table.to_csv(index=False))
+    plot_provenance(found, folder.path / "provenance.png", title)
+    remarks = [*_left_out(dataset.dropped, dataset.unlabelled, items), *found.remarks]
+    if as_json:
+        print_json({"run": str(folder.path), "inputs": settings | files, "remarks": remarks, **_plain(found)})
+        return
+    print_remarks(remarks)
+    _print(found, title)
+    print(f"tables, figure and inputs: {folder.path}")
+
+
+def _left_out(dropped: int, unlabelled: int, items: Path | None) -> list[str]:
+    said = [f"{dropped} items have labels but no row in {items}: left out"] if dropped else []
+    return said + ([f"{unlabelled} items in {items} have no labels: left out"] if unlabelled else [])
+
+
+def _tables(found: Provenance) -> dict[str, Any]:
+    """Tables by name; names in a cell have semicolons between them."""
+    tables = {
+        "items": found.items,
+        "raters": found.raters,
+        "sets": found.sets,
+        "agreement": found.agreement,
+        "clusters": found.clusters,
+    }
+    if found.kinds is not None:
+        tables["kinds"] = found.kinds
+    lists = ("flipped", "flipped_by", "raters")
+    return {
+        name: table.assign(
+            # The column of that name of the items is a number.
+            **{
+                key: table[key].map("; ".join)
+                for key in lists
+                if key in table and (key != "raters" or name == "clusters")
+            }
+        )
+        for name, table in tables.items()
+    }
+
+
+def _plain(found: Provenance) -> dict[str, Any]:
+    """All that was found, as it is written as JSON."""
+    shown = {name: records(getattr(found, name)) for name in ("items", "raters", "sets", "movers", "agreement")}
+    fewest = [{key: getattr(x, key) for key in ("share", "lower", "upper", "raters", "reached")} for x in found.fewest]
+    return {
+        "concentration": found.concentration,
+        "headlines": found.headlines,
+        **shown,
+        "fewest": fewest,
+        "clusters": records(found.clusters),
+        "kinds": None if found.kinds is None else records(found.kinds),
+        "suspects": found.suspects,
+    }
+
+
+def _print(found: Provenance, title: str) -> None:
+    c = found.concentration
+    print(title)
+    print(
+        f"votes             top rater {percent(c['top_share'])} ({c['top_rater']}), "
+        f"top five {percent(c['top5_share'])}, Gini {c['gini']:.3f}"
+    )
+    print(
+        f"effective raters  {c['effective_raters']:.1f} of {c['raters']} by votes, "
+        f"{c['effective_raters_of_decisions']:.1f} by weight decided, {c['mean_effective_raters']:.1f} behind an item"
+    )
+    print(f"on one rater      {c['single_rater_items']} items, {percent(c['single_rater_weight'])} of the weight")
+    if "single_group_items" in c:
+        print(f"on one group      {c['single_group_items']} items, {percent(c['single_group_weight'])} of the weight")
+    print()
+    _print_removals(found)
+    for x in found.fewest:
+        print(f"to flip {percent(x.share)} of the weight: {_bounds(x)}")
+    print()
+    print_table(
+        "agreement",
+        ["votes compared", "items", "votes", "agreement", "alpha", "95 % interval"],
+        [
+            [
+                r["scope"] if r["kind"] != "between" else f"between {r['scope']}",
+                str(r["items"]),
+                str(r["votes"]),
+                _number(r["agreement"], 4),
+                _number(r["alpha"], 4),
+                f"{r['low']:.4f} to {r['high']:.4f}" if math.isfinite(r["low"]) else "-",
+            ]
+            for r in records(found.agreement)
+        ],
+    )
+    for r in records(found.agreement):
+        if r["remark"]:
+            print(f"note: {r['scope']}: {r['remark']}")
+    known = found.raters[found.raters["alpha"].notna()].sort_values("alpha", kind="stable")
+    if len(known):
+        ends = [f"{r['alpha']:.4f} without {r['removed']}" for r in records(known.iloc[[0, -1]])]
+        print(f"alpha without one rater: {' to '.join(ends)}")
+    if len(known) < len(found.raters):
+        print(f"note: alpha is undefined without any one of {len(found.raters) - len(known)} raters")
+    print()
+    _print_suspects(found)
+
+
+def _print_removals(found: Provenance) -> None:
+    """Headline numbers by all votes, without the raters that matter most, and without sets."""
+    keys = list(found.headlines)
+    size = found.raters["mass_change"].abs()
+    order = found.raters.assign(size=size).sort_values(["flipped_weight", "size"], ascending=False, kind="stable")
+    rows = records(order[:_ROWS]) + records(found.sets)
+
+    def cell(key: str, value: float) -> str:
+        if key == "learnable":
+            return f"{value:.0f}"
+        return _number(value, 4 if key in ("decisive_05", "gold_accuracy") else 2)
+
+    print_table(
+        "without one rater (those who flip most), one group or one cluster",
+        [
+            "without",
+            "votes",
+            *(key.replace("_", " ").replace(" 05", " .05") for key in keys),
+            "flips",
+            "weight",
+            "items",
+        ],
+        [
+            ["nobody", "", *(cell(key, found.headlines[key]) for key in keys), "", "", ""],
+            *(
+                [
+                    r["removed"],
+                    str(r["votes"]),
+                    *(cell(key, r[key]) for key in keys),
+                    str(r["flips"]),
+                    percent(r["flipped_weight"]),
+                    _names(r["flipped"]),
+                ]
+                for r in rows
+            ),
+        ],
+    )
+    print("flips: items decided otherwise, and their share of the weight")
+    for r in records(found.movers):
+        if r["number"] in HEADLINES and r["removed"]:
+            print(f"largest change of {r['number']}: {r['change']:+.4f} without {r['removed']}")
+
+
+def _print_suspects(found: Provenance) -> None:
+    told = "the items explain" if found.beyond == ITEMS_ONLY else f"model {found.beyond} explains"
+    if len(found.clusters):
+        gold = "gold_accuracy" in found.clusters
+        print_table(
+            f"clusters of raters who agree beyond what {told}",
+            [
+                "cluster",
+                "size",
+                "agreement",
+                "expected",
+                "score",
+                "p",
+                "with others",
+                *(["gold"] if gold else []),
+                "who",
+            ],
+            [
+                [
+                    r["cluster"],
+                    str(r["size"]),
+                    f"{r['agreement']:.4f}",
+                    f"{r['expected']:.4f}",
+                    f"{r['score']:.1f}",
+                    f"{r['p_value']:.3f}",
+                    _number(r["with_others"], 4),
+                    *([_number(r["gold_accuracy"], 4)] if gold else []),
+                    _names(r["raters"]),
+                ]
+                for r in records(found.clusters)
+            ],
+        )
+    else:
+        print(f"no cluster of raters agrees beyond what {told}")
+    if found.kinds is None:
+        return
+    if not found.suspects:
+        print("no rater is less likely honest than not")
+        return
+    kinds = [str(name).removesuffix("_error") for name in found.kinds if str(name).endswith("_error")]
+    flipped = dict(zip(found.raters["removed"], found.raters["flipped_weight"], strict=True))
+    print_table(
+        f"suspects: {len(found.suspects)} raters less likely honest than not",
+        ["rater", "votes", *kinds, "flips of the weight"],
+        [
+            [
+                r["rater"],
+                str(r["votes"]),
+                *(f"{r[kind]:.3f} ± {r[f'{kind}_error']:.3f}" for kind in kinds),
+                percent(flipped[r["rater"]]),
+            ]
+            for r in records(found.kinds)[: min(2 * _ROWS, len(found.suspects))]
+        ],
+    )
+
+
+def _bounds(x: Any) -> str:
+    if x.lower is None:
+        return f"cannot be done, all raters together do not suffice (greedy removal: {percent(x.reached)})"
+    if x.upper is None:
+        return f"at least {x.lower} raters; greedy removal flips {percent(x.reached)} at most"
+    if x.lower == x.upper:
+        return f"{x.upper} {'rater' if x.upper == 1 else 'raters'} ({_names(x.raters)})"
+    return f"{x.lower} to {x.upper} raters (the latter found greedily: {_names(x.raters)})"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")

@@ -1,0 +1,365 @@
+"""Command for comparative statics: what design choices do to the optimum, and claims on them."""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...dp.machine.memory import ProblemTooLarge
+from ...dp.problem.problem import Problem
+from ..runner.folder import problem_as_inputs
+from .options import JsonOption, OutOption, headline, nothing_kept, read_problem
+from .output import print_json, print_remarks, print_table, records, show_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from ..design_choices.largest_beta import LargestBeta
+    from ..runner.folder import RunFolder
+
+__all__ = ["statics"]
+
+# Name of the part that holds the break-even costs.
+_BREAK_EVEN = "break-even"
+_ALLOWED = ("beta", "temperature", "offset", "noise", "protocol")
+# Many crowd labels, fewer trained raters, few experts.
+_USUAL = ((0.3, 1.0), (0.15, 2.0), (0.05, 4.0))
+# Budgets that are printed.
+_ROWS = 6
+
+
+def statics(
+    ctx: typer.Context,
+    problem_file: Annotated[Path | None, typer.Argument(metavar="[PROBLEM.toml]")] = None,
+    what: Annotated[str | None, typer.Option("--vary", help=f"One of {', '.join(_ALLOWED)}.")] = None,
+    values: Annotated[str | None, typer.Option(help="Values to look at, with commas between them.")] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="NOISE,COST of a label, for --vary protocol; repeat for more.")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Share of the weight to keep learnable, for --vary beta.")
+    ] = None,
+    points: Annotated[int, typer.Option(help="Budgets above 0, for --vary protocol.")] = 12,
+    policy: Annotated[str, typer.Option("--policy", "-p", help="Simulated where there is no exact value.")] = "gittins",
+    replications: Annotated[int, typer.Option(help="Simulated runs where there is no exact value.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
+    exact: Annotated[
+        bool | None,
+        typer.Option("--exact/--no-exact", help="Exact values, or none; default: where the problem is small."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
+    claims: Annotated[bool, typer.Option("--claims", help="Judge the source paper's claims instead.")] = False,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Vary a design choice, and follow the optimum and where its labels go."""
+    from ..design_choices.vary import checked_settings
+
+    if claims:
+        for option in (x for x in ctx.params if x not in ("claims", "as_json")):
+            if _given(ctx, option):
+                name = {"problem_file": "PROBLEM.toml", "what": "--vary"}.get(option, f"--{option}")
+                raise ValueError(f"--claims takes no {name}: it has cases of its own, and keeps nothing")
+        _claims(as_json)
+        return
+    if problem_file is None or what not in _ALLOWED:
+        raise ValueError(
+            f"--vary is {what!r}; allowed: {', '.join(_ALLOWED)}"
+            if problem_file is not None
+            else "PROBLEM.toml is missing; give a problem and --vary, or --claims alone"
+        )
+    for option, where in (
+        ("values", what != "protocol"),
+        ("protocol", what == "protocol"),
+        ("points", what == "protocol"),
+        ("target", what == "beta"),
+    ):
+        if _given(ctx, option) and not where:
+            raise ValueError(f"--{option} does not go with --vary {what}")
+    if jobs < -1 or jobs == 0:
+        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
+    problem = read_problem(problem_file)
+    settings: dict[str, Any] = {"policy": policy, "replications": replications, "seed": seed, "exact": exact}
+    checked_settings(**settings)
+    if what == "protocol":
+        _protocols(problem, protocol, points, settings, jobs, out, as_json)
+    else:
+        _vary(problem, what, values, target, settings, jobs, out, as_json)
+
+
+def _given(ctx: typer.Context, option: str) -> bool:
+    """Whether an option is on the command line, be it with its default."""
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(x) for x in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option} is {text!r}; give numbers with commas between them") from None
+
+
+def _vary(
+    problem: Problem,
+    knob: str,
+    values: str | None,
+    target: float | None,
+    settings: dict[str, Any],
+    jobs: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    from ..design_choices.largest_beta import largest_beta
+    from ..design_choices.vary import checked_values, knob_values, vary, vary_table
+    from ..figures.design_choices import label_groups, plot_vary
+    from ..runner.folder import RunFolder
+    from ..runner.parts import finished_parts, part_keeper
+
+    wanted, remarks = knob_values(problem, knob) if values is None else (_numbers("--values", values), [])
+    remarks = problem.check() + remarks
+    # What is wrong with a value is said before a folder is made.
+    names = list(checked_values(problem, knob, wanted))
+    found = None if target is None else largest_beta(problem.log_ratio, target, **_beliefs(problem))
+    inputs = {"problem": problem_as_inputs(problem), "vary": knob, "values": wanted, "target": target} | settings
+    folder = RunFolder(out, "statics", inputs)
+    problem.to_toml(folder.path / "problem.toml")
+    with show_progress("solving", len(names)) as advance:
+        result = vary(
+            problem,
+            knob,
+            wanted,
+            **settings,
+            n_jobs=jobs,
+            finished=finished_parts(folder, names, advance),
+            on_part=part_keeper(folder, advance),
+        )
+    table = vary_table(result)
+    folder.write("statics.csv", table.to_csv(index=False))
+    plot_vary(result, folder.path / "statics.png", headline(problem))
+    if found is not None:
+        _draw_share(problem, found, folder)
+    if as_json:
+        extra = {} if found is None else {"largest_beta": vars(found)}
+        print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, "rows": records(table)} | extra)
+        return
+    print_remarks(remarks)
+    exact = bool((result["method"] == "exact").all())
+    groups = label_groups(result)
+    print_table(
+        headline(problem),
+        [
+            knob,
+            "no labels",
+            *(["optimum"] if exact else ["lower bound", "±", "upper bound"]),
+            "possible gain",
+            *(f"labels {name}" for name, _ in groups),
+        ],
+        [
+            [
+                f"{row[knob]:.6g}",
+                f"{row['prior_value']:.6g}",
+                *([f"{row['upper']:.6g}"] if exact else _bounds(row)),
+                f"{row['gain']:.6g}",
+                *(f"{bought[k]:.3f}" for _, bought in groups),
+            ]
+            for k, row in enumerate(records(table))
+        ],
+    )
+    if found is not None:
+        print(_told(found))
+    print(f"table, figure, parts and inputs: {folder.path}")
+
+
+def _bounds(row: dict[str, Any]) -> list[str]:
+    error = "exact" if row["method"] == "exact" else f"{row['standard_error']:.2g}"
+    return [f"{row['lower']:.6g}", error, f"{row['upper']:.6g}"]
+
+
+def _beliefs(problem: Problem) -> dict[str, Any]:
+    return {"weight": problem.weight, "prior": problem.prior}
+
+
+def _told(found: LargestBeta) -> str:
+    of = f"{100 * found.target:g} % of the weight learnable"
+    if math.isnan(found.value):
+        return f"largest beta with {of}: none" + (
+            ""
+            if math.isnan(found.upper)
+            else f" was found, and there is none above {_rounded(found.upper, ROUND_CEILING)}"
+        )
+    if math.isinf(found.value):
+        return f"largest beta with {of}: no end; {100 * found.limit:.4g} % remain for ever larger ones"
+    value, upper = _rounded(found.value, ROUND_FLOOR), _rounded(found.upper, ROUND_CEILING)
+    return f"largest beta with {of}: {value}, and none above {upper}"
+
+
+def _rounded(x: float, way: str) -> str:
+    """Ten digits, rounded down or up: what is printed of a bound is one."""
+    return f"{float(Context(prec=10, rounding=way).create_decimal(x)):.10g}"
+
+
+def _draw_share(problem: Problem, found: LargestBeta, folder: RunFolder) -> None:
+    import numpy as np
+
+    from ..design_choices.largest_beta import learnable_share
+    from ..figures.design_choices import plot_share
+
+    steepest = float(np.abs(problem.log_ratio).max())
+    far = 8.0 / steepest if steepest > 0 else 1.0
+    if np.isfinite(found.value):
+        far = max(far, 1.25 * found.value)
+    grid = np.linspace(0.0, far, 201)
+    share = learnable_share(problem.log_ratio, grid, **_beliefs(problem))
+    plot_share(grid, share, found, folder.path / "share.png", headline(problem))
+
+
+def _protocols(
+    problem: Problem,
+    given: list[str] | None,
+    points: int,
+    settings: dict[str, Any],
+    jobs: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    from ..comparison.curve import budgets_of
+    from ..design_choices.protocols import (
+        Protocol,
+        affords,
+        break_even_table,
+        protocols,
+        protocols_table,
+        require_protocols,
+        under,
+    )
+    from ..figures.design_choices import plot_break_even, plot_protocols
+    from ..runner.folder import RunFolder
+    from ..runner.parts import finished_parts, part_keeper
+
+    pairs = _USUAL if given is None else [_numbers("--protocol", text) for text in given]
+    for pair in pairs:
+        if len(pair) != 2:
+            raise ValueError(f"--protocol is {','.join(f'{x:g}' for x in pair)!r}; give NOISE,COST")
+    chosen = [Protocol(*pair) for pair in pairs]
+    names = require_protocols(problem, chosen)
+    for one in chosen:
+        if affords(problem, one, problem.budget):
+            under(problem, one)
+    budgets, _ = budgets_of(problem, points)
+    inputs = {"problem": problem_as_inputs(problem), "vary": "protocol", "budgets": budgets, "protocols": names}
+    # A cap at the budget limits cheap labels, and no cap does not.
+    inputs |= settings | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
+    folder = RunFolder(out, "statics", inputs)
+    problem.to_toml(folder.path / "problem.toml")
+    with show_progress("solving", len(names) + 1) as advance:
+        finished = finished_parts(folder, [*names, _BREAK_EVEN], advance)
+        table_of_costs, remarks = finished.pop(_BREAK_EVEN, None), problem.check()
+        keep = part_keeper(folder, advance)
+        result = protocols(problem, chosen, points=points, **settings, n_jobs=jobs, finished=finished, on_part=keep)
+        if table_of_costs is None:
+            table_of_costs, why = _costs(problem, chosen, points)
+            remarks += why
+            if table_of_costs is None:
+                advance(None)
+            else:
+                keep(_BREAK_EVEN, table_of_costs)
+    table = protocols_table(result)
+    folder.write("statics.csv", table.to_csv(index=False))
+    plot_protocols(result, folder.path / "statics.png", headline(problem))
+    costs: list[dict[str, Any]] = []
+    if table_of_costs is not None:
+        even = break_even_table(table_of_costs)
+        costs = records(even)
+        folder.write("break-even.csv", even.to_csv(index=False))
+        plot_break_even(table_of_costs, folder.path / "break-even.png", headline(problem))
+    if as_json:
+        print_json(
+            {
+                "run": str(folder.path),
+                "inputs": inputs,
+                "remarks": remarks,
+                "rows": records(table),
+                "break_even": costs,
+            }
+        )
+        return
+    print_remarks(remarks)
+    shown = sorted({round((len(budgets) - 1) * k / _ROWS) for k in range(1, _ROWS + 1)} - {0})
+    _print_protocols(problem, result, shown)
+    if table_of_costs is not None:
+        print()
+        _print_costs(table_of_costs, [j - 1 for j in shown])
+    print(f"tables, figures, parts and inputs: {folder.path}")
+
+
+def _costs(problem: Problem, chosen: list[Any], points: int) -> tuple[xr.Dataset | None, list[str]]:
+    """Break-even costs against the noisiest protocol, where they can be had; else a remark."""
+    from ..design_choices.protocols import break_even
+
+    worst = max(one.flip for one in chosen)
+    better = sorted({0.0, *(one.flip for one in chosen)} - {worst})
+    if not better:
+        return None, ["break-even costs left out: the protocols have no noise"]
+    try:
+        return break_even(problem, better, baseline=worst, points=points), []
+    except (ValueError, ProblemTooLarge) as error:
+        return None, [f"break-even costs left out: {error}"]
+
+
+def _print_protocols(problem: Problem, result: xr.Dataset, shown: list[int]) -> None:
+    rows = []
+    for j in shown:
+        at = result.isel(budget=j)
+        cells = []
+        for k in range(result.sizes["protocol"]):
+            one = at.isel(protocol=k)
+            exact = str(one["method"].values) == "exact"
+            low, high = (float(one[key]) - float(one["prior_value"]) for key in ("lower", "upper"))
+            cells.append(f"{high:.6f}" if exact else f"{low:.4f} to {high:.4f}")
+        rows.append([f"{float(at['budget']):g}", *cells, str(at["winner"].values)])
+    header = ["budget", *(f"gain, {name}" for name in result["protocol"].values), "best"]
+    print_table(headline(problem), header, rows)
+
+
+def _print_costs(costs: xr.Dataset, shown: list[int]) -> None:
+    budgets = costs["budget"].values
+    print_table(
+        f"largest cost of a label that is worth it, against noise {costs.attrs['baseline']:g} at cost 1",
+        ["noise", *(f"budget {budgets[j]:g}" for j in shown)],
+        [
+            [f"{float(flip):g}", *(f"{row[j]:.4g} ({n[j]})" for j in shown)]
+            for flip, row, n in zip(
+                costs["flip"].values, costs["cost_ratio"].values, costs["labels_needed"].values, strict=True
+            )
+        ],
+    )
+    print("in brackets: labels that are worth as much as the whole budget of the noisier ones")
+
+
+def _claims(as_json: bool) -> None:
+    from ..claims.claims import CLAIM_COUNT, claims, claims_table
+
+    with nothing_kept(), show_progress("judging", CLAIM_COUNT) as advance:
+        found = claims(lambda claim: advance(claim.key))
+    table: pd.DataFrame = claims_table(found)
+    if as_json:
+        print_json({"rows": records(table)})
+        return
+    print_table(
+        "claims on design choices; a failing case is the smallest in the order searched",
+        ["claim", "verdict", "cases"],
+        [[f"{r['key']:3} {r['statement']}", r["verdict"], str(r["searched"])] for r in records(table)],
+    )
+    for row in records(table):
+        print()
+        print(f"{row['key']} {row['verdict']}: {row['statement']}")
+        print(f"   searched: {row['order']}")
+        if row["verdict"] == "FAILS":
+            print(f"   smallest: {row['case']}")
+        print(f"   {'because' if row['verdict'] == 'HOLDS' else 'numbers'}: {row['detail']}")

@@ -1,0 +1,325 @@
+r"""What a budget buys: every policy's value at a grid of budgets, between no labels and the upper bound.
+
+A policy that looks at neither budget nor caps meets, on its way through a large budget, the very states in which it
+would have ended with smaller ones: labels of one price bought one at a time, without quotas. One run then gives the
+whole curve. Other policies, and other problems, are run once for each budget, with the same rates and labels.
+
+At each budget B the values lie between
+
+    V_0 = sum_i v_i h(p_i)    and    L(B) = min over lambda of lambda B + sum_i V_i(lambda),
+
+what no label is worth and the Lagrangian bound (``dp.bounds``). L is concave in B: its slope is the price of a label.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from ...bandits.policy import IndexPolicy, Policy
+from ...bandits.registry import choose_policies, label
+from ...bandits.simulation.board import final_values
+from ...bandits.simulation.seeds import replication_keys
+from ...bandits.simulation.simulate import PriorNature, spend
+from ...dp.bounds.upper_bound import upper_bound
+from ...dp.exact.solve import solve
+from ...dp.machine.workers import workers
+from ...dp.problem.checks import ProblemError
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.seeds import Seed
+from .optimum import solvable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["BOUNDS", "at_budget", "budget_curve", "budgets_of", "curve_policies", "curve_table"]
+
+# Name of the part that holds the bounds and the optimum.
+BOUNDS = "bounds"
+# Scores that a policy may need and still take part unasked: half a minute or so of those that look ahead.
+_MOST_SCORES = 10_000_000
+# Pairs of replication and item that are simulated at a time.
+_PAIRS_AT_ONCE = 4_000_000
+
+
+def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
+    """Grid of budgets from 0 to the problem's own, and remarks.
+
+    Parameters
+    ----------
+    problem : Problem
+    points : int
+        Budgets above 0, at least 1. Where labels cost 1 they are rounded, and may be fewer.
+    """
+    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
+        raise ValueError(f"points is {points!r}; it must be a whole number, at least 1")
+    grid = np.linspace(0.0, problem.budget, points + 1)
+    if problem.unit_costs:
+        grid = np.unique(grid.round())
+    kept, dropped = [], []
+    for budget in grid.tolist():
+        try:
+            if budget:
+                at_budget(problem, budget)
+            kept.append(budget)
+        except ProblemError:
+            dropped.append(budget)
+    remarks = []
+    if dropped:
+        remarks.append(f"budgets {dropped[0]:g} to {dropped[-1]:g} left out: too small for the quotas or a batch")
+    return kept, remarks
+
+
+def at_budget(problem: Problem, budget: float) -> Problem:
+    """The same problem with another budget, no larger than its own."""
+    fields: dict[str, Any] = {"budget": int(budget) if problem.unit_costs else budget}
+    if problem.beta is None:
+        # Log-ratios are then derived from the thresholds, and are not given again.
+        fields["log_ratio"] = None
+    return replace(problem, **fields)
+
+
+def curve_policies(
+    problem: Problem, policies: Sequence[str | Policy] | None, budgets: Sequence[float], replications: int
+) -> tuple[list[Policy], list[str]]:
+    """Policies that take part, and a line on each that is left out; what is asked for is never left out."""
+    chosen, remarks = choose_policies(problem, policies, planning=False)
+    if policies is not None:
+        return chosen, remarks
+    kept = []
+    for policy in chosen:
+        scores = 0 if _on_the_way(problem, policy) else problem.size * replications * _labels_in_all(problem, budgets)
+        if policy.name == "exact":
+            remarks.append(
+                "exact left out: the optimum has a curve of its own"
+                if solvable(problem)
+                else "exact left out: the problem is too large to be solved at every budget"
+            )
+        elif scores > _MOST_SCORES:
+            remarks.append(
+                f"{policy.name} left out: it would be run afresh at every budget, with {scores:.1e} scores to compute; "
+                "asked for by name it takes part"
+            )
+        else:
+            kept.append(policy)
+    return kept, remarks
+
+
+def _labels_in_all(problem: Problem, budgets: Sequence[float]) -> int:
+    return sum(at_budget(problem, b).labels for b in budgets if b)
+
+
+def _on_the_way(problem: Problem, policy: Policy) -> bool:
+    """Whether a run through the whole budget passes the ends of the runs through smaller ones."""
+    blind = isinstance(policy, IndexPolicy) and not policy.uses_remaining
+    return blind and problem.unit_costs and not problem.quota and problem.batch == 1
+
+
+def budget_curve(
+    problem: Problem,
+    policies: Sequence[str | Policy] | None = None,
+    *,
+    points: int = 12,
+    replications: int = 64,
+    seed: Seed,
+    n_jobs: int = 1,
+    finished: dict[str, xr.Dataset] | None = None,
+    on_part: Callable[[str, xr.Dataset], None] | None = None,
+) -> xr.Dataset:
+    """Values of policies at a grid of budgets, by simulation, with bounds.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the largest budget of the grid.
+    policies : sequence of names or policies, optional
+        Default: every registered one but ``exact`` and those that would take too long.
+    points : int
+        Budgets above 0, evenly spaced up to the problem's own.
+    replications : int
+        Simulated runs of each policy at each budget, the same ones everywhere (common random numbers).
+    seed : int, SeedSequence or Generator
+    n_jobs : int
+        Worker processes, one policy each (joblib); -1 for all cores. The answer does not depend on it.
+    finished : dict, optional
+        Parts that need not be computed again, by name: of policies, and of the bounds under ``BOUNDS``.
+    on_part : callable, optional
+        Called with name and result as each part ends.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``value`` over (policy, budget, replication), ``seconds`` over policy; ``bound`` over budget, and ``optimum``,
+        which is ``nan`` where the problem is too large. ``attrs`` holds ``prior_value`` and ``remarks``.
+
+    Raises
+    ------
+    ValueError
+        For unknown policies, and for points or replications below 1.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> curve = sa.budget_curve(sa.Problem([0.55, 0.41, 0.32], budget=12), ["kg"], points=3, seed=7)
+    >>> curve.budget.values.tolist(), curve.optimum.values.round(3).tolist()
+    ([0.0, 4.0, 8.0, 12.0], [1.82, 2.322, 2.476, 2.563])
+    """
+    import xarray as xr
+
+    if isinstance(replications, bool) or not isinstance(replications, (int, np.integer)) or replications < 1:
+        raise ValueError(f"replications is {replications!r}; it must be a whole number, at least 1")
+    budgets, remarks = budgets_of(problem, points)
+    chosen, more = curve_policies(problem, policies, budgets, replications)
+    seeds, keys = replication_keys(seed, replications)
+    parts = dict(finished or {})
+    jobs: list[tuple[str, Any]] = []
+    if BOUNDS not in parts:
+        jobs.append((BOUNDS, delayed(_bounds)(problem, budgets)))
+    for policy in chosen:
+        if label(policy) not in parts:
+            jobs.append((label(policy), delayed(_curve_of)(problem, policy, budgets, seeds, keys)))
+    runs = Parallel(n_jobs=workers(n_jobs, len(jobs)), return_as="generator")(job for _, job in jobs)
+    with warnings.catch_warnings(), closing(runs):
+        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
+        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
+        for (name, _), part in zip(jobs, runs, strict=True):
+            parts[name] = part
+            if on_part:
+                on_part(name, part)
+    result = xr.concat([parts[label(policy)] for policy in chosen], dim="policy").merge(parts[BOUNDS])
+    result.attrs = {"prior_value": problem.prior_value, "remarks": [*remarks, *more]}
+    return result
+
+
+def _bounds(problem: Problem, budgets: Sequence[float]) -> xr.Dataset:
+    import xarray as xr
+
+    bound, optimum = np.full((2, len(budgets)), problem.prior_value)
+    exact = solvable(problem)
+    for j, budget in enumerate(budgets):
+        if budget:
+            small = at_budget(problem, budget)
+            bound[j] = upper_bound(small).value
+            optimum[j] = solve(small).value if exact else np.nan
+    if not exact:
+        optimum[:] = np.nan
+    data = {
+        "bound": ("budget", bound, {"description": "Lagrangian upper bound"}),
+        "optimum": ("budget", optimum, {"description": "exact optimum"}),
+    }
+    return xr.Dataset(data, coords={"budget": budgets})
+
+
+def _curve_of(
+    problem: Problem,
+    policy: Policy,
+    budgets: Sequence[float],
+    seeds: Sequence[np.random.SeedSequence],
+    keys: NDArray[np.uint64],
+) -> xr.Dataset:
+    import xarray as xr
+
+    begin = time.perf_counter()
+    values = np.empty((len(budgets), len(keys)))
+    size = max(1, _PAIRS_AT_ONCE // problem.size)
+    run = _observed if _on_the_way(problem, policy) else _afresh
+    for k in range(0, len(keys), size):
+        part = slice(k, k + size)
+        nature = PriorNature.draw(problem, seeds[part], keys[part])
+        values[:, part] = run(problem, policy, budgets, nature, keys[part])
+    data: dict[str, Any] = {
+        "value": (
+            ("policy", "budget", "replication"),
+            values[None],
+            {"description": "expected payoff under the final beliefs"},
+        ),
+        "seconds": (
+            "policy",
+            [time.perf_counter() - begin],
+            {"description": "wall-clock seconds for all budgets and replications"},
+        ),
+    }
+    return xr.Dataset(data, coords={"policy": [label(policy)], "budget": budgets, "replication": np.arange(len(keys))})
+
+
+def _observed(
+    problem: Problem, policy: Policy, budgets: Sequence[float], nature: PriorNature, keys: NDArray[np.uint64]
+) -> Floats:
+    """Values at all budgets from one run, shape (budgets, replications)."""
+    seen: dict[int, Floats] = {}
+
+    def observe(step: int, counts: NDArray[np.int64], wins: NDArray[np.int64]) -> None:
+        seen[step] = final_values(problem, counts, wins)
+
+    # Under caps there may be fewer labels than the budget would buy.
+    stops = [min(int(b), problem.labels) for b in budgets]
+    spend(problem, policy, nature, keys, stops=stops, observe=observe)
+    return np.array([seen[stop] for stop in stops])
+
+
+def _afresh(
+    problem: Problem, policy: Policy, budgets: Sequence[float], nature: PriorNature, keys: NDArray[np.uint64]
+) -> Floats:
+    """Values at all budgets, each from a run of its own."""
+    values = np.full((len(budgets), len(keys)), problem.prior_value)
+    for j, budget in enumerate(budgets):
+        if budget:
+            small = at_budget(problem, budget)
+            values[j] = final_values(small, *spend(small, policy, nature, keys))
+    return values
+
+
+def curve_table(result: xr.Dataset) -> pd.DataFrame:
+    """Means and standard errors at every budget, policies in order of their value at the largest one.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``budget_curve``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``policy``, ``kind`` ("bound", "optimum", "policy" or "nothing"), ``budget``, ``value``,
+        ``standard_error`` (0 where a value is exact) and ``share``, the part of the possible gain by the bound.
+    """
+    import pandas as pd
+
+    count = result.sizes["replication"]
+    nothing, bound = result.attrs["prior_value"], result["bound"].values
+    mean = result["value"].mean("replication")
+    spread = result["value"].std("replication", ddof=1) if count > 1 else mean * np.nan
+    error = spread / np.sqrt(count)
+    zero = np.zeros(len(bound))
+    rows = [("lagrangian bound", "bound", bound, zero)]
+    if np.isfinite(result["optimum"].values).all():
+        rows.append(("optimum", "optimum", result["optimum"].values, zero))
+    for k in np.argsort(-mean.isel(budget=-1).values, kind="stable"):
+        rows.append((str(result["policy"].values[k]), "policy", mean.values[k], error.values[k]))
+    rows.append(("no labels", "nothing", np.full(len(bound), nothing), zero))
+    possible = bound - nothing
+    possible = np.where(possible > 1e-12 * np.maximum(1.0, np.abs(bound)), possible, np.nan)
+    frames = [
+        pd.DataFrame(
+            {
+                "policy": name,
+                "kind": kind,
+                "budget": result["budget"].values,
+                "value": value,
+                "standard_error": wrong,
+                "share": (value - nothing) / possible,
+            }
+        )
+        for name, kind, value, wrong in rows
+    ]
+    return pd.concat(frames, ignore_index=True)

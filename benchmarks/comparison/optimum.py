@@ -1,0 +1,120 @@
+r"""The optimum of a problem and what it buys: exact where the problem is small, certified where it is not.
+
+Exact: backward induction gives the value and the optimal items of every state; then the probability of each state
+follows forward from the start. A state of probability P in which item i is labelled with probability pi_i passes P pi_i
+mu_i(n_i, w_i) on to the state with one more win and P pi_i (1 - mu_i(n_i, w_i)) to that with one more loss, where mu_i
+is the mean under the *prior* and the labels so far. So item i is labelled
+
+    E labels_i = sum over states of P pi_i
+
+times. Items that are equally good share evenly.
+
+Certified: a policy's simulated value with its standard error below, the Lagrangian bound above (``bandits.certify``),
+and the mean labels of that policy in the same simulated runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...bandits.policies.exact import Exact
+from ...bandits.policy import Policy
+from ...bandits.simulation.certify import certify
+from ...bandits.simulation.simulate import simulate
+from ...dp.evaluation.forward import expected_labels
+from ...dp.exact.lattice import Lattice
+from ...dp.machine.memory import ProblemTooLarge
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.seeds import Seed
+
+__all__ = ["Optimum", "optimum_of", "solvable"]
+
+# States up to which the optimum is computed exactly, unless asked otherwise: a second or so.
+_EXACT_STATES = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Optimal value, or bounds on it, and the labels that go with it.
+
+    Attributes
+    ----------
+    prior_value : float
+        Value of buying no label.
+    lower, standard_error, upper : float
+        The optimum itself, 0 and the optimum where ``method`` is "exact"; else a policy's value, its standard error
+        and a bound on every policy.
+    labels : ndarray, shape (N,)
+        Expected labels of each item, of the optimal policy or of the one simulated.
+    method : {"exact", "certified"}
+    """
+
+    prior_value: float
+    lower: float
+    standard_error: float
+    upper: float
+    labels: Floats = field(repr=False)
+    method: str
+
+
+def optimum_of(
+    problem: Problem,
+    *,
+    exact: bool | None = None,
+    policy: str | Policy = "gittins",
+    replications: int = 8,
+    seed: Seed = 0,
+    threads: int | None = None,
+) -> Optimum:
+    """Find the optimal value and the expected labels of each item, exactly or between bounds.
+
+    Parameters
+    ----------
+    problem : Problem
+    exact : bool, optional
+        Default: where there are at most 12 items and two million states, and labels are bought one at a time.
+    policy : Policy or registered name
+        What is simulated where the answer is not exact.
+    replications : int
+        Simulated runs, at least 2.
+    seed : int or SeedSequence
+        Of the simulation.
+    threads : int, optional
+        Default: all cores. The answer does not depend on it.
+
+    Raises
+    ------
+    ProblemTooLarge
+        Where ``exact`` is asked of too large a problem.
+    ValueError
+        For unknown policies, and for ``exact`` with batches.
+
+    Examples
+    --------
+    >>> found = optimum_of(Problem([0.5, 0.5, 0.9], budget=6))
+    >>> found.method, round(found.lower, 6), found.labels.round(3)
+    ('exact', 2.525, array([2.727, 2.727, 0.546]))
+    """
+    if exact is None:
+        exact = solvable(problem)
+    if exact:
+        best = Exact()
+        best.require(problem)
+        value = best.solution(problem).value
+        labels = expected_labels(problem, best)
+        return Optimum(problem.prior_value, value, 0.0, value, labels, "exact")
+    found = certify(problem, policy, replications=replications, seed=seed, exact=False, threads=threads)
+    # The same seed: these are the very runs that the certificate stands on.
+    labels = simulate(problem, policy, replications=replications, seed=seed).labels
+    return Optimum(problem.prior_value, found.lower, found.standard_error, found.upper, labels, "certified")
+
+
+def solvable(problem: Problem) -> bool:
+    """Whether the optimum is computed exactly unless asked otherwise."""
+    if problem.batch > 1 or problem.size > 12:
+        return False
+    try:
+        return Lattice.of(problem).states <= _EXACT_STATES
+    except ProblemTooLarge:
+        return False

@@ -1,0 +1,144 @@
+"""Every policy under several utilities: what it earns, and how long it thinks about a label.
+
+Shares are those of ``survey``: exact, on problems drawn at random. The time of a decision is that of choosing the next
+item and taking in its label, on one processor core, once everything is compiled and whatever a policy prepares for a
+problem is made: the median over the first labels of a small problem of the survey and of one with 50 items and 200
+labels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...bandits.policy import JointPolicy, Policy
+from ...bandits.registry import label, make_policy
+from ...bandits.simulation.board import Board
+from ...bandits.simulation.seeds import replication_keys
+from ...dp.problem.problem import Problem
+from ...posteriors.utilities import Utility, make_utility
+from ..speed.throughput import large_problem
+from .survey import draw_problem, survey, survey_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["UTILITIES", "decision_seconds", "policy_matrix"]
+
+# The utilities of the documentation's table.
+UTILITIES: tuple[dict[str, Any], ...] = (
+    {"name": "accuracy"},
+    {"name": "asymmetric", "gain": 1.0, "loss": 3.0},
+    {"name": "variance"},
+    {"name": "entropy"},
+    {"name": "decisive", "eps": 0.05},
+)
+# A policy is timed for so many labels, or until it has taken so many seconds.
+_DECISIONS, _SECONDS = 40, 2.0
+_ITEMS, _LABELS = 50, 200
+
+
+def decision_seconds(problem: Problem, policy: str | Policy, *, seed: int = 7) -> float:
+    """Median seconds that a policy takes for one label at the beginning of a problem; NaN where it cannot be had.
+
+    Examples
+    --------
+    >>> decision_seconds(Problem([0.5, 0.7], budget=4), "kg") < 1
+    True
+    """
+    chosen = make_policy(policy)
+    try:
+        chosen.require(problem)
+    except ValueError:
+        return float("nan")
+    if isinstance(chosen, JointPolicy):
+        chosen.prepare(problem)
+    rng = np.random.default_rng(seed)
+    taken: list[float] = []
+    # The first round compiles, and makes what is kept; the second is another run of labels.
+    for _ in range(2):
+        board = Board(problem, chosen, replication_keys(seed, 1)[1])
+        taken.clear()
+        while board.open.size and len(taken) < _DECISIONS and sum(taken) < _SECONDS:
+            begin = time.perf_counter()
+            item = board.choose(len(taken))
+            won = rng.random(1) < 0.6
+            board.record(np.zeros(1, dtype=np.int64), item, won.astype(np.int64))
+            taken.append(time.perf_counter() - begin)
+    return float(np.median(taken)) if taken else float("nan")
+
+
+def policy_matrix(
+    problems: int = 100,
+    policies: Sequence[str | Policy] | None = None,
+    utilities: Sequence[str | dict[str, Any] | Utility] = UTILITIES,
+    *,
+    seed: int = 7,
+    n_jobs: int = 1,
+    on_problem: Callable[[str, int], None] | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Mean and worst share of the optimal gain of each policy under each utility, and the seconds of a decision.
+
+    Parameters
+    ----------
+    problems : int
+        Drawn for each utility, as by ``survey``.
+    policies : sequence of names or policies, optional
+        Default: every registered one but ``exact``, which is the measure.
+    utilities : sequence of str, dict or Utility
+    seed : int
+    n_jobs : int
+        Worker processes of the survey; the time of a decision is taken by one, after it.
+    on_problem : callable, optional
+        Called with the utility's name and the number of the problem, as each ends.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``policy``; ``mean <utility>`` and ``worst <utility>`` for each utility; ``seconds small`` and
+        ``seconds large``, on 2 to 4 items and on 50. Best mean under the first utility first. Shares are NaN where a
+        policy cannot be had under a utility.
+    list of str
+        What was left out, and why.
+
+    Raises
+    ------
+    ValueError
+        As for ``survey``, and for a utility that is given twice.
+
+    Examples
+    --------
+    >>> table, _ = policy_matrix(3, ["kg", "whittle"], ["accuracy", "variance"])
+    >>> [column for column in table if "seconds" not in column]
+    ['policy', 'mean accuracy', 'worst accuracy', 'mean variance', 'worst variance']
+    """
+    import pandas as pd
+
+    given = [utilities] if isinstance(utilities, (str, dict, Utility)) else list(utilities)
+    made = [make_utility(u) for u in given]
+    if not made:
+        raise ValueError("no utility was chosen")
+    if isinstance(policies, (str, Policy)):
+        policies = [policies]
+    names = [utility.name for utility in made]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"utility {name!r} is given {names.count(name)} times")
+    remarks: list[str] = []
+    parts = []
+    for utility in made:
+        tell = None if on_problem is None else partial(on_problem, utility.name)
+        found = survey(problems, policies, seed=seed, utility=utility, planning=True, n_jobs=n_jobs, on_problem=tell)
+        remarks += [f"{utility.name}: {remark}" for remark in found.attrs["remarks"]]
+        table = survey_table(found).set_index("policy")[["mean", "worst"]]
+        parts.append(table.rename(columns={c: f"{c} {utility.name}" for c in ("mean", "worst")}))
+    table = pd.concat(parts, axis=1).rename_axis("policy").reset_index()
+    small, large = draw_problem(seed, made[0])[0], large_problem(_ITEMS, _LABELS)
+    chosen = {label(p): p for p in map(make_policy, policies or table["policy"])}
+    table["seconds small"] = [decision_seconds(small, chosen[name]) for name in table["policy"]]
+    table["seconds large"] = [decision_seconds(large, chosen[name]) for name in table["policy"]]
+    return table.sort_values(f"mean {names[0]}", ascending=False, kind="stable", ignore_index=True), remarks

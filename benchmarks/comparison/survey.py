@@ -1,0 +1,203 @@
+"""A survey of small problems: how much of the optimal gain policies earn, exactly, on problems drawn at random.
+
+A problem has 2 to 4 items and 6 to 14 labels. Its thresholds are uniform, or sigma(x) of a standard normal x; its
+weights are log-normal with a scale of 1/2; in one problem of three the priors are Beta(a, b) with a and b uniform
+between 1/2 and 5, in the others Beta(1, 1). A problem where labels gain next to nothing says nothing about policies,
+and is drawn again. All values are by ``solve`` and ``evaluate``: there is no simulation.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from ...bandits.policy import Policy
+from ...bandits.registry import choose_policies, label, make_policy, policy_names
+from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
+from ...dp.evaluation.evaluate import evaluate
+from ...dp.exact.solve import solve
+from ...dp.machine.workers import workers
+from ...dp.problem.problem import Problem
+from ...posteriors.utilities import Utility, make_utility
+from ..runner.warm import warm
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["draw_problem", "survey", "survey_table"]
+
+# A problem whose labels gain less than this for each unit of weight is drawn again.
+_LEAST_GAIN = 1e-5
+# A policy is optimal where its share is this close to one.
+_OPTIMAL = 1e-9
+
+
+def draw_problem(
+    seed: int | np.random.SeedSequence, utility: str | dict[str, Any] | Utility = "accuracy"
+) -> tuple[Problem, float]:
+    """Draw a small problem; the problem and its optimal value.
+
+    Examples
+    --------
+    >>> problem, best = draw_problem(7)
+    >>> problem, best > problem.prior_value
+    (Problem(4 items, budget 11, utility accuracy), True)
+    """
+    generator = np.random.default_rng(seed)
+    for _ in range(100):
+        size = int(generator.integers(2, 5))
+        budget = int(generator.integers(6, 15))
+        uniform = generator.random() < 0.5
+        t = generator.random(size) if uniform else 1.0 / (1.0 + np.exp(-generator.standard_normal(size)))
+        weight = np.exp(0.5 * generator.standard_normal(size))
+        prior = generator.uniform(0.5, 5.0, (size, 2)) if generator.random() < 1 / 3 else np.ones((size, 2))
+        # A uniform draw may be 0 itself.
+        problem = Problem(np.clip(t, 1e-12, 1.0 - 1e-12), budget, weight=weight, prior=prior, utility=utility)
+        best = solve(problem, threads=1).value
+        if best - problem.prior_value > _LEAST_GAIN * weight.sum():
+            return problem, best
+    raise ValueError(f"utility {make_utility(utility).name}: labels gain nothing in a hundred problems")
+
+
+def survey(
+    problems: int = 200,
+    policies: Sequence[str | Policy] | None = None,
+    *,
+    seed: int | np.random.SeedSequence = 7,
+    utility: str | dict[str, Any] | Utility = "accuracy",
+    planning: bool = False,
+    n_jobs: int = 1,
+    on_problem: Callable[[int], None] | None = None,
+) -> xr.Dataset:
+    """Exact shares of the optimal gain on problems drawn at random.
+
+    Parameters
+    ----------
+    problems : int
+        At least 1. The k-th problem is the same for any number of them.
+    policies : sequence of names or policies, optional
+        Default: every registered one that has an exact value, but ``exact``, which is the measure.
+    seed : int or SeedSequence
+    utility : str, dict or Utility
+        Terminal utility of all problems.
+    planning : bool
+        Whether policies that plan every label are among the default.
+    n_jobs : int
+        Worker processes (joblib); -1 for all cores. The answer does not depend on it.
+    on_problem : callable, optional
+        Called with its number as each problem ends.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``share`` over (problem, policy): value less that of no labels, as a share of the optimum's; ``gain`` of the
+        optimum, ``items`` and ``labels`` over problem. ``attrs["remarks"]`` says what was left out and why.
+
+    Raises
+    ------
+    ValueError
+        For an unknown utility or policy, one without an exact value, and fewer problems than one.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> found = sa.survey(6, ["kg", "whittle"], seed=7)
+    >>> bool((found.share <= 1 + 1e-9).all())
+    True
+    """
+    import xarray as xr
+
+    if isinstance(problems, bool) or not isinstance(problems, (int, np.integer)) or problems < 1:
+        raise ValueError(f"problems is {problems!r}; it must be a whole number, at least 1")
+    if not isinstance(seed, np.random.SeedSequence):
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ValueError(f"seed is {seed!r}; it must be a whole number, at least 0, or a SeedSequence")
+        seed = np.random.SeedSequence(int(seed))
+    else:
+        # A copy, since spawning leaves a mark on a sequence.
+        seed = np.random.SeedSequence(entropy=seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
+    utility = make_utility(utility)
+    chosen, remarks = _chosen(policies, utility, planning)
+    seeds = seed.spawn(problems)
+    count = workers(n_jobs, problems)
+    if count > 1:
+        # Worker processes then find everything compiled.
+        warm()
+    runs = Parallel(n_jobs=count, return_as="generator")(delayed(_shares)(s, utility, chosen) for s in seeds)
+    rows = []
+    with warnings.catch_warnings(), closing(runs):
+        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
+        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
+        for k, row in enumerate(runs):
+            rows.append(row)
+            if on_problem:
+                on_problem(k)
+    items, labels, gain, share = zip(*rows, strict=True)
+    data: dict[str, Any] = {
+        "share": (("problem", "policy"), np.array(share), {"description": "share of the optimal gain"}),
+        "gain": ("problem", np.array(gain), {"description": "optimum less the value of no labels"}),
+        "items": ("problem", np.array(items)),
+        "labels": ("problem", np.array(labels)),
+    }
+    coords = {"problem": np.arange(problems), "policy": [label(policy) for policy in chosen]}
+    return xr.Dataset(data, coords=coords, attrs={"remarks": remarks})
+
+
+def _chosen(
+    policies: Sequence[str | Policy] | None, utility: Utility, planning: bool
+) -> tuple[list[Policy], list[str]]:
+    """Policies to value, and a line on each that is left out."""
+    # Any problem will do: policies refuse utilities and sizes, and all problems are small.
+    some = Problem([0.5, 0.5, 0.5, 0.5], 14, utility=utility)
+    usual, remarks = [], []
+    for name in policy_names():
+        if not isinstance(make_policy(name), (SupportsIndex, SupportsProbabilities)):
+            remarks.append(f"{name} left out: it has no exact value")
+        elif name != "exact":
+            usual.append(name)
+    chosen, more = choose_policies(some, policies, usual, planning=planning)
+    for policy in chosen:
+        if not isinstance(policy, (SupportsIndex, SupportsProbabilities)):
+            raise ValueError(f"{policy.name} has no exact value")
+    return chosen, [*remarks, *more] if policies is None else more
+
+
+def _shares(
+    seed: np.random.SeedSequence, utility: Utility, policies: Sequence[Policy]
+) -> tuple[int, int, float, list[float]]:
+    problem, best = draw_problem(seed, utility)
+    gain = best - problem.prior_value
+    values = [evaluate(problem, policy, threads=1).value for policy in policies]
+    return problem.size, problem.labels, gain, [(value - problem.prior_value) / gain for value in values]
+
+
+def survey_table(result: xr.Dataset) -> pd.DataFrame:
+    """Mean and worst share of each policy, and in how many problems it is optimal, best mean first.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``survey``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``policy``, ``mean``, ``worst`` and ``optimal``, the share of problems where the policy earns all of
+        the optimal gain, to 1e-9.
+    """
+    import pandas as pd
+
+    share = result["share"]
+    columns = {
+        "policy": [str(name) for name in result["policy"].values],
+        "mean": share.mean("problem").values,
+        "worst": share.min("problem").values,
+        "optimal": (share >= 1.0 - _OPTIMAL).mean("problem").values,
+    }
+    return pd.DataFrame(columns).sort_values("mean", ascending=False, kind="stable", ignore_index=True)

@@ -1,0 +1,1 @@
+"""Label files and items files, and the problem that they state."""

@@ -1,0 +1,203 @@
+"""CSV tables whose every fault names file, line and value.
+
+The happy path never counts lines: a record may span several of them, so a line number is looked up by a second pass,
+on a fault only.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import io
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HEADER", "LabelFileError", "Table", "codes", "listed", "nearest", "read_table", "show"]
+
+HEADER = -1
+_CHUNK = 1_024
+_SHOWN = 60
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class LabelFileError(ValueError):
+    """A label file or items file that cannot be used; the message names file, line, value and what is allowed.
+
+    Examples
+    --------
+    >>> from seqaudit.benchmarks.data.labels import LabelFileError, read_labels
+    >>> try:
+    ...     read_labels("no-such-file.csv")
+    ... except LabelFileError as error:
+    ...     print(error)
+    no-such-file.csv: there is no such file
+
+    """
+
+
+@dataclass(frozen=True)
+class Table:
+    """The wanted columns of a CSV file as text, and the bytes to look up line numbers in."""
+
+    path: str
+    raw: bytes
+    header: list[str]
+    columns: dict[str, list[str]]
+
+    def line(self, row: int) -> int:
+        """Line of the file on which a row begins."""
+        return next(islice(_start_lines(self.raw), row + 1, None))
+
+    def fault(self, row: int, what: str) -> LabelFileError:
+        """Error that names the file and the line of a row."""
+        return _fault(self.path, self.line(row), what)
+
+    def missing(self, column: str) -> LabelFileError:
+        """Error that names a column that is not there, and the nearest that is."""
+        near = nearest([column], self.header)
+        return self.fault(HEADER, f"no column {column!r}{near}; columns found: {listed(self.header)}")
+
+
+def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: Sequence[str]) -> Table:
+    """Read the wanted columns of a CSV file, plain or compressed."""
+    name = os.fspath(path)
+    raw = _read_text(name)
+    try:
+        return _parse_table(name, raw, required, optional)
+    except csv.Error as error:
+        *_, line = _start_lines(raw)
+        text = raw.splitlines()[line - 1].decode("utf-8-sig")
+        what = f"not valid CSV ({error}): {show(text)}; allowed: quotes that close and are doubled inside a field"
+        raise _fault(name, line, what) from error
+
+
+def _parse_table(name: str, raw: bytes, required: Sequence[str], optional: Sequence[str]) -> Table:
+    reader = csv.reader(_lines(raw), strict=True)
+    header = next(filter(None, reader), None)
+    if header is None:
+        raise _fault(name, 1, f"the file is empty; allowed: a header with {listed(required)}, then rows")
+    table = Table(name, raw, header, {column: [] for column in (*required, *optional) if column in header})
+    for column in required:
+        if column not in header:
+            raise table.missing(column)
+    for column in table.columns:
+        if header.count(column) > 1:
+            raise table.fault(HEADER, f"column {column!r} is there {header.count(column)} times; allowed: once")
+    n_rows = 0
+    while chunk := list(islice(reader, _CHUNK)):
+        rows = [row for row in chunk if row]
+        _require_width(table, rows, n_rows)
+        n_rows += len(rows)
+        for column, cells in table.columns.items():
+            # Most texts are repeated: one copy of each keeps a large file small in memory.
+            cells.extend(map(sys.intern, map(itemgetter(header.index(column)), rows)))
+    if not n_rows:
+        raise table.fault(HEADER, f"no rows after the header {listed(header)}; allowed: one row or more")
+    return table
+
+
+def _require_width(table: Table, rows: list[list[str]], first: int) -> None:
+    width = len(table.header)
+    if set(map(len, rows)) <= {width}:
+        return
+    k = next(k for k, row in enumerate(rows) if len(row) != width)
+    found = f"{len(rows[k])} fields in a row that begins with {show(rows[k][0])}"
+    raise table.fault(first + k, f"{found}; allowed: {width}, as in the header")
+
+
+def codes[T](
+    table: Table, column: str, parse: Callable[[str], T | None], allowed: str
+) -> tuple[NDArray[np.int32], list[T]]:
+    """Code a column by first appearance; parse each distinct text once, where None says that it is not allowed."""
+    cells = table.columns[column]
+    code = dict(zip(dict.fromkeys(cells), count(), strict=False))
+    parsed = list(map(parse, code))
+    values = [value for value in parsed if value is not None]
+    if len(values) < len(parsed):
+        text = next(text for text, value in zip(code, parsed, strict=True) if value is None)
+        row = cells.index(text)
+        whose = "" if column == "item" else f" of item {show(table.columns['item'][row])}"
+        raise table.fault(row, f"{column}{whose} is {show(text)}; allowed: {allowed}")
+    return np.fromiter(map(code.__getitem__, cells), np.int32, len(cells)), values
+
+
+def _read_text(name: str) -> bytes:
+    """Read and decompress a file whose bytes are UTF-8 text."""
+    try:
+        raw = Path(name).read_bytes()
+    except FileNotFoundError as error:
+        raise LabelFileError(f"{name}: there is no such file") from error
+    except OSError as error:
+        what = "this is a directory" if Path(name).is_dir() else f"cannot be read ({error.strerror})"
+        raise LabelFileError(f"{name}: {what}; allowed: a readable CSV file, plain or .gz") from error
+    if raw and name.lower().endswith(".gz"):
+        raw = _decompress(name, raw)
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = len((raw[: error.start] + b"?").splitlines())
+        hint = " (compressed files are named .gz)" if raw.startswith(_GZIP_MAGIC) else ""
+        what = f"byte {raw[error.start]:#04x} is not UTF-8; allowed: text saved as UTF-8{hint}"
+        raise _fault(name, line, what) from error
+    return raw
+
+
+def _decompress(name: str, raw: bytes) -> bytes:
+    if not raw.startswith(_GZIP_MAGIC):
+        raise _fault(name, 1, f"named .gz but begins with {raw[:8]!r}; allowed: gzip data, or a name without .gz")
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, OSError, zlib.error) as error:
+        raise LabelFileError(f"{name}: gzip data cut short or damaged ({error}); allowed: a complete file") from error
+
+
+def _lines(raw: bytes) -> io.TextIOWrapper:
+    # newline="" leaves line ends inside quoted fields as they are; utf-8-sig skips the mark that spreadsheets write.
+    return io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", newline="")
+
+
+def _start_lines(raw: bytes) -> Iterator[int]:
+    """Yield the line on which each record begins, header first; a record that is not valid CSV is the last."""
+    reader = csv.reader(_lines(raw), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield line
+            return
+        if record:
+            yield line
+
+
+def _fault(name: str, line: int, what: str) -> LabelFileError:
+    return LabelFileError(f"{name}, line {line}: {what}")
+
+
+def nearest(wanted: Sequence[str], header: Sequence[str]) -> str:
+    """Suggest the column that was probably meant, whatever its case and the spaces around it."""
+    plain = {column.strip().lower(): column for column in header if column not in wanted}
+    near = [match for name in wanted for match in difflib.get_close_matches(name, plain, n=1)]
+    return f" (is it {plain[near[0]]!r}?)" if near else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in quotes, with commas."""
+    return ", ".join(map(show, names))
+
+
+def show(text: str) -> str:
+    """Quote a value on one line, cut to a length that can be read."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

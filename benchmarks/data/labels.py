@@ -1,0 +1,258 @@
+"""Label files: who said what about which item, read once and checked completely.
+
+A *label file* is a tidy CSV table (plain, or compressed and named ``.gz``) with one row per vote:
+
+========  ========  ==========================================================================================
+column              meaning
+========  ========  ==========================================================================================
+item      required  name of the item (any text that is not blank)
+rater     required  name of the rater, valid across the whole file; one vote per rater and item
+label     required  0 or 1 (also written 0.0 or 1.0)
+group     optional  a group the rater belongs to, for this vote; blank is an error
+gold      optional  the item's known answer, 0 or 1, the same in all rows of the item; blank where unknown
+========  ========  ==========================================================================================
+
+An *items file* has one row per item: ``item`` and exactly one description of the item's threshold, either
+``logp_win`` and ``logp_lose`` (log-probabilities that the reference model gives to the side that label 1 stands for,
+and to the other side), or their log-ratio ``c = logp_lose - logp_win``, or the ``threshold`` itself. ``weight`` and
+``slice`` are optional. Both kinds of file may hold further columns, which are ignored.
+
+A fault stops the reading with a `LabelFileError` that names the file, the line, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...posteriors.foundation.arrays import Floats
+from ...posteriors.votes.label_set import LabelSet, offsets
+from .csv_table import HEADER, Table, codes, listed, nearest, read_table, show
+
+__all__ = ["read_labels"]
+
+
+_BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+_BLANK_GOLD = -1
+_GOLD = _BINARY | {"": _BLANK_GOLD}
+
+# The ways to say where an item's threshold lies, the most informative first: each determines the next one.
+_KINDS = (("logp_win", "logp_lose"), ("c",), ("threshold",))
+_NAME_RULE = "a name that is not blank"
+_LOGP_RULE = (lambda x: x <= 1e-9, "a finite log-probability, at most 0")
+_NUMBER_RULES: dict[str, tuple[Callable[[float], bool], str]] = {
+    "logp_win": _LOGP_RULE,
+    "logp_lose": _LOGP_RULE,
+    "c": (lambda x: True, "a finite number"),
+    "threshold": (lambda x: 0.0 < x < 1.0, "a number between 0 and 1, both excluded"),
+    "weight": (lambda x: x > 0.0, "a finite number greater than 0"),
+}
+
+
+def read_labels(
+    path: str | os.PathLike[str], items: str | os.PathLike[str] | None = None, *, strict: bool = False
+) -> LabelSet:
+    r"""Read a label file and, if given, the items file that belongs to it.
+
+    Both are comma-separated UTF-8 text with a header, plain or compressed (name ending in ``.gz``); the module's
+    docstring lists their columns. Names are taken as they stand, surrounding spaces included. Blank lines are skipped.
+
+    Parameters
+    ----------
+    path : str or path
+        Label file: columns ``item``, ``rater``, ``label``, optionally ``group`` and ``gold``.
+    items : str or path, optional
+        Items file: column ``item`` and one of (``logp_win``, ``logp_lose``), ``c``, ``threshold``; optionally
+        ``weight`` and ``slice``. A log-probability that exceeds 0 by rounding (1e-9 at most) is read as 0.
+    strict : bool, default False
+        Raise if an item has labels but no row in the items file, instead of leaving it out.
+
+    Returns
+    -------
+    LabelSet
+        Votes on the N items that have labels and, if an items file is given, a row in it. Items are in order of first
+        appearance in the label file, votes within an item in file order. Items found in one of the two files only are
+        left out and counted in ``dropped`` and ``unlabelled``.
+
+    Raises
+    ------
+    LabelFileError
+        If a file cannot be read, has no rows, lacks a column or holds a value that is not allowed; if a rater labels an
+        item twice; if an item's gold is not constant (blank counts as a value) or its row in the items file is not the
+        only one; if no item remains; if `strict` and an item with labels has no row in the items file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from seqaudit.benchmarks.data.labels import read_labels
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "votes.csv")
+    ...     _ = path.write_text("item,rater,label\na,ann,1\nb,ann,1\na,bob,0\n")
+    ...     votes = read_labels(path)
+    >>> votes.items, votes.counts, votes.rate
+    (('a', 'b'), array([2, 1]), array([0.5, 1. ]))
+
+    """
+    table = read_table(path, required=("item", "rater", "label"), optional=("group", "gold"))
+    votes = _votes(table)
+    return votes if items is None else _join(table, votes, _read_items(items), strict)
+
+
+def _votes(table: Table) -> LabelSet:
+    item, items = codes(table, "item", _name, _NAME_RULE)
+    rater, raters = codes(table, "rater", _name, _NAME_RULE)
+    label, values = codes(table, "label", _BINARY.get, "0 or 1")
+    group: NDArray[np.int32] | None = None
+    groups: list[str] = []
+    if "group" in table.columns:
+        group, groups = codes(table, "group", _name, f"{_NAME_RULE}, or no column 'group'")
+    order = np.argsort(item, kind="stable")
+    start = offsets(np.bincount(item))
+    _require_one_vote_per_rater(table, item, items, rater, raters)
+    return LabelSet(
+        items=tuple(items),
+        labels=np.array(values, np.int8)[label][order],
+        rater=rater[order],
+        raters=tuple(raters),
+        start=start,
+        group=None if group is None else group[order],
+        groups=tuple(groups),
+        gold=_gold(table, item, first_row=order[start[:-1]]) if "gold" in table.columns else None,
+        source=(table.path,),
+    )
+
+
+def _require_one_vote_per_rater(
+    table: Table, item: NDArray[np.int32], items: Sequence[str], rater: NDArray[np.int32], raters: Sequence[str]
+) -> None:
+    pair = item.astype(np.int64) * len(raters) + rater
+    order = np.argsort(pair, kind="stable")
+    repeated = order[1:][pair[order[1:]] == pair[order[:-1]]]
+    if repeated.size:
+        row = int(repeated.min())
+        before = int(np.argmax(pair == pair[row]))
+        raise table.fault(
+            row,
+            f"rater {show(raters[rater[row]])} has already labelled item {show(items[item[row]])} on line "
+            f"{table.line(before)}; allowed: one label per rater and item",
+        )
+
+
+def _gold(table: Table, item: NDArray[np.int32], first_row: NDArray[np.int64]) -> Floats:
+    code, values = codes(table, "gold", _GOLD.get, "0, 1 or blank")
+    gold = np.array(values, np.int8)[code]
+    per_item = gold[first_row]
+    differs = gold != per_item[item]
+    if differs.any():
+        row = int(np.argmax(differs))
+        before = int(first_row[item[row]])
+        column = table.columns["gold"]
+        raise table.fault(
+            row,
+            f"gold of item {show(table.columns['item'][row])} is {show(column[row])} but {show(column[before])} on "
+            f"line {table.line(before)}; allowed: one gold per item",
+        )
+    return np.where(per_item == _BLANK_GOLD, np.nan, per_item)
+
+
+@dataclass(frozen=True)
+class _Items:
+    """An items file: the row of each name, and the columns in row order."""
+
+    path: str
+    row: dict[str, int]
+    numbers: dict[str, Floats]
+    slices: list[str] | None
+
+
+def _read_items(path: str | os.PathLike[str]) -> _Items:
+    table = read_table(path, required=("item",), optional=(*_NUMBER_RULES, "slice"))
+    _require_one_kind(table)
+    code, names = codes(table, "item", _name, _NAME_RULE)
+    if len(names) < len(code):
+        row = int(np.argmax(code != np.arange(len(code))))
+        before = table.line(int(code[row]))
+        raise table.fault(row, f"item {show(names[code[row]])} is on line {before} already; allowed: one row per item")
+    numbers = {}
+    for column in (name for name in _NUMBER_RULES if name in table.columns):
+        test, allowed = _NUMBER_RULES[column]
+        code, values = codes(table, column, partial(_number, test), allowed)
+        numbers[column] = np.array(values)[code]
+    if "logp_win" in numbers:
+        numbers |= {column: np.minimum(numbers[column], 0.0) for column in ("logp_win", "logp_lose")}
+        numbers["c"] = numbers["logp_lose"] - numbers["logp_win"]
+    if "slice" in table.columns:
+        codes(table, "slice", _name, f"{_NAME_RULE}, or no column 'slice'")
+    return _Items(table.path, {name: k for k, name in enumerate(names)}, numbers, table.columns.get("slice"))
+
+
+def _require_one_kind(table: Table) -> None:
+    present = [column for kind in _KINDS for column in kind if column in table.columns]
+    if not present:
+        wanted = [column for kind in _KINDS for column in kind]
+        raise table.fault(
+            HEADER,
+            f"no column says where the thresholds lie{nearest(wanted, table.header)}; columns found: "
+            f"{listed(table.header)}; needed: logp_win and logp_lose, or c, or threshold",
+        )
+    complete = next((kind for kind in _KINDS if set(kind) <= set(present)), None)
+    if complete is None:
+        (missing,) = {"logp_win", "logp_lose"} - set(present)
+        raise table.missing(missing)
+    surplus = [column for column in present if column not in complete]
+    if surplus:
+        raise table.fault(
+            HEADER,
+            f"columns {listed(present)} give the thresholds in more than one way; allowed: one way: keep "
+            f"{listed(complete)} and remove {listed(surplus)}",
+        )
+
+
+def _join(table: Table, votes: LabelSet, items: _Items, strict: bool) -> LabelSet:
+    row = np.array([items.row.get(name, -1) for name in votes.items])
+    known = row >= 0
+    dropped = votes.n_items - int(np.count_nonzero(known))
+    if dropped == votes.n_items or (strict and dropped):
+        name = votes.items[int(np.argmin(known))]
+        allowed = "none when strict" if strict else f"at most {votes.n_items - 1}"
+        raise table.fault(
+            table.columns["item"].index(name),
+            f"item {show(name)} has no row in {items.path}; without a row: {dropped} of {votes.n_items} items; "
+            f"allowed: {allowed}",
+        )
+    row = row[known]
+
+    def column(name: str) -> Floats | None:
+        return items.numbers[name][row] if name in items.numbers else None
+
+    return replace(
+        votes.subset(known),
+        logp_win=column("logp_win"),
+        logp_lose=column("logp_lose"),
+        log_ratio=column("c"),
+        threshold=column("threshold"),
+        weight=column("weight"),
+        slice=None if items.slices is None else tuple(items.slices[k] for k in row),
+        source=(table.path, items.path),
+        dropped=dropped,
+        unlabelled=len(items.row) - len(row),
+    )
+
+
+def _name(text: str) -> str | None:
+    return text if text.strip() else None
+
+
+def _number(test: Callable[[float], bool], text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and test(value) else None

@@ -1,0 +1,69 @@
+"""The problem that a label set and its items file state."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...dp.problem.problem import Problem
+from ...posteriors.utilities import Utility
+from ...posteriors.votes.label_set import LabelSet
+
+__all__ = ["problem_of_labels"]
+
+
+def problem_of_labels(
+    dataset: LabelSet,
+    budget: int,
+    *,
+    beta: float | None = None,
+    threshold: float | None = None,
+    prior: ArrayLike = (1.0, 1.0),
+    utility: str | dict[str, Any] | Utility = "accuracy",
+) -> Problem:
+    """State the problem that a label set poses.
+
+    Parameters
+    ----------
+    dataset : LabelSet
+    budget : int
+        At most the number of votes there are.
+    beta : float, optional
+        Strength that turns the items file's log-ratios into thresholds, sigma(beta c); default 1 where it has some.
+    threshold : float, optional
+        One threshold for all items; default 1/2 (the majority) where the items file has neither log-ratios nor
+        thresholds.
+    prior, utility
+        As for ``Problem``.
+
+    Raises
+    ------
+    ValueError
+        For a budget above the number of votes, beta without log-ratios, or a second source of thresholds.
+    """
+    if isinstance(budget, Real) and budget > dataset.n_labels:
+        raise ValueError(f"budget is {budget}, but the pools hold {dataset.n_labels} votes in all; allowed: 1 to that")
+    fields: dict[str, Any] = {
+        "budget": budget,
+        "prior": prior,
+        "utility": utility,
+        "cap": dataset.counts,
+        "name": dataset.items,
+        "weight": 1.0 if dataset.weight is None else dataset.weight,
+    }
+    if dataset.log_ratio is not None:
+        if threshold is not None:
+            raise ValueError("threshold is given, but the items file has log-ratios: use beta")
+        return Problem.from_logratio(dataset.log_ratio, 1.0 if beta is None else beta, **fields)
+    if beta is not None:
+        raise ValueError(
+            "beta is given, but there are no log-ratios; an items file with logp_win and logp_lose, or c, has them"
+        )
+    if dataset.threshold is not None:
+        if threshold is not None:
+            raise ValueError("threshold is given, but the items file has thresholds already")
+        return Problem(dataset.threshold, **fields)
+    return Problem(np.full(dataset.n_items, 0.5 if threshold is None else threshold), **fields)

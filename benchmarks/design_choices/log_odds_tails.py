@@ -1,0 +1,140 @@
+r"""Tails of many beliefs at given log-odds, all at once.
+
+P(alpha > sigma(x)) is wanted for x of any size. sigma(x) itself is 1 in floating point from x = 37 on, so that for
+x > 0 a Beta's tail is taken from the other end,
+
+    P(alpha > sigma(x)) = I_{sigma(-x)}(b, a),
+
+where sigma(-x) has all its digits; I is the regularised incomplete beta function. Beyond x = 700, where sigma(-x)
+leaves the range of numbers, I is its first term e^(-b x) / (b B(a, b)); the next is smaller by a factor of e^-700. For
+x < 0 the same holds of 1 - alpha. At infinity the limits are meant: P(alpha = 1), and P(alpha > 0) at minus infinity.
+
+Beliefs are taken apart: mixtures of Betas, and Betas seen through noise, into Betas; grids into points. What cannot be
+taken apart is asked, one belief at a time: logit-normal beliefs, whose tails beyond |x| = 18 are continued as Normal
+ones to eight digits, and kinds from elsewhere, which are asked no nearer to 0 and 1 than floating point comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import betainc, betaln, expit, log_expit, log_ndtr
+
+from ...posteriors.beliefs.belief import Belief
+from ...posteriors.beliefs.beta import Beta
+from ...posteriors.beliefs.beta_mixture import BetaMixture
+from ...posteriors.beliefs.grid import Grid
+from ...posteriors.beliefs.logit_normal import LogitNormal
+from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.arrays import Floats
+
+__all__ = ["Atoms", "beta_tail"]
+
+# Beyond this sigma(-x) is near the smallest number.
+_FAR = 700.0
+# Up to this a threshold has eight digits of 1 - t.
+_NEAR = 18.0
+_LEAST, _MOST = np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0)
+
+
+class Atoms:
+    """Beliefs taken apart, each with a weight: what share of the weight is above thresholds sigma(x).
+
+    Parameters
+    ----------
+    weight : ndarray, shape (N,)
+    beliefs : sequence of Belief
+        One for each weight.
+
+    Examples
+    --------
+    >>> atoms = Atoms(np.array([0.5, 0.5]), [Beta(1, 1), Grid([0.2, 1.0], [1, 1])])
+    >>> atoms.share(np.array([0.0, 0.0])), atoms.share(np.array([-np.inf, np.inf]))
+    (0.5, 0.75)
+    """
+
+    def __init__(self, weight: Floats, beliefs: Sequence[Belief]) -> None:
+        betas: list[tuple[int, float, float, float]] = []
+        points: list[tuple[int, float, float]] = []
+        self._others: list[tuple[int, float, Belief]] = []
+        for i, (v, belief) in enumerate(zip(weight.tolist(), beliefs, strict=True)):
+            if isinstance(belief, Beta):
+                betas.append((i, v, belief.a, belief.b))
+            elif isinstance(belief, BetaMixture):
+                betas += [(i, v * u, a, b) for u, a, b in zip(belief.weights, belief.a, belief.b, strict=True)]
+            elif isinstance(belief, NoisyBeta):
+                betas += [(i, v * u, a, b) for u, a, b in belief.parts()]
+            elif isinstance(belief, Grid):
+                points += [(i, v * u, rate) for rate, u in zip(belief.points, belief.weights, strict=True)]
+            else:
+                self._others.append((i, v, belief))
+        item, *rest = np.array(betas).reshape(-1, 4).T.copy()
+        self._item, (self._weight, self._a, self._b) = item.astype(np.int64), rest
+        at, *rest = np.array(points).reshape(-1, 3).T.copy()
+        self._at, (self._mass, self._rate) = at.astype(np.int64), rest
+        self._log_beta = betaln(self._a, self._b)
+        self.count = len(betas) + len(points) + len(self._others)
+
+    def share(self, x: Floats) -> float:
+        """Sum of weights times P(alpha > sigma(x)); x of shape (N,)."""
+        return self.smooth(x) + self.stepped(x)
+
+    def smooth(self, x: Floats) -> float:
+        """The part of Betas."""
+        return float(self._weight @ beta_tail(self._a, self._b, x[self._item])) if len(self._item) else 0.0
+
+    def stepped(self, x: Floats) -> float:
+        """The part of everything else."""
+        at = x[self._at]
+        total = float(self._mass[(self._rate > expit(at)) | (self._rate == 1.0)].sum())
+        for i, v, belief in self._others:
+            total += v * _asked(belief, float(x[i]))
+        return total
+
+    def slopes(self, c: Floats, low: Floats, high: Floats) -> tuple[float, float]:
+        """Largest and smallest slope of ``smooth`` in beta where log-odds beta c lie between two of each item."""
+        c, low, high = c[self._item], low[self._item], high[self._item]
+
+        def density(x: Floats) -> Floats:
+            return np.asarray(np.exp(self._a * log_expit(x) + self._b * log_expit(-x) - self._log_beta))
+
+        # It has one peak, so it is largest at the peak or next to it, and least at an end.
+        most = density(np.clip(np.log(self._a) - np.log(self._b), low, high))
+        least = np.minimum(density(low), density(high))
+        pull = -self._weight * c
+        steepest = float(np.where(pull > 0, pull * most, pull * least).sum())
+        return steepest, float(np.where(pull > 0, pull * least, pull * most).sum())
+
+
+def beta_tail(a: Floats, b: Floats, x: Floats) -> Floats:
+    """P(alpha > sigma(x)) under Beta(a, b), elementwise; x may be infinite.
+
+    Examples
+    --------
+    >>> beta_tail(np.array([1.0]), np.array([0.1]), np.array([60.0])).item(), float(np.exp(-6))
+    (0.0024787521766663..., 0.0024787521766663...)
+    """
+    far, above = np.abs(x), x >= 0
+    # Of the end that the threshold is near: b at the upper one.
+    p, q = np.where(above, b, a), np.where(above, a, b)
+    beyond = np.asarray(betainc(p, q, expit(-far)))
+    out = far > _FAR
+    beyond[out] = np.minimum(1.0, np.exp(-p[out] * far[out] - np.log(p[out]) - betaln(p[out], q[out])))
+    return np.where(above, beyond, 1.0 - beyond)
+
+
+def _asked(belief: Belief, x: float) -> float:
+    """P(alpha > sigma(x)) of a belief that is not taken apart."""
+    if not isinstance(belief, LogitNormal):
+        return float(belief.at(0, 0, float(np.clip(expit(x), _LEAST, _MOST))).tail)
+    if abs(x) <= _NEAR:
+        return float(belief.at(0, 0, float(expit(x))).tail)
+    # There a win's likelihood is 1 at the upper end, and a loss's e^-x: what is left is a Normal, moved by the losses.
+    side = 1.0 if x > 0 else -1.0
+    end = float(belief.at(0, 0, float(expit(side * _NEAR))).tail)
+    against = belief.losses if x > 0 else belief.wins
+    middle = side * belief.logit_mean - against * belief.sd**2
+    fall = log_ndtr((middle - np.array([abs(x), _NEAR])) / belief.sd)
+    left = (end if x > 0 else 1.0 - end) * float(np.exp(fall[0] - fall[1]))
+    return left if x > 0 else 1.0 - left

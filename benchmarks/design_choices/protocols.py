@@ -1,0 +1,374 @@
+r"""Labelling protocols: fewer and better labels against more and worse ones.
+
+A protocol is a pair (eta, kappa): a label is turned over with probability eta and costs kappa times what it costs in
+the problem. At a budget B it affords floor(B / kappa) labels where all cost the same. Let V_eta(m) be the optimal value
+of m labels with noise eta.
+
+*Break-even.* Since labels are whole, V_eta(floor(B / kappa)) is a step function of kappa, and there is no cost at which
+two protocols are worth exactly the same. What there is: the least number of better labels that are worth as much as B
+worse ones,
+
+    m*(eta, B) = min {m : V_eta(m) >= V_eta0(B)},
+
+and with it B / m*, the largest cost of a better label, in units of a worse one, at which the better ones are still
+worth as much. V_eta(m) does not fall with m where the utility is convex, and m* <= B by Blackwell's theorem (1953),
+since noisier labels can be made of better ones; so m* is found by bisection over whole numbers. The theorem is about
+payoffs that depend on the truth alone. A reward for each win depends on the label, and noise changes how many labels
+are wins: with rewards there is no break-even cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...bandits.policy import Policy
+from ...dp.exact.solve import solve
+from ...dp.problem.budget import with_slack
+from ...dp.problem.problem import Problem
+from ...dp.problem.variants import with_noise
+from ...posteriors.foundation.refusals import checked_number
+from ...posteriors.foundation.seeds import Seed
+from ...posteriors.utilities import Custom, Decisive
+from ..comparison.curve import at_budget, budgets_of
+from ..comparison.optimum import Optimum, optimum_of
+from ..runner.parts import run_parts
+from .vary import bounds_of, checked_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = [
+    "Protocol",
+    "affords",
+    "break_even",
+    "break_even_table",
+    "protocols",
+    "protocols_table",
+    "require_protocols",
+    "under",
+]
+
+# Values within this share of the largest payoff are the same but for rounding.
+_EQUAL = 1e-12
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way to get labels.
+
+    Parameters
+    ----------
+    flip : float
+        Probability that a label is turned over; at least 0 and below 1/2.
+    cost : float
+        Cost of a label, as a multiple of what it costs in the problem; positive.
+
+    Examples
+    --------
+    >>> print(Protocol(flip=0.3, cost=1))
+    noise 0.3 at cost 1
+    """
+
+    flip: float
+    cost: float
+
+    def __post_init__(self) -> None:
+        flip = checked_number("flip of a protocol", self.flip, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+        cost = checked_number("cost of a protocol", self.cost, lambda x: 0 < x < np.inf, "positive and finite")
+        object.__setattr__(self, "flip", flip)
+        object.__setattr__(self, "cost", cost)
+
+    def __str__(self) -> str:
+        # Names tell protocols apart, so no digit may be lost.
+        return f"noise {_exactly(self.flip)} at cost {_exactly(self.cost)}"
+
+
+def _exactly(x: float) -> str:
+    """A number in few digits where these say all, else in all of them."""
+    return f"{x:g}" if float(f"{x:g}") == x else repr(x)
+
+
+def under(problem: Problem, protocol: Protocol, budget: float | None = None) -> Problem:
+    """The problem with labels from a protocol, and another budget if one is given.
+
+    Caps are those that the problem was given; where it was given none, its labels are limited by the budget alone.
+
+    Raises
+    ------
+    ValueError
+        Where labels then cost 1 and the budget buys none; see ``affords``.
+
+    Examples
+    --------
+    >>> under(Problem([0.5, 0.6], budget=9), Protocol(flip=0.1, cost=2)).labels
+    4
+    """
+    noisy = with_noise(problem, protocol.flip)
+    cost = problem.cost * protocol.cost
+    spend = float(problem.budget if budget is None else budget)
+    fields: dict[str, Any] = {"cap": problem.asked_cap} | ({"log_ratio": None} if problem.beta is None else {})
+    if np.all(cost == 1.0):
+        spend = int(np.floor(with_slack(spend)))
+    return replace(noisy, cost=cost, budget=spend, **fields)
+
+
+def affords(problem: Problem, protocol: Protocol, budget: float) -> bool:
+    """Whether a budget buys any label of a protocol.
+
+    Examples
+    --------
+    >>> affords(Problem([0.5], budget=8), Protocol(flip=0.1, cost=2), 1.0)
+    False
+    """
+    return float((problem.cost * protocol.cost).min()) <= with_slack(budget)
+
+
+def protocols(
+    problem: Problem,
+    choices: Sequence[Protocol | tuple[float, float]],
+    *,
+    points: int = 12,
+    exact: bool | None = None,
+    policy: str | Policy = "gittins",
+    replications: int = 8,
+    seed: Seed = 0,
+    n_jobs: int = 1,
+    finished: dict[str, xr.Dataset] | None = None,
+    on_part: Callable[[str, xr.Dataset], None] | None = None,
+) -> xr.Dataset:
+    """Optimum under several protocols at a grid of budgets, and which of them wins.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the largest budget of the grid; without quotas and batches.
+    choices : sequence of Protocol or of (flip, cost)
+        At least two.
+    points : int
+        Budgets above 0, evenly spaced up to the problem's own; rounded where its labels cost 1.
+    exact, policy, replications, seed, n_jobs
+        As for ``vary``; a worker takes one protocol at a time.
+    finished, on_part
+        As for ``vary``; the parts have the protocols' names.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over (protocol, budget): ``lower``, ``standard_error``, ``upper``, ``optimum``, ``prior_value``, ``gain`` and
+        ``method`` as of ``vary``, and ``bought``, the most labels that the budget buys. Over budget: ``winner``, the
+        name of the protocol that is worth most; "tie" where two are within rounding; "undecided" where the best lower
+        bound less two standard errors is not above the upper bounds of all others. ``flip`` and ``cost`` over protocol.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two protocols, the same one twice, quotas or batches, and priors that are not Beta.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> problem = sa.Problem([0.5, 0.62, 0.75], budget=12)
+    >>> found = sa.protocols(problem, [(0.3, 1), (0.05, 3)], points=4)
+    >>> found.winner.values.tolist()
+    ['tie', 'noise 0.05 at cost 3', 'noise 0.05 at cost 3', 'noise 0.05 at cost 3', 'noise 0.05 at cost 3']
+    """
+    import xarray as xr
+
+    chosen = [x if isinstance(x, Protocol) else Protocol(*x) for x in choices]
+    names = require_protocols(problem, chosen)
+    budgets, _ = budgets_of(problem, points)
+    settings = checked_settings(exact, policy, replications, seed)
+    problems = [{b: under(problem, x, b) for b in budgets if affords(problem, x, b)} for x in chosen]
+    jobs = {name: (_row, name, problem, made, budgets, settings) for name, made in zip(names, problems, strict=True)}
+    parts = run_parts(jobs, n_jobs, finished, on_part)
+    result = xr.concat([parts[name] for name in names], dim="protocol")
+    result["flip"] = ("protocol", [x.flip for x in chosen])
+    result["cost"] = ("protocol", [x.cost for x in chosen])
+    result["winner"] = ("budget", [_winner(result.isel(budget=j), problem) for j in range(len(budgets))])
+    result.attrs = {"policy": settings["policy"].name}
+    return result
+
+
+def require_protocols(problem: Problem, chosen: Sequence[Protocol]) -> list[str]:
+    """Names of the protocols; a ``ValueError`` where they, or the problem, will not do."""
+    names = [str(x) for x in chosen]
+    if len(chosen) < 2 or len(set(names)) < len(names):
+        raise ValueError(f"protocols are {names}; give at least two different ones")
+    _require_plain(problem, "protocols")
+    return names
+
+
+def _require_plain(problem: Problem, what: str) -> None:
+    if problem.quota or problem.batch > 1:
+        raise ValueError(f"{what}: the problem has {'quotas' if problem.quota else 'batches'}, which do not scale")
+
+
+def _row(
+    name: str,
+    problem: Problem,
+    made: dict[float, Problem],
+    budgets: Sequence[float],
+    settings: dict[str, Any],
+    threads: int | None,
+) -> xr.Dataset:
+    import xarray as xr
+
+    nothing = Optimum(
+        problem.prior_value, problem.prior_value, 0.0, problem.prior_value, np.zeros(problem.size), "exact"
+    )
+    found, bought = [], []
+    for budget in budgets:
+        labels = made[budget].labels if budget in made else 0
+        found.append(optimum_of(made[budget], **settings, threads=threads) if labels else nothing)
+        bought.append(labels)
+    rows = [bounds_of(x) for x in found]
+    data: dict[str, Any] = {key: (("protocol", "budget"), [[row[key] for row in rows]]) for key in rows[0]}
+    data["bought"] = (("protocol", "budget"), [bought])
+    return xr.Dataset(data, coords={"protocol": [name], "budget": list(budgets)})
+
+
+def _winner(at: xr.Dataset, problem: Problem) -> str:
+    lower, error, upper = (at[key].values for key in ("lower", "standard_error", "upper"))
+    best = int(np.argmax(lower))
+    others = np.delete(upper, best)
+    slack = _EQUAL * problem.size * problem.payoff_scale
+    if lower[best] - 2.0 * error[best] > others.max() + slack:
+        return str(at["protocol"].values[best])
+    return "tie" if bool(np.all(at["method"].values == "exact")) else "undecided"
+
+
+def protocols_table(result: xr.Dataset) -> pd.DataFrame:
+    """One row for each protocol and budget.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``protocols``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``protocol``, ``flip``, ``cost``, ``budget``, ``bought``, ``lower``, ``standard_error``, ``upper``,
+        ``prior_value``, ``gain``, ``method`` and ``winner``.
+    """
+    table = result.drop_vars("optimum").to_dataframe(dim_order=["protocol", "budget"]).reset_index()
+    columns = ["protocol", "flip", "cost", "budget", "bought", "lower", "standard_error", "upper", "prior_value"]
+    return table[[*columns, "gain", "method", "winner"]]
+
+
+def break_even(
+    problem: Problem, flips: Sequence[float], *, baseline: float, points: int = 12, threads: int | None = None
+) -> xr.Dataset:
+    """Cost at which better labels stop being worth it, exactly, by noise and budget.
+
+    Parameters
+    ----------
+    problem : Problem
+        Labels of cost 1, without quotas and batches; small enough for ``solve``. Its budget, in labels of the baseline,
+        is the largest of the grid.
+    flips : sequence of float
+        Noise of the better labels; none above the baseline.
+    baseline : float
+        Noise of the worse labels, which cost 1.
+    points : int
+        Budgets, evenly spaced up to the problem's own, in whole labels.
+    threads : int, optional
+        As for ``solve``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over (flip, budget): ``labels_needed``, the least number of better labels that are worth as much as a budget of
+        worse ones, and ``cost_ratio``, the budget divided by it, which is infinite where no label is needed. Over
+        budget: ``value``, what the worse labels are worth. ``attrs["baseline"]``.
+
+    Raises
+    ------
+    ValueError
+        For noise above the baseline or out of range, other costs, rewards, quotas, batches, or a utility under which
+        more labels can be worse (decisive, callables).
+    ProblemTooLarge
+        When the problem cannot be solved exactly.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> found = sa.break_even(sa.Problem([0.5, 0.62, 0.75], budget=12), [0.0, 0.2], baseline=0.3, points=3)
+    >>> found.labels_needed.values.tolist(), found.cost_ratio.values.tolist()
+    ([[1, 1, 2], [2, 4, 6]], [[4.0, 8.0, 6.0], [2.0, 2.0, 2.0]])
+    """
+    import xarray as xr
+
+    _require_plain(problem, "break_even")
+    if not problem.unit_costs:
+        raise ValueError("break_even: labels of the problem must cost 1; the costs of protocols are relative to that")
+    if problem.reward.any():
+        i = int(np.flatnonzero(problem.reward)[0])
+        raise ValueError(
+            f"break_even: reward of {problem.name[i]} is {problem.reward[i]:g}; it must be 0: what a win pays "
+            "depends on the label, and better labels need not be worth more; use protocols"
+        )
+    if isinstance(problem.utility, (Decisive, Custom)):
+        raise ValueError(
+            f"break_even: under the utility {problem.utility.name} more labels can be worse, so there is no break-even "
+            "cost; use protocols"
+        )
+    worse = Protocol(baseline, 1).flip
+    better = [Protocol(x, 1).flip for x in flips]
+    if not better or max(better) > worse or len(set(better)) < len(better):
+        raise ValueError(f"flips are {list(flips)}; give different ones, none above the baseline of {worse:g}")
+    budgets = [int(b) for b in budgets_of(problem, points)[0] if b]
+    slack = _EQUAL * problem.size * problem.payoff_scale
+    known: dict[tuple[float, int], float] = {}
+
+    def value(flip: float, labels: int) -> float:
+        if labels == 0:
+            return problem.prior_value
+        if (flip, labels) not in known:
+            known[flip, labels] = solve(at_budget(with_noise(problem, flip), labels), threads=threads).value
+        return known[flip, labels]
+
+    needed = np.zeros((len(better), len(budgets)), dtype=np.int64)
+    for k, flip in enumerate(better):
+        low = 0
+        for j, budget in enumerate(budgets):
+            # More of the worse labels are worth more, so what was needed before is needed still.
+            enough = value(worse, budget) - slack
+            high = budget
+            while low < high:
+                middle = (low + high) // 2
+                if value(flip, middle) >= enough:
+                    high = middle
+                else:
+                    low = middle + 1
+            needed[k, j] = low
+    with np.errstate(divide="ignore"):
+        ratio = np.array(budgets) / needed
+    data = {
+        "labels_needed": (("flip", "budget"), needed),
+        "cost_ratio": (("flip", "budget"), ratio),
+        "value": ("budget", [value(worse, b) for b in budgets]),
+    }
+    return xr.Dataset(data, coords={"flip": better, "budget": budgets}, attrs={"baseline": worse})
+
+
+def break_even_table(result: xr.Dataset) -> pd.DataFrame:
+    """One row for each noise and budget.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``break_even``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``flip``, ``budget``, ``labels_needed``, ``cost_ratio`` and ``value``.
+    """
+    table = result.to_dataframe(dim_order=["flip", "budget"]).reset_index()
+    return table[["flip", "budget", "labels_needed", "cost_ratio", "value"]]

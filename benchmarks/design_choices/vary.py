@@ -1,0 +1,216 @@
+r"""Comparative statics: how the optimum and what it buys move with one design choice.
+
+Thresholds are t = sigma(beta c). Four things can be varied:
+
+    beta            t = sigma(beta c) for other betas; where a problem has none, c is logit(t) and beta 1;
+    temperature     c / T in place of c: a reference that is T times less confident. Only beta c enters, so the optimum
+                    at (beta, T) is that at (beta / T, 1);
+    offset          c + o in place of c: with a temperature, any affine recalibration of the reference;
+    noise           labels turned over with probability eta, NoisyBeta(a, b, eta) in place of Beta(a, b). Rate and
+                    threshold are those of labels without noise (Lemma 2026, section 8).
+
+At each value the optimum lies between ``lower`` and ``upper``, which are equal where the problem is small, and
+``labels`` says where its labels go, in expectation under the prior (``benchmarks.optimum``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...bandits.policy import Policy
+from ...bandits.registry import make_policy
+from ...bandits.simulation.seeds import replication_keys
+from ...dp.problem.problem import Problem
+from ...dp.problem.variants import KNOBS, changed, knob_number
+from ...posteriors.foundation.seeds import Seed
+from ..comparison.optimum import Optimum, optimum_of
+from ..runner.parts import run_parts
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["bounds_of", "checked_settings", "checked_values", "knob_values", "point_name", "vary", "vary_table"]
+
+
+def knob_values(problem: Problem, knob: str) -> tuple[list[float], list[str]]:
+    """Values that are looked at where none are given, and a remark on those that the problem does not take.
+
+    Nine around the problem's own, or noise up to 0.4.
+
+    Examples
+    --------
+    >>> knob_values(Problem([0.5], budget=2), "noise")
+    ([0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4], [])
+    >>> knob_values(Problem.from_logratio([0.0, 10.0], 1.0, 2), "beta")[1]
+    ['beta 4 left out: threshold of item 2 is 1.0; it must be strictly between 0 and 1']
+    """
+    if knob not in KNOBS:
+        raise ValueError(f"vary is {knob!r}; allowed: {', '.join(map(repr, KNOBS))}")
+    if knob == "noise":
+        return [k / 20 for k in range(9)], []
+    middle = (problem.beta or 1.0) if knob == "beta" else 1.0
+    usual = [k / 2 if knob == "offset" else middle * 2.0 ** (k / 2) for k in range(-4, 5)]
+    kept, why = [], []
+    for x in usual:
+        try:
+            changed(problem, knob, x)
+            kept.append(x)
+        except ValueError as error:
+            why.append((x, str(error).splitlines()[0].removeprefix(f"{knob} {x:g}: ")))
+    left_out = ", ".join(f"{x:g}" for x, _ in why)
+    return kept, [f"{knob} {left_out} left out: {why[0][1]}"] if why else []
+
+
+def checked_values(problem: Problem, knob: str, values: Sequence[float]) -> dict[str, Problem]:
+    """The changed problems by ``point_name``; a ``ValueError`` where a value will not do, or is there twice."""
+    if not values:
+        raise ValueError(f"values of {knob} are empty; give at least one")
+    points = {point_name(knob, knob_number(knob, x)): changed(problem, knob, x) for x in values}
+    if len(points) < len(values):
+        raise ValueError(f"values of {knob} are {list(values)}; each may be given once")
+    return points
+
+
+def point_name(knob: str, value: float) -> str:
+    """Name of the part that holds one value."""
+    return f"{knob}={value!r}"
+
+
+def vary(
+    problem: Problem,
+    knob: str,
+    values: Sequence[float] | None = None,
+    *,
+    exact: bool | None = None,
+    policy: str | Policy = "gittins",
+    replications: int = 8,
+    seed: Seed = 0,
+    n_jobs: int = 1,
+    finished: dict[str, xr.Dataset] | None = None,
+    on_part: Callable[[str, xr.Dataset], None] | None = None,
+) -> xr.Dataset:
+    """Optimum and expected labels at several values of one design choice.
+
+    Parameters
+    ----------
+    problem : Problem
+    knob : {"beta", "temperature", "offset", "noise"}
+        What is varied; see the module's docstring.
+    values : sequence of float, optional
+        Default: ``knob_values``, but for those that the problem does not take.
+    exact : bool, optional
+        Exact optimum or certificate; default: by the problem's size (``optimum_of``).
+    policy : Policy or registered name
+        What is simulated where the answer is not exact.
+    replications : int
+        Simulated runs, at least 2, where the answer is not exact.
+    seed : int, SeedSequence or Generator
+        The same rates and labels are met at every value.
+    n_jobs : int
+        Worker processes, one value each (joblib); -1 for all cores. The answer does not depend on it.
+    finished : dict, optional
+        Parts that need not be computed again, by ``point_name``.
+    on_part : callable, optional
+        Called with name and result as each part ends.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the dimension ``value``: ``lower``, ``standard_error`` and ``upper`` of the optimum, ``optimum`` (nan where
+        it is not exact), ``prior_value``, ``gain`` (the possible gain: upper less prior_value) and ``method`` ("exact"
+        or "certified"); over (value, item): expected ``labels`` and ``threshold``. ``log_ratio`` and ``weight`` over
+        item are the problem's own; ``attrs["knob"]`` is what was varied, ``attrs["remarks"]`` says which of the usual
+        values were left out.
+
+    Raises
+    ------
+    ValueError
+        For an unknown knob, values that are empty, repeated or out of range, and settings that are.
+    ProblemTooLarge
+        Where ``exact`` is asked of too large a problem.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> problem = sa.Problem.from_logratio([0.0, 1.0, 2.0], beta=1.0, budget=6)
+    >>> found = sa.vary(problem, "beta", [0.25, 1.0, 4.0])
+    >>> found.gain.values.round(4)
+    array([0.7093, 0.4415, 0.3438])
+    >>> found.labels.values.round(2)
+    array([[2.  , 2.2 , 1.8 ],
+           [3.32, 2.34, 0.34],
+           [4.14, 0.93, 0.93]])
+    """
+    import xarray as xr
+
+    wanted, remarks = knob_values(problem, knob) if values is None else (list(values), [])
+    points = checked_values(problem, knob, wanted)
+    settings = checked_settings(exact, policy, replications, seed)
+    jobs = {name: (_point, float(x), point, settings) for (name, point), x in zip(points.items(), wanted, strict=True)}
+    parts = run_parts(jobs, n_jobs, finished, on_part)
+    result = xr.concat([parts[name] for name in points], dim="value")
+    result["log_ratio"] = ("item", problem.log_ratio, {"description": "reference log-ratio before the change"})
+    result["weight"] = ("item", problem.weight)
+    result.attrs = {"knob": knob, "policy": settings["policy"].name, "remarks": remarks}
+    return result
+
+
+def checked_settings(exact: bool | None, policy: str | Policy, replications: int, seed: Seed) -> dict[str, Any]:
+    """Settings of ``optimum_of``, the same at every point; what is wrong with them is said before any work."""
+    if isinstance(replications, bool) or not isinstance(replications, (int, np.integer)) or replications < 2:
+        raise ValueError(f"replications is {replications!r}; it must be a whole number, at least 2")
+    # A stream moves on when it is drawn from: all points are to meet the same rates and labels.
+    root = int(seed.integers(2**63)) if isinstance(seed, np.random.Generator) else seed
+    replication_keys(root, 1)
+    return {"exact": exact, "policy": make_policy(policy), "replications": replications, "seed": root}
+
+
+def _point(value: float, problem: Problem, settings: dict[str, Any], threads: int | None) -> xr.Dataset:
+    import xarray as xr
+
+    found = optimum_of(problem, **settings, threads=threads)
+    data: dict[str, Any] = {key: ("value", [x]) for key, x in bounds_of(found).items()}
+    data["labels"] = (("value", "item"), found.labels[None], {"description": "expected labels"})
+    data["threshold"] = (("value", "item"), problem.threshold[None])
+    return xr.Dataset(data, coords={"value": [value], "item": list(problem.name)})
+
+
+def bounds_of(found: Optimum) -> dict[str, Any]:
+    """What is recorded of an optimum, but for its labels."""
+    return {
+        "lower": found.lower,
+        "standard_error": found.standard_error,
+        "upper": found.upper,
+        "optimum": found.upper if found.method == "exact" else np.nan,
+        "prior_value": found.prior_value,
+        "gain": found.upper - found.prior_value,
+        "method": found.method,
+    }
+
+
+def vary_table(result: xr.Dataset) -> pd.DataFrame:
+    """One row a value: bounds, possible gain and expected labels of each item.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``vary``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: what was varied, ``lower``, ``standard_error``, ``upper``, ``prior_value``, ``gain``, ``method``, and
+        ``labels <item>`` for each item.
+    """
+    import pandas as pd
+
+    columns: dict[str, Any] = {result.attrs["knob"]: result["value"].values}
+    for key in ("lower", "standard_error", "upper", "prior_value", "gain", "method"):
+        columns[key] = result[key].values
+    for k, name in enumerate(result["item"].values):
+        columns[f"labels {name}"] = result["labels"].values[:, k]
+    return pd.DataFrame(columns)

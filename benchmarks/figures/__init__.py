@@ -1,0 +1,1 @@
+"""Figures: one module a study, in one style."""

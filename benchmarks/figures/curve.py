@@ -1,0 +1,58 @@
+"""Figure of value against budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .style import finish, look_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["plot_curve"]
+
+
+def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
+    """Value against budget between no labels and the bound, and as a share of the possible gain."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 5.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    value, share = (table.pivot(index="budget", columns="policy", values=key) for key in ("value", "share"))
+    error = table.pivot(index="budget", columns="policy", values="standard_error")
+    policies = list(dict.fromkeys(table[table["kind"] == "policy"]["policy"]))
+    budget = value.index.to_numpy()
+    # What one unit of payoff is in percent of the possible gain; there is none without a budget.
+    unit = 100.0 / (value["lagrangian bound"] - value["no labels"]).where(share["lagrangian bound"].notna()).to_numpy()
+    lines: list[tuple[str, dict[str, Any]]] = [
+        ("lagrangian bound", {"color": "black", "linestyle": ":", "linewidth": 1.4, "zorder": 4}),
+        ("optimum", {"color": "black", "linestyle": "-", "linewidth": 1.2, "zorder": 2}),
+        *((name, look_of(name, policies)) for name in policies),
+        ("no labels", {"color": "#777777", "linestyle": "-", "linewidth": 1.0, "zorder": 2}),
+    ]
+    for name, look in lines:
+        if name not in value:
+            continue
+        shown = name.replace("lagrangian bound", "Lagrangian bound").replace("optimum", "exact optimum")
+        left.plot(budget, value[name], label=shown, **look)
+        right.plot(budget, 100.0 * share[name], label=shown, **look)
+        wrong = error[name].to_numpy()
+        if name in policies and np.isfinite(wrong).all():
+            middle = value[name].to_numpy()
+            band = {"color": look["color"], "alpha": 0.18, "linewidth": 0}
+            left.fill_between(budget, middle - wrong, middle + wrong, **band)
+            middle, wrong = 100.0 * share[name].to_numpy(), unit * wrong
+            right.fill_between(budget, middle - wrong, middle + wrong, **band)
+    for axes, caption in ((left, "expected payoff"), (right, "share of the possible gain, %")):
+        axes.set_xlabel("budget")
+        axes.set_xlim(0, budget[-1])
+        finish(axes, caption)
+    # Chance carries simulated values above the bound where replications are few.
+    right.set_ylim(top=max(104.0, right.get_ylim()[1]))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    if title:
+        figure.suptitle(title)
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,98 @@
+"""Figures of stress tests: small multiples, a panel for each scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .style import finish, look_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_stress"]
+
+_COLUMNS = 4
+
+
+def plot_stress(table: pd.DataFrame, loss: str | Path, accuracy: str | Path) -> None:
+    """Loss of each policy against the strength; and accuracy, with what the planner believes it to be.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From ``stress_table``.
+    loss, accuracy : str or Path
+        Where the two figures go.
+    """
+    figure, panels, policies = _panels(table)
+    for axes, part in panels:
+        for name in policies:
+            _line(axes, part, name, "loss", policies)
+        _scale(axes, part)
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        axes.set_ylabel("loss")
+    _save(figure, panels, loss)
+    figure, panels, policies = _panels(table)
+    for axes, part in panels:
+        for name in policies:
+            _line(axes, part, name, "accuracy", policies)
+            _line(axes, part, name, "claimed_accuracy", policies, alpha=0.3, linewidth=1.0)
+        _scale(axes, part)
+        axes.set_ylabel("accuracy; pale: believed")
+    _save(figure, panels, accuracy)
+
+
+def _panels(table: pd.DataFrame) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]], list[str]]:
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(table["scenario"]))
+    columns = min(_COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(3.7 * columns + 2.0, 2.9 * rows + 0.4), layout="constrained")
+    all_axes = np.array(figure.subplots(rows, columns, squeeze=False)).reshape(-1)
+    for axes in all_axes[len(names) :]:
+        axes.set_axis_off()
+    panels = [(axes, table[table["scenario"] == name]) for axes, name in zip(all_axes, names, strict=False)]
+    for (axes, part), name in zip(panels, names, strict=True):
+        finish(axes, f"{name} ({part['kind'].iloc[0]})")
+    return figure, panels, sorted(set(table["policy"]))
+
+
+def _line(axes: Axes, part: pd.DataFrame, name: str, measure: str, policies: list[str], **changes: Any) -> None:
+    at = part[part["policy"] == name].sort_values("strength")
+    if at.empty:
+        return
+    style = look_of(name, policies) | changes
+    x, y, error = (at[key].to_numpy() for key in ("strength", measure, f"{measure}_se"))
+    axes.plot(x, y, label=name, marker="o", markersize=2.5, clip_on=False, **style)
+    if not changes and (error > 0).any():
+        axes.fill_between(x, y - error, y + error, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _scale(axes: Axes, part: pd.DataFrame) -> None:
+    x = part["strength"].to_numpy()
+    first, last = x[0], x[-1]
+    if min(first, last) > 0 and max(first, last) >= 8 * min(first, last):
+        from matplotlib.ticker import FuncFormatter, NullFormatter
+
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    # What is worse is on the right.
+    if last < first:
+        axes.invert_xaxis()
+    axes.set_xlabel("strength")
+
+
+def _save(figure: Figure, panels: list[tuple[Axes, pd.DataFrame]], path: str | Path) -> None:
+    shown: dict[str, Any] = {}
+    for axes, _ in panels:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            shown.setdefault(name, handle)
+    figure.legend(list(shown.values()), list(shown), loc="outside right center", frameon=False)
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,97 @@
+"""Figure of diminishing returns: what labels of an item are worth, and the concave majorant of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...dp.structure.report import Structure
+from ...dp.structure.scope import slacks
+from ..comparison.structure_table import utility_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_structure"]
+
+# Colours that remain apart for colour-blind readers (Okabe and Ito 2008).
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKS = ("o", "s", "D", "v", "^", "P")
+# Panels in a row.
+_ACROSS = 3
+
+
+def plot_structure(found: Sequence[Structure], path: str | Path) -> None:
+    """Draw the expected gain of each item against labels, a panel for each utility, and where a gain first rises.
+
+    Parameters
+    ----------
+    found : sequence of Structure
+        One problem under some utilities. Of the items, the first of each class of identical ones are drawn, six at
+        most.
+    path : str or Path
+        PNG file to write.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.lines import Line2D
+
+    across = min(len(found), _ACROSS)
+    down = -(-len(found) // across)
+    figure = Figure(figsize=(4.6 * across + 1.9, 3.9 * down + 0.3), layout=ConstrainedLayoutEngine(h_pad=0.12))
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    items = np.sort(found[0].curves.first)[: len(_COLOURS)].tolist()
+    for axes, one in zip(panels, found, strict=False):
+        _draw_panel(axes, one, items)
+    for axes in panels[len(found) :]:
+        axes.axis("off")
+    problem = found[0].problem
+    lines = [
+        Line2D(
+            [], [], color=colour, marker=mark, markersize=4, label=f"{problem.name[i]}, t = {problem.threshold[i]:g}"
+        )
+        for colour, mark, i in zip(_COLOURS, _MARKS, items, strict=False)
+    ]
+    lines.append(Line2D([], [], color="#555555", linestyle="--", linewidth=1, label="concave majorant"))
+    lines.append(
+        Line2D(
+            [], [], color="black", marker="o", markersize=10, markerfacecolor="none", linestyle="", label="first rise"
+        )
+    )
+    left = problem.size - len(items)
+    title = f"{len(items)} of {problem.size} items" if left else None
+    figure.legend(handles=lines, loc="outside right center", frameon=False, title=title)
+    figure.savefig(path, dpi=150)
+
+
+def _draw_panel(axes: Axes, found: Structure, items: Sequence[int]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    curves, slack = found.curves, slacks(found.problem)
+    for colour, mark, i in zip(_COLOURS, _MARKS, items, strict=False):
+        # Rounding alone would fill a panel where labels gain nothing.
+        gain, bends = np.where(np.abs(curves.of(i)) > slack[i], curves.of(i), 0.0), curves.corner[int(curves.kind[i])]
+        labels = np.arange(len(gain))
+        small = 3.5 if len(gain) <= 60 else 0.0
+        axes.plot(bends, gain[bends], color=colour, linestyle="--", linewidth=1, zorder=2)
+        axes.plot(labels, gain, color=colour, marker=mark, markersize=small, linewidth=1.4, zorder=3)
+        rise = int(found.first_rises[i])
+        if rise:
+            axes.plot(
+                [rise],
+                [gain[rise]],
+                marker="o",
+                markersize=11,
+                markerfacecolor="none",
+                markeredgecolor="black",
+                zorder=4,
+            )
+    axes.set_title(utility_label(found.problem.utility), fontsize=11)
+    axes.set_xlabel("labels of the item")
+    axes.set_ylabel("expected gain")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.25)

@@ -1,0 +1,1 @@
+"""The raters behind the decisions: removal, agreement, diversity, clusters and kinds."""

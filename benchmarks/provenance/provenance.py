@@ -1,0 +1,303 @@
+"""Provenance of labels: who is behind the decisions, and what becomes of them without a rater, a group or a cluster.
+
+The pieces are modules of their own: how many raters stand behind each item (``diversity``), what the headline numbers
+are without some votes (``removal``), how few raters can undo decisions (``fewest_raters``), how far raters agree
+(``agreement``), who agrees more than is explained (``rater_clusters``), and who may not be honest (``rater_kinds``).
+Here they are put together: whoever is suspected by one of the last two is removed by the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...dp.problem.problem import Problem
+from ...posteriors.raters.model import RaterModel
+from ...posteriors.raters.registry import make_rater_model, rater_model_names
+from ...posteriors.raters.sampling import require_settings
+from ...posteriors.utilities import Utility
+from ...posteriors.votes.checks import require_groups, require_rater_ids, require_votes
+from ...posteriors.votes.label_set import LabelSet
+from ..data.problem_of_labels import problem_of_labels
+from .agreement import agreement, leave_one_out_alpha
+from .diversity import concentration, rater_diversity
+from .fewest_raters import FewestRaters, fewest_raters
+from .rater_clusters import rater_clusters
+from .rater_kinds import HONEST, rater_kinds
+from .removal import headlines, largest_movers, removals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ITEMS_ONLY", "PARTS", "Provenance", "checked_provenance", "provenance"]
+
+# Pieces that take time, by name.
+PARTS = ("agreement", "leave-one-out", "clusters", "kinds")
+# What clusters are looked for beyond, where no model is fitted.
+ITEMS_ONLY = "items"
+# A rater is suspected who is less likely honest than not.
+_SUSPECTED = 0.5
+# Of the sampler.
+_CHAINS = 4
+# Above this share of the raters the model is suspected too.
+_MANY = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Provenance:
+    """Who is behind the decisions of a label set.
+
+    Attributes
+    ----------
+    labels : LabelSet
+    problem : Problem
+        That the votes decide.
+    concentration : dict
+        From ``concentration``.
+    headlines : dict
+        Headline numbers by all votes.
+    items : pandas.DataFrame
+        ``rater_diversity`` of each item, its ``tail``, whether it is ``learnable``, and ``flipped_by``: the raters each
+        of whom could undo this decision by going.
+    raters : pandas.DataFrame
+        ``removals`` of each rater, beside alpha without the rater.
+    sets : pandas.DataFrame
+        ``removals`` of each group, each cluster, and all suspects together.
+    movers : pandas.DataFrame
+        ``largest_movers`` among the raters.
+    fewest : list of FewestRaters
+    agreement, clusters : pandas.DataFrame
+        From ``agreement`` and ``rater_clusters``.
+    beyond : str
+        What clusters agree beyond: ``items``, or the name of a model.
+    kinds : pandas.DataFrame or None
+        From ``rater_kinds``; None where no model was asked for.
+    suspects : tuple of str
+        Raters with a probability of being honest below one half.
+    remarks : tuple of str
+    """
+
+    labels: LabelSet
+    problem: Problem
+    concentration: dict[str, Any]
+    headlines: dict[str, float]
+    items: pd.DataFrame
+    raters: pd.DataFrame
+    sets: pd.DataFrame
+    movers: pd.DataFrame
+    fewest: list[FewestRaters]
+    agreement: pd.DataFrame
+    clusters: pd.DataFrame
+    beyond: str
+    kinds: pd.DataFrame | None
+    suspects: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def checked_provenance(
+    labels: LabelSet, *, groups: bool | None, model: str | RaterModel | None, beyond: str | RaterModel
+) -> tuple[bool, RaterModel | None, RaterModel | None]:
+    """Whether groups are looked at, the model with kinds, and the model that clusters go beyond.
+
+    Raises
+    ------
+    ValueError
+        For a single rater, votes without rater ids, missing groups that are asked for, and unknown models.
+    """
+    require_votes("provenance", labels)
+    require_rater_ids("provenance", labels)
+    if groups:
+        require_groups("provenance", labels)
+    kinds = None if model is None else make_rater_model(model)
+    if kinds is not None:
+        if "kind_chance" not in kinds.dims:
+            raise ValueError(f"model is {kinds.name!r}, which has no kinds of raters; allowed: {_with_kinds()}")
+        kinds.require(labels)
+    if isinstance(beyond, str) and beyond.partition("(")[0] not in (ITEMS_ONLY, *rater_model_names()):
+        raise ValueError(f"beyond is {beyond!r}; allowed: {', '.join((ITEMS_ONLY, *rater_model_names()))}")
+    explaining = None if beyond == ITEMS_ONLY else make_rater_model(beyond)
+    if explaining is not None:
+        explaining.require(labels)
+    return groups or (groups is None and len(labels.groups) > 1), kinds, explaining
+
+
+def _with_kinds() -> str:
+    return (
+        ", ".join(x for x in rater_model_names() if "kind_chance" in make_rater_model(x).dims) or "none is registered"
+    )
+
+
+def provenance(
+    labels: LabelSet,
+    *,
+    beta: float | None = None,
+    threshold: float | None = None,
+    prior: ArrayLike = (1.0, 1.0),
+    utility: str | dict[str, Any] | Utility = "accuracy",
+    groups: bool | None = None,
+    model: str | RaterModel | None = "contaminated",
+    nuts: bool = False,
+    draws: int = 1000,
+    tune: int = 1000,
+    target_accept: float = 0.9,
+    beyond: str | RaterModel = ITEMS_ONLY,
+    shares: Sequence[float] = (0.01, 0.05, 0.1),
+    resamples: int = 1000,
+    repetitions: int = 199,
+    seed: int = 7,
+    finished: Mapping[str, Any] | None = None,
+    on_part: Callable[[str, Any], None] | None = None,
+) -> Provenance:
+    """Trace decisions to the raters behind them.
+
+    Parameters
+    ----------
+    labels : LabelSet
+        Votes with rater ids.
+    beta, threshold, prior, utility
+        See ``problem_of_labels``.
+    groups : bool, optional
+        Whether to look at groups; default: where there are two or more.
+    model : str, RaterModel or None
+        Model with kinds of raters, whose probabilities are listed; None for none.
+    nuts : bool
+        Sample it, in place of its fast approximation.
+    draws, tune, target_accept
+        For its fit, see ``RaterModel.fit``; the fast approximation takes no notice but of ``draws``.
+    beyond : str or RaterModel
+        What a cluster must agree beyond: exchangeable raters (``items``), or what a fitted model explains.
+    shares : sequence of float
+        Shares of the weight for ``fewest_raters``.
+    resamples : int
+        Of items, for the intervals of alpha.
+    repetitions : int
+        Of the search for clusters, for their p-values.
+    seed : int
+    finished : mapping, optional
+        Pieces that need not be computed again, by name, as ``on_part`` was given them.
+    on_part : callable, optional
+        Called with the name of each piece that takes time, and with what it holds, writable as JSON.
+
+    Returns
+    -------
+    Provenance
+
+    Raises
+    ------
+    ValueError
+        For a single rater, votes without rater ids, missing groups that are asked for, and bad settings.
+
+    Examples
+    --------
+    >>> from seqaudit import Design
+    >>> design = Design.balanced(items=40, raters=8, votes_per_item=5, seed=7)
+    >>> votes = design.labelled(np.random.default_rng(7).integers(0, 2, design.size))
+    >>> found = provenance(votes, model=None, resamples=0, repetitions=19)
+    >>> found.movers[["number", "removed"]].iloc[0].tolist(), [x.upper for x in found.fewest]
+    (['mass', 'rater 3'], [1, 1, 1])
+    """
+    import pandas as pd
+
+    sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
+    require_settings(seed=seed, chains=_CHAINS, **sampling)
+    by_group, kinds_model, explaining = checked_provenance(labels, groups=groups, model=model, beyond=beyond)
+    problem = problem_of_labels(labels, labels.n_labels, beta=beta, threshold=threshold, prior=prior, utility=utility)
+    # Checked by the quick pieces, before the slow ones.
+    fewest = fewest_raters(labels, problem, shares)
+    alone = removals(labels, problem)
+    parts = dict(finished or {})
+
+    def piece(name: str, compute: Callable[[], Any]) -> Any:
+        if name not in parts:
+            parts[name] = compute()
+            if on_part:
+                on_part(name, parts[name])
+        return parts[name]
+
+    def clusters() -> dict[str, Any]:
+        fit = None if explaining is None else explaining.fit(labels, seed=seed, method="fast")
+        found = rater_clusters(labels, fit, repetitions=repetitions, seed=seed)
+        return {"table": found.table.to_dict(orient="list"), "remarks": list(found.remarks)}
+
+    def kinds() -> dict[str, Any]:
+        assert kinds_model is not None
+        method = "nuts" if nuts else "fast"
+        fit = kinds_model.fit(labels, seed=seed, method=method, chains=_CHAINS, **sampling)
+        said = fit.diagnostics().remark() if nuts else None
+        table = rater_kinds(fit).to_dict(orient="list")
+        return {"table": table, "remarks": [] if said is None else [f"{kinds_model.title}: {said}"]}
+
+    agreed = pd.DataFrame(
+        piece(
+            "agreement",
+            lambda: agreement(labels, groups=by_group, resamples=resamples, seed=seed).to_dict(orient="list"),
+        )
+    )
+    without = pd.DataFrame(piece("leave-one-out", lambda: leave_one_out_alpha(labels).to_dict(orient="list")))
+    clustered = piece("clusters", clusters)
+    told = None if kinds_model is None else piece("kinds", kinds)
+    cluster_table = pd.DataFrame(clustered["table"])
+    cluster_table["raters"] = cluster_table["raters"].map(tuple)
+    kind_table = None if told is None else pd.DataFrame(told["table"])
+    suspects = () if kind_table is None else tuple(kind_table["rater"][kind_table[HONEST] < _SUSPECTED])
+    remarks = [*clustered["remarks"], *([] if told is None else told["remarks"])]
+    if len(cluster_table) and explaining is None:
+        remarks.append(
+            "clusters beyond the items alone may be of raters alike in skill or bias; 'beyond' can name a model that "
+            "knows of these"
+        )
+    if kinds_model is not None and len(suspects) > _MANY * len(labels.raters):
+        remarks.append(
+            f"{len(suspects)} of {len(labels.raters)} raters are suspected: {kinds_model.name} knows no taste, bias "
+            "or skill, and where honest raters differ in these it takes some for dishonest"
+        )
+    if labels.gold is not None and np.isnan(labels.gold).any():
+        remarks.append(f"gold is known of {int((~np.isnan(labels.gold)).sum())} of {labels.n_items} items")
+    return Provenance(
+        labels=labels,
+        problem=problem,
+        concentration=concentration(labels, problem.weight),
+        headlines=headlines(labels, problem),
+        items=_items(labels, problem, alone),
+        raters=alone.assign(alpha=without["alpha"], alpha_change=without["alpha_change"]),
+        sets=removals(labels, problem, _sets(labels, by_group, cluster_table, suspects)),
+        movers=largest_movers(alone),
+        fewest=fewest,
+        agreement=agreed,
+        clusters=cluster_table,
+        beyond=ITEMS_ONLY if explaining is None else explaining.title,
+        kinds=kind_table,
+        suspects=suspects,
+        remarks=tuple(remarks),
+    )
+
+
+def _items(labels: LabelSet, problem: Problem, alone: pd.DataFrame) -> pd.DataFrame:
+    """Diversity and decision of each item, and who could undo it."""
+    p = problem.tail_at(labels.counts, labels.wins)
+    undone: dict[str, list[str]] = {name: [] for name in labels.items}
+    for rater, flipped in zip(alone["removed"], alone["flipped"], strict=True):
+        for name in flipped:
+            undone[name].append(rater)
+    table = rater_diversity(labels).assign(tail=p, learnable=problem.utility.decide(p))
+    table["flipped_by"] = [tuple(undone[name]) for name in labels.items]
+    return table
+
+
+def _sets(
+    labels: LabelSet, by_group: bool, clusters: pd.DataFrame, suspects: Sequence[str]
+) -> dict[str, NDArray[np.bool_]]:
+    """Votes of each group and each cluster, and of all suspects."""
+    sets: dict[str, NDArray[np.bool_]] = {}
+    if by_group and labels.group is not None:
+        sets |= {f"group {name}": labels.group == g for g, name in enumerate(labels.groups)}
+    number = {name: r for r, name in enumerate(labels.raters)}
+    for name, raters in zip(clusters["cluster"], clusters["raters"], strict=True):
+        sets[name] = np.isin(labels.rater, [number[r] for r in raters])
+    if suspects:
+        sets["all suspects"] = np.isin(labels.rater, [number[r] for r in suspects])
+    return sets

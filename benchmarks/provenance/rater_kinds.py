@@ -1,0 +1,74 @@
+"""What kind of rater each rater is, by a model that knows kinds: honest, random, inverted, colluding.
+
+A fit of such a model has ``kind_chance``, the chance of each kind given a draw of the parameters and the rater's votes.
+Its mean over draws is the posterior probability. The standard error is that of a mean of dependent draws (Vehtari et
+al. 2021), so that it is fair to chains too: it says what finitely many draws leave open, not whether the model is
+right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...posteriors.raters.fit import RaterFit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["HONEST", "rater_kinds"]
+
+HONEST = "honest"
+
+
+def rater_kinds(fit: RaterFit) -> pd.DataFrame:
+    """Posterior probability of each kind for each rater, least honest first.
+
+    Parameters
+    ----------
+    fit : RaterFit
+        Of a model with kinds of raters.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``rater``, ``votes``, and for each kind its probability and, under ``<kind>_error``, the standard error
+        that comes from having finitely many draws.
+
+    Raises
+    ------
+    ValueError
+        For a model without kinds of raters.
+
+    Examples
+    --------
+    >>> from seqaudit import Design, make_rater_model
+    >>> model = make_rater_model("contaminated", kinds=("random",))
+    >>> votes = model.simulate(7, Design.balanced(60, 12, 8), parameters={"share": 0.3, "item_sd": 3.0})
+    >>> rater_kinds(model.fit(votes.labels, method="fast", seed=7)).columns.tolist()
+    ['rater', 'votes', 'honest', 'honest_error', 'random', 'random_error']
+    """
+    import arviz as az
+    import pandas as pd
+
+    posterior = fit.data["posterior"].dataset
+    if "kind_chance" not in posterior:
+        raise ValueError(f"{fit.model.name} has no kinds of raters; a model such as contaminated has")
+    chance = posterior["kind_chance"]
+    kinds = [str(kind) for kind in chance[chance.dims[-1]].values]
+    labels = fit.labels
+    columns: dict[str, Any] = {
+        "rater": list(labels.raters),
+        "votes": np.bincount(labels.rater, minlength=len(labels.raters)),
+    }
+    for k, kind in enumerate(kinds):
+        draws = chance.values[..., k]
+        columns[kind] = draws.mean(axis=(0, 1))
+        # Where all draws agree the error is 0, and the library's estimate undefined.
+        moving = np.ptp(draws, axis=(0, 1)) > 0
+        error = np.zeros(len(labels.raters))
+        if moving.any():
+            error[moving] = az.mcse(draws[..., moving], chain_axis=0, draw_axis=1)
+        columns[f"{kind}_error"] = error
+    return pd.DataFrame(columns).sort_values(HONEST, kind="stable", ignore_index=True)

@@ -1,0 +1,226 @@
+"""Replay: policies spend a budget on votes that people really gave.
+
+Every item has a pool of votes. A label of item i is a vote drawn from its pool without replacement, so an item's pool
+is its cap; votes that were not bought are never seen by the policy. Decisions are scored against the full pools
+(``seqaudit.benchmarks.replay.scores``). A replication shuffles every pool once; all policies then meet the same votes
+in the same order, so the differences between them have far smaller errors than each has alone.
+
+Raters enter as anonymous draws: a replay measures how a policy fares with real preference rates and real thresholds,
+not with real raters' biases.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+
+from ...bandits.policy import Policy
+from ...bandits.registry import choose_policies, label
+from ...bandits.simulation.seeds import replication_keys
+from ...bandits.simulation.simulate import spend
+from ...dp.machine.workers import workers
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Ints
+from ...posteriors.foundation.seeds import Seed
+from ...posteriors.utilities import Utility
+from ...posteriors.votes.label_set import LabelSet
+from ..data.problem_of_labels import problem_of_labels
+from .scores import METRICS, Scorer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["replay", "replay_table"]
+
+_CHECKPOINTS = 30
+
+
+@dataclass(frozen=True)
+class VotePools:
+    """Shuffled pools of votes; ``votes`` has shape (R, number of votes), item i's begin at ``start[i]``."""
+
+    votes: NDArray[np.int8]
+    start: Ints
+
+    @classmethod
+    def shuffle(cls, dataset: LabelSet, seeds: Sequence[np.random.SeedSequence]) -> VotePools:
+        """Shuffle every item's votes once for each seed."""
+        item = np.repeat(np.arange(dataset.n_items), dataset.counts)
+        votes = np.empty((len(seeds), dataset.n_labels), dtype=np.int8)
+        for r, seed in enumerate(seeds):
+            order = np.lexsort((np.random.default_rng(seed).random(dataset.n_labels), item))
+            votes[r] = dataset.labels[order]
+        return cls(votes, dataset.start)
+
+    def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
+        """Vote number ``counts`` of ``items`` in replications ``rows``."""
+        return np.asarray(self.votes[rows, self.start[items] + counts], dtype=np.int64)
+
+
+def replay(
+    dataset: LabelSet,
+    policies: Sequence[str | Policy] | None = None,
+    *,
+    budget: int,
+    seed: Seed,
+    replications: int = 5,
+    beta: float | None = None,
+    threshold: float | None = None,
+    prior: ArrayLike = (1.0, 1.0),
+    utility: str | dict[str, Any] | Utility = "accuracy",
+    n_jobs: int = 1,
+    finished: dict[str, xr.Dataset] | None = None,
+    on_policy: Callable[[str, xr.Dataset], None] | None = None,
+) -> xr.Dataset:
+    """Replay policies on real votes.
+
+    Parameters
+    ----------
+    dataset : LabelSet
+        From ``read_labels``.
+    policies : sequence of names or policies, optional
+        Default: every registered one that the problem's size allows.
+    budget : int
+        Votes each policy buys.
+    seed : int, SeedSequence or Generator
+        Shuffles the pools and breaks ties.
+    replications : int
+        Independent shuffles.
+    beta, threshold, prior, utility
+        See ``problem_of_labels``.
+    n_jobs : int
+        Worker processes, one policy each (joblib); -1 for all cores. The answer does not depend on it.
+    finished : dict, optional
+        Results of policies that need not be run again, by name.
+    on_policy : callable, optional
+        Called with name and result as each policy ends.
+
+    Returns
+    -------
+    xarray.Dataset
+        Metrics over (policy, replication, labels), labels bought by (policy, replication, labels, slice), and the
+        seconds each policy took. ``attrs`` holds the true masses and remarks.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> votes = sa.LabelSet.from_pools({"x": [1, 1, 0, 1], "y": [0, 0, 1, 0], "z": [1, 0, 1, 0]})
+    >>> result = sa.replay(votes, ["kg", "round-robin"], budget=6, seed=7)
+    >>> result["decision_accuracy"].dims
+    ('policy', 'replication', 'labels')
+    """
+    import xarray as xr
+
+    if replications < 1:
+        raise ValueError(f"replications is {replications}; it must be at least 1")
+    problem = problem_of_labels(dataset, budget, beta=beta, threshold=threshold, prior=prior, utility=utility)
+    chosen, remarks = choose_policies(problem, policies, planning=False)
+    seeds, keys = replication_keys(seed, replications)
+    pools = VotePools.shuffle(dataset, seeds)
+    truth = dataset.rate > problem.threshold
+    names = [label(p) for p in chosen]
+    parts = dict(finished or {})
+    todo = [(n, p) for n, p in zip(names, chosen, strict=True) if n not in parts]
+    runs = Parallel(n_jobs=workers(n_jobs, len(todo)), return_as="generator")(
+        delayed(_replay_one)(problem, policy, pools, keys, truth, dataset.slice) for _, policy in todo
+    )
+    with warnings.catch_warnings(), closing(runs):
+        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
+        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
+        for (name, _), part in zip(todo, runs, strict=True):
+            parts[name] = part.expand_dims(policy=[name])
+            if on_policy:
+                on_policy(name, parts[name])
+    result = xr.concat([parts[name] for name in names], dim="policy")
+    override = problem.log_ratio > 0
+    result.attrs = {
+        "items": problem.size,
+        "votes": dataset.n_labels,
+        "true_mass": float(truth @ problem.weight),
+        "true_override_mass": float(truth @ (problem.weight * override)),
+        "total_weight": float(problem.weight.sum()),
+        "remarks": remarks,
+    }
+    return result
+
+
+def _replay_one(
+    problem: Problem,
+    policy: Policy,
+    pools: VotePools,
+    keys: NDArray[np.uint64],
+    truth: NDArray[np.bool_],
+    slices: tuple[str, ...] | None,
+) -> xr.Dataset:
+    import xarray as xr
+
+    score = Scorer(problem, truth)
+    names = sorted(set(slices)) if slices else ["all"]
+    member = np.array([[s == name for name in names] for s in slices]) if slices else np.ones((problem.size, 1), bool)
+    stops = np.unique(np.linspace(0, problem.labels, _CHECKPOINTS + 1).round().astype(int))
+    metrics: dict[str, list[NDArray[np.float64]]] = {name: [] for name in METRICS}
+    by_slice = []
+
+    def observe(step: int, counts: Ints, wins: Ints) -> None:
+        for name, values in score(counts, wins).items():
+            metrics[name].append(values)
+        by_slice.append(counts @ member)
+
+    begin = time.perf_counter()
+    spend(problem, policy, pools, keys, stops=stops.tolist(), observe=observe)
+    seconds = time.perf_counter() - begin
+    dims = ("replication", "labels")
+    data: dict[str, Any] = {
+        name: (dims, np.stack(values, axis=1), {"description": METRICS[name]}) for name, values in metrics.items()
+    }
+    data["labels_bought"] = ((*dims, "slice"), np.stack(by_slice, axis=1), {"description": "labels bought by slice"})
+    data["seconds"] = ((), seconds, {"description": "wall-clock seconds for all replications"})
+    return xr.Dataset(data, coords={"replication": np.arange(len(keys)), "labels": stops, "slice": names})
+
+
+def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataFrame:
+    """Means and standard errors at the full budget, best decision accuracy first.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``replay``.
+    reference : str
+        Policy whose decision accuracy the others' is compared with, replication by replication; ignored if absent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a policy; for each metric its mean and, under ``<metric>_se``, its standard error; and ``versus`` and
+        ``versus_se``, the paired difference in decision accuracy from the reference.
+    """
+    import pandas as pd
+
+    final = result.isel(labels=-1)
+    count = final.sizes["replication"]
+
+    def error(x: xr.DataArray) -> NDArray[np.float64]:
+        spread = x.std("replication", ddof=1) if count > 1 else x.mean("replication") * np.nan
+        return np.asarray(spread / np.sqrt(count))
+
+    columns: dict[str, Any] = {"policy": [str(name) for name in result["policy"].values]}
+    for name in METRICS:
+        columns[name] = np.asarray(final[name].mean("replication"))
+        columns[f"{name}_se"] = error(final[name])
+    if reference in columns["policy"]:
+        ahead = final["decision_accuracy"] - final["decision_accuracy"].sel(policy=reference)
+        columns["versus"] = np.asarray(ahead.mean("replication"))
+        columns["versus_se"] = error(ahead)
+    for name in result["slice"].values:
+        columns[f"labels_{name}"] = np.asarray(final["labels_bought"].sel(slice=name).mean("replication"))
+    columns["seconds"] = np.asarray(result["seconds"])
+    return pd.DataFrame(columns).sort_values("decision_accuracy", ascending=False, kind="stable", ignore_index=True)

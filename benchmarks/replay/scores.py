@@ -1,0 +1,77 @@
+"""What a replay is scored on, at every checkpoint, against the full pool of votes.
+
+With p_i the tail probability after the labels bought, v_i the weight, and truth_i = 1 where the share of wins among
+*all* votes of item i exceeds its threshold:
+
+    decision_accuracy    sum v 1{decision = truth} / sum v
+    believed_mass        sum v p                                          (Lemma 2026, section 9)
+    mass_error           |sum v p - sum v truth|
+    decisive_05, _10     sum v 1{p >= 1-eps or p <= eps} / sum v          eps = .05, .1
+    decisive_right_05    the part of decisive_05 whose decision is the truth
+    override_mass        sum v 1{c > 0} p                                 the reference is overruled
+    override_error       |sum v 1{c > 0} (p - truth)|
+    unresolved_override  share of the labels so far that went to items with c > 0 and p in (.05, .95)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.utilities import Decisive
+
+__all__ = ["METRICS", "Scorer"]
+
+
+METRICS = {
+    "decision_accuracy": "share of weight decided as the full pool decides",
+    "believed_mass": "sum v p",
+    "mass_error": "distance of sum v p from its true value",
+    "decisive_05": "share of weight with p within .05 of 0 or 1",
+    "decisive_10": "share of weight with p within .1 of 0 or 1",
+    "decisive_right_05": "share of weight decisive at .05 and right",
+    "override_mass": "sum v p where c > 0",
+    "override_error": "distance of the override mass from its true value",
+    "unresolved_override": "share of labels on items with c > 0 that are not yet decisive at .05",
+}
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores of R replications against a pool's truth.
+
+    Parameters
+    ----------
+    problem : Problem
+    truth : ndarray of bool, shape (N,)
+        Whether each item's rate over the full pool exceeds its threshold.
+    """
+
+    problem: Problem
+    truth: NDArray[np.bool_]
+
+    def __call__(self, counts: Ints, wins: Ints) -> dict[str, Floats]:
+        """Every metric of every replication, shape (R,), from labels and wins of shape (R, N)."""
+        problem, v, truth = self.problem, self.problem.weight, self.truth
+        p = problem.tail_at(counts, wins)
+        total = v.sum()
+        right = problem.utility.decide(p) == truth
+        sure_05, sure_10 = Decisive(0.05)(p), Decisive(0.1)(p)
+        override = problem.log_ratio > 0
+        bought = counts.sum(axis=1)
+        open_override = (counts * (override & (sure_05 == 0))).sum(axis=1)
+        return {
+            "decision_accuracy": right @ v / total,
+            "believed_mass": p @ v,
+            "mass_error": np.abs(p @ v - truth @ v),
+            "decisive_05": sure_05 @ v / total,
+            "decisive_10": sure_10 @ v / total,
+            "decisive_right_05": (sure_05 * right) @ v / total,
+            "override_mass": p @ (v * override),
+            "override_error": np.abs((p - truth) @ (v * override)),
+            "unresolved_override": open_override / np.maximum(bought, 1),
+        }

@@ -1,0 +1,1 @@
+"""Run folders, work in parts and in parallel, and kernels compiled ahead."""

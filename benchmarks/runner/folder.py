@@ -1,0 +1,147 @@
+"""Run folders: inputs, versions, seeds and results of one command, kept so that it can be resumed and recomputed.
+
+    run.json      command, inputs, versions, time of start
+    parts/        one file for every finished piece of work, written whole or not at all
+    ...           tables and figures, written when all parts are there
+
+A folder that exists is taken up again if its inputs are the same, and refused if they are not.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...dp.machine.files import write_whole
+from ...dp.problem.problem import Problem
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["RunFolder", "RunFolderError", "file_name", "fingerprint", "problem_as_inputs"]
+
+_RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
+
+
+class RunFolderError(ValueError):
+    """A run folder that cannot be used for this command and these inputs."""
+
+
+class RunFolder:
+    """One command's folder.
+
+    Parameters
+    ----------
+    path : path or None
+        Folder to make or take up; None for a new one, ``runs/<command>-<time>``.
+    command : str
+    inputs : dict
+        Everything that the results depend on; must be writable as JSON.
+    libraries : sequence of str
+        Further libraries whose versions are recorded.
+
+    Raises
+    ------
+    RunFolderError
+        When the folder holds another run, or something that is not a run.
+    """
+
+    def __init__(
+        self, path: str | Path | None, command: str, inputs: dict[str, Any], libraries: Sequence[str] = ()
+    ) -> None:
+        now = datetime.datetime.now(datetime.UTC)
+        self.path = Path(path) if path is not None else _fresh(Path("runs"), f"{command}-{now:%Y%m%d-%H%M%S}")
+        wanted = json.loads(json.dumps({"command": command, "inputs": inputs}))
+        record = self.path / "run.json"
+        if record.exists():
+            try:
+                found = json.loads(record.read_text(encoding="utf-8"))
+            except (json.JSONDecodeError, UnicodeDecodeError):
+                raise RunFolderError(f"{record}: not a run record") from None
+            if not isinstance(found, dict):
+                raise RunFolderError(f"{record}: not a run record")
+            for key in ("command", "inputs"):
+                if found.get(key) != wanted[key]:
+                    raise RunFolderError(
+                        f"{self.path} holds another run: {_difference(found.get(key), wanted[key])}; "
+                        "give another folder"
+                    )
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunFolderError(f"{self.path} exists and is not a run folder")
+        else:
+            (self.path / "parts").mkdir(parents=True, exist_ok=True)
+            wanted["versions"] = {name: importlib.metadata.version(name) for name in (*_RECORDED, *libraries)}
+            wanted["versions"]["python"] = platform.python_version()
+            wanted["machine"] = {
+                "system": platform.platform(),
+                "processor": platform.machine(),
+                "cores": os.cpu_count(),
+            }
+            wanted["started"] = now.isoformat(timespec="seconds")
+            self.write("run.json", json.dumps(wanted, indent=1))
+
+    def part(self, name: str, suffix: str) -> Path:
+        """Where the finished piece of that name lies, or will."""
+        return self.path / "parts" / (file_name(name) + suffix)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file, whole or not at all."""
+        return write_whole(self.path / name, text)
+
+
+def file_name(text: str) -> str:
+    """Text as part of the name of a file.
+
+    Examples
+    --------
+    >>> file_name("contaminated(kinds=('random',))")
+    'contaminated(kinds=(_random_,))'
+    """
+    return re.sub(r"[^\w.=,()-]+", "_", text)
+
+
+def fingerprint(path: str | Path) -> dict[str, str]:
+    """Name and SHA-256 digest of an input file: what a run records of it."""
+    with Path(path).open("rb") as stream:
+        return {"file": Path(path).name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+
+
+def _fresh(parent: Path, name: str) -> Path:
+    path, k = parent / name, 2
+    while path.exists():
+        path, k = parent / f"{name}-{k}", k + 1
+    return path
+
+
+def _difference(found: Any, wanted: Any) -> str:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted(found.keys() | wanted.keys()):
+            if found.get(key) != wanted.get(key):
+                return f"{key} {_difference(found.get(key), wanted.get(key))}"
+    if isinstance(found, list) and isinstance(wanted, list):
+        for k, (old, new) in enumerate(zip(found, wanted, strict=False)):
+            if old != new:
+                return f"entry {k + 1} {_difference(old, new)}"
+        return f"had {len(found)} entries, now {len(wanted)}"
+    return f"was {_short(found)}, now {_short(wanted)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def problem_as_inputs(problem: Problem) -> dict[str, Any]:
+    """All that is known of a problem, as it is recorded and printed."""
+    fields = problem.as_dict() | {key: getattr(problem, key).tolist() for key in ("threshold", "log_ratio", "cap")}
+    fields |= {"beta": problem.beta, "quota": fields.get("quota", [])}
+    order = ("name", "threshold", "log_ratio", "beta", "weight", "prior", "cost", "cap", "quota", "reward", "batch")
+    return {key: fields[key] for key in (*order, "budget", "utility")}

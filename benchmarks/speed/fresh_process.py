@@ -1,0 +1,203 @@
+"""Problems to be timed, and their solution in a process of its own, which shows the memory that it takes.
+
+What a process once held can hide what it needs later, so each solution gets a fresh one. Its memory is the peak of
+resident memory, above what the process held when the compiled code was loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...dp.exact.solve import solve
+from ...dp.machine.memory import ProblemTooLarge
+from ...dp.problem.problem import Problem
+
+__all__ = ["Case", "largest", "solve_apart", "solved"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem that is timed, and the share of the baseline's time that the engine may take."""
+
+    threshold: tuple[float, ...]
+    budget: int
+    target: float = math.nan
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return len(self.threshold)
+
+    @property
+    def name(self) -> str:
+        """Items, labels and, where they are few, thresholds."""
+        if self.items > 1 and len(set(self.threshold)) == 1:
+            return f"N={self.items} K={self.budget}, all t={self.threshold[0]:g}"
+        shown = ", ".join(f"{t:g}" for t in self.threshold)
+        return f"N={self.items} K={self.budget}" + (f", t={shown}" if self.items <= 4 else "")
+
+    @property
+    def states(self) -> int:
+        """States of the dense lattice."""
+        return math.comb(self.budget + 2 * self.items, 2 * self.items)
+
+    def row(self) -> Row:
+        """What identifies the case in a table."""
+        return {
+            "case": self.name,
+            "threshold": list(self.threshold),
+            "budget": self.budget,
+            "states": self.states,
+            "target": self.target,
+        }
+
+    def problem(self) -> Problem:
+        """Uniform priors, equal weights, accuracy."""
+        return Problem(self.threshold, self.budget)
+
+
+def solved(problem: Problem, **options: Any) -> Row:
+    """Value, states visited and seconds of one call of ``solve``."""
+    begin = time.perf_counter()
+    solution = solve(problem, **options)
+    return {"value": solution.value, "states": solution.states, "seconds": time.perf_counter() - begin}
+
+
+def solve_apart(case: Case, *, patience: float | None = None, **options: Any) -> Row:
+    """Solve a problem in a fresh process.
+
+    Returns
+    -------
+    dict
+        ``value``, ``states`` visited, ``seconds``, ``peak_bytes`` of the process and ``solve_bytes``, what of it the
+        solution took; or ``refused``, the reason: too much memory, or more than ``patience`` seconds.
+    """
+    request = {"threshold": case.threshold, "budget": case.budget, "options": options}
+    try:
+        # -P: the working folder is not searched for modules, as it is not for the installed command.
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", __name__],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=patience,
+        )
+    except subprocess.TimeoutExpired:
+        return {"refused": "time"}
+    if done.returncode:
+        # The system ends a process that takes what is not there; every other end is a defect.
+        if done.returncode < 0:
+            return {"refused": "memory"}
+        raise RuntimeError(f"{case.name}: {done.stderr.strip()}")
+    answer: Row = json.loads(done.stdout)
+    return answer
+
+
+def _answer_request() -> None:
+    request = json.load(sys.stdin)
+    case, options = Case(tuple(request["threshold"]), request["budget"]), request["options"]
+    problem = case.problem()
+    # Compiled code is loaded first, by a problem with states enough to take the same paths.
+    less = 1
+    while less < case.budget and Case(case.threshold, less).states < 1e5:
+        less += 1
+    solve(Case(case.threshold, less).problem(), **options)
+    before = _reset_peak()
+    try:
+        answer = solved(problem, **options)
+    except ProblemTooLarge:
+        answer = {"refused": "memory"}
+    else:
+        answer["peak_bytes"] = _peak()
+        answer["solve_bytes"] = answer["peak_bytes"] - before
+    print(json.dumps(answer))
+
+
+def _reset_peak() -> int:
+    """Start the peak anew from what is held now, where the system can, and return it."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return _peak()
+
+
+def _peak() -> int:
+    """Largest resident memory of this process, in bytes.
+
+    On Linux ``getrusage`` would not do: its peak can be that of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def largest(threshold: tuple[float, ...], seconds: float, memory: float | None, threads: int) -> Row:
+    """Largest budget found whose problem is solved within ``seconds`` and ``memory`` bytes.
+
+    Each budget tried is really solved, in a process of its own. The next one is predicted: seconds and bytes grow like
+    a power of the dense lattice's states, and of those in a layer, that lies between 1 and what the last two solutions
+    tell. After a budget that was too large two more are tried below it, more only while none was small enough.
+    """
+    budget, more = 1, 2
+    while Case(threshold, 2 * budget).states < 1e6:
+        budget *= 2
+    best = Case(threshold, 0).row() | {"visited": None, "seconds": None, "peak_bytes": None}
+    too_large: Row | None = None
+    power = 1.0
+    while budget > 1.03 * best["budget"] and (more >= 0 or not best["budget"]):
+        case = Case(threshold, budget)
+        found = solve_apart(case, patience=2 * seconds + 60, threads=threads) | {"budget": budget}
+        reason = found.get("refused")
+        if reason is None and found["seconds"] > seconds:
+            reason = "time"
+        if reason is None and memory is not None and found["peak_bytes"] > memory:
+            reason = "memory"
+        if reason is None:
+            if best["budget"]:
+                grown = math.log(found["seconds"] / best["seconds"]) / math.log(case.states / best["states"])
+                power = (1.0 + min(max(grown, 0.0), 1.0)) / 2
+            best = case.row() | {
+                "value": found["value"],
+                "visited": found["states"],
+                "seconds": found["seconds"],
+                "peak_bytes": found["peak_bytes"],
+            }
+        else:
+            too_large, limit = found, reason
+        if too_large is not None:
+            more -= 1
+            share = 0.5
+            if best["budget"] and limit == "time" and "seconds" in too_large:
+                share = math.log(0.95 * seconds / best["seconds"]) / math.log(too_large["seconds"] / best["seconds"])
+            between = max(best["budget"], 1) ** (1 - share) * too_large["budget"] ** share
+            budget = min(int(between), too_large["budget"] - 1)
+            continue
+        time_left, room = 0.95 * seconds / found["seconds"], math.inf
+        if memory is not None:
+            others = found["peak_bytes"] - found["solve_bytes"]
+            room = 0.95 * (memory - others) / max(found["solve_bytes"], 1)
+        for budget in range(best["budget"], 2 * best["budget"] + 1):
+            growth = Case(threshold, budget + 1).states / case.states
+            limit = "memory" if (growth * case.budget / (budget + 1)) ** power > room else "time"
+            if limit == "memory" or growth**power > time_left:
+                break
+    return best | {"limit": limit}
+
+
+if __name__ == "__main__":
+    _answer_request()

@@ -1,0 +1,314 @@
+"""Speed and memory of the exact engine on this machine, beside the same recursion written in C for speed.
+
+The baseline, ``dense_baseline.c``, visits all C(K + 2N, 2N) states of N items and K labels. It and the engine run on
+the same threads, turn by turn, so that a slow moment of the machine meets both. Medians are compared, and the best
+runs beside them; a first turn, in which compiled code is loaded, is not counted. The engine's time is that of the
+whole call of ``solve``, belief tables included; the baseline is handed its tables and times its sweep.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...bandits.policies.knowledge_gradient import KnowledgeGradient
+from ...dp.evaluation.evaluate import evaluate
+from .dense_baseline import Baseline
+from .fresh_process import Case, largest, solve_apart, solved
+from .peers import PEERS, measure_peer
+from .throughput import POLICIES, measure_certificate, measure_throughput
+
+__all__ = ["TABLES", "machine", "speed_parts", "speed_tables"]
+
+Row = dict[str, Any]
+
+# Title of each table, and header, key and format of its columns.
+TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
+    "dense": (
+        "every state, ns a state",
+        [
+            ("problem", "case", ""),
+            ("states", "states", ","),
+            ("C", "baseline_ns_per_state", ".2f"),
+            ("engine", "engine_ns_per_state", ".2f"),
+            ("engine / C", "ratio", ".2f"),
+            ("of best runs", "best_ratio", ".2f"),
+            ("target", "target", "g"),
+            ("float32", "float32_ns_per_state", ".2f"),
+            ("C MiB", "baseline_bytes", "MiB"),
+            ("engine MiB", "engine_bytes", "MiB"),
+        ],
+    ),
+    "reduced": (
+        "reductions on, seconds in all",
+        [
+            ("problem", "case", ""),
+            ("states", "states", ","),
+            ("visited", "visited", ","),
+            ("C, every state", "baseline_seconds", ".3f"),
+            ("engine", "engine_seconds", ".3f"),
+            ("engine / C", "ratio", ".3f"),
+            ("of best runs", "best_ratio", ".3f"),
+            ("target", "target", "g"),
+        ],
+    ),
+    "evaluation": (
+        "exact value of the policy kg",
+        [
+            ("problem", "case", ""),
+            ("states", "states", ","),
+            ("seconds", "seconds", ".3f"),
+            ("ns a state", "ns_per_state", ".2f"),
+        ],
+    ),
+    "labels": (
+        "index policies on many items, one core",
+        [
+            ("policy", "policy", ""),
+            ("items", "items", ","),
+            ("labels", "labels", ","),
+            ("tables s", "table_seconds", ".2f"),
+            ("seconds", "seconds", ".3f"),
+            ("million labels a second", "millions", ".2f"),
+            ("target", "target", "g"),
+            ("label / scan of all items", "ratio", ".4f"),
+        ],
+    ),
+    "certificates": (
+        "certificates of gittins",
+        [
+            ("items", "items", ","),
+            ("labels", "labels", ","),
+            ("runs", "replications", ""),
+            ("seconds", "seconds", ".1f"),
+            ("target", "target", "g"),
+            ("peak MiB", "peak_bytes", "MiB"),
+            ("gap %", "gap_percent", ".4f"),
+            ("± %", "error_percent", ".4f"),
+        ],
+    ),
+    "largest": (
+        "largest problem solved, reductions on",
+        [
+            ("problem", "case", ""),
+            ("states", "states", ","),
+            ("visited", "visited", ","),
+            ("seconds", "seconds", ".2f"),
+            ("peak MiB", "peak_bytes", "MiB"),
+            ("what ends there", "limit", ""),
+        ],
+    ),
+    "peers": (
+        "two-armed bandit, other packages",
+        [
+            ("package", "package", ""),
+            ("what it computes", "what", ""),
+            ("horizon", "horizon", ""),
+            ("states", "states", ","),
+            ("value", "value", ".6f"),
+            ("set-up s", "build_seconds", ".3f"),
+            ("seconds", "seconds", ".3f"),
+            ("engine: value", "engine_value", ".6f"),
+            ("engine: seconds", "engine_seconds", ".4f"),
+        ],
+    ),
+}
+
+# Relative: sums in another order, over as many labels.
+_AGREEMENT = {"float64": 1e-9, "float32": 1e-3}
+
+
+_SIX = (0.555, 0.408, 0.316, 0.62, 0.5, 0.7)
+_HARD = (0.8, 0.9, 0.2)
+# Dense, reduced and evaluated cases, thresholds of the largest problems, horizon of the bandit, most seconds.
+_FULL = (
+    [Case(_SIX[:2], 400, 1.0), Case(_SIX[:3], 80, 1.15), Case(_SIX[:4], 30, 1.5), Case(_SIX, 14, 1.5)],
+    [Case(_SIX[:3], 80, 0.5), Case(_HARD, 80, 0.2)],
+    [Case(_SIX[:3], 40)],
+    [_SIX[:2], _SIX[:3], _SIX[:4], (0.555,) * 10],
+    60,
+    math.inf,
+)
+_QUICK = (
+    [Case(_SIX[:2], 12, 1.0), Case(_SIX, 3, 1.5)],
+    [Case(_HARD, 8, 0.2)],
+    [Case(_SIX[:3], 6)],
+    [_SIX[:3]],
+    6,
+    0.2,
+)
+
+
+def speed_parts(
+    baseline: Baseline | None,
+    *,
+    runs: int = 5,
+    seconds: float = 20.0,
+    memory: float | None = None,
+    threads: int | None = None,
+    quick: bool = False,
+) -> list[tuple[str, str, Callable[[], Row]]]:
+    """Table, name and computation of each row, in the order in which they are to be made.
+
+    Parameters
+    ----------
+    baseline : Baseline or None
+        None leaves out what is compared with it.
+    runs : int
+        Turns, of which medians are taken.
+    seconds : float
+        Time in which the largest problems are to be solved; 0 leaves them out.
+    memory : float, optional
+        Bytes that such a problem may take; default: what there is.
+    threads : int, optional
+        Default: all that this process may use.
+    quick : bool
+        Tiny problems, to see that everything works.
+
+    Returns
+    -------
+    list of (str, str, callable)
+        Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``certificates``, ``largest`` and ``peers``.
+    """
+    threads = threads or usable_threads()
+    # A comparison is between equals.
+    turns = threads if baseline is None or baseline.parallel else 1
+    dense, reduced, evaluated, families, horizon, limit = _FULL if not quick else _QUICK
+    parts: list[tuple[str, str, Callable[[], Row]]] = []
+    for case in dense:
+        parts.append(("dense", case.name, partial(_dense, case, baseline, runs, turns)))
+    for case in reduced:
+        parts.append(("reduced", f"{case.name}, reduced", partial(_compared, case, baseline, runs, turns)))
+    for case in evaluated:
+        parts.append(("evaluation", f"{case.name}, kg", partial(_evaluated, case, runs, threads)))
+    items, labels = (3000, 5000) if quick else (100_000, 1_000_000)
+    for policy in POLICIES:
+        parts.append(("labels", f"{policy}, {items:,} items", partial(measure_throughput, policy, items, labels, runs)))
+    for items, labels, replications, target in (
+        [(3000, 5000, 2, None)] if quick else [(100_000, 1_000_000, 8, 60.0), (1_000_000, 4_000_000, 2, None)]
+    ):
+        made = partial(measure_certificate, items, labels, replications, target)
+        parts.append(("certificates", f"certificate of {items:,} items", made))
+    for family in families if seconds else ():
+        name = f"largest of N={len(family)}"
+        parts.append(("largest", name, partial(largest, family, min(seconds, limit), memory, threads)))
+    for peer in PEERS:
+        parts.append(("peers", peer, partial(measure_peer, peer, horizon, threads)))
+    return parts
+
+
+def usable_threads() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine(baseline: Baseline | None, threads: int | None = None) -> dict[str, str]:
+    """What the figures depend on, in words."""
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("seqaudit", "numba", "numpy")]
+    facts = {
+        "processor": processor,
+        "threads": str(threads or usable_threads()),
+        "versions": ", ".join([f"Python {platform.python_version()}", *versions]),
+    }
+    if baseline is not None:
+        facts["compiler"] = " ".join([f"{baseline.compiler}:", *baseline.flags])
+    return facts
+
+
+def _in_turn(runs: int, *measures: Callable[[], Row]) -> list[list[Row]]:
+    """Results of each measure, called turn by turn; those of the first turn are dropped."""
+    turns = [[measure() for measure in measures] for _ in range(runs + 1)]
+    return [list(results) for results in zip(*turns[1:], strict=True)]
+
+
+def _median(results: list[Row]) -> float:
+    return float(statistics.median(r["seconds"] for r in results))
+
+
+def _dense(case: Case, baseline: Baseline | None, runs: int, threads: int) -> Row:
+    row = _compared(case, baseline, runs, threads, reduce=False)
+    (single,) = _in_turn(runs, lambda: solved(case.problem(), reduce=False, dtype="float32", threads=threads))
+    _must_agree(case, "float32", row["value"], single[0]["value"])
+    row["float32_seconds"] = _median(single)
+    row["engine_bytes"] = solve_apart(case, reduce=False, threads=threads).get("solve_bytes")
+    for what in ("engine", "float32", *(["baseline"] if baseline is not None else [])):
+        row[f"{what}_ns_per_state"] = 1e9 * row[f"{what}_seconds"] / case.states
+    return row
+
+
+def _compared(case: Case, baseline: Baseline | None, runs: int, threads: int, **options: Any) -> Row:
+    problem = case.problem()
+    measures = [lambda: solved(problem, threads=threads, **options)]
+    if baseline is not None:
+        measures.append(lambda: baseline.solve(problem, threads))
+    engine, *others = _in_turn(runs, *measures)
+    row = case.row() | {
+        "threads": threads,
+        "value": engine[0]["value"],
+        "visited": engine[0]["states"],
+        "engine_seconds": _median(engine),
+        "engine_runs": [r["seconds"] for r in engine],
+    }
+    for dense in others:
+        _must_agree(case, "float64", dense[0]["value"], engine[0]["value"])
+        row |= {
+            "baseline_seconds": _median(dense),
+            "baseline_runs": [r["seconds"] for r in dense],
+            "baseline_bytes": dense[0]["peak_bytes"],
+            "ratio": _median(engine) / _median(dense),
+            "best_ratio": min(row["engine_runs"]) / min(r["seconds"] for r in dense),
+        }
+    return row
+
+
+def _must_agree(case: Case, dtype: str, expected: float, found: float) -> None:
+    if abs(found - expected) > _AGREEMENT[dtype] * max(abs(expected), 1.0):
+        raise RuntimeError(f"{case.name}: the value is {expected!r}, and {found!r} was computed in {dtype}")
+
+
+def _evaluated(case: Case, runs: int, threads: int) -> Row:
+    problem = case.problem()
+
+    def once() -> Row:
+        begin = time.perf_counter()
+        value = evaluate(problem, KnowledgeGradient(), threads=threads).value
+        return {"value": value, "seconds": time.perf_counter() - begin}
+
+    (results,) = _in_turn(runs, once)
+    return case.row() | {
+        "policy": "kg",
+        "value": results[0]["value"],
+        "seconds": _median(results),
+        "ns_per_state": 1e9 * _median(results) / case.states,
+    }
+
+
+def speed_tables(rows: dict[str, list[Row]]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Title, header and cells of each table that has something to show; ``rows`` by table, see ``speed_parts``."""
+    shown = []
+    for table, (title, columns) in TABLES.items():
+        cells = [
+            [_cell(row.get(key), form) for _, key, form in columns] for row in rows[table] if row.get("installed", True)
+        ]
+        if cells:
+            shown.append((title, [header for header, _, _ in columns], cells))
+    return shown
+
+
+def _cell(value: Any, form: str) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value / 2**20:.0f}" if form == "MiB" else format(value, form)

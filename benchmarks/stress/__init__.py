@@ -1,0 +1,1 @@
+"""What a wrong model costs each policy, exactly or by simulation."""

@@ -1,0 +1,112 @@
+r"""What a wrong model costs, exactly: a planner who asks and decides by one belief while another is true.
+
+Each policy is followed once over the lattice with nature's labels (``dp.expectations``), and everything is an
+expectation over the items' final states: what the policy earns, what the working model claims that it earns, and
+which part of the weight that it holds to be settled is. The loss against a planner who knows nature,
+
+    loss  =  asked_wrongly  +  decided_wrongly,
+
+splits as in ``dp.evaluate``: the first part stays when the same labels are decided on with nature's tails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...bandits.policy import Policy
+from ...bandits.registry import label
+from ...dp.evaluation.evaluate import natural_problem, score_tables
+from ...dp.evaluation.passage import passage
+from ...dp.exact.solve import solve
+from ...dp.problem.problem import Problem
+from ...dp.problem.states import states_of_item
+from .measures import high_slice, right, worths
+from .natures import Misbelief
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["stress_exact"]
+
+
+def stress_exact(
+    misbelief: Misbelief, policies: Sequence[Policy], *, eps: float = 0.05, threads: int | None = None
+) -> xr.Dataset:
+    """Exact measures of policies under a nature that the planner is wrong about.
+
+    Parameters
+    ----------
+    misbelief : Misbelief
+        Working problem and nature.
+    policies : sequence of Policy
+    eps : float
+        Level at which a belief is decisive.
+    threads : int, optional
+        Default: all cores. The answer does not depend on it.
+
+    Returns
+    -------
+    xarray.Dataset
+        The measures of ``stress_measures`` over ``policy``, ``asked_wrongly``, ``decided_wrongly`` and ``optimum``,
+        the value of the planner who knows nature.
+
+    Raises
+    ------
+    ProblemTooLarge
+        When the lattice does not fit in memory.
+    ValueError
+        For a problem with batches, and a utility that no other truth can judge.
+
+    Examples
+    --------
+    >>> from seqaudit import KnowledgeGradient, Problem
+    >>> from seqaudit.benchmarks.stress.natures import misbelief
+    >>> wrong = misbelief(Problem([0.5, 0.7], budget=6), "flipped", 0.2)
+    >>> found = stress_exact(wrong, [KnowledgeGradient()])
+    >>> found.accuracy.values.round(4), found.claimed_accuracy.values.round(4)
+    (array([0.7279]), array([0.7936]))
+    """
+    import xarray as xr
+
+    problem = misbelief.working
+    true = natural_problem(problem, misbelief.nature)
+    told, known = (_square(problem, x) for x in score_tables(problem, true))
+    stated, real = (_tails(x) for x in (problem, true))
+    inside = np.tri(stated.shape[1], dtype=bool)
+    tables = {name: np.where(inside, x, 0.0) for name, x in worths(problem, stated, real, eps).items()}
+    # With rewards of wins; and refused where a score is not finite.
+    tables["payoff"] = told
+    wins = np.arange(stated.shape[2])
+    tables["claimed_payoff"] = tables["claimed_payoff"] + problem.reward[:, None, None] * wins * inside
+    correct = np.where(inside, right(problem, stated, real), 0.0)
+    high = high_slice(problem)
+    optimum = solve(true, threads=threads).value
+    rows = []
+    for policy in policies:
+        walk = passage(problem, policy, nature=misbelief.nature, threads=threads)
+        row = {name: float(walk.at_the_end(table)) for name, table in tables.items()}
+        best_decisions, labels = float(walk.at_the_end(known)), walk.asked.sum(axis=(1, 2))
+        row |= {"labels_low": float(labels[~high].sum()), "labels_high": float(labels[high].sum())}
+        row["already_right"] = float(walk.when_asked(correct)) / max(float(labels.sum()), 1e-300)
+        row |= {"optimum": optimum, "loss": optimum - row["payoff"]}
+        row |= {"asked_wrongly": optimum - best_decisions, "decided_wrongly": best_decisions - row["payoff"]}
+        rows.append(row)
+    data: dict[str, Any] = {name: ("policy", [row[name] for row in rows]) for name in rows[0]}
+    return xr.Dataset(data, coords={"policy": [label(policy) for policy in policies]})
+
+
+def _square(problem: Problem, tables: Sequence[Any]) -> Any:
+    """Tables of all items in one array, zero beyond an item's cap."""
+    width = int(problem.cap.max()) + 1
+    out = np.zeros((problem.size, width, width))
+    for i, table in enumerate(tables):
+        size = len(table)
+        out[i, :size, :size] = np.where(np.tri(size, dtype=bool), table, 0.0)
+    return out
+
+
+def _tails(problem: Problem) -> Any:
+    return _square(problem, [states_of_item(problem, i).tail for i in range(problem.size)])

@@ -1,0 +1,220 @@
+r"""Natures that a planner may be wrong about, with one number that says how wrong: for these every loss is exact.
+
+Labels of an item are exchangeable under all of them, so an item's state remains (labels, wins), and the value of a
+policy that plans and decides by another belief is a sum over the lattice (``dp.evaluate``). The problem has prior
+Beta(a, b) with mean m = a / (a + b); s is the *strength*.
+
+A fault of the raters, labels being wins with a chance q other than the rate alpha that decisions are about:
+
+    flipped          each label is turned over with probability s                    q = (1 - s) alpha + s (1 - alpha)
+    random           a share s of labels is an answer at random                      q = (1 - s) alpha + s / 2
+    colluding        a share s of labels is what a script says: 1 with chance g      q = (1 - s) alpha + s g
+
+A fault of what is believed about the items:
+
+    polarised        a share s of the items is one-sided: their rates are Beta(9, 1) with probability m, else Beta(1, 9)
+    divided          a share s of the items divides the raters: their rates are Beta(25, 25)
+    shifted          the items' mean is sigma(logit m + s), with the size a + b as it is
+    dispersed        the size is (a + b) / s: the working prior is s times as sure as it may be
+    flat             nature is the problem's prior, the working prior Beta(1 + (1-s)(a-1), 1 + (1-s)(b-1))
+
+At the *right* strength, 0 or for ``dispersed`` 1, nature and working model are one. In ``flat`` the working model
+changes and nature stays; in all others nature changes.
+
+``colluding`` needs integrals of alpha^j (1-alpha)^k over both sides of the threshold, under the prior. They come from
+Gauss-Jacobi rules on (0, t) and (t, 1), whose weights take in the end that may be singular; what is left is a
+polynomial times a power that is analytic there, and 64 nodes on each side give tables to 1e-12 for thresholds from .02
+to .98. The rule is a belief of its own: a ``Grid`` of 128 rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import betaln, expit, logit, roots_jacobi
+
+from ...dp.problem.problem import Problem
+from ...dp.problem.variants import restated
+from ...posteriors.beliefs.belief import Belief
+from ...posteriors.beliefs.beta import Beta
+from ...posteriors.beliefs.beta_mixture import BetaMixture
+from ...posteriors.beliefs.grid import Grid
+from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.refusals import checked_number
+
+__all__ = ["Misbelief", "exchangeable_names", "misbelief", "quadrature"]
+
+_NODES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Misbelief:
+    """A planner who is wrong.
+
+    Attributes
+    ----------
+    working : Problem
+        The problem as the planner states it: what is asked and decided by.
+    nature : list of Belief
+        What is true of each item.
+    """
+
+    working: Problem
+    nature: list[Belief]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of nature: its belief for a Beta prior, a strength and settings, and what strengths are allowed."""
+
+    make: Callable[[Beta, float, float, Mapping[str, float]], Belief]
+    within: Callable[[float], bool]
+    allowed: str
+    right: float = 0.0
+    settings: Mapping[str, float] | None = None
+
+
+def _flipped(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
+    return NoisyBeta(prior.a, prior.b, s)
+
+
+def _random(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
+    return NoisyBeta(prior.a, prior.b, s / 2.0)
+
+
+def _colluding(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
+    rule = quadrature(prior, t)
+    chances = (1.0 - s) * np.array(rule.points) + s * settings["script"]
+    return Grid(rule.points, rule.weights, tuple(chances.tolist()))
+
+
+def _polarised(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
+    weights = (1.0 - s, s * prior.mean, s * (1.0 - prior.mean))
+    return _mixture(weights, (prior.a, 9.0, 1.0), (prior.b, 1.0, 9.0))
+
+
+def _divided(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
+    return _mixture((1.0 - s, s), (prior.a, 25.0), (prior.b, 25.0))
+
+
+def _mixture(weights: tuple[float, ...], a: tuple[float, ...], b: tuple[float, ...]) -> Belief:
+    kept = [k for k, u in enumerate(weights) if u > 0]
+    return BetaMixture(*(tuple(x[k] for k in kept) for x in (weights, a, b)))
+
+
+def _shifted(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
+    size, mean = prior.a + prior.b, float(expit(logit(prior.mean) + s))
+    return Beta(size * mean, size * (1.0 - mean))
+
+
+def _dispersed(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
+    return Beta(prior.a / s, prior.b / s)
+
+
+def _flat(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
+    return Beta(1.0 + (1.0 - s) * (prior.a - 1.0), 1.0 + (1.0 - s) * (prior.b - 1.0))
+
+
+def _below_half(s: float) -> bool:
+    return 0 <= s < 0.5
+
+
+def _share(s: float) -> bool:
+    return 0 <= s <= 1
+
+
+_KINDS = {
+    "flipped": _Kind(_flipped, _below_half, "at least 0 and below 1/2"),
+    "random": _Kind(_random, lambda s: 0 <= s < 1, "at least 0 and below 1"),
+    "colluding": _Kind(_colluding, lambda s: 0 <= s < 1, "at least 0 and below 1", settings={"script": 1.0}),
+    "polarised": _Kind(_polarised, _share, "from 0 to 1"),
+    "divided": _Kind(_divided, _share, "from 0 to 1"),
+    "shifted": _Kind(_shifted, lambda s: abs(s) < np.inf, "finite"),
+    "dispersed": _Kind(_dispersed, lambda s: 0 < s < np.inf, "positive and finite", 1.0),
+    "flat": _Kind(_flat, _share, "from 0 to 1"),
+}
+
+
+def exchangeable_names() -> tuple[str, ...]:
+    """Names of the kinds of nature.
+
+    Examples
+    --------
+    >>> exchangeable_names()[0]
+    'flipped'
+    """
+    return tuple(_KINDS)
+
+
+def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> Misbelief:
+    """A planner with this problem, and a nature that is wrong by so much.
+
+    Parameters
+    ----------
+    problem : Problem
+        Priors must be Beta.
+    kind : str
+        One of ``exchangeable_names()``; see the module's docstring.
+    strength : float
+    **settings
+        ``script``, for ``colluding``: the chance that the script says 1, from 0 to 1; default 1.
+
+    Returns
+    -------
+    Misbelief
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind or setting, a number out of range, and priors that are not Beta.
+
+    Examples
+    --------
+    >>> misbelief(Problem([0.5], budget=2, prior=(2, 1)), "random", 0.4).nature
+    [NoisyBeta(a=2.0, b=1.0, flip=0.2, wins=0, losses=0)]
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"nature is {kind!r}; allowed: {', '.join(_KINDS)}")
+    found = _KINDS[kind]
+    s = checked_number(kind, strength, found.within, found.allowed)
+    usual = dict(found.settings or {})
+    for key, value in settings.items():
+        if key not in usual:
+            raise ValueError(f"{kind} has no setting {key!r}; allowed: {', '.join(usual) or 'none'}")
+        usual[key] = checked_number(key, value, _share, "from 0 to 1")
+    if not isinstance(problem.prior, np.ndarray):
+        i = next(i for i in range(problem.size) if not isinstance(problem.belief(i), Beta))
+        raise ValueError(f"{kind}: the prior of {problem.name[i]} is {problem.belief(i)}; it must be Beta")
+    priors = [Beta(a, b) for a, b in problem.prior.tolist()]
+    if s == found.right:
+        return Misbelief(problem, list(priors))
+    made = [found.make(x, t, s, usual) for x, t in zip(priors, problem.threshold.tolist(), strict=True)]
+    if kind == "flat":
+        return Misbelief(restated(problem, prior=made, cap=problem.asked_cap), list(priors))
+    return Misbelief(problem, made)
+
+
+def quadrature(prior: Beta, threshold: float) -> Grid:
+    """Grid with the moments of a Beta belief on either side of a threshold, those of high order included.
+
+    Examples
+    --------
+    >>> rule = quadrature(Beta(0.5, 2), 0.3)
+    >>> at = (12, [0, 6, 12], 0.3)
+    >>> bool(np.allclose(rule.at(*at).tail, Beta(0.5, 2).at(*at).tail, rtol=0, atol=1e-13))
+    True
+    """
+    a, b, t = prior.a, prior.b, threshold
+    scale = np.exp(-betaln(a, b))
+    # On (0, t) the weight x^(a-1) is the rule's own, on (t, 1) the weight (1-x)^(b-1).
+    low, low_weight = roots_jacobi(_NODES, 0.0, a - 1.0)
+    x = t * (1.0 + low) / 2.0
+    below = scale * (t / 2.0) ** a * low_weight * (1.0 - x) ** (b - 1.0)
+    high, high_weight = roots_jacobi(_NODES, b - 1.0, 0.0)
+    rest = (1.0 - t) * (1.0 - high) / 2.0
+    above = scale * ((1.0 - t) / 2.0) ** b * high_weight * (1.0 - rest) ** (a - 1.0)
+    points = np.concatenate([x, 1.0 - rest])
+    return Grid(tuple(points.tolist()), tuple(np.concatenate([below, above]).tolist()))

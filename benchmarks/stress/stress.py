@@ -1,0 +1,209 @@
+r"""The stress test: a grid of scenarios, and what follows from it.
+
+Each cell, one scenario at one strength, is worked on by itself: exactly (``stress_exact``) or by simulation
+(``stress_simulated``). In the table the share of decisive mass that is true,
+
+    true_share = decisive_right / decisive,
+
+should be 1 - eps at least: that is what the planner takes "decisive" to mean. ``versus_uniform`` is the payoff less
+that of the policy ``uniform`` in the same runs. The *slope* of a policy in a scenario is that of the least-squares
+line through its losses against the distance of the strength from the first one,
+
+    slope = sum (x - mean x) (loss - mean loss) / sum (x - mean x)^2,        x = |strength - first strength|.
+
+In exact cells a loss is against the planner who knows nature, in simulated ones against one who knows the truth; the
+slopes can be compared within a scenario.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...bandits.simulation.seeds import replication_keys
+from ...dp.machine.workers import workers
+from ...posteriors.foundation.arrays import Floats
+from ..runner.parts import run_parts
+from ..runner.warm import warm_raters
+from .exact import stress_exact
+from .natures import misbelief
+from .scenario import Scenario, StressGrid
+from .simulated import stress_simulated
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["REFERENCE", "stress", "stress_slopes", "stress_table", "worse_than_uniform"]
+
+# Differences are from this policy.
+REFERENCE = "uniform"
+# Errors by which a policy must be behind to be called worse.
+_ERRORS = 2.0
+# Differences of exact values that are below this share of the payoffs are rounding.
+_ROUNDING = 1e-9
+
+
+def stress(
+    grid: StressGrid,
+    *,
+    n_jobs: int = 1,
+    finished: Mapping[str, xr.Dataset] | None = None,
+    on_part: Callable[[str, xr.Dataset], None] | None = None,
+) -> dict[str, xr.Dataset]:
+    """Work on every cell of a grid.
+
+    Parameters
+    ----------
+    grid : StressGrid
+        From ``read_scenarios`` or ``make_scenarios``.
+    n_jobs : int
+        Worker processes, one cell each (joblib); -1 for all cores. The answer does not depend on it.
+    finished : mapping, optional
+        Cells that need not be worked on again, by name.
+    on_part : callable, optional
+        Called with name and result as each cell ends.
+
+    Returns
+    -------
+    dict of xarray.Dataset
+        By the names in ``grid.cells``; see ``stress_exact`` and ``stress_simulated``. ``attrs`` say which scenario,
+        kind and strength.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> grid = sa.make_scenarios({"problem": {"budget": 4, "threshold": [0.5, 0.6]}, "policies": ["kg", "exact"],
+    ...                           "scenario": [{"name": "noise", "model": "flipped", "values": [0, 0.2]}]})
+    >>> found = sa.stress(grid)
+    >>> found["noise=0.0"].loss.sel(policy="exact").item() < 1e-12, found["noise=0.2"].loss.values.round(4)
+    (True, array([0.043 , 0.0177, 0.    ]))
+    """
+    replication_keys(grid.seed, grid.replications)
+    jobs = {name: (_cell, one, x, grid.replications, grid.seed) for name, (one, x) in grid.cells.items()}
+    # Only fits run compiled code of the rater models: pools are drawn without it.
+    refits = any(one.refit is not None for name, (one, _) in grid.cells.items() if name not in (finished or {}))
+    if refits and workers(n_jobs, len(jobs)) > 1:
+        warm_raters()
+    parts = run_parts(jobs, n_jobs, dict(finished or {}), on_part)
+    return {name: parts[name] for name in jobs}
+
+
+def _cell(one: Scenario, strength: float, replications: int, seed: int, threads: int | None) -> xr.Dataset:
+    if one.kind == "exact":
+        wrong = misbelief(one.problem, one.model, strength, **one.settings)
+        found = stress_exact(wrong, one.policies, eps=one.eps, threads=threads)
+    else:
+        # The same seeds in every cell: rates and raters are those of the others.
+        seeds, keys = replication_keys(seed, replications)
+        pools = one.pools(strength, seeds)
+        # Where the nature is ``flat``, the strength is in the planner's problem and not in the pools.
+        working = one.working(strength)
+        found = stress_simulated(working, one.policies, pools, keys, eps=one.eps, refit=one.refit, draws=one.draws)
+    found.attrs = {"scenario": one.name, "kind": one.kind, "strength": strength, "eps": one.eps}
+    return found
+
+
+def stress_table(result: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """One row for each policy in each cell.
+
+    Parameters
+    ----------
+    result : mapping of xarray.Dataset
+        From ``stress``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``scenario``, ``kind``, ``strength``, ``eps``, ``policy``; every measure with its standard error under
+        ``<measure>_se`` (0 where it is exact); ``true_share``, ``true_share_after`` and ``versus_uniform`` with theirs.
+        Measures that a cell has not are nan.
+    """
+    import pandas as pd
+
+    rows = []
+    for part in result.values():
+        reference = part["payoff"].sel(policy=REFERENCE)
+        for name in part["policy"].values:
+            at = part.sel(policy=name)
+            row: dict[str, Any] = {key: part.attrs[key] for key in ("scenario", "kind", "strength", "eps")}
+            row["policy"] = str(name)
+            columns = {str(key): at[key].values for key in part.data_vars}
+            columns["versus_uniform"] = (at["payoff"] - reference).values
+            for key, values in columns.items():
+                row[key], row[f"{key}_se"] = _mean(values)
+            for end in ("", "_after"):
+                if f"decisive{end}" in columns:
+                    share = _ratio(columns[f"decisive_right{end}"], columns[f"decisive{end}"])
+                    row[f"true_share{end}"], row[f"true_share{end}_se"] = share
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _mean(values: Floats) -> tuple[float, float]:
+    if values.ndim == 0:
+        return float(values), 0.0
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _ratio(part: Floats, whole: Floats) -> tuple[float, float]:
+    """Mean of one divided by that of the other, and its standard error to first order."""
+    below = float(np.mean(whole))
+    if below <= 0:
+        return float("nan"), float("nan")
+    share = float(np.mean(part)) / below
+    if part.ndim == 0:
+        return share, 0.0
+    return share, float(np.std(part - share * whole, ddof=1) / np.sqrt(len(part)) / below)
+
+
+def stress_slopes(table: pd.DataFrame) -> pd.DataFrame:
+    """Slope of each policy's loss against the strength, steepest first within each scenario.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From ``stress_table``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``scenario``, ``policy``, ``slope`` and, where there are decisions after the fact, ``slope_after``. Scenarios
+        with one strength are left out.
+    """
+    import pandas as pd
+
+    rows = []
+    for (scenario, policy), part in table.groupby(["scenario", "policy"], sort=False):
+        x = (part["strength"] - part["strength"].iloc[0]).abs().to_numpy()
+        if len(x) < 2:
+            continue
+        row: dict[str, Any] = {"scenario": scenario, "policy": policy, "slope": _slope(x, part["loss"].to_numpy())}
+        if "loss_after" in part:
+            row["slope_after"] = _slope(x, part["loss_after"].to_numpy())
+        rows.append(row)
+    if not rows:
+        return pd.DataFrame(columns=["scenario", "policy", "slope"])
+    order = {name: k for k, name in enumerate(dict.fromkeys(table["scenario"]))}
+    slopes = pd.DataFrame(rows)
+    keys = slopes["scenario"].map(order)
+    return slopes.iloc[np.lexsort((-slopes["slope"].to_numpy(), keys.to_numpy()))].reset_index(drop=True)
+
+
+def _slope(x: Floats, y: Floats) -> float:
+    centred = x - x.mean()
+    return float(centred @ (y - y.mean()) / (centred @ centred))
+
+
+def worse_than_uniform(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of policies that earn less than ``uniform``: by two standard errors, or by more than rounding where exact.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From ``stress_table``.
+    """
+    least = np.maximum(_ERRORS * table["versus_uniform_se"], _ROUNDING * table["payoff"].abs())
+    return table[table["versus_uniform"] < -least].reset_index(drop=True)

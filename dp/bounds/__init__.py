@@ -1,0 +1,1 @@
+"""Upper bounds that no policy exceeds."""

@@ -1,0 +1,142 @@
+r"""Items at a fixed price: the stopping problems that the Lagrangian bound takes apart, solved where it matters.
+
+At a price lambda of a unit of cost item i is worth its payoff and W_i(lambda) >= 0, the worth of being allowed to buy
+labels (see ``stopping``). A label with gain d(n, w) <= kappa lambda, after which going on is worth nothing, is not
+bought. So, backwards from a row n where going on is worth nothing anywhere, the states of row n - 1 where it is worth
+something are among those with d > kappa lambda and the neighbours, (n - 1, w - 1) and (n - 1, w), of those of row n.
+
+**One kink.** Under ``accuracy`` and ``asymmetric`` h is S max(0, p - c) and something linear, and p is a martingale,
+so a label gains something only where one outcome carries p over c and the other does not. Tails rise with the wins w:
+that is one state in each row, and W > 0 in a thin band around these states. For a Beta belief a label there gains
+
+    d <= v S mu (1 - mu) J = v S D / s,    D / s <= exp(1 / (12 s)) sqrt(M / (2 pi s)),
+    M = max(q min(2, exp(1 / (3 s q))), 4 / (3 s)),    q = t (1 - t),
+
+with s = a + b. (D = (a b / s) times a binomial probability, which Stirling's formula bounds by
+sqrt(s / (2 pi a b)) exp(1/(12 s) - s KL(x, t)), x = a / s; with y = |x - t|, x (1 - x) <= q + y, KL is at least
+y^2 / (2 (q + y / 3)), Bernstein's inequality, and (q + y) exp(-s y^2 / (q + y / 3)) <= M.) The right side, v S times
+it, G(s), falls with s: the band ends where G <= kappa lambda, and W is computed exactly. Where that is beyond the
+rows allowed, W in the last row is bounded by the smaller of two. Labels
+gain at most B = v S min((1 - c) p, c (1 - p)), what the truth is worth, and G each: so they number B / G at least, and
+W <= B (1 - kappa lambda / G). And labels that number m on average gain (v S / 2) (E|p' - c| - |p - c|) <= (v S / 2)
+E|p' - p| <= (v S / 2) sqrt(m X), where X = exp(1 / (6 s)) / (2 pi s) bounds the variance D^2 / (a b) of p by one
+label, so W <= max_m [(v S / 2) sqrt(m X) - kappa lambda m] = (v S)^2 X / (16 kappa lambda).
+
+Other utilities and beliefs are solved from tables of all states.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..kernels import relaxed as _kernels
+from ..kernels import stopping as _kernels_stopping
+from ..machine.memory import ProblemTooLarge, available_memory
+from ..machine.workers import cores
+from ..problem.identical import classes
+from ..problem.problem import Problem
+from ..problem.states import states_of_item
+from ..problem.tables import gains
+
+__all__ = ["ROWS", "Relaxed", "one_kink"]
+
+
+# Labels of an item that are followed in full: the heaviest items of a large problem would take more.
+ROWS = 20_000
+# Items that a thread takes at a time.
+_ITEMS = 256
+
+
+def one_kink(problem: Problem) -> tuple[float, float] | None:
+    """Place and slope change of the utility's kink, where the band along it is all there is to an item; else None."""
+    if isinstance(problem.prior, np.ndarray) and not problem.reward.any():
+        return problem.utility.kink()
+    return None
+
+
+class Relaxed:
+    """The distinct items of a problem, each to be solved at any price; identical items share one stopping problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    items : ndarray of int, optional
+        Only these items.
+    threads : int, optional
+        Default: all cores. The answers do not depend on it.
+
+    Attributes
+    ----------
+    first, count : ndarray of int, shape (M,)
+        One of each kind of identical items, and how many there are.
+    weight, cost, cap : ndarray, shape (M,)
+    spread : float
+        No item's labels are worth more than this in all.
+    """
+
+    def __init__(self, problem: Problem, items: Ints | None = None, threads: int | None = None) -> None:
+        self.threads = cores(threads)
+        chosen = np.arange(problem.size) if items is None else np.asarray(items)
+        kinds = classes(problem)[chosen]
+        _, first, self.count = np.unique(kinds, return_index=True, return_counts=True)
+        self.first = chosen[first]
+        self.weight, self.cost, self.cap = (x[self.first] for x in (problem.weight, problem.cost, problem.cap))
+        self._kink = one_kink(problem)
+        self._tables: list[tuple[Floats, Floats]] = []
+        if self._kink is not None:
+            assert isinstance(problem.prior, np.ndarray)
+            self._prior = problem.prior[self.first]
+            self._threshold = problem.threshold[self.first]
+            self._tail = problem.prior_tail[self.first]
+            self.spread = float(self.weight.max()) * self._kink[1]
+        else:
+            self._tabulate(problem)
+
+    def at(self, price: float) -> tuple[Floats, Floats]:
+        """Worth of each kind of item, and the expected cost of the labels it buys; ties buy nothing. Shape (M,)."""
+        worth, labels = np.zeros((2, len(self.first)))
+        parts = [slice(k, k + _ITEMS) for k in range(0, len(self.first), _ITEMS)]
+        solve = partial(self._solve_part, price, worth, labels)
+        if self.threads == 1 or len(parts) == 1:
+            for part in parts:
+                solve(part)
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(solve, parts))
+        return worth, labels * self.cost
+
+    def _solve_part(self, price: float, worth: Floats, labels: Floats, part: slice) -> None:
+        if self._kink is None:
+            cost = self.cost[part]
+            for i, (mean, gain) in enumerate(self._tables[part]):
+                row = np.zeros((2, len(mean) + 1))
+                found = _kernels_stopping.go_on(mean, gain, price * float(cost[i]), 1.0, *row)
+                worth[part.start + i], labels[part.start + i] = found if found[0] > 0 else (0.0, 0.0)
+            return
+        v = self.weight[part]
+        a, b = self._prior[part].T.copy()
+        data = a, b, self._threshold[part].copy(), self._tail[part].copy()
+        lam = price * self.cost[part] / v
+        out = np.zeros((2, len(v)))
+        _kernels.relax_items(*data, *self._kink, self.cap[part].copy(), lam, ROWS, *out)
+        worth[part], labels[part] = v * out[0], out[1]
+
+    def _tabulate(self, problem: Problem) -> None:
+        needed = 16 * int(((problem.cap[self.first] + 1.0) ** 2).sum())
+        if needed > available_memory():
+            raise ProblemTooLarge(
+                f"problem too large for the Lagrangian bound: {len(self.first)} different items need "
+                f"{needed / 2**30:.3g} GiB for their tables, {available_memory() / 2**30:.3g} GiB are available; use "
+                "the clairvoyant bound, or smaller caps"
+            )
+        self.spread = 0.0
+        for i in self.first:
+            states = states_of_item(problem, int(i))
+            payoff = states.payoff
+            inside = payoff[np.tri(len(payoff), dtype=bool)]
+            self.spread = max(self.spread, float(inside.max() - inside.min()))
+            self._tables.append((states.mean[:-1, :-1].copy(), gains(states.mean, payoff)))

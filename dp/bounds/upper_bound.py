@@ -1,0 +1,243 @@
+r"""Upper bounds on what any policy can earn.
+
+*Lagrangian.* Pay lambda for each unit of cost instead of spending from a budget of K. The items then come apart, and
+
+    L(lambda) = lambda K + sum_i V_i(lambda),
+    V_i(lambda) = max over stopping rules of E[ v_i h(p_i) + r_i * wins - lambda * kappa_i * labels bought ]
+
+is at least the optimum for every lambda >= 0, because a policy for the budget is feasible in the relaxed problem
+(Whittle 1988; Hawkins 2003; Adelman and Mersereau 2008). Quotas and batches only narrow what a policy can do. L is
+convex and piecewise linear; a slope is K minus the expected cost of the labels that the stopping rules buy. Its
+minimum is found exactly by intersecting tangents from both sides (Kelley's cutting planes in one dimension),
+safeguarded by bisection.
+
+*Clairvoyant.* Someone who is told every indicator 1{alpha_i > t_i} earns sum_i v_i [p_i h(1) + (1 - p_i) h(0)], which
+no policy can beat as long as h lies below the chord from h(0) to h(1).
+
+*Information relaxation.* Someone who sees all labels in advance, and pays for the luck in them: see ``information``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ...posteriors.foundation.seeds import Seed
+from ..problem.budget import with_slack
+from ..problem.problem import Problem
+from ..single_item.stopping import require_chord
+from .information_relaxation import InformationRelaxation, two_seeds
+from .lagrangian_relaxation import Relaxed
+
+__all__ = ["UpperBound", "marginal_price", "money_of", "upper_bound"]
+
+# Squares of caps, summed, up to which all labels that there are can be followed.
+_SMALL = 1e8
+
+
+@dataclass(frozen=True)
+class UpperBound:
+    """An upper bound on the value of every policy.
+
+    Attributes
+    ----------
+    kind : str
+    value : float
+        The bound, or an estimate of it without bias where ``standard_error`` is not 0.
+    price : float or None
+        Price of a unit of cost; None for the clairvoyant bound. Best for the Lagrangian bound.
+    labels : float or None
+        Cost of the labels that the relaxed problem buys in expectation when a tie buys nothing: at most the budget.
+        When ties buy, and the price is not zero, at least the budget. Lagrangian bound only.
+    standard_error : float
+        Of ``value``; 0 where it is certain.
+    """
+
+    kind: str
+    value: float
+    price: float | None = None
+    labels: float | None = None
+    standard_error: float = 0.0
+
+
+def upper_bound(
+    problem: Problem,
+    kind: Literal["lagrangian", "clairvoyant", "information-relaxation"] = "lagrangian",
+    *,
+    samples: int = 1000,
+    seed: Seed = 0,
+) -> UpperBound:
+    """Bound the optimum from above.
+
+    Parameters
+    ----------
+    problem : Problem
+    kind : {"lagrangian", "clairvoyant", "information-relaxation"}
+        The last is an estimate: a mean over simulated labels, whose expectation is a bound, and which can itself fall
+        below the optimum. Add two standard errors or more where a bound has to hold. Where items and labels are so few
+        that all outcomes can be gone through, with caps that sum to 15 at most, it is certain, and its standard error
+        is 0. It is tighter than the Lagrangian bound where items are few, and takes time in proportion to
+        ``samples``, the budget and the sum of the caps.
+    samples : int
+        Simulated outcomes of all labels, at least 2 (information relaxation only).
+    seed : int, SeedSequence or Generator
+        Of the simulation.
+
+    Returns
+    -------
+    UpperBound
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, the clairvoyant bound of a callable utility that rises above its chord, and the
+        information relaxation of costs without a common unit, which are not multiples of a thousandth or a like part.
+    ProblemTooLarge
+        When the items' tables do not fit in memory.
+
+    Examples
+    --------
+    >>> problem = Problem([0.5, 0.5], budget=4)
+    >>> upper_bound(problem, "clairvoyant").value
+    2.0
+    >>> round(upper_bound(problem).value, 6)
+    1.59375
+    >>> problem = Problem([0.5, 0.7, 0.9], budget=5)
+    >>> for kind in ("clairvoyant", "lagrangian", "information-relaxation"):
+    ...     print(kind, round(upper_bound(problem, kind).value, 4))
+    clairvoyant 3.0
+    lagrangian 2.5749
+    information-relaxation 2.5412
+    """
+    if kind == "clairvoyant":
+        return UpperBound("clairvoyant", _clairvoyant(problem))
+    if kind == "lagrangian":
+        return _lagrangian(problem)
+    if kind == "information-relaxation":
+        return _information(problem, samples, seed)
+    raise ValueError(f"bound is {kind!r}; allowed: 'lagrangian', 'clairvoyant', 'information-relaxation'")
+
+
+def _clairvoyant(problem: Problem) -> float:
+    if problem.reward.any():
+        raise ValueError("there are rewards, which depend on the rates themselves: the clairvoyant bound does not hold")
+    require_chord(problem)
+    h = problem.utility(np.array([0.0, 1.0]))
+    p = problem.prior_tail
+    return float(problem.weight @ (p * h[-1] + (1.0 - p) * h[0]))
+
+
+@dataclass(frozen=True)
+class _Tangent:
+    """L(price) and its slope there."""
+
+    price: float
+    value: float
+    slope: float
+
+
+class _Dual:
+    """L for a budget, with subgradients; the value of buying no label is left out."""
+
+    def __init__(self, relaxed: Relaxed, budget: float) -> None:
+        self.relaxed, self.budget = relaxed, budget
+
+    def tangent(self, price: float) -> _Tangent:
+        """L at a price, with a subgradient: ties buy nothing."""
+        worth, spent = self.relaxed.at(price)
+        count = self.relaxed.count
+        return _Tangent(price, price * self.budget + float(count @ worth), self.budget - float(count @ spent))
+
+    def lowest(self, tolerance: float = 0.0) -> _Tangent:
+        """Tangent at the minimum, or where L is higher by ``tolerance`` at most."""
+        highest = 2.0 * self.relaxed.spread / float(self.relaxed.cost.min()) + 1e-300
+        right = self.tangent(highest)
+        if float((self.relaxed.cap + 1.0) @ (self.relaxed.cap + 1.0)) <= _SMALL:
+            left = self.tangent(0.0)
+            if left.slope >= 0:
+                return left
+        else:
+            # Price zero buys everything there is, which may be far more than can be followed.
+            left = self.tangent(0.25 * highest)
+            while left.slope >= 0:
+                if left.price < 1e-12 * highest:
+                    return left
+                right, left = left, self.tangent(0.25 * left.price)
+        return self.between(left, right, tolerance)
+
+    def between(self, left: _Tangent, right: _Tangent, tolerance: float) -> _Tangent:
+        """Minimum between prices of a slope below and a slope not below zero, to ``tolerance`` in L."""
+        # Each step meets the two tangents. L is piecewise linear, so it stops exactly, when the meeting point lies on
+        # L; every second step bisects, lest the pieces be too many.
+        for k in range(200):
+            price = (right.value - left.value + left.slope * left.price - right.slope * right.price) / (
+                left.slope - right.slope
+            )
+            lowest = left.value + left.slope * (price - left.price)
+            best = min(left, right, key=lambda x: x.value)
+            within = max(tolerance, 1e-15 * abs(lowest), 1e-300)
+            if best.value - lowest <= within or not left.price < price < right.price:
+                break
+            if k % 2:
+                price = 0.5 * (left.price + right.price)
+            middle = self.tangent(price)
+            if middle.slope < 0:
+                left = middle
+            else:
+                right = middle
+            if middle.slope == 0:
+                break
+        return min(left, right, key=lambda x: x.value)
+
+
+def marginal_price(problem: Problem, items: int = 2000, threads: int | None = None) -> float:
+    """Price of a unit of cost at which the relaxed problem spends the budget, from a sample of the items.
+
+    Parameters
+    ----------
+    problem : Problem
+    items : int
+        Size of the sample: every so many-th item in order of their thresholds. Where there are no more items than
+        this, the price is that of the Lagrangian bound; else it is near it. L is a bound at every price.
+    threads : int, optional
+
+    Examples
+    --------
+    >>> round(marginal_price(Problem([0.5, 0.7, 0.9], budget=12)), 6)
+    0.012187
+    """
+    step = -(-problem.size // items)
+    chosen = np.argsort(problem.threshold, kind="stable")[step // 2 :: step]
+    relaxed = Relaxed(problem, np.sort(chosen), threads)
+    dual = _Dual(relaxed, money_of(problem) * len(chosen) / problem.size)
+    return dual.lowest(tolerance=1e-6 * float(relaxed.weight @ relaxed.count)).price
+
+
+def money_of(problem: Problem) -> float:
+    """What the relaxed problem may spend: the budget with its slack, or the cost of all labels that there are."""
+    if problem.unit_costs:
+        return float(problem.labels)
+    return min(with_slack(problem.budget), float(problem.cap @ problem.cost))
+
+
+def _lagrangian(problem: Problem) -> UpperBound:
+    budget = money_of(problem)
+    relaxed = Relaxed(problem)
+    dual = _Dual(relaxed, budget)
+    best = dual.lowest()
+    # At the best price itself rounding would decide ties, so labels are counted a little above it.
+    above = dual.tangent(best.price + 1e-9 * relaxed.spread / float(relaxed.cost.min()))
+    value = float(best.value + problem.prior_value)
+    return UpperBound("lagrangian", value, float(best.price), float(budget - above.slope))
+
+
+def _information(problem: Problem, samples: int, seed: Seed) -> UpperBound:
+    if isinstance(samples, bool) or not isinstance(samples, (int, np.integer)) or samples < 2:
+        raise ValueError(f"samples is {samples!r}; it must be a whole number, at least 2")
+    pilot, main = two_seeds(seed)
+    relaxation = InformationRelaxation(problem)
+    price = relaxation.best_price(_lagrangian(problem).price or 0.0, int(samples), pilot)
+    value, error = relaxation.mean(price, int(samples), main)
+    return UpperBound("information-relaxation", value, price, standard_error=error)

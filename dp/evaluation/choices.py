@@ -1,0 +1,209 @@
+"""What a policy does in every state of a layer, whatever kind of policy it is.
+
+An *index policy* labels an item of largest index. An item's index depends on its own belief, and for some policies on
+the budget left, so one small table an item is enough. A *joint policy* gives the probability of labelling each item,
+from the labels and wins of all: it draws, or it plans and spreads the probability evenly over the items that it
+accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ..exact.lattice import Layer
+from ..kernels import policy as _kernels
+from ..problem.problem import Problem
+from ..problem.states import ItemStates, states_of_item
+
+__all__ = [
+    "AT_ONCE",
+    "Choices",
+    "IndexChoices",
+    "JointChoices",
+    "SupportsIndex",
+    "SupportsProbabilities",
+    "check_policy",
+    "choices_of",
+    "runs_of_blocks",
+]
+
+Ties = Literal["random", "first"]
+
+# States that a joint policy is asked about at once.
+AT_ONCE = 100_000
+
+
+@runtime_checkable
+class SupportsIndex(Protocol):
+    """A policy that labels an item of largest index."""
+
+    ties: Ties
+
+    def index(self, states: ItemStates) -> Floats:
+        """Index at each state, elementwise."""
+
+    def index_scale(self, problem: Problem) -> float:
+        """Size of the numbers that the index is a difference of: rounding is relative to it."""
+
+
+@runtime_checkable
+class SupportsProbabilities(Protocol):
+    """A policy that gives the probability of labelling each item."""
+
+    def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
+        """Probabilities in S states; all arrays of shape (S, N). ``usable`` says which items can be labelled.
+
+        Those of items that cannot be labelled are ignored, and the others scaled to sum to one.
+        """
+
+
+class IndexChoices:
+    """Choices of an index policy."""
+
+    def __init__(self, problem: Problem, policy: SupportsIndex) -> None:
+        self.problem, self.policy = problem, policy
+        self.scale = float(policy.index_scale(problem))
+        self.average = policy.ties == "random"
+        self.uses_remaining = bool(getattr(policy, "uses_remaining", False))
+        self._states = [states_of_item(problem, i) for i in range(problem.size)]
+        self._fixed = None if self.uses_remaining else self._tables(None)[None]
+        self._last: tuple[Layer, tuple[Floats, Ints]] | None = None
+
+    def tables(self, layer: Layer) -> tuple[Floats, Ints]:
+        """Index tables (T, N, width, width), and which of them holds in each block."""
+        if self._fixed is not None:
+            return self._fixed, np.zeros(len(layer.slot), dtype=np.int64)
+        found = self._last
+        if found is None or found[0] is not layer:
+            left = self.problem.budget - layer.composition @ self.problem.cost
+            # Equal amounts may differ by the rounding of their sums.
+            rounded = np.round(left / self.problem.budget, 12)
+            _, some, which = np.unique(rounded, return_index=True, return_inverse=True)
+            made = np.stack([self._tables(float(x)) for x in left[some]]), which.reshape(-1)
+            # Threads that ask at once each make the same.
+            found = self._last = layer, made
+        return found[1]
+
+    def chances(self, layer: Layer, first: int, last: int, begin: Ints, out: Floats) -> None:
+        """Probability of labelling each item in blocks first..last, the rows of block c from ``begin[c]`` on."""
+        index, which = self.tables(layer)
+        composition, after = layer.composition, layer.after
+        _kernels.choose_index(first, last, composition, after, index, which, self.scale, self.average, begin, out)
+
+    def _tables(self, remaining: float | None) -> Floats:
+        """Indices of all items over their label counts, shape (N, width, width)."""
+        problem = self.problem
+        width = int(problem.cap.max()) + 1
+        out = np.zeros((problem.size, width, width))
+        for i, states in enumerate(self._states):
+            if remaining is not None:
+                states = replace(states, remaining=np.asarray(remaining))
+            # The corner w > n holds zeros, of which a formula may make what it likes.
+            with np.errstate(all="ignore"):
+                table = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), states.mean.shape)
+            n, w = np.nonzero(np.tri(len(table), dtype=bool) & ~np.isfinite(table))
+            if n.size:
+                raise ValueError(
+                    f"{self.policy}: index of {problem.name[i]} is {table[n[0], w[0]]} after {n[0]} labels and {w[0]} "
+                    "wins; it must be finite"
+                )
+            out[i, : len(table), : len(table)] = table
+        return out
+
+
+class JointChoices:
+    """Choices of a policy that gives probabilities."""
+
+    def __init__(self, problem: Problem, policy: SupportsProbabilities) -> None:
+        self.problem, self.policy = problem, policy
+        # What takes long is done here, once, and not by the threads of the sweep.
+        prepare = getattr(policy, "prepare", None)
+        if prepare is not None:
+            prepare(problem)
+
+    def chances(self, layer: Layer, first: int, last: int, begin: Ints, out: Floats) -> None:
+        """Probability of labelling each item in blocks first..last, the rows of block c from ``begin[c]`` on."""
+        for a, b in runs_of_blocks(layer.size, first, last):
+            rows = slice(int(begin[a]), int(begin[b]))
+            out[rows] = self.at(*self.states(layer, a, b))
+
+    @staticmethod
+    def states(layer: Layer, first: int, last: int) -> tuple[Ints, Ints, Bools]:
+        """Labels, wins and availability in every state of blocks first..last."""
+        size = layer.size[first:last]
+        counts = np.repeat(layer.composition[first:last], size, axis=0)
+        wins = np.empty_like(counts)
+        _kernels.list_wins(layer.composition[first:last], wins)
+        return counts, wins, np.repeat(layer.after[first:last] >= 0, size, axis=0)
+
+    def at(self, counts: Ints, wins: Ints, usable: Bools) -> Floats:
+        """Probability of labelling each item in some states; zero where nothing can be labelled."""
+        goes_on = usable.any(axis=1)
+        out = np.zeros(counts.shape)
+        if not goes_on.any():
+            return out
+        if not goes_on.all():
+            counts, wins, usable = counts[goes_on], wins[goes_on], usable[goes_on]
+        given = np.asarray(self.policy.action_probabilities(self.problem, counts, wins, usable), dtype=np.float64)
+        if given.shape != counts.shape:
+            raise ValueError(f"{self._name}: probabilities have shape {given.shape}; it must be {counts.shape}")
+        chance = np.where(usable, given, 0.0)
+        total = chance.sum(axis=1)
+        bad = (usable & ~(np.isfinite(given) & (given >= 0))).any(axis=1) | ~(total > 0)
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise ValueError(
+                f"{self._name}: after labels {counts[k].tolist()} with wins {wins[k].tolist()} the probabilities "
+                f"are {given[k].tolist()}; they must be finite, not negative, and more than zero for some item "
+                f"that can be labelled ({np.flatnonzero(usable[k]).tolist()})"
+            )
+        out[goes_on] = chance / total[:, None]
+        return out
+
+    @property
+    def _name(self) -> str:
+        return str(getattr(self.policy, "name", type(self.policy).__name__))
+
+
+Choices = IndexChoices | JointChoices
+
+
+def check_policy(problem: Problem, policy: Any) -> None:
+    """Raise unless the policy is of a kind that has choices, and the problem one where it can make them."""
+    if isinstance(policy, (str, type)):
+        raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
+    if problem.batch > 1:
+        raise ValueError(
+            f"batch is {problem.batch}: a policy that chooses label by label has no exact value where outcomes come "
+            "in batches; simulate estimates one, solve gives the optimum"
+        )
+    if not isinstance(policy, (SupportsProbabilities, SupportsIndex)):
+        name = str(getattr(policy, "name", type(policy).__name__))
+        raise TypeError(
+            f"{name} has no exact value: it offers neither an index nor probabilities of labelling each item"
+        )
+
+
+def choices_of(problem: Problem, policy: Any) -> Choices:
+    """Choices of a policy that ``check_policy`` lets pass."""
+    if isinstance(policy, SupportsProbabilities):
+        return JointChoices(problem, policy)
+    return IndexChoices(problem, policy)
+
+
+def runs_of_blocks(size: Ints, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Runs of blocks with about ``AT_ONCE`` states."""
+    a = first
+    while a < last:
+        b = a + 1
+        states = int(size[a])
+        while b < last and states + int(size[b]) <= AT_ONCE:
+            states += int(size[b])
+            b += 1
+        yield a, b
+        a = b

@@ -1,0 +1,222 @@
+r"""Exact value of a policy: the sweep of backward induction with the policy's choice in place of the maximum.
+
+If in state (n, w) the policy labels item i with probability pi_i(n, w), its value satisfies
+
+    V(n, w) = sum_i pi_i(n, w) [ mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w) ],
+
+with the same terminal payoff as the optimum: policy evaluation in the sense of Howard (1960), with no simulation.
+
+An index policy is followed backwards so. A joint policy may think long about a state, and reaches few of them. It is
+followed forwards: with P(s) the probability of coming to state s and d_i the gain of a label,
+
+    V - (payoff of no label) = sum_s P(s) sum_i pi_i(s) d_i(s),
+
+a sum over the states that the policy comes to, each of which is put to it once.
+
+**Under another nature.** The policy asks and decides by the problem's own beliefs, the *working* model; labels come
+with nature's means, and a decision is worth what nature's tail says. With S(q, p) the payoff of stating q where p is
+true, S(p, p) = h(p), the same recursion holds with nature's mu and the terminal payoff sum_i v_i S(p_i^working,
+p_i^nature). The loss against a planner who knows nature splits exactly:
+
+    V*(nature) - V  =  [V*(nature) - V_d]  +  [V_d - V],
+
+where V_d is the value of the same questions with decisions by nature's tails: the first bracket is the loss by asking
+the wrong items, the second that by deciding wrongly. For decision utilities and proper scores neither is negative.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...posteriors.beliefs.belief import Belief
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..exact.lattice import Lattice, Layer
+from ..exact.solve import solve
+from ..exact.sweep import Progress, sweep
+from ..kernels import policy as _kernels
+from ..problem.problem import Problem
+from ..problem.states import states_of_item
+from ..problem.tables import Tables, tables_of
+from ..problem.variants import restated
+from .choices import Choices, IndexChoices, choices_of
+from .forward import carry_forward, require_evaluation
+
+__all__ = ["Evaluation", "evaluate", "natural_problem", "score_tables"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Exact value of a policy.
+
+    Attributes
+    ----------
+    policy : str
+        Name of the policy.
+    value : float
+        Expected payoff.
+    prior_value : float
+        Payoff of buying no label.
+    states : int
+        States visited.
+    seconds : float
+        Wall-clock time.
+    best_decisions_value : float, optional
+        With a ``nature``: value of the same questions with decisions by nature's tails.
+    optimum : float, optional
+        With a ``nature``: value of the best planner who knows it.
+    """
+
+    policy: str
+    value: float
+    prior_value: float
+    states: int
+    seconds: float
+    best_decisions_value: float | None = None
+    optimum: float | None = None
+
+    @property
+    def decided_wrongly(self) -> float | None:
+        """Loss by deciding with the working model."""
+        return None if self.best_decisions_value is None else self.best_decisions_value - self.value
+
+    @property
+    def asked_wrongly(self) -> float | None:
+        """Loss by asking with the working model."""
+        if self.best_decisions_value is None or self.optimum is None:
+            return None
+        return self.optimum - self.best_decisions_value
+
+
+def evaluate(
+    problem: Problem,
+    policy: Any,
+    *,
+    nature: Belief | Sequence[Belief] | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Exact expected payoff of a policy on a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    policy : index policy or joint policy
+        Anything with ``index``, ``index_scale`` and ``ties``, or with ``action_probabilities``; see
+        ``seqaudit.bandits.policy``.
+    nature : Belief or sequence of Belief, optional
+        What is true of the items' rates, where the problem's own beliefs are wrong: one, or one for each item.
+    threads, progress
+        As for ``solve``.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ProblemTooLarge
+        When the lattice does not fit in memory; use ``simulate``.
+    TypeError
+        For an object that is neither kind of policy, such as a policy's name or class.
+    ValueError
+        For an index that is not finite or probabilities that are none, a problem with batches, a nature of the wrong
+        length, or one under a utility that no other truth can judge.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> problem = sa.Problem([0.5, 0.5], budget=10)
+    >>> round(sa.evaluate(problem, sa.OptimisticKG()).value, 10)
+    1.7057291667
+    >>> result = sa.evaluate(problem, sa.OptimisticKG(), nature=sa.NoisyBeta(1, 1, flip=0.2))
+    >>> round(result.value, 4), round(result.asked_wrongly, 4), round(result.decided_wrongly, 4)
+    (1.5169, 0.0005, 0.0)
+    """
+    begin = time.perf_counter()
+    lattice = require_evaluation(problem, policy)
+    name = str(getattr(policy, "name", type(policy).__name__))
+    choices = choices_of(problem, policy)
+    best_decisions = optimum = None
+    if nature is None:
+        prior = problem.prior_value
+        value = prior + _advantages(lattice, choices, [tables_of(problem)], threads, progress)[0]
+    else:
+        true = natural_problem(problem, nature)
+        working, right = score_tables(problem, true)
+        means = [states_of_item(true, i).mean for i in range(problem.size)]
+        told, known = tables_of(true, means, working), tables_of(true, means, right)
+        prior = float(told.payoff[:, 0, 0].sum())
+        as_told, as_known = _advantages(lattice, choices, [told, known], threads, progress)
+        value, best_decisions = prior + as_told, float(known.payoff[:, 0, 0].sum()) + as_known
+        optimum = solve(true, threads=threads).value
+    seconds = time.perf_counter() - begin
+    return Evaluation(name, value, prior, lattice.states, seconds, best_decisions, optimum)
+
+
+def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Problem:
+    """The problem of a planner who knows nature."""
+    given = [nature] * problem.size if isinstance(nature, Belief) else nature
+    if not isinstance(given, Sequence) or not all(isinstance(x, Belief) for x in given):
+        raise ValueError(f"nature is {nature!r}; it must be a belief, or a list of beliefs")
+    if len(given) != problem.size:
+        raise ValueError(f"nature has {len(given)} beliefs; it must have one for each of the {problem.size} items")
+    return restated(problem, prior=given)
+
+
+def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Floats]]:
+    """Payoffs of each item under nature over its label counts: decided by the working model, and by nature."""
+    working, right = [], []
+    for i in range(problem.size):
+        stated, states = states_of_item(problem, i).tail, states_of_item(true, i)
+        inside = np.tri(len(stated), dtype=bool)
+        with np.errstate(all="ignore"):
+            scored = true.utility.score(stated, states.tail)
+        n, w = np.nonzero(inside & ~np.isfinite(scored))
+        if n.size:
+            raise ValueError(
+                f"{problem.name[i]}: after {n[0]} labels with {w[0]} wins the working model is certain where nature is "
+                f"not, and the utility {problem.utility.name} pays {scored[n[0], w[0]]}"
+            )
+        extra = states.reward * states.wins
+        working.append(np.where(inside, states.weight * np.where(inside, scored, 0.0) + extra, 0.0))
+        right.append(states.payoff)
+    return working, right
+
+
+def _advantages(
+    lattice: Lattice,
+    choices: Choices,
+    tables: Sequence[Tables],
+    threads: int | None,
+    progress: Progress | None,
+) -> list[float]:
+    """Advantage at the start of making these choices, with the gains of each of ``tables``; the means are the same."""
+    if isinstance(choices, IndexChoices):
+        return [follow(lattice, choices, x, threads, progress if k == 0 else None) for k, x in enumerate(tables)]
+    asked = carry_forward(lattice, choices, tables[0].mean, threads, progress)
+    return [float((asked * x.gain).sum()) for x in tables]
+
+
+def follow(
+    lattice: Lattice,
+    choices: IndexChoices,
+    tables: Tables,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> float:
+    """Advantage at the start of an index policy's choices."""
+    if lattice.depth == 0:
+        return 0.0
+    mean, gain = tables.mean, tables.gain
+
+    def step(m: int, first: int, last: int, layer: Layer, target: Ints, source: Ints, values: Floats) -> None:
+        index, which = choices.tables(layer)
+        where = (first, last, layer.composition, target, source, mean, gain)
+        _kernels.follow_index(*where, index, which, choices.scale, choices.average, values)
+
+    return sweep(lattice, step, np.dtype(np.float64), threads, progress)

@@ -1,0 +1,1 @@
+"""Exact optimal values by backward induction over the lattice of labels and wins."""

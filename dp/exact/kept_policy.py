@@ -1,0 +1,197 @@
+"""The optimal policy as an object: every optimal item in every live state, one bit each.
+
+A policy is kept in layers. A state's row holds the N bits of its items in ceil(N / 8) bytes; where its row lies follows
+from the lattice and the live ranges, which are kept too. Large policies live in a temporary memory-mapped file, which
+is deleted when it is made, so that nothing is left behind however the process ends.
+
+Saved, a policy is a folder of open files:
+
+    policy.json     what it is: format, version, the problem, its value, the epochs of the ranges, checksums
+    ranges.npy      live ranges, int64, shape (2, N, width, width)
+    actions.npy     one row of bytes for each state, layer after layer, uint8, shape (states, ceil(N / 8))
+
+Both arrays are NumPy's own format. When a policy is loaded, ``actions.npy`` is mapped: it is read once, piece by piece,
+for its checksum, and does not stay in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...posteriors.foundation.arrays import Bytes, Ints
+from ...posteriors.utilities import Custom
+from ..kernels import live as _kernels
+from ..machine.memory import available_memory
+from ..problem.problem import Problem
+from .lattice import Lattice, Layer
+from .live import LiveLattice, Ranges
+
+__all__ = ["KeptPolicy", "layers_of", "policy_bytes", "read_policy", "room_for", "write_policy"]
+
+
+FORMAT, VERSION = "seqaudit policy", 1
+_KEYS = ("problem", "digest", "reach", "value", "prior_value", "seconds", "bytes", "sha256")
+# A policy that takes more than this share of the memory available goes to a file.
+_SHARE = 0.25
+
+
+def policy_bytes(live: LiveLattice) -> int:
+    """Bytes that a policy takes."""
+    return -(-len(live.lattice.cap) // 8) * (live.states - live.layer_states[-1])
+
+
+def room_for(live: LiveLattice) -> Bytes:
+    """Rows for every state with a choice: in memory, or in a file that is gone with the process."""
+    width = -(-len(live.lattice.cap) // 8)
+    shape = (live.states - live.layer_states[-1], width)
+    if policy_bytes(live) <= _SHARE * available_memory():
+        return np.zeros(shape, dtype=np.uint8)
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if policy_bytes(live) > free:
+        raise ValueError(
+            f"keeping the policy takes {policy_bytes(live):.3g} bytes, {tempfile.gettempdir()} has {free:.3g}; "
+            "set TMPDIR to a larger disk, or solve without keep_policy"
+        )
+    with tempfile.TemporaryFile(prefix="seqaudit-policy-") as file:
+        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+
+
+def layers_of(actions: Bytes, live: LiveLattice) -> list[Bytes]:
+    """Rows of each layer with a choice."""
+    starts = np.concatenate([[0], np.cumsum(live.layer_states[:-1])]).astype(np.int64)
+    return [actions[a:b] for a, b in pairwise(starts)]
+
+
+@dataclass(frozen=True, eq=False)
+class KeptPolicy:
+    """Optimal items of every state.
+
+    Attributes
+    ----------
+    problem : Problem
+    live : LiveLattice
+    actions : ndarray of uint8, shape (states, ceil(N / 8))
+    """
+
+    problem: Problem
+    live: LiveLattice
+    actions: Bytes
+
+    @cached_property
+    def _rows(self) -> list[Bytes]:
+        return layers_of(self.actions, self.live)
+
+    @cached_property
+    def _layers(self) -> dict[int, tuple[Layer, Ints]]:
+        return {}
+
+    def acceptable(self, counts: Ints, wins: Ints) -> NDArray[np.bool_]:
+        """Whether labelling each item is optimal, (S, N), in states (counts, wins) of equal numbers of labels.
+
+        A row without any item is a state that no policy can reach, or where no label can be had.
+        """
+        m = int(counts[0].sum())
+        items = counts.shape[1]
+        out = np.zeros(counts.shape, dtype=bool)
+        if m >= self.live.lattice.depth:
+            return out
+        if m not in self._layers:
+            made = self.live.lattice.layer(m)
+            self._layers[m] = made, self.live.begins(made, self.live.reach[m])
+        layer, begin = self._layers[m]
+        slot = self.live.lattice.slots_of(counts)
+        block = np.searchsorted(layer.slot, slot)
+        known = (slot >= 0) & (block < len(layer.slot))
+        known[known] = layer.slot[block[known]] == slot[known]
+        rows = np.flatnonzero(known)
+        if not rows.size:
+            return out
+        at = np.empty(len(rows), dtype=np.int64)
+        n, w = (np.ascontiguousarray(x[rows], dtype=np.int64) for x in (counts, wins))
+        axes = self.live.axes(self.live.reach[m])
+        _kernels.places(block[rows], n, w, begin, axes.first, axes.size, at)
+        bits = np.unpackbits(self._rows[m][at], axis=1, count=items, bitorder="little")
+        out[rows] = bits.astype(bool)
+        return out
+
+
+def write_policy(policy: KeptPolicy, path: str | Path, about: dict[str, Any]) -> None:
+    """Write a policy folder: it appears whole or not at all."""
+    path = Path(path)
+    if path.exists():
+        raise ValueError(f"{path} exists; a policy is written to a new folder")
+    problem = None if isinstance(policy.problem.utility, Custom) else policy.problem.as_dict()
+    ranges = np.stack([policy.live.ranges.low, policy.live.ranges.high])
+    text = {"format": FORMAT, "version": VERSION, "problem": problem, "digest": policy.problem.digest(), **about}
+    text["reach"] = policy.live.reach
+    text["sha256"] = {"ranges.npy": _checksum(ranges), "actions.npy": _checksum(policy.actions)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        np.save(made / "ranges.npy", ranges)
+        np.save(made / "actions.npy", policy.actions)
+        (made / "policy.json").write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+        made.rename(path)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptPolicy, dict[str, Any]]:
+    """Read a policy folder; ``problem`` must be that of the folder, and is needed where its utility is a callable.
+
+    Also returns what was written about the solution: value, prior_value, seconds, bytes.
+    """
+    path = Path(path)
+    try:
+        text = json.loads((path / "policy.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path}: not a policy folder: {error.strerror or error} (policy.json)") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged policy folder: policy.json: {error}") from None
+    if not isinstance(text, dict) or text.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a policy folder of seqaudit")
+    if text.get("version") != VERSION:
+        raise ValueError(
+            f"{path}: policy of version {text.get('version')!r}; this release reads version {VERSION}: solve again"
+        )
+    missing = [key for key in _KEYS if key not in text]
+    if missing:
+        raise ValueError(f"{path}: damaged policy folder: policy.json has no {missing[0]!r}")
+    if problem is None:
+        if text["problem"] is None:
+            raise ValueError(f"{path}: policy under a callable utility; give its problem: load_policy(path, problem)")
+        problem = Problem.from_dict(text["problem"])
+    if problem.digest() != text["digest"]:
+        raise ValueError(f"{path}: policy of another problem (digest {str(text['digest'])[:12]}...)")
+    try:
+        ranges = np.load(path / "ranges.npy", allow_pickle=False)
+        actions = np.load(path / "actions.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: damaged policy folder: {error}") from None
+    for name, array in (("ranges.npy", ranges), ("actions.npy", actions)):
+        if _checksum(array) != text["sha256"].get(name):
+            raise ValueError(f"{path}: damaged policy folder: the checksum of {name} differs from the one recorded")
+    live = LiveLattice(Lattice.of(problem), Ranges(*np.ascontiguousarray(ranges)), text["reach"])
+    about = {key: float(text[key]) for key in ("value", "prior_value", "seconds")}
+    return KeptPolicy(problem, live, actions), about | {"bytes": int(text["bytes"])}
+
+
+def _checksum(array: NDArray[Any]) -> str:
+    found = hashlib.sha256(repr((array.shape, array.dtype.str)).encode())
+    flat = array.reshape(-1)
+    step = 1 << 26
+    for k in range(0, len(flat), step):
+        found.update(np.ascontiguousarray(flat[k : k + step]).tobytes())
+    return found.hexdigest()

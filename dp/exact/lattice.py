@@ -1,0 +1,288 @@
+"""The lattice of label counts: blocks, layers, and where their values are stored.
+
+A state is (n, w): labels and wins of every item. States with the same composition n = (n_1..n_N) form a *block* of
+prod(n_i + 1) values, one for each win vector, stored with the last item's wins contiguous. Blocks whose labels sum to
+m form *layer* m. One label leads from layer m to layer m + 1.
+
+A sweep holds a single layer in memory. Compositions that differ only in the first item's labels share a *slot*, large
+enough for the largest block of them that is stored. In layer m a slot holds one composition at most, since the other
+counts s = (n_2..n_N), the *suffix*, leave n_1 = m - sum(s). When layer m replaces layer m + 1, the block n takes the
+place of n + e_1, which no other block needs except those of smaller suffixes n - e_i + e_1: all values that block n
+needs lie in its own slot or in slots of larger suffixes. So blocks are overwritten in lexicographic order of their
+suffixes, and nothing is overwritten too early.
+
+With costs, caps and quotas the compositions are those that the budget affords and from which all quotas can still be
+met. For N items, K unit labels and no caps there are C(K + 2N, 2N) states in all.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ..kernels import lattice as _kernels
+from ..machine.memory import require_memory
+from ..problem.budget import Quota, least_cost, with_slack
+from ..problem.problem import Problem
+
+__all__ = ["BYTES", "Lattice", "Layer"]
+
+BYTES = 8
+# Enumerating more suffixes than this takes seconds before anything is known; their blocks do not fit anyway.
+_MOST_SUFFIXES = 200_000_000
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Blocks of one layer, in order.
+
+    ``composition`` (C, N); ``slot`` (C,), the suffix's number; ``after`` (C, N), the slot of the block with one more
+    label of each item, and ``block`` (C, N), its number in the next layer, both -1 where that label cannot be had.
+    """
+
+    composition: Ints
+    slot: Ints
+    after: Ints
+    block: Ints
+
+    @cached_property
+    def size(self) -> Ints:
+        """States of each block."""
+        return np.diff(self.begin)
+
+    @cached_property
+    def begin(self) -> Ints:
+        """Where each block begins when all are laid end to end, shape (C + 1,)."""
+        out = np.empty(len(self.slot) + 1, dtype=np.int64)
+        _kernels.begins(self.composition, out)
+        return out
+
+    @property
+    def states(self) -> int:
+        """States in this layer."""
+        return int(self.begin[-1])
+
+
+class Lattice:
+    """Ints, slots and layers of a problem's lattice.
+
+    Parameters
+    ----------
+    cap : ndarray of int, shape (N,)
+        Labels that can be had for each item.
+    depth : int
+        Most labels that can be bought.
+    cost : ndarray, shape (N,), optional
+        Price of a label of each item; default 1.
+    budget : float, optional
+        What can be spent; default ``depth``.
+    quota : sequence of (items, labels)
+        Least number of labels of each slice.
+    """
+
+    def __init__(
+        self, cap: Ints, depth: int, cost: Floats | None = None, budget: float | None = None, quota: Quota = ()
+    ) -> None:
+        self.cap = np.minimum(cap, depth).astype(np.int64)
+        self.depth = depth
+        self.cost = np.ones(len(cap)) if cost is None else np.asarray(cost, dtype=np.float64)
+        self.limit = with_slack(depth if budget is None else budget)
+        self.quota = quota
+        self.plain = bool(np.all(self.cost == 1.0)) and not quota
+        if quota and not np.all(self.cost == 1.0):
+            # An integer programme found the depth, within its tolerance.
+            found = next(m for m in range(depth, -1, -1) if self.holds(m).any())
+            if found < depth:
+                self.__init__(cap, found, self.cost, budget, quota)  # type: ignore[misc]
+
+    @classmethod
+    def of(cls, problem: Problem) -> Lattice:
+        """Lattice of a problem."""
+        return cls(problem.cap, problem.labels, problem.cost, problem.budget, problem.quota)
+
+    # Ints ---------------------------------------------------------------------------------------------------------
+
+    def _layer_sizes(self, per_item: int) -> list[int]:
+        """Coefficients of prod_i sum_{n <= cap_i} (n + 1)^per_item x^n, in exact integers."""
+        sizes = [1] + [0] * self.depth
+        for cap in self.cap[self.cap > 0].tolist():
+            # (1-x)^-2 and (1-x)^-1 as running sums; caps subtract the shifted remainder of the series.
+            shifted = [0] * (cap + 1) + sizes
+            if per_item:
+                sizes = [
+                    s - (cap + 2) * shifted[m] + (cap + 1) * (shifted[m - 1] if m else 0) for m, s in enumerate(sizes)
+                ]
+            else:
+                sizes = [s - shifted[m] for m, s in enumerate(sizes)]
+            for _ in range(per_item + 1):
+                for m in range(1, self.depth + 1):
+                    sizes[m] += sizes[m - 1]
+        return sizes
+
+    @cached_property
+    def layer_states(self) -> list[int]:
+        """States in each layer, as exact Python integers."""
+        if self.plain:
+            return self._layer_sizes(1)
+        return [self._states_in(m) for m in range(self.depth + 1)]
+
+    def _states_in(self, m: int) -> int:
+        rows = np.flatnonzero(self.holds(m))
+        return int(((m - self.labels[rows] + 1) * self.plane[rows]).sum())
+
+    @cached_property
+    def layer_blocks(self) -> list[int]:
+        """Compositions in each layer, as exact Python integers."""
+        if self.plain:
+            return self._layer_sizes(0)
+        return [int(self.holds(m).sum()) for m in range(self.depth + 1)]
+
+    @cached_property
+    def states(self) -> int:
+        """States in all."""
+        return sum(self.layer_states)
+
+    # Slots ----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def suffix(self) -> Ints:
+        """Label counts of all items but the first, in lexicographic order, shape (P, N - 1)."""
+        cap, cost = self.cap[1:].copy(), self.cost[1:].copy()
+        nothing = np.empty((0, len(cap)), dtype=np.int64)
+        count = _kernels.suffixes(cap, cost, self.limit, self.depth, _MOST_SUFFIXES, nothing)
+        require_memory(24.0 * len(self.cap) * count, count)
+        out = np.empty((count, len(cap)), dtype=np.int64)
+        _kernels.suffixes(cap, cost, self.limit, self.depth, count, out)
+        return out
+
+    @cached_property
+    def labels(self) -> Ints:
+        """Labels in each suffix, shape (P,)."""
+        return np.asarray(self.suffix.sum(axis=1))
+
+    @cached_property
+    def plane(self) -> Ints:
+        """States of each suffix that share the first item's wins, shape (P,)."""
+        return np.asarray(np.prod(self.suffix + 1, axis=1))
+
+    @cached_property
+    def first(self) -> Ints:
+        """Most labels of the first item beside each suffix, shape (P,)."""
+        spent = self.suffix @ self.cost[1:]
+        affordable = np.floor((self.limit - spent) / self.cost[0]).astype(np.int64)
+        return np.asarray(np.minimum(np.minimum(self.cap[0], self.depth - self.labels), affordable))
+
+    @cached_property
+    def base(self) -> Ints:
+        """Where each slot begins, shape (P + 1,). The last layer is worth nothing more, and is not stored."""
+        most = np.minimum(self.first, self.depth - 1 - self.labels)
+        base = np.zeros(len(self.plane) + 1, dtype=np.int64)
+        np.cumsum((most + 1) * self.plane, out=base[1:])
+        return base
+
+    @cached_property
+    def raised(self) -> Ints:
+        """Number of the suffix with one more label of each item but the first, -1 where there is none."""
+        out = np.empty(self.suffix.shape, dtype=np.int64)
+        _kernels.raised(self.suffix, out)
+        return out
+
+    @cached_property
+    def _held(self) -> list[Bools]:
+        """For each layer, and an empty one after the last, the suffixes of compositions that may be visited."""
+        out = [np.zeros(len(self.labels), dtype=bool)]
+        for m in range(self.depth, -1, -1):
+            affordable = (self.labels <= m) & (m - self.labels <= self.first)
+            if self.quota:
+                # Compositions that meet all quotas, and those that lead to one that does.
+                counts = np.column_stack([m - self.labels, self.suffix])
+                met = np.ones(len(self.labels), dtype=bool)
+                for items, least in self.quota:
+                    met &= counts[:, list(items)].sum(axis=1) >= least
+                following = np.append(out[-1], False)
+                affordable &= met | following[:-1] | following[self.raised].any(axis=1)
+            out.append(affordable)
+        return out[::-1]
+
+    def holds(self, m: int) -> Bools:
+        """Whether layer m has a composition with each suffix, shape (P,)."""
+        return self._held[min(m, self.depth + 1)]
+
+    def layer(self, m: int) -> Layer:
+        """Blocks of layer m."""
+        here, there = self.holds(m), self.holds(m + 1)
+        blocks, items = int(np.count_nonzero(here)), len(self.cap)
+        composition, after, block = np.empty((3, blocks, items), dtype=np.int64)
+        slot = np.empty(blocks, dtype=np.int64)
+        _kernels.layer(m, here, there, self.labels, self.suffix, self.raised, composition, slot, after, block)
+        return Layer(composition, slot, after, block)
+
+    def slots_of(self, compositions: Ints) -> Ints:
+        """Slot of each composition, -1 where the lattice has no such suffix."""
+        out = np.empty(len(compositions), dtype=np.int64)
+        _kernels.find_all(self.suffix, np.ascontiguousarray(compositions[:, 1:], dtype=np.int64), out)
+        return out
+
+    # Memory ---------------------------------------------------------------------------------------------------------
+
+    def bytes_needed(self, itemsize: int = BYTES, threads: int | None = None) -> int:
+        """Peak memory of a sweep that keeps no policy: slots, spare ones, indices of two layers, the items' tables."""
+        items, suffixes = len(self.cap), len(self.labels)
+        threads = threads or os.cpu_count() or 1
+        values = itemsize * (int(self.base[-1]) + (threads - 1) * self.widest_slice)
+        # Suffixes and their successors, and per layer the compositions, slots, successors, sources and sizes.
+        index = suffixes * (16 * (items - 1) + 32 + self.depth + 2) + 8 * (6 * items + 4) * max(self.layer_blocks)
+        if self.quota:
+            index += suffixes * 8 * items
+        return values + index + self.table_bytes()
+
+    def table_bytes(self) -> int:
+        """Memory of the items' tables, those of an index included, of their making, and of Python's own objects."""
+        items, width = len(self.cap), int(self.cap.max()) + 1
+        return BYTES * width * width * (13 * items + 4) + 8 * items * items + 2000 * items + 200_000
+
+    @cached_property
+    def widest_slice(self) -> int:
+        """Most values in slots that share the second item's labels."""
+        if len(self.cap) == 1:
+            return 0
+        first = np.searchsorted(self.suffix[:, 0], np.arange(int(self.cap[1]) + 2))
+        return int(np.diff(self.base[first]).max())
+
+    def _unit_part(self) -> Lattice:
+        """A lattice without costs and quotas that this one holds: labels at the highest price, quotas paid apart."""
+        reserved = least_cost(self.quota, self.cost, self.cap) if self.quota else 0.0
+        labels = int(max(self.limit - reserved, 0.0) // self.cost.max())
+        return Lattice(self.cap, min(labels, self.depth, int(self.cap.sum())))
+
+    def require(self, itemsize: int = BYTES) -> None:
+        """Raise ``ProblemTooLarge`` unless a sweep fits in memory; nothing is allocated."""
+        self.require_countable()
+        require_memory(self.bytes_needed(itemsize), self.states)
+
+    def require_countable(self) -> None:
+        """Raise ``ProblemTooLarge`` where cheap lower bounds already say so.
+
+        Exact counts take about N K additions of large integers. Where these are many, one of the following is large:
+        the items' tables, the compositions of one label, or the widest layer of the first few items and labels.
+        """
+        items = len(self.cap)
+        usable = self.cap[self.cap > 0]
+        width = int(self.cap.max()) + 1
+        require_memory(max(BYTES * 2 * items * width**2, 16 * items * len(usable)), width)
+        if not len(usable):
+            return
+        if not self.plain:
+            self._unit_part().require_countable()
+            return
+        for count in (2, 4, 8, 16, 32):
+            part = Lattice(usable[:count], min(self.depth, int(usable[:count].sum()), 1000))
+            require_memory(BYTES * max(part.layer_states) / 4, part.states)
+            if count >= len(usable):
+                break
+        blocks = max(self.layer_blocks)
+        require_memory(24.0 * items * blocks, self.states)

@@ -1,0 +1,251 @@
+r"""Exact optimum on the live part of the lattice.
+
+An item is *dead* in state (n, w) with r labels left for it when its gains are zero there and in every state that r
+labels can lead to: under a decision utility, when no further labels can change its decision. Then the advantage U
+does not depend on w any more, and one dead state can stand for all. What is left of each row is the live range, the
+smallest interval lo..hi of wins that holds all live states; its ends follow from those of one label less, as (n, w)
+is live where its own gain is not zero or where (n + 1, w) or (n + 1, w + 1) is live:
+
+    lo(n, r) = min(first gain of row n, lo(n + 1, r - 1) - 1),     hi(n, r) = max(last gain of row n, hi(n + 1, r - 1)).
+
+A gain below 2e-15 of the largest payoff counts as zero. Under a decision utility it is rounding noise of a difference
+that is zero; under a smooth one it is a true gain too small to be added to a payoff. So K labels change less than
+2 K 1e-15 payoffs, or twice that where gains can be negative.
+
+Positions along an item's axis are the live wins in order, and one dead state at each end where there are any. Were
+the ranges taken afresh in every layer, every axis of every block would shift with every label. So they are taken for
+an *epoch* of layers, as of its first one, and along an axis that is not labelled blocks of neighbouring layers look
+alike: long runs of states have neighbouring successors, as on the dense lattice. Between epochs the values are moved
+to the wider ranges. Two layers are held.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..kernels import live as _kernels
+from ..kernels.dense import TIE
+from ..machine.workers import cores, run
+from ..problem.tables import ZERO_GAIN, Tables
+from .lattice import BYTES, Lattice, Layer
+from .sweep import Progress, divide, pieces
+
+__all__ = ["Axes", "LiveLattice", "Ranges", "labels_left", "sweep_live"]
+
+
+# What counts as tied in single precision: sixteen units of rounding.
+_SINGLE_TIE = 1e-6
+# Layers with R labels left share the ranges of R + R / 4: wider by a few positions, and seldom moved.
+_EPOCH = 4
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Live wins: ``low`` and ``high`` of shape (N, width, width), indexed [item, labels, labels left].
+
+    Where no state is live, low > high.
+    """
+
+    low: Ints
+    high: Ints
+
+    @classmethod
+    def of(cls, tables: Tables, scale: float) -> Ranges:
+        """Ranges of the items with these gains; ``scale`` is the largest payoff."""
+        items, width, _ = tables.gain.shape
+        gains = np.abs(tables.gain) > ZERO_GAIN * scale
+        some = gains.any(axis=2)
+        first = np.where(some, gains.argmax(axis=2), width)
+        final = np.where(some, width - 1 - gains[:, :, ::-1].argmax(axis=2), -1)
+        low = np.full((items, width, width), width, dtype=np.int64)
+        high = np.full((items, width, width), -1, dtype=np.int64)
+        rows = np.arange(width)
+        for r in range(1, width):
+            n = rows[: width - r]
+            low[:, n, r] = np.maximum(np.minimum(first[:, n], low[:, n + 1, r - 1] - 1), 0)
+            high[:, n, r] = np.minimum(np.maximum(final[:, n], high[:, n + 1, r - 1]), n)
+            none = high[:, n, r] < 0
+            low[:, n, r] = np.where(none, n + 1, low[:, n, r])
+        low[:, rows, 0] = rows + 1
+        return cls(low, high)
+
+    @classmethod
+    def whole(cls, items: int, width: int) -> Ranges:
+        """No reduction: every row is live as a whole."""
+        n = np.broadcast_to(np.arange(width)[None, :, None], (items, width, width))
+        return cls(np.zeros((items, width, width), dtype=np.int64), np.array(n, dtype=np.int64))
+
+
+def labels_left(composition: Ints, cap: Ints, cost: Floats, limit: float, most: int) -> Ints:
+    """Labels that each item can still get, shape (C, N); never fewer than it can, and at most ``most``."""
+    left = np.minimum(cap - composition, most)
+    if not np.all(cost == 1.0):
+        rest = limit - composition @ cost
+        left = np.minimum(left, np.floor(rest[:, None] / cost + 1e-9).astype(np.int64))
+    return np.asarray(np.maximum(left, 0))
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Axes in one epoch, arrays of shape (N, width) indexed [item, labels].
+
+    Positions 0, .., ``size`` - 1 are ``first``, ``first`` + 1, .. wins.
+    """
+
+    first: Ints
+    size: Ints
+
+
+class LiveLattice:
+    """A lattice with its live ranges.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    ranges : Ranges
+    reach : list of int, optional
+        Labels left that the ranges of each layer are taken for; by default, epochs of a quarter of the labels left.
+    """
+
+    def __init__(self, lattice: Lattice, ranges: Ranges, reach: list[int] | None = None) -> None:
+        self.lattice, self.ranges = lattice, ranges
+        self.reach = _epochs(lattice.depth) if reach is None else reach
+        self._axes: dict[int, Axes] = {}
+        self.layer_states = [self._states(m, self.reach[m]) for m in range(lattice.depth + 1)]
+        self.states = sum(self.layer_states)
+
+    def axes(self, reach: int) -> Axes:
+        """Axes where that many labels are left."""
+        found = self._axes.get(reach)
+        if found is None:
+            items, width, _ = self.ranges.low.shape
+            item, labels = np.arange(items)[:, None], np.arange(width)[None, :]
+            left = np.clip(self.lattice.cap[:, None] - labels, 0, reach)
+            low, high = self.ranges.low[item, labels, left], self.ranges.high[item, labels, left]
+            # One dead state at each end speaks for those beyond; where all are dead, the first one for all.
+            first = np.where(low > high, 0, np.maximum(low - 1, 0))
+            found = self._axes[reach] = Axes(first, np.where(low > high, 1, np.minimum(high + 1, labels) - first + 1))
+        return found
+
+    def _states(self, m: int, reach: int) -> int:
+        lattice = self.lattice
+        return int(_kernels.states(m, lattice.holds(m), lattice.labels, lattice.suffix, self.axes(reach).size))
+
+    def begins(self, layer: Layer, reach: int) -> Ints:
+        """Where each block begins, shape (C + 1,)."""
+        out = np.empty(len(layer.slot) + 1, dtype=np.int64)
+        _kernels.begins(layer.composition, self.axes(reach).size, out)
+        return out
+
+    @property
+    def room(self) -> int:
+        """States of the largest layer, in the ranges of its own epoch or of the one before."""
+        widened = [self._states(m + 1, r) for m, r in enumerate(self.reach[:-1]) if r != self.reach[m + 1]]
+        return max([*self.layer_states, *widened])
+
+    def bytes_needed(self, itemsize: int = BYTES) -> int:
+        """Peak memory of a sweep: two layers with their indices, the ranges, the items' tables."""
+        items = len(self.lattice.cap)
+        index = 8 * (9 * items + 4) * max(self.lattice.layer_blocks) + 8 * len(self.lattice.labels) * (2 * items + 4)
+        return 2 * itemsize * self.room + index + 16 * self.ranges.low.size + self.lattice.table_bytes()
+
+
+def _epochs(depth: int) -> list[int]:
+    """Labels left that the ranges of each layer are taken for."""
+    reach = [0] * (depth + 1)
+    left = 1
+    while left <= depth:
+        longest = min(left + max(left // _EPOCH, 3) - 1, depth)
+        for r in range(left, longest + 1):
+            reach[depth - r] = longest
+        left = longest + 1
+    return reach
+
+
+def sweep_live(
+    live: LiveLattice,
+    tables: Tables,
+    dtype: np.dtype,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    masks: list[NDArray[np.uint8]] | None = None,
+    scale: float = 0.0,
+) -> tuple[float, Floats]:
+    """Advantage at the start, and that of labelling each item there (-inf where it cannot be labelled).
+
+    With ``masks``, one array of rows for each layer but the last, the items that reach the maximum are marked in
+    them, bit i for item i, within rounding of payoffs of size ``scale``.
+    """
+    count, lattice = cores(threads), live.lattice
+    depth = lattice.depth
+    mean, gain = tables.cast(dtype)
+    tie = TIE if dtype == np.float64 else _SINGLE_TIE
+    total, done = live.states, live.layer_states[depth]
+    room = live.room
+    after, out = np.zeros(room, dtype), np.zeros(room, dtype)
+    following = lattice.layer(depth)
+    reach = live.reach[depth]
+    begin_after = live.begins(following, reach)
+    first_choice = np.full(len(lattice.cap), -np.inf)
+    with ThreadPoolExecutor(count) as pool:
+
+        def share(begin: Ints, composition: Ints, axes: Axes, work: Callable[[int, int], None]) -> None:
+            def job(f: int, u: int, stop: threading.Event) -> None:
+                for a, b in pieces(begin, f, u):
+                    if not stop.is_set():
+                        work(a, b)
+
+            shares = [0, *divide(begin, composition, axes.size[-1], count), len(composition)]
+            run(pool, [partial(job, f, u) for f, u in pairwise(shares) if f < u])
+
+        for m in range(depth - 1, -1, -1):
+            if progress:
+                progress(done, total)
+            if live.reach[m] != reach:
+                narrow, wide = live.axes(reach), live.axes(live.reach[m])
+                begin_wide = live.begins(following, live.reach[m])
+                move: tuple[Any, ...] = (
+                    following.composition,
+                    begin_after,
+                    begin_wide,
+                    *_both(narrow),
+                    *_both(wide),
+                    after,
+                    out,
+                )
+                share(begin_wide, following.composition, wide, lambda a, b, move=move: _kernels.widen(a, b, *move))  # type: ignore[misc]
+                after, out, begin_after, reach = out, after, begin_wide, live.reach[m]
+            axes = live.axes(reach)
+            layer = lattice.layer(m)
+            begin = live.begins(layer, reach)
+            where = (layer.composition, begin, layer.block, begin_after, *_both(axes), mean, gain, after, out)
+            share(begin, layer.composition, axes, lambda a, b, where=where: _kernels.optimal_live(a, b, *where))  # type: ignore[misc]
+            if masks is not None:
+                marks = (*where, scale, tie, masks[m])
+                share(begin, layer.composition, axes, lambda a, b, marks=marks: _kernels.mark_live(a, b, *marks))  # type: ignore[misc]
+            if m == 0:
+                for i in np.flatnonzero(layer.block[0] >= 0):
+                    # Only item i has labels, so its axis alone has more than one position.
+                    where_to = np.clip(np.arange(2) - axes.first[i, 1], 0, axes.size[i, 1] - 1)
+                    lost, won = after[begin_after[layer.block[0, i]] + where_to]
+                    first_choice[i] = lost + mean[i, 0, 0] * (won - lost) + gain[i, 0, 0]
+            done += live.layer_states[m]
+            following, begin_after = layer, begin
+            after, out = out, after
+    if progress:
+        progress(total, total)
+    return float(after[0]), first_choice
+
+
+def _both(axes: Axes) -> tuple[Ints, Ints]:
+    return axes.first, axes.size

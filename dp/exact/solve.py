@@ -1,0 +1,393 @@
+r"""Exact optimum by backward induction.
+
+After n_i labels of item i with w_i wins, the state is (n, w). With mu_i(n_i, w_i) the probability that item i's next
+label is a win and G(n, w) = sum_i [v_i h(p_i(n_i, w_i)) + r_i w_i] the payoff of stopping there,
+
+    V(n, w) = G(n, w)                                                          when no label can be had,
+    V(n, w) = max_i  mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w)       otherwise,
+
+over the items i that can be labelled, and V(0, 0) is the largest expected payoff that any rule for choosing labels can
+earn: Bellman's equation for the finite-horizon Bayesian bandit of Lemma (2026), eq. 26, with the payoff made to depend
+on decisions. (DeGroot, 1970, "Optimal Statistical Decisions", is the classical account.) It is solved for U = V - G;
+see ``sweep``.
+
+The recursion sees an item only through its tables mu and v h(p) + r w, so it holds for any exchangeable belief.
+
+Four engines give the same answer. The *dense* one visits every state. The *live* one leaves out what cannot matter any
+more (``live``), the *symmetric* one visits states of identical items once for all their orders (``symmetric``), and
+that of *batches* chooses several labels at a time (``batches``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..kernels import dense as _kernels
+from ..machine.memory import ProblemTooLarge, available_memory, require_memory
+from ..machine.workers import cores
+from ..problem.identical import has_identical
+from ..problem.problem import Problem
+from ..problem.tables import Tables, tables_of
+from .batches import BatchPolicy, solve_batches
+from .kept_policy import KeptPolicy, layers_of, policy_bytes, read_policy, room_for, write_policy
+from .lattice import Lattice, Layer
+from .live import LiveLattice, Ranges, sweep_live
+from .sweep import Progress, sweep
+from .symmetric import SymmetricLattice, require_listable, sweep_symmetric
+from .two_items import sweep_two
+
+__all__ = ["Solution", "load_policy", "require_policy", "solve"]
+
+
+_REDUCTIONS = ("dead", "identical")
+# Nanoseconds a state on two threads, for choosing between engines: dense for 1, 2, 3 and more items, and the others,
+# which take some time to start.
+_DENSE_COST = (5.0, 0.75, 1.3, 2.4)
+_LIVE_COST, _LIVE_START = 2.2, 1.5e7
+_SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """An exactly solved problem.
+
+    Attributes
+    ----------
+    value : float
+        Expected payoff of the optimal policy.
+    prior_value : float
+        Payoff of buying no label.
+    states : int
+        States visited.
+    seconds : float
+        Wall-clock time.
+    engine : {"dense", "live", "symmetric", "batches"}
+        How it was solved.
+    bytes : int
+        Estimate of the peak memory taken.
+    """
+
+    problem: Problem
+    value: float
+    prior_value: float
+    states: int
+    seconds: float
+    engine: str
+    bytes: int
+    first_choice: Floats = field(repr=False)
+    kept: KeptPolicy | BatchPolicy | None = field(repr=False, default=None)
+
+    def optimal_items(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> Ints:
+        """All items that an optimal policy may label next, at some state or at the start.
+
+        Parameters
+        ----------
+        counts, wins : array_like of int, shape (N,), optional
+            Labels bought of each item and wins among them. Without a kept policy only the start can be asked for.
+
+        Raises
+        ------
+        ValueError
+            For counts that no policy can reach, a state where no label can be had, one that needs a kept policy, or a
+            problem with batches; see ``optimal_batches``.
+
+        Examples
+        --------
+        >>> solution = solve(Problem([0.5, 0.7], budget=3), keep_policy=True)
+        >>> solution.optimal_items([1, 0], [1, 0])
+        array([1])
+        """
+        if self.problem.batch > 1:
+            raise ValueError(f"labels are bought {self.problem.batch} at a time: ask for optimal_batches")
+        n, w = self._state(counts, wins)
+        if not isinstance(self.kept, KeptPolicy):
+            if n.any():
+                raise ValueError("the policy was not kept: call solve(problem, keep_policy=True)")
+            best = self.first_choice.max()
+            if best == -np.inf:
+                raise ValueError("no label can be had: nothing is left to choose")
+            level = best - _kernels.TIE * max(abs(best), self.problem.payoff_scale)
+            return np.flatnonzero(self.first_choice >= level)
+        items = np.flatnonzero(self.kept.acceptable(n[None, :], w[None, :])[0])
+        if not len(items):
+            raise ValueError(
+                f"after {n.tolist()} labels nothing is left to choose, or no policy gets there: budget, caps and "
+                "quotas allow no further label, or do not allow these"
+            )
+        return items
+
+    def action(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> int:
+        """First optimal item at a state (the start by default); see ``optimal_items``.
+
+        Examples
+        --------
+        >>> solve(Problem([0.5, 0.99], budget=1)).action()
+        0
+        """
+        return int(self.optimal_items(counts, wins)[0])
+
+    def optimal_batches(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> Ints:
+        """All batches that an optimal policy may buy next, rows of labels for each item.
+
+        Parameters
+        ----------
+        counts, wins : array_like of int, shape (N,), optional
+            As for ``optimal_items``, at the beginning of a batch.
+
+        Examples
+        --------
+        >>> solve(Problem([0.5, 0.5], budget=4, batch=2)).optimal_batches()
+        array([[0, 2],
+               [1, 1],
+               [2, 0]])
+        """
+        n, w = self._state(counts, wins)
+        if not isinstance(self.kept, BatchPolicy):
+            items = self.optimal_items(n, w)
+            return np.eye(self.problem.size, dtype=np.int64)[items]
+        return self.kept.batches(n, w)
+
+    def save(self, path: str | Path) -> None:
+        """Write the kept policy to a new folder of open files; see ``docs/exact.md``.
+
+        Raises
+        ------
+        ValueError
+            Without a kept policy, or where ``path`` exists.
+        """
+        if not isinstance(self.kept, KeptPolicy):
+            raise ValueError("there is no policy to save: call solve(problem, keep_policy=True), with single labels")
+        about = {key: getattr(self, key) for key in ("value", "prior_value", "seconds", "bytes")}
+        write_policy(self.kept, path, about)
+
+    def _state(self, counts: ArrayLike | None, wins: ArrayLike | None) -> tuple[Ints, Ints]:
+        size = self.problem.size
+        n = np.zeros(size, dtype=np.int64) if counts is None else np.asarray(counts, dtype=np.int64)
+        w = np.zeros(size, dtype=np.int64) if wins is None else np.asarray(wins, dtype=np.int64)
+        if n.shape != (size,) or w.shape != (size,):
+            raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
+        for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):
+            raise ValueError(
+                f"{self.problem.name[i]}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
+                f"<= {self.problem.cap[i]}"
+            )
+        if self.problem.unit_costs and n.sum() >= self.problem.labels:
+            raise ValueError(f"{n.sum()} labels are spent of {self.problem.labels}: nothing is left to choose")
+        return n, w
+
+
+def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
+    """Solution with its policy, from a folder that ``Solution.save`` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    problem : Problem, optional
+        Needed only where the utility is a callable, which no file can hold.
+
+    Raises
+    ------
+    ValueError
+        For a folder that is damaged, of another version, or of another problem.
+    """
+    kept, about = read_policy(path, problem)
+    first = np.full(kept.problem.size, -np.inf)
+    return Solution(
+        kept.problem,
+        about["value"],
+        about["prior_value"],
+        kept.live.states,
+        about["seconds"],
+        "live",
+        about["bytes"],
+        first,
+        kept,
+    )
+
+
+def solve(
+    problem: Problem,
+    *,
+    keep_policy: bool = False,
+    reduce: bool | Collection[str] = True,
+    dtype: str = "float64",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Solution:
+    """Solve a problem exactly.
+
+    Parameters
+    ----------
+    problem : Problem
+    keep_policy : bool
+        Keep the optimal items of every state, a bit each, so that ``Solution.action`` answers everywhere.
+    reduce : bool or collection of {"dead", "identical"}
+        Exact reductions that may be used; the answer does not depend on them but for rounding. ``True`` takes those
+        that save time. A kept policy uses "dead" only.
+    dtype : {"float64", "float32"}
+        Numbers that values are stored in. Single precision halves the memory; its error is bounded in
+        ``docs/exact.md``.
+    threads : int, optional
+        Threads to use; default: all cores. The answer does not depend on it.
+    progress : callable, optional
+        Called as ``progress(states_done, states_in_all)`` after each layer.
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    ProblemTooLarge
+        Before anything is allocated, when the lattice does not fit in the memory available.
+
+    Examples
+    --------
+    >>> round(solve(Problem(threshold=[0.5, 0.5], budget=10)).value, 10)
+    1.7060546875
+    """
+    begin = time.perf_counter()
+    if dtype not in ("float64", "float32"):
+        raise ValueError(f"dtype is {dtype!r}; allowed: 'float64', 'float32'")
+    number = np.dtype(dtype)
+    wanted = _reductions(reduce)
+    cores(threads)
+    lattice = Lattice.of(problem)
+    scale = problem.payoff_scale
+    prior = problem.prior_value
+    kept: KeptPolicy | BatchPolicy | None = None
+    first_choice = np.full(problem.size, -np.inf)
+    if problem.batch > 1:
+        lattice.require_countable()
+        tables = tables_of(problem)
+        advantage, kept, states, needed = solve_batches(problem, lattice, tables, keep_policy, scale, number, progress)
+        engine = "batches"
+    else:
+        engine, tables, plan = _plan(problem, lattice, wanted, number, keep_policy, scale, threads)
+        if isinstance(plan, LiveLattice):
+            needed, states = plan.bytes_needed(number.itemsize), plan.states
+            require_memory(needed, states)
+            actions = room_for(plan) if keep_policy else None
+            needed += policy_bytes(plan) if keep_policy else 0
+            advantage, first_choice = sweep_live(
+                plan, tables, number, threads, progress, None if actions is None else layers_of(actions, plan), scale
+            )
+            kept = None if actions is None else KeptPolicy(problem, plan, actions)
+        elif isinstance(plan, SymmetricLattice):
+            needed, states = plan.bytes_needed(number.itemsize), plan.states
+            require_memory(needed, states)
+            advantage, first_choice = sweep_symmetric(plan, tables, number, threads, progress)
+        else:
+            needed, states = lattice.bytes_needed(number.itemsize, threads), lattice.states
+            require_memory(needed, states)
+            advantage, first_choice = _dense(lattice, tables, number, threads, progress)
+    seconds = time.perf_counter() - begin
+    return Solution(problem, prior + advantage, prior, states, seconds, engine, needed, first_choice, kept)
+
+
+def require_policy(problem: Problem) -> None:
+    """Raise ``ProblemTooLarge`` unless the problem can be solved with its policy kept; nothing is solved."""
+    lattice = Lattice.of(problem)
+    _, _, live = _plan(problem, lattice, frozenset(_REDUCTIONS), np.dtype(np.float64), True, problem.payoff_scale, None)
+    if isinstance(live, LiveLattice):
+        require_memory(live.bytes_needed() + policy_bytes(live), live.states)
+
+
+def _reductions(reduce: bool | Collection[str]) -> frozenset[str]:
+    if isinstance(reduce, bool):
+        return frozenset(_REDUCTIONS) if reduce else frozenset()
+    chosen = frozenset([reduce] if isinstance(reduce, str) or not isinstance(reduce, Collection) else reduce)
+    for name in sorted(chosen - set(_REDUCTIONS), key=str):
+        raise ValueError(f"reduce names {name!r}; allowed: True, False, or any of 'dead', 'identical'")
+    return chosen
+
+
+def _plan(
+    problem: Problem,
+    lattice: Lattice,
+    wanted: frozenset[str],
+    number: np.dtype,
+    keep_policy: bool,
+    scale: float,
+    threads: int | None,
+) -> tuple[str, Tables, LiveLattice | SymmetricLattice | None]:
+    """Engine, tables, and the lattice to sweep: the one that should take the least time among those that fit."""
+    require_memory(lattice.table_bytes(), lattice.depth)
+    likely = "identical" in wanted and not keep_policy and has_identical(problem)
+    too_large = None
+    try:
+        lattice.require_countable()
+        dense_bytes = lattice.bytes_needed(number.itemsize, threads)
+    except ProblemTooLarge as error:
+        too_large = error
+        if not likely:
+            raise
+    if likely:
+        try:
+            require_listable(problem, lattice)
+        except ProblemTooLarge:
+            if too_large is not None:
+                raise
+            likely = False
+    tables = tables_of(problem)
+    if "dead" in wanted:
+        ranges = Ranges.of(tables, scale)
+    elif keep_policy or likely:
+        ranges = Ranges.whole(problem.size, tables.mean.shape[1])
+    best: tuple[str, LiveLattice | SymmetricLattice | None] = ("dense", None)
+    cost = np.inf
+    if too_large is None:
+        if dense_bytes <= available_memory():
+            cost = _DENSE_COST[min(problem.size, len(_DENSE_COST)) - 1] * lattice.states
+        if keep_policy or "dead" in wanted:
+            live = LiveLattice(lattice, ranges)
+            live_cost = _LIVE_START + _LIVE_COST * live.states
+            if keep_policy or (live_cost < cost and live.bytes_needed(number.itemsize) <= available_memory()):
+                best, cost = ("live", live), live_cost
+    if likely:
+        try:
+            symmetric = SymmetricLattice.of(problem, lattice, ranges)
+        except ProblemTooLarge:
+            if too_large is not None:
+                raise
+        else:
+            symmetric_cost = _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions
+            if symmetric_cost < cost and symmetric.bytes_needed(number.itemsize) <= available_memory():
+                best = ("symmetric", symmetric)
+            elif too_large is not None:
+                require_memory(symmetric.bytes_needed(number.itemsize), symmetric.states)
+    return best[0], tables, best[1]
+
+
+def _dense(
+    lattice: Lattice, tables: Tables, number: np.dtype, threads: int | None, progress: Progress | None
+) -> tuple[float, Floats]:
+    """Every state of the lattice."""
+    items = len(lattice.cap)
+    first_choice = np.full(items, -np.inf)
+    if lattice.depth == 0:
+        return 0.0, first_choice
+    mean, gain = tables.cast(number)
+    if items == 2 and lattice.plain and bool(np.all(lattice.cap == lattice.depth)) and lattice.depth > 1:
+        return sweep_two(lattice, tables, number, threads, progress)
+    special = {1: _kernels.optimal, 3: _kernels.optimal_of_three}
+    kernel = special.get(items, _kernels.optimal_in_pairs)
+
+    def step(m: int, first: int, last: int, layer: Layer, target: Ints, source: Ints, values: Floats) -> None:
+        if m == 0:
+            for i in np.flatnonzero(source[0] >= 0):
+                lost, won = values[source[0, i] : source[0, i] + 2]
+                first_choice[i] = lost + tables.mean[i, 0, 0] * (won - lost) + tables.gain[i, 0, 0]
+        if m == lattice.depth - 1:
+            _kernels.optimal_last(first, last, layer.composition, target, source, gain, values)
+        else:
+            kernel(first, last, layer.composition, target, source, mean, gain, values)
+
+    return sweep(lattice, step, number, threads, progress), first_choice

@@ -1,0 +1,288 @@
+"""Compiled sweeps over the lattice, in place: plain arrays in, plain arrays out.
+
+Every sweep handles blocks ``first..last`` of one layer, so that threads can share a layer, and releases the
+interpreter lock. ``values`` holds the layer one label on, and block by block becomes the layer itself (see
+``lattice``): ``target[c]`` is where block c goes, ``source[c, i]`` where the block with one more label of item i is,
+or -1 where that label cannot be had. ``mean[i, n, w]`` is the probability that item i's next label is a win and
+``gain[i, n, w]`` the expected rise of its present payoff by that label.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .simd import raise_row, raise_run, row_of_three
+
+TIE = 1e-12
+# Values are finite, so NaN and signed zeros need no care; sums stay in the order written.
+_FAST = {"contract", "nnan", "nsz"}
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def raise_first(values, at, source, run, chance, rise):
+    """Value of labelling the first item, in runs along which nothing about it changes."""
+    for w in range(chance.size):
+        m, g = chance[w], rise[w]
+        row = values[at : at + run]
+        if at == source:
+            # Said apart, as a loop that cannot know it would not be vectorised.
+            up = values[at + run : at + 2 * run]
+            for k in range(run):
+                row[k] = row[k] + m * (up[k] - row[k]) + g
+        else:
+            down = values[source : source + run]
+            up = values[source + run : source + 2 * run]
+            for k in range(run):
+                row[k] = down[k] + m * (up[k] - down[k]) + g
+        at += run
+        source += run
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal(first, last, composition, target, source, mean, gain, values):
+    """U(n, w) = max_i gain_i + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w), item by item over each block.
+
+    With T = prod_{j > i} (n_j + 1), the states of a block that share w_0..w_i form a *run* of T neighbours. Their
+    successors by a loss of item i are neighbours too, and those by a win are the next T. So each item takes one pass
+    over the block, in runs along which mu_i and gain_i are constant; for the last item, T = 1, in rows along which
+    they vary. Item 0 goes first: its successors lie where the block itself goes.
+    """
+    items = composition.shape[1]
+    for c in range(first, last):
+        size = 1
+        for i in range(items):
+            size *= composition[c, i] + 1
+        outer = composition[c, 0] + 1
+        run = size // outer
+        dst = target[c]
+        src = source[c, 0]
+        fresh = True
+        if src < 0:
+            values[dst : dst + run * outer] = -np.inf
+        else:
+            fresh = False
+            raise_first(values, dst, src, run, mean[0, outer - 1, :outer], gain[0, outer - 1, :outer])
+        for i in range(1, items):
+            length = composition[c, i] + 1
+            run //= length
+            src = source[c, i]
+            dst = target[c]
+            if src >= 0:
+                fresh = False
+                chance = mean[i, length - 1]
+                rise = gain[i, length - 1]
+                # Unsigned positions: with signed ones Numba looks for negative indices, and nothing vectorises.
+                for _ in range(outer):
+                    if i == items - 1:
+                        for k in range(length):
+                            down_k = values[np.uint64(src + k)]
+                            up_k = values[np.uint64(src + k + 1)]
+                            value = down_k + chance[np.uint64(k)] * (up_k - down_k) + rise[np.uint64(k)]
+                            best = values[np.uint64(dst + k)]
+                            values[np.uint64(dst + k)] = value if value > best else best
+                        src += length + 1
+                        dst += length
+                    else:
+                        for w in range(length):
+                            m, g = chance[w], rise[w]
+                            for k in range(run):
+                                down_k = values[np.uint64(src + k)]
+                                value = down_k + m * (values[np.uint64(src + run + k)] - down_k) + g
+                                best = values[np.uint64(dst + k)]
+                                values[np.uint64(dst + k)] = value if value > best else best
+                            src += run
+                            dst += run
+                        # The successor's block has one more run here, for wins that the block cannot have.
+                        src += run
+            outer *= length
+        if fresh:
+            values[target[c] : target[c] + outer] = 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_last(first, last, composition, target, source, gain, values):
+    """The last label: U(n, w) = max_i gain_i over the items that can be labelled, as nothing follows."""
+    items = composition.shape[1]
+    for c in range(first, last):
+        run = 1
+        for i in range(items):
+            run *= composition[c, i] + 1
+        outer = 1
+        fresh = True
+        values[target[c] : target[c] + run] = -np.inf
+        for i in range(items):
+            length = composition[c, i] + 1
+            run //= length
+            dst = target[c]
+            if source[c, i] >= 0:
+                fresh = False
+                rise = gain[i, length - 1]
+                for _ in range(outer):
+                    if i == items - 1:
+                        for k in range(length):
+                            value = rise[np.uint64(k)]
+                            best = values[np.uint64(dst + k)]
+                            values[np.uint64(dst + k)] = value if value > best else best
+                        dst += length
+                    else:
+                        for w in range(length):
+                            g = rise[w]
+                            for k in range(run):
+                                best = values[np.uint64(dst + k)]
+                                values[np.uint64(dst + k)] = g if g > best else best
+                            dst += run
+            outer *= length
+        if fresh:
+            values[target[c] : target[c] + outer] = 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_in_pairs(first, last, composition, target, source, mean, gain, values):
+    """The recursion of ``optimal`` where every item can be labelled, two items in one pass over runs.
+
+    An odd first item goes alone.
+    """
+    items = composition.shape[1]
+    odd = items % 2
+    for c in range(first, last):
+        whole = True
+        for i in range(items):
+            whole = whole and source[c, i] >= 0
+        if not whole:
+            optimal(c, c + 1, composition, target, source, mean, gain, values)
+            continue
+        run = 1
+        for i in range(items):
+            run *= composition[c, i] + 1
+        outer = 1
+        if odd == 1:
+            outer = composition[c, 0] + 1
+            run //= outer
+            chance, rise = mean[0, outer - 1, :outer], gain[0, outer - 1, :outer]
+            raise_first(values, target[c], source[c, 0], run, chance, rise)
+        for i in range(odd, items - 2, 2):
+            n, o = composition[c, i], composition[c, i + 1]
+            run //= (n + 1) * (o + 1)
+            step = (o + 1) * run
+            dst = target[c]
+            one, two = source[c, i], source[c, i + 1]
+            for _ in range(outer):
+                for w in range(n + 1):
+                    m, g = mean[i, n, w], gain[i, n, w]
+                    for x in range(o + 1):
+                        p, h = mean[i + 1, o, x], gain[i + 1, o, x]
+                        raise_run(values, dst, values, one, one + step, m, g, two, two + run, p, h, run, i == 0)
+                        dst += run
+                        one += run
+                        two += run
+                    two += run
+                one += step
+            outer *= (n + 1) * (o + 1)
+        i = items - 2
+        n, length = composition[c, i], composition[c, i + 1] + 1
+        chance = mean[i + 1, length - 1]
+        rise = gain[i + 1, length - 1]
+        dst = target[c]
+        one, two = source[c, i], source[c, i + 1]
+        for _ in range(outer):
+            for w in range(n + 1):
+                m, g = mean[i, n, w], gain[i, n, w]
+                raise_row(
+                    values, dst, values, one, one + length, m, g, two, 0, length + 1, chance, rise, length, i == 0
+                )
+                dst += length
+                one += length
+                two += length + 1
+            one += length
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def block_of_two(n, length, at, ahead, mean, gain, values):
+    """One block of two items; ``ahead`` is where the block with one more label of the second item is."""
+    chance, rise = mean[1, length - 1, :length], gain[1, length - 1, :length]
+    for w in range(n + 1):
+        m, g = mean[0, n, w], gain[0, n, w]
+        row = values[at : at + length]
+        up = values[at + length : at + 2 * length]
+        other = values[ahead : ahead + length + 1]
+        for k in range(length):
+            x = other[k] + chance[k] * (other[k + 1] - other[k]) + rise[k]
+            y = row[k] + m * (up[k] - row[k]) + g
+            row[k] = x if x > y else y
+        at += length
+        ahead += length + 1
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def wave_of_two(begin, end, first, last, top, deep, base, halo, mean, gain, values):
+    """Layers top, top - 1, .., top - deep + 1 of two uncapped items, for slots first..last, in one pass.
+
+    Slot s of layer m needs slots s and s + 1 of layer m + 1, so layer m - 1 can follow one slot behind layer m, and
+    ``deep`` layers are worked on while their slots are in the cache. Where another chunk follows, layer top - j stops
+    at slot last - 1 - j, the last that needs nothing from that chunk: ``mend_of_two`` does the rest, with slot
+    ``first`` of that chunk as it was before each layer, which is kept at ``halo``. The wave's front, the slot of layer
+    top, goes from ``begin`` to ``end``; in all it must go from ``first`` to last + deep - 1.
+    """
+    more = last <= top
+    room = base[first + 1] - base[first]
+    for front in range(begin, end):
+        for j in range(deep):
+            s = front - j
+            if s < first or s >= last or s > top - j or (more and s >= last - 1 - j):
+                continue
+            if s == first and first > 0:
+                at = halo + j * room
+                values[at : at + room] = values[base[s] : base[s] + room]
+            block_of_two(top - j - s, s + 1, base[s], base[s + 1], mean, gain, values)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def mend_of_two(last, top, deep, base, halo, mean, gain, values):
+    """The slots before ``last`` that ``wave_of_two`` left out; ``halo`` belongs to the chunk that begins there."""
+    room = base[last + 1] - base[last]
+    for j in range(deep):
+        for s in range(last - 1 - j, last):
+            ahead = base[s + 1] if s + 1 < last else halo + j * room
+            block_of_two(top - j - s, s + 1, base[s], ahead, mean, gain, values)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_of_three(first, last, composition, target, source, mean, gain, values):
+    """The recursion of ``optimal`` for three items, all taken in one vectorised pass."""
+    for c in range(first, last):
+        if source[c, 0] < 0 or source[c, 1] < 0 or source[c, 2] < 0:
+            optimal(c, c + 1, composition, target, source, mean, gain, values)
+            continue
+        n, middle, length = composition[c, 0], composition[c, 1], composition[c, 2] + 1
+        chance, rise = mean[2, length - 1, :length], gain[2, length - 1, :length]
+        plane = (middle + 1) * length
+        at, down, second, third = target[c], source[c, 0], source[c, 1], source[c, 2]
+        for w in range(n + 1):
+            m, g = mean[0, n, w], gain[0, n, w]
+            for x in range(middle + 1):
+                p, h = mean[1, middle, x], gain[1, middle, x]
+                row_of_three(
+                    values,
+                    at,
+                    values,
+                    second,
+                    second + length,
+                    p,
+                    h,
+                    third,
+                    0,
+                    length + 1,
+                    chance,
+                    rise,
+                    length,
+                    down,
+                    down + plane,
+                    m,
+                    g,
+                )
+                at += length
+                down += length
+                second += length
+                third += length + 1
+            second += length

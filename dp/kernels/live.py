@@ -1,0 +1,305 @@
+"""Compiled sweep over the live part of the lattice: plain arrays in, plain arrays out.
+
+``first`` and ``size`` describe the axes, as in ``live.Axes``. Block c of a layer begins at ``begin[c]`` of
+its values; ``after`` are the values of the layer one label on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .simd import move_row, raise_row, row_of_three
+
+_FAST = {"contract", "nnan", "nsz"}
+
+
+@njit(cache=True, nogil=True)
+def clamp(q, size):
+    """Position within an axis: beyond its ends lie dead states, and its ends are dead ones then."""
+    return min(max(q, 0), size - 1)
+
+
+@njit(cache=True, nogil=True)
+def states(m, here, labels, suffix, size):
+    """States of layer m, whose compositions have the suffixes ``here``, on axes of these sizes."""
+    out = 0
+    for s in range(here.size):
+        if here[s]:
+            block = size[0, m - labels[s]]
+            for i in range(suffix.shape[1]):
+                block *= size[i + 1, suffix[s, i]]
+            out += block
+    return out
+
+
+@njit(cache=True, nogil=True)
+def begins(composition, size, out):
+    """Where the blocks of a layer begin, and where the last one ends."""
+    out[0] = 0
+    for c in range(composition.shape[0]):
+        block = 1
+        for i in range(composition.shape[1]):
+            block *= size[i, composition[c, i]]
+        out[c + 1] = out[c] + block
+
+
+@njit(cache=True, nogil=True)
+def moves(i, n, first, size, lost, won):
+    """Positions that a loss and a win of item i lead to, from each position with n labels to those with n + 1."""
+    shift = first[i, n] - first[i, n + 1]
+    for q in range(size[i, n]):
+        lost[q] = clamp(q + shift, size[i, n + 1])
+        won[q] = clamp(q + shift + 1, size[i, n + 1])
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, after, out):
+    """One block of three items that can all be labelled, in one pass."""
+    length = size[2, n[2]]
+    row_after = size[2, n[2] + 1]
+    shift = first[2, n[2]] - first[2, n[2] + 1]
+    plane = size[1, n[1]] * length
+    odds, lift = chance[2], rise[2]
+    second, third = source[1], source[2]
+    for q in range(size[0, n[0]]):
+        down, up = source[0] + lost[0, q] * plane, source[0] + won[0, q] * plane
+        for r in range(size[1, n[1]]):
+            row_of_three(
+                out,
+                at,
+                after,
+                second + lost[1, r] * length,
+                second + won[1, r] * length,
+                chance[1, r],
+                rise[1, r],
+                third,
+                shift,
+                row_after,
+                odds,
+                lift,
+                length,
+                down,
+                up,
+                chance[0, q],
+                rise[0, q],
+            )
+            at += length
+            third += row_after
+            down += length
+            up += length
+        second += size[1, n[1] + 1] * length
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def optimal_live(first_block, last_block, composition, begin, block, begin_after, first, size, mean, gain, after, out):
+    """U(n, w) = max_i gain_i + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w) over live positions.
+
+    Item by item over each block, in runs of states that share the positions of items 0..i, as ``optimal`` does it on
+    the dense lattice; only that the runs a loss and a win lead to are looked up. Rows along the last axis are short, so
+    the last two items take theirs together. The block with one more label of item i has number b = ``block[c, i]``, or
+    -1, in the next layer, and begins at ``begin_after[b]`` of ``after``.
+    """
+    items = composition.shape[1]
+    z = items - 1
+    y = max(z - 1, 0)
+    width = mean.shape[1] + 1
+    lost = np.empty((items, width), dtype=np.int64)
+    won = np.empty((items, width), dtype=np.int64)
+    chance = np.empty((items, width), dtype=mean.dtype)
+    rise = np.empty((items, width), dtype=mean.dtype)
+    source = np.empty(items, dtype=np.int64)
+    for c in range(first_block, last_block):
+        for i in range(items):
+            source[i] = -1
+            if block[c, i] >= 0:
+                source[i] = begin_after[block[c, i]]
+                n = composition[c, i]
+                moves(i, n, first, size, lost[i], won[i])
+                for q in range(size[i, n]):
+                    chance[i, q] = mean[i, n, first[i, n] + q]
+                    rise[i, q] = gain[i, n, first[i, n] + q]
+        if items == 3 and source[0] >= 0 and source[1] >= 0 and source[2] >= 0:
+            live_block_of_three(composition[c], begin[c], source, first, size, lost, won, chance, rise, after, out)
+            continue
+        run = begin[c + 1] - begin[c]
+        outer = 1
+        fresh = True
+        for i in range(y):
+            length = size[i, composition[c, i]]
+            run //= length
+            if source[i] >= 0:
+                src = source[i]
+                dst = begin[c]
+                for _ in range(outer):
+                    for q in range(length):
+                        m = chance[i, q]
+                        g = rise[i, q]
+                        a = src + lost[i, q] * run
+                        b = src + won[i, q] * run
+                        if fresh:
+                            for k in range(run):
+                                down = after[np.uint64(a + k)]
+                                out[np.uint64(dst + k)] = down + m * (after[np.uint64(b + k)] - down) + g
+                        else:
+                            for k in range(run):
+                                down = after[np.uint64(a + k)]
+                                value = down + m * (after[np.uint64(b + k)] - down) + g
+                                best = out[np.uint64(dst + k)]
+                                out[np.uint64(dst + k)] = value if value > best else best
+                        dst += run
+                    src += size[i, composition[c, i] + 1] * run
+                fresh = False
+            outer *= length
+        if fresh:
+            out[begin[c] : begin[c + 1]] = -np.inf
+        length = size[z, composition[c, z]]
+        middle = run // length
+        has_y = items > 1 and source[y] >= 0
+        has_z = source[z] >= 0
+        if fresh and not has_y and not has_z:
+            out[begin[c] : begin[c + 1]] = 0.0
+        odds = chance[z]
+        lift = rise[z]
+        y_src = source[y]
+        z_src = source[z]
+        y_plane = size[y, composition[c, y] + 1] * length if has_y else 0
+        z_row = size[z, composition[c, z] + 1] if has_z else 0
+        shift = first[z, composition[c, z]] - first[z, composition[c, z] + 1] if has_z else 0
+        dst = begin[c]
+        for _ in range(outer):
+            for q in range(middle):
+                if has_y and has_z:
+                    d = y_src + lost[y, q] * length
+                    u = y_src + won[y, q] * length
+                    raise_row(
+                        out, dst, after, d, u, chance[y, q], rise[y, q], z_src, shift, z_row, odds, lift, length, 0
+                    )
+                elif has_y:
+                    d = y_src + lost[y, q] * length
+                    u = y_src + won[y, q] * length
+                    for k in range(length):
+                        down = after[d + k]
+                        value = down + chance[y, q] * (after[u + k] - down) + rise[y, q]
+                        out[dst + k] = max(value, out[dst + k])
+                elif has_z:
+                    for k in range(length):
+                        down = after[z_src + lost[z, k]]
+                        value = down + odds[k] * (after[z_src + won[z, k]] - down) + lift[k]
+                        out[dst + k] = max(value, out[dst + k])
+                z_src += z_row
+                dst += length
+            y_src += y_plane
+
+
+@njit(cache=True, nogil=True)
+def mark_live(
+    first_block,
+    last_block,
+    composition,
+    begin,
+    block,
+    begin_after,
+    first,
+    size,
+    mean,
+    gain,
+    after,
+    value,
+    scale,
+    tie,
+    mask,
+):
+    """Set bit i of a state's row of ``mask`` where labelling item i reaches ``value``, but for ``tie`` of its size."""
+    items = composition.shape[1]
+    width = mean.shape[1] + 1
+    lost = np.empty((items, width), dtype=np.int64)
+    won = np.empty((items, width), dtype=np.int64)
+    # Stride of axis j in the block with one more label of item i.
+    step = np.empty((items, items), dtype=np.int64)
+    q = np.zeros(items, dtype=np.int64)
+    for c in range(first_block, last_block):
+        n = composition[c]
+        for i in range(items):
+            if block[c, i] >= 0:
+                moves(i, n[i], first, size, lost[i], won[i])
+                stride = 1
+                for j in range(items - 1, -1, -1):
+                    step[i, j] = stride
+                    stride *= size[j, n[j] + (1 if i == j else 0)]
+        q[:] = 0
+        for k in range(begin[c], begin[c + 1]):
+            mask[k] = 0
+            level = value[k] - tie * max(abs(value[k]), scale)
+            for i in range(items):
+                if block[c, i] < 0:
+                    continue
+                at = begin_after[block[c, i]]
+                for j in range(items):
+                    if j != i:
+                        at += q[j] * step[i, j]
+                down = after[at + lost[i, q[i]] * step[i, i]]
+                up = after[at + won[i, q[i]] * step[i, i]]
+                w = first[i, n[i]] + q[i]
+                if down + mean[i, n[i], w] * (up - down) + gain[i, n[i], w] >= level:
+                    mask[k, i // 8] |= np.uint8(1 << (i % 8))
+            for j in range(items - 1, -1, -1):
+                q[j] += 1
+                if q[j] < size[j, n[j]]:
+                    break
+                q[j] = 0
+
+
+@njit(cache=True, nogil=True)
+def widen(
+    first_block,
+    last_block,
+    composition,
+    begin,
+    begin_wide,
+    first,
+    size,
+    first_wide,
+    size_wide,
+    values,
+    out,
+):
+    """Move blocks to wider ranges; wins that were left out take the value of the nearest dead ones."""
+    items = composition.shape[1]
+    z = items - 1
+    width = first.shape[1] + 1
+    q = np.zeros(items, dtype=np.int64)
+    moved = np.empty((items, width), dtype=np.int64)
+    for c in range(first_block, last_block):
+        n = composition[c]
+        row = size[z, n[z]]
+        stride = row
+        for j in range(z - 1, -1, -1):
+            for k in range(size_wide[j, n[j]]):
+                moved[j, k] = stride * clamp(first_wide[j, n[j]] + k - first[j, n[j]], size[j, n[j]])
+            stride *= size[j, n[j]]
+        shift = first_wide[z, n[z]] - first[z, n[z]]
+        length = size_wide[z, n[z]]
+        q[:] = 0
+        for at in range(begin_wide[c], begin_wide[c + 1], length):
+            source = begin[c]
+            for j in range(z):
+                source += moved[j, q[j]]
+            move_row(out, at, values, source, shift, row, length)
+            for j in range(z - 1, -1, -1):
+                q[j] += 1
+                if q[j] < size_wide[j, n[j]]:
+                    break
+                q[j] = 0
+
+
+@njit(cache=True, nogil=True)
+def places(block, counts, wins, begin, first, size, out):
+    """Place of each state (counts, wins), arrays of shape (S, N), in its layer; ``block[s]`` is its block."""
+    items = counts.shape[1]
+    for s in range(counts.shape[0]):
+        at = 0
+        for j in range(items):
+            n = counts[s, j]
+            at = at * size[j, n] + clamp(wins[s, j] - first[j, n], size[j, n])
+        out[s] = begin[block[s]] + at

@@ -1,0 +1,1 @@
+"""The problem statement: its checks, files, variants, budget and the tables that solvers read."""

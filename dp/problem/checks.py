@@ -1,0 +1,160 @@
+"""What is wrong with the fields of a problem, gathered before any work starts.
+
+Each function turns one field into an array or object that can be worked with, and adds a sentence to ``faults`` for
+everything in it that is not allowed. A faulty field is replaced by one that passes, so that the others are checked too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...posteriors import Belief, make_belief
+from ...posteriors.beliefs.beta import Beta
+from ...posteriors.foundation.arrays import Floats
+
+__all__ = ["ProblemError", "beliefs_of", "names_of", "quota_of", "refuse", "vector", "whole"]
+
+_SHOWN = 20
+
+
+Quota = tuple[tuple[tuple[int, ...], int], ...]
+
+
+def whole(value: Any) -> int | None:
+    """The whole number that a value is, or None."""
+    if isinstance(value, (bool, str)) or value is None:
+        return None
+    try:
+        return int(value) if int(value) == value else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -> Floats:
+    """Copy to a float vector; with ``size``, a scalar is repeated."""
+    stand_in = np.full(1, 0.5) if size is None else np.ones(size)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        faults.append(f"{field} is {values!r}; it must be a number or a list of numbers")
+        return stand_in
+    if size is not None and array.ndim == 0:
+        array = np.full(size, float(array))
+    if array.ndim != 1 or (size is not None and len(array) != size):
+        wanted = "a list of numbers" if size is None else f"one number or a list of {size}"
+        faults.append(f"{field} has shape {array.shape}; it must be {wanted}")
+        return stand_in
+    return array
+
+
+def refuse(
+    field: str, values: NDArray[Any], ok: NDArray[np.bool_], allowed: str, names: Sequence[str], faults: list[str]
+) -> None:
+    """One fault for each item whose value is not ok."""
+    for i in np.flatnonzero(~ok).tolist():
+        faults.append(f"{field} of {names[i]} is {values[i]}; it must be {allowed}")
+
+
+def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[str, ...]:
+    """Items' names: given, or counted from 1."""
+    default = tuple(f"item {i + 1}" for i in range(size))
+    if name is None:
+        return default
+    names = tuple(name) if isinstance(name, Iterable) and not isinstance(name, str) else ()
+    if not all(isinstance(x, str) and x for x in names) or (not names and size):
+        faults.append(f"name is {name!r}; it must be a list of non-empty strings")
+        return default
+    if len(names) != size:
+        faults.append(f"name has {len(names)} entries; it must have one for each of the {size} items")
+        return default
+    if len(set(names)) != size:
+        twice = next(x for x in names if names.count(x) > 1)
+        faults.append(f"name {twice!r} occurs {names.count(twice)} times; names must be unique")
+    return names
+
+
+def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None, tuple[Belief, ...] | None]:
+    """Beta parameters of shape (N, 2) where every belief is a Beta, or else one belief object for each item."""
+    stand_in = np.ones((size, 2))
+    single = isinstance(prior, (Belief, Mapping))
+    if single or (isinstance(prior, Sequence) and any(isinstance(x, (Belief, Mapping)) for x in prior)):
+        given = [prior] if single else list(prior)
+        if not all(isinstance(x, (Belief, Mapping)) for x in given):
+            faults.append("prior mixes belief objects with other values; give belief objects only, or pairs only")
+            return stand_in, None
+        if not single and len(given) != size:
+            faults.append(f"prior has {len(given)} beliefs; it must have one, or one for each of the {size} items")
+            return stand_in, None
+        beliefs = []
+        for x in given:
+            try:
+                beliefs.append(x if isinstance(x, Belief) else make_belief(dict(x)))
+            except (TypeError, ValueError) as error:
+                faults.append(f"prior: {error}")
+        if len(beliefs) != len(given):
+            return stand_in, None
+        if single:
+            beliefs *= size
+        if not all(isinstance(x, Beta) for x in beliefs):
+            return None, tuple(beliefs)
+        prior = [(x.a, x.b) for x in beliefs if isinstance(x, Beta)]
+    try:
+        array = np.array(prior, dtype=np.float64)
+    except (TypeError, ValueError):
+        faults.append(f"prior is {prior!r}; it must be a pair (a, b), a list of pairs, or belief objects")
+        return stand_in, None
+    if array.shape == (2,):
+        array = np.tile(array, (size, 1))
+    if array.shape != (size, 2):
+        faults.append(f"prior has shape {array.shape}; it must be a pair (a, b) or one pair for each of {size} items")
+        return stand_in, None
+    return array, None
+
+
+def quota_of(quota: Any, names: Sequence[str], faults: list[str]) -> Quota:
+    """Slices as sorted item numbers with the labels that each must get; items given by number or name."""
+    if quota is None:
+        return ()
+    number = {name: i for i, name in enumerate(names)}
+    out = []
+    try:
+        slices = [(x["items"], x["labels"]) if isinstance(x, Mapping) else (x[0], x[1]) for x in quota]
+    except (TypeError, KeyError, IndexError):
+        faults.append(f"quota is {quota!r}; it must be a list of (items, labels)")
+        return ()
+    for k, (items, labels) in enumerate(slices, start=1):
+        least = whole(labels)
+        if least is None or least < 0:
+            faults.append(f"quota {k}: labels is {labels!r}; it must be a whole number, at least 0")
+            continue
+        members = [items] if isinstance(items, (str, int, np.integer)) else items
+        if not isinstance(members, Iterable):
+            faults.append(f"quota {k}: items is {items!r}; it must be a list of names or numbers of items")
+            continue
+        chosen = set()
+        for x in members:
+            i = number.get(x) if isinstance(x, str) else whole(x)
+            if i is None or not 0 <= i < len(names):
+                allowed = f"a name or a number from 0 to {len(names) - 1}"
+                faults.append(f"quota {k}: {x!r} is not an item; it must be {allowed}")
+            else:
+                chosen.add(i)
+        out.append((tuple(sorted(chosen)), least))
+    return tuple(out)
+
+
+class ProblemError(ValueError):
+    """A problem that cannot be stated; ``faults`` lists everything that is wrong with it."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        more = len(faults) - _SHOWN
+        super().__init__("\n".join(faults[:_SHOWN]) + (f"\nand {more} more faults" if more > 0 else ""))
+
+    def __reduce__(self) -> tuple[type[ProblemError], tuple[tuple[str, ...]]]:
+        """Pickle by the faults, so that worker processes can raise it."""
+        return type(self), (self.faults,)

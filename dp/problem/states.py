@@ -1,0 +1,146 @@
+"""What an index policy sees: the belief about items, elementwise.
+
+Every field is an array of one broadcastable shape: the whole triangle of one item's label counts when a policy is
+valued exactly, the items' current states when it is simulated, a single state when a person asks what to label next.
+An index written as an elementwise formula of these fields therefore serves all three.
+
+With mu the mean, p the tail and J the jump, one more label leads to p+ = p + (1-mu) J with probability mu and to
+p- = p - mu J otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...posteriors.beliefs.belief import BeliefTables
+from ...posteriors.beliefs.tails import jump, tail
+from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.utilities import Utility
+from .problem import Problem
+
+__all__ = ["ItemStates", "states_at", "states_of_item"]
+
+
+@dataclass(frozen=True)
+class ItemStates:
+    """Beliefs about items at given label counts; all arrays broadcast together.
+
+    Attributes
+    ----------
+    labels, wins : ndarray
+        Labels bought and wins among them.
+    mean : ndarray
+        Probability that the next label is a win.
+    tail : ndarray
+        P(alpha > t).
+    jump : ndarray
+        Tail after a win minus tail after a loss.
+    threshold, log_ratio, weight, cost, reward : ndarray
+        The item's constants.
+    remaining : ndarray
+        Budget left. True only for policies with ``uses_remaining``; for the others, the whole budget.
+    utility : Utility
+        The problem's terminal utility h.
+    item : ndarray of int
+        Number of the item, for an index that is looked up in tables of its own.
+    problem : Problem
+    """
+
+    labels: Floats
+    wins: Floats
+    mean: Floats
+    tail: Floats
+    jump: Floats
+    threshold: Floats
+    log_ratio: Floats
+    weight: Floats
+    cost: Floats
+    reward: Floats
+    remaining: Floats
+    utility: Utility
+    item: Ints
+    problem: Problem
+
+    @property
+    def tail_after_win(self) -> Floats:
+        """P(alpha > t) after one more win."""
+        return np.minimum(self.tail + (1.0 - self.mean) * self.jump, 1.0)
+
+    @property
+    def tail_after_loss(self) -> Floats:
+        """P(alpha > t) after one more loss."""
+        return np.maximum(self.tail - self.mean * self.jump, 0.0)
+
+    @property
+    def payoff(self) -> Floats:
+        """Payoff v h(p) + r w if no further label is bought."""
+        return self.weight * self.utility(self.tail) + self.reward * self.wins
+
+    @property
+    def payoff_after_win(self) -> Floats:
+        """Payoff after one more win."""
+        return self.weight * self.utility(self.tail_after_win) + self.reward * (self.wins + 1.0)
+
+    @property
+    def payoff_after_loss(self) -> Floats:
+        """Payoff after one more loss."""
+        return self.weight * self.utility(self.tail_after_loss) + self.reward * self.wins
+
+    @property
+    def expected_gain(self) -> Floats:
+        """Expected rise of the payoff by one more label."""
+        mu = self.mean
+        return mu * self.payoff_after_win + (1.0 - mu) * self.payoff_after_loss - self.payoff
+
+
+def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> ItemStates:
+    """States of one item over its triangle of label counts, arrays of shape (cap + 1, cap + 1); void where w > n."""
+    mean, p, step = problem.tables(i)
+    n = np.arange(len(mean), dtype=np.float64)
+    fields = (problem.threshold, problem.log_ratio, problem.weight, problem.cost, problem.reward)
+    t, c, v, kappa, r = (np.asarray(x[i]) for x in fields)
+    left = np.asarray(float(problem.budget) if remaining is None else remaining)
+    here = np.asarray(i, dtype=np.int64)
+    return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, kappa, r, left, problem.utility, here, problem)
+
+
+def states_at(
+    problem: Problem, items: Ints, labels: Floats, wins: Floats, remaining: Floats | None = None
+) -> ItemStates:
+    """States of ``items`` at the given label counts; arrays of the broadcast shape."""
+    n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
+    mean, p, step = _belief_at(problem, items, n, w)
+    return ItemStates(
+        n,
+        w,
+        mean,
+        p,
+        step,
+        problem.threshold[items],
+        problem.log_ratio[items],
+        problem.weight[items],
+        problem.cost[items],
+        problem.reward[items],
+        np.asarray(float(problem.budget)) if remaining is None else remaining,
+        problem.utility,
+        items,
+        problem,
+    )
+
+
+def _belief_at(problem: Problem, items: Ints, n: Floats, w: Floats) -> BeliefTables:
+    t = problem.threshold[items]
+    if isinstance(problem.prior, np.ndarray):
+        a = problem.prior[items, 0] + w
+        b = problem.prior[items, 1] + (n - w)
+        return BeliefTables(a / (a + b), tail(a, b, t), jump(a, b, t))
+    which, labels, wins = np.broadcast_arrays(items, n.astype(np.int64), w.astype(np.int64))
+    out = BeliefTables(*np.empty((3, *which.shape)))
+    for i in np.unique(which):
+        here = which == i
+        found = problem.belief(int(i)).at(labels[here], wins[here], float(problem.threshold[i]))
+        for table, values in zip(out, found, strict=True):
+            table[here] = values
+    return out

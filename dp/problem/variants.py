@@ -1,0 +1,122 @@
+"""Problems restated: like another but with some fields, or one design choice, changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...posteriors.beliefs.belief import Belief
+from ...posteriors.beliefs.beta import Beta
+from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.refusals import checked_number
+from ...posteriors.thresholds import threshold
+from .checks import ProblemError
+from .problem import Problem
+
+__all__ = ["KNOBS", "changed", "knob_number", "restated", "with_noise"]
+
+KNOBS = ("beta", "temperature", "offset", "noise")
+
+
+def restated(problem: Problem, **changes: Any) -> Problem:
+    """Problem that is like another but for some fields, validated anew.
+
+    Parameters
+    ----------
+    problem : Problem
+    **changes
+        Keywords of ``Problem``.
+
+    Examples
+    --------
+    >>> restated(Problem([0.5, 0.7], budget=4), weight=[1, 3]).weight
+    array([1., 3.])
+    """
+    fields = {key: getattr(problem, key) for key in problem.__dataclass_fields__} | changes
+    if problem.beta is None:
+        # What a problem holds then is made from its thresholds.
+        fields["log_ratio"] = None
+    return Problem(**fields)
+
+
+def with_noise(problem: Problem, flip: float) -> Problem:
+    """The problem where labels are turned over with probability ``flip``; priors must be Beta or noisy Beta.
+
+    Examples
+    --------
+    >>> with_noise(Problem([0.5], budget=2), 0.2).belief(0)
+    NoisyBeta(a=1.0, b=1.0, flip=0.2, wins=0, losses=0)
+    """
+    beliefs: list[Belief] = []
+    for i in range(problem.size):
+        belief = problem.belief(i)
+        if not isinstance(belief, (Beta, NoisyBeta)) or (isinstance(belief, NoisyBeta) and belief.wins + belief.losses):
+            raise ValueError(
+                f"noise: the prior of {problem.name[i]} is {belief}; only a Beta or noisy Beta prior without labels "
+                "can have its noise changed"
+            )
+        # Without noise the two are one, and Beta is the faster.
+        noisy = NoisyBeta(belief.a, belief.b, flip)
+        beliefs.append(noisy if noisy.flip else Beta(belief.a, belief.b))
+    return replace(problem, prior=tuple(beliefs), **_as_given(problem))
+
+
+def _as_given(problem: Problem) -> dict[str, Any]:
+    """What ``replace`` must be told: caps as they were given, and no log-ratios that were derived from thresholds."""
+    return {"cap": problem.asked_cap} | ({"log_ratio": None} if problem.beta is None else {})
+
+
+def changed(problem: Problem, knob: str, value: float) -> Problem:
+    """The problem with another beta, temperature, offset or noise.
+
+    Parameters
+    ----------
+    problem : Problem
+    knob : {"beta", "temperature", "offset", "noise"}
+    value : float
+
+    Raises
+    ------
+    ValueError
+        For an unknown knob, a value that it or the problem does not take, or priors that noise cannot be put on.
+
+    Examples
+    --------
+    >>> problem = Problem.from_logratio([0.0, 2.0], beta=1.0, budget=5)
+    >>> changed(problem, "temperature", 2.0).threshold.round(3)
+    array([0.5  , 0.731])
+    >>> changed(problem, "beta", 0.5).threshold.round(3)
+    array([0.5  , 0.731])
+    """
+    if knob not in KNOBS:
+        raise ValueError(f"vary is {knob!r}; allowed: {', '.join(map(repr, KNOBS))}")
+    x = knob_number(knob, value)
+    if knob == "noise":
+        return with_noise(problem, x)
+    beta = 1.0 if problem.beta is None else problem.beta
+    c = problem.log_ratio
+    with np.errstate(over="ignore"):
+        if knob == "beta":
+            beta = x
+        elif knob == "temperature":
+            c = c / x
+        else:
+            c = c + x
+    try:
+        if not np.isfinite(c).all():
+            i = int(np.flatnonzero(~np.isfinite(c))[0])
+            raise ProblemError([f"log_ratio of {problem.name[i]} would be {c[i]}; it must be finite"])
+        return replace(problem, **_as_given(problem) | {"threshold": threshold(c, beta), "log_ratio": c, "beta": beta})
+    except ProblemError as error:
+        raise ProblemError([f"{knob} {x:g}: {fault}" for fault in error.faults]) from None
+
+
+def knob_number(knob: str, value: Any) -> float:
+    """Return a design choice's value as a float, or refuse it."""
+    if knob == "noise":
+        return checked_number(knob, value, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+    if knob == "offset":
+        return checked_number(knob, value, np.isfinite, "finite")
+    return checked_number(knob, value, lambda x: 0 < x < np.inf, "positive and finite")

@@ -1,0 +1,189 @@
+r"""What an item is worth after so many labels, whatever they are: its curve, and the concave majorant of it.
+
+With d(n, w) the gain of one more label (see ``sweep``) and P_n(w) the chance of w wins in n labels,
+
+    g(n) - g(0) = sum_{m < n} sum_w P_m(w) d(m, w)
+
+is the expected gain of the first n labels. It comes from a walk over the number of wins, and sums gains, so that a
+label that changes nothing adds exactly zero. Labels have *diminishing returns* where g is concave; its largest distance
+below its concave majorant, the least concave curve above it, is its *concavity defect*.
+
+Identical items share one curve. The others are worked on many at a time: a hundred thousand of twenty labels take
+seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincc
+
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..kernels import curves as _kernels
+from ..machine.memory import available_memory, require_memory
+from ..machine.workers import cores
+from ..problem.identical import classes
+from ..problem.problem import Problem
+from ..problem.states import states_of_item
+from ..problem.tables import ZERO_GAIN, gains
+
+__all__ = ["Curves", "curves_of", "gain_tables", "of_each_class"]
+
+Work = Callable[[Ints, Ints, Floats, Floats], None]
+
+# Entries of one table that are worked on at a time.
+_ENTRIES = 1 << 17
+# Tables alive at a time for each thread: means, tails, jumps, payoffs, gains, and what they are made of.
+_TABLES = 12
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Expected gains of 0, 1, .. labels, one curve for each class of identical items.
+
+    Attributes
+    ----------
+    curve : list of ndarray
+        For each class.
+    corner : list of ndarray of int
+        Numbers of labels where the concave majorant bends, the ends included.
+    defect : ndarray, shape (classes,)
+        Concavity defect.
+    first : ndarray of int, shape (classes,)
+        First item of each class.
+    kind : ndarray of int, shape (N,)
+        Class of each item.
+    cost : ndarray, shape (N,)
+        Price of a label.
+    """
+
+    curve: list[Floats]
+    corner: list[Ints]
+    defect: Floats
+    first: Ints
+    kind: Ints
+    cost: Floats
+
+    def of(self, i: int) -> Floats:
+        """Curve of an item."""
+        return self.curve[int(self.kind[i])]
+
+    def total(self, counts: Ints) -> float:
+        """Expected gain of an allocation."""
+        return float(sum(self.of(i)[n] for i, n in enumerate(counts.tolist())))
+
+
+def curves_of(problem: Problem, threads: int | None = None, also: Work | None = None) -> Curves:
+    """Curves of all items of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    threads : int, optional
+        Default: all cores. Nothing depends on it.
+    also : callable, optional
+        What else to do with the tables while they are there; see ``of_each_class``.
+
+    Raises
+    ------
+    ProblemTooLarge
+        When tables and curves do not fit in memory.
+
+    Examples
+    --------
+    >>> found = curves_of(Problem([0.5, 0.5], budget=4))
+    >>> found.of(1), found.corner[0], float(found.defect[0])
+    (array([0.    , 0.25  , 0.25  , 0.3125, 0.3125]), array([0, 1, 3, 4]), 0.03125)
+    """
+    kind = classes(problem)
+    first = np.unique(kind, return_index=True)[1]
+    curve: list[Floats] = [np.zeros(1)] * len(first)
+    corner: list[Ints] = [np.zeros(1, dtype=np.int64)] * len(first)
+    defect = np.zeros(len(first))
+
+    def measure(items: Ints, which: Ints, mean: Floats, gain: Floats) -> None:
+        width = mean.shape[1] + 1
+        g, bends = np.empty((len(which), width)), np.empty((len(which), width), dtype=np.int64)
+        count, distance = np.empty(len(which), dtype=np.int64), np.empty(len(which))
+        _kernels.curves(mean, gain, g, bends, count, distance)
+        defect[which] = distance
+        for j, k in enumerate(which.tolist()):
+            curve[k], corner[k] = g[j], bends[j, : count[j]].copy()
+        if also is not None:
+            also(items, which, mean, gain)
+
+    of_each_class(problem, first, measure, threads)
+    return Curves(curve, corner, defect, first, kind, problem.cost)
+
+
+def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None = None) -> None:
+    """Call ``work(items, which, mean, gain)`` for some classes of equal cap at a time, from several threads.
+
+    Parameters
+    ----------
+    problem : Problem
+    first : ndarray of int, shape (classes,)
+        First item of each class. Classes whose cap is 0 are left out.
+    work : callable
+        Gets the first items of the classes and their numbers, and means and gains of shape (classes, cap, cap), indexed
+        [labels, wins].
+    threads : int, optional
+        Default: all cores. Nothing depends on it.
+
+    Raises
+    ------
+    ProblemTooLarge
+        Before any work, when the tables and a curve for each class do not fit in memory.
+    """
+    cap = problem.cap[first]
+    parts = []
+    for labels in np.unique(cap[cap > 0]).tolist():
+        same = np.flatnonzero(cap == labels)
+        size = max(1, _ENTRIES // (labels + 1) ** 2)
+        parts += [same[k : k + size] for k in range(0, len(same), size)]
+    each = 8.0 * _TABLES * max((len(part) * (float(cap[part[0]]) + 1.0) ** 2 for part in parts), default=1.0)
+    kept = 24.0 * float((cap + 8.0).sum())
+    require_memory(each + kept, float((cap + 1.0) @ (cap + 2.0)) / 2)
+    count = max(1, min(cores(threads), len(parts), int((available_memory() - kept) // each)))
+
+    def one(which: Ints) -> None:
+        work(first[which], which, *gain_tables(problem, first[which]))
+
+    if count > 1:
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(one, parts))
+    else:
+        for which in parts:
+            one(which)
+
+
+def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
+    """Means and gains of items of one cap, shape (items, cap, cap), indexed [labels, wins]; zero where wins > labels.
+
+    Examples
+    --------
+    >>> mean, gain = gain_tables(Problem([0.5], budget=2), np.array([0]))
+    >>> mean[0].round(4), gain[0]
+    (array([[0.5   , 0.    ],
+           [0.3333, 0.6667]]), array([[0.25, 0.  ],
+           [0.  , 0.  ]]))
+    """
+    # An item's own scale: what counts as nothing must not depend on the other items.
+    largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
+    weight, reward = (x[items][:, None, None] for x in (problem.weight, problem.reward))
+    zero = ZERO_GAIN * (weight * largest + np.abs(reward) * problem.cap[items][:, None, None])
+    if not isinstance(problem.prior, np.ndarray):
+        found = [states_of_item(problem, int(i)) for i in items]
+        mean, payoff = np.stack([x.mean for x in found]), np.stack([x.payoff for x in found])
+    else:
+        width = int(problem.cap[items[0]]) + 1
+        a, b = problem.prior[items].T.copy()
+        t = problem.threshold[items].copy()
+        mean, tail = np.zeros((2, len(items), width, width))
+        column = betaincc(a[:, None], b[:, None] + np.arange(width), t[:, None])
+        _kernels.beta_tables(a, b, t, column, mean, tail, np.zeros((width, width)))
+        payoff = weight * problem.utility(tail) + reward * np.arange(width)
+    return mean[:, :-1, :-1].copy(), gains(mean, payoff, zero)

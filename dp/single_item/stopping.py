@@ -1,0 +1,335 @@
+r"""Single-item stopping problems: what a label of one item is worth, for every price.
+
+Labels of one item are bought at a price of lambda for a unit of cost, and one may stop at will. With d(n, w) the gain
+of a label (see ``sweep``), kappa what it costs and beta a discount factor, being allowed to go on is worth
+
+    W(n, w) = max(0, F(n, w)),   F = d - kappa lambda + beta [mu W(n + 1, w + 1) + (1 - mu) W(n + 1, w)],
+
+and W = 0 after the last label. The *index* of a state is the price at which one more label is worth nothing, F = 0. It
+is the largest ratio of expected gains to expected cost that a rule which buys at least one label can have: the index of
+Gittins (1979) without a limit on labels, that of Whittle (1988) with at most k more.
+
+As a function of the price, W is convex, piecewise linear, and zero from the index on: a sum of *hinges*,
+
+    W(lambda) = sum_j q_j max(0, x_j - lambda),    x_1 > x_2 > ..,    x_1 the index.
+
+The x_j are the values that the smallest index met so far may take (the prevailing charge of Weber, 1992), and q_j is
+the expected cost of labels bought while it has that value. The hinges of a state follow from those of its two
+successors. Mixed with weights beta mu and beta (1 - mu), and in falling order, let
+
+    A_k = d + sum_{j <= k} q_j x_j,      B_k = kappa + sum_{j <= k} q_j,
+
+so that F = A_k - B_k lambda between x_{k+1} and x_k. The index is A_k / B_k for the first k where that is not below
+x_{k+1}. There stands a new hinge of weight B_k in place of the first k, and the others stay. One pass backwards gives
+the indices of all states, exact up to rounding: prices are neither bisected nor laid out on a grid.
+
+Where a single state is asked for, Newton's method does the same: F at some price is A - B lambda for the best rule
+there, whose ratio A / B is the next price. Prices rise, and it ends with the rule that is best at its own ratio
+(Dinkelbach 1967).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincc
+
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..kernels import stopping as _kernels
+from ..machine.memory import require_memory
+from ..problem.problem import Problem
+from ..problem.tables import ZERO_GAIN, gains
+
+__all__ = [
+    "IndexTable",
+    "Stopping",
+    "gittins_bernoulli",
+    "gittins_index",
+    "label_gains",
+    "require_chord",
+    "require_unlimited",
+    "solve_stopping",
+    "whittle_index",
+]
+
+Hinges = tuple[Ints, Floats, Floats]
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """A single-item stopping problem, solved for every price.
+
+    Attributes
+    ----------
+    index : ndarray, shape (k, k)
+        Index after n labels with w wins; NaN where w > n.
+    price, weight : ndarray, shape (J,)
+        Hinges at the start, prices falling: going on is worth ``sum(weight * max(0, price - lambda))``.
+    """
+
+    index: Floats
+    price: Floats
+    weight: Floats
+
+    def worth(self, price: float) -> float:
+        """What being allowed to buy labels is worth at the start, at this price of a unit of cost."""
+        return float(self.weight @ np.maximum(self.price - price, 0.0))
+
+    def spent(self, price: float) -> float:
+        """Expected cost of the labels that an optimal rule buys at this price; where it is indifferent it stops."""
+        return float(self.weight[self.price > price].sum())
+
+
+@dataclass(frozen=True)
+class IndexTable:
+    """Indices of one item.
+
+    Attributes
+    ----------
+    index : ndarray, shape (k, k)
+        Index after n labels with w wins; NaN where w > n.
+    error : float
+        No index is too low by more than this, and none is too high.
+    depth : int
+        Labels looked ahead from the start.
+    """
+
+    index: Floats
+    error: float
+    depth: int
+
+
+def solve_stopping(
+    mean: Floats, gain: Floats, *, cost: float = 1.0, discount: float = 1.0, ending: Hinges | None = None
+) -> Stopping:
+    """Solve a stopping problem of at most k labels for every price.
+
+    Parameters
+    ----------
+    mean, gain : ndarray, shape (k, k)
+        Chance that the next label is a win, and expected gain of it, after n labels with w wins.
+    cost : float
+        Cost of a label.
+    discount : float
+        What a label after this one counts for.
+    ending : (begin, price, weight), optional
+        Hinges of what follows k labels, as in ``Stopping``: those of w wins are begin[w], .., begin[w + 1] - 1, with
+        ``begin`` of length k + 2. By default nothing follows.
+
+    Raises
+    ------
+    ProblemTooLarge
+        When the hinges of a row of states do not fit in memory.
+
+    Examples
+    --------
+    Three more plays of an arm that nothing is known about:
+
+    >>> n, w = np.indices((3, 3))
+    >>> mean = (1 + w) / (2 + n)
+    >>> round(float(solve_stopping(mean, gain=mean).index[0, 0]), 6)
+    0.590909
+    """
+    mean, gain = np.asarray(mean, dtype=np.float64), np.asarray(gain, dtype=np.float64)
+    labels = len(mean) if mean.ndim else 0
+    if not labels or not mean.shape == gain.shape == (labels, labels):
+        raise ValueError(f"mean has shape {mean.shape} and gain {gain.shape}; both must be square and alike")
+    if not (cost > 0 and 0 < discount <= 1):
+        raise ValueError(f"cost is {cost} and discount {discount}; cost must be positive, discount from above 0 to 1")
+    index = np.full((labels, labels), np.nan)
+    nothing = np.zeros(labels + 2, dtype=np.int64), np.empty(0), np.empty(0)
+    begin, price, weight = nothing if ending is None else ending
+    for n in range(labels - 1, -1, -1):
+        room = 2 * len(price) + n + 1
+        require_memory(16.0 * (room + len(price)), labels * (labels + 1) / 2)
+        row = np.empty(n + 2, dtype=np.int64), np.empty(room), np.empty(room)
+        # Copies: for arrays that cannot be written the kernel would be compiled once more.
+        one = np.array(mean[n, : n + 1], dtype=np.float64), np.array(gain[n, : n + 1], dtype=np.float64)
+        _kernels.mix_hinges(*one, float(cost), float(discount), begin, price, weight, *row)
+        begin, (price, weight) = row[0], (x[: row[0][-1]].copy() for x in row[1:])
+        index[n, : n + 1] = price[begin[:-1]]
+    return Stopping(index, price, weight)
+
+
+def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexTable:
+    """Index of every state of an item that can get a limited number of labels in all.
+
+    Parameters
+    ----------
+    problem : Problem
+    i : int
+        The item.
+    labels : int, optional
+        Labels that it can get in all, at most its cap; default: its cap. After n of them at most ``labels`` - n remain.
+
+    Examples
+    --------
+    >>> whittle_index(Problem([0.5], budget=2), 0).index.round(4)
+    array([[0.25,  nan],
+           [0.  , 0.  ]])
+    """
+    _require_item(problem, i)
+    cap = int(problem.cap[i])
+    labels = cap if labels is None else labels
+    if not _whole(labels) or not 1 <= labels <= cap:
+        raise ValueError(f"labels is {labels}; it must be from 1 to the cap of {problem.name[i]}, {cap}")
+    mean, gain, _ = label_gains(problem, i, labels)
+    return IndexTable(solve_stopping(mean, gain, cost=float(problem.cost[i])).index, 0.0, labels)
+
+
+def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: int | None = None) -> IndexTable:
+    """Index of every state of an item that can get any number of labels.
+
+    Indices are computed with no label beyond some depth, and again with the truth told for the price of one label
+    there, which is better than any labels can be: the difference bounds the error. It is largest in the last rows of
+    the table, where a decision nearly made is worth hardly anything and takes many labels to change.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its caps and its budget are not looked at, but for the default of ``labels``.
+    i : int
+        The item.
+    labels : int, optional
+        The table ends before this many labels; default: the item's cap.
+    depth : int, optional
+        No labels beyond this many; default: 4 ``labels`` + 64.
+
+    Raises
+    ------
+    ValueError
+        For an item with a reward, whose labels are worth something for ever, and for a utility that rises above its
+        chord, where knowing the truth would not pay.
+
+    Examples
+    --------
+    >>> found = gittins_index(Problem([0.5], budget=3), 0)
+    >>> found.index.round(4)
+    array([[0.25  ,    nan,    nan],
+           [0.0469, 0.0469,    nan],
+           [0.0164, 0.1875, 0.0164]])
+    """
+    _require_item(problem, i)
+    _require_no_reward(problem, i)
+    labels = int(problem.cap[i]) if labels is None else labels
+    if not _whole(labels) or labels < 1:
+        raise ValueError(f"labels is {labels}; it must be a whole number, at least 1")
+    depth = 4 * labels + 64 if depth is None else depth
+    if not _whole(depth) or depth < labels:
+        raise ValueError(f"depth is {depth}; it must be a whole number, at least the labels of the table, {labels}")
+    require_chord(problem)
+    cost = float(problem.cost[i])
+    mean, gain, tail = label_gains(problem, i, depth)
+    low = solve_stopping(mean, gain, cost=cost).index[:labels, :labels]
+    ends = problem.utility(np.array([0.0, 1.0]))
+    told = problem.weight[i] * (tail * ends[1] + (1.0 - tail) * ends[0] - problem.utility(tail))
+    ending = np.arange(depth + 2), np.maximum(told, 0.0) / cost, np.full(depth + 1, cost)
+    high = solve_stopping(mean, gain, cost=cost, ending=ending).index[:labels, :labels]
+    return IndexTable(low, max(float(np.nanmax(high - low)), 0.0), depth)
+
+
+def require_unlimited(problem: Problem) -> None:
+    """Raise unless ``gittins_index`` can be had for every item."""
+    for i in np.flatnonzero(problem.reward):
+        _require_no_reward(problem, int(i))
+    require_chord(problem)
+
+
+def _require_no_reward(problem: Problem, i: int) -> None:
+    if problem.reward[i] != 0:
+        raise ValueError(f"reward of {problem.name[i]} is {problem.reward[i]}; without a limit on labels it must be 0")
+
+
+def require_chord(problem: Problem) -> None:
+    """Raise unless h lies below the chord from h(0) to h(1), so that nothing is better than to know the truth."""
+    grid = np.linspace(0.0, 1.0, 1001)
+    h = problem.utility(grid)
+    chord = grid * h[-1] + (1.0 - grid) * h[0]
+    if np.any(h > chord + 1e-12 * max(1.0, float(np.abs(h).max()))):
+        worst = grid[int(np.argmax(h - chord))]
+        raise ValueError(
+            f"utility rises above its chord at p = {worst:g}: knowing the truth would not pay, and the "
+            "clairvoyant bound does not hold"
+        )
+
+
+def label_gains(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, Floats]:
+    """Means and gains of at most so many labels of an item, its cap not looked at, and the tails after them."""
+    mean, tail, _ = problem.belief(i).tables(labels, float(problem.threshold[i]))
+    payoff = problem.weight[i] * problem.utility(tail) + problem.reward[i] * np.arange(labels + 1.0)
+    return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _require_item(problem: Problem, i: int) -> None:
+    if not _whole(i) or not 0 <= i < problem.size:
+        raise ValueError(f"item is {i!r}; it must be a number from 0 to {problem.size - 1}")
+
+
+def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = None, tolerance: float = 1e-9) -> float:
+    """Gittins index of a Bernoulli arm whose rate has a Beta(a, b) belief: a play that wins pays 1.
+
+    Parameters
+    ----------
+    a, b : float
+        Positive.
+    discount : float
+        What a play after this one counts for, above 0; below 1 where there is no limit on plays, and at most 1.
+    plays : int, optional
+        Plays left; default: no limit.
+    tolerance : float
+        Error allowed where there is no limit. Arms are played to a depth where an arm that keeps its mean for ever,
+        which is too little, and one whose rate is told, which is too much, agree to that.
+
+    Examples
+    --------
+    >>> round(gittins_bernoulli(1, 1, discount=0.9), 4)
+    0.7029
+    >>> round(gittins_bernoulli(1, 1, discount=1, plays=5), 6)
+    0.635714
+    """
+    if not (a > 0 and b > 0 and np.isfinite(a + b)):
+        raise ValueError(f"a is {a} and b is {b}; they must be positive and finite")
+    if not (0 < discount <= 1) or (plays is None and discount == 1):
+        raise ValueError(f"discount is {discount}; it must be above 0, and below 1 where there is no limit on plays")
+    if plays is not None and (not _whole(plays) or plays < 1):
+        raise ValueError(f"plays is {plays!r}; it must be a whole number, at least 1")
+    if not tolerance > 0:
+        raise ValueError(f"tolerance is {tolerance}; it must be positive")
+    if plays is not None:
+        return _bernoulli(a, b, discount, int(plays), "nothing")
+    depth = 32
+    while True:
+        low, high = (_bernoulli(a, b, discount, depth, after) for after in ("mean", "told"))
+        if high - low <= tolerance:
+            return low
+        depth *= 2
+
+
+def _bernoulli(a: float, b: float, discount: float, plays: int, after: str) -> float:
+    """Index of an arm that is played at most so often, and after that pays nothing, or its mean, or its rate."""
+    require_memory(16.0 * plays**2, plays * (plays + 1) / 2)
+    n, w = np.arange(plays)[:, None], np.arange(plays)[None, :]
+    mean = (a + w) / (a + b + n)
+    wins = a + np.arange(plays + 1)
+    losses = a + b + plays - wins
+    rate = wins / (wins + losses)
+    price, forever = float(mean[0, 0]), 0.0 if after == "nothing" else 1.0 / (1.0 - discount)
+    while True:
+        if after == "told":
+            # E max(0, rate - price), and the chance that the rate is above the price.
+            above = betaincc(wins, losses, price)
+            worth = rate * betaincc(wins + 1.0, losses, price) - price * above
+        else:
+            above = np.where(rate > price, 1.0, 0.0)
+            worth = np.maximum(rate - price, 0.0)
+        value, labels = _kernels.go_on(mean, mean, price, float(discount), forever * worth, forever * above)
+        better = price + value / labels
+        # Rounding may push the price to and fro by its last digit.
+        if not better > price * (1.0 + 4e-16):
+            return price
+        price = better

@@ -1,0 +1,1 @@
+"""Diminishing returns, counterexamples to them, and what greedy labelling earns."""

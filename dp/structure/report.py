@@ -1,0 +1,344 @@
+"""The structure report in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...posteriors.beliefs.beta import Beta
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..problem.checks import whole
+from ..problem.problem import Problem
+from ..single_item.curves import Curves, gain_tables
+from .scope import EQUAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+__all__ = ["Counterexample", "Structure", "percent", "state_in_words", "structure_report"]
+
+# Items that are listed.
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A state in which a label gains less than in one that can follow on it.
+
+    Attributes
+    ----------
+    item : int
+    labels, wins : int
+        The state.
+    gain : float
+        Expected gain of one more label there.
+    later_labels, later_wins, later_gain
+        The same of the later state.
+    """
+
+    problem: Problem = field(repr=False)
+    item: int
+    labels: int
+    wins: int
+    gain: float
+    later_labels: int
+    later_wins: int
+    later_gain: float
+
+    def __str__(self) -> str:
+        problem, i = self.problem, self.item
+        return (
+            f"{problem.name[i]}, t = {problem.threshold[i]:g}: {state_in_words(problem, i, self.labels, self.wins)} a "
+            f"label gains {self.gain:.6g}, {state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
+            f"{self.later_gain:.6g}"
+        )
+
+
+def structure_report(found: Structure) -> list[str]:
+    """Lines of the report on a problem."""
+    problem = found.problem
+    lines = [f"{problem.size:,} items, {problem.labels:,} labels, utility {problem.utility.name}"]
+    lines += [f"{name:<24}{text}" for name, text in _findings(found)]
+    lines += _items(found)
+    harmed = np.flatnonzero(found.harms[:, 0] >= 0)
+    if len(harmed):
+        n, i = min((int(found.harms[i, 0]), int(i)) for i in harmed)
+        gain = found.gain(i, n, int(found.harms[i, 1]))
+        where = state_in_words(problem, i, n, int(found.harms[i, 1]))
+        lines.append(f"harm: {problem.name[i]}, {where}: one more label gains {gain:.6g}")
+    example = found.counterexample()
+    if example is not None:
+        lines.append(f"rise: {example}")
+    return lines
+
+
+def _findings(found: Structure) -> list[tuple[str, str]]:
+    line = -math.expm1(-1.0)
+    rise = f"violated by up to {found.violation:.6g}"
+    if found.share is not None:
+        rise += f", in {percent(found.share)} of {found.states:,} joint states" if found.states is not None else ""
+    rising = f"no: expected gains rise for {int((found.first_rises > 0).sum()):,} of {len(found.flat):,} items"
+    earned = "not computed" if found.greedy_value is None else "nothing can be gained"
+    if found.greedy_share is not None:
+        earned = f"{percent(found.greedy_share)} of the best possible gain; the line of 1 - 1/e is {percent(line)}"
+    return [
+        ("adaptive monotonicity", "holds" if found.monotone else "violated: a label may do harm"),
+        ("adaptive submodularity", "holds" if found.submodular else rise),
+        (
+            "concave in labels",
+            "yes" if found.concave else rising,
+        ),
+        ("proved of greedy", _proved(found)),
+        ("greedy earns", earned),
+        *(("note", remark) for remark in found.remarks),
+    ]
+
+
+def _proved(found: Structure) -> str:
+    problem = found.problem
+    if found.ratio is None:
+        return "nothing: labels may do harm"
+    if found.guarantee is None:
+        why = "labels differ in cost" if np.any(problem.cost != problem.cost[0]) else "there are quotas"
+        return f"nothing: {'labels come in batches' if problem.batch > 1 else why}"
+    if found.ratio == 0.0:
+        return "nothing: gamma = 0"
+    return f"at least {percent(found.guarantee)} of the best possible gain (gamma = {found.ratio:.6g})"
+
+
+def _items(found: Structure) -> list[str]:
+    """A line for each item, of the first of them."""
+    rows = [("item", "flat start", "first rise", "defect", "largest violation", "states violating", "gamma")]
+    rows += [
+        (
+            found.problem.name[i],
+            str(found.flat[i]),
+            str(found.first_rises[i] or "-"),
+            f"{found.defects[i]:.6f}",
+            f"{found.violations[i]:.6f}",
+            percent(float(found.shares[i])),
+            f"{found.ratios[i]:.4g}",
+        )
+        for i in range(min(found.problem.size, _LISTED))
+    ]
+    width = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(width[0]), *(x.rjust(k) for x, k in zip(row[1:], width[1:], strict=True))])
+        for row in rows
+    ]
+    left = found.problem.size - _LISTED
+    return lines + ([f"and {left:,} more items"] if left > 0 else [])
+
+
+def state_in_words(problem: Problem, i: int, labels: int, wins: int) -> str:
+    """A state of an item: labels, wins, belief and tail."""
+    belief = problem.belief(i)
+    p = float(belief.at(labels, wins, float(problem.threshold[i])).tail)
+    later = belief.after(wins, labels - wins)
+    shown = f"Beta({later.a:g}, {later.b:g}), " if isinstance(later, Beta) else ""
+    if labels == 0:
+        seen = "no label"
+    elif labels == 1:
+        seen = "1 label, a win" if wins else "1 label, a loss"
+    else:
+        seen = f"{labels} labels, {wins} of them {'a win' if wins == 1 else 'wins'}"
+    return f"after {seen} ({shown}p = {p:.6g})"
+
+
+def percent(share: float) -> str:
+    """A share as it is shown."""
+    return f"{100 * share:.4g} %"
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What is known of a problem's diminishing returns; ``print`` it for a report.
+
+    Attributes
+    ----------
+    problem : Problem
+    curves : Curves
+        Expected gains of so many labels of each item, up to as many as budget, caps and quotas allow it together;
+        ``curves.of(i)``.
+    defects : ndarray, shape (N,)
+        Concavity defect of each item's curve.
+    first_rises : ndarray of int, shape (N,)
+        First label whose expected gain is larger than that of the label before; 0 where there is none.
+    flat : ndarray of int, shape (N,)
+        Labels at the beginning that change the expected payoff by nothing; all of them where none does.
+    violations : ndarray, shape (N,)
+        Largest violation of adaptive submodularity, 0 where it holds.
+    shares : ndarray, shape (N,)
+        Share of the item's states that violate it.
+    ratios : ndarray, shape (N,)
+        Adaptive submodularity ratio; 1 where there is no violation.
+    harms : ndarray of int, shape (N, 2)
+        Labels and wins of the first state in which a label's expected gain is negative; -1 where there is none.
+    rises : ndarray of int, shape (N, 4)
+        Labels and wins of the smallest counterexample, and of its later state; -1 where there is none.
+    states, violating : int or None
+        Joint states in which a label can be had, and those in which one that can be had violates adaptive
+        submodularity; None where there are too many to count.
+    greedy_value, optimal_value : float or None
+        Exact values of the greedy policy and of the best one; None where they were not computed.
+    prior_value : float
+        Payoff of buying no label.
+    remarks : tuple of str
+        Why something is missing, and what limits the guarantee.
+    """
+
+    problem: Problem
+    curves: Curves = field(repr=False)
+    defects: Floats
+    first_rises: Ints
+    flat: Ints
+    violations: Floats
+    shares: Floats
+    ratios: Floats
+    harms: Ints
+    rises: Ints
+    states: int | None
+    violating: int | None
+    greedy_value: float | None
+    optimal_value: float | None
+    prior_value: float
+    remarks: tuple[str, ...]
+
+    @property
+    def monotone(self) -> bool:
+        """Whether no label does harm in expectation: adaptive monotonicity."""
+        return bool(np.all(self.harms[:, 0] < 0))
+
+    @property
+    def submodular(self) -> bool:
+        """Whether adaptive submodularity holds."""
+        return bool(np.all(self.rises[:, 0] < 0))
+
+    @property
+    def concave(self) -> bool:
+        """Whether the expected gain of no item's labels ever rises."""
+        return bool(np.all(self.first_rises == 0))
+
+    @property
+    def violation(self) -> float:
+        """Largest violation of adaptive submodularity."""
+        return float(self.violations.max())
+
+    @property
+    def share(self) -> float | None:
+        """Share of joint states in which a label that can be had violates adaptive submodularity; 0 without states."""
+        if self.submodular:
+            return 0.0
+        return None if not self.states or self.violating is None else self.violating / self.states
+
+    @property
+    def ratio(self) -> float | None:
+        """Adaptive submodularity ratio; None where labels may do harm."""
+        return float(self.ratios.min()) if self.monotone else None
+
+    @property
+    def guarantee(self) -> float | None:
+        """Share of the best possible gain that greedy is proved to earn, 1 - e^-ratio; None where nothing is proved.
+
+        The theorem asks for labels that do no harm and cost the same, one at a time, and no quotas.
+        """
+        plain = bool(np.all(self.problem.cost == self.problem.cost[0])) and not self.problem.quota
+        if self.ratio is None or not plain or self.problem.batch > 1:
+            return None
+        return -math.expm1(-self.ratio)
+
+    @property
+    def greedy_share(self) -> float | None:
+        """Share of the best possible gain that greedy earns, exactly; None where unknown or nothing can be gained."""
+        if self.greedy_value is None or self.optimal_value is None:
+            return None
+        possible = self.optimal_value - self.prior_value
+        if possible <= EQUAL * self.problem.size * self.problem.payoff_scale:
+            return None
+        return (self.greedy_value - self.prior_value) / possible
+
+    def counterexample(self, i: int | None = None) -> Counterexample | None:
+        """Smallest counterexample to adaptive submodularity, of item ``i`` or of all; None where it holds.
+
+        The fewest labels come first, then the fewest labels between the two states, then the order of the items.
+
+        Examples
+        --------
+        >>> example = structure(Problem([0.5], budget=3)).counterexample()
+        >>> example.labels, example.wins, example.later_labels, example.later_wins
+        (1, 0, 2, 1)
+        >>> round(example.gain, 6), round(example.later_gain, 6)
+        (0.0, 0.1875)
+        """
+        if i is not None:
+            self._require_item(i)
+        else:
+            n, later = self.rises[:, 0], self.rises[:, 2]
+            some = np.flatnonzero(n >= 0)
+            if not len(some):
+                return None
+            i = int(some[np.lexsort((later[some] - n[some], n[some]))[0]])
+        n, w, later_n, later_w = self.rises[i].tolist()
+        if n < 0:
+            return None
+        gain, later_gain = (self.gain(i, *at) for at in ((n, w), (later_n, later_w)))
+        return Counterexample(self.problem, i, n, w, gain, later_n, later_w, later_gain)
+
+    def gain(self, i: int, labels: int, wins: int) -> float:
+        """Expected gain of one more label of an item in one of its states.
+
+        Raises
+        ------
+        ValueError
+            For an item, labels or wins out of range, or labels that leave none to buy.
+
+        Examples
+        --------
+        >>> structure(Problem([0.5], budget=3)).gain(0, labels=1, wins=0)
+        0.0
+        """
+        self._require_item(i)
+        cap = int(self.problem.cap[i])
+        name = self.problem.name[i]
+        if whole(labels) is None or not 0 <= labels < cap:
+            raise ValueError(
+                f"labels is {labels!r}; it must be a whole number, at least 0 and below {cap}, the cap of {name}"
+            )
+        if whole(wins) is None or not 0 <= wins <= labels:
+            raise ValueError(f"wins is {wins!r}; it must be a whole number from 0 to {labels}, the labels")
+        return float(gain_tables(self.problem, np.array([i]))[1][0, labels, wins])
+
+    def _require_item(self, i: int) -> None:
+        if whole(i) is None or not 0 <= i < self.problem.size:
+            raise ValueError(f"item is {i!r}; it must be a number from 0 to {self.problem.size - 1}")
+
+    def table(self) -> pd.DataFrame:
+        """A row for each item.
+
+        Examples
+        --------
+        >>> found = structure(Problem([0.5, 0.95], budget=20)).table()
+        >>> found[["item", "flat", "first_rise"]].values.tolist()
+        [['item 1', 0, 3], ['item 2', 12, 13]]
+        """
+        import pandas as pd
+
+        columns = {
+            "item": self.problem.name,
+            "cap": self.problem.cap,
+            "flat": self.flat,
+            "first_rise": self.first_rises,
+            "defect": self.defects,
+            "monotone": self.harms[:, 0] < 0,
+            "violation": self.violations,
+            "share": self.shares,
+            "ratio": self.ratios,
+        }
+        return pd.DataFrame(columns)
+
+    def __str__(self) -> str:
+        return "\n".join(structure_report(self))

@@ -1,0 +1,189 @@
+r"""Whether labels of a problem have diminishing returns, and what greedy labelling earns.
+
+Write d_i(n, w) for the expected gain of one more label of item i after n labels with w wins (see ``sweep``). The
+guarantee of the greedy policy, which buys the label of largest d, rests on two conditions:
+
+    adaptive monotonicity     d_i(s) >= 0           in every state s that labels lead to,
+    adaptive submodularity    d_i(s') <= d_i(s)     for every state s' that can follow on s and leaves a label to buy.
+
+These are the definitions of Golovin and Krause (2011), with the j-th label of item i as element (i, j), cap_i of them,
+their outcomes as the realisation, and the payoff as f. Their conditional expected benefit of (i, j) given a partial
+realisation is d_i in the state that its labels of item i make: labels of an item are exchangeable, and items are
+independent. Partial realisations that contain each other are states that follow on each other. So the conditions hold
+if and only if theirs do. Along a chain of single labels d cannot rise if it rises at no link: to decide whether there
+is a violation, one label ahead is enough; the largest violation is
+
+    max over s of max { d_i(s') : s' ahead of s } - d_i(s).
+
+Where both hold and labels cost the same, greedy earns at least 1 - 1/e of the gain that the best policy earns over
+buying no label (Golovin and Krause 2011, after Nemhauser, Wolsey and Fisher 1978).
+
+**Where they fail**, the *adaptive submodularity ratio* gamma of Fujii and Sakaue (2019) may still guarantee something.
+It is the largest number for which in every partial realisation every policy of at most K labels gains at most 1 / gamma
+times the sum of the benefits d now of all labels that it buys, each weighted with the chance that it is bought. A
+policy's labels of one item are bought by some rule tau that stops, with the other items for a source of chance. So the
+ratio of a sum over items is at least the smallest of its terms, and with Delta(tau) the gain of tau,
+
+    gamma = min over i, s, tau of  E[tau] d_i(s) / E Delta_i(tau)  =  min over i, s of  d_i(s) / nu_i(s),
+
+where nu_i(s) = max over tau of E Delta_i(tau) / E[tau] is the index of the item for the labels that it has left (see
+``stopping``). gamma is 1 if and only if there is no violation. With monotonicity, greedy earns at least 1 - e^-gamma:
+let K labels be bought, and let greedy have bought j < K. The best policy, run after these with what is bought already
+read off, reaches at least its own value V, as further labels do no harm, and gains at most sum_i E[N_i] nu_i(s_i) <=
+(K / gamma) max_i d_i(s_i), with N_i the labels that it buys of item i. So V - V_j <= (K / gamma) (V_{j+1} - V_j), and
+
+    V - V_K  <=  (1 - gamma / K)^K (V - V_0)  <=  e^-gamma (V - V_0).
+
+Which gains count as equal, and what is proved and not looked for, is said in ``structure_scope``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...posteriors.foundation.arrays import Floats, Ints
+from ..evaluation.evaluate import evaluate
+from ..exact.lattice import Lattice
+from ..exact.solve import solve
+from ..kernels import structure as _kernels
+from ..machine.memory import ProblemTooLarge
+from ..problem.problem import Problem
+from ..single_item.curves import Curves, curves_of
+from .count import count_violating
+from .greedy import Greedy
+from .report import Structure
+from .scope import never_harmful, slacks, within_reach
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["structure"]
+
+
+# Lattices up to this many states are solved unless asked otherwise: seconds.
+_EXACT_STATES = 20_000_000
+
+
+def structure(problem: Problem, *, exact: bool | None = None, threads: int | None = None) -> Structure:
+    """Check the conditions under which greedy labelling is provably good, and what it earns.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of a batch size, the single label is what is looked at.
+    exact : bool, optional
+        Value the greedy policy and the optimum exactly; default: where the lattice has at most 20 million states.
+    threads : int, optional
+        Default: all cores. The answer does not depend on it.
+
+    Returns
+    -------
+    Structure
+
+    Raises
+    ------
+    ProblemTooLarge
+        When the items' tables do not fit in memory, or with ``exact`` the lattice does not.
+    ValueError
+        Where ``exact`` is asked of a problem with batches.
+
+    Examples
+    --------
+    >>> print(structure(Problem([0.5, 0.5], budget=3)))
+    2 items, 3 labels, utility accuracy
+    adaptive monotonicity   holds
+    adaptive submodularity  violated by up to 0.1875, in 26.67 % of 15 joint states
+    concave in labels       no: expected gains rise for 2 of 2 items
+    proved of greedy        nothing: gamma = 0
+    greedy earns            100 % of the best possible gain; the line of 1 - 1/e is 63.21 %
+    item    flat start  first rise    defect  largest violation  states violating  gamma
+    item 1           0           3  0.031250           0.187500           33.33 %      0
+    item 2           0           3  0.031250           0.187500           33.33 %      0
+    rise: item 1, t = 0.5: after 1 label, a loss (Beta(1, 2), p = 0.25) a label gains 0, after 2 labels, 1 of them a \
+win (Beta(2, 2), p = 0.5) it gains 0.1875
+    """
+    remarks = []
+    if exact and problem.batch > 1:
+        raise ValueError(
+            f"batch is {problem.batch}; exact=True needs a batch of 1, as greedy takes one label after the other"
+        )
+    lattice = Lattice.of(problem)
+    if exact:
+        lattice.require()
+    slack = slacks(problem)
+    narrow = within_reach(problem)
+    curves, amount, states, harm, rise = _measure(narrow, slack, threads)
+    harm[curves.kind[never_harmful(problem)]] = -1
+    kind = curves.kind
+    rising = np.array([_first_rise(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
+    flat = np.array([_flat(x, s) for x, s in zip(curves.curve, slack[curves.first], strict=True)])
+    counted = count_violating(narrow, lattice, curves.first, kind, slack, int(states[:, 2].max()))
+    if counted is None:
+        remarks.append("there are too many joint states to count those that violate adaptive submodularity")
+    if exact is None:
+        exact = problem.batch == 1 and _small(lattice)
+        if problem.batch > 1:
+            remarks.append(f"labels come {problem.batch} at a time; greedy takes one at a time and has no exact value")
+        elif not exact:
+            remarks.append(
+                "greedy and the optimum were not valued: the lattice is large; exact=True asks for it where it fits"
+            )
+    greedy = best = None
+    if exact:
+        greedy = evaluate(problem, Greedy(), threads=threads).value
+        best = solve(problem, threads=threads).value
+    return Structure(
+        problem,
+        curves,
+        curves.defect[kind],
+        rising[kind],
+        flat[kind],
+        amount[kind, 0],
+        (states[:, 1] / np.maximum(states[:, 0], 1))[kind],
+        amount[kind, 1],
+        harm[kind],
+        rise[kind],
+        None if counted is None else counted[1],
+        None if counted is None else counted[0],
+        greedy,
+        best,
+        problem.prior_value,
+        tuple(remarks),
+    )
+
+
+def _measure(problem: Problem, slack: Floats, threads: int | None) -> tuple[Curves, Floats, Ints, Ints, Ints]:
+    """Curves of all classes, and what ``_kernels_structure.measure`` says of each."""
+    amount = np.tile([0.0, 1.0], (problem.size, 1))
+    states = np.zeros((problem.size, 3), dtype=np.int64)
+    harm, rise = np.full((problem.size, 2), -1), np.full((problem.size, 4), -1)
+
+    def work(items: Ints, which: Ints, mean: Floats, gain: Floats) -> None:
+        some = np.empty((len(which), 2)), np.zeros((len(which), 3), dtype=np.int64)
+        where = np.empty((len(which), 2), dtype=np.int64), np.empty((len(which), 4), dtype=np.int64)
+        _kernels.measure(mean, gain, slack[items], *some, *where)
+        for table, part in zip((amount, states, harm, rise), (*some, *where), strict=True):
+            table[which] = part
+
+    return curves_of(problem, threads, work), amount, states, harm, rise
+
+
+def _first_rise(curve: Floats, slack: float) -> int:
+    """First label whose expected gain is larger than that of the one before."""
+    rising = np.flatnonzero(np.diff(curve, n=2) > slack)
+    return int(rising[0]) + 2 if len(rising) else 0
+
+
+def _flat(curve: Floats, slack: float) -> int:
+    changed = np.flatnonzero(np.abs(curve) > slack)
+    return int(changed[0]) - 1 if len(changed) else len(curve) - 1
+
+
+def _small(lattice: Lattice) -> bool:
+    try:
+        lattice.require()
+    except ProblemTooLarge:
+        return False
+    return lattice.states <= _EXACT_STATES

@@ -1,0 +1,112 @@
+"""Beta beliefs: the conjugate kind, and what the others are made of.
+
+After w wins in n labels the belief is Beta(a + w, b + n - w), and at the current parameters, with s = a + b,
+
+    mean = a / s,    tail = 1 - I_t(a, b),    jump = D s / (a b),    D = t^a (1-t)^b / B(a, b).
+
+The planner sees nothing but these numbers, so any exchangeable binary belief can take Beta's place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import betaincc
+
+from ..foundation.arrays import Floats
+from ..foundation.refusals import count, positive
+from ..kernels import beliefs as _kernels
+from . import tails
+from .belief import Belief, BeliefTables, Size, checked_range, checked_states
+
+__all__ = ["Beta"]
+
+
+@dataclass(frozen=True)
+class Beta(Belief):
+    """Belief alpha ~ Beta(a, b).
+
+    Parameters
+    ----------
+    a, b : float
+        Positive and finite; prior wins and losses.
+
+    Examples
+    --------
+    >>> Beta(1, 1).after(wins=2, losses=1)
+    Beta(a=3.0, b=2.0)
+    """
+
+    a: float
+    b: float
+    kind: ClassVar[str] = "beta"
+
+    def __post_init__(self) -> None:
+        for name in ("a", "b"):
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
+
+    @property
+    def mean(self) -> float:
+        """Probability that the next label is a win."""
+        return self.a / (self.a + self.b)
+
+    def after(self, wins: int, losses: int) -> Beta:
+        """Belief after some labels."""
+        return Beta(self.a + count("wins", wins), self.b + count("losses", losses))
+
+    def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
+        """Mean, tail and jump after some labels, elementwise; see ``Belief.at``.
+
+        Examples
+        --------
+        >>> Beta(1, 1).at([0, 1_000_000], [0, 500_000], 0.5).tail
+        array([0.5, 0.5])
+        """
+        shape, n, w, t = checked_states(labels, wins, threshold)
+        x, y = self.a + w, self.b + (n - w)
+        parts = x / (x + y), tails.tail(x, y, t), tails.jump(x, y, t)
+        return BeliefTables(*(part.reshape(shape) for part in parts))
+
+    def tables(self, n_max: int, threshold: float) -> BeliefTables:
+        """Mean, tail and jump for up to ``n_max`` labels: one incomplete beta function for each number of labels.
+
+        Parameters
+        ----------
+        n_max : int
+            Largest number of labels, at least 0.
+        threshold : float
+            Bar that the rate must clear, strictly between 0 and 1.
+
+        Returns
+        -------
+        BeliefTables
+            Three arrays of shape (n_max + 1, n_max + 1), indexed [labels, wins].
+
+        Examples
+        --------
+        >>> Beta(1, 1).tables(1, 0.5).tail
+        array([[0.5 , 0.  ],
+               [0.25, 0.75]])
+        """
+        size, bar = checked_range(n_max, threshold)
+        mean, tail, jump = np.zeros((3, size, size))
+        first_column = betaincc(self.a, self.b + np.arange(size), bar)
+        _kernels.tables(self.a, self.b, bar, first_column, mean, tail, jump)
+        return BeliefTables(mean, tail, jump)
+
+    def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
+        """True rates, drawn independently.
+
+        Examples
+        --------
+        >>> Beta(1, 1).draw(np.random.default_rng(7), 2).round(3)
+        array([0.006, 0.521])
+        """
+        return np.asarray(rng.beta(self.a, self.b, size))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Kind and parameters, as written to TOML."""
+        return {"kind": self.kind, "a": self.a, "b": self.b}

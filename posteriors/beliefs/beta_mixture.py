@@ -1,0 +1,158 @@
+"""Mixtures of Beta beliefs: items of several sorts, and no label that says which sort an item is of.
+
+With weights u_k and components Beta(a_k, b_k), the weights after w wins and l losses are
+
+    W_k  proportional to  u_k B(a_k + w, b_k + l) / B(a_k, b_k),
+
+the marginal likelihoods of the labels under each component (Diaconis and Ylvisaker 1985). For any rate r,
+
+    B(a + w, b + l) / B(a, b) = r^w (1-r)^l D(a, b, r) / D(a + w, b + l, r),    D = r^a (1-r)^b / B(a, b),
+
+whose first two factors all components share; at r = (w + 1/2) / (n + 1) the logarithms of the others are small
+wherever a component matters, so no large log-gamma values are subtracted. With m_k, p_k, J_k a component's mean, tail
+and jump, and m, p their averages, mean = m, tail = p, and
+
+    jump = sum_k W_k [m_k (1 - m_k) J_k + (m_k - m) (p_k - p)] / (m (1 - m)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..foundation.arrays import Floats
+from ..foundation.refusals import count, numbers, positive, same_length
+from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares
+from .beta import Beta
+from .tails import log_step
+
+__all__ = ["BetaMixture"]
+
+
+@dataclass(frozen=True)
+class BetaMixture(Belief):
+    """Belief alpha ~ Beta(a_k, b_k) with probability weights_k.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        Positive; they are divided by their sum.
+    a, b : sequence of float
+        Positive and finite, one pair for each weight.
+
+    References
+    ----------
+    P. Diaconis and D. Ylvisaker (1985), "Quantifying prior opinion", Bayesian Statistics 2.
+
+    Examples
+    --------
+    Three items in four are easy for the raters and one is a coin flip; four wins settle which:
+
+    >>> prior = BetaMixture(weights=[3, 1], a=[9, 50], b=[1, 50])
+    >>> prior.mean
+    0.8
+    >>> np.round(prior.after(wins=4, losses=0).weights, 3)
+    array([0.969, 0.031])
+    """
+
+    weights: tuple[float, ...]
+    a: tuple[float, ...]
+    b: tuple[float, ...]
+    kind: ClassVar[str] = "beta-mixture"
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "a", "b"):
+            values = numbers(name, getattr(self, name))
+            object.__setattr__(self, name, tuple(positive(f"{name}[{k}]", x) for k, x in enumerate(values)))
+        same_length(weights=self.weights, a=self.a, b=self.b)
+        object.__setattr__(self, "weights", shares("weights", self.weights))
+
+    @property
+    def components(self) -> tuple[Beta, ...]:
+        """The Beta beliefs."""
+        return tuple(Beta(a, b) for a, b in zip(self.a, self.b, strict=True))
+
+    def _weights_at(self, n: NDArray[np.int64], w: NDArray[np.int64]) -> Floats:
+        """Weights of the components after the labels, shape (K, ...)."""
+        rate = (w + 0.5) / (n + 1.0)
+        logs = np.array([
+            np.log(u) + log_step(a, b, rate) - log_step(a + w, b + (n - w), rate)
+            for u, a, b in zip(self.weights, self.a, self.b, strict=True)
+        ])  # fmt: skip
+        weights = np.exp(logs - logs.max(axis=0))
+        return np.asarray(weights / weights.sum(axis=0))
+
+    def _mixed(self, n: NDArray[np.int64], w: NDArray[np.int64], parts: list[BeliefTables]) -> BeliefTables:
+        """Mean, tail and jump of the mixture, elementwise, from those of the components."""
+        weights = self._weights_at(n, w)
+        means, tails, jumps = (np.array(x) for x in zip(*parts, strict=True))
+        mean, miss = (weights * means).sum(axis=0), (weights * (1.0 - means)).sum(axis=0)
+        tail = np.minimum(1.0, (weights * tails).sum(axis=0))
+        within = (weights * means * (1.0 - means) * jumps).sum(axis=0)
+        between = (weights * (means - mean) * (tails - tail)).sum(axis=0)
+        return BeliefTables(mean, tail, np.maximum(0.0, within + between) / (mean * miss))
+
+    def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
+        """Mean, tail and jump after some labels, elementwise; see ``Belief.at``.
+
+        Examples
+        --------
+        >>> BetaMixture([0.5, 0.5], [1, 9], [1, 1]).at(2, [0, 1, 2], 0.5).tail.round(4)
+        array([0.1686, 0.6627, 0.9635])
+        """
+        shape, n, w, t = checked_states(labels, wins, threshold)
+        mixed = self._mixed(n, w, [component.at(n, w, t) for component in self.components])
+        return BeliefTables(*(part.reshape(shape) for part in mixed))
+
+    def tables(self, n_max: int, threshold: float) -> BeliefTables:
+        """Mean, tail and jump for up to ``n_max`` labels, from the tables of the components; see ``Belief.tables``.
+
+        Examples
+        --------
+        >>> BetaMixture([0.5, 0.5], [1, 9], [1, 1]).tables(1, 0.5).mean.round(4)
+        array([[0.7   , 0.    ],
+               [0.4141, 0.8225]])
+        """
+        size, bar = checked_range(n_max, threshold)
+        state = np.tril_indices(size)
+        parts = [component.tables(n_max, bar) for component in self.components]
+        mixed = self._mixed(*state, [BeliefTables(*(table[state] for table in part)) for part in parts])
+        filled = BeliefTables(*np.zeros((3, size, size)))
+        for table, values in zip(filled, mixed, strict=True):
+            table[state] = values
+        return filled
+
+    def after(self, wins: int, losses: int) -> BetaMixture:
+        """Belief after some labels; a component whose weight underflows is dropped.
+
+        Examples
+        --------
+        >>> later = BetaMixture([0.5, 0.5], [1, 3], [1, 1]).after(wins=1, losses=0)
+        >>> np.round(later.weights, 12), later.a, later.b
+        (array([0.4, 0.6]), (2.0, 4.0), (1.0, 1.0))
+        """
+        won, lost = count("wins", wins), count("losses", losses)
+        if won == lost == 0:
+            return self
+        weights = self._weights_at(np.array(won + lost), np.array(won))
+        kept = [k for k in range(len(weights)) if weights[k] > 0]
+        a, b = tuple(self.a[k] + won for k in kept), tuple(self.b[k] + lost for k in kept)
+        return BetaMixture(tuple(float(weights[k]) for k in kept), a, b)
+
+    def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
+        """True rates, drawn independently.
+
+        Examples
+        --------
+        >>> BetaMixture([0.5, 0.5], [1, 90], [90, 1]).draw(np.random.default_rng(7), 3).round(2)
+        array([0.96, 0.99, 1.  ])
+        """
+        chosen = rng.choice(len(self.weights), size=size, p=self.weights)
+        return np.asarray(rng.beta(np.array(self.a)[chosen], np.array(self.b)[chosen]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Kind and parameters, as written to TOML."""
+        return {"kind": self.kind, "weights": list(self.weights), "a": list(self.a), "b": list(self.b)}

@@ -1,0 +1,142 @@
+"""Beta beliefs seen through a noisy channel: some labels are turned over on their way.
+
+alpha ~ Beta(a, b), and each label is flipped with probability f, independently, so that it is a win with probability
+
+    q(alpha) = (1 - f) alpha + f (1 - alpha).
+
+The likelihood q^w (1-q)^l of w wins and l losses, n = w + l, is a polynomial in alpha and 1 - alpha,
+
+    q^w (1-q)^l = sum_j c_j alpha^j (1-alpha)^(n-j),    sum_j c_j z^j = (f + (1-f) z)^w ((1-f) + f z)^l,
+
+with coefficients c_j > 0: c_j is the probability that j of the n labels were wins before they were flipped. So the
+belief is a mixture of Beta(a + j, b + n - j) with weights proportional to c_j B(a + j, b + n - j), and nothing in it
+cancels. The weights of one state come from a recurrence between the ratios of neighbouring c_j, in O(n) (see
+``_kernels.true_wins``). The label's mean is f + (1 - 2f) E alpha; tail and threshold are about alpha itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import betaincc
+
+from ..foundation.arrays import Floats
+from ..foundation.refusals import count, number, positive
+from ..kernels import beliefs as _kernels
+from .belief import Belief, BeliefTables, Size, checked_states
+
+__all__ = ["NoisyBeta"]
+
+
+@dataclass(frozen=True)
+class NoisyBeta(Belief):
+    """Belief alpha ~ Beta(a, b) about labels that are flipped with probability ``flip``.
+
+    Parameters
+    ----------
+    a, b : float
+        Positive and finite; parameters before any label.
+    flip : float
+        At least 0 and below 1/2.
+    wins, losses : int
+        Labels seen already; 0 in a prior, set by ``after``.
+
+    Examples
+    --------
+    A flipped label says less, and many labels never say that the rate of wins is above 1 - flip:
+
+    >>> noisy, clean = NoisyBeta(1, 1, flip=0.2), NoisyBeta(1, 1, flip=0)
+    >>> round(float(noisy.at(4, 4, 0.5).tail), 4), round(float(clean.at(4, 4, 0.5).tail), 4)
+    (0.9055, 0.9688)
+    >>> round(noisy.after(wins=1000, losses=0).mean, 3)
+    0.799
+    """
+
+    a: float
+    b: float
+    flip: float
+    wins: int = field(default=0, kw_only=True)
+    losses: int = field(default=0, kw_only=True)
+    kind: ClassVar[str] = "noisy-beta"
+
+    def __post_init__(self) -> None:
+        for name in ("a", "b"):
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        flip = number("flip", self.flip)
+        if not 0 <= flip < 0.5:
+            raise ValueError(f"flip is {flip}; it must be at least 0 and below 1/2")
+        object.__setattr__(self, "flip", flip)
+        for name in ("wins", "losses"):
+            object.__setattr__(self, name, count(name, getattr(self, name)))
+
+    def after(self, wins: int, losses: int) -> NoisyBeta:
+        """Belief after some labels; they are kept beside the prior.
+
+        Examples
+        --------
+        >>> NoisyBeta(1, 1, 0.1).after(wins=2, losses=1)
+        NoisyBeta(a=1.0, b=1.0, flip=0.1, wins=2, losses=1)
+        """
+        won, lost = count("wins", wins), count("losses", losses)
+        return NoisyBeta(self.a, self.b, self.flip, wins=self.wins + won, losses=self.losses + lost)
+
+    def label_chance(self, alpha: ArrayLike) -> Floats:
+        """Probability that a label of an item of true rate alpha is a win, after the flip."""
+        rate = np.asarray(alpha, dtype=np.float64)
+        return np.asarray((1.0 - self.flip) * rate + self.flip * (1.0 - rate))
+
+    def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
+        """Mean of the label, tail and jump of alpha after some labels, elementwise, in O(labels) each.
+
+        See ``Belief.at``.
+
+        Examples
+        --------
+        >>> NoisyBeta(1, 1, 0.25).at(1, [0, 1], 0.5).tail
+        array([0.375, 0.625])
+        """
+        shape, n, w, t = checked_states(labels, wins, threshold)
+        n, w = n + (self.wins + self.losses), w + self.wins
+        first = betaincc(self.a, self.b + n, t)
+        room = np.empty((3, int(n.max(initial=0)) + 1))
+        parts = np.empty((3, n.size))
+        _kernels.noisy_beta(self.a, self.b, self.flip, n, w, t, first, *room, *parts)
+        return BeliefTables(*(part.reshape(shape) for part in parts))
+
+    def parts(self) -> list[tuple[float, float, float]]:
+        """The mixture of Betas that it is: weight, a and b of each.
+
+        Examples
+        --------
+        >>> NoisyBeta(1, 1, 0.25).after(wins=1, losses=0).parts()
+        [(0.25, 1.0, 2.0), (0.75, 2.0, 1.0)]
+        """
+        n = self.wins + self.losses
+        weights = np.empty(n + 1)
+        _kernels.true_wins(self.a, self.b, self.flip, n, self.wins, weights)
+        return [(u, self.a + j, self.b + (n - j)) for j, u in enumerate(weights.tolist())]
+
+    def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
+        """True rates, drawn independently.
+
+        Examples
+        --------
+        >>> NoisyBeta(1, 1, 0.1).draw(np.random.default_rng(7), 2).round(3)
+        array([0.006, 0.521])
+        """
+        n = self.wins + self.losses
+        if n == 0:
+            return np.asarray(rng.beta(self.a, self.b, size))
+        weights = np.empty(n + 1)
+        _kernels.true_wins(self.a, self.b, self.flip, n, self.wins, weights)
+        before_flip = rng.choice(n + 1, size=size, p=weights)
+        return np.asarray(rng.beta(self.a + before_flip, self.b + (n - before_flip)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Kind and parameters, as written to TOML; labels seen already, where there are any."""
+        seen = {"wins": self.wins, "losses": self.losses}
+        prior = {"kind": self.kind, "a": self.a, "b": self.b, "flip": self.flip}
+        return prior | {name: number for name, number in seen.items() if number}

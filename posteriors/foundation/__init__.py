@@ -1,0 +1,1 @@
+"""Types of arrays, names with settings, and refusals of bad values: nothing about labels."""

@@ -1,0 +1,1 @@
+"""Approximations that fit models of raters without sampling by PyMC."""

@@ -1,0 +1,166 @@
+"""Fits of models of raters: by PyMC's sampler, or by a model's own fast approximation."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..foundation.refusals import count
+from ..votes.design import Design
+from ..votes.label_set import LabelSet
+from .fit import RaterFit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from .model import RaterModel
+
+__all__ = ["fit_fast", "fit_nuts", "quiet", "require_settings"]
+
+
+def fit_nuts(
+    model: RaterModel,
+    labels: LabelSet,
+    *,
+    seed: int,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int | None,
+    sampler: str,
+    target_accept: float,
+    progress: bool | Callable[[int, int], object],
+) -> RaterFit:
+    """Fit by the No-U-Turn sampler; see ``RaterModel.fit``."""
+    require_settings(
+        seed=seed,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        sampler=sampler,
+        target_accept=target_accept,
+    )
+    import pymc as pm
+    from joblib import cpu_count
+
+    design, label = Design.of(labels), labels.labels.astype(np.int64)
+    root = np.random.SeedSequence(seed)
+    sampling, completing = root.spawn(2)
+    bar, told = (progress, None) if isinstance(progress, bool) else (False, progress)
+    steps = itertools.count(1)
+
+    def step(**_: Any) -> None:
+        told(next(steps), chains * (tune + draws))  # type: ignore[misc]
+
+    with quiet(bar), model.build(design, label) as built:
+        data = pm.sample(
+            draws,
+            tune=tune,
+            chains=chains,
+            cores=min(chains, cores or cpu_count()),
+            random_seed=sampling.generate_state(chains).tolist(),
+            nuts_sampler=sampler,
+            backend="numba",
+            nuts={"target_accept": target_accept},
+            progressbar=bar,
+            # PyMC calls nothing back from other samplers.
+            callback=step if told and sampler == "pymc" else None,
+            compute_convergence_checks=False,
+        )
+    if data["posterior"].sizes["draw"] < draws:
+        # PyMC returns what it has after Ctrl-C.
+        raise KeyboardInterrupt
+    free = [variable.name for variable in built.free_RVs]
+    return _completed(model, labels, data, " ".join(free), "nuts", np.random.default_rng(completing))
+
+
+def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> RaterFit:
+    """Fit by the model's fast approximation.
+
+    Draws of contaminated, one-coin and dawid-skene are those of a chain, one after the other. All others are
+    independent given the approximation; but those of rater-bias, rater-skill and grouped come from a common design of
+    at most 128 points, chosen at random, so that their error has a part that more draws do not lower.
+    """
+    import arviz as az
+
+    if count("draws", draws) < 4:
+        raise ValueError(f"draws is {draws}; it must be at least 4")
+    rng = np.random.default_rng(count("seed", seed))
+    found = model.approximate(Design.of(labels), labels.labels.astype(np.int64), rng, draws)
+    data = az.from_dict({"posterior": {name: x[None] for name, x in found.items()}})
+    return _completed(model, labels, data, "", "fast", rng)
+
+
+def _completed(
+    model: RaterModel, labels: LabelSet, data: xr.DataTree, sampled: str, method: str, rng: np.random.Generator
+) -> RaterFit:
+    """Fit with named dimensions, the variables that follow from the draws, and the votes."""
+    import xarray as xr
+
+    design, label = Design.of(labels), labels.labels.astype(np.int64)
+    posterior = data["posterior"].dataset
+    sizes = posterior.sizes["chain"], posterior.sizes["draw"]
+    flat = {str(k): x.values.reshape(-1, *x.shape[2:]) for k, x in posterior.data_vars.items()}
+    found: Mapping[str, NDArray[Any]] = flat | model.complete(flat, design, label, rng)
+    named = {name: (("chain", "draw", *model.dims[name]), x.reshape(*sizes, *x.shape[1:])) for name, x in found.items()}
+    coords = {"chain": posterior["chain"], "draw": posterior["draw"]} | model.coords(design)
+    tree = {"posterior": xr.Dataset(named, coords=coords, attrs=posterior.attrs)}
+    if "sample_stats" in data.children:
+        tree["sample_stats"] = data["sample_stats"].dataset
+    votes = {"label": ("vote", label), "item_of": ("vote", design.item), "rater_of": ("vote", design.rater)}
+    if design.group is not None:
+        votes["group_of"] = ("vote", design.group)
+    tree["observed_data"] = xr.Dataset(votes)
+    whole = xr.DataTree.from_dict(tree)
+    whole.attrs = {"model": model.name, "method": method, "sampled": sampled}
+    return RaterFit(model, labels, whole, method)
+
+
+def require_settings(
+    *,
+    seed: int,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int | None = None,
+    sampler: str = "pymc",
+    target_accept: float = 0.9,
+) -> None:
+    """Refuse settings of the sampler that are outside their range; see ``RaterModel.fit``."""
+    for field, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
+        if count(field, value) < least:
+            raise ValueError(f"{field} is {value}; it must be at least {least}")
+    if cores is not None and count("cores", cores) < 1:
+        raise ValueError(f"cores is {cores}; it must be at least 1")
+    if not 0 < target_accept < 1:
+        raise ValueError(f"target_accept is {target_accept}; it must lie strictly between 0 and 1")
+    if sampler not in ("pymc", "nutpie"):
+        raise ValueError(f"sampler is {sampler!r}; allowed: pymc, nutpie")
+    if sampler == "nutpie":
+        from importlib.util import find_spec
+
+        if find_spec("nutpie") is None:
+            raise ValueError("sampler is 'nutpie', which is not installed; install it, or use 'pymc'")
+
+
+@contextmanager
+def quiet(progress: bool = False) -> Iterator[None]:
+    """Keep PyMC's remarks to itself: what they say is in the diagnostics."""
+    logger = logging.getLogger("pymc")
+    before = logger.level
+    logger.setLevel(logging.INFO if progress else logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # PyTensor's and Numba's remarks on compilation.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,1 @@
+"""Label sets, who labels what, and checks of both."""

@@ -1,0 +1,135 @@
+"""Votes as plain arrays: who labels what, in which order, and as a member of which group.
+
+A *design* is a set of votes without their outcomes. Models of raters draw outcomes for a design (``simulate``) and
+learn from the outcomes of one (``fit``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..foundation.arrays import Ints
+from ..foundation.refusals import count
+from .label_set import LabelSet, offsets
+
+__all__ = ["Design"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Design:
+    """Votes without their outcomes, sorted by item; within an item in the order in which they are cast.
+
+    Attributes
+    ----------
+    item, rater : ndarray of int64, shape (V,)
+        Item and rater of each vote: numbers from 0, indices into ``items`` and ``raters``.
+    number : ndarray of int64, shape (V,)
+        How many votes on the same item came before.
+    items, raters : tuple of str
+        Names.
+    group : ndarray of int64, shape (V,), or None
+        Group as whose member the rater casts each vote: index into ``groups``.
+    groups : tuple of str
+        Names; empty where ``group`` is None.
+
+    Raises
+    ------
+    ValueError
+        For votes that are not sorted by item.
+    """
+
+    item: Ints
+    rater: Ints
+    items: tuple[str, ...]
+    raters: tuple[str, ...]
+    group: Ints | None = None
+    groups: tuple[str, ...] = ()
+    number: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        falls = np.flatnonzero(np.diff(self.item) < 0)
+        if falls.size:
+            k = int(falls[0]) + 1
+            raise ValueError(
+                f"item[{k}] is {self.item[k]} after {self.item[k - 1]}; votes must be sorted by item, within an item "
+                "in the order in which they are cast"
+            )
+        counts = np.bincount(self.item, minlength=len(self.items))
+        object.__setattr__(self, "number", np.arange(len(self.item)) - np.repeat(offsets(counts)[:-1], counts))
+
+    def __repr__(self) -> str:
+        return f"Design({len(self.items)} items, {len(self.raters)} raters, {self.size} votes)"
+
+    @property
+    def size(self) -> int:
+        """Number of votes, V."""
+        return len(self.item)
+
+    @classmethod
+    def of(cls, labels: LabelSet) -> Design:
+        """Design of the votes of a label set.
+
+        Examples
+        --------
+        >>> Design.of(LabelSet.from_pools({"a": [1, 0, 1], "b": [0]})).item
+        array([0, 0, 0, 1])
+        """
+        group = None if labels.group is None else labels.group.astype(np.int64)
+        item = np.repeat(np.arange(labels.n_items), labels.counts)
+        return cls(item, labels.rater.astype(np.int64), labels.items, labels.raters, group, labels.groups)
+
+    @classmethod
+    def balanced(
+        cls, items: int = 50, raters: int = 20, votes_per_item: int = 10, groups: int = 0, *, seed: int = 0
+    ) -> Design:
+        """Design in which every item gets votes from so many different raters, drawn at random.
+
+        Parameters
+        ----------
+        items, raters, votes_per_item : int
+            At least 1; no more votes on an item than there are raters.
+        groups : int
+            Groups among which raters are dealt out in turn; 0 for none.
+        seed : int
+
+        Raises
+        ------
+        ValueError
+            For numbers outside their range.
+
+        Examples
+        --------
+        >>> design = Design.balanced(items=3, raters=4, votes_per_item=2, groups=2)
+        >>> design, design.groups
+        (Design(3 items, 4 raters, 6 votes), ('group 1', 'group 2'))
+        """
+        sizes = {"items": items, "raters": raters, "votes_per_item": votes_per_item}
+        for name, size in sizes.items():
+            if count(name, size) < 1:
+                raise ValueError(f"{name} is {size}; it must be at least 1")
+        if votes_per_item > raters:
+            raise ValueError(f"votes_per_item is {votes_per_item}; with {raters} raters it must be at most {raters}")
+        if count("groups", groups) > raters:
+            raise ValueError(f"groups is {groups}; with {raters} raters it must be at most {raters}")
+        rng = np.random.default_rng(seed)
+        rater = np.concatenate([rng.permutation(raters)[:votes_per_item] for _ in range(items)])
+        names = {key: tuple(f"{key} {k + 1}" for k in range(n)) for key, n in (("item", items), ("rater", raters))}
+        group = rater % groups if groups else None
+        called = tuple(f"group {k + 1}" for k in range(groups))
+        item = np.repeat(np.arange(items), votes_per_item)
+        return cls(item, rater, names["item"], names["rater"], group, called)
+
+    def labelled(self, label: NDArray[np.int64]) -> LabelSet:
+        """Label set of these votes with the given outcomes, 0 or 1, shape (V,)."""
+        return LabelSet(
+            items=self.items,
+            labels=label.astype(np.int8),
+            rater=self.rater.astype(np.int32),
+            raters=self.raters,
+            start=offsets(np.bincount(self.item, minlength=len(self.items))),
+            group=None if self.group is None else self.group.astype(np.int32),
+            groups=self.groups,
+        )

@@ -1,0 +1,228 @@
+"""Votes on items, read or at hand.
+
+Votes are kept in compressed sparse row form: one flat array of labels, sorted by item, and an array of offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import compress
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..foundation.arrays import Floats
+
+__all__ = ["LabelSet", "offsets"]
+
+
+# Arrays have no single truth value, so a generated __eq__ could only raise: label sets compare by identity.
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelSet:
+    """The votes on N items, in compressed sparse row form, with what is known about each item.
+
+    The votes on item i are ``labels[start[i]:start[i + 1]]``, in file order.
+
+    Attributes
+    ----------
+    items : tuple of str, length N
+        Item names, in order of first appearance in the label file.
+    labels : ndarray of int8, shape (n_labels,)
+        Votes, 0 or 1.
+    rater : ndarray of int32, shape (n_labels,)
+        Who voted: index into `raters`.
+    raters : tuple of str
+        Rater names, in order of first appearance; every one of them has at least one vote here.
+    start : ndarray of int64, shape (N + 1,)
+        Offsets of the items' votes.
+    group : ndarray of int32, shape (n_labels,), or None
+        Group of each vote: index into `groups`. None where the file has no such column.
+    groups : tuple of str
+        Group names, in order of first appearance; empty where `group` is None.
+    gold : ndarray of float64, shape (N,), or None
+        Known answer, 0 or 1, NaN where it is blank. None where the file has no such column.
+    logp_win, logp_lose : ndarray of float64, shape (N,), or None
+        Reference log-probabilities (natural logarithm) of the side that label 1 stands for, and of the other side.
+    log_ratio : ndarray of float64, shape (N,), or None
+        c = logp_lose - logp_win, or the items file's column ``c``.
+    threshold : ndarray of float64, shape (N,), or None
+        Thresholds that the items file states; None where it gives log-probabilities or log-ratios.
+    weight : ndarray of float64, shape (N,), or None
+        Weights; None where the items file has no such column.
+    slice : tuple of str, length N, or None
+        The part of the data that the item belongs to; None where the items file has no such column.
+    source : tuple of str
+        The files that were read: label file, then items file if there was one.
+    dropped : int
+        Number of items that have labels but no row in the items file; they are left out.
+    unlabelled : int
+        Number of items that have a row in the items file but no labels; they are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqaudit import LabelSet
+    >>> votes = LabelSet(items=("a", "b"), labels=np.array([1, 0, 1], np.int8), rater=np.array([0, 1, 0], np.int32),
+    ...                  raters=("ann", "bob"), start=np.array([0, 2, 3]))
+    >>> votes.n_items, votes.n_labels, votes.rate
+    (2, 3, array([0.5, 1. ]))
+
+    """
+
+    items: tuple[str, ...]
+    labels: NDArray[np.int8]
+    rater: NDArray[np.int32]
+    raters: tuple[str, ...]
+    start: NDArray[np.int64]
+    group: NDArray[np.int32] | None = None
+    groups: tuple[str, ...] = ()
+    gold: Floats | None = None
+    logp_win: Floats | None = None
+    logp_lose: Floats | None = None
+    log_ratio: Floats | None = None
+    threshold: Floats | None = None
+    weight: Floats | None = None
+    slice: tuple[str, ...] | None = None
+    source: tuple[str, ...] = ()
+    dropped: int = 0
+    unlabelled: int = 0
+
+    @classmethod
+    def from_pools(cls, pools: Mapping[str, Sequence[int]]) -> Self:
+        """Label set of votes at hand, each from a rater of its own.
+
+        Parameters
+        ----------
+        pools : mapping of str to sequence of 0 and 1
+            Votes on each item, one or more.
+
+        Returns
+        -------
+        LabelSet
+
+        Raises
+        ------
+        ValueError
+            For an item without votes, or a vote that is not 0 or 1.
+
+        Examples
+        --------
+        >>> from seqaudit import LabelSet
+        >>> LabelSet.from_pools({"a": [1, 0, 1], "b": [0]}).wins
+        array([2, 0])
+
+        """
+        for item, votes in pools.items():
+            if not len(votes):
+                raise ValueError(f"item {item!r} has no votes; allowed: one or more")
+            for vote in votes:
+                if vote not in (0, 1):
+                    raise ValueError(f"a vote on item {item!r} is {vote!r}; allowed: 0 or 1")
+        labels = np.array([vote for votes in pools.values() for vote in votes], np.int8)
+        return cls(
+            items=tuple(pools),
+            labels=labels,
+            rater=np.arange(len(labels), dtype=np.int32),
+            raters=tuple(f"rater {k + 1}" for k in range(len(labels))),
+            start=offsets(np.array([len(votes) for votes in pools.values()])),
+        )
+
+    def __repr__(self) -> str:
+        return f"LabelSet({self.n_items} items, {self.n_labels} votes, {len(self.raters)} raters)"
+
+    @property
+    def n_items(self) -> int:
+        """Number of items, N."""
+        return len(self.items)
+
+    @property
+    def n_labels(self) -> int:
+        """Number of votes on all items together."""
+        return len(self.labels)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Votes per item: ndarray of int64, shape (N,)."""
+        return np.diff(self.start)
+
+    @property
+    def wins(self) -> NDArray[np.int64]:
+        """Votes per item with label 1: ndarray of int64, shape (N,)."""
+        running = np.concatenate(([0], np.cumsum(self.labels, dtype=np.int64)))
+        return np.diff(running[self.start])
+
+    @property
+    def rate(self) -> Floats:
+        """Share of label 1 among all votes on the item: ndarray of float64, shape (N,)."""
+        return self.wins / self.counts
+
+    def subset(self, mask: NDArray[np.bool_]) -> LabelSet:
+        """Return the label set of some of the items.
+
+        Raters and groups without a vote on these items are left out too, so their codes may change; their names and
+        their order do not. `source`, `dropped` and `unlabelled` still describe the reading of the files.
+
+        Parameters
+        ----------
+        mask : ndarray of bool, shape (N,)
+            True for the items to keep.
+
+        Returns
+        -------
+        LabelSet
+            The kept items, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If `mask` is not a boolean array of shape (N,).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from seqaudit import LabelSet
+        >>> votes = LabelSet(items=("a", "b"), labels=np.array([1, 0], np.int8), rater=np.array([0, 1], np.int32),
+        ...                  raters=("ann", "bob"), start=np.array([0, 1, 2]))
+        >>> votes.subset(votes.rate < 0.5).raters
+        ('bob',)
+
+        """
+        mask = np.asarray(mask)
+        if mask.dtype != np.bool_ or mask.shape != (self.n_items,):
+            raise ValueError(f"mask has dtype {mask.dtype} and shape {mask.shape}; allowed: bool, ({self.n_items},)")
+        votes = np.repeat(mask, self.counts)
+        rater, raters = _compact(self.rater[votes], self.raters)
+        group, groups = (None, ()) if self.group is None else _compact(self.group[votes], self.groups)
+
+        def kept(values: Floats | None) -> Floats | None:
+            return None if values is None else values[mask]
+
+        return replace(
+            self,
+            items=tuple(compress(self.items, mask)),
+            labels=self.labels[votes],
+            rater=rater,
+            raters=raters,
+            start=offsets(self.counts[mask]),
+            group=group,
+            groups=groups,
+            gold=kept(self.gold),
+            logp_win=kept(self.logp_win),
+            logp_lose=kept(self.logp_lose),
+            log_ratio=kept(self.log_ratio),
+            threshold=kept(self.threshold),
+            weight=kept(self.weight),
+            slice=None if self.slice is None else tuple(compress(self.slice, mask)),
+        )
+
+
+def _compact(code: NDArray[np.int32], names: tuple[str, ...]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    used, compact = np.unique(code, return_inverse=True)
+    return compact.astype(np.int32), tuple(names[k] for k in used)
+
+
+def offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each item's votes begin, and where the last one's end."""
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))

@@ -1,0 +1,183 @@
+"""Run folders: what a run records, when a folder is taken up again, and when it is refused."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+import re
+from pathlib import Path
+
+import pytest
+
+import seqaudit as sa
+from seqaudit.bandits.registry import label
+from seqaudit.benchmarks.runner.folder import RunFolder, RunFolderError, fingerprint
+
+INPUTS = {"budget": 20, "seed": 7, "prior": (1.0, 1.0), "policies": ["kg", "uniform"]}
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def refusal(path: Path, command: str = "replay", inputs: dict | None = None) -> str:
+    with pytest.raises(RunFolderError) as caught:
+        RunFolder(path, command, INPUTS if inputs is None else inputs)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+def test_record_holds_command_inputs_seed_versions_and_machine(tmp_path):
+    before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
+    assert folder.path == tmp_path / "run"
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["command"] == "replay"
+    assert record["inputs"] == {"budget": 20, "seed": 7, "prior": [1.0, 1.0], "policies": ["kg", "uniform"]}
+    for name in ("seqaudit", "numpy", "scipy", "numba"):
+        assert record["versions"][name] == importlib.metadata.version(name)
+    assert record["versions"]["python"] == platform.python_version()
+    assert record["machine"]["cores"] >= 1
+    assert before <= datetime.datetime.fromisoformat(record["started"]) <= datetime.datetime.now(datetime.UTC)
+    assert contents(folder.path).keys() == {"run.json", "parts"}
+
+
+def test_folder_and_its_parents_are_made(tmp_path):
+    RunFolder(tmp_path / "a" / "b" / "run", "replay", INPUTS)
+    assert (tmp_path / "a" / "b" / "run" / "parts").is_dir()
+
+
+def test_empty_folder_is_taken(tmp_path):
+    RunFolder(tmp_path, "replay", INPUTS)
+    assert (tmp_path / "run.json").is_file()
+
+
+def test_same_inputs_take_the_folder_up_again_and_change_nothing(tmp_path):
+    first = RunFolder(tmp_path / "run", "replay", INPUTS)
+    first.part("kg", ".nc").write_text("result")
+    before = contents(first.path)
+    again = RunFolder(str(tmp_path / "run"), "replay", INPUTS | {"prior": [1.0, 1.0]})
+    assert again.part("kg", ".nc").read_text() == "result"
+    assert not again.part("uniform", ".nc").exists()
+    assert contents(again.path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"seed": 8}, "seed was 7, now 8"),
+        ({"budget": 21}, "budget was 20, now 21"),
+        ({"policies": ["kg"]}, "policies had 2 entries, now 1"),
+        ({"policies": ["kg", "exact"]}, 'policies entry 2 was "uniform", now "exact"'),
+        ({"prior": (1.0, 2.0)}, "prior entry 2 was 1.0, now 2.0"),
+        ({"prior": None}, "prior was [1.0, 1.0], now null"),
+        ({"beta": 2.0}, "beta was null, now 2.0"),
+    ],
+)
+def test_other_inputs_are_refused_and_the_difference_is_named(tmp_path, change, difference):
+    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
+    before = contents(folder.path)
+    assert f"holds another run: {difference}; give another folder" in refusal(folder.path, inputs=INPUTS | change)
+    assert contents(folder.path) == before
+
+
+def test_input_that_is_gone_is_a_difference_too(tmp_path):
+    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
+    fewer = {key: value for key, value in INPUTS.items() if key != "seed"}
+    assert "seed was 7, now null" in refusal(folder.path, inputs=fewer)
+
+
+def test_other_command_is_refused(tmp_path):
+    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
+    assert 'was "replay", now "compare"' in refusal(folder.path, command="compare")
+
+
+def test_difference_within_a_nested_input_is_found(tmp_path):
+    problem = {"name": [f"item {k}" for k in range(20)], "budget": 20, "utility": {"name": "decisive", "eps": 0.05}}
+    RunFolder(tmp_path / "run", "compare", {"problem": problem})
+    assert "problem budget was 20, now 21" in refusal(
+        tmp_path / "run", "compare", {"problem": problem | {"budget": 21}}
+    )
+    other = problem | {"utility": {"name": "decisive", "eps": 0.1}}
+    assert "problem utility eps was 0.05, now 0.1" in refusal(tmp_path / "run", "compare", {"problem": other})
+
+
+def test_difference_between_long_texts_is_shown_cut(tmp_path):
+    RunFolder(tmp_path / "run", "replay", {"name": "item " * 1000})
+    assert len(refusal(tmp_path / "run", inputs={"name": "thing " * 1000})) < 250 + len(str(tmp_path))
+
+
+def test_difference_far_down_a_long_list_is_found(tmp_path):
+    RunFolder(tmp_path / "run", "compare", {"threshold": [0.5] * 99})
+    assert "threshold entry 99 was 0.5, now 0.6" in refusal(
+        tmp_path / "run", "compare", {"threshold": [0.5] * 98 + [0.6]}
+    )
+
+
+def test_folder_that_is_not_a_run_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    assert refusal(tmp_path).endswith("exists and is not a run folder")
+    assert refusal(tmp_path / "thesis.tex").endswith("exists and is not a run folder")
+    assert contents(tmp_path) == {"thesis.tex": b"years of work"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", b"\xff\xfe"])
+def test_record_that_is_none_is_refused(tmp_path, text):
+    record = tmp_path / "run.json"
+    record.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert refusal(tmp_path).endswith("run.json: not a run record")
+
+
+def test_record_of_something_else_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    assert 'holds another run: was null, now "replay"' in refusal(tmp_path)
+
+
+def test_half_written_part_is_not_a_result(tmp_path):
+    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
+    part = folder.part("kg", ".nc")
+    part.with_name(part.name + ".part").write_text("half a res")
+    again = RunFolder(tmp_path / "run", "replay", INPUTS)
+    assert not again.part("kg", ".nc").exists()
+
+
+def test_failed_write_leaves_what_was_there_and_nothing_beside_it(tmp_path):
+    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
+    assert folder.write("table.csv", "old").read_text() == "old"
+    with pytest.raises(UnicodeEncodeError):
+        folder.write("table.csv", "new \ud800")
+    assert contents(folder.path).keys() == {"run.json", "parts", "table.csv"}
+    assert (folder.path / "table.csv").read_text() == "old"
+    folder.write("table.csv", "new")
+    assert (folder.path / "table.csv").read_text() == "new"
+
+
+def test_every_policy_has_a_part_of_its_own_inside_the_folder(tmp_path):
+    folder = RunFolder(tmp_path / "run", "compare", INPUTS)
+    policies = [sa.make_policy(name) for name in sa.policy_names()]
+    labels = [label(p) for p in policies] + ["kg(ties=first)", "no labels", "no/labels here", "../up/x"]
+    parts = [folder.part(name, ".json") for name in labels]
+    assert len(set(parts)) == len(labels)
+    assert {part.parent for part in parts} == {folder.path / "parts"}
+
+
+def test_folders_without_a_name_never_collide(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = [RunFolder(None, "replay", INPUTS).path for _ in range(3)]
+    assert len(set(paths)) == 3
+    assert all(re.fullmatch(r"runs/replay-\d{8}-\d{6}(-\d)?", path.as_posix()) for path in paths)
+    assert all((tmp_path / path / "run.json").is_file() for path in paths)
+
+
+def test_fingerprint_is_the_name_and_the_digest_of_the_content(tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_bytes(b"item,rater,label\n")
+    expected = {"file": "votes.csv", "sha256": hashlib.sha256(b"item,rater,label\n").hexdigest()}
+    assert fingerprint(path) == fingerprint(str(path)) == expected
+    path.write_bytes(b"item,rater,label\na,b,1\n")
+    assert fingerprint(path)["sha256"] != expected["sha256"]

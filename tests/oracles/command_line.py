@@ -1,0 +1,60 @@
+"""What tests of the command line share: a command's outcome, and what lies in a folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from seqaudit.benchmarks.cli import main as cli
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Exit status and what was printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+    def table(self) -> list[dict[str, str]]:
+        """Rows of the printed table; columns stand at least two spaces apart."""
+        lines = [line.strip() for line in self.out.splitlines()]
+        first = next(k for k, line in enumerate(lines) if line.startswith("policy  "))
+        header, *rows = [re.split(r"\s{2,}", line) for line in lines[first:] if "  " in line]
+        return [dict(zip(header, row, strict=False)) for row in rows]
+
+    def assert_refused(self) -> str:
+        """One line on standard error, nothing else; the line without its beginning."""
+        assert (self.status, self.out) == (2, "")
+        (line,) = self.err.splitlines()
+        assert self.err.endswith("\n")
+        assert line.startswith("seqaudit: ")
+        return line.removeprefix("seqaudit: ")
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def caller(folder: Path, monkeypatch, capsys):
+    """Function that runs a command in a folder. Figures, tested elsewhere, are left empty."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments) -> Outcome:
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(argument) for argument in arguments])
+        return Outcome(stop.value.code, *capsys.readouterr())
+
+    return call

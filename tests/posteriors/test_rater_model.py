@@ -1,0 +1,119 @@
+"""What all models of raters have in common: given parameters, what is refused of them, beliefs and predictions."""
+
+import numpy as np
+import pytest
+
+import seqaudit as sa
+from seqaudit.posteriors.raters.class_model import _two_points
+
+DESIGN = sa.Design.balanced(items=8, raters=5, votes_per_item=3, groups=2)
+MODELS = [
+    *(sa.make_rater_model(name) for name in sa.rater_model_names()),
+    sa.Contaminated(kinds=("inverted",)),
+    sa.DawidSkene(difficulty=True),
+]
+every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.title)
+
+
+@every_model
+def test_truth_that_is_given_comes_back(model):
+    truth = model.simulate(3, DESIGN).truth
+    again = model.simulate(8, DESIGN, parameters=truth).truth
+    assert set(again) == set(truth)
+    for name, value in truth.items():
+        # Deviations come back through rates near 1.
+        np.testing.assert_allclose(again[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@every_model
+@pytest.mark.parametrize("seed", [1, 2])
+def test_beliefs_predict_what_the_draws_predict_and_have_their_tails(model, seed):
+    votes = model.simulate(seed, DESIGN).labels
+    fit = model.fit(votes, method="fast", seed=seed, draws=200)
+    draws = model.for_group(fit.draws, DESIGN, None)
+    beliefs = fit.beliefs(0.5)
+    if model.name == "partial-pooling":
+        # Mixtures of Betas of averaged parameters.
+        assert [x.mean for x in beliefs] == pytest.approx(fit.draws["rate"].mean(axis=0), abs=0.05)
+        return
+    rates = draws["rate"]
+    said, above = model.channel(draws, rates).mean(axis=0), (rates > 0.5).mean(axis=0)
+    if "answer_chance" in draws:
+        above = draws["answer_chance"].mean(axis=0)
+        one, zero = (model.channel(draws, np.full(rates.shape, x)) for x in (1.0, 0.0))
+        said = (zero + (one - zero) * draws["answer_chance"]).mean(axis=0)
+    assert [float(x.at(0, 0, 0.5).tail) for x in beliefs] == pytest.approx(above, abs=1e-9)
+    if not getattr(model, "difficulty", False):
+        assert [x.mean for x in beliefs] == pytest.approx(said, abs=1e-9)
+
+
+def test_answers_that_are_heard_the_wrong_way_round_leave_the_prediction_as_it_is():
+    # Under the one draw where the answer may be 1, a fresh rater rarely says so.
+    belief = _two_points(np.array([0.0, 0.0, 0.9]), np.array([0.5, 0.5, 0.1]), np.array([0.9, 0.9, 0.2]))
+    assert belief.mean == pytest.approx((0.5 + 0.5 + 0.1 * 0.1 + 0.9 * 0.2) / 3)
+    assert belief.weights[1] == pytest.approx(0.3)
+
+
+@every_model
+def test_shapes_and_ranges_of_given_parameters_are_checked(model):
+    for name, dims in model.dims.items():
+        wrong = np.full((3,) * (len(dims) + 1), 0.5)
+        with pytest.raises(ValueError, match=f"^{name} has shape .*; it must be a number"):
+            model.simulate(1, DESIGN, parameters={name: wrong})
+        with pytest.raises(ValueError, match=f"^{name} is 'much'; it must be a number"):
+            model.require_parameters({name: "much"}, DESIGN)
+        if name.endswith(("_sd", "_scale")):
+            for value in (-0.1, np.inf, np.nan):
+                with pytest.raises(ValueError, match=f"^{name} has {value:g}; it must be at least 0 and finite"):
+                    model.simulate(1, DESIGN, parameters={name: value})
+    for rate in ([1.5] * 8, [-0.1] * 8, np.nan):
+        with pytest.raises(ValueError, match=r"^rate has .*; it must be at least 0 and at most 1"):
+            model.simulate(1, DESIGN, rate=rate)
+    with pytest.raises(ValueError, match=r"^rate has shape \(7,\); it must be a number or of shape \(8,"):
+        model.simulate(1, DESIGN, rate=[0.5] * 7)
+
+
+def test_a_number_stands_for_all_entries_and_rates_of_groups_can_be_given():
+    assert np.array_equal(sa.RaterBias().simulate(1, DESIGN, parameters={"offset": 0.5}).truth["offset"], [0.5] * 5)
+    cells = np.linspace(0.1, 0.9, 16).reshape(8, 2)
+    assert sa.Grouped().simulate(1, DESIGN, rate=cells).truth["rate"] == pytest.approx(cells)
+
+
+def test_parameters_that_follow_from_others_are_taken_or_refused():
+    truth = sa.PartialPooling().simulate(1, DESIGN, parameters={"a": 2.0, "b": 6.0}).truth
+    assert (truth["mean"], truth["size"]) == (0.25, 8.0)
+    kinds = [0, 1, 2, 3, 0]
+    truth = sa.Contaminated().simulate(1, DESIGN, parameters={"kind": kinds, "kind_chance": np.eye(4)[kinds]}).truth
+    assert np.array_equal(truth["kind"], kinds)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        ("partial-pooling", {"a": 2.0}, "a is given without b; give both, or mean and size"),
+        ("partial-pooling", {"a": 2, "b": 6, "mean": 0.5}, r"mean is 0.5; with a = 2.0 and b = 6.0 it is 0.25"),
+        ("partial-pooling", {"size": 0}, "size has 0; it must be at least 1e-12 and finite"),
+        ("contaminated", {"kind_chance": 0.25}, "kind_chance is given, which follows from the kinds; give kind"),
+        ("contaminated", {"kind": [0, 1, 2, 3, 4]}, "kind has 4; it must be at least 0 and at most 3"),
+        ("contaminated", {"kind": 0.5}, "kind has 0.5; it must be whole numbers"),
+        ("contaminated", {"share": 0.6}, "share has 0.6; it must be at least 0 and at most 0.5"),
+        ("contaminated", {"kind_share": [0.5, 0.5, 0.5]}, "kind_share sums to 1.5; it must sum to 1"),
+        ("rater-skill", {"skill": 0.0}, "skill has 0; it must be at least"),
+        ("rater-bias", {"item_mean": np.inf}, "item_mean has inf; it must be finite"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused_in_one_line(model, given, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        sa.make_rater_model(model).simulate(1, DESIGN, parameters=given)
+    assert "\n" not in str(refused.value)
+
+
+def test_rates_are_given_once():
+    for model, name in ((sa.RaterBias(), "rate"), (sa.Drift(), "first_rate"), (sa.OneCoin(), "answer")):
+        with pytest.raises(ValueError, match=f"rate is given, and {name} in parameters too; give one of them"):
+            model.simulate(1, DESIGN, rate=0.5, parameters={name: 1.0})
+
+
+def test_votes_must_be_sorted_by_item():
+    with pytest.raises(ValueError, match=r"item\[2\] is 0 after 1; votes must be sorted by item"):
+        sa.Design(np.array([0, 1, 0]), np.array([0, 0, 1]), ("a", "b"), ("r", "s"))

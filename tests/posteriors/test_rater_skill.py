@@ -1,0 +1,168 @@
+"""Raters with bias and skill: the PyMC model against a plain sum, the fast method against NUTS, channel, bad input."""
+
+import math
+
+import numpy as np
+import pytest
+from oracles.rater_models import log_bernoulli, log_densities, log_half_normal, log_normal, log_zero_sum, tails_apart
+from scipy.stats import halfnorm, kstest, norm
+
+import seqaudit as sa
+from seqaudit.posteriors.kernels.rater_field import ladder, marginals
+from seqaudit.posteriors.kernels.rater_moves import move
+from seqaudit.posteriors.raters import noncentred
+from seqaudit.posteriors.votes.label_set import offsets
+
+MODEL = sa.RaterSkill()
+VOTES = MODEL.simulate(
+    11,
+    sa.Design.balanced(items=16, raters=6, votes_per_item=5),
+    parameters={"item_sd": 1.2, "rater_sd": 0.6, "skill_sd": 0.4},
+).labels
+
+
+def test_moves_leave_the_joint_distribution_of_parameters_and_votes_alone():
+    # Parameters from the prior and votes from these, then moves given the votes (Geweke 2004): still the prior.
+    rng = np.random.default_rng(7)
+    design, size, scale = sa.Design.balanced(items=5, raters=4, votes_per_item=3), 3000, np.array([1.5, 1.0, 0.5])
+    by_rater = np.argsort(design.rater, kind="stable")
+    begin, first = offsets(np.bincount(design.item)), offsets(np.bincount(design.rater))
+    standard, moved = np.empty((3, size, 4)), 0.0
+    for k in range(size):
+        truth = MODEL.simulate(rng, design)
+        label = truth.labels.labels.astype(np.int64)
+        p = truth.truth
+        sd = np.array([[p["item_sd"], p["rater_sd"], p["skill_sd"]]])
+        field = np.concatenate([p["item_logit"], p["offset"], p["log_skill"], [p["item_mean"]]])[None]
+        mean, before = np.array([p["item_mean"]]), field.copy()
+        for passes in range(10):
+            width = (1.0, 0.3)[passes % 2]
+            move(begin, design.item, design.rater, label, by_rater, first, scale, width, rng, mean, sd, field)
+        moved += np.mean(field != before) / size
+        effects = (field[0, 0] - mean[0], field[0, 5], field[0, 9])
+        for kind in range(3):
+            sums = (field[0, 5:9].sum(), field[0, 5:9].sum(), field[0, 9:13].sum())
+            standard[kind, k] = sd[0, kind] / scale[kind], effects[kind] / sd[0, kind], label.mean(), sums[kind]
+    assert moved > 0.85
+    assert np.abs(standard[1:, :, 3]).max() < 1e-9
+    for kind, variance in enumerate((1.0, 0.75, 0.75)):
+        # Kolmogorov and Smirnov, each exceeded by chance once in 10000 times.
+        assert kstest(standard[kind, :, 0], halfnorm.cdf).statistic < 2.23 / np.sqrt(size)
+        assert kstest(standard[kind, :, 1] / np.sqrt(variance), norm.cdf).statistic < 2.23 / np.sqrt(size)
+
+
+@pytest.fixture(scope="module")
+def fits():
+    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1, target_accept=0.97)
+    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
+
+
+@pytest.mark.parametrize("many", [0, 1000])
+def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
+    monkeypatch.setattr(noncentred, "MANY_VOTES", many)
+    design = sa.Design.of(VOTES)
+    for at, found, jacobian in log_densities(MODEL.build(design, VOTES.labels.astype(np.int64))):
+        x, offset, log_skill = at["item_logit"], at["offset"], at["log_skill"]
+        eta = [math.exp(log_skill[j]) * x[i] + offset[j] for i, j in zip(design.item, design.rater, strict=True)]
+        plain = log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-z)) for z in eta])
+        plain += log_normal(at["item_mean"], 0, 1.5) + log_half_normal(at["item_sd"], 1.5)
+        plain += log_half_normal(at["rater_sd"], 1.0) + log_half_normal(at["skill_sd"], 0.5)
+        plain += log_normal(x, at["item_mean"], at["item_sd"])
+        plain += log_zero_sum(offset, at["rater_sd"]) + log_zero_sum(log_skill, at["skill_sd"])
+        assert found == pytest.approx(plain, abs=1e-6)
+        scales = 16 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"]) + 5 * np.log(at["skill_sd"])
+        assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-6)
+
+
+def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
+    _, fast = fits
+    design, label = sa.Design.of(VOTES), VOTES.labels.astype(np.int64)
+    few = {name: x[:3] for name, x in fast.draws.items()}
+    found = MODEL.log_likelihood(few, design, label)
+    for s in range(3):
+        chance = MODEL.chances({name: x[s] for name, x in few.items()}, design)
+        whole = log_bernoulli(label, chance)
+        without = [log_bernoulli(np.delete(label, v), np.delete(chance, v)) for v in range(len(label))]
+        assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
+
+
+def test_sampling_converges_and_the_fast_method_agrees(fits):
+    sampled, fast = fits
+    found = sampled.diagnostics()
+    assert found.rhat < 1.02
+    assert found.divergences == 0
+    mean, largest = tails_apart(fast, sampled)
+    assert mean < 0.015
+    assert largest < 0.04
+    for name in ("item_mean", "item_sd", "rater_sd", "skill_sd"):
+        expected = sampled.draws[name]
+        assert fast.draws[name].mean() == pytest.approx(expected.mean(), abs=0.4 * expected.std())
+    for name in ("offset", "log_skill"):
+        assert np.abs(fast.draws[name].sum(axis=1)).max() < 1e-9
+
+
+@pytest.mark.parametrize("skill", [1.0, 30.0, 1e4, 1e12])
+def test_density_of_an_item_is_its_equation_whatever_the_skills(skill):
+    skills, offset = np.array([skill, 0.8, 1.2]), np.array([0.3, -0.5, 0.2])
+    rater, label = np.array([0, 1, 2, 0]), np.array([1, 0, 0, 0])
+    logs = np.empty(19)
+    low, step = ladder(0.4, 0, 4, 0.1, 1.5, rater, label, offset, skills, logs)
+    x = low + step * np.arange(19)
+    eta = (1 - 2 * label) * (skills[rater] * x[:, None] + offset[rater])
+    plain = -0.5 * ((x - 0.1) / 1.5) ** 2 - np.logaddexp(0, eta).sum(axis=1)
+    assert logs == pytest.approx(plain, rel=1e-9)
+
+
+def test_skills_may_vary_more_than_numbers_can_say():
+    design = sa.Design.of(VOTES)
+    begin = np.concatenate([[0], np.cumsum(np.bincount(design.item))])
+    points = np.array([[1.0, 0.7, skill_sd] for skill_sd in (0.01, 0.5, 5.0, 12.0, 40.0)])
+    out = np.empty(len(points))
+    votes = (begin, design.rater.astype(np.int64), VOTES.labels.astype(np.int64))
+    marginals(points, 1.5, *votes, 6, True, True, np.zeros((len(points), 16 + 2 * 6 + 1)), out)
+    assert np.isfinite(out).all()
+
+
+def test_skilled_raters_are_found_again():
+    design = sa.Design.balanced(items=200, raters=30, votes_per_item=15)
+    made = MODEL.simulate(5, design, parameters={"item_sd": 1.5, "rater_sd": 0.7, "skill_sd": 0.6})
+    draws = MODEL.fit(made.labels, seed=7, method="fast", draws=400).draws
+    for name, truth in (("item_sd", 1.5), ("rater_sd", 0.7), ("skill_sd", 0.6)):
+        assert abs(draws[name].mean() - truth) < 4 * max(draws[name].std(), 0.1)
+    assert np.corrcoef(draws["log_skill"].mean(axis=0), made.truth["log_skill"])[0, 1] > 0.8
+    assert np.corrcoef(draws["offset"].mean(axis=0), made.truth["offset"])[0, 1] > 0.8
+
+
+def test_channel_is_what_fresh_raters_say():
+    rng = np.random.default_rng(7)
+    draws = {"rater_sd": np.array([0.4, 1.2]), "skill_sd": np.array([0.8, 0.2])}
+    rate = np.array([[0.1, 0.7], [0.3, 0.95]])
+    found = MODEL.channel(draws, rate)
+    for s in range(2):
+        for i in range(2):
+            logit = math.log(rate[s, i] / (1 - rate[s, i]))
+            skill = np.exp(draws["skill_sd"][s] * rng.standard_normal(200_000))
+            heard = 1 / (1 + np.exp(-(skill * logit + draws["rater_sd"][s] * rng.standard_normal(200_000))))
+            # 4.5 standard errors; four numbers.
+            assert found[s, i] == pytest.approx(heard.mean(), abs=4.5 * heard.std() / math.sqrt(200_000))
+
+
+def test_given_skills_are_kept():
+    skill = np.array([2.0, 0.5, 1.0, 1.0, 4.0, 0.25])
+    truth = MODEL.simulate(3, VOTES, parameters={"skill": skill, "rater_sd": 1.0}).truth
+    assert truth["skill"] == pytest.approx(skill)
+    assert truth["log_skill"] == pytest.approx(np.log(skill))
+    assert truth["rater_sd"] == 1.0
+
+
+def test_beliefs_can_be_planned_with(fits):
+    _, fast = fits
+    threshold = np.full(16, 0.6)
+    problem = sa.Problem(threshold, prior=fast.beliefs(threshold, parts=16), budget=2)
+    tail = fast.tail(threshold)
+    assert problem.prior_value == pytest.approx(np.maximum(tail, 1 - tail).sum(), abs=1e-9)
+
+
+def test_constants_must_be_positive():
+    with pytest.raises(ValueError, match=r"skill_scale is -1\.0; it must be positive and finite"):
+        sa.RaterSkill(skill_scale=-1)
