@@ -24,7 +24,7 @@ from .policies.uniform import Uniform
 from .policies.variance_reduction import VarianceReduction
 from .policies.whittle import Whittle
 from .policy import Policy
-from .registry import add_built_in
+from .registry import POLICIES
 from .wrappers.exploring import EpsilonAudit, SoftmaxAudit
 
 __all__ = ["BUILT_IN"]
@@ -54,4 +54,4 @@ BUILT_IN: tuple[type[Policy], ...] = (
     TreeSearch,
     Exact,
 )
-add_built_in(BUILT_IN)
+POLICIES.add_built_in(BUILT_IN)

@@ -31,7 +31,6 @@ proper scoring rules that belong to h (Savage 1971).
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -40,8 +39,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .foundation.arrays import Floats
+from .foundation.names import Registry
 
 __all__ = [
+    "UTILITIES",
     "Accuracy",
     "Asymmetric",
     "Custom",
@@ -355,53 +356,50 @@ class Custom(Utility):
         raise ValueError("a callable utility cannot be written to TOML; use a named utility")
 
 
-_NAMED: dict[str, type[Utility]] = {
-    cls.name: cls for cls in (Accuracy, Asymmetric, Variance, Entropy, Decisive, Linear, NoPayoff)
-}
+UTILITIES = Registry(
+    Utility,
+    "utility",
+    group="seqaudit.utilities",
+    setting="parameter",
+    unknown="{called} is {name}; allowed: {known}, or a callable{hint}",
+)
+UTILITIES.add_built_in([Accuracy, Asymmetric, Variance, Entropy, Decisive, Linear, NoPayoff])
 
 
 def utility_names() -> tuple[str, ...]:
-    """Names of the built-in utilities.
+    """Names of all registered utilities.
 
     Examples
     --------
     >>> utility_names()[0]
     'accuracy'
     """
-    return tuple(_NAMED)
+    return UTILITIES.names()
 
 
 def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Floats] | None) -> Utility:
     """Turn a name, a mapping with a ``name``, a utility, a vectorised callable or None (no payoff) into a utility.
 
+    Parameters
+    ----------
+    spec : str, dict, Utility, callable or None
+        A registered name stands alone or has parameters in brackets. A utility is returned as it is.
+
     Raises
     ------
     ValueError
-        For an unknown name or parameter, or a callable that is not finite and shape-preserving on [0, 1].
+        For an unknown name, with the nearest known one; for an unknown or missing parameter; and for a callable that is
+        not finite and shape-preserving on [0, 1].
 
     Examples
     --------
     >>> make_utility({"name": "asymmetric", "gain": 1, "loss": 3})
     Asymmetric(gain=1, loss=3)
+    >>> make_utility("decisive(eps=0.1)")
+    Decisive(eps=0.1)
     """
-    if isinstance(spec, Utility):
-        return spec
     if spec is None:
         return NoPayoff()
-    if isinstance(spec, str):
-        spec = {"name": spec}
-    if isinstance(spec, dict):
-        parameters = dict(spec)
-        if "name" not in parameters:
-            raise ValueError(f"utility {spec!r} has no name; allowed: {', '.join(_NAMED)}")
-        name = parameters.pop("name")
-        if not isinstance(name, str) or name not in _NAMED:
-            raise ValueError(f"utility is {name!r}; allowed: {', '.join(_NAMED)}, or a callable")
-        allowed = list(inspect.signature(_NAMED[name]).parameters)
-        for key in parameters:
-            if key not in allowed:
-                raise ValueError(f"utility {name} has no parameter {key!r}; allowed: {', '.join(allowed) or 'none'}")
-        return _NAMED[name](**parameters)
-    if callable(spec):
+    if callable(spec) and not isinstance(spec, Utility):
         return Custom(spec)
-    raise ValueError(f"utility is {spec!r}; allowed: {', '.join(_NAMED)}, or a callable")
+    return UTILITIES.make(spec)

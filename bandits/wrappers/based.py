@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ...dp.problem.problem import Problem
 from ..policy import JointPolicy, Policy
+from ..registry import make_policy
 
 __all__ = ["BasedPolicy", "as_base"]
 
@@ -18,8 +19,6 @@ def as_base(name: str, base: object) -> Policy:
     ValueError
         For anything else, or an unknown name.
     """
-    from ..registry import make_policy
-
     if isinstance(base, Policy):
         return base
     if not isinstance(base, str):

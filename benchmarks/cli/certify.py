@@ -37,7 +37,7 @@ def certify(
     as_json: JsonOption = False,
 ) -> None:
     """Certify how far policies are from the best that any policy could do."""
-    from ...bandits.registry import choose_policies
+    from ...bandits.choice import choose_policies
     from ...bandits.simulation.certify import certify as certificate
 
     problem = read_problem(problem_file)

@@ -35,7 +35,8 @@ def replay(
     """Spend a budget on real votes with every policy, and score the decisions against all votes."""
     import xarray as xr
 
-    from ...bandits.registry import choose_policies, label
+    from ...bandits.choice import choose_policies
+    from ...bandits.registry import label
     from ..data.labels import read_labels
     from ..data.problem_of_labels import problem_of_labels
     from ..figures.replay import plot_replay

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
-from ...bandits.registry import choose_policies, label
+from ...bandits.registry import label
 from ...dp.bounds.upper_bound import upper_bound
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.evaluation.forward import require_evaluation

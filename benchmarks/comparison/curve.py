@@ -24,8 +24,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from ...bandits.choice import choose_policies
 from ...bandits.policy import IndexPolicy, Policy
-from ...bandits.registry import choose_policies, label
+from ...bandits.registry import label
 from ...bandits.simulation.board import final_values
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature, spend

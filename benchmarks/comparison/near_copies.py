@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
-from ...bandits.registry import choose_policies
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature, play
 from ...bandits.wrappers.diverse import DiverseBatch

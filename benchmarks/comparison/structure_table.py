@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...dp.problem.problem import Problem
 from ...dp.structure.report import Structure
 from ...dp.structure.structure import structure
+from ...posteriors.foundation.names import write_name
 from ...posteriors.utilities import Asymmetric, Decisive, Utility, make_utility
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ def utility_label(utility: Utility) -> str:
     'asymmetric(gain=1, loss=3)'
     """
     known: dict[str, Any] = {f.name: getattr(utility, f.name) for f in fields(utility)} if is_dataclass(utility) else {}
-    values = [f"{name}={x:g}" for name, x in known.items() if isinstance(x, (int, float))]
-    return f"{utility.name}({', '.join(values)})" if values else utility.name
+    return write_name(utility.name, {name: f"{x:g}" for name, x in known.items() if isinstance(x, (int, float))})
 
 
 def structures(

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from joblib import Parallel, delayed
 
+from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
-from ...bandits.registry import choose_policies, label, make_policy, policy_names
+from ...bandits.registry import label, make_policy, policy_names
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve

@@ -7,7 +7,6 @@ on a fault only.
 from __future__ import annotations
 
 import csv
-import difflib
 import gzip
 import io
 import os
@@ -21,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...posteriors.foundation.names import nearest_name
 
 __all__ = ["HEADER", "LabelFileError", "Table", "codes", "listed", "nearest", "read_table", "show"]
 
@@ -188,9 +189,9 @@ def _fault(name: str, line: int, what: str) -> LabelFileError:
 
 def nearest(wanted: Sequence[str], header: Sequence[str]) -> str:
     """Suggest the column that was probably meant, whatever its case and the spaces around it."""
-    plain = {column.strip().lower(): column for column in header if column not in wanted}
-    near = [match for name in wanted for match in difflib.get_close_matches(name, plain, n=1)]
-    return f" (is it {plain[near[0]]!r}?)" if near else ""
+    others = [column for column in header if column not in wanted]
+    near = next(filter(None, (nearest_name(name, others) for name in wanted)), None)
+    return f" (is it {near!r}?)" if near else ""
 
 
 def listed(names: Sequence[str]) -> str:

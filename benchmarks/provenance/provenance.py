@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.names import split_name, unknown_name
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model, rater_model_names
 from ...posteriors.raters.sampling import require_settings
@@ -117,8 +118,9 @@ def checked_provenance(
         if "kind_chance" not in kinds.dims:
             raise ValueError(f"model is {kinds.name!r}, which has no kinds of raters; allowed: {_with_kinds()}")
         kinds.require(labels)
-    if isinstance(beyond, str) and beyond.partition("(")[0] not in (ITEMS_ONLY, *rater_model_names()):
-        raise ValueError(f"beyond is {beyond!r}; allowed: {', '.join((ITEMS_ONLY, *rater_model_names()))}")
+    if isinstance(beyond, str) and split_name(beyond)[0] not in (ITEMS_ONLY, *rater_model_names()):
+        known = (ITEMS_ONLY, *rater_model_names())
+        raise ValueError(unknown_name("beyond is {name}; allowed: {known}{hint}", beyond, known))
     explaining = None if beyond == ITEMS_ONLY else make_rater_model(beyond)
     if explaining is not None:
         explaining.require(labels)

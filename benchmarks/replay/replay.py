@@ -22,8 +22,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
+from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
-from ...bandits.registry import choose_policies, label
+from ...bandits.registry import label
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import spend
 from ...dp.machine.workers import workers

@@ -29,9 +29,9 @@ to .98. The rule is a belief of its own: a ``Grid`` of 128 rates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import betaln, expit, logit, roots_jacobi
@@ -43,6 +43,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.beta_mixture import BetaMixture
 from ...posteriors.beliefs.grid import Grid
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.names import Registry
 from ...posteriors.foundation.refusals import checked_number
 
 __all__ = ["Misbelief", "exchangeable_names", "misbelief", "quadrature"]
@@ -66,38 +67,146 @@ class Misbelief:
     nature: list[Belief]
 
 
+class Nature:
+    """Base of the kinds of nature: values that say what is true of an item at each strength.
+
+    Attributes
+    ----------
+    name : str
+        Registered name.
+    strengths : tuple
+        Test of a strength, and the strengths that pass it in words.
+    right : float
+        Strength at which nature and working model are one.
+    moves_planner : bool
+        Whether the belief at a strength is the working model, and the problem's prior nature.
+    """
+
+    name: ClassVar[str]
+    strengths: ClassVar[tuple[Callable[[float], Any], str]]
+    right: ClassVar[float] = 0.0
+    moves_planner: ClassVar[bool] = False
+
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief about an item of that prior."""
+        raise TypeError(f"{type(self).__name__} must define belief")
+
+
+_BELOW_HALF = (lambda s: 0 <= s < 0.5, "at least 0 and below 1/2")
+_BELOW_ONE = (lambda s: 0 <= s < 1, "at least 0 and below 1")
+_SHARE = (lambda s: 0 <= s <= 1, "from 0 to 1")
+
+
 @dataclass(frozen=True)
-class _Kind:
-    """A kind of nature: its belief for a Beta prior, a strength and settings, and what strengths are allowed."""
+class Flipped(Nature):
+    """Labels that are turned over."""
 
-    make: Callable[[Beta, float, float, Mapping[str, float]], Belief]
-    within: Callable[[float], bool]
-    allowed: str
-    right: float = 0.0
-    settings: Mapping[str, float] | None = None
+    name = "flipped"
+    strengths = _BELOW_HALF
 
-
-def _flipped(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
-    return NoisyBeta(prior.a, prior.b, s)
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief about an item of that prior."""
+        return NoisyBeta(prior.a, prior.b, strength)
 
 
-def _random(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
-    return NoisyBeta(prior.a, prior.b, s / 2.0)
+@dataclass(frozen=True)
+class Random(Nature):
+    """Labels at random."""
+
+    name = "random"
+    strengths = _BELOW_ONE
+
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief about an item of that prior."""
+        return NoisyBeta(prior.a, prior.b, strength / 2.0)
 
 
-def _colluding(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
-    rule = quadrature(prior, t)
-    chances = (1.0 - s) * np.array(rule.points) + s * settings["script"]
-    return Grid(rule.points, rule.weights, tuple(chances.tolist()))
+@dataclass(frozen=True)
+class Colluding(Nature):
+    """Labels that a script says.
+
+    Parameters
+    ----------
+    script : float
+        Chance that the script says 1, from 0 to 1.
+    """
+
+    script: float = 1.0
+    name = "colluding"
+    strengths = _BELOW_ONE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "script", checked_number("script", self.script, *_SHARE))
+
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief about an item of that prior."""
+        rule = quadrature(prior, threshold)
+        chances = (1.0 - strength) * np.array(rule.points) + strength * self.script
+        return Grid(rule.points, rule.weights, tuple(chances.tolist()))
 
 
-def _polarised(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
-    weights = (1.0 - s, s * prior.mean, s * (1.0 - prior.mean))
-    return _mixture(weights, (prior.a, 9.0, 1.0), (prior.b, 1.0, 9.0))
+@dataclass(frozen=True)
+class Polarised(Nature):
+    """Items that are one-sided."""
+
+    name = "polarised"
+    strengths = _SHARE
+
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief about an item of that prior."""
+        weights = (1.0 - strength, strength * prior.mean, strength * (1.0 - prior.mean))
+        return _mixture(weights, (prior.a, 9.0, 1.0), (prior.b, 1.0, 9.0))
 
 
-def _divided(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
-    return _mixture((1.0 - s, s), (prior.a, 25.0), (prior.b, 25.0))
+@dataclass(frozen=True)
+class Divided(Nature):
+    """Items that divide the raters."""
+
+    name = "divided"
+    strengths = _SHARE
+
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief about an item of that prior."""
+        return _mixture((1.0 - strength, strength), (prior.a, 25.0), (prior.b, 25.0))
+
+
+@dataclass(frozen=True)
+class Shifted(Nature):
+    """Items of another mean."""
+
+    name = "shifted"
+    strengths = (lambda s: abs(s) < np.inf, "finite")
+
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief about an item of that prior."""
+        size, mean = prior.a + prior.b, float(expit(logit(prior.mean) + strength))
+        return Beta(size * mean, size * (1.0 - mean))
+
+
+@dataclass(frozen=True)
+class Dispersed(Nature):
+    """Items that are more, or less, alike."""
+
+    name = "dispersed"
+    strengths = (lambda s: 0 < s < np.inf, "positive and finite")
+    right = 1.0
+
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief about an item of that prior."""
+        return Beta(prior.a / strength, prior.b / strength)
+
+
+@dataclass(frozen=True)
+class Flat(Nature):
+    """A planner who knows less than there is to be known."""
+
+    name = "flat"
+    strengths = _SHARE
+    moves_planner = True
+
+    def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
+        """Belief of the planner about an item of that prior."""
+        return Beta(1.0 + (1.0 - strength) * (prior.a - 1.0), 1.0 + (1.0 - strength) * (prior.b - 1.0))
 
 
 def _mixture(weights: tuple[float, ...], a: tuple[float, ...], b: tuple[float, ...]) -> Belief:
@@ -105,37 +214,8 @@ def _mixture(weights: tuple[float, ...], a: tuple[float, ...], b: tuple[float, .
     return BetaMixture(*(tuple(x[k] for k in kept) for x in (weights, a, b)))
 
 
-def _shifted(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
-    size, mean = prior.a + prior.b, float(expit(logit(prior.mean) + s))
-    return Beta(size * mean, size * (1.0 - mean))
-
-
-def _dispersed(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
-    return Beta(prior.a / s, prior.b / s)
-
-
-def _flat(prior: Beta, t: float, s: float, settings: Mapping[str, float]) -> Belief:
-    return Beta(1.0 + (1.0 - s) * (prior.a - 1.0), 1.0 + (1.0 - s) * (prior.b - 1.0))
-
-
-def _below_half(s: float) -> bool:
-    return 0 <= s < 0.5
-
-
-def _share(s: float) -> bool:
-    return 0 <= s <= 1
-
-
-_KINDS = {
-    "flipped": _Kind(_flipped, _below_half, "at least 0 and below 1/2"),
-    "random": _Kind(_random, lambda s: 0 <= s < 1, "at least 0 and below 1"),
-    "colluding": _Kind(_colluding, lambda s: 0 <= s < 1, "at least 0 and below 1", settings={"script": 1.0}),
-    "polarised": _Kind(_polarised, _share, "from 0 to 1"),
-    "divided": _Kind(_divided, _share, "from 0 to 1"),
-    "shifted": _Kind(_shifted, lambda s: abs(s) < np.inf, "finite"),
-    "dispersed": _Kind(_dispersed, lambda s: 0 < s < np.inf, "positive and finite", 1.0),
-    "flat": _Kind(_flat, _share, "from 0 to 1"),
-}
+NATURES = Registry(Nature, "nature")
+NATURES.add_built_in([Flipped, Random, Colluding, Polarised, Divided, Shifted, Dispersed, Flat])
 
 
 def exchangeable_names() -> tuple[str, ...]:
@@ -146,7 +226,7 @@ def exchangeable_names() -> tuple[str, ...]:
     >>> exchangeable_names()[0]
     'flipped'
     """
-    return tuple(_KINDS)
+    return NATURES.names()
 
 
 def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> Misbelief:
@@ -157,7 +237,7 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
     problem : Problem
         Priors must be Beta.
     kind : str
-        One of ``exchangeable_names()``; see the module's docstring.
+        One of ``exchangeable_names()``, alone or with settings in brackets; see the module's docstring.
     strength : float
     **settings
         ``script``, for ``colluding``: the chance that the script says 1, from 0 to 1; default 1.
@@ -176,23 +256,16 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
     >>> misbelief(Problem([0.5], budget=2, prior=(2, 1)), "random", 0.4).nature
     [NoisyBeta(a=2.0, b=1.0, flip=0.2, wins=0, losses=0)]
     """
-    if kind not in _KINDS:
-        raise ValueError(f"nature is {kind!r}; allowed: {', '.join(_KINDS)}")
-    found = _KINDS[kind]
-    s = checked_number(kind, strength, found.within, found.allowed)
-    usual = dict(found.settings or {})
-    for key, value in settings.items():
-        if key not in usual:
-            raise ValueError(f"{kind} has no setting {key!r}; allowed: {', '.join(usual) or 'none'}")
-        usual[key] = checked_number(key, value, _share, "from 0 to 1")
+    nature = NATURES.make(kind, **settings)
+    s = checked_number(nature.name, strength, *nature.strengths)
     if not isinstance(problem.prior, np.ndarray):
         i = next(i for i in range(problem.size) if not isinstance(problem.belief(i), Beta))
-        raise ValueError(f"{kind}: the prior of {problem.name[i]} is {problem.belief(i)}; it must be Beta")
+        raise ValueError(f"{nature.name}: the prior of {problem.name[i]} is {problem.belief(i)}; it must be Beta")
     priors = [Beta(a, b) for a, b in problem.prior.tolist()]
-    if s == found.right:
+    if s == nature.right:
         return Misbelief(problem, list(priors))
-    made = [found.make(x, t, s, usual) for x, t in zip(priors, problem.threshold.tolist(), strict=True)]
-    if kind == "flat":
+    made = [nature.belief(x, t, s) for x, t in zip(priors, problem.threshold.tolist(), strict=True)]
+    if nature.moves_planner:
         return Misbelief(restated(problem, prior=made, cap=problem.asked_cap), list(priors))
     return Misbelief(problem, made)
 

@@ -27,7 +27,6 @@ Everything is checked, and every cell tried out, before any work starts.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -37,9 +36,10 @@ from typing import Any
 
 import numpy as np
 
+from ...bandits.choice import choose_policies
 from ...bandits.policies.uniform import Uniform
 from ...bandits.policy import Policy
-from ...bandits.registry import choose_policies, label
+from ...bandits.registry import label
 from ...bandits.simulation.seeds import replication_keys
 from ...dp.evaluation.choices import check_policy
 from ...dp.evaluation.evaluate import natural_problem, score_tables
@@ -49,8 +49,9 @@ from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import faults_of
 from ...dp.problem.variants import restated
+from ...posteriors.foundation.names import unknown_key, unknown_name
 from ...posteriors.foundation.refusals import checked_number, count
-from ...posteriors.raters.registry import make_rater_model, rater_model_names
+from ...posteriors.raters.registry import RATER_MODELS, make_rater_model, rater_model_names
 from .natures import exchangeable_names, misbelief
 from .scenario import Scenario, StressGrid
 
@@ -164,9 +165,7 @@ def _first_line(error: Exception) -> str:
 def _known(fields: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
     for key in fields:
         if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"{where}{key} is not a key{hint} (allowed: {', '.join(allowed)})")
+            raise ValueError(where + unknown_key(key, allowed))
 
 
 def _whole(field: str, value: Any, least: int) -> int:
@@ -213,7 +212,8 @@ def _stated(
     model = given.get("model")
     exchangeable = model in exchangeable_names()
     if not exchangeable and model not in rater_model_names():
-        raise ValueError(f"model is {model!r}; allowed: {', '.join((*exchangeable_names(), *rater_model_names()))}")
+        names = (*exchangeable_names(), *rater_model_names())
+        raise ValueError(unknown_name("model is {name}; allowed: {known}{hint}", model, names))
     kind = given.get("kind", "exact" if exchangeable else "simulated")
     allowed = ("exact", "simulated") if exchangeable else ("simulated",)
     if kind not in allowed:
@@ -271,10 +271,8 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[st
         if not isinstance(table, Mapping):
             raise ValueError(f"{key} is {table!r}; it must be a table")
     constants = {key: tuple(x) if isinstance(x, list) else x for key, x in tables["constants"].items()}
-    if "name" in constants:
-        # It would be taken for the name of the model.
-        raise ValueError(f"rater model {name} has no constant 'name'")
-    model = make_rater_model(name, **constants)
+    # A constant called name would be the first argument of make_rater_model.
+    model = RATER_MODELS.make(name, **constants)
     numbers = [key for key, dims in model.dims.items() if not dims]
     parameter = given.get("parameter")
     if parameter not in numbers:

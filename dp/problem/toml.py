@@ -8,7 +8,6 @@ keywords of ``Problem`` and ``Problem.from_logratio`` mean.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
+from ...posteriors.foundation.names import unknown_key
 from ..machine.files import write_whole
 from .checks import ProblemError
 
@@ -57,12 +57,7 @@ def faults_of(fields: dict[str, Any]) -> list[str]:
     faults = []
     for key in fields:
         if key not in _KEYS:
-            near = difflib.get_close_matches(key, _KEYS, 1)
-            faults.append(
-                f"{key} is not a key"
-                + (f"; did you mean {near[0]}?" if near else "")
-                + f" (allowed: {', '.join(_KEYS)})"
-            )
+            faults.append(unknown_key(key, _KEYS))
     if "budget" not in fields:
         faults.append("the key budget is missing")
     if ("threshold" in fields) == ("c" in fields):

@@ -1,13 +1,179 @@
-"""Names with settings in brackets, such as ``lookahead(depth=3, leaf=payoff)``."""
+"""Objects by name, with settings in brackets such as ``lookahead(depth=3, leaf=payoff)``.
+
+A ``Registry`` knows the classes of one kind of thing, those of other packages among them. A package offers a class in
+its own metadata, in the registry's entry-point group:
+
+    [project.entry-points."seqaudit.policies"]
+    boldest = "my_package:Boldest"
+"""
 
 from __future__ import annotations
 
 import ast
+import difflib
+import inspect
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import Any
 
-__all__ = ["read_settings", "split_name"]
+__all__ = [
+    "Registry",
+    "nearest_name",
+    "read_settings",
+    "split_name",
+    "unknown_key",
+    "unknown_name",
+    "write_name",
+]
+
+
+@dataclass(eq=False)
+class Registry[T]:
+    """Classes of one kind by their names, and objects of them.
+
+    Parameters
+    ----------
+    base : type
+        Base of all classes.
+    called : str
+        The kind of thing, as messages call it.
+    group : str, optional
+        Entry-point group in which other packages offer classes.
+    key : str
+        Attribute of a class that is its name, and key of the name where an object is given as a mapping.
+    setting : str
+        Word for an argument of a class.
+    unknown : str
+        Message on an unknown name, for ``unknown_name``.
+
+    Examples
+    --------
+    >>> from seqaudit import Accuracy, Asymmetric, Utility
+    >>> utilities = Registry(Utility, "utility")
+    >>> utilities.add_built_in([Accuracy, Asymmetric])
+    >>> utilities.make("asymmetric(loss=3)")
+    Asymmetric(gain=1.0, loss=3)
+    >>> utilities.make({"name": "asymmetric", "loss": 3}, gain=2)
+    Asymmetric(gain=2, loss=3)
+    >>> utilities.make("acuracy")
+    Traceback (most recent call last):
+        ...
+    ValueError: utility is 'acuracy'; allowed: accuracy, asymmetric; did you mean 'accuracy'?
+    """
+
+    base: type[T]
+    called: str
+    group: str | None = None
+    key: str = "name"
+    setting: str = "setting"
+    unknown: str = "{called} is {name}; allowed: {known}{hint}"
+    _built_in: list[type[T]] = field(default_factory=list, init=False, repr=False)
+    _found: dict[str, type[T]] | None = field(default=None, init=False, repr=False)
+
+    def add_built_in(self, classes: Iterable[type[T]]) -> None:
+        """Make classes known by their names, before those of other packages."""
+        self._built_in.extend(classes)
+        self.forget()
+
+    def forget(self) -> None:
+        """Look for the classes of other packages again when they are next needed."""
+        self._found = None
+
+    def classes(self) -> dict[str, type[T]]:
+        """Classes by name, built-in ones first.
+
+        Raises
+        ------
+        TypeError
+            When an entry point offers something that is not a class of this kind.
+        ValueError
+            When two classes claim one name, or an entry point's name is not that of its class.
+        """
+        if self._found is None:
+            found = {getattr(cls, self.key): cls for cls in self._built_in}
+            self._add_offered(found)
+            self._found = found
+        return self._found
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all classes."""
+        return tuple(self.classes())
+
+    def make(self, spec: object, /, **settings: Any) -> T:
+        """Object of a class that is known by its name.
+
+        Parameters
+        ----------
+        spec : object, str or mapping
+            A name, alone or with settings in brackets; or a mapping with the name and settings. An object of this kind
+            is returned as it is.
+        **settings
+            In place of those of ``spec``.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name, with the nearest known one; for a setting that is unknown, missing or given twice, with
+            the allowed ones; for settings of an object that is made already; and for values that the class refuses.
+        """
+        if isinstance(spec, self.base):
+            if settings:
+                raise ValueError(f"{self.called} {spec!r} is made already and takes no {', '.join(settings)}")
+            return spec
+        known = self.classes()
+        written = spec
+        if isinstance(spec, Mapping):
+            if self.key not in spec:
+                raise ValueError(f"{self.called} {spec!r} has no {self.key}; allowed: {', '.join(known)}")
+            written = spec[self.key]
+            settings = {key: value for key, value in spec.items() if key != self.key} | settings
+        name, inside = split_name(written) if isinstance(written, str) else (written, None)
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(unknown_name(self.unknown.replace("{called}", self.called), name, known))
+        takes = {
+            key: parameter
+            for key, parameter in inspect.signature(known[name]).parameters.items()
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        }
+        allowed = ", ".join(takes) or "none"
+        for key in settings:
+            if key not in takes:
+                raise ValueError(f"{self.called} {name} has no {self.setting} {key!r}; allowed: {allowed}")
+        settings = read_settings(f"{self.called} {written!r}", inside, list(takes)) | settings
+        needed = [key for key, parameter in takes.items() if parameter.default is parameter.empty]
+        for key in needed:
+            if key not in settings:
+                more = f" (allowed: {allowed})" if len(needed) < len(takes) else ""
+                raise ValueError(f"{self.called} {name} lacks {key!r}; it needs {', '.join(needed)}{more}")
+        try:
+            return known[name](**settings)
+        except ValueError as error:
+            if str(error).startswith((f"{name}:", f"{self.called} {name}:")):
+                raise
+            raise ValueError(f"{self.called} {name}: {error}") from None
+
+    def _add_offered(self, found: dict[str, type[T]]) -> None:
+        """Add the classes that other packages offer."""
+        if self.group is None:
+            return
+        for entry in sorted(entry_points(group=self.group), key=lambda e: e.name):
+            offer = f"{entry.name} = {entry.value}"
+            try:
+                cls = entry.load()
+            except ImportError as error:
+                # One broken package must not take away what everybody else offers.
+                warnings.warn(f"{self.called} {offer} cannot be imported: {error}", stacklevel=2)
+                continue
+            if not (isinstance(cls, type) and issubclass(cls, self.base)):
+                raise TypeError(f"entry point {offer} in {self.group} is not a {self.base.__name__} class")
+            if getattr(cls, self.key, None) != entry.name:
+                raise ValueError(f"entry point {offer} in {self.group} offers a {self.called} of another name")
+            if entry.name in found:
+                raise ValueError(f"{self.called} name {entry.name!r} is claimed by {found[entry.name]} and by {cls}")
+            found[entry.name] = cls
 
 
 def split_name(text: str) -> tuple[str, str | None]:
@@ -50,8 +216,8 @@ def read_settings(what: str, inside: str | None, allowed: Sequence[str]) -> dict
         if not equals or not value:
             raise ValueError(f"{what}: {part.strip()!r} is no setting; write name=value")
         if key not in allowed or key in out:
-            fault = "is given twice" if key in out else f"is not known; allowed: {', '.join(allowed)}"
-            raise ValueError(f"{what}: setting {key!r} {fault}")
+            fault = "is given twice" if key in out else "is not known"
+            raise ValueError(f"{what}: setting {key!r} {fault}; allowed: {', '.join(allowed) or 'none'}")
         try:
             out[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -59,11 +225,82 @@ def read_settings(what: str, inside: str | None, allowed: Sequence[str]) -> dict
     return out
 
 
+def write_name(name: str, settings: Mapping[str, object]) -> str:
+    """Name with settings in brackets, as it is read again.
+
+    Examples
+    --------
+    >>> write_name("lookahead", {"depth": 3, "leaf": "payoff"}), write_name("kg", {})
+    ('lookahead(depth=3, leaf=payoff)', 'kg')
+    """
+    inside = ", ".join(f"{key}={value}" for key, value in settings.items())
+    return f"{name}({inside})" if inside else name
+
+
+def nearest_name(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that a word is most like, whatever its case and the spaces around it.
+
+    Parameters
+    ----------
+    word : str
+    known : iterable of str
+    cutoff : float
+        Least likeness, from 0 for any name to 1 for equal ones.
+
+    Returns
+    -------
+    str or None
+        None where no known name is so like it.
+
+    Examples
+    --------
+    >>> nearest_name("Treshold", ["budget", "threshold"]), nearest_name("zebra", ["budget", "threshold"])
+    ('threshold', None)
+    """
+    plain = {name.strip().lower(): name for name in known}
+    near = difflib.get_close_matches(word.strip().lower(), plain, 1, cutoff)
+    return plain[near[0]] if near else None
+
+
+def unknown_name(message: str, name: object, known: Iterable[str]) -> str:
+    """Message on a name that is not known.
+
+    Parameters
+    ----------
+    message : str
+        With ``{name}``, ``{known}`` for the list of known names and ``{hint}`` for the nearest of them.
+    name : object
+    known : iterable of str
+
+    Examples
+    --------
+    >>> unknown_name("model is {name}; allowed: {known}{hint}", "drfit", ["drift", "grouped"])
+    "model is 'drfit'; allowed: drift, grouped; did you mean 'drift'?"
+    """
+    names = list(known)
+    near = nearest_name(name, names, cutoff=0.0) if isinstance(name, str) else None
+    hint = f"; did you mean {near!r}?" if near is not None else ""
+    return message.format(name=repr(name), known=", ".join(names), hint=hint)
+
+
+def unknown_key(key: str, allowed: Sequence[str]) -> str:
+    """Message on a key of a file that is not allowed there.
+
+    Examples
+    --------
+    >>> unknown_key("treshold", ["budget", "threshold"])
+    'treshold is not a key; did you mean threshold? (allowed: budget, threshold)'
+    """
+    near = nearest_name(key, allowed)
+    hint = f"; did you mean {near}?" if near is not None else ""
+    return f"{key} is not a key{hint} (allowed: {', '.join(allowed)})"
+
+
 def _apart(text: str) -> list[str]:
     """Parts between commas that stand in no brackets."""
     parts, depth = [""], 0
     for letter in text:
-        depth += (letter == "(") - (letter == ")")
+        depth += (letter in "([{") - (letter in ")]}")
         if letter == "," and depth == 0:
             parts.append("")
         else:

@@ -35,6 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..beliefs.belief import Belief
 from ..beliefs.grid import grid_of_draws
 from ..foundation.arrays import Floats, Ints
+from ..foundation.names import write_name
 from ..foundation.seeds import Seed
 from ..votes.checks import checked_parameter, require_groups, require_raters, require_votes
 from ..votes.design import Design
@@ -106,8 +107,7 @@ class RaterModel(ABC):
         """
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.init}  # type: ignore[arg-type]
         usual = type(self)()
-        told = ", ".join(f"{key}={value!r}" for key, value in values.items() if value != getattr(usual, key))
-        return f"{self.name}({told})" if told else self.name
+        return write_name(self.name, {key: value for key, value in values.items() if value != getattr(usual, key)})
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
-from ..foundation.names import read_settings, split_name
+from ..foundation.names import Registry
 from .contaminated import Contaminated
 from .dawid_skene import DawidSkene
 from .drift import Drift
@@ -16,22 +15,26 @@ from .partial_pooling import PartialPooling
 from .rater_bias import RaterBias
 from .rater_skill import RaterSkill
 
-__all__ = ["make_rater_model", "rater_model_names"]
+__all__ = ["RATER_MODELS", "make_rater_model", "rater_model_names"]
 
-_MODELS: dict[str, type[RaterModel]] = {
-    cls.name: cls for cls in (PartialPooling, RaterBias, RaterSkill, Grouped, Contaminated, Drift, OneCoin, DawidSkene)
-}
+RATER_MODELS = Registry(
+    RaterModel,  # type: ignore[type-abstract]
+    "rater model",
+    group="seqaudit.rater_models",
+    setting="constant",
+)
+RATER_MODELS.add_built_in([PartialPooling, RaterBias, RaterSkill, Grouped, Contaminated, Drift, OneCoin, DawidSkene])
 
 
 def rater_model_names() -> tuple[str, ...]:
-    """Names of the models.
+    """Names of all registered models.
 
     Examples
     --------
     >>> rater_model_names()[0]
     'partial-pooling'
     """
-    return tuple(_MODELS)
+    return RATER_MODELS.names()
 
 
 def make_rater_model(name: str | RaterModel, **constants: Any) -> RaterModel:
@@ -48,7 +51,8 @@ def make_rater_model(name: str | RaterModel, **constants: Any) -> RaterModel:
     Raises
     ------
     ValueError
-        For an unknown name or constant, and constants that cannot be read.
+        For an unknown name, with the nearest known one; for an unknown constant, and constants that cannot be read; and
+        for constants of a model that is made already.
 
     Examples
     --------
@@ -57,13 +61,4 @@ def make_rater_model(name: str | RaterModel, **constants: Any) -> RaterModel:
     >>> make_rater_model("contaminated(kinds=('random', 'inverted'))").title
     "contaminated(kinds=('random', 'inverted'))"
     """
-    if isinstance(name, RaterModel):
-        return name
-    registered, inside = split_name(name) if isinstance(name, str) else (name, None)
-    if registered not in _MODELS:
-        raise ValueError(f"rater model is {registered!r}; allowed: {', '.join(_MODELS)}")
-    allowed = list(inspect.signature(_MODELS[registered]).parameters)
-    for key in constants:
-        if key not in allowed:
-            raise ValueError(f"rater model {registered} has no constant {key!r}; allowed: {', '.join(allowed)}")
-    return _MODELS[registered](**read_settings(f"rater model {name!r}", inside, allowed) | constants)
+    return RATER_MODELS.make(name, **constants)

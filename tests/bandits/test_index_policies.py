@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqaudit as sa
+from seqaudit.bandits.choice import choose_policies
 from seqaudit.bandits.policies import ahead, lagrangian
-from seqaudit.bandits.registry import choose_policies
 from seqaudit.dp.problem.availability import Availability
 from seqaudit.dp.single_item.stopping import label_gains
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import seqaudit as sa
-from seqaudit.bandits.registry import choose_policies, label
+from seqaudit.bandits.choice import choose_policies
+from seqaudit.bandits.registry import label
 from seqaudit.dp.exact import lattice
 from seqaudit.dp.exact import solve as backward
 from seqaudit.dp.machine import memory

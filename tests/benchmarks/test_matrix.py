@@ -67,7 +67,7 @@ def test_label_of_a_policy_is_how_it_is_written(written):
 @pytest.mark.parametrize(
     ("written", "says"),
     [
-        ("lookahead(deph=3)", r"setting 'deph' is not known; allowed: ties, depth, leaf, candidates, shortlist"),
+        ("lookahead(deph=3)", r"setting 'deph' is not known; allowed: depth, leaf, candidates, shortlist, ties"),
         ("lookahead(3)", r"'3' is no setting; write name=value"),
         ("lookahead(depth=)", r"'depth=' is no setting"),
         ("lookahead(depth=3, depth=4)", r"setting 'depth' is given twice"),

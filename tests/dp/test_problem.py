@@ -116,10 +116,13 @@ def test_budget_need_not_be_whole_where_costs_differ():
         ),
         (
             {"utility": "acuracy"},
-            f"utility is 'acuracy'; allowed: {NAMES}, or a callable",
+            f"utility is 'acuracy'; allowed: {NAMES}, or a callable; did you mean 'accuracy'?",
         ),
         ({"prior": [sa.Beta(1, 1)] * 3}, "prior has 3 beliefs; it must have one, or one for each of the 2 items"),
-        ({"prior": {"kind": "gamma"}}, f"prior: belief kind is 'gamma'; allowed: {', '.join(kinds.belief_kinds())}"),
+        (
+            {"prior": {"kind": "betta"}},
+            f"prior: belief kind is 'betta'; allowed: {', '.join(kinds.belief_kinds())}; did you mean 'beta'?",
+        ),
         ({"cost": [1, 0]}, "cost of item 2 is 0.0; it must be positive and finite"),
         ({"cost": [2, 1], "budget": -1}, "budget is -1; it must be positive and finite"),
         ({"cost": 2, "budget": "4"}, "budget is '4'; it must be positive and finite"),

@@ -480,7 +480,7 @@ def test_rate_at_the_threshold_is_not_above_it():
         (lambda: Grid([0.2, 0.5], [0, 0]), "weights are all zero; at least one must be positive"),
         (
             lambda: make_belief({"a": 1}),
-            "belief kind is None; allowed: beta, beta-mixture, noisy-beta, logit-normal, grid",
+            r"belief \{'a': 1\} has no kind; allowed: beta, beta-mixture, noisy-beta, logit-normal, grid",
         ),
         (lambda: make_belief({"kind": "betta"}), "belief kind is 'betta'; allowed: beta, "),
         (lambda: make_belief("beta"), "belief is 'beta'; it must be a belief or a table"),
