@@ -23,11 +23,17 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import seqaudit as sa
+from seqaudit.bandits.registry import POLICIES
 from seqaudit.benchmarks.cli.main import main
+from seqaudit.posteriors.beliefs.registry import BELIEFS
+from seqaudit.posteriors.foundation.names import Registry
+from seqaudit.posteriors.raters.registry import RATER_MODELS
+from seqaudit.posteriors.utilities import UTILITIES
 
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = ROOT / "docs" / "index.md"
@@ -150,6 +156,20 @@ def test_examples_of_a_page_run_and_print_what_it_shows(
             run_console(page, block)
         else:
             assert block.language in ("toml", "csv", "text", "sh"), f"{page}: a fence of {block.language!r}"
+    for registry, name, place in entry_points_shown(page):
+        cls = module.__dict__[place.partition(":")[2]]
+        assert issubclass(cls, registry.base)
+        assert getattr(cls, registry.key) == name
+
+
+def entry_points_shown(page: Path) -> Iterator[tuple[Registry[Any], str, str]]:
+    """Entry points of the pyproject.toml that a page shows: registry, name and place of the class."""
+    known = {registry.group: registry for registry in (POLICIES, BELIEFS, RATER_MODELS, UTILITIES)}
+    for block in blocks(page):
+        if block.title == "pyproject.toml":
+            for group, points in tomllib.loads(block.text)["project"]["entry-points"].items():
+                for name, place in points.items():
+                    yield known[group], name, place
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
