@@ -145,9 +145,14 @@ class Lagrangian(JointPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.Lagrangian()).value, 6)
-    1.6112
+    >>> problem, policy, none = sa.Problem([0.5, 0.7], budget=4), sa.Lagrangian(), np.zeros((1, 2), dtype=int)
+    >>> policy.prices(problem, none, none).round(6).tolist()
+    [0.046875]
+    >>> gain = sa.upper_bound(problem).value - problem.prior_value
+    >>> round(float(policy.bounds(problem, none, none)[0] - gain), 9)
+    0.0
     """
 
     most: int = 32
