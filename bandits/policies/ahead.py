@@ -139,17 +139,10 @@ class _Answers:
         with self._lock:
             if self._known.used > MOST_ANSWERS:
                 self._known = Memory()
-            out = self._known.find(keys)
-            missing = np.isnan(out)
-            if missing.any():
-                states = (kind, labels, wins, ahead)
-                self._work_out(keys[missing], *(x.reshape(-1)[missing] for x in states))
-                out = self._known.find(keys)
+            out = self._known.answers(keys, (kind, labels, wins, ahead), self._work_out)
         return out.reshape(labels.shape)
 
     def _work_out(self, keys: Ints, kind: Ints, labels: Ints, wins: Ints, ahead: Ints) -> None:
-        keys, first = np.unique(keys, return_index=True)
-        kind, labels, wins, ahead = (x[first] for x in (kind, labels, wins, ahead))
         found = np.empty(len(keys))
         # Keys rise with the kind.
         cuts = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(keys)]
