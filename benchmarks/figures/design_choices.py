@@ -50,7 +50,7 @@ def label_groups(result: xr.Dataset) -> list[tuple[str, Floats]]:
     Parameters
     ----------
     result : xarray.Dataset
-        From ``vary``.
+        Log-ratios and expected labels of items, from ``vary``.
 
     Returns
     -------
