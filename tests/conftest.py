@@ -1,4 +1,4 @@
-"""What all tests share.
+"""Set-up that all tests share.
 
 One Hypothesis profile, with the same examples in every run, so that a failure is a failure everywhere; and figures that
 are looked at in place of files.

@@ -221,9 +221,7 @@ def provenance(
 
 @dataclass(frozen=True)
 class _Settings:
-    """How decisions are traced.
-
-    Made of what was checked, so that nothing is refused once the slow pieces have begun.
+    """Checked settings of a trace: the problem is stated and the models are made, and both go with the votes.
 
     Attributes
     ----------
@@ -253,7 +251,7 @@ class _Settings:
 def _traced(
     labels: LabelSet, settings: _Settings, parts: dict[str, Any], on_part: Callable[[str, Any], None] | None
 ) -> Provenance:
-    """What is found; ``parts`` holds the slow pieces that are known already."""
+    """Findings; ``parts`` holds the slow pieces that are known already."""
     import pandas as pd
 
     problem = settings.problem
@@ -291,23 +289,23 @@ def _traced(
     )
 
 
-def _agreement(labels: LabelSet, settings: _Settings) -> dict[str, Any]:
+def _agreement(labels: LabelSet, settings: _Settings) -> Any:
     found = agreement(labels, groups=settings.by_group, resamples=settings.resamples, seed=settings.seed)
-    return dict(found.to_dict(orient="list"))
+    return found.to_dict(orient="list")
 
 
-def _without_each(labels: LabelSet, _: _Settings) -> dict[str, Any]:
-    return dict(leave_one_out_alpha(labels).to_dict(orient="list"))
+def _without_each(labels: LabelSet, _: _Settings) -> Any:
+    return leave_one_out_alpha(labels).to_dict(orient="list")
 
 
-def _clusters(labels: LabelSet, settings: _Settings) -> dict[str, Any]:
+def _clusters(labels: LabelSet, settings: _Settings) -> Any:
     model = settings.explaining
     fit = None if model is None else model.fit(labels, seed=settings.seed, method="fast")
     found = rater_clusters(labels, fit, repetitions=settings.repetitions, seed=settings.seed)
     return {"table": found.table.to_dict(orient="list"), "remarks": list(found.remarks)}
 
 
-def _kinds(labels: LabelSet, settings: _Settings) -> dict[str, Any]:
+def _kinds(labels: LabelSet, settings: _Settings) -> Any:
     assert settings.kinds is not None
     fit = settings.kinds.fit(labels, **settings.sampling)
     said = fit.diagnostics().remark() if settings.sampling["method"] == "nuts" else None
@@ -316,7 +314,7 @@ def _kinds(labels: LabelSet, settings: _Settings) -> dict[str, Any]:
 
 
 def _remarks(labels: LabelSet, settings: _Settings, clusters: int, suspects: int) -> list[str]:
-    """What is to be borne in mind, given the numbers of clusters and of suspects."""
+    """Notes on what was found, given the numbers of clusters and of suspects."""
     remarks = []
     if clusters and settings.explaining is None:
         remarks.append(

@@ -158,7 +158,7 @@ def percent(share: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """How far labels of a problem's items have diminishing returns.
+    """Diminishing returns of the labels of a problem's items.
 
     ``print`` it for a report.
 

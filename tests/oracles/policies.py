@@ -1,4 +1,4 @@
-"""What tests of policies and sessions share: a policy that looks at the budget, and sessions that go on alike."""
+"""Helpers of tests of policies and sessions: a policy that looks at the budget, and sessions that go on alike."""
 
 from __future__ import annotations
 
