@@ -44,6 +44,16 @@ class Memory:
         _kernels.find(self._keys, self._values, keys, out)
         return out
 
+    def answers(self, keys: Ints, states: tuple[Ints, ...], work_out: Callable[..., None]) -> Floats:
+        """Number of each key; ``work_out(keys, *states)`` enters those that are not known, each of them once."""
+        out = self.find(keys)
+        missing = np.flatnonzero(np.isnan(out))
+        if missing.size:
+            fresh, first = np.unique(keys[missing], return_index=True)
+            work_out(fresh, *(x.reshape(-1)[missing[first]] for x in states))
+            out = self.find(keys)
+        return out
+
     def enter(self, keys: Ints, values: Floats) -> None:
         """Remember new keys."""
         self.used += len(keys)
@@ -79,13 +89,9 @@ class ItemNumbers:
         with self._lock:
             if self._known.used > MOST_ANSWERS:
                 self._known = Memory()
-            out = self._known.find(keys)
-            missing = np.flatnonzero(np.isnan(out))
-            if missing.size:
-                fresh, first = np.unique(keys[missing], return_index=True)
-                at = missing[first]
-                states = (items.reshape(-1)[at], counts.reshape(-1)[at], wins.reshape(-1)[at])
-                # Of its own, since for arrays that cannot be written the kernel would be compiled once more.
-                self._known.enter(fresh, np.array(self.rule(*states), dtype=np.float64))
-                out = self._known.find(keys)
+            out = self._known.answers(keys, (items, counts, wins), self._work_out)
         return out.reshape(counts.shape)
+
+    def _work_out(self, keys: Ints, items: Ints, counts: Ints, wins: Ints) -> None:
+        # Of its own, since for arrays that cannot be written the kernel would be compiled once more.
+        self._known.enter(keys, np.array(self.rule(items, counts, wins), dtype=np.float64))

@@ -1,8 +1,23 @@
-"""One Hypothesis profile for all tests: the same examples in every run, so that a failure is a failure everywhere."""
+"""Set-up that all tests share.
+
+One Hypothesis profile, with the same examples in every run, so that a failure is a failure everywhere; and figures that
+are looked at in place of files.
+"""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("reproducible", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("reproducible")
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Figures, in place of files."""
+    from matplotlib.figure import Figure
+
+    saved: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: saved.append(self))
+    return saved

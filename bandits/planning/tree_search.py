@@ -75,7 +75,9 @@ _BYTES_A_NODE, _BYTES_A_CANDIDATE = 160, 72
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What a tree search found in one state.
+    """Values and bounds that a tree search found in one state.
+
+    Payoffs are of the end, when the budget is spent.
 
     Attributes
     ----------

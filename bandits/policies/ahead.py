@@ -9,7 +9,6 @@ neither the order of the questions nor the number of threads can change it.
 from __future__ import annotations
 
 import threading
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -140,17 +139,10 @@ class _Answers:
         with self._lock:
             if self._known.used > MOST_ANSWERS:
                 self._known = Memory()
-            out = self._known.find(keys)
-            missing = np.isnan(out)
-            if missing.any():
-                states = (kind, labels, wins, ahead)
-                self._work_out(keys[missing], *(x.reshape(-1)[missing] for x in states))
-                out = self._known.find(keys)
+            out = self._known.answers(keys, (kind, labels, wins, ahead), self._work_out)
         return out.reshape(labels.shape)
 
     def _work_out(self, keys: Ints, kind: Ints, labels: Ints, wins: Ints, ahead: Ints) -> None:
-        keys, first = np.unique(keys, return_index=True)
-        kind, labels, wins, ahead = (x[first] for x in (kind, labels, wins, ahead))
         found = np.empty(len(keys))
         # Keys rise with the kind.
         cuts = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(keys)]
@@ -168,7 +160,13 @@ def _answers(problem: Problem, rule: Rule, most: int) -> _Answers:
 
 @dataclass(frozen=True)
 class AheadPolicy(IndexPolicy):
-    """An index policy whose index looks some labels of its item ahead, at most ``most`` of them."""
+    """An index policy whose index looks some labels of its item ahead, at most ``most`` of them.
+
+    Parameters
+    ----------
+    most : int
+        Labels to look ahead at most.
+    """
 
     most: int = 64
     rule: ClassVar[Rule]
@@ -177,9 +175,12 @@ class AheadPolicy(IndexPolicy):
         super().__post_init__()
         refuse_most(self.name, self.most)
 
-    @abstractmethod
     def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
-        """Labels to look ahead in each state, from 0 to ``most``; an index without any is 0."""
+        """Labels to look ahead in each state: what cap and budget left allow, at most ``most``.
+
+        An index without any is 0.
+        """
+        return np.minimum(affordable(problem, items, labels, remaining), self.most)
 
     def index(self, states: ItemStates) -> Any:
         """Index of each state, looked up or worked out."""

@@ -30,9 +30,11 @@ class APT(IndexPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.APT()).value, 6)
-    1.6112
+    >>> problem = sa.Problem([0.5, 0.7], budget=8)
+    >>> sa.APT().scores(problem, np.array([[4, 4]]), np.array([[3, 3]])).round(6).tolist()
+    [[-0.5, -0.1]]
     """
 
     epsilon: float = 0.0

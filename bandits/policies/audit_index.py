@@ -21,9 +21,11 @@ class AuditIndex(IndexPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.AuditIndex()).value, 6)
-    1.6112
+    >>> on_its_threshold, never_labelled = sa.Problem([0.5, 0.9], budget=40), np.array([[10, 0]])
+    >>> sa.AuditIndex().scores(on_its_threshold, 2 * never_labelled, never_labelled).round(6).tolist()
+    [[0.25, 0.09]]
     """
 
     name: ClassVar[str] = "audit-index"

@@ -32,8 +32,9 @@ class Exact(JointPolicy):
     Examples
     --------
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.5], budget=10), sa.Exact()).value, 10)
-    1.7060546875
+    >>> problem, policy = sa.Problem([0.5, 0.5], budget=10), sa.Exact()
+    >>> round(policy.solution(problem).value, 10), round(sa.evaluate(problem, policy).value, 10)
+    (1.7060546875, 1.7060546875)
     """
 
     name: ClassVar[str] = "exact"

@@ -45,9 +45,11 @@ class Gittins(AheadPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.Gittins()).value, 6)
-    1.6112
+    >>> problem, none = sa.Problem([0.9], budget=4), np.array([[0]])
+    >>> [round(float(sa.Gittins(most).scores(problem, none, none)[0, 0]), 6) for most in (1, 8, 64)]
+    [0.0, 0.009205, 0.012453]
     """
 
     name: ClassVar[str] = "gittins"

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from ...dp.problem.problem import Problem
-from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import ahead as _kernels
-from .ahead import AheadPolicy, affordable
+from .ahead import AheadPolicy
 
 __all__ = ["KGStar"]
 
@@ -24,22 +20,15 @@ class KGStar(AheadPolicy):
     and the marginal value of information", made for where the knowledge gradient is zero because one label cannot
     change a decision. Departure: M is at most ``most``. Quotas are not looked at.
 
-    Parameters
-    ----------
-    most : int
-        Labels to look ahead at most.
-
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.KGStar()).value, 6)
-    1.6112
+    >>> problem, none = sa.Problem([0.95], budget=20), np.array([[0]])
+    >>> [bool(policy.scores(problem, none, none)[0, 0] > 1e-9) for policy in (sa.KnowledgeGradient(), sa.KGStar())]
+    [False, True]
     """
 
     name: ClassVar[str] = "kg-star"
     uses_remaining: ClassVar[bool] = True
     rule = staticmethod(_kernels.fixed_look_ahead)
-
-    def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
-        """What cap and budget left allow, and at most ``most``."""
-        return np.minimum(affordable(problem, items, labels, remaining), self.most)

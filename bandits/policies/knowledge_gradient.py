@@ -22,9 +22,12 @@ class KnowledgeGradient(GainPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.KnowledgeGradient()).value, 6)
-    1.595575
+    >>> wins = np.arange(20).reshape(-1, 1)
+    >>> gains = sa.KnowledgeGradient().scores(sa.Problem([0.95], budget=20), wins, wins)
+    >>> int(np.argmax(gains[:, 0] > 1e-12))
+    12
     """
 
     name: ClassVar[str] = "kg"

@@ -79,23 +79,16 @@ class Hinges:
         with self._lock:
             if _BYTES_A_HINGE * self._begin[self._known.used] > _MOST_BYTES:
                 self._forget()
-            found = self._known.find(keys)
-            missing = np.isnan(found)
-            if missing.any():
-                states = (kind, counts, wins, ahead)
-                self._work_out(keys[missing], *(x.reshape(-1)[missing] for x in states))
-                found = self._known.find(keys)
+            found = self._known.answers(keys, (kind, counts, wins, ahead), self._work_out)
             pool = self._begin, self._x, self._total, self._slope, self._index, self._free
         which = np.where(keys == _kernels.EMPTY, -1, found.astype(np.int64))
         return which.reshape(counts.shape), pool
 
     def _work_out(self, keys: Ints, kind: Ints, labels: Ints, wins: Ints, ahead: Ints) -> None:
-        keys, first = np.unique(keys, return_index=True)
         known = self._known.used
         self._index, self._free = (_with_room(x, known, len(keys)) for x in (self._index, self._free))
         self._begin = _with_room(self._begin, known + 1, len(keys))
-        for j, s in enumerate(first, start=known):
-            k, n, w, more = int(kind[s]), int(labels[s]), int(wins[s]), int(ahead[s])
+        for j, (k, n, w, more) in enumerate(np.stack([kind, labels, wins, ahead], axis=1).tolist(), start=known):
             tables = self.tables.of(k, n + more)
             *hinges, index, free = _kernels.advantage_hinges(*tables, n, w, more, float(self.tables.cost[k]))
             begin, size = int(self._begin[j]), len(hinges[0])
@@ -145,9 +138,14 @@ class Lagrangian(JointPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.Lagrangian()).value, 6)
-    1.6112
+    >>> problem, policy, none = sa.Problem([0.5, 0.7], budget=4), sa.Lagrangian(), np.zeros((1, 2), dtype=int)
+    >>> policy.prices(problem, none, none).round(6).tolist()
+    [0.046875]
+    >>> gain = sa.upper_bound(problem).value - problem.prior_value
+    >>> round(float(policy.bounds(problem, none, none)[0] - gain), 9)
+    0.0
     """
 
     most: int = 32

@@ -32,8 +32,9 @@ class LSA(IndexPolicy):
     Examples
     --------
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.LSA()).value, 6)
-    1.585917
+    >>> problem = sa.Problem([0.5, 0.7], budget=4)
+    >>> {alpha: round(sa.evaluate(problem, sa.LSA(alpha)).value, 6) for alpha in (0.1, 2.0)}
+    {0.1: 1.554667, 2.0: 1.585917}
     """
 
     alpha: float = 2.0

@@ -23,8 +23,11 @@ class OptimisticKG(GainPolicy):
     Examples
     --------
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.5], budget=10), sa.OptimisticKG()).value, 10)
-    1.7057291667
+    >>> problem = sa.Problem([0.95, 0.9], budget=10)
+    >>> for policy in (sa.KnowledgeGradient(), sa.OptimisticKG()):
+    ...     print(policy.name, round(sa.evaluate(problem, policy).value - problem.prior_value, 6))
+    kg 0.009578
+    optimistic-kg 0.030264
     """
 
     name: ClassVar[str] = "optimistic-kg"

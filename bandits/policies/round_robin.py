@@ -21,8 +21,11 @@ class RoundRobin(IndexPolicy):
     Examples
     --------
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.RoundRobin()).value, 6)
-    1.554667
+    >>> problem = sa.Problem([0.5, 0.7], budget=5)
+    >>> for ties in ("random", "first"):
+    ...     print(sa.expected_labels(problem, sa.RoundRobin(ties=ties)).round(9).tolist())
+    [2.5, 2.5]
+    [3.0, 2.0]
     """
 
     name: ClassVar[str] = "round-robin"

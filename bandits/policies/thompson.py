@@ -88,9 +88,11 @@ class Thompson(JointPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.Thompson()).value, 10)
-    1.5739734931
+    >>> none = np.zeros((1, 2), dtype=int)
+    >>> sa.Thompson().scores(sa.Problem([0.5, 0.7], budget=4), none, none).round(6).tolist()
+    [[0.653846, 0.346154]]
     """
 
     name: ClassVar[str] = "thompson"

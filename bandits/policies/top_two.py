@@ -37,8 +37,10 @@ class TopTwo(JointPolicy):
     Examples
     --------
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.TopTwo()).value, 10)
-    1.536442
+    >>> problem = sa.Problem([0.5, 0.7], budget=4)
+    >>> always, mixed = (sa.evaluate(problem, sa.TopTwo(leader)).value for leader in (1.0, 0.5))
+    >>> round(always - sa.evaluate(problem, sa.Thompson()).value, 10), round(mixed, 10)
+    (0.0, 1.536442)
     """
 
     leader: float = 0.5

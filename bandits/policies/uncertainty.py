@@ -21,9 +21,12 @@ class UncertaintySampling(IndexPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.UncertaintySampling()).value, 6)
-    1.570139
+    >>> problem = sa.Problem([0.5, 0.7], budget=100)
+    >>> counts, wins = np.array([[18, 38]]), np.array([[13, 19]])
+    >>> sa.UncertaintySampling().scores(problem, counts, wins).round(6).tolist()
+    [[0.21, 0.25]]
     """
 
     name: ClassVar[str] = "uncertainty"

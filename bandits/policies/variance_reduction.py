@@ -22,9 +22,12 @@ class VarianceReduction(IndexPolicy):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.VarianceReduction()).value, 6)
-    1.6112
+    >>> t, none = 0.7, np.array([[0]])
+    >>> index = sa.VarianceReduction().scores(sa.Problem([t], budget=1), none, none)
+    >>> bool(np.isclose(index[0, 0], (t * (1 - t)) ** 2, rtol=1e-12))
+    True
     """
 
     name: ClassVar[str] = "variance-reduction"

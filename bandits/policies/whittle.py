@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from ...dp.problem.problem import Problem
-from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import ahead as _kernels
-from .ahead import AheadPolicy, affordable
+from .ahead import AheadPolicy
 
 __all__ = ["Whittle"]
 
@@ -25,22 +21,18 @@ class Whittle(AheadPolicy):
     allocation in a changing world". Departure: never more than ``most`` labels are looked ahead. Quotas are not looked
     at.
 
-    Parameters
-    ----------
-    most : int
-        Labels to look ahead at most.
-
     Examples
     --------
+    >>> import numpy as np
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.Whittle()).value, 6)
-    1.6112
+    >>> problem = sa.Problem([0.7], budget=3)
+    >>> losses = np.arange(3).reshape(-1, 1)
+    >>> for policy in (sa.Gittins(), sa.Whittle()):
+    ...     print(policy.scores(problem, losses, np.zeros_like(losses))[:, 0].round(4).tolist())
+    [0.0709, 0.0129, 0.0037]
+    [0.0709, 0.0, 0.0]
     """
 
     name: ClassVar[str] = "whittle"
     uses_remaining: ClassVar[bool] = True
     rule = staticmethod(_kernels.stopping_index)
-
-    def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
-        """What cap and budget left allow, and at most ``most``."""
-        return np.minimum(affordable(problem, items, labels, remaining), self.most)

@@ -82,8 +82,9 @@ class SoftmaxAudit(BasedPolicy):
     Examples
     --------
     >>> import seqaudit as sa
-    >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), sa.SoftmaxAudit()).value, 10)
-    1.6007212248
+    >>> problem = sa.Problem([0.5, 0.7], budget=4)
+    >>> {x: round(sa.evaluate(problem, sa.SoftmaxAudit(temperature=x)).value, 6) for x in (1e-3, 0.1, 1e3)}
+    {0.001: 1.6112, 0.1: 1.600721, 1000.0: 1.536463}
     """
 
     base: Policy | str = AuditIndex()  # noqa: RUF009 - frozen

@@ -140,7 +140,7 @@ def predictive_table(checks: xr.DataTree) -> pd.DataFrame:
     Parameters
     ----------
     checks : xarray.DataTree
-        From ``predictive_checks``.
+        From ``predictive_checks``, of one model.
     """
     import pandas as pd
 

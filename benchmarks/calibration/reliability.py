@@ -140,7 +140,7 @@ def reliability_table(result: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     result : xarray.Dataset
-        From ``reliability``.
+        From ``reliability``; the working model is its first.
     """
     import pandas as pd
 

@@ -59,6 +59,8 @@ _MOST = 6
 class Claim:
     """A claim and what became of it.
 
+    Cases are gone through in a fixed order, so that the first failing one is the same every time.
+
     Attributes
     ----------
     key : str

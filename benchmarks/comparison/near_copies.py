@@ -39,6 +39,8 @@ __all__ = ["NearCopies", "near_copies"]
 class NearCopies:
     """A problem whose items come in groups.
 
+    Items of a group have one rate; policies can guess at it from ``features`` alone.
+
     Attributes
     ----------
     problem : Problem

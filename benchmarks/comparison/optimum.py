@@ -38,6 +38,8 @@ _EXACT_STATES = 2_000_000
 class Optimum:
     """Optimal value, or bounds on it, and the labels that go with it.
 
+    Where a problem is too large to be solved a simulated policy stands in for the optimal one.
+
     Attributes
     ----------
     prior_value : float

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..calibration.sbc import uniformity
-from .style import COLOURS, finish
+from .style import COLOURS, GREY, REFERENCE, SMALL_DPI, finish, legend_inside, new_figure, save
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -112,7 +112,7 @@ def _save(shown: Any, path: str | Path) -> None:
     import matplotlib.pyplot as plt
 
     figure = shown.viz["figure"].item()
-    figure.savefig(path, dpi=110)
+    save(figure, path, dpi=SMALL_DPI)
     plt.close(figure)
 
 
@@ -126,20 +126,18 @@ def plot_reliability(result: xr.Dataset, path: str | Path, title: str = "") -> N
     path : path
     title : str
     """
-    from matplotlib.figure import Figure
-
     kinds = [str(kind) for kind in result["kind"].values]
-    figure = Figure(figsize=(4.6 * len(kinds), 4.8), layout="constrained")
+    figure = new_figure(4.6 * len(kinds), 4.8)
     panels = np.atleast_1d(figure.subplots(1, len(kinds)))
     for axes, kind in zip(panels, kinds, strict=True):
-        axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
+        axes.plot([0, 1], [0, 1], **REFERENCE | {"color": "black", "linestyle": ":"})
         for k, model in enumerate(result["model"].values):
             one = result.sel(model=model, kind=kind).dropna("bin", subset=["predicted"])
             axes.errorbar(
                 one["predicted"],
                 one["observed"],
                 yerr=2 * one["observed_se"].fillna(0.0),
-                color="#777777" if k == 0 else COLOURS[(k - 1) % len(COLOURS)],
+                color=GREY if k == 0 else COLOURS[(k - 1) % len(COLOURS)],
                 marker="o",
                 markersize=3.5,
                 linewidth=1.4,
@@ -151,7 +149,5 @@ def plot_reliability(result: xr.Dataset, path: str | Path, title: str = "") -> N
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         finish(axes, _CAPTIONS[kind])
-    panels[0].legend(frameon=False, fontsize=9)
-    if title:
-        figure.suptitle(title)
-    figure.savefig(path, dpi=150)
+    legend_inside(panels[0])
+    save(figure, path, title)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .style import COLOURS, finish
+from .style import BOUND, COLOURS, OPTIMUM, finish, legend_inside, new_figure, save
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,11 +17,9 @@ __all__ = ["plot_comparison"]
 
 def plot_comparison(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
     """Share of the possible gain that each policy earns, beside the optimum and the Lagrangian bound."""
-    from matplotlib.figure import Figure
-
     policies = table[table["kind"] == "policy"].iloc[::-1]
     bounds = table[table["policy"] == "lagrangian bound"]["share"]
-    figure = Figure(figsize=(8, 0.36 * len(policies) + 1.6), layout="constrained")
+    figure = new_figure(8, 0.36 * len(policies) + 1.6)
     axes = figure.add_subplot()
     height = np.arange(len(policies))
     share = 100 * policies["share"].to_numpy()
@@ -38,12 +36,12 @@ def plot_comparison(table: pd.DataFrame, path: str | Path, title: str = "") -> N
             color="white" if inside else "black",
             fontsize=9,
         )
-    axes.axvline(100, color="black", linewidth=1, label="exact optimum")
+    axes.axvline(100, label="exact optimum", **OPTIMUM)
     if len(bounds) and np.isfinite(bounds.iloc[0]):
-        axes.axvline(100 * bounds.iloc[0], color=COLOURS[1], linewidth=1, linestyle="--", label="Lagrangian bound")
+        axes.axvline(100 * bounds.iloc[0], label="Lagrangian bound", **BOUND)
     axes.set_yticks(height, list(policies["policy"]))
     axes.set_xlabel("share of the possible gain, %")
     axes.set_xlim(min(0, float(np.nanmin(share, initial=0)) - 5), max(105, 100 * float(bounds.max()) + 5))
-    finish(axes, title)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=150)
+    finish(axes, title, grid="x")
+    legend_inside(axes, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    save(figure, path)

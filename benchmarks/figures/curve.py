@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import finish, look_of
+from .style import BOUND, NO_LABELS, OPTIMUM, draw_band, finish, handles_of, legend_beside, look_of, new_figure, save
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +17,7 @@ __all__ = ["plot_curve"]
 
 def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
     """Value against budget between no labels and the bound, and as a share of the possible gain."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 5.6), layout="constrained")
+    figure = new_figure(13, 5.6)
     left, right = figure.subplots(1, 2)
     value, share = (table.pivot(index="budget", columns="policy", values=key) for key in ("value", "share"))
     error = table.pivot(index="budget", columns="policy", values="standard_error")
@@ -28,10 +26,10 @@ def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
     # What one unit of payoff is in percent of the possible gain; there is none without a budget.
     unit = 100.0 / (value["lagrangian bound"] - value["no labels"]).where(share["lagrangian bound"].notna()).to_numpy()
     lines: list[tuple[str, dict[str, Any]]] = [
-        ("lagrangian bound", {"color": "black", "linestyle": ":", "linewidth": 1.4, "zorder": 4}),
-        ("optimum", {"color": "black", "linestyle": "-", "linewidth": 1.2, "zorder": 2}),
+        ("lagrangian bound", BOUND),
+        ("optimum", OPTIMUM),
         *((name, look_of(name, policies)) for name in policies),
-        ("no labels", {"color": "#777777", "linestyle": "-", "linewidth": 1.0, "zorder": 2}),
+        ("no labels", NO_LABELS),
     ]
     for name, look in lines:
         if name not in value:
@@ -42,17 +40,14 @@ def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
         wrong = error[name].to_numpy()
         if name in policies and np.isfinite(wrong).all():
             middle = value[name].to_numpy()
-            band = {"color": look["color"], "alpha": 0.18, "linewidth": 0}
-            left.fill_between(budget, middle - wrong, middle + wrong, **band)
+            draw_band(left, budget, middle - wrong, middle + wrong, look["color"])
             middle, wrong = 100.0 * share[name].to_numpy(), unit * wrong
-            right.fill_between(budget, middle - wrong, middle + wrong, **band)
+            draw_band(right, budget, middle - wrong, middle + wrong, look["color"])
     for axes, caption in ((left, "expected payoff"), (right, "share of the possible gain, %")):
         axes.set_xlabel("budget")
         axes.set_xlim(0, budget[-1])
         finish(axes, caption)
     # Chance carries simulated values above the bound where replications are few.
     right.set_ylim(top=max(104.0, right.get_ylim()[1]))
-    figure.legend(*left.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    if title:
-        figure.suptitle(title)
-    figure.savefig(path, dpi=150)
+    legend_beside(figure, handles_of(left))
+    save(figure, path, title)

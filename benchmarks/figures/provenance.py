@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..provenance.provenance import Provenance
-from .style import COLOURS, finish
+from .style import COLOURS, REFERENCE, WIDTH, finish, legend_inside, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,29 +21,25 @@ _RATERS, _ROWS = 15, 12
 
 def plot_provenance(found: Provenance, path: str | Path, title: str = "") -> None:
     """Concentration of votes, raters whose going changes most, how few can undo decisions, and agreement."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 9), layout="constrained")
+    figure = new_figure(13, 9)
     lorenz, movers, few, agreed = figure.subplots(2, 2).reshape(-1)
     _concentration(lorenz, found)
     _movers(movers, found)
     _fewest(few, found)
     _agreement(agreed, found)
-    if title:
-        figure.suptitle(title)
-    figure.savefig(path, dpi=150)
+    save(figure, path, title)
 
 
 def _concentration(axes: Axes, found: Provenance) -> None:
     votes = np.sort(found.raters["votes"].to_numpy())[::-1]
     share = np.concatenate(([0.0], np.cumsum(votes) / votes.sum()))
     x = np.linspace(0, 100, len(share))
-    axes.plot(x, 100 * share, color=COLOURS[0], linewidth=1.6, label="votes")
-    axes.plot([0, 100], [0, 100], color="#777777", linewidth=1, linestyle="--", label="all raters alike")
+    axes.plot(x, 100 * share, color=COLOURS[0], linewidth=WIDTH, label="votes")
+    axes.plot([0, 100], [0, 100], linestyle="--", label="all raters alike", **REFERENCE)
     axes.set_xlabel("raters, most votes first, %")
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 100)
-    axes.legend(frameon=False, loc="lower right")
+    legend_inside(axes, loc="lower right")
     finish(axes, f"share of all votes, %    (Gini {found.concentration['gini']:.2f})")
 
 
@@ -60,9 +56,8 @@ def _movers(axes: Axes, found: Provenance) -> None:
     axes.set_yticks(height, [_short(name) for name in table["removed"]])
     axes.set_xlabel("weight decided otherwise without the rater, %")
     if suspected.any():
-        axes.legend(frameon=False, loc="lower right")
-    finish(axes, "one rater removed")
-    axes.grid(visible=False, axis="y")
+        legend_inside(axes, loc="lower right")
+    finish(axes, "one rater removed", grid="x")
 
 
 def _fewest(axes: Axes, found: Provenance) -> None:
@@ -75,12 +70,12 @@ def _fewest(axes: Axes, found: Provenance) -> None:
         ([x.lower for x in found.fewest], COLOURS[0], "^", "at least needed"),
     ):
         y = [np.nan if value is None else value for value in values]
-        axes.plot(share, y, color=colour, marker=marker, linewidth=1.6, label=label)
+        axes.plot(share, y, color=colour, marker=marker, linewidth=WIDTH, label=label)
     axes.set_xlabel("weight to be decided otherwise, %")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, loc="upper left")
+    legend_inside(axes, loc="upper left")
     finish(axes, "raters to remove")
 
 
@@ -93,14 +88,13 @@ def _agreement(axes: Axes, found: Provenance) -> None:
     ):
         colour = COLOURS[("all", "within", "between", "majorities").index(kind)]
         if np.isfinite(low):
-            axes.plot([low, high], [y, y], color=colour, linewidth=1.6)
+            axes.plot([low, high], [y, y], color=colour, linewidth=WIDTH)
         axes.plot([alpha], [y], color=colour, marker="o", markersize=5)
     axes.set_yticks(height, [_short(name, 28) for name in table["scope"]])
     axes.set_ylim(-0.6, len(table) - 0.4)
-    axes.axvline(0.0, color="#777777", linewidth=1)
+    axes.axvline(0.0, **REFERENCE)
     axes.set_xlabel("Krippendorff's alpha, 95 % interval over items")
-    finish(axes, "agreement")
-    axes.grid(visible=False, axis="y")
+    finish(axes, "agreement", grid="none")
 
 
 def _short(name: str, size: int = 18) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .style import finish, look_of
+from .style import SMALL_DPI, doubling_scale, draw_band, finish, handles_of, legend_beside, look_of, new_panels, save
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_stress"]
 
-_COLUMNS = 4
+# Panels in a row.
+_ACROSS = 4
 
 
 def plot_stress(table: pd.DataFrame, loss: str | Path, accuracy: str | Path) -> None:
@@ -48,16 +47,9 @@ def plot_stress(table: pd.DataFrame, loss: str | Path, accuracy: str | Path) -> 
 
 
 def _panels(table: pd.DataFrame) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]], list[str]]:
-    from matplotlib.figure import Figure
-
     names = list(dict.fromkeys(table["scenario"]))
-    columns = min(_COLUMNS, len(names))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(3.7 * columns + 2.0, 2.9 * rows + 0.4), layout="constrained")
-    all_axes = np.array(figure.subplots(rows, columns, squeeze=False)).reshape(-1)
-    for axes in all_axes[len(names) :]:
-        axes.set_axis_off()
-    panels = [(axes, table[table["scenario"] == name]) for axes, name in zip(all_axes, names, strict=False)]
+    figure, all_axes = new_panels(len(names), _ACROSS, (3.7, 2.9), (2.0, 0.4))
+    panels = [(axes, table[table["scenario"] == name]) for axes, name in zip(all_axes, names, strict=True)]
     for (axes, part), name in zip(panels, names, strict=True):
         finish(axes, f"{name} ({part['kind'].iloc[0]})")
     return figure, panels, sorted(set(table["policy"]))
@@ -71,18 +63,14 @@ def _line(axes: Axes, part: pd.DataFrame, name: str, measure: str, policies: lis
     x, y, error = (at[key].to_numpy() for key in ("strength", measure, f"{measure}_se"))
     axes.plot(x, y, label=name, marker="o", markersize=2.5, clip_on=False, **style)
     if not changes and (error > 0).any():
-        axes.fill_between(x, y - error, y + error, color=style["color"], alpha=0.15, linewidth=0)
+        draw_band(axes, x, y - error, y + error, style["color"])
 
 
 def _scale(axes: Axes, part: pd.DataFrame) -> None:
     x = part["strength"].to_numpy()
     first, last = x[0], x[-1]
     if min(first, last) > 0 and max(first, last) >= 8 * min(first, last):
-        from matplotlib.ticker import FuncFormatter, NullFormatter
-
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        doubling_scale(axes)
     # What is worse is on the right.
     if last < first:
         axes.invert_xaxis()
@@ -90,9 +78,5 @@ def _scale(axes: Axes, part: pd.DataFrame) -> None:
 
 
 def _save(figure: Figure, panels: list[tuple[Axes, pd.DataFrame]], path: str | Path) -> None:
-    shown: dict[str, Any] = {}
-    for axes, _ in panels:
-        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
-            shown.setdefault(name, handle)
-    figure.legend(list(shown.values()), list(shown), loc="outside right center", frameon=False)
-    figure.savefig(path, dpi=110)
+    legend_beside(figure, handles_of(*(axes for axes, _ in panels)))
+    save(figure, path, dpi=SMALL_DPI)

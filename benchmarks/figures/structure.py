@@ -11,14 +11,14 @@ import numpy as np
 from ...dp.structure.report import Structure
 from ...dp.structure.scope import slacks
 from ..comparison.structure_table import utility_label
+from .style import COLOURS, finish, legend_beside, new_panels, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_structure"]
 
-# Colours that remain apart for colour-blind readers (Okabe and Ito 2008).
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Of the items drawn, each with a colour of its own.
 _MARKS = ("o", "s", "D", "v", "^", "P")
 # Panels in a row.
 _ACROSS = 3
@@ -35,25 +35,18 @@ def plot_structure(found: Sequence[Structure], path: str | Path) -> None:
     path : str or Path
         PNG file to write.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.lines import Line2D
 
-    across = min(len(found), _ACROSS)
-    down = -(-len(found) // across)
-    figure = Figure(figsize=(4.6 * across + 1.9, 3.9 * down + 0.3), layout=ConstrainedLayoutEngine(h_pad=0.12))
-    panels = figure.subplots(down, across, squeeze=False).ravel()
-    items = np.sort(found[0].curves.first)[: len(_COLOURS)].tolist()
-    for axes, one in zip(panels, found, strict=False):
+    figure, panels = new_panels(len(found), _ACROSS, (4.6, 3.9), (1.9, 0.3), h_pad=0.12)
+    items = np.sort(found[0].curves.first)[: len(_MARKS)].tolist()
+    for axes, one in zip(panels, found, strict=True):
         _draw_panel(axes, one, items)
-    for axes in panels[len(found) :]:
-        axes.axis("off")
     problem = found[0].problem
     lines = [
         Line2D(
             [], [], color=colour, marker=mark, markersize=4, label=f"{problem.name[i]}, t = {problem.threshold[i]:g}"
         )
-        for colour, mark, i in zip(_COLOURS, _MARKS, items, strict=False)
+        for colour, mark, i in zip(COLOURS, _MARKS, items, strict=False)
     ]
     lines.append(Line2D([], [], color="#555555", linestyle="--", linewidth=1, label="concave majorant"))
     lines.append(
@@ -63,15 +56,15 @@ def plot_structure(found: Sequence[Structure], path: str | Path) -> None:
     )
     left = problem.size - len(items)
     title = f"{len(items)} of {problem.size} items" if left else None
-    figure.legend(handles=lines, loc="outside right center", frameon=False, title=title)
-    figure.savefig(path, dpi=150)
+    legend_beside(figure, lines, title)
+    save(figure, path)
 
 
 def _draw_panel(axes: Axes, found: Structure, items: Sequence[int]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     curves, slack = found.curves, slacks(found.problem)
-    for colour, mark, i in zip(_COLOURS, _MARKS, items, strict=False):
+    for colour, mark, i in zip(COLOURS, _MARKS, items, strict=False):
         # Rounding alone would fill a panel where labels gain nothing.
         gain, bends = np.where(np.abs(curves.of(i)) > slack[i], curves.of(i), 0.0), curves.corner[int(curves.kind[i])]
         labels = np.arange(len(gain))
@@ -89,9 +82,7 @@ def _draw_panel(axes: Axes, found: Structure, items: Sequence[int]) -> None:
                 markeredgecolor="black",
                 zorder=4,
             )
-    axes.set_title(utility_label(found.problem.utility), fontsize=11)
     axes.set_xlabel("labels of the item")
     axes.set_ylabel("expected gain")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", alpha=0.25)
+    finish(axes, utility_label(found.problem.utility))

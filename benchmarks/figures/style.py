@@ -1,24 +1,63 @@
-"""Colours, dashes and the way figures are written.
+"""One look for all figures: how they are made and saved, colours and dashes, bands, reference lines and legends.
 
 Drawn without a display and without touching matplotlib's global state.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DASHES", "finish", "look_of"]
+    from ...posteriors.foundation.arrays import Floats
+
+__all__ = [
+    "BOUND",
+    "COLOURS",
+    "GREY",
+    "MARK",
+    "NO_LABELS",
+    "OPTIMUM",
+    "REFERENCE",
+    "SMALL_DPI",
+    "WIDTH",
+    "doubling_scale",
+    "draw_band",
+    "finish",
+    "handles_of",
+    "legend_beside",
+    "legend_inside",
+    "look_of",
+    "new_figure",
+    "new_panels",
+    "nth_look",
+    "save",
+]
 
 # Colours that remain apart for colour-blind readers (Okabe and Ito 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-# Neighbours in rank, which may coincide, differ in dashes, and dashes lie on top.
-DASHES = ("-", "--")
+GREY = "#777777"
+# Width of a curve; what curves are held against is thinner.
+WIDTH = 1.6
+# Points at which a curve was computed, where they are few.
+MARK: dict[str, Any] = {"marker": "o", "markersize": 3.5}
+BOUND: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1.4, "zorder": 4}
+OPTIMUM: dict[str, Any] = {"color": "black", "linestyle": "-", "linewidth": 1.2, "zorder": 2}
+NO_LABELS: dict[str, Any] = {"color": GREY, "linestyle": "-", "linewidth": 1.0, "zorder": 2}
+# Lines at a target or where nothing changes.
+REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1.0}
+# Of figures with many panels.
+SMALL_DPI = 110
+
+_LINES = ("-", "--", "-.", ":")
 # Policies in order of their looks, which they keep in every figure of values against budget: rows of six colours, each
 # row with its own dashes. Black and grey are left for what no policy earns.
-_LOOKS: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (9, 3)))
+_LOOKS: tuple[Any, ...] = (*_LINES, (0, (6, 1, 1, 1, 1, 1)), (0, (9, 3)))
 _POLICIES = (
     *("gittins", "whittle", "lagrangian", "kg-star", "variance-reduction", "optimistic-kg"),
     *("kg", "lsa", "apt", "audit-index", "round-robin", "uniform"),
@@ -36,13 +75,90 @@ def look_of(name: str, policies: list[str]) -> dict[str, Any]:
         # Shifted from the third row on, so that dashes and dots of one colour are far from neighbours.
         "color": COLOURS[(column + 3 * (row // 2)) % 6],
         "linestyle": _LOOKS[row % len(_LOOKS)],
-        "linewidth": 1.6,
+        "linewidth": WIDTH,
         "zorder": 3 + 0.1 * (row % len(_LOOKS)),
     }
 
 
-def finish(axes: Axes, title: str) -> None:
-    """Give axes their title, a light grid and no frame above and on the right."""
+def nth_look(k: int, dashes: int = len(_LINES)) -> dict[str, Any]:
+    """Colour and dashes of curve ``k`` of a figure, from 0: neighbours differ in both, and dashes lie on top."""
+    # The colours begin again with other dashes.
+    line = (k + k // len(COLOURS)) % dashes
+    return {
+        "color": COLOURS[k % len(COLOURS)],
+        "linestyle": _LINES[line],
+        "linewidth": WIDTH,
+        "zorder": 2 + 0.1 * line,
+    }
+
+
+def new_figure(width: float, height: float, **padding: float) -> Figure:
+    """Figure of a size in inches that lays out its parts itself, with ``padding`` between them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("constrained", **padding)
+    return figure
+
+
+def new_panels(
+    count: int, across: int, panel: tuple[float, float], margin: tuple[float, float], **padding: float
+) -> tuple[Figure, list[Axes]]:
+    """Figure of ``count`` panels, ``across`` of them in a row, and their axes; sizes are (width, height) in inches."""
+    columns = min(across, count)
+    rows = -(-count // columns)
+    figure = new_figure(panel[0] * columns + margin[0], panel[1] * rows + margin[1], **padding)
+    every: list[Axes] = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axes in every[count:]:
+        axes.set_axis_off()
+    return figure, every[:count]
+
+
+def save(figure: Figure, path: str | Path, title: str = "", dpi: int = 150) -> None:
+    """Write a figure as PNG, under its title where there is one."""
+    if title:
+        figure.suptitle(title)
+    figure.savefig(path, dpi=dpi)
+
+
+def finish(axes: Axes, title: str, grid: Literal["x", "y", "none"] = "y") -> None:
+    """Give axes their title, a light grid across one direction, and no frame above and on the right."""
     axes.set_title(title, fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x" if axes.get_yticks().size and axes.patches else "y", alpha=0.25)
+    if grid != "none":
+        axes.grid(axis=grid, alpha=0.25)
+
+
+def doubling_scale(axes: Axes) -> None:
+    """Make the horizontal axis logarithmic, with plain numbers at powers of two."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def draw_band(
+    axes: Axes, x: Floats, low: Floats, high: Floats, colour: str, step: Literal["post"] | None = None
+) -> None:
+    """Shade what lies between two curves, pale in the colour of the curve that it goes with."""
+    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, step=step)
+
+
+def handles_of(*panels: Axes) -> list[Artist]:
+    """Curves with a label of some panels, one for each label."""
+    shown: dict[str, Artist] = {}
+    for axes in panels:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            shown.setdefault(name, handle)
+    return list(shown.values())
+
+
+def legend_beside(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:
+    """Legend of a whole figure, to the right of its panels."""
+    figure.legend(handles=list(handles), loc="outside right center", frameon=False, title=title)
+
+
+def legend_inside(axes: Axes, **place: Any) -> None:
+    """Legend of one panel, where ``place`` says, or where most is free."""
+    axes.legend(frameon=False, fontsize=9, **place)

@@ -113,6 +113,7 @@ def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
     Parameters
     ----------
     labels : LabelSet
+        With two raters at least.
 
     Returns
     -------

@@ -37,6 +37,8 @@ _ROUNDING = 1e-12
 class FewestRaters:
     """Bounds on the smallest number of raters whose removal flips a share of the weight.
 
+    The number itself lies from ``lower`` to ``upper``, both included, where there are both.
+
     Attributes
     ----------
     share : float

@@ -52,6 +52,8 @@ _MANY = 0.25
 class Provenance:
     """Who is behind the decisions of a label set.
 
+    Tables have a row for each item, rater, set of votes or comparison; names in a cell are tuples.
+
     Attributes
     ----------
     labels : LabelSet
@@ -191,7 +193,7 @@ def provenance(
     Raises
     ------
     ValueError
-        For a single rater, votes without rater ids, missing groups that are asked for, and bad settings.
+        For votes that ``agreement`` refuses, unknown models, and bad settings.
 
     Examples
     --------
@@ -202,63 +204,74 @@ def provenance(
     >>> found.movers[["number", "removed"]].iloc[0].tolist(), [x.upper for x in found.fewest]
     (['mass', 'rater 3'], [1, 1, 1])
     """
-    import pandas as pd
-
     sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     require_settings(seed=seed, chains=_CHAINS, **sampling)
     by_group, kinds_model, explaining = checked_provenance(labels, groups=groups, model=model, beyond=beyond)
-    problem = problem_of_labels(labels, labels.n_labels, beta=beta, threshold=threshold, prior=prior, utility=utility)
-    # Checked by the quick pieces, before the slow ones.
-    fewest = fewest_raters(labels, problem, shares)
-    alone = removals(labels, problem)
-    parts = dict(finished or {})
+    settings = _Settings(
+        problem_of_labels(labels, labels.n_labels, beta=beta, threshold=threshold, prior=prior, utility=utility),
+        by_group=by_group,
+        kinds=kinds_model,
+        explaining=explaining,
+        sampling={"method": "nuts" if nuts else "fast", "chains": _CHAINS, "seed": seed} | sampling,
+        shares=tuple(shares),
+        resamples=resamples,
+        repetitions=repetitions,
+        seed=seed,
+    )
+    return _traced(labels, settings, dict(finished or {}), on_part)
 
-    def piece(name: str, compute: Callable[[], Any]) -> Any:
+
+@dataclass(frozen=True)
+class _Settings:
+    """Checked settings of a trace: the problem is stated and the models are made, and both go with the votes.
+
+    Attributes
+    ----------
+    problem : Problem
+        That the votes decide.
+    by_group : bool
+        Whether groups are looked at.
+    kinds, explaining : RaterModel, optional
+        The model with kinds of raters, and the one that clusters must agree beyond.
+    sampling : dict
+        For the fit of the former.
+    shares, resamples, repetitions, seed
+        As for ``provenance``.
+    """
+
+    problem: Problem
+    by_group: bool
+    kinds: RaterModel | None
+    explaining: RaterModel | None
+    sampling: dict[str, Any]
+    shares: tuple[float, ...]
+    resamples: int
+    repetitions: int
+    seed: int
+
+
+def _traced(
+    labels: LabelSet, settings: _Settings, parts: dict[str, Any], on_part: Callable[[str, Any], None] | None
+) -> Provenance:
+    """Findings; ``parts`` holds the slow pieces that are known already."""
+    import pandas as pd
+
+    problem = settings.problem
+    # Checked by the quick pieces, before the slow ones.
+    fewest = fewest_raters(labels, problem, settings.shares)
+    alone = removals(labels, problem)
+    compute = dict(zip(PARTS, (_agreement, _without_each, _clusters, _kinds), strict=True))
+    for name in PARTS if settings.kinds is not None else PARTS[:-1]:
         if name not in parts:
-            parts[name] = compute()
+            parts[name] = compute[name](labels, settings)
             if on_part:
                 on_part(name, parts[name])
-        return parts[name]
-
-    def clusters() -> dict[str, Any]:
-        fit = None if explaining is None else explaining.fit(labels, seed=seed, method="fast")
-        found = rater_clusters(labels, fit, repetitions=repetitions, seed=seed)
-        return {"table": found.table.to_dict(orient="list"), "remarks": list(found.remarks)}
-
-    def kinds() -> dict[str, Any]:
-        assert kinds_model is not None
-        method = "nuts" if nuts else "fast"
-        fit = kinds_model.fit(labels, seed=seed, method=method, chains=_CHAINS, **sampling)
-        said = fit.diagnostics().remark() if nuts else None
-        table = rater_kinds(fit).to_dict(orient="list")
-        return {"table": table, "remarks": [] if said is None else [f"{kinds_model.title}: {said}"]}
-
-    agreed = pd.DataFrame(
-        piece(
-            "agreement",
-            lambda: agreement(labels, groups=by_group, resamples=resamples, seed=seed).to_dict(orient="list"),
-        )
-    )
-    without = pd.DataFrame(piece("leave-one-out", lambda: leave_one_out_alpha(labels).to_dict(orient="list")))
-    clustered = piece("clusters", clusters)
-    told = None if kinds_model is None else piece("kinds", kinds)
-    cluster_table = pd.DataFrame(clustered["table"])
-    cluster_table["raters"] = cluster_table["raters"].map(tuple)
-    kind_table = None if told is None else pd.DataFrame(told["table"])
-    suspects = () if kind_table is None else tuple(kind_table["rater"][kind_table[HONEST] < _SUSPECTED])
-    remarks = [*clustered["remarks"], *([] if told is None else told["remarks"])]
-    if len(cluster_table) and explaining is None:
-        remarks.append(
-            "clusters beyond the items alone may be of raters alike in skill or bias; 'beyond' can name a model that "
-            "knows of these"
-        )
-    if kinds_model is not None and len(suspects) > _MANY * len(labels.raters):
-        remarks.append(
-            f"{len(suspects)} of {len(labels.raters)} raters are suspected: {kinds_model.name} knows no taste, bias "
-            "or skill, and where honest raters differ in these it takes some for dishonest"
-        )
-    if labels.gold is not None and np.isnan(labels.gold).any():
-        remarks.append(f"gold is known of {int((~np.isnan(labels.gold)).sum())} of {labels.n_items} items")
+    without = pd.DataFrame(parts["leave-one-out"])
+    clusters = pd.DataFrame(parts["clusters"]["table"])
+    clusters["raters"] = clusters["raters"].map(tuple)
+    kinds = None if settings.kinds is None else pd.DataFrame(parts["kinds"]["table"])
+    suspects = () if kinds is None else tuple(kinds["rater"][kinds[HONEST] < _SUSPECTED])
+    told = [*parts["clusters"]["remarks"], *([] if kinds is None else parts["kinds"]["remarks"])]
     return Provenance(
         labels=labels,
         problem=problem,
@@ -266,16 +279,58 @@ def provenance(
         headlines=headlines(labels, problem),
         items=_items(labels, problem, alone),
         raters=alone.assign(alpha=without["alpha"], alpha_change=without["alpha_change"]),
-        sets=removals(labels, problem, _sets(labels, by_group, cluster_table, suspects)),
+        sets=removals(labels, problem, _sets(labels, settings.by_group, clusters, suspects)),
         movers=largest_movers(alone),
         fewest=fewest,
-        agreement=agreed,
-        clusters=cluster_table,
-        beyond=ITEMS_ONLY if explaining is None else explaining.title,
-        kinds=kind_table,
+        agreement=pd.DataFrame(parts["agreement"]),
+        clusters=clusters,
+        beyond=ITEMS_ONLY if settings.explaining is None else settings.explaining.title,
+        kinds=kinds,
         suspects=suspects,
-        remarks=tuple(remarks),
+        remarks=(*told, *_remarks(labels, settings, len(clusters), len(suspects))),
     )
+
+
+def _agreement(labels: LabelSet, settings: _Settings) -> Any:
+    found = agreement(labels, groups=settings.by_group, resamples=settings.resamples, seed=settings.seed)
+    return found.to_dict(orient="list")
+
+
+def _without_each(labels: LabelSet, _: _Settings) -> Any:
+    return leave_one_out_alpha(labels).to_dict(orient="list")
+
+
+def _clusters(labels: LabelSet, settings: _Settings) -> Any:
+    model = settings.explaining
+    fit = None if model is None else model.fit(labels, seed=settings.seed, method="fast")
+    found = rater_clusters(labels, fit, repetitions=settings.repetitions, seed=settings.seed)
+    return {"table": found.table.to_dict(orient="list"), "remarks": list(found.remarks)}
+
+
+def _kinds(labels: LabelSet, settings: _Settings) -> Any:
+    assert settings.kinds is not None
+    fit = settings.kinds.fit(labels, **settings.sampling)
+    said = fit.diagnostics().remark() if settings.sampling["method"] == "nuts" else None
+    remarks = [] if said is None else [f"{settings.kinds.title}: {said}"]
+    return {"table": rater_kinds(fit).to_dict(orient="list"), "remarks": remarks}
+
+
+def _remarks(labels: LabelSet, settings: _Settings, clusters: int, suspects: int) -> list[str]:
+    """Notes on what was found, given the numbers of clusters and of suspects."""
+    remarks = []
+    if clusters and settings.explaining is None:
+        remarks.append(
+            "clusters beyond the items alone may be of raters alike in skill or bias; 'beyond' can name a model that "
+            "knows of these"
+        )
+    if settings.kinds is not None and suspects > _MANY * len(labels.raters):
+        remarks.append(
+            f"{suspects} of {len(labels.raters)} raters are suspected: {settings.kinds.name} knows no taste, bias "
+            "or skill, and where honest raters differ in these it takes some for dishonest"
+        )
+    if labels.gold is not None and np.isnan(labels.gold).any():
+        remarks.append(f"gold is known of {int((~np.isnan(labels.gold)).sum())} of {labels.n_items} items")
+    return remarks
 
 
 def _items(labels: LabelSet, problem: Problem, alone: pd.DataFrame) -> pd.DataFrame:

@@ -100,6 +100,8 @@ def rater_clusters(
 ) -> RaterClusters:
     """Find clusters of raters who agree beyond what is explained.
 
+    A cluster is no proof of anything: raters who copy and raters who share a view look alike.
+
     Parameters
     ----------
     labels : LabelSet

@@ -39,7 +39,7 @@ def rater_kinds(fit: RaterFit) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        For a model without kinds of raters.
+        For a fit of a model that has no kinds of raters.
 
     Examples
     --------

@@ -52,6 +52,8 @@ HEADLINES = {
 class Standing:
     """Votes as counts, beside the problem that they decide.
 
+    What each item adds to a number is at hand, so that taking votes away is work on their items alone.
+
     Attributes
     ----------
     labels : LabelSet

@@ -34,6 +34,8 @@ _FLAGS = (
 class Baseline:
     """The compiled baseline.
 
+    It reads its tables from a file beside ``program``, so that one problem is solved at a time.
+
     Attributes
     ----------
     program : Path

@@ -31,18 +31,26 @@ __all__ = ["TABLES", "machine", "speed_parts", "speed_tables"]
 
 Row = dict[str, Any]
 
-# Title of each table, and header, key and format of its columns.
-TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
+# Header, key of a row, and format.
+Column = tuple[str, str, str]
+
+_CASE: list[Column] = [("problem", "case", ""), ("states", "states", ",")]
+_MANY: list[Column] = [("items", "items", ","), ("labels", "labels", ",")]
+
+
+def _beside_baseline(form: str) -> list[Column]:
+    return [("engine / C", "ratio", form), ("of best runs", "best_ratio", form), ("target", "target", "g")]
+
+
+# Title of each table, and its columns.
+TABLES: dict[str, tuple[str, list[Column]]] = {
     "dense": (
         "every state, ns a state",
         [
-            ("problem", "case", ""),
-            ("states", "states", ","),
+            *_CASE,
             ("C", "baseline_ns_per_state", ".2f"),
             ("engine", "engine_ns_per_state", ".2f"),
-            ("engine / C", "ratio", ".2f"),
-            ("of best runs", "best_ratio", ".2f"),
-            ("target", "target", "g"),
+            *_beside_baseline(".2f"),
             ("float32", "float32_ns_per_state", ".2f"),
             ("C MiB", "baseline_bytes", "MiB"),
             ("engine MiB", "engine_bytes", "MiB"),
@@ -51,31 +59,22 @@ TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "reduced": (
         "reductions on, seconds in all",
         [
-            ("problem", "case", ""),
-            ("states", "states", ","),
+            *_CASE,
             ("visited", "visited", ","),
             ("C, every state", "baseline_seconds", ".3f"),
             ("engine", "engine_seconds", ".3f"),
-            ("engine / C", "ratio", ".3f"),
-            ("of best runs", "best_ratio", ".3f"),
-            ("target", "target", "g"),
+            *_beside_baseline(".3f"),
         ],
     ),
     "evaluation": (
         "exact value of the policy kg",
-        [
-            ("problem", "case", ""),
-            ("states", "states", ","),
-            ("seconds", "seconds", ".3f"),
-            ("ns a state", "ns_per_state", ".2f"),
-        ],
+        [*_CASE, ("seconds", "seconds", ".3f"), ("ns a state", "ns_per_state", ".2f")],
     ),
     "labels": (
         "index policies on many items, one core",
         [
             ("policy", "policy", ""),
-            ("items", "items", ","),
-            ("labels", "labels", ","),
+            *_MANY,
             ("tables s", "table_seconds", ".2f"),
             ("seconds", "seconds", ".3f"),
             ("million labels a second", "millions", ".2f"),
@@ -86,8 +85,7 @@ TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "certificates": (
         "certificates of gittins",
         [
-            ("items", "items", ","),
-            ("labels", "labels", ","),
+            *_MANY,
             ("runs", "replications", ""),
             ("seconds", "seconds", ".1f"),
             ("target", "target", "g"),
@@ -99,8 +97,7 @@ TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "largest": (
         "largest problem solved, reductions on",
         [
-            ("problem", "case", ""),
-            ("states", "states", ","),
+            *_CASE,
             ("visited", "visited", ","),
             ("seconds", "seconds", ".2f"),
             ("peak MiB", "peak_bytes", "MiB"),
@@ -183,26 +180,26 @@ def speed_parts(
     # A comparison is between equals.
     turns = threads if baseline is None or baseline.parallel else 1
     dense, reduced, evaluated, families, horizon, limit = _FULL if not quick else _QUICK
-    parts: list[tuple[str, str, Callable[[], Row]]] = []
-    for case in dense:
-        parts.append(("dense", case.name, partial(_dense, case, baseline, runs, turns)))
-    for case in reduced:
-        parts.append(("reduced", f"{case.name}, reduced", partial(_compared, case, baseline, runs, turns)))
-    for case in evaluated:
-        parts.append(("evaluation", f"{case.name}, kg", partial(_evaluated, case, runs, threads)))
+    parts: list[tuple[str, str, Callable[[], Row]]] = [
+        *(("dense", case.name, partial(_dense, case, baseline, runs, turns)) for case in dense),
+        *(("reduced", f"{case.name}, reduced", partial(_compared, case, baseline, runs, turns)) for case in reduced),
+        *(("evaluation", f"{case.name}, kg", partial(_evaluated, case, runs, threads)) for case in evaluated),
+    ]
     items, labels = (3000, 5000) if quick else (100_000, 1_000_000)
-    for policy in POLICIES:
-        parts.append(("labels", f"{policy}, {items:,} items", partial(measure_throughput, policy, items, labels, runs)))
-    for items, labels, replications, target in (
-        [(3000, 5000, 2, None)] if quick else [(100_000, 1_000_000, 8, 60.0), (1_000_000, 4_000_000, 2, None)]
-    ):
-        made = partial(measure_certificate, items, labels, replications, target)
-        parts.append(("certificates", f"certificate of {items:,} items", made))
-    for family in families if seconds else ():
-        name = f"largest of N={len(family)}"
-        parts.append(("largest", name, partial(largest, family, min(seconds, limit), memory, threads)))
-    for peer in PEERS:
-        parts.append(("peers", peer, partial(measure_peer, peer, horizon, threads)))
+    parts += [
+        ("labels", f"{policy}, {items:,} items", partial(measure_throughput, policy, items, labels, runs))
+        for policy in POLICIES
+    ]
+    certified = [(3000, 5000, 2, None)] if quick else [(100_000, 1_000_000, 8, 60.0), (1_000_000, 4_000_000, 2, None)]
+    parts += [
+        ("certificates", f"certificate of {size[0]:,} items", partial(measure_certificate, *size)) for size in certified
+    ]
+    most = min(seconds, limit)
+    parts += [
+        ("largest", f"largest of N={len(family)}", partial(largest, family, most, memory, threads))
+        for family in (families if seconds else ())
+    ]
+    parts += [("peers", peer, partial(measure_peer, peer, horizon, threads)) for peer in PEERS]
     return parts
 
 

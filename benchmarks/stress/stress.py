@@ -165,13 +165,12 @@ def stress_slopes(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : pandas.DataFrame
-        From ``stress_table``.
+        From ``stress_table``; scenarios with one strength are left out.
 
     Returns
     -------
     pandas.DataFrame
-        ``scenario``, ``policy``, ``slope`` and, where there are decisions after the fact, ``slope_after``. Scenarios
-        with one strength are left out.
+        ``scenario``, ``policy``, ``slope`` and, where there are decisions after the fact, ``slope_after``.
     """
     import pandas as pd
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqaudit.benchmarks.figures.style import COLOURS, MARK, finish, legend_inside, new_figure, save
 from seqaudit.dp.exact.lattice import Lattice
 from seqaudit.dp.exact.live import LiveLattice, Ranges
 from seqaudit.dp.exact.symmetric import SymmetricLattice
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_layout", "main"]
 
-# Colours that remain apart for colour-blind readers (Okabe and Ito 2008), and tints of them.
-_BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
+# Colours of every figure, and tints of them.
+_BLUE, _ORANGE, _GREEN = COLOURS[:3]
 _LIGHT_BLUE, _LIGHT_ORANGE, _LIGHT_GREEN, _GREY = "#B5D8EE", "#F7DDB5", "#A6DCCB", "#BBBBBB"
 # Two items: the layer that is being written, the slot whose turn it is, and the wins shown.
 _LAYER, _SLOT, _WINS = 3, 2, (0, 1)
@@ -36,14 +37,12 @@ _DIFFERENT, _SAME = (0.8, 0.9, 0.2), (0.6,) * 10
 
 def draw_layout(path: str | Path) -> None:
     """Write the figure as PNG: memory in the middle of a layer, an item's live range, states against labels."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(15, 5.2), layout="constrained")
+    figure = new_figure(15, 5.2)
     memory, item, growth = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
     _draw_memory(memory)
     _draw_item(item)
     _draw_growth(growth)
-    figure.savefig(path, dpi=150)
+    save(figure, path)
 
 
 def _draw_memory(axes: Axes) -> None:
@@ -111,7 +110,7 @@ def _draw_memory(axes: Axes) -> None:
     axes.text(-2.4, len(slots) - 0.1, notes, va="top", fontsize=9.5, linespacing=1.4)
     axes.set(xlim=(-2.5, 11.0), ylim=(len(slots) + 1.0, -0.15))
     axes.axis("off")
-    axes.set_title(f"Memory while layer {_LAYER} takes the place of layer {_LAYER + 1}", fontsize=11)
+    finish(axes, f"Memory while layer {_LAYER} takes the place of layer {_LAYER + 1}", grid="none")
 
 
 def _draw_item(axes: Axes) -> None:
@@ -144,7 +143,8 @@ def _draw_item(axes: Axes) -> None:
     axes.text(15, 8.5, "live", ha="center", va="center")
     axes.text(31, 7, "dead:\nnot learnable", ha="center", va="center")
     axes.text(27.5, 33.5, "dead:\nlearnable", ha="right", va="center")
-    _finish(axes, f"One item, threshold {_ITEM.threshold[0]:g}, {depth} labels in all", "labels of the item", "wins")
+    axes.set(xlabel="labels of the item", ylabel="wins")
+    finish(axes, f"One item, threshold {_ITEM.threshold[0]:g}, {depth} labels in all", grid="none")
 
 
 def _draw_growth(axes: Axes) -> None:
@@ -169,18 +169,11 @@ def _draw_growth(axes: Axes) -> None:
         (few, [comb(k + 2 * three, k) for k in few.tolist()], f"{three} different: every state", _BLUE, "-"),
         (few, live, f"{three} different: live", _BLUE, ":"),
     ):
-        axes.plot(labels, states, dashes, label=name, color=colour, marker="o", markersize=3.5, linewidth=1.8)
+        axes.plot(labels, states, dashes, label=name, color=colour, linewidth=1.8, **MARK)
     axes.set_yscale("log")
-    axes.grid(axis="y", alpha=0.25)
-    axes.legend(loc="upper right", frameon=False, fontsize=9.5)
-    _finish(axes, "States to visit", "labels to buy", "")
-
-
-def _finish(axes: Axes, title: str, labels: str, values: str) -> None:
-    axes.set_title(title, fontsize=11)
-    axes.set_xlabel(labels)
-    axes.set_ylabel(values)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("labels to buy")
+    legend_inside(axes, loc="upper right")
+    finish(axes, "States to visit")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

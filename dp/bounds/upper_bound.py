@@ -41,6 +41,8 @@ _SMALL = 1e8
 class UpperBound:
     """An upper bound on the value of every policy.
 
+    Certain, or an estimate whose expectation is one: ``standard_error`` tells them apart.
+
     Attributes
     ----------
     kind : str

@@ -34,12 +34,7 @@ __all__ = ["operating_characteristics"]
 
 
 def operating_characteristics(
-    problem: Problem,
-    policy: Any,
-    alpha: ArrayLike,
-    *,
-    threads: int | None = None,
-    progress: Progress | None = None,
+    problem: Problem, policy: Any, alpha: ArrayLike, *, threads: int | None = None, progress: Progress | None = None
 ) -> xarray.Dataset:
     """Decisions, labels and payoff of a policy at fixed true rates.
 

@@ -59,12 +59,8 @@ class Evaluation:
         Name of the policy.
     value : float
         Expected payoff.
-    prior_value : float
-        Payoff of buying no label.
-    states : int
-        States visited.
-    seconds : float
-        Wall-clock time.
+    prior_value, states, seconds
+        As in ``Solution``.
     best_decisions_value : float, optional
         With a ``nature``: value of the same questions with decisions by nature's tails.
     optimum : float, optional
@@ -101,6 +97,8 @@ def evaluate(
     progress: Progress | None = None,
 ) -> Evaluation:
     """Exact expected payoff of a policy on a problem.
+
+    A sum over all states that the policy can come to, or all outcomes of its choices: nothing is drawn.
 
     Parameters
     ----------

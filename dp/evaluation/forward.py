@@ -106,11 +106,7 @@ def require_forward(problem: Problem, policy: Any) -> Lattice:
 
 
 def carry_forward(
-    lattice: Lattice,
-    choices: Choices,
-    mean: Floats,
-    threads: int | None = None,
-    progress: Progress | None = None,
+    lattice: Lattice, choices: Choices, mean: Floats, threads: int | None = None, progress: Progress | None = None
 ) -> Floats:
     """Expected labels of each item by the labels and wins that it had, like ``mean`` of shape (N, width, width)."""
     count, asked = cores(threads), np.zeros_like(mean)

@@ -79,6 +79,8 @@ def passage(
 ) -> Passage:
     """Follow a policy on a problem, and record each item's states.
 
+    Anything that adds up over labels, or over items at the end, is a sum over what is recorded.
+
     Parameters
     ----------
     problem : Problem
@@ -95,10 +97,8 @@ def passage(
 
     Raises
     ------
-    ProblemTooLarge
-        When two layers with the policy's choices do not fit in memory.
-    TypeError
-        For an object that is neither kind of policy.
+    ProblemTooLarge, TypeError
+        As for ``expected_labels``.
     ValueError
         For a problem with batches, or a nature of the wrong length.
 

@@ -77,6 +77,8 @@ def layers_of(actions: Bytes, live: LiveLattice) -> list[Bytes]:
 class KeptPolicy:
     """Optimal items of every state.
 
+    A row of ``actions`` belongs to a live state and has a bit for each item, rows in order of layers.
+
     Attributes
     ----------
     problem : Problem

@@ -58,6 +58,8 @@ _SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
 class Solution:
     """An exactly solved problem.
 
+    With its policy kept it also answers which item to label in any state, see ``action``.
+
     Attributes
     ----------
     value : float
@@ -222,6 +224,8 @@ def solve(
     progress: Progress | None = None,
 ) -> Solution:
     """Solve a problem exactly.
+
+    Values are worked out backwards, from the last label to the first; ``docs/exact.md`` says how.
 
     Parameters
     ----------

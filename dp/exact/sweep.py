@@ -53,11 +53,7 @@ def pieces(begin: Ints, first: int, last: int) -> list[tuple[int, int]]:
 
 
 def sweep(
-    lattice: Lattice,
-    step: Step,
-    dtype: np.dtype,
-    threads: int | None = None,
-    progress: Progress | None = None,
+    lattice: Lattice, step: Step, dtype: np.dtype, threads: int | None = None, progress: Progress | None = None
 ) -> float:
     """Advantage at the start: ``step(m, first, last, layer, target, source, values)`` overwrites blocks of layer m.
 

@@ -86,6 +86,8 @@ def require_listable(problem: Problem, lattice: Lattice) -> None:
 class SymmetricLattice:
     """The lattice of a problem with identical items, up to their order.
 
+    States that differ by a permutation of identical items are one.
+
     Parameters
     ----------
     lattice : Lattice
@@ -194,11 +196,7 @@ class SymmetricLattice:
 
 
 def sweep_symmetric(
-    symmetric: SymmetricLattice,
-    tables: Tables,
-    dtype: np.dtype,
-    threads: int | None = None,
-    progress: Progress | None = None,
+    symmetric: SymmetricLattice, tables: Tables, dtype: np.dtype, threads: int | None, progress: Progress | None
 ) -> tuple[float, Floats]:
     """Advantage at the start, and that of labelling each item there (-inf where it cannot be labelled)."""
     count, depth = cores(threads), symmetric.depth

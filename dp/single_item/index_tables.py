@@ -29,6 +29,8 @@ _TABLES = 16
 class BandTables:
     """Indices of T items for fewer than ``rows`` labels, for a unit weight and unit cost.
 
+    A row holds the wins at which an index is above the floor, and rows lie end to end.
+
     Attributes
     ----------
     rows : int

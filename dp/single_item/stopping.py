@@ -85,10 +85,12 @@ class Stopping:
 class IndexTable:
     """Indices of one item.
 
+    Looking further ahead raises an index, if anything.
+
     Attributes
     ----------
     index : ndarray, shape (k, k)
-        Index after n labels with w wins; NaN where w > n.
+        As in ``Stopping``.
     error : float
         No index is too low by more than this, and none is too high.
     depth : int

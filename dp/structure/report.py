@@ -29,6 +29,8 @@ _LISTED = 20
 class Counterexample:
     """A state in which a label gains less than in one that can follow on it.
 
+    Printed, it is a sentence about the item.
+
     Attributes
     ----------
     item : int
@@ -156,7 +158,9 @@ def percent(share: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """What is known of a problem's diminishing returns; ``print`` it for a report.
+    """Diminishing returns of the labels of a problem's items.
+
+    ``print`` it for a report.
 
     Attributes
     ----------

@@ -91,31 +91,33 @@ class Plain:
         return more(k, n, w)
 
 
+def scored(policy, problem, counts, wins):
+    """Each item with its labels, wins, labels that may be looked ahead, and score."""
+    scores = policy.scores(problem, counts[None], wins[None])[0].tolist()
+    for i, (n, w) in enumerate(zip(counts.tolist(), wins.tolist(), strict=True)):
+        yield i, n, w, min(labels_left(problem, counts, i), policy.most), scores[i]
+
+
 @settings(max_examples=120)
 @given(visited(), st.integers(1, 5))
 def test_kg_star_is_the_best_gain_a_label_of_any_number_of_labels(case, most):
-    problem, counts, wins = case
-    scores = sa.KGStar(most).scores(problem, counts[None], wins[None])[0]
-    for i, (n, w) in enumerate(zip(counts.tolist(), wins.tolist(), strict=True)):
-        item, left = Plain(problem, i), min(labels_left(problem, counts, i), most)
+    for i, n, w, left, score in scored(sa.KGStar(most), *case):
+        item = Plain(case[0], i)
         gains = [(item.after(m, n, w) - item.payoff(n, w)) / (m * item.cost) for m in range(1, left + 1)]
-        assert scores[i] == pytest.approx(max(gains, default=0.0), abs=1e-12)
+        assert score == pytest.approx(max(gains, default=0.0), abs=1e-12)
 
 
 @settings(max_examples=120)
 @given(visited(), st.integers(1, 6))
 def test_whittle_is_the_index_of_the_labels_that_are_left(case, most):
-    problem, counts, wins = case
-    scores = sa.Whittle(most).scores(problem, counts[None], wins[None])[0]
-    for i, (n, w) in enumerate(zip(counts.tolist(), wins.tolist(), strict=True)):
-        left = min(labels_left(problem, counts, i), most)
+    for i, n, w, left, score in scored(sa.Whittle(most), *case):
         if left:
-            table = sa.whittle_index(problem, i, n + left)
-            assert scores[i] == pytest.approx(table.index[n, w], abs=1e-12)
+            table = sa.whittle_index(case[0], i, n + left)
+            assert score == pytest.approx(table.index[n, w], abs=1e-12)
             # At the index one more label is worth nothing.
-            assert Plain(problem, i).advantage(left, n, w, scores[i])[0] == pytest.approx(0.0, abs=1e-12)
+            assert Plain(case[0], i).advantage(left, n, w, score)[0] == pytest.approx(0.0, abs=1e-12)
         else:
-            assert scores[i] == 0.0
+            assert score == 0.0
 
 
 @given(visited())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.policies import Endgame
 from scipy import stats
 
 import seqaudit as sa
@@ -54,17 +53,6 @@ class Record:
             self.seen[r, i, j] = label
         self.order.append(items.copy())
         return labels
-
-
-@dataclass(frozen=True)
-class Endgame(sa.IndexPolicy):
-    """An index that looks at the budget left."""
-
-    name: ClassVar[str] = "endgame"
-    uses_remaining: ClassVar[bool] = True
-
-    def index(self, states):
-        return np.where(states.remaining > 4, -states.labels, states.labels + 0.1 * states.mean)
 
 
 def test_policy_that_looks_at_the_budget_left_is_simulated_as_it_is_valued():

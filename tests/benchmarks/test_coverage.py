@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 from scipy.special import expit, log_expit
 from scipy.stats import beta as beta_law
 
@@ -236,13 +235,11 @@ def test_betas_of_a_share_are_not_negative():
         sa.learnable_share([1.0], [1.0, -1.0])
 
 
-def test_figure_marks_the_largest_beta(monkeypatch):
-    saved: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: saved.append(self))
+def test_figure_marks_the_largest_beta(figures):
     found = sa.largest_beta([1.0, -0.3], 0.55, prior=(5, 2))
     grid = np.linspace(0, 5, 11)
     plot_share(grid, sa.learnable_share([1.0, -0.3], grid, prior=(5, 2)), found, "figure.png", "title")
-    lines = {line.get_label(): line for line in saved[0].axes[0].lines}
+    lines = {line.get_label(): line for line in figures[0].axes[0].lines}
     assert lines["target"].get_ydata()[0] == pytest.approx(55)
     point = lines[f"largest beta, {found.value:.4g}"]
     assert list(point.get_xdata()) == [found.value]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 import seqaudit as sa
 from seqaudit.benchmarks.comparison.curve import BOUNDS, at_budget, budgets_of, curve_policies
@@ -156,14 +155,6 @@ def test_table_holds_means_errors_and_shares():
     ]
     assert final == sorted(final, reverse=True)
     assert np.isnan(sa.curve_table(curve.isel(replication=[0]))["standard_error"]).any()
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Figures, in place of files."""
-    saved: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: saved.append(self))
-    return saved
 
 
 def looks(figure):

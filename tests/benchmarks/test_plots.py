@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from matplotlib.figure import Figure
 
 import seqaudit as sa
 from seqaudit.benchmarks.figures.comparison import plot_comparison
@@ -49,14 +48,6 @@ def assert_looks_like_a_figure(path: Path, height: tuple[int, int], width: tuple
     assert 0.005 < inked.mean() < 0.9
     assert not inked[[0, -1]].any(), "nothing runs over the upper or lower edge"
     assert not inked[:, [0, -1]].any(), "nothing runs over the left or right edge"
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Figures, in place of files."""
-    saved: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: saved.append(self))
-    return saved
 
 
 @pytest.fixture(scope="module")

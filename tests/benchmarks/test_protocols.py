@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 
 import seqaudit as sa
 from seqaudit.benchmarks.design_choices.protocols import under
@@ -191,20 +190,18 @@ def test_bad_input_is_refused_in_a_line(call, message):
         call()
 
 
-def test_figures_show_what_was_found(monkeypatch):
-    saved: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: saved.append(self))
+def test_figures_show_what_was_found(figures):
     found = sa.protocols(PROBLEM, [(0.3, 1), (0.05, 3)], points=3)
     plot_protocols(found, "figure.png", "title")
-    for line, row in zip(saved[0].axes[0].lines, found.gain.values, strict=True):
+    for line, row in zip(figures[0].axes[0].lines, found.gain.values, strict=True):
         assert line.get_xdata().tolist() == [0, 3, 6, 9]
         assert line.get_ydata().tolist() == row.tolist()
         assert line.get_drawstyle() == "default"
     # With every whole budget there, lines are steps.
     plot_protocols(sa.protocols(PROBLEM, [(0.3, 1), (0.05, 3)], points=9), "figure.png")
-    assert {line.get_drawstyle() for line in saved.pop().axes[0].lines} == {"steps-post"}
+    assert {line.get_drawstyle() for line in figures.pop().axes[0].lines} == {"steps-post"}
     costs = sa.break_even(sa.Problem([0.9], 4), [0.0, 0.1], baseline=0.3, points=4)
     assert np.isinf(costs.cost_ratio).any()
     plot_break_even(costs, "figure.png")
-    for line, row in zip(saved[1].axes[0].lines, costs.cost_ratio.values, strict=False):
+    for line, row in zip(figures[1].axes[0].lines, costs.cost_ratio.values, strict=False):
         assert line.get_ydata() == pytest.approx(np.where(np.isinf(row), np.nan, row), nan_ok=True)

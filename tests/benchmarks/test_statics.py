@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 from oracles.recursion import Case, Item, Recursion, cases, problem_of, with_label
 
 import seqaudit as sa
@@ -219,14 +218,6 @@ def test_usual_values_lie_around_the_problem_s_own():
     assert sa.vary(sa.Problem([0.5], 1), "offset").value.values.tolist() == knob_values(PROBLEM, "offset")[0]
     with pytest.raises(ValueError, match="vary is 'x'"):
         knob_values(PROBLEM, "x")
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Figures, in place of files."""
-    saved: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: saved.append(self))
-    return saved
 
 
 def test_figure_shows_what_was_found_in_order(figures):

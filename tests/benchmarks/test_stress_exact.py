@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.beliefs import Beta as PlainBeta
 from oracles.beliefs import Mixture, Noisy
-from oracles.family import Case, Item, Oracle, counts_of
+from oracles.family import Case, Item, Oracle
 
 import seqaudit as sa
 from seqaudit.bandits.registry import registered_policies
@@ -120,33 +120,22 @@ def plain_measures(case, nature, rule, eps):
         stated, true = (float(x.tail(*at, item.threshold)) for x in (item.prior, nature[i]))
         return stated, true if stated > 0.5 + 1e-12 else 1 - true
 
-    now = {oracle.start: 1.0}
-    while now:
-        later = {}
-        for state, chance in now.items():
-            if not case.moves(counts_of(state)):
-                for i, at in enumerate(state):
-                    stated, correct = tails(i, at)
-                    sure = min(stated, 1 - stated) <= eps
-                    weight = chance * case.items[i].weight
-                    out["accuracy"] += weight / total * correct
-                    out["claimed_accuracy"] += weight / total * max(stated, 1 - stated)
-                    out["payoff"] += weight * correct
-                    out["claimed_payoff"] += weight * max(stated, 1 - stated)
-                    out["decisive"] += weight / total * sure
-                    out["decisive_right"] += weight / total * sure * correct
-                    side = sum(x.weight for x, h in zip(case.items, high, strict=True) if h == high[i])
-                    out["decisive_high" if high[i] else "decisive_low"] += weight / side * sure
-                continue
-            for i, p in oracle.shares(rule, state).items():
-                n, w = state[i]
-                out["labels_high" if high[i] else "labels_low"] += chance * float(p)
-                out["already_right"] += chance * float(p) * tails(i, (n, w))[1] / case.labels
-                mean = float(nature[i].mean(n, w))
-                for label, q in ((1, mean), (0, 1 - mean)):
-                    after = (*state[:i], (n + 1, w + label), *state[i + 1 :])
-                    later[after] = later.get(after, 0.0) + chance * float(p) * q
-        now = later
+    for state, chance, shares in oracle.visits(rule):
+        for i, p in shares.items():
+            out["labels_high" if high[i] else "labels_low"] += chance * float(p)
+            out["already_right"] += chance * float(p) * tails(i, state[i])[1] / case.labels
+        for i, at in enumerate(() if shares else state):
+            stated, correct = tails(i, at)
+            sure = min(stated, 1 - stated) <= eps
+            weight = chance * case.items[i].weight
+            out["accuracy"] += weight / total * correct
+            out["claimed_accuracy"] += weight / total * max(stated, 1 - stated)
+            out["payoff"] += weight * correct
+            out["claimed_payoff"] += weight * max(stated, 1 - stated)
+            out["decisive"] += weight / total * sure
+            out["decisive_right"] += weight / total * sure * correct
+            side = sum(x.weight for x, h in zip(case.items, high, strict=True) if h == high[i])
+            out["decisive_high" if high[i] else "decisive_low"] += weight / side * sure
     return out
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from oracles.beliefs import Beta, Noisy
 from oracles.family import Case, Item, Oracle, counts_of, plus, units
 from oracles.family_cases import families
+from oracles.policies import Endgame, assert_go_on_alike
 from oracles.recursion import TIE
 
 import seqaudit as sa
@@ -65,17 +66,6 @@ BATCHES = {
     ),
     "all at once": Case((Item(0.55), Item(0.41, 2.0), Item(0.7)), 4, batch=4),
 }
-
-
-@dataclass(frozen=True)
-class Endgame(sa.IndexPolicy):
-    """An index that looks at the budget left."""
-
-    name: ClassVar[str] = "endgame"
-    uses_remaining: ClassVar[bool] = True
-
-    def index(self, states):
-        return np.where(states.remaining > 3.1, -states.labels, states.labels + 0.1 * states.mean)
 
 
 @dataclass(frozen=True)
@@ -179,8 +169,8 @@ def test_simulated_mean_agrees_with_the_exact_value(name, problem):
 @pytest.mark.parametrize("problem", ALL.values(), ids=ALL)
 def test_policy_that_looks_at_the_budget_left_is_simulated_as_it_is_valued(problem):
     """Four standard errors, false-alarm rate 6e-5; fixed seed."""
-    result = simulate(problem, Endgame(), replications=1000, seed=3)
-    assert abs(result.mean - sa.evaluate(problem, Endgame()).value) < 4 * result.standard_error
+    result = simulate(problem, Endgame(3.1), replications=1000, seed=3)
+    assert abs(result.mean - sa.evaluate(problem, Endgame(3.1)).value) < 4 * result.standard_error
 
 
 @settings(max_examples=60)
@@ -237,7 +227,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("fields", LARGE.values(), ids=LARGE)
-@pytest.mark.parametrize("policy", [sa.VarianceReduction(), Leader(), Endgame()], ids=lambda x: x.name)
+@pytest.mark.parametrize("policy", [sa.VarianceReduction(), Leader(), Endgame(3.1)], ids=lambda x: x.name)
 def test_answer_does_not_depend_on_workers_or_on_the_number_of_replications(policy, fields, monkeypatch):
     costs = np.random.default_rng(2).uniform(0.5, 3, 40)
     problem = sa.Problem(np.linspace(0.3, 0.7, 40), 45, cost=costs, cap=3, **fields)
@@ -287,7 +277,7 @@ def test_budget_left_in_a_batch_is_what_was_left_before_it(case):
         prior = case.items[i].prior
         return -n if left > 3.1 else n + 0.1 * float(prior.mean(n, w))
 
-    result = simulate(case.stated(), Endgame(), replications=1500, seed=3)
+    result = simulate(case.stated(), Endgame(3.1), replications=1500, seed=3)
     assert abs(result.mean - batch_value(case, index)) < 4 * result.standard_error + 1e-12
 
 
@@ -354,7 +344,7 @@ SESSIONS = ALL | {f"batches, {name}": case.stated() for name, case in BATCHES.it
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("problem", SESSIONS.values(), ids=SESSIONS)
-@pytest.mark.parametrize("policy", [sa.VarianceReduction(), sa.Uniform(), Leader(), Endgame()], ids=lambda x: x.name)
+@pytest.mark.parametrize("policy", [sa.VarianceReduction(), sa.Uniform(), Leader(), Endgame(3.1)], ids=lambda x: x.name)
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "at the end of the batch"])
 def test_session_asks_what_the_simulation_chooses(policy, problem, late):
     items, record = answers(problem, 11, policy)
@@ -483,13 +473,7 @@ def test_saved_session_goes_on_exactly_where_it_was_left(case, name, seed, data,
             asked.tell(out.pop(data.draw(st.integers(0, len(out) - 1))), data.draw(st.integers(0, 1)))
     asked.save(path)
     again = sa.Session.load(path, problem, name)
-    for field in ("counts", "wins", "outstanding", "remaining", "budget_left", "tail"):
-        assert np.array_equal(getattr(asked, field), getattr(again, field))
-    while asked.remaining:
-        item = asked.ask()
-        assert again.ask() == item
-        for one in (asked, again):
-            one.tell(item, item % 2)
+    assert_go_on_alike(asked, again)
 
 
 def test_session_on_another_batch_or_cost_is_refused(tmp_path):

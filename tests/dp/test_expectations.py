@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.beliefs import beliefs
-from oracles.family import Oracle, counts_of
+from oracles.family import Oracle
 from oracles.family_cases import families
 
 import seqaudit as sa
@@ -27,25 +27,13 @@ def followed(draw):
 def plain(case, nature, rule):
     """Expected labels, and probabilities at the end, of each item by its labels and wins: every path by itself."""
     oracle = Oracle(case, nature)
-    truth = oracle.nature
     width = max(case.caps) + 1
     asked, ended = np.zeros((2, len(case.items), width, width))
-    now = {oracle.start: 1.0}
-    while now:
-        later = {}
-        for state, chance in now.items():
-            if not case.moves(counts_of(state)):
-                for i, at in enumerate(state):
-                    ended[i][at] += chance
-                continue
-            for i, p in oracle.shares(rule, state).items():
-                n, w = state[i]
-                asked[i, n, w] += chance * float(p)
-                mean = float(truth[i].mean(n, w))
-                for label, q in ((1, mean), (0, 1 - mean)):
-                    after = (*state[:i], (n + 1, w + label), *state[i + 1 :])
-                    later[after] = later.get(after, 0.0) + chance * float(p) * q
-        now = {state: chance for state, chance in later.items() if chance}
+    for state, chance, shares in oracle.visits(rule):
+        for i, p in shares.items():
+            asked[i][state[i]] += chance * float(p)
+        for i, at in enumerate(() if shares else state):
+            ended[i][at] += chance
     return asked, ended
 
 

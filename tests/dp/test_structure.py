@@ -518,10 +518,7 @@ SMALL = 'budget = 8\nthreshold = [0.5, 0.62, 0.95]\nweight = [1.0, 1.5, 2.0]\nna
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run a command in a folder that holds problems."""
-    call = caller(tmp_path, monkeypatch, capsys)
-    Path("problem.toml").write_text(SMALL)
-    Path("batch.toml").write_text("budget = 4\nthreshold = [0.5]\nbatch = 2\n")
-    return call
+    return caller(tmp_path, monkeypatch, capsys, problem=SMALL, batch="budget = 4\nthreshold = [0.5]\nbatch = 2\n")
 
 
 def test_table_holds_what_structure_says_under_each_utility():

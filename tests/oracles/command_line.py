@@ -45,9 +45,11 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
-def caller(folder: Path, monkeypatch, capsys):
-    """Function that runs a command in a folder. Figures, tested elsewhere, are left empty."""
+def caller(folder: Path, monkeypatch, capsys, **problems: str):
+    """Function that runs a command in a folder that holds problems. Figures, tested elsewhere, are left empty."""
     monkeypatch.chdir(folder)
+    for problem, text in problems.items():
+        Path(f"{problem}.toml").write_text(text)
     monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)

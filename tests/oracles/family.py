@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from oracles.beliefs import Belief, Beta, Number
-from oracles.recursion import TIE, State, Utility
+from oracles.recursion import TIE, State, Utility, plain_index
 from oracles.recursion import UTILITIES as TERMINAL
 
 import seqaudit as sa
@@ -331,14 +331,8 @@ class Oracle:
         mu = item.prior.mean(n, w)
         p, up, down = (item.prior.tail(*at, item.threshold) for at in ((n, w), (n + 1, w + 1), (n + 1, w)))
         match policy:
-            case "uniform" | "linear-gain":
-                return 0
-            case "round-robin":
-                return -n
-            case "uncertainty":
-                return mu * (1 - mu)
-            case "high-logratio":
-                return math.log(item.threshold / (1 - item.threshold))
+            case "uniform" | "linear-gain" | "round-robin" | "uncertainty" | "high-logratio":
+                return plain_index(policy, item.threshold, n, mu)
             case "audit-index":
                 return v * p * (1 - p)
             case "kg":
@@ -349,23 +343,30 @@ class Oracle:
                 return v * mu * (1 - mu) * (up - down) ** 2 / cost
         raise ValueError(policy)
 
-    def ends(self, rule: Rule, rates: tuple[float, ...]) -> dict[State, float]:
-        """Probability of every final state when the items' rates are known and a rule chooses, step by step."""
-        ends: dict[State, float] = {}
+    def visits(
+        self, rule: Rule, rates: Sequence[float] | None = None
+    ) -> Iterator[tuple[State, float, dict[int, Number]]]:
+        """Every state that a rule comes to, its probability, and shares of the items labelled there: none at an end.
+
+        Labels come from nature's beliefs, or from known rates.
+        """
         now = {self.start: 1.0}
         while now:
             later: dict[State, float] = {}
             for state, chance in now.items():
-                if not self.case.moves(counts_of(state)):
-                    ends[state] = chance
-                    continue
-                for i, p in self.shares(rule, state).items():
+                shares = self.shares(rule, state) if self.case.moves(counts_of(state)) else {}
+                yield state, chance, shares
+                for i, p in shares.items():
                     n, w = state[i]
-                    for label, q in ((1, rates[i]), (0, 1 - rates[i])):
+                    rate = float(self.nature[i].mean(n, w)) if rates is None else rates[i]
+                    for label, q in ((1, rate), (0, 1 - rate)):
                         after = (*state[:i], (n + 1, w + label), *state[i + 1 :])
                         later[after] = later.get(after, 0.0) + chance * float(p) * q
             now = {state: chance for state, chance in later.items() if chance}
-        return ends
+
+    def ends(self, rule: Rule, rates: tuple[float, ...]) -> dict[State, float]:
+        """Probability of every final state when the items' rates are known and a rule chooses, step by step."""
+        return {state: chance for state, chance, shares in self.visits(rule, rates) if not shares}
 
 
 def counts_of(state: State) -> Labels:

@@ -149,6 +149,18 @@ def with_label(state: State, i: int, label: int) -> State:
     return (*state[:i], (n + 1, w + label), *state[i + 1 :])
 
 
+def plain_index(policy: str, threshold: float, n: int, mu: Number) -> Number:
+    """Index of the policies that know no tail: after n labels, at a posterior mean ``mu``."""
+    match policy:
+        case "round-robin":
+            return -n
+        case "uncertainty":
+            return mu * (1 - mu)
+        case "high-logratio":
+            return math.log(threshold / (1 - threshold))
+    return 0
+
+
 class Recursion:
     """Values of one case.
 
@@ -178,14 +190,8 @@ class Recursion:
         mu, p, rest, step = belief(item, n, w)
         up, down = belief(item, n + 1, w + 1).tail, belief(item, n + 1, w).tail
         match policy:
-            case "uniform":
-                return 0
-            case "round-robin":
-                return -n
-            case "uncertainty":
-                return mu * (1 - mu)
-            case "high-logratio":
-                return math.log(item.threshold / (1 - item.threshold))
+            case "uniform" | "round-robin" | "uncertainty" | "high-logratio":
+                return plain_index(policy, item.threshold, n, mu)
             case "audit-index":
                 return v * p * rest
             case "linear-gain":

@@ -23,10 +23,7 @@ VARY = ("statics", "problem.toml", "--vary", "beta", "--values", "0.5,1,2", "--j
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run a command in a folder that holds problems."""
-    call = caller(tmp_path, monkeypatch, capsys)
-    for name, text in {"problem": PROBLEM, "quota": QUOTA, "large": LARGE}.items():
-        Path(f"{name}.toml").write_text(text)
-    return call
+    return caller(tmp_path, monkeypatch, capsys, problem=PROBLEM, quota=QUOTA, large=LARGE)
 
 
 def cells(line: str) -> list[str]:

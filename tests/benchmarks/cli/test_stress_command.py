@@ -43,9 +43,7 @@ CELLS = ("noise=0.0", "noise=0.3", "bias=0.0", "bias=2.0")
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    call = caller(tmp_path, monkeypatch, capsys)
-    Path("scenarios.toml").write_text(SCENARIOS)
-    return call
+    return caller(tmp_path, monkeypatch, capsys, scenarios=SCENARIOS)
 
 
 def cells(line: str) -> list[str]:

@@ -25,10 +25,7 @@ SAVE_FIGURE = Figure.savefig
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run a command in a folder that holds problems."""
-    call = caller(tmp_path, monkeypatch, capsys)
-    for name, text in {"problem": PROBLEM, "large": LARGE, "reward": REWARD}.items():
-        Path(f"{name}.toml").write_text(text)
-    return call
+    return caller(tmp_path, monkeypatch, capsys, problem=PROBLEM, large=LARGE, reward=REWARD)
 
 
 # certify
