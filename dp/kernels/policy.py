@@ -1,6 +1,6 @@
 """Compiled walks over the lattice under a policy's choices: plain arrays in, plain arrays out.
 
-Arrays are those of ``_kernels``; ``chance[k, i]`` is the probability of labelling item i in state k of a layer whose
+Arrays are those of ``dense``; ``chance[k, i]`` is the probability of labelling item i in state k of a layer whose
 blocks begin at ``begin``.
 """
 
