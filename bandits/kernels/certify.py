@@ -2,11 +2,70 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from ...dp.kernels.relaxed import follow_kink, go_on_along, largest_gain, longer, rows_needed, truth_at_the_end
+from ...dp.kernels.relaxed import (
+    Kinked,
+    Room,
+    follow_kink,
+    go_on_along,
+    largest_gain,
+    longer,
+    rows_needed,
+    truth_at_the_end,
+)
 from .choosing import LABELS, uniform
+
+
+class Items(NamedTuple):
+    """Items, n of them, each of unit weight, whose payoffs have their kink in one place.
+
+    Attributes
+    ----------
+    number : ndarray of int64, shape (n,)
+        Numbers that they have in the problem.
+    a, b : ndarray, shape (n,)
+        Parameters of their Beta beliefs.
+    t, p : ndarray, shape (n,)
+        Thresholds, and tails of the beliefs.
+    cap : ndarray of int64, shape (n,)
+    lam : ndarray, shape (n,)
+        Price of a label over the item's weight.
+    kink, slope : float
+        c and S of ``relaxed``.
+    """
+
+    number: NDArray[np.int64]
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    t: NDArray[np.float64]
+    p: NDArray[np.float64]
+    cap: NDArray[np.int64]
+    lam: NDArray[np.float64]
+    kink: float
+    slope: float
+
+
+class Replications(NamedTuple):
+    """Simulated runs, R of them.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (n, R)
+        Labels that each item got.
+    rate : ndarray, shape (n, R)
+        Chances that a label is a win.
+    keys : ndarray of uint64, shape (R, 2)
+        Keys that the labels are drawn from.
+    """
+
+    labels: NDArray[np.int64]
+    rate: NDArray[np.float64]
+    keys: NDArray[np.uint64]
 
 
 @njit(cache=True, nogil=True)
@@ -21,13 +80,16 @@ def worth_at(begin, kept, rows, n, w):
 
 
 @njit(cache=True, nogil=True)
-def account(item, a, b, t, p, kink, slope, cap, lam, most, labels, rate, keys, worth, spent, credit):
+def account(items, runs, most, worth, spent, credit):
     """Relax items at a price and go through their labels in each replication; everything for a unit weight.
 
-    ``labels[i, r]`` are drawn anew as in the simulation. ``worth`` and ``spent`` are those of ``relax_item``.
+    Labels are drawn anew as in the simulation. ``worth`` and ``spent``, shape (n,), are those of ``relax_item`` with at
+    most ``most`` rows.
     ``credit[i, r]`` is the part of the item's gain in replication r that is no luck: the worth at the start, less what
     every label that the relaxed problem would not buy loses, less the worth of going on that is left at the end.
     """
+    number, a, b, t, p, cap, lam, kink, slope = items
+    labels, rate, keys = runs
     last_below, gain = np.empty(64, dtype=np.int64), np.empty(64)
     row_worth, row_labels = np.zeros(66), np.zeros(66)
     begin, kept = np.empty((1, 3), dtype=np.int64), np.empty(1024)
@@ -44,19 +106,17 @@ def account(item, a, b, t, p, kink, slope, cap, lam, most, labels, rate, keys, w
         if begin.shape[0] < keep + 1:
             begin = np.empty((2 * keep + 2, 3), dtype=np.int64)
         ends = rows == most and rows < cap[i] and largest_gain(a[i] + b[i] + rows, q, slope) > lam[i]
-        p_end, d_end = follow_kink(a[i], b[i], t[i], p[i], kink, slope, rows, last_below, gain)
+        item = Kinked(a[i], b[i], t[i], p[i], kink, slope)
+        p_end, d_end = follow_kink(item, rows, last_below, gain)
         wins = max(last_below[rows], 0)
         if far > rows:
-            follow_kink(a[i], b[i], t[i], p[i], kink, slope, far, last_below, gain)
+            follow_kink(item, far, last_below, gain)
         while True:
             first, last = 0, -1
             if ends:
-                first, last = truth_at_the_end(
-                    a[i], b[i], t[i], p_end, d_end, wins, kink, slope, rows, lam[i], row_worth, row_labels
-                )
-            found, count = go_on_along(
-                a[i], b[i], rows, last_below, gain, lam[i], first, last, row_worth, row_labels, keep, begin, kept
-            )
+                first, last = truth_at_the_end(item, p_end, d_end, wins, rows, lam[i], row_worth, row_labels)
+            room = Room(last_below, gain, row_worth, row_labels, begin, kept)
+            found, count = go_on_along(item, rows, lam[i], first, last, keep, room)
             if found >= 0.0:
                 break
             # The worths kept take more room; the band is gone through once more, from zeros.
@@ -74,7 +134,7 @@ def account(item, a, b, t, p, kink, slope, cap, lam, most, labels, rate, keys, w
                 total += lose + mean * (win - lose) - here
                 if w == last_below[n + 1]:
                     total += gain[n]
-                if uniform(n, item[i], LABELS, keys[r, 0], keys[r, 1]) < rate[i, r]:
+                if uniform(n, number[i], LABELS, keys[r, 0], keys[r, 1]) < rate[i, r]:
                     w += 1
                     here = win
                 else:

@@ -15,7 +15,8 @@ import numpy as np
 from numba import njit
 
 from ...dp.kernels.dense import TIE
-from ...dp.kernels.relaxed import index_ahead, tail_after
+from ...dp.kernels.kinked_index import index_ahead, tail_after
+from ...dp.kernels.relaxed import Kinked, Room
 from ...posteriors.kernels.beliefs import log_step_scalar
 from .choosing import LABELS, TIES, uniform
 
@@ -154,24 +155,9 @@ def score_ahead(row, i, belief, settings, guess, room, places):
     wins, losses = np.int64(row[i, X]), np.int64(row[i, Y])
     p = tail_after(a, b, t, belief[i, 3], wins, losses)
     factor = row[i, FACTOR]
-    return factor * index_ahead(
-        a + wins,
-        b + losses,
-        t,
-        p,
-        kink,
-        slope,
-        ahead,
-        floor / factor,
-        guess / factor,
-        1e-6,
-        places[0],
-        room[0],
-        room[1],
-        room[2],
-        places[1:].reshape(-1, 3),
-        room[3],
-    )
+    item = Kinked(a + wins, b + losses, t, p, kink, slope)
+    here = Room(places[0], room[0], room[1], room[2], places[1:].reshape(-1, 3), room[3])
+    return factor * index_ahead(item, ahead, floor / factor, guess / factor, 1e-6, here)
 
 
 @njit(cache=True, nogil=True)

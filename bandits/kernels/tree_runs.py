@@ -1,6 +1,6 @@
 """Compiled tree search by simulated runs: plain arrays in, plain arrays out.
 
-Places, keys and twins are those of ``_kernels_tree``. Returns are losses: what the label that is chosen is worth less
+Places, keys and twins are those of ``tree``. Returns are losses: what the label that is chosen is worth less
 than the best one in the relaxed problem, and at the end the worth of what could not be bought, all at one price.
 """
 

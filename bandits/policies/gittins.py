@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...dp.bounds.lagrangian_relaxation import one_kink
-from ...dp.kernels import relaxed as _kernels_relaxed
+from ...dp.kernels import kinked_index as _kernels_index
 from ...dp.problem.problem import Problem
 from ...dp.single_item.stopping import require_unlimited
 from ...posteriors.beliefs.tails import tail
@@ -77,7 +77,7 @@ class Gittins(AheadPolicy):
         i, won = items[real], wins[real]
         a, b = problem.prior[i, 0] + won, problem.prior[i, 1] + (labels[real] - won)
         t, found = problem.threshold[i], np.empty(len(i))
-        _kernels_relaxed.indices_ahead(a, b, t, tail(a, b, t), *kink, int(self.most), found)
+        _kernels_index.indices_ahead(a, b, t, tail(a, b, t), *kink, int(self.most), found)
         out[real] = found * problem.weight[i] / problem.cost[i]
         return out
 

@@ -268,23 +268,18 @@ class _Books:
         assert self.kink is not None
         a, b = problem.prior[part].T.copy()
         lam = price * problem.cost[part] / problem.weight[part]
-        _kernels.account(
+        items = _kernels.Items(
             np.arange(part.start, part.stop),
             a,
             b,
             problem.threshold[part].copy(),
             self.tail[part].copy(),
-            *self.kink,
             problem.cap[part].copy(),
             lam,
-            ROWS,
-            self.counts[part],
-            self.rate[part],
-            self.nature.keys,
-            worth[part],
-            spent[part],
-            credit[part],
+            *self.kink,
         )
+        runs = _kernels.Replications(self.counts[part], self.rate[part], self.nature.keys)
+        _kernels.account(items, runs, ROWS, worth[part], spent[part], credit[part])
 
     def _tabled(self, price: float, part: slice, worth: Floats, spent: Floats, credit: Floats) -> None:
         problem = self.problem

@@ -228,7 +228,8 @@ def sweep_live(
             axes = live.axes(reach)
             layer = lattice.layer(m)
             begin = live.begins(layer, reach)
-            where = (layer.composition, begin, layer.block, begin_after, *_both(axes), mean, gain, after, out)
+            here = _kernels.LiveLayer(layer.composition, begin, layer.block, begin_after, *_both(axes))
+            where = (here, mean, gain, after, out)
             share(begin, layer.composition, axes, lambda a, b, where=where: _kernels.optimal_live(a, b, *where))  # type: ignore[misc]
             if masks is not None:
                 marks = (*where, scale, tie, masks[m])

@@ -220,7 +220,8 @@ def sweep_symmetric(
             cuts = np.searchsorted(layer.begin, np.linspace(0, layer.states, shares + 1))
             cuts[0], cuts[-1] = 0, blocks
 
-            where = (layer.composition, layer.axis, layer.begin, *plan, mean, gain, after, out)
+            here = _kernels.Blocks(layer.composition, layer.axis, layer.begin)
+            where = (here, plan, mean, gain, after, out)
             work = partial(_work, 8 * layer.begin, where)
             run(pool, [partial(work, int(f), int(u)) for f, u in pairwise(cuts) if f < u])
             if m == 0:
@@ -299,8 +300,8 @@ class _Moves:
         # One item of each class speaks for all.
         self.speaker = np.searchsorted(symmetric.kind, symmetric.kind)
 
-    def of(self, layer: SymmetricLayer, following: SymmetricLayer) -> tuple[Ints, ...]:
-        """Arguments of ``optimal_symmetric`` from ``group`` to ``flat``."""
+    def of(self, layer: SymmetricLayer, following: SymmetricLayer) -> _kernels.Actions:
+        """What can be labelled in the blocks of a layer, and where it leads."""
         composition, left = layer.composition, layer.left
         group = self._groups(layer)
         block, item = np.nonzero(layer.after >= 0)
@@ -384,7 +385,7 @@ class _Moves:
             make_stay,
         )
         stay_step[who, column] = steps[source_block[who], j]
-        return (
+        return _kernels.Actions(
             group,
             action_begin,
             item,

@@ -1,17 +1,45 @@
 """Compiled sweep over the live part of the lattice: plain arrays in, plain arrays out.
 
-``first`` and ``size`` describe the axes, as in ``live.Axes``. Block c of a layer begins at ``begin[c]`` of
-its values; ``after`` are the values of the layer one label on.
+``first`` and ``size`` describe the axes, as in ``exact.live.Axes``. Block c of a layer begins at ``begin[c]`` of its
+values; ``after`` are the values of the layer one label on.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from .simd import move_row, raise_row, row_of_three
 
 _FAST = {"contract", "nnan", "nsz"}
+
+
+class LiveLayer(NamedTuple):
+    """Blocks of a layer, C of them, of N items each, and their axes.
+
+    Attributes
+    ----------
+    composition : ndarray of int64, shape (C, N)
+        Labels of each item.
+    begin : ndarray of int64, shape (C + 1,)
+        Where blocks begin among the layer's values.
+    block : ndarray of int64, shape (C, N)
+        Number of the block with one more label of an item in the next layer, or -1.
+    begin_after : ndarray of int64
+        Where the blocks of the next layer begin among its values.
+    first, size : ndarray of int64, shape (N, cap + 1)
+        First live wins and positions of each axis.
+    """
+
+    composition: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    block: NDArray[np.int64]
+    begin_after: NDArray[np.int64]
+    first: NDArray[np.int64]
+    size: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -53,6 +81,16 @@ def moves(i, n, first, size, lost, won):
         won[q] = clamp(q + shift + 1, size[i, n + 1])
 
 
+@njit(cache=True, nogil=True)
+def turn(q, axes, size, n):
+    """Next positions along the first axes of a block; the last of these runs fastest."""
+    for j in range(axes - 1, -1, -1):
+        q[j] += 1
+        if q[j] < size[j, n[j]]:
+            break
+        q[j] = 0
+
+
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, after, out):
     """One block of three items that can all be labelled, in one pass."""
@@ -92,14 +130,14 @@ def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, aft
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal_live(first_block, last_block, composition, begin, block, begin_after, first, size, mean, gain, after, out):
+def optimal_live(first_block, last_block, layer, mean, gain, after, out):
     """U(n, w) = max_i gain_i + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w) over live positions.
 
     Item by item over each block, in runs of states that share the positions of items 0..i, as ``optimal`` does it on
     the dense lattice; only that the runs a loss and a win lead to are looked up. Rows along the last axis are short, so
-    the last two items take theirs together. The block with one more label of item i has number b = ``block[c, i]``, or
-    -1, in the next layer, and begins at ``begin_after[b]`` of ``after``.
+    the last two items take theirs together. ``after`` are the values of the next layer.
     """
+    composition, begin, block, begin_after, first, size = layer
     items = composition.shape[1]
     z = items - 1
     y = max(z - 1, 0)
@@ -193,24 +231,9 @@ def optimal_live(first_block, last_block, composition, begin, block, begin_after
 
 
 @njit(cache=True, nogil=True)
-def mark_live(
-    first_block,
-    last_block,
-    composition,
-    begin,
-    block,
-    begin_after,
-    first,
-    size,
-    mean,
-    gain,
-    after,
-    value,
-    scale,
-    tie,
-    mask,
-):
+def mark_live(first_block, last_block, layer, mean, gain, after, value, scale, tie, mask):
     """Set bit i of a state's row of ``mask`` where labelling item i reaches ``value``, but for ``tie`` of its size."""
+    composition, begin, block, begin_after, first, size = layer
     items = composition.shape[1]
     width = mean.shape[1] + 1
     lost = np.empty((items, width), dtype=np.int64)
@@ -243,11 +266,7 @@ def mark_live(
                 w = first[i, n[i]] + q[i]
                 if down + mean[i, n[i], w] * (up - down) + gain[i, n[i], w] >= level:
                     mask[k, i // 8] |= np.uint8(1 << (i % 8))
-            for j in range(items - 1, -1, -1):
-                q[j] += 1
-                if q[j] < size[j, n[j]]:
-                    break
-                q[j] = 0
+            turn(q, items, size, n)
 
 
 @njit(cache=True, nogil=True)
@@ -286,11 +305,7 @@ def widen(
             for j in range(z):
                 source += moved[j, q[j]]
             move_row(out, at, values, source, shift, row, length)
-            for j in range(z - 1, -1, -1):
-                q[j] += 1
-                if q[j] < size_wide[j, n[j]]:
-                    break
-                q[j] = 0
+            turn(q, z, size_wide, n)
 
 
 @njit(cache=True, nogil=True)

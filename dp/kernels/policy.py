@@ -1,6 +1,6 @@
 """Compiled walks over the lattice under a policy's choices: plain arrays in, plain arrays out.
 
-Arrays are those of ``_kernels``; ``chance[k, i]`` is the probability of labelling item i in state k of a layer whose
+Arrays are those of ``dense``; ``chance[k, i]`` is the probability of labelling item i in state k of a layer whose
 blocks begin at ``begin``.
 """
 
@@ -19,6 +19,33 @@ def strides(n, grown, out):
     for j in range(n.size - 1, -1, -1):
         out[j] = step
         step *= n[j] + (2 if j == grown else 1)
+
+
+@njit(cache=True, nogil=True)
+def states(n):
+    """Number of states of the block n."""
+    size = 1
+    for j in range(n.size):
+        size *= n[j] + 1
+    return size
+
+
+@njit(cache=True, nogil=True)
+def enter(n, w, step):
+    """Put ``w`` at the first state of a block and ``step[i]`` to the strides of n + e_i; the number of states."""
+    w[:] = 0
+    for i in range(n.size):
+        strides(n, i, step[i])
+    return states(n)
+
+
+@njit(cache=True, nogil=True)
+def offset(w, step, i):
+    """Place of the wins ``w`` in the block of successor i."""
+    at = 0
+    for j in range(w.size):
+        at += w[j] * step[i, j]
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -123,19 +150,13 @@ def mix(first, last, composition, target, source, mean, gain, begin, chance, val
     step = np.zeros((items, items), dtype=np.int64)
     for c in range(first, last):
         n = composition[c]
-        size = 1
-        w[:] = 0
-        for i in range(items):
-            size *= n[i] + 1
-            strides(n, i, step[i])
+        size = enter(n, w, step)
         for k in range(size):
             total = 0.0
             for i in range(items):
                 p = chance[begin[c] + k, i]
                 if p > 0.0:
-                    at = source[c, i]
-                    for j in range(items):
-                        at += w[j] * step[i, j]
+                    at = source[c, i] + offset(w, step, i)
                     down = values[at]
                     m = mean[i, n[i], w[i]]
                     total += p * (down + m * (values[at + step[i, i]] - down) + gain[i, n[i], w[i]])
@@ -151,10 +172,8 @@ def choose_index(first, last, composition, after, index, which, scale, average, 
     for c in range(first, last):
         n = composition[c]
         score = index[which[c]]
-        size = 1
         w[:] = 0
-        for i in range(items):
-            size *= n[i] + 1
+        size = states(n)
         for k in range(begin[c], begin[c] + size):
             best = -np.inf
             for i in range(items):
@@ -183,19 +202,13 @@ def spread(composition, after, begin, chance, rate, probability, after_begin, ou
     step = np.zeros((items, items), dtype=np.int64)
     for c in range(composition.shape[0]):
         n = composition[c]
-        size = 1
-        w[:] = 0
-        for i in range(items):
-            size *= n[i] + 1
-            strides(n, i, step[i])
+        size = enter(n, w, step)
         for k in range(begin[c], begin[c] + size):
             if probability[k] > 0.0:
                 for i in range(items):
                     p = chance[k, i] * probability[k]
                     if p > 0.0:
-                        at = after_begin[after[c, i]]
-                        for j in range(items):
-                            at += w[j] * step[i, j]
+                        at = after_begin[after[c, i]] + offset(w, step, i)
                         out[at] += p * (1.0 - rate[i])
                         out[at + step[i, i]] += p * rate[i]
             advance(w, n)
@@ -213,19 +226,13 @@ def carry(first, last, composition, after, begin, chance, mean, probability, aft
     step = np.zeros((items, items), dtype=np.int64)
     for c in range(first, last):
         n = composition[c]
-        size = 1
-        w[:] = 0
-        for i in range(items):
-            size *= n[i] + 1
-            strides(n, i, step[i])
+        size = enter(n, w, step)
         for k in range(begin[c], begin[c] + size):
             if probability[k] > 0.0:
                 for i in range(items):
                     p = chance[k - begin[first], i] * probability[k]
                     if p > 0.0:
-                        at = after_begin[after[c, i]]
-                        for j in range(items):
-                            at += w[j] * step[i, j]
+                        at = after_begin[after[c, i]] + offset(w, step, i)
                         asked[i, n[i], w[i]] += p
                         won = p * mean[i, n[i], w[i]]
                         out[at] += p - won
@@ -242,10 +249,8 @@ def collect(composition, ended, begin, probability, joint, total):
         if not ended[c]:
             continue
         n = composition[c]
-        size = 1
         w[:] = 0
-        for i in range(items):
-            size *= n[i] + 1
+        size = states(n)
         for k in range(begin[c], begin[c] + size):
             p = probability[k]
             wins = 0
@@ -263,10 +268,8 @@ def list_wins(composition, out):
     row = 0
     for c in range(composition.shape[0]):
         n = composition[c]
-        size = 1
         w[:] = 0
-        for i in range(n.size):
-            size *= n[i] + 1
+        size = states(n)
         for _ in range(size):
             out[row] = w
             row += 1

@@ -8,11 +8,59 @@ state in each row (see ``relaxed``), and the states where going on is worth some
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from ...posteriors.kernels.beliefs import log_step_scalar
+
+
+class Kinked(NamedTuple):
+    """Item of unit weight whose payoff has one kink.
+
+    Attributes
+    ----------
+    a, b : float
+        Parameters of its Beta belief.
+    t : float
+        Threshold of the rate.
+    p : float
+        Tail at Beta(a, b).
+    kink, slope : float
+        c and S.
+    """
+
+    a: float
+    b: float
+    t: float
+    p: float
+    kink: float
+    slope: float
+
+
+class Room(NamedTuple):
+    """Room to work in for an item of at most n rows.
+
+    Attributes
+    ----------
+    last_below : ndarray of int64, shape (n + 1,)
+    gain : ndarray, shape (n,)
+        The states next to the kink, see ``follow_kink``.
+    worth, labels : ndarray, shape (n + 2,)
+        Worth of going on and labels bought in the states of one row; zero between calls.
+    begin : ndarray of int64, shape (rows, 3)
+    kept : ndarray
+        Worths that are kept, see ``go_on_along``.
+    """
+
+    last_below: NDArray[np.int64]
+    gain: NDArray[np.float64]
+    worth: NDArray[np.float64]
+    labels: NDArray[np.float64]
+    begin: NDArray[np.int64]
+    kept: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
@@ -38,13 +86,14 @@ def rows_needed(s, q, slope, lam, most):
 
 
 @njit(cache=True, nogil=True)
-def follow_kink(a, b, t, p, kink, slope, rows, last_below, gain):
+def follow_kink(item, rows, last_below, gain):
     """Go along the states whose tail is next to the kink, row by row.
 
     ``last_below[n]``, n = 0..rows, is the largest number of wins w with tail(n, w) < c, or -1. ``gain[n]``, n < rows,
     is what a label gains in the one state of row n where it gains anything, that of w = last_below[n + 1], and zero
     where there is no such state. Returns the tail and D in the state of the last row with max(last_below, 0) wins.
     """
+    a, b, t, p, kink, slope = item
     x, y, w = a, b, 0
     d = math.exp(log_step_scalar(a, b, t))
     odds, over_miss = t / (1.0 - t), 1.0 / (1.0 - t)
@@ -102,11 +151,13 @@ def follow_kink(a, b, t, p, kink, slope, rows, last_below, gain):
 
 
 @njit(cache=True, nogil=True)
-def truth_at_the_end(a, b, t, p, d, wins, kink, slope, rows, lam, worth, labels):
+def truth_at_the_end(item, p, d, wins, rows, lam, worth, labels):
     """Bound what more labels are worth after ``rows`` of them, from the state of ``wins`` outwards; first and last.
 
-    See ``relaxed`` for the two bounds, of which the smaller one is taken in each state.
+    ``p`` and ``d`` are the tail and D in that state. See ``lagrangian_relaxation`` for the two bounds, of which the
+    smaller one is taken in each state.
     """
+    a, b, t, _, kink, slope = item
     odds = t / (1.0 - t)
     s = a + b + rows
     most = largest_gain(s, t * (1.0 - t), slope)
@@ -145,13 +196,30 @@ def truth_at_the_end(a, b, t, p, d, wins, kink, slope, rows, lam, worth, labels)
 
 
 @njit(cache=True, nogil=True)
-def go_on_along(a, b, rows, last_below, gain, lam, first, last, worth, labels, keep, begin, kept):
+def band(n, k, seed, first, last):
+    """First and last wins in row n from which a label may lead to first..last, or, with a ``seed``, that are k.
+
+    Empty, with the last before the first, where there are none.
+    """
+    low, high = first - 1, last
+    if last < first:
+        low, high = (k, k) if seed else (0, -1)
+    elif seed:
+        low, high = min(low, k), max(high, k)
+    return max(low, 0), min(high, n)
+
+
+@njit(cache=True, nogil=True)
+def go_on_along(item, rows, lam, first, last, keep, room):
     """Backward induction within the band; worth and labels bought at the start.
 
-    ``worth`` and ``labels`` hold the last row, which is zero but for first..last (empty where last < first), and are
-    overwritten. The worths of rows 0..keep are left in ``kept``: those of row n, from ``begin[n, 0]`` wins on, stand at
-    ``begin[n, 1]``, .., ``begin[n, 2]`` - 1. Where ``kept`` is too short the answer is (-1, the room it takes).
+    In ``room``, ``worth`` and ``labels`` hold the last row, which is zero but for first..last (empty where last <
+    first), and are overwritten. The worths of rows 0..keep are left in ``kept``: those of row n, from ``begin[n, 0]``
+    wins on, stand at ``begin[n, 1]``, .., ``begin[n, 2]`` - 1. Where ``kept`` is too short the answer is (-1, the room
+    it takes).
     """
+    a, b = item.a, item.b
+    last_below, gain, worth, labels, begin, kept = room
     stored = 0
     if keep >= rows:
         for n in range(rows, keep + 1):
@@ -163,13 +231,7 @@ def go_on_along(a, b, rows, last_below, gain, lam, first, last, worth, labels, k
             stored += 1
     for n in range(rows - 1, -1, -1):
         k = last_below[n + 1]
-        seed = 0 <= k <= n and gain[n] > lam
-        low, high = first - 1, last
-        if last < first:
-            low, high = (k, k) if seed else (0, -1)
-        elif seed:
-            low, high = min(low, k), max(high, k)
-        low, high = max(low, 0), min(high, n)
+        low, high = band(n, k, 0 <= k <= n and gain[n] > lam, first, last)
         over_size = 1.0 / (a + b + n)
         new_first, new_last = high + 1, -1
         for w in range(low, high + 1):
@@ -199,51 +261,43 @@ def go_on_along(a, b, rows, last_below, gain, lam, first, last, worth, labels, k
 
 
 @njit(cache=True, nogil=True)
-def relax_item(a, b, t, p, kink, slope, cap, lam, last_below, gain, worth, labels, keep, begin, kept):
-    """Worth and expected labels of an item at a price, from zeroed ``worth`` and ``labels``, which are left zeroed.
+def relax_item(item, cap, lam, room):
+    """Worth and expected labels of an item at a price; ``worth`` and ``labels`` of the room are zero, and left so.
 
     Where labels beyond the arrays' length may be worth their price the worth is an upper bound: see
     ``truth_at_the_end``.
     """
-    q = t * (1.0 - t)
-    rows = rows_needed(a + b, q, slope, lam, min(cap, gain.size))
-    p_end, d_end = follow_kink(a, b, t, p, kink, slope, rows, last_below, gain)
+    most = room.gain.size
+    s, q = item.a + item.b, item.t * (1.0 - item.t)
+    rows = rows_needed(s, q, item.slope, lam, min(cap, most))
+    p_end, d_end = follow_kink(item, rows, room.last_below, room.gain)
     first, last = 0, -1
-    if rows == gain.size and rows < cap and largest_gain(a + b + rows, q, slope) > lam:
-        wins = max(last_below[rows], 0)
-        first, last = truth_at_the_end(a, b, t, p_end, d_end, wins, kink, slope, rows, lam, worth, labels)
-    found = go_on_along(a, b, rows, last_below, gain, lam, first, last, worth, labels, keep, begin, kept)
-    worth[0], labels[0] = 0.0, 0.0
+    if rows == most and rows < cap and largest_gain(s + rows, q, item.slope) > lam:
+        wins = max(room.last_below[rows], 0)
+        first, last = truth_at_the_end(item, p_end, d_end, wins, rows, lam, room.worth, room.labels)
+    found = go_on_along(item, rows, lam, first, last, -1, room)
+    room.worth[0], room.labels[0] = 0.0, 0.0
     return found
 
 
 @njit(cache=True, nogil=True)
-def relax_items(a, b, t, p, kink, slope, cap, lam, room, worth, labels):
-    """Worth and expected labels of many items, each at its own price for a unit weight."""
+def relax_items(a, b, t, p, kink, slope, cap, lam, most, worth, labels):
+    """Worth and expected labels of many items, each at its own price for a unit weight; of at most ``most`` rows."""
     rows = 0
     for i in range(a.size):
-        rows = max(rows, rows_needed(a[i] + b[i], t[i] * (1.0 - t[i]), slope, lam[i], min(cap[i], room)))
-    last_below, gain = np.empty(rows + 1, dtype=np.int64), np.empty(rows)
-    row_worth, row_labels = np.zeros(rows + 2), np.zeros(rows + 2)
-    begin, kept = np.empty((1, 3), dtype=np.int64), np.empty(1)
+        rows = max(rows, rows_needed(a[i] + b[i], t[i] * (1.0 - t[i]), slope, lam[i], min(cap[i], most)))
+    room = room_for(rows)
     for i in range(a.size):
-        worth[i], labels[i] = relax_item(
-            a[i],
-            b[i],
-            t[i],
-            p[i],
-            kink,
-            slope,
-            cap[i],
-            lam[i],
-            last_below,
-            gain,
-            row_worth,
-            row_labels,
-            -1,
-            begin,
-            kept,
-        )
+        item = Kinked(a[i], b[i], t[i], p[i], kink, slope)
+        worth[i], labels[i] = relax_item(item, cap[i], lam[i], room)
+
+
+@njit(cache=True, nogil=True)
+def room_for(rows):
+    """Room for an item of so many rows, of which no worths are kept."""
+    last_below, gain = np.empty(rows + 1, dtype=np.int64), np.empty(rows)
+    worth, labels = np.zeros(rows + 2), np.zeros(rows + 2)
+    return Room(last_below, gain, worth, labels, np.empty((1, 3), dtype=np.int64), np.empty(1))
 
 
 @njit(cache=True, nogil=True)
@@ -254,196 +308,3 @@ def longer(array, size):
     out = np.empty(max(size, 2 * array.size), dtype=array.dtype)
     out[: array.size] = array
     return out
-
-
-@njit(cache=True, nogil=True)
-def band_index(a, b, t, p, kink, slope, floor, depth, rows, merge, first, count, value):
-    """Index of the states of an item where it is above ``floor``, for a unit weight and unit cost.
-
-    At most ``depth`` labels are looked at. Row n < ``rows`` has its index from ``first[n]`` wins on, in ``count[n]``
-    states, zero between them where it is not above the floor. The indices are returned one after the other, those of
-    the last row first, in ``value`` or a longer array, with their number. Hinges as in ``stopping``; those below the
-    floor change no index above it, and are left out. Hinges within a share ``merge`` of each other, but for the first,
-    become one of the same weight and moment.
-    """
-    most = rows_needed(a + b, t * (1.0 - t), slope, floor, depth)
-    last_below, gain = np.empty(most + 1, dtype=np.int64), np.empty(max(most, 1))
-    follow_kink(a, b, t, p, kink, slope, most, last_below, gain)
-    price, weight, new_price, new_weight = np.empty(64), np.empty(64), np.empty(64), np.empty(64)
-    begin, new_begin = np.zeros(16, dtype=np.int64), np.zeros(16, dtype=np.int64)
-    first[:rows] = 0
-    count[:rows] = 0
-    low, high = 0, -1
-    total = 0
-    for n in range(most - 1, -1, -1):
-        k = last_below[n + 1]
-        seed = 0 <= k <= n and gain[n] > floor
-        start, stop = low - 1, high
-        if high < low:
-            start, stop = (k, k) if seed else (0, -1)
-        elif seed:
-            start, stop = min(start, k), max(stop, k)
-        start, stop = max(start, 0), min(stop, n)
-        if stop < start:
-            low, high = 0, -1
-            continue
-        held = begin[high - low + 1] if high >= low else 0
-        if new_price.size < 2 * held + stop - start + 2:
-            new_price = np.empty(2 * (2 * held + stop - start + 2))
-            new_weight = np.empty(new_price.size)
-        new_begin = longer(new_begin, stop - start + 3)
-        over_size = 1.0 / (a + b + n)
-        at = 0
-        new_low, new_high = stop + 1, -1
-        for w in range(start, stop + 1):
-            new_begin[w - start] = at
-            lose, lose_end, win, win_end = 0, 0, 0, 0
-            if low <= w <= high:
-                lose, lose_end = begin[w - low], begin[w - low + 1]
-            if low <= w + 1 <= high:
-                win, win_end = begin[w + 1 - low], begin[w + 2 - low]
-            up = (a + w) * over_size
-            down = 1.0 - up
-            worth = gain[n] if w == k else 0.0
-            labels = 1.0
-            found = False
-            while lose < lose_end or win < win_end:
-                if win >= win_end or (lose < lose_end and price[lose] >= price[win]):
-                    x, q = price[lose], down * weight[lose]
-                    lose += 1
-                else:
-                    x, q = price[win], up * weight[win]
-                    win += 1
-                if not found:
-                    if worth < x * labels:
-                        worth += q * x
-                        labels += q
-                        continue
-                    found = True
-                    if worth <= floor * labels:
-                        break
-                    new_price[at], new_weight[at] = worth / labels, labels
-                    at += 1
-                if new_price[at - 1] == x:
-                    new_weight[at - 1] += q
-                elif at > new_begin[w - start] + 1 and new_price[at - 1] - x < merge * x:
-                    both = new_weight[at - 1] + q
-                    new_price[at - 1] += (x - new_price[at - 1]) * (q / both)
-                    new_weight[at - 1] = both
-                else:
-                    new_price[at], new_weight[at] = x, q
-                    at += 1
-            if not found and worth > floor * labels:
-                new_price[at], new_weight[at] = worth / labels, labels
-                at += 1
-            if at > new_begin[w - start]:
-                new_low, new_high = min(new_low, w), w
-        new_begin[stop - start + 1] = at
-        low, high = 0, -1
-        if new_high >= 0:
-            low, high = new_low, new_high
-            begin = longer(begin, high - low + 2)
-            for w in range(low, high + 2):
-                begin[w - low] = new_begin[w - start]
-        price, new_price = new_price, price
-        weight, new_weight = new_weight, weight
-        if n < rows and high >= low:
-            first[n], count[n] = low, high - low + 1
-            value = longer(value, total + count[n])
-            for w in range(high, low - 1, -1):
-                here, there = begin[w - low], begin[w - low + 1]
-                value[total] = price[here] if there > here else 0.0
-                total += 1
-    return value, total
-
-
-@njit(cache=True, nogil=True)
-def band_indices(a, b, t, p, kink, slope, floor, depth, rows, merge, first, begin):
-    """Tables of many items, in order: row n of item i stands in ``value[begin[i rows + n]]``, .., from ``first`` on."""
-    value, one = np.empty(1024), np.empty(1024)
-    count = np.empty(rows, dtype=np.int64)
-    at = 0
-    for i in range(a.size):
-        one, total = band_index(
-            a[i],
-            b[i],
-            t[i],
-            p[i],
-            kink,
-            slope,
-            floor[i],
-            depth[i],
-            rows,
-            merge,
-            first[i * rows : (i + 1) * rows],
-            count,
-            one,
-        )
-        value = longer(value, at + total)
-        for k in range(total):
-            value[at + k] = one[total - 1 - k]
-        for n in range(rows):
-            begin[i * rows + n] = at
-            at += count[n]
-    begin[a.size * rows] = at
-    return value[:at].copy()
-
-
-@njit(cache=True, nogil=True)
-def tail_after(a, b, t, p, wins, losses):
-    """Tail at Beta(a + wins, b + losses) from the tail p at Beta(a, b), by single labels in about equal shares."""
-    d = math.exp(log_step_scalar(a, b, t))
-    x, y = a, b
-    won, lost = 0, 0
-    while won < wins or lost < losses:
-        s = x + y
-        if (won * losses <= lost * wins and won < wins) or lost >= losses:
-            p += d / x
-            d *= t * s / x
-            x += 1.0
-            won += 1
-        else:
-            p -= d / y
-            d *= (1.0 - t) * s / y
-            y += 1.0
-            lost += 1
-    return min(1.0, max(0.0, p))
-
-
-@njit(cache=True, nogil=True)
-def index_ahead(a, b, t, p, kink, slope, ahead, floor, guess, close, last_below, gain, worth, labels, begin, kept):
-    """Index of one state, looking ``ahead`` labels ahead, for a unit weight and unit cost; zero if not above ``floor``.
-
-    Newton's method of ``stopping``, from ``guess`` if that is below the index, else from ``floor``. It ends with a step
-    of less than a millionth; by then the rule is almost always the best one, and the index exact. ``worth`` and
-    ``labels`` are zero, and are left so.
-    """
-    follow_kink(a, b, t, p, kink, slope, ahead, last_below, gain)
-    price = max(floor, guess)
-    # As variables: a literal would be another type, and compile the function once more.
-    none, empty = np.int64(0), np.int64(-1)
-    while True:
-        found, count = go_on_along(a, b, ahead, last_below, gain, price, none, empty, worth, labels, empty, begin, kept)
-        worth[0], labels[0] = 0.0, 0.0
-        if found <= 0.0:
-            if price == guess and guess > floor:
-                # Once: the way up from the floor may end at this very number.
-                price, guess = floor, 0.0
-                continue
-            return price if price > floor else 0.0
-        better = price + found / count
-        if not better > price * (1.0 + close):
-            return better
-        price = better
-
-
-@njit(cache=True, nogil=True)
-def indices_ahead(a, b, t, p, kink, slope, ahead, out):
-    """Index of many states, looking ``ahead`` labels ahead, for a unit weight and unit cost."""
-    last_below, gain = np.empty(ahead + 1, dtype=np.int64), np.empty(ahead)
-    worth, labels = np.zeros(ahead + 2), np.zeros(ahead + 2)
-    begin, kept = np.empty((1, 3), dtype=np.int64), np.empty(1)
-    for i in range(a.size):
-        out[i] = index_ahead(
-            a[i], b[i], t[i], p[i], kink, slope, ahead, 0.0, 0.0, 4e-16, last_below, gain, worth, labels, begin, kept
-        )

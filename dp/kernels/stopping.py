@@ -33,6 +33,17 @@ def go_on(mean, gain, cost, discount, worth, spent):
 
 
 @njit(cache=True, nogil=True)
+def next_hinge(price, weight, lose, lose_end, win, win_end, down, up):
+    """Price and weight of the next hinge of those after a loss and after a win, prices falling; where both then stand.
+
+    ``down`` and ``up`` are the shares of a loss and of a win.
+    """
+    if win >= win_end or (lose < lose_end and price[lose] >= price[win]):
+        return price[lose], down * weight[lose], lose + 1, win
+    return price[win], up * weight[win], lose, win + 1
+
+
+@njit(cache=True, nogil=True)
 def mix_hinges(mean, gain, cost, discount, begin, price, weight, new_begin, new_price, new_weight):
     """Hinges of one row of states from those of the next row; the first hinge of each state is its index.
 
@@ -50,12 +61,7 @@ def mix_hinges(mean, gain, cost, discount, begin, price, weight, new_begin, new_
         slope = cost
         head = -1
         while lose < lose_end or win < win_end:
-            if win >= win_end or (lose < lose_end and price[lose] >= price[win]):
-                x, q = price[lose], down * weight[lose]
-                lose += 1
-            else:
-                x, q = price[win], up * weight[win]
-                win += 1
+            x, q, lose, win = next_hinge(price, weight, lose, lose_end, win, win_end, down, up)
             if head < 0:
                 if total < x * slope:
                     total += q * x

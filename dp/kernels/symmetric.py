@@ -6,10 +6,78 @@ live ranges, and ``left`` the labels that an item can still get.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 _FAST = {"contract", "nnan", "nsz"}
+
+
+class Blocks(NamedTuple):
+    """Blocks of a layer, C of them, of N items each; a group is the items of a class with equally many labels.
+
+    Attributes
+    ----------
+    composition : ndarray of int64, shape (C, N)
+        Labels of each item.
+    size : ndarray of int64, shape (C, N)
+        Multisets of the group that an item leads.
+    begin : ndarray of int64, shape (C + 1,)
+        Where blocks begin among the layer's values.
+    """
+
+    composition: NDArray[np.int64]
+    size: NDArray[np.int64]
+    begin: NDArray[np.int64]
+
+
+class Actions(NamedTuple):
+    """Groups that can be labelled, A of them in all blocks of a layer, each with up to G groups.
+
+    An element leaves one group and joins another; the others of the block stay. Groups are given by their places in the
+    block's list, and what becomes of a group by a table that begins at a place in ``flat``, see ``leave``, ``join`` and
+    ``stay``; a step is a stride in the block of the next layer.
+
+    Attributes
+    ----------
+    group : ndarray of int64, shape (C, G)
+        Leaders of each block's groups, then -1.
+    begin : ndarray of int64, shape (C + 1,)
+        Actions of block c are begin[c] .. begin[c + 1] - 1.
+    item : ndarray of int64, shape (A,)
+        Leader of the group.
+    source : ndarray of int64, shape (A,)
+        Where the block of the next layer begins.
+    leaving, leave_at, leave_step : ndarray of int64, shape (A,)
+        Group that the element leaves, its table and step.
+    positions : ndarray of int64, shape (A,)
+        Positions along the axis of that group.
+    joining, join_at, join_step : ndarray of int64, shape (A,)
+        Group that the element joins, -1 where that is new, its table and step.
+    join_width : ndarray of int64, shape (A,)
+        Positions along the axis of that group.
+    stay_at, stay_step : ndarray of int64, shape (A, G)
+        Tables and steps of the groups that stay; the step is 0 for the others.
+    flat : ndarray of int64
+    """
+
+    group: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    item: NDArray[np.int64]
+    source: NDArray[np.int64]
+    leaving: NDArray[np.int64]
+    leave_at: NDArray[np.int64]
+    leave_step: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    joining: NDArray[np.int64]
+    join_at: NDArray[np.int64]
+    join_step: NDArray[np.int64]
+    join_width: NDArray[np.int64]
+    stay_at: NDArray[np.int64]
+    stay_step: NDArray[np.int64]
+    flat: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -34,6 +102,13 @@ def place(first, spare, size, w):
     """Position of a number of wins; the representative's where they are dead."""
     q = w - first
     return q + spare if 0 <= q < size - spare else 0
+
+
+@njit(cache=True, nogil=True)
+def moved_to(before, after, q):
+    """Position on the axis ``after`` of position q of the axis ``before``; see ``axis``."""
+    first, spare, size = after
+    return place(first, spare, size, wins_at(before[0], before[1], before[2], q))
 
 
 @njit(cache=True, nogil=True)
@@ -75,13 +150,12 @@ def advance(elements, count):
 @njit(cache=True, nogil=True)
 def stay(low, high, i, n, left, left_after, count, out):
     """Number of each multiset of a group that is not labelled, among those of the next layer."""
-    first, spare, size = axis(low, high, i, n, left)
-    first_after, spare_after, size_after = axis(low, high, i, n, left_after)
+    before, after = axis(low, high, i, n, left), axis(low, high, i, n, left_after)
     elements = np.zeros(count + 1, dtype=np.int64)
     moved = np.zeros(count + 1, dtype=np.int64)
     for q in range(out.size):
         for k in range(count):
-            moved[k] = place(first_after, spare_after, size_after, wins_at(first, spare, size, elements[k]))
+            moved[k] = moved_to(before, after, elements[k])
         out[q] = rank(moved, count)
         advance(elements, count)
 
@@ -89,14 +163,13 @@ def stay(low, high, i, n, left, left_after, count, out):
 @njit(cache=True, nogil=True)
 def join(low, high, i, n, left, left_after, count, out):
     """Number of each multiset of a group with one more element, for every new element: shape (multisets, positions)."""
-    first, spare, size = axis(low, high, i, n, left)
-    first_after, spare_after, size_after = axis(low, high, i, n, left_after)
+    before, after = axis(low, high, i, n, left), axis(low, high, i, n, left_after)
     elements = np.zeros(count + 1, dtype=np.int64)
     moved = np.zeros(count + 1, dtype=np.int64)
     for q in range(out.shape[0]):
         for new in range(out.shape[1]):
             for k in range(count):
-                moved[k] = place(first_after, spare_after, size_after, wins_at(first, spare, size, elements[k]))
+                moved[k] = moved_to(before, after, elements[k])
             moved[count] = new
             out[q, new] = rank(moved, count + 1)
         advance(elements, count)
@@ -110,8 +183,8 @@ def leave(low, high, i, n, left, left_after, left_raised, count, multisets, out)
     each multiset, and one more: where its entries begin. For each different element of each multiset: its position,
     and the number of the multiset of the others.
     """
-    first, spare, size = axis(low, high, i, n, left)
-    first_after, spare_after, size_after = axis(low, high, i, n, left_after)
+    before, after = axis(low, high, i, n, left), axis(low, high, i, n, left_after)
+    first, spare, size = before
     first_raised, spare_raised, size_raised = axis(low, high, i, n + 1, left_raised)
     for q in range(size):
         w = wins_at(first, spare, size, q)
@@ -130,8 +203,7 @@ def leave(low, high, i, n, left, left_after, left_raised, count, multisets, out)
             size_others = 0
             for k in range(count):
                 if k != s:
-                    w = wins_at(first, spare, size, elements[k])
-                    others[size_others] = place(first_after, spare_after, size_after, w)
+                    others[size_others] = moved_to(before, after, elements[k])
                     size_others += 1
             out[at] = elements[s]
             out[at + 1] = rank(others, count - 1)
@@ -142,39 +214,14 @@ def leave(low, high, i, n, left, left_after, left_raised, count, multisets, out)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal_symmetric(
-    first,
-    last,
-    composition,
-    size,
-    begin,
-    group,
-    action_begin,
-    item,
-    source,
-    leaving,
-    leave_at,
-    leave_step,
-    positions,
-    joining,
-    join_at,
-    join_step,
-    join_width,
-    stay_at,
-    stay_step,
-    flat,
-    mean,
-    gain,
-    after,
-    out,
-):
+def optimal_symmetric(first, last, blocks, act, mean, gain, after, out):
     """U = max over groups and their different elements of gain + mu U(after a win) + (1 - mu) U(after a loss).
 
-    ``group[c]`` lists the leaders of a block's groups, then -1. Actions ``action_begin[c]`` up to
-    ``action_begin[c + 1]`` are the groups of block c that can be labelled: ``item`` is the leader, ``leaving`` and
-    ``joining`` the groups that an element leaves and joins, as places in the list (-1: the joined one is new), with
-    their tables in ``flat`` and their strides in the block that begins at ``source``. The other groups stay.
+    ``act`` are the actions of the layer, ``first`` and ``last`` the blocks that are swept.
     """
+    composition, size, begin = blocks
+    group, action_begin, item, source, leaving, leave_at, leave_step, positions = act[:8]
+    joining, join_at, join_step, join_width, stay_at, stay_step, flat = act[8:]
     groups = group.shape[1]
     most = 1
     for c in range(first, last):

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import betaincc
 
 from ...posteriors.foundation.arrays import Floats, Ints
-from ..kernels import relaxed as _kernels
+from ..kernels import kinked_index as _kernels
 from ..machine.workers import cores
 
 __all__ = ["BandTables", "band_tables"]

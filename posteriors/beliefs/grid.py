@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats
 from ..foundation.refusals import count, numbers, same_length
-from ..kernels import beliefs as _kernels
+from ..kernels import weighted_rates as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states, shares
 
 __all__ = ["Grid", "grid_of_draws"]

@@ -24,7 +24,7 @@ from scipy.special import expit
 
 from ..foundation.arrays import Floats
 from ..foundation.refusals import count, number
-from ..kernels import beliefs as _kernels
+from ..kernels import weighted_rates as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states
 
 __all__ = ["LogitNormal"]

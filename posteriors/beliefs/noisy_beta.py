@@ -11,7 +11,7 @@ The likelihood q^w (1-q)^l of w wins and l losses, n = w + l, is a polynomial in
 with coefficients c_j > 0: c_j is the probability that j of the n labels were wins before they were flipped. So the
 belief is a mixture of Beta(a + j, b + n - j) with weights proportional to c_j B(a + j, b + n - j), and nothing in it
 cancels. The weights of one state come from a recurrence between the ratios of neighbouring c_j, in O(n) (see
-``_kernels.true_wins``). The label's mean is f + (1 - 2f) E alpha; tail and threshold are about alpha itself.
+``kernels.beliefs.true_wins``). The label's mean is f + (1 - 2f) E alpha; tail and threshold are about alpha itself.
 """
 
 from __future__ import annotations
@@ -101,9 +101,8 @@ class NoisyBeta(Belief):
         shape, n, w, t = checked_states(labels, wins, threshold)
         n, w = n + (self.wins + self.losses), w + self.wins
         first = betaincc(self.a, self.b + n, t)
-        room = np.empty((3, int(n.max(initial=0)) + 1))
         parts = np.empty((3, n.size))
-        _kernels.noisy_beta(self.a, self.b, self.flip, n, w, t, first, *room, *parts)
+        _kernels.noisy_beta(self.a, self.b, self.flip, n, w, t, first, *parts)
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def parts(self) -> list[tuple[float, float, float]]:

@@ -8,13 +8,71 @@ of its rate (honest votes as they are, inverted ones turned round), ``script`` t
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 _LOG_HALF = math.log(0.5)
 # Where all nodes underflow.
 _TINY = 1e-300
+
+
+class Votes(NamedTuple):
+    """Votes, sorted by rater.
+
+    Attributes
+    ----------
+    start : ndarray of int64, shape (J + 1,)
+        Votes of rater j are start[j] .. start[j + 1] - 1.
+    item, label : ndarray of int64, shape (V,)
+    """
+
+    start: NDArray[np.int64]
+    item: NDArray[np.int64]
+    label: NDArray[np.int64]
+
+
+class Prior(NamedTuple):
+    """Kinds in play and the priors of the hyperparameters.
+
+    Attributes
+    ----------
+    allowed : ndarray of bool, shape (4,)
+        Codes of the kinds in play.
+    scales : ndarray, shape (3,)
+        mean_sd, item_sd_scale and script_scale.
+    concentration : float
+        Dirichlet parameter of the dishonest kinds' shares.
+    log_shares : ndarray, shape (3, cells)
+        Logs of the prior of the share, of the share and of 1 - share on a grid of cells.
+    scripts : ndarray, shape (M + 1, M + 1)
+        T of the scripts' prior, M being the most votes on an item.
+    """
+
+    allowed: NDArray[np.bool_]
+    scales: NDArray[np.float64]
+    concentration: float
+    log_shares: NDArray[np.float64]
+    scripts: NDArray[np.float64]
+
+
+class ChainDraws(NamedTuple):
+    """Room for S kept draws.
+
+    Attributes
+    ----------
+    numbers : ndarray, shape (S, 3)
+        share, item_mean and item_sd.
+    kind_share : ndarray, shape (S, 3)
+    item_logit, script : ndarray, shape (S, N)
+    """
+
+    numbers: NDArray[np.float64]
+    kind_share: NDArray[np.float64]
+    item_logit: NDArray[np.float64]
+    script: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
@@ -100,8 +158,9 @@ def total_of(table, counts):
 
 
 @njit(cache=True, nogil=True)
-def count_votes(kind, start, item, label, own, script):
+def count_votes(kind, votes, own, script):
     """Fill ``own`` and ``script`` from the kinds of all raters."""
+    start, item, label = votes
     own[:] = 0
     script[:] = 0
     for j in range(kind.size):
@@ -130,8 +189,9 @@ def gain_of(first, last, item, label, turned, counts, table):
 
 
 @njit(cache=True, nogil=True)
-def draw_kinds(rng, kind, log_weight, start, item, label, own, script, rates, scripts):
+def draw_kinds(rng, kind, log_weight, votes, own, script, rates, scripts):
     """Draw each rater's kind anew, given the others' kinds; rates and scripts are summed out."""
+    start, item, label = votes
     logs = np.empty(4)
     for j in range(kind.size):
         first, last = start[j], start[j + 1]
@@ -161,7 +221,7 @@ def draw_kinds(rng, kind, log_weight, start, item, label, own, script, rates, sc
 
 
 @njit(cache=True, nogil=True)
-def exchange(rng, kind, other, log_weight, start, item, label, own, script, rates, scripts):
+def exchange(rng, kind, other, log_weight, votes, own, script, rates, scripts):
     """Propose that the honest raters and those of kind ``other`` change places; True where it is accepted."""
     swapped = kind.copy()
     change = 0
@@ -173,7 +233,7 @@ def exchange(rng, kind, other, log_weight, start, item, label, own, script, rate
             swapped[j] = 0
             change -= 1
     own_then, script_then = np.empty_like(own), np.empty_like(script)
-    count_votes(swapped, start, item, label, own_then, script_then)
+    count_votes(swapped, votes, own_then, script_then)
     gain = change * (log_weight[other] - log_weight[0])
     gain += total_of(rates, own_then) + total_of(scripts, script_then)
     gain -= total_of(rates, own) + total_of(scripts, script)
@@ -221,35 +281,19 @@ def draw_on_grid(rng, counts, nodes, log_weights, log_votes, logs):
 
 
 @njit(cache=True, nogil=True)
-def run_chain(
-    rng,
-    start,
-    item,
-    label,
-    allowed,
-    scales,
-    concentration,
-    log_shares,
-    nodes,
-    log_weights,
-    scripts,
-    burn,
-    thin,
-    numbers,
-    kind_share,
-    item_logit,
-    script_out,
-):
+def run_chain(rng, votes, prior, nodes, log_weights, burn, thin, draws):
     """Run the chain over kinds and hyperparameters; each kept draw is completed by the items' rates and scripts.
 
-    allowed[k] says which codes are in play; scales = (mean_sd, item_sd_scale, script_scale); numbers is filled with
-    (share, item_mean, item_sd) in rows. One sweep: each rater's kind, an exchange of blocs, share and kind_share, and
-    a Metropolis step each for item_mean and log item_sd, whose length adapts until the chain is burnt in.
+    One sweep: each rater's kind, an exchange of blocs, share and kind_share, and a Metropolis step each for item_mean
+    and log item_sd, whose length adapts until the chain is burnt in. ``nodes`` and ``log_weights`` are those of a
+    standard Normal.
     """
-    raters, items = start.size - 1, item_logit.shape[1]
+    allowed, scales, concentration, log_shares, scripts = prior
+    numbers, kind_share, item_logit, script_out = draws
+    raters, items = votes.start.size - 1, item_logit.shape[1]
     kind = np.zeros(raters, dtype=np.int64)
     own, script = np.empty((items, 2), dtype=np.int64), np.empty((items, 2), dtype=np.int64)
-    count_votes(kind, start, item, label, own, script)
+    count_votes(kind, votes, own, script)
     weights = np.exp(log_weights)
     rates, proposed = np.empty_like(scripts), np.empty_like(scripts)
     mean, sd = 0.0, scales[1]
@@ -271,10 +315,10 @@ def run_chain(
             log_weight[k] = math.log(max(share * gammas[k] / total, _TINY)) if allowed[k] else -np.inf
         # The rates are found before anybody is suspected.
         if sweep >= burn // 4:
-            draw_kinds(rng, kind, log_weight, start, item, label, own, script, rates, scripts)
+            draw_kinds(rng, kind, log_weight, votes, own, script, rates, scripts)
             other = np.int64(5) - other
             if allowed[other]:
-                exchange(rng, kind, other, log_weight, start, item, label, own, script, rates, scripts)
+                exchange(rng, kind, other, log_weight, votes, own, script, rates, scripts)
         dishonest = 0
         for k in range(1, 4):
             gammas[k] = 0.0

@@ -1,15 +1,41 @@
 """Compiled loops of the model of drifting rates: plain arrays in, plain arrays out.
 
-Logits live on a regular grid. ``after[v, g]`` is, up to a factor, the chance of the outcomes of vote v and of all later
-votes on its item given the logit grid[g] at vote v; ``scale[v]`` is the log of that factor.
+Logits live on a regular grid. What is known of the outcomes from each vote on is ``Outlook``.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+
+class Outlook(NamedTuple):
+    """Chances of the outcomes from each vote on, given the logit at that vote.
+
+    Attributes
+    ----------
+    start : ndarray of int64, shape (N + 1,)
+        Votes on item i are start[i] .. start[i + 1] - 1.
+    after : ndarray, shape (V, G)
+        after[v, g] is, up to a factor, the chance of the outcomes of vote v and of all later votes on its item given
+        the logit grid[g] at vote v.
+    scale : ndarray, shape (V,)
+        Logs of these factors.
+    low : float
+        First logit of the grid.
+    per : float
+        Cells of the grid for each unit of the logit.
+    """
+
+    start: NDArray[np.int64]
+    after: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    low: float
+    per: float
 
 
 @njit(cache=True, nogil=True)
@@ -27,8 +53,9 @@ def step_kernel(step, width):
 
 
 @njit(cache=True, nogil=True)
-def look_back(start, label, rate, kernel, after, scale):
-    """Fill ``after`` and ``scale``, from each item's last vote to its first; rate[g] = sigma(grid[g])."""
+def look_back(outlook, label, rate, kernel):
+    """Fill the outlook, from each item's last vote to its first; rate[g] = sigma(grid[g])."""
+    start, after, scale, _, _ = outlook
     cells = rate.size
     reach = kernel.size // 2
     for i in range(start.size - 1):
@@ -69,8 +96,9 @@ def read(row, x, low, per):
 
 
 @njit(cache=True, nogil=True)
-def log_likelihood(start, after, scale, low, per, mean, sd, nodes, weights):
+def log_likelihood(outlook, mean, sd, nodes, weights):
     """Log-chance of all outcomes given the distribution of the items' first logits."""
+    start, after, scale, low, per = outlook
     total = 0.0
     for i in range(start.size - 1):
         row = after[start[i]]
@@ -82,8 +110,9 @@ def log_likelihood(start, after, scale, low, per, mean, sd, nodes, weights):
 
 
 @njit(cache=True, nogil=True)
-def climb(start, after, low, per, scales, nodes, weights, rounds, at):
+def climb(outlook, scales, nodes, weights, rounds, at):
     """Move (mean, sd) in ``at`` towards the mode of (mean, log sd) by expectation and maximisation."""
+    start, after, _, low, per = outlook
     items = start.size - 1
     for _ in range(rounds):
         mean, sd = at[0], at[1]
@@ -122,28 +151,28 @@ def pick(u, weights, total):
 
 
 @njit(cache=True, nogil=True)
-def log_density(start, after, scale, low, per, mean, log_sd, scales, nodes, weights):
+def log_density(outlook, mean, log_sd, scales, nodes, weights):
     """Log-density of (mean, log sd) and the outcomes, up to a constant."""
     sd = math.exp(log_sd)
     prior = -0.5 * (mean / scales[0]) ** 2 - 0.5 * (sd / scales[1]) ** 2 + log_sd
-    return prior + log_likelihood(start, after, scale, low, per, mean, sd, nodes, weights)
+    return prior + log_likelihood(outlook, mean, sd, nodes, weights)
 
 
 @njit(cache=True, nogil=True)
-def explore(start, after, scale, low, per, scales, nodes, weights, steps, rounds, mode, axes, logs):
+def explore(outlook, scales, nodes, weights, steps, rounds, mode, axes, logs):
     """Log-density of (mean, log sd) at ``mode + axes @ (steps[j], steps[k])``, in the coordinates of its curvature.
 
     ``mode`` holds (mean, log sd) to start from.
     """
     at = np.array([mode[0], math.exp(mode[1])])
-    climb(start, after, low, per, scales, nodes, weights, rounds, at)
+    climb(outlook, scales, nodes, weights, rounds, at)
     mode[0], mode[1] = at[0], math.log(at[1])
     e = 1e-2
     values = np.empty((3, 3))
     for j in range(3):
         for k in range(3):
             mean, log_sd = mode[0] + (j - 1) * e, mode[1] + (k - 1) * e
-            values[j, k] = log_density(start, after, scale, low, per, mean, log_sd, scales, nodes, weights)
+            values[j, k] = log_density(outlook, mean, log_sd, scales, nodes, weights)
     one = (2.0 * values[1, 1] - values[0, 1] - values[2, 1]) / (e * e)
     two = (2.0 * values[1, 1] - values[1, 0] - values[1, 2]) / (e * e)
     both = (values[0, 2] + values[2, 0] - values[0, 0] - values[2, 2]) / (4.0 * e * e)
@@ -159,7 +188,7 @@ def explore(start, after, scale, low, per, scales, nodes, weights, steps, rounds
         for k in range(steps.size):
             mean = mode[0] + axes[0, 0] * steps[j] + axes[0, 1] * steps[k]
             log_sd = mode[1] + axes[1, 1] * steps[k]
-            logs[j, k] = log_density(start, after, scale, low, per, mean, log_sd, scales, nodes, weights)
+            logs[j, k] = log_density(outlook, mean, log_sd, scales, nodes, weights)
 
 
 @njit(cache=True, nogil=True)
@@ -174,11 +203,12 @@ def draw_step(u, row, x, by, low, per, nodes, weights, chances):
 
 
 @njit(cache=True, nogil=True)
-def draw_path(start, after, low, per, numbers, nodes, weights, fine, masses, uniform, first, walk):
+def draw_path(outlook, numbers, nodes, weights, fine, masses, uniform, first, walk):
     """Draw each item's first logit and its later steps, in standard deviations, given the outcomes.
 
     numbers = (mean, sd, step); nodes are for the first logit, ``fine`` for steps; uniform holds a number for each vote.
     """
+    start, after, _, low, per = outlook
     mean, sd, step = numbers[0], numbers[1], numbers[2]
     chances, leaps = np.empty(nodes.size), np.empty(fine.size)
     for i in range(start.size - 1):

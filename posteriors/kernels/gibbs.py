@@ -21,15 +21,60 @@ acceptance of .44 and kept from then on.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from .answers import log_sum, softplus, vote_logs
 
 # Lean given up for one logit of the answer rate.
 _EXCHANGE = 0.3
 _LIMIT = 1e-12
+
+
+class Votes(NamedTuple):
+    """Votes, sorted by item, and where those of each rater are.
+
+    Attributes
+    ----------
+    item, rater, label : ndarray of int64, shape (V,)
+    start : ndarray of int64, shape (N + 1,)
+        Votes on item i are start[i] .. start[i + 1] - 1.
+    by_rater : ndarray of int64, shape (V,)
+        Votes in the order of raters.
+    rater_start : ndarray of int64, shape (J + 1,)
+        Where each rater's votes begin in ``by_rater``.
+    """
+
+    item: NDArray[np.int64]
+    rater: NDArray[np.int64]
+    label: NDArray[np.int64]
+    start: NDArray[np.int64]
+    by_rater: NDArray[np.int64]
+    rater_start: NDArray[np.int64]
+
+
+class Prior(NamedTuple):
+    """Model and its prior.
+
+    Attributes
+    ----------
+    coins : int
+        1 where a rater's sensitivity and specificity are the same, else 2.
+    hard : bool
+        Whether items have difficulties.
+    scale : ndarray, shape (5,)
+        Scales of the priors of h.
+    answer_ab : ndarray, shape (2,)
+        Beta parameters of the answer rate.
+    """
+
+    coins: int
+    hard: bool
+    scale: NDArray[np.float64]
+    answer_ab: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
@@ -106,8 +151,10 @@ def spread_log(sums, size, mean, sd):
 
 
 @njit(cache=True, nogil=True)
-def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, answer_ab, warm, thin, rng, out):
+def gibbs(votes, prior, warm, thin, rng, out):
     """Fill ``out`` = (h (S, 5), rate (S,), u (S, 2, J), d (S, N)) with every ``thin``-th sweep after ``warm`` ones."""
+    item, rater, label, start, by_rater, rater_start = votes
+    coins, hard, scale, answer_ab = prior
     kept_h, kept_rate, kept_u, kept_d = out
     draws = kept_rate.size
     items = start.size - 1
@@ -137,22 +184,24 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                 continue
             turned = rate
             if k < 5:
-                prior = proposed(h, k, scale, steps[0, k], coins, rng, new)
+                log_prior = proposed(h, k, scale, steps[0, k], coins, rng, new)
             else:
                 new[:] = h
                 move = steps[0, k] * rng.standard_normal()
                 turned = min(max(1.0 / (1.0 + math.exp(-move) * (1.0 - rate) / rate), _LIMIT), 1.0 - _LIMIT)
-                prior = answer_ab[0] * math.log(turned / rate) + answer_ab[1] * math.log((1.0 - turned) / (1.0 - rate))
+                log_prior = answer_ab[0] * math.log(turned / rate) + answer_ab[1] * math.log(
+                    (1.0 - turned) / (1.0 - rate)
+                )
                 if k == 6:
                     new[1] -= _EXCHANGE * move
-                    prior += 0.5 * (h[1] * h[1] - new[1] * new[1]) / (scale[1] * scale[1])
+                    log_prior += 0.5 * (h[1] * h[1] - new[1] * new[1]) / (scale[1] * scale[1])
             if k == 5:
                 then = 0.0
                 for i in range(items):
                     others[0, i] = logs[0, i] + math.log((1.0 - turned) / (1.0 - rate))
                     others[1, i] = logs[1, i] + math.log(turned / rate)
                     then += log_sum(others[0, i], others[1, i])
-            elif prior > -math.inf:
+            elif log_prior > -math.inf:
                 moved[:] = u
                 eased[:] = ease
                 if k == 4:
@@ -167,7 +216,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                 then = evidence(item, rater, label, moved, eased, hard, turned, cost, others)
             else:
                 then = now
-            accepted = -rng.standard_exponential() < then - now + prior
+            accepted = -rng.standard_exponential() < then - now + log_prior
             if accepted:
                 if k == 4:
                     d *= new[4] / h[4]
@@ -233,7 +282,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
             counts[rater[v], 1 - z, 0] += 1.0
             counts[rater[v], 1 - z, 1] += label[v] == z
         for j in range(raters):
-            votes = by_rater[rater_start[j] : rater_start[j + 1]]
+            mine = by_rater[rater_start[j] : rater_start[j + 1]]
             for c in range(coins):
                 mean = h[0] + (1.0 - 2.0 * c) * h[1]
                 size = counts[j, c, 0]
@@ -245,7 +294,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                 walk = 2.4 / math.sqrt(precision + 0.15 * size)
                 x = u[c, j]
                 if hard:
-                    before = rater_log(votes, item, label, answer, ease, u[0, j], u[1, j])
+                    before = rater_log(mine, item, label, answer, ease, u[0, j], u[1, j])
                 else:
                     before = right * x - size * softplus(x)
                 for _ in range(2):
@@ -253,7 +302,7 @@ def gibbs(item, rater, label, start, by_rater, rater_start, coins, hard, scale, 
                     if hard:
                         a = y if c == 0 else u[0, j]
                         b = y if c == 1 or coins == 1 else u[1, j]
-                        after = rater_log(votes, item, label, answer, ease, a, b)
+                        after = rater_log(mine, item, label, answer, ease, a, b)
                     else:
                         after = right * y - size * softplus(y)
                     ratio = after - before + 0.5 * precision * ((x - mean) ** 2 - (y - mean) ** 2)

@@ -7,7 +7,7 @@ P = sigma(z) and W = cast P (1 - P), deviations are eliminated first: what is le
     W - W^2 / (W + 1/q^2) = W / (1 + q^2 W),    q the standard deviation of deviations,
 
 then items, each with precision h = 1/s^2 + the sum of these weights; what is left for (e, m) is a matrix of order
-G + 1. That the effects sum to zero is put in as in ``_kernels_rater_field``.
+G + 1. The effects sum to zero, as in ``sum_to_zero``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numba import njit
 
-from .rater_field import constrain, constraints, solve_lower, solve_upper
+from .sum_to_zero import constrain, plus_log_determinant, solve_constrained, solve_upper
 
 _STEPS, _ENOUGH = 60, 0.01
 # Points of an item's integral; of a deviation's, Gauss-Hermite nodes and weights times exp(z^2 / 2).
@@ -103,13 +103,8 @@ def find_mode(field, sd, mean_scale, cast, won, precision, weight, bend):
     here = log_joint(field, sd, mean_scale, cast, won)
     for _ in range(_STEPS):
         system(field, sd, mean_scale, cast, won, schur, right, precision, slope, weight, bend, push)
-        lower = np.linalg.cholesky(schur)
-        along, variance = constraints(lower, groups, 1)
         change = step[items + items * groups :]
-        change[:] = right
-        solve_lower(lower, change)
-        solve_upper(lower, change)
-        constrain(change, along, variance, groups)
+        lower, along, variance = solve_constrained(schur, right, groups, 1, change)
         gain = (right * change).sum()
         for i in range(items):
             pull = -inverse * change[groups]
@@ -133,9 +128,7 @@ def find_mode(field, sd, mean_scale, cast, won, precision, weight, bend):
         if gain < _ENOUGH:
             break
     logdet = np.log(variance).sum() + np.log(precision).sum() + np.log(bend).sum()
-    for k in range(groups + 1):
-        logdet += 2.0 * math.log(lower[k, k])
-    return lower, along, variance, here, logdet
+    return lower, along, variance, here, plus_log_determinant(logdet, lower)
 
 
 @njit(cache=True, nogil=True)

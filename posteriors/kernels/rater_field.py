@@ -1,15 +1,8 @@
 """Nested Laplace approximation of models with an item's log-odds and a rater's offset and skill.
 
-The field is one array: x_1 .. x_N of the items, o_1 .. o_J of the raters, log d_1 .. log d_J where the model has
-skills, and the items' mean m. Votes are sorted by item; those on item i are begin[i] .. begin[i + 1] - 1. With
-eta = d_j x_i + o_j and W = P (1 - P), Newton's method uses the Fisher information
-
-    items h_i = sum W d^2 + 1/sd_x^2,   item and rater  (W d, W d^2 x),   raters  [[W, W d x], [W d x, W d^2 x^2]],
-
-which is block diagonal on either side. Items are eliminated; what is left for the raters and m is the dense Schur
-complement S. That offsets and log-skills sum to zero is put in by conditioning on it: with k = S^-1 a for the
-constraint a'z = 0, a Gaussian draw z becomes z - k (a'z) / (a'k), and a'k multiplies the determinant (Rue and Held
-2005, section 2.3.3).
+Field and mode are those of ``rater_mode``. At given standard deviations the marginal likelihood is Laplace's, corrected
+by the integrals over each item and each rater; draws take the raters' side from the Gaussian at the mode, and then each
+item from its own density.
 """
 
 from __future__ import annotations
@@ -19,205 +12,14 @@ import math
 import numpy as np
 from numba import njit
 
+from .rater_mode import Votes, find_mode, item_change, unpack
+from .sum_to_zero import constrain, solve_lower, solve_upper
+
 # Nodes of an integral over an item, and of an item's density to draw from.
 _COARSE, _FINE = 19, 31
 # Gauss-Hermite nodes for a rater's side, and weights times exp(z^2 / 2).
 _NODES = np.polynomial.hermite_e.hermegauss(7)[0]
 _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)[1] * np.exp(0.5 * _NODES**2) / math.sqrt(2.0 * math.pi)
-# Expected gain of a step of Newton's method, in log density, after which there is no other.
-_ENOUGH = 0.01
-_STEPS = 60
-
-
-@njit(cache=True, nogil=True)
-def unpack(field, items, raters, skilled):
-    """Offsets and skills of the raters."""
-    offset = field[items : items + raters]
-    if skilled:
-        return offset, np.exp(field[items + raters : items + 2 * raters])
-    return offset, np.ones(raters)
-
-
-@njit(cache=True, nogil=True)
-def log_joint(field, sd, mean_scale, begin, rater, label, raters, skilled):
-    """Log density of votes and field, up to a constant; ``sd`` are those of items, offsets and log-skills."""
-    items = begin.size - 1
-    offset, skill = unpack(field, items, raters, skilled)
-    mean = field[-1]
-    total = -0.5 * (mean / mean_scale) ** 2 - items * math.log(sd[0])
-    for i in range(items):
-        total -= 0.5 * ((field[i] - mean) / sd[0]) ** 2
-        for v in range(begin[i], begin[i + 1]):
-            eta = skill[rater[v]] * field[i] + offset[rater[v]]
-            # log(1 + exp(-|eta|)), and |eta| more where the vote is the less probable one.
-            total -= math.log1p(math.exp(-abs(eta))) + (abs(eta) if (eta > 0) != (label[v] == 1) else 0.0)
-    for k in range(2 if skilled else 1):
-        total -= (raters - 1) * math.log(sd[1 + k])
-        for j in range(raters):
-            total -= 0.5 * (field[items + k * raters + j] / sd[1 + k]) ** 2
-    return total
-
-
-@njit(cache=True, nogil=True)
-def system(field, sd, mean_scale, begin, rater, label, raters, skilled, schur, right, precision, slope, cross):
-    """Fill Newton's equations: Schur complement and right side of the raters, and each item's own row.
-
-    ``precision`` and ``slope`` are the items' h and gradient, ``cross`` [vote, 0 or 1] the entries of an item's row
-    that belong to the vote's rater.
-    """
-    items = begin.size - 1
-    last = right.size - 1
-    offset, skill = unpack(field, items, raters, skilled)
-    schur[:] = 0.0
-    right[:] = 0.0
-    mean = field[-1]
-    inverse = 1.0 / (sd[0] * sd[0])
-    longest = 0
-    for i in range(items):
-        longest = max(longest, begin[i + 1] - begin[i])
-    where = np.empty(2 * longest + 1, np.int64)
-    value = np.empty(2 * longest + 1)
-    for k in range(2 if skilled else 1):
-        for j in range(raters):
-            at = k * raters + j
-            schur[at, at] = 1.0 / (sd[1 + k] * sd[1 + k])
-            right[at] = -field[items + at] * schur[at, at]
-    schur[last, last] = items * inverse + 1.0 / (mean_scale * mean_scale)
-    right[last] = -mean / (mean_scale * mean_scale)
-    for i in range(items):
-        x = field[i]
-        h = inverse
-        g = -(x - mean) * inverse
-        right[last] -= g
-        size = 0
-        for v in range(begin[i], begin[i + 1]):
-            j = rater[v]
-            d = skill[j]
-            p = 1.0 / (1.0 + math.exp(-(d * x + offset[j])))
-            w = p * (1.0 - p)
-            left = label[v] - p
-            h += w * d * d
-            g += left * d
-            schur[j, j] += w
-            right[j] += left
-            cross[v, 0] = w * d
-            where[size] = j
-            value[size] = cross[v, 0]
-            size += 1
-            if skilled:
-                schur[raters + j, j] += w * d * x
-                schur[raters + j, raters + j] += w * d * d * x * x
-                right[raters + j] += left * d * x
-                cross[v, 1] = w * d * d * x
-                where[size] = raters + j
-                value[size] = cross[v, 1]
-                size += 1
-        where[size] = last
-        value[size] = -inverse
-        size += 1
-        for r in range(size):
-            share = value[r] / h
-            right[where[r]] -= share * g
-            for c in range(size):
-                if where[c] <= where[r]:
-                    schur[where[r], where[c]] -= share * value[c]
-        precision[i] = h
-        slope[i] = g
-
-
-@njit(cache=True, nogil=True)
-def solve_lower(lower, z):
-    """Replace z by L^-1 z."""
-    for i in range(z.size):
-        total = z[i]
-        for k in range(i):
-            total -= lower[i, k] * z[k]
-        z[i] = total / lower[i, i]
-
-
-@njit(cache=True, nogil=True)
-def solve_upper(lower, z):
-    """Replace z by L'^-1 z."""
-    for i in range(z.size - 1, -1, -1):
-        z[i] /= lower[i, i]
-        for k in range(i):
-            z[k] -= lower[i, k] * z[i]
-
-
-@njit(cache=True, nogil=True)
-def constraints(lower, raters, kinds):
-    """Vectors k = C a of the constraints, one after the other, and their a'k."""
-    n = lower.shape[0]
-    along = np.zeros((kinds, n))
-    variance = np.empty(kinds)
-    for c in range(kinds):
-        along[c, c * raters : (c + 1) * raters] = 1.0
-        solve_lower(lower, along[c])
-        solve_upper(lower, along[c])
-        for b in range(c):
-            along[c] -= along[b] * (along[b, c * raters : (c + 1) * raters].sum() / variance[b])
-        variance[c] = along[c, c * raters : (c + 1) * raters].sum()
-    return along, variance
-
-
-@njit(cache=True, nogil=True)
-def constrain(z, along, variance, raters):
-    """Replace z by what is left of it when each kind of rater parameter must sum to zero."""
-    for c in range(variance.size):
-        z -= along[c] * (z[c * raters : (c + 1) * raters].sum() / variance[c])
-
-
-@njit(cache=True, nogil=True)
-def item_change(i, begin, rater, raters, skilled, inverse, cross, change):
-    """Product of an item's row with a change of the raters' side."""
-    total = -inverse * change[-1]
-    for v in range(begin[i], begin[i + 1]):
-        total += cross[v, 0] * change[rater[v]]
-        if skilled:
-            total += cross[v, 1] * change[raters + rater[v]]
-    return total
-
-
-@njit(cache=True, nogil=True)
-def find_mode(field, sd, mean_scale, begin, rater, label, raters, skilled, precision, cross):
-    """Move ``field`` to the mode; the Cholesky factor there, the constraints, and the log-determinant."""
-    items = begin.size - 1
-    n = field.size - items
-    kinds = 2 if skilled else 1
-    schur = np.empty((n, n))
-    right = np.empty(n)
-    slope = np.empty(items)
-    step = np.empty(field.size)
-    here = log_joint(field, sd, mean_scale, begin, rater, label, raters, skilled)
-    for _ in range(_STEPS):
-        system(field, sd, mean_scale, begin, rater, label, raters, skilled, schur, right, precision, slope, cross)
-        lower = np.linalg.cholesky(schur)
-        along, variance = constraints(lower, raters, kinds)
-        change = step[items:]
-        change[:] = right
-        solve_lower(lower, change)
-        solve_upper(lower, change)
-        constrain(change, along, variance, raters)
-        gain = (right * change).sum()
-        for i in range(items):
-            pull = item_change(i, begin, rater, raters, skilled, 1.0 / (sd[0] * sd[0]), cross, change)
-            step[i] = (slope[i] - pull) / precision[i]
-            gain += slope[i] * slope[i] / precision[i]
-        size = 1.0
-        there = log_joint(field + step, sd, mean_scale, begin, rater, label, raters, skilled)
-        while not there > here and size > 1e-6:
-            size *= 0.5
-            there = log_joint(field + size * step, sd, mean_scale, begin, rater, label, raters, skilled)
-        if not there > here:
-            break
-        field += size * step
-        here = there
-        if gain < _ENOUGH:
-            break
-    logdet = np.log(variance).sum() + np.log(precision).sum()
-    for k in range(n):
-        logdet += 2.0 * math.log(lower[k, k])
-    return lower, along, variance, here, logdet
 
 
 @njit(cache=True, nogil=True)
@@ -289,10 +91,11 @@ def ladder(x, first, last, mean, sd, rater, label, offset, skill, logs):
 
 
 @njit(cache=True, nogil=True)
-def correction(field, precision, sd, begin, rater, label, raters, skilled):
+def correction(field, precision, sd, votes):
     """Sum over items of log(integral of the item's density / its Laplace approximation), raters at the mode."""
+    begin, rater, label, _, _ = votes
     items = begin.size - 1
-    offset, skill = unpack(field, items, raters, skilled)
+    offset, skill = unpack(field, votes)
     logs = np.empty(_COARSE)
     total = 0.0
     for i in range(items):
@@ -307,13 +110,14 @@ def correction(field, precision, sd, begin, rater, label, raters, skilled):
 
 
 @njit(cache=True, nogil=True)
-def rater_correction(field, sd, begin, rater, label, raters, skilled):
+def rater_correction(field, sd, votes):
     """Sum over raters of log(integral of the rater's density / its Laplace approximation), items at the mode.
 
     The slope at the mode is taken out of the density: it is what holds the sum of all raters at zero.
     """
+    begin, rater, label, raters, skilled = votes
     items = begin.size - 1
-    offset, skill = unpack(field, items, raters, skilled)
+    offset, skill = unpack(field, votes)
     size = _NODES.size
     across = size if skilled else 1
     # Per rater: the Fisher information, [[a, b], [b, c]], and the slopes of the votes.
@@ -370,10 +174,11 @@ def rater_correction(field, sd, begin, rater, label, raters, skilled):
 
 
 @njit(cache=True, nogil=True)
-def shift(field, sd, mean_scale, begin, rater, label, raters, skilled, out):
+def shift(field, sd, mean_scale, votes, out):
     """Slope of the density of the raters' side at ``field``, the items being integrated out."""
+    begin, rater, label, raters, skilled = votes
     items = begin.size - 1
-    offset, skill = unpack(field, items, raters, skilled)
+    offset, skill = unpack(field, votes)
     mean = field[-1]
     logs = np.empty(_COARSE)
     for k in range(2 if skilled else 1):
@@ -411,17 +216,17 @@ def marginals(points, mean_scale, begin, rater, label, raters, skilled, exact, f
 
     Each row of ``fields`` is where the search starts; after it, the mode. ``exact``: with both corrections.
     """
+    votes = Votes(begin, rater, label, raters, skilled)
     items = begin.size - 1
     precision = np.empty(items)
     cross = np.empty((label.size, 2))
     for k in range(out.size):
         sd = points[k]
-        args = (sd, mean_scale, begin, rater, label, raters, skilled)
-        _, _, _, top, logdet = find_mode(fields[k], *args, precision, cross)
+        _, _, _, top, logdet = find_mode(fields[k], sd, mean_scale, votes, precision, cross)
         out[k] = top - 0.5 * logdet
         if exact:
-            out[k] += correction(fields[k], precision, sd, begin, rater, label, raters, skilled)
-            out[k] += rater_correction(fields[k], sd, begin, rater, label, raters, skilled)
+            out[k] += correction(fields[k], precision, sd, votes)
+            out[k] += rater_correction(fields[k], sd, votes)
 
 
 @njit(cache=True, nogil=True)
@@ -432,14 +237,14 @@ def sample(point, mean_scale, begin, rater, label, raters, skilled, field, norma
     mode of its own density, without the items; then each item from its density given that side, by inversion of
     ``uniform``.
     """
+    votes = Votes(begin, rater, label, raters, skilled)
     items = begin.size - 1
     precision = np.empty(items)
     cross = np.empty((label.size, 2))
-    args = (point, mean_scale, begin, rater, label, raters, skilled)
-    lower, along, variance, _, _ = find_mode(field, *args, precision, cross)
+    lower, along, variance, _, _ = find_mode(field, point, mean_scale, votes, precision, cross)
     logs = np.empty(_FINE)
     move = np.empty(field.size - items)
-    shift(field, *args, move)
+    shift(field, point, mean_scale, votes, move)
     solve_lower(lower, move)
     solve_upper(lower, move)
     constrain(move, along, variance, raters)
@@ -450,9 +255,9 @@ def sample(point, mean_scale, begin, rater, label, raters, skilled, field, norma
         constrain(change, along, variance, raters)
         change += move
         out[s, items:] = field[items:] + change
-        offset, skill = unpack(out[s], items, raters, skilled)
+        offset, skill = unpack(out[s], votes)
         for i in range(items):
-            x = field[i] - item_change(i, begin, rater, raters, skilled, inverse, cross, change) / precision[i]
+            x = field[i] - item_change(i, votes, inverse, cross, change) / precision[i]
             x = max(field[i] - 2.0 * point[0], min(field[i] + 2.0 * point[0], x))
             item = (begin[i], begin[i + 1], out[s, -1], point[0], rater, label, offset, skill)
             low, step = ladder(x, *item, logs)

@@ -194,27 +194,22 @@ class ClassModel(RaterModel):
         return log0, log1
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
-        """Draws by Gibbs sampling: every so many sweeps of ``_kernels_gibbs``."""
+        """Draws by Gibbs sampling: every so many sweeps of ``kernels.gibbs``."""
         items, raters = len(design.items), len(design.raters)
         population, rate = np.empty((draws, 5)), np.empty(draws)
         logits, hard = np.empty((draws, 2, raters)), np.empty((draws, items))
         item, rater, vote = (np.array(x, dtype=np.int64) for x in (design.item, design.rater, label))
-        _kernels_gibbs.gibbs(
+        votes = _kernels_gibbs.Votes(
             item,
             rater,
             vote,
             offsets(np.bincount(design.item, minlength=items)),
             np.argsort(design.rater, kind="stable"),
             offsets(np.bincount(design.rater, minlength=raters)),
-            self.coins,
-            self.difficulty,
-            self._scales(),
-            np.array([self.answer_a, self.answer_b]),
-            _WARM,
-            _THIN,
-            rng,
-            (population, rate, logits, hard),
         )
+        answers = np.array([self.answer_a, self.answer_b])
+        prior = _kernels_gibbs.Prior(self.coins, self.difficulty, self._scales(), answers)
+        _kernels_gibbs.gibbs(votes, prior, _WARM, _THIN, rng, (population, rate, logits, hard))
         found = {"answer_rate": rate} | self._named(population, logits, _share(design))
         if self.difficulty:
             found |= {"difficulty_sd": population[:, 4], "difficulty_unit": hard / population[:, 4:]}

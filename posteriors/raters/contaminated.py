@@ -32,7 +32,8 @@ may be taken for colluders. The remedy is to leave the script out, ``Contaminate
 which chains agree, and to take colluders seriously only if all chains, and the fast method under several seeds, find
 the same ones.
 
-The fast method (``contaminated_sampler``) is a Markov chain over the kinds of the raters and the four hyperparameters.
+The fast method (``fast.contaminated_chain``) is a Markov chain over the kinds of the raters and the four
+hyperparameters.
 
 A fresh rater says 1 of an item of rate alpha, whose script is unknown, with chance
 

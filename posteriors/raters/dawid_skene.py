@@ -11,7 +11,7 @@ means, is positive: otherwise the two answers could change places. lean, half th
 say 1 too readily. With difficulties, sensitivity and specificity are those on an item of difficulty 0. The model is
 that of Dawid and Skene (1979) for two answers, with a population from which the raters come (Paun et al. 2018).
 
-The fast method is a Gibbs sampler (``_kernels_gibbs``): 600 sweeps are thrown away, then every fourth is kept. Its
+The fast method is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are thrown away, then every fourth is kept. Its
 draws come from the posterior itself, hyperparameters included, so that it differs from NUTS by the error of finitely
 many, dependent draws alone; tests/posteriors/test_class_models.py holds the tails of 4000 of them to a mean difference
 of .02 and a largest one of .06.

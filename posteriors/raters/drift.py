@@ -194,17 +194,17 @@ class _Quadrature:
     """The recursion on the grid of logits, for the votes of one fit."""
 
     def __init__(self, design: Design, label: Ints, scales: Floats) -> None:
-        self.start, self.label, self.scales = _bounds(design), np.array(label, dtype=np.int64), scales
+        self.label, self.scales = np.array(label, dtype=np.int64), scales
         most = int(np.bincount(design.item).max())
         # Cells no wider than what so many votes tell apart.
         cells = int(np.ceil(2.0 * _REACH / min(_CELLS, 1.2 / np.sqrt(most))))
         grid, self.width = np.linspace(-_REACH, _REACH, cells + 1, retstep=True)
         self.rate = expit(grid)
-        self.after, self.scale = np.empty((design.size, cells + 1)), np.empty(design.size)
+        after, scale = np.empty((design.size, cells + 1)), np.empty(design.size)
+        self.outlook = kernels.Outlook(_bounds(design), after, scale, -_REACH, float(1.0 / self.width))
         self.nodes, self.weights = _normal(max(25, int(np.ceil(8.0 * np.sqrt(most)))))
         self.fine, self.masses = _normal(13)
         self.steps = np.linspace(-4.5, 4.5, _SIDE)
-        self.per = float(1.0 / self.width)
         # Later tables start from the mode of the one before.
         self.mode, self.rounds = np.array([0.0, 0.0]), 25
 
@@ -212,7 +212,7 @@ class _Quadrature:
         """Mode, axes and logs of the density of (item_mean, log item_sd) given step_sd."""
         self._look_back(step)
         axes, logs = np.empty((2, 2)), np.empty((_SIDE, _SIDE))
-        about = (self.start, self.after, self.scale, -_REACH, self.per, self.scales, self.nodes, self.weights)
+        about = (self.outlook, self.scales, self.nodes, self.weights)
         kernels.explore(*about, self.steps, np.int64(self.rounds), self.mode, axes, logs)
         self.rounds = 8
         return self.mode.copy(), axes, logs
@@ -229,19 +229,20 @@ class _Quadrature:
 
     def paths(self, numbers: Floats, steps: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """``start`` and ``walk`` for each row of (item_mean, item_sd, step_sd); ``steps`` is sorted, its table's."""
-        start, walk = np.empty((len(numbers), self.start.size - 1)), np.empty((len(numbers), len(self.label)))
+        first = self.outlook.start[:-1]
+        start, walk = np.empty((len(numbers), first.size)), np.empty((len(numbers), len(self.label)))
         for s, row in enumerate(numbers):
             if s == 0 or steps[s] != steps[s - 1]:
                 self._look_back(steps[s])
-            walk[s, self.start[:-1]] = rng.normal(size=self.start.size - 1)
+            walk[s, first] = rng.normal(size=first.size)
             normals = (self.nodes, self.weights, self.fine, self.masses)
             uniform = rng.random(len(self.label))
-            kernels.draw_path(self.start, self.after, -_REACH, self.per, row, *normals, uniform, start[s], walk[s])
+            kernels.draw_path(self.outlook, row, *normals, uniform, start[s], walk[s])
         return start, walk
 
     def _look_back(self, step: float) -> None:
         kernel = kernels.step_kernel(float(step), self.width)
-        kernels.look_back(self.start, self.label, self.rate, kernel, self.after, self.scale)
+        kernels.look_back(self.outlook, self.label, self.rate, kernel)
 
 
 def _between(nodes: Floats, logs: Floats, ends: tuple[float, float], rng: np.random.Generator, draws: int) -> Floats:

@@ -6,6 +6,8 @@ import itertools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,90 +17,12 @@ from hypothesis import strategies as st
 from oracles.recursion import UTILITIES, Case, Item, Recursion, cases, problem_of, whole_priors
 
 import seqaudit as sa
-from seqaudit.bandits.kernels import (
-    ahead as _kernels_ahead,
-)
-from seqaudit.bandits.kernels import (
-    certify as _kernels_certify,
-)
-from seqaudit.bandits.kernels import choosing as bandit_kernels
-from seqaudit.bandits.kernels import (
-    diverse as _kernels_diverse,
-)
-from seqaudit.bandits.kernels import (
-    lookahead as _kernels_lookahead,
-)
-from seqaudit.bandits.kernels import (
-    run as _kernels_run,
-)
-from seqaudit.bandits.kernels import (
-    sampling as _kernels_sampling,
-)
-from seqaudit.bandits.kernels import (
-    tree as _kernels_tree,
-)
-from seqaudit.bandits.kernels import (
-    tree_runs as _kernels_tree_runs,
-)
+from seqaudit.bandits import kernels as bandit_kernels
 from seqaudit.bandits.registry import registered_policies
-from seqaudit.dp.kernels import (
-    allocation as _kernels_allocation,
-)
-from seqaudit.dp.kernels import (
-    availability as _kernels_budget,
-)
-from seqaudit.dp.kernels import (
-    curves as _kernels_curves,
-)
-from seqaudit.dp.kernels import dense as dp_kernels
-from seqaudit.dp.kernels import (
-    information as _kernels_information,
-)
-from seqaudit.dp.kernels import (
-    lattice as _kernels_lattice,
-)
-from seqaudit.dp.kernels import (
-    live as _kernels_live,
-)
-from seqaudit.dp.kernels import (
-    policy as _kernels_policy,
-)
-from seqaudit.dp.kernels import (
-    relaxed as _kernels_relaxed,
-)
-from seqaudit.dp.kernels import (
-    stopping as _kernels_stopping,
-)
-from seqaudit.dp.kernels import (
-    structure as _kernels_structure,
-)
-from seqaudit.dp.kernels import (
-    symmetric as _kernels_symmetric,
-)
+from seqaudit.dp import kernels as dp_kernels
 from seqaudit.dp.problem.states import ItemStates
+from seqaudit.posteriors import kernels as posterior_kernels
 from seqaudit.posteriors.beliefs import tails
-from seqaudit.posteriors.kernels import (
-    answers as _kernels_answers,
-)
-from seqaudit.posteriors.kernels import beliefs as posterior_kernels
-from seqaudit.posteriors.kernels import (
-    contaminated as _kernels_contaminated,
-)
-from seqaudit.posteriors.kernels import (
-    drift as _kernels_drift,
-)
-from seqaudit.posteriors.kernels import (
-    gibbs as _kernels_gibbs,
-)
-from seqaudit.posteriors.kernels import (
-    group_field as _kernels_group_field,
-)
-from seqaudit.posteriors.kernels import (
-    rater_field as _kernels_rater_field,
-)
-from seqaudit.posteriors.kernels import (
-    rater_moves as _kernels_rater_moves,
-)
 
 NAMES = (
     "uniform",
@@ -318,22 +242,17 @@ def test_every_kernel_is_compiled_for_one_signature_only():
         fit = model.fit(model.simulate(1, votes).labels, method="fast", seed=1, draws=4)
         fit.beliefs()
         model.log_likelihood(fit.draws, votes, fit.labels.labels.astype(np.int64))
-    lattices = (_kernels_lattice, _kernels_live, _kernels_policy, _kernels_symmetric)
-    solvers = (_kernels_relaxed, _kernels_stopping, _kernels_allocation, _kernels_budget, _kernels_information)
-    simulation = (bandit_kernels, _kernels_ahead, _kernels_certify, _kernels_diverse, _kernels_run)
     sa.expected_labels(sa.Problem([0.5, 0.7], 4), sa.KnowledgeGradient())
-    planning = (_kernels_lookahead, _kernels_sampling, _kernels_tree, _kernels_tree_runs)
-    structures = (_kernels_curves, _kernels_structure)
     votes = sa.Design.balanced(items=4, raters=3, votes_per_item=2)
     for model in (sa.Drift(), sa.Contaminated(), sa.Contaminated(kinds=["random"])):
         found = model.simulate(1, votes).labels
         for few in (found, found.subset(found.rate < 2)):
             model.fit(few, method="fast", seed=1, draws=4)
-    raters = (_kernels_answers, _kernels_contaminated, _kernels_drift, _kernels_gibbs, _kernels_group_field)
-    raters += (_kernels_rater_field, _kernels_rater_moves)
-    for module in (posterior_kernels, dp_kernels, *lattices, *solvers, *structures, *simulation, *planning, *raters):
+    packages = (posterior_kernels, dp_kernels, bandit_kernels)
+    names = [f"{package.__name__}.{module.name}" for package in packages for module in iter_modules(package.__path__)]
+    assert len(names) > 25
+    for module in map(import_module, names):
         kernels = {name: kernel for name, kernel in vars(module).items() if hasattr(kernel, "signatures")}
-        assert kernels
         # Values may be stored in either of two widths.
         for single in (False, True):
             # Where a kernel calls another, a literal has a type of its own; it is cached with the caller.

@@ -19,6 +19,7 @@ from scipy.special import betainc, expit, log_expit, logit
 import seqaudit.posteriors.kernels.beliefs as kernels
 from seqaudit.posteriors import Beta, BetaMixture, Grid, LogitNormal, NoisyBeta, make_belief
 from seqaudit.posteriors.beliefs.registry import belief_kinds
+from seqaudit.posteriors.kernels import weighted_rates
 
 ALL = [
     Beta(1, 1),
@@ -535,6 +536,7 @@ def test_kernels_are_compiled_for_one_signature_each():
         belief.at(np.array([2, 3], dtype=np.int16), np.uint8(1), np.float32(0.25))
         belief.at([[2, 3]], 1, 0.5)
         belief.after(wins=1, losses=np.int64(1)).draw(np.random.default_rng(0), 2)
-    compiled = {name: kernel.signatures for name, kernel in vars(kernels).items() if hasattr(kernel, "signatures")}
+    found = (vars(kernels) | vars(weighted_rates)).items()
+    compiled = {name: kernel.signatures for name, kernel in found if hasattr(kernel, "signatures")}
     assert len(compiled) > 15
     assert {name: found for name, found in compiled.items() if len(found) > 1} == {}

@@ -113,27 +113,11 @@ def sample_kinds(
     prior = (share[0] - 1.0) * np.log(halves) + (share[1] - 1.0) * np.log1p(-halves)
     log_shares = np.stack([prior, np.log(halves / 2), np.log1p(-halves / 2)])
     allowed = np.array([kind == "honest" or kind in kinds for kind in _CODES])
-    numbers, kind_share = np.empty((draws, 3)), np.empty((draws, 3))
-    item_logit, script = np.empty((2, draws, len(design.items)))
-    kernels.run_chain(
-        rng,
-        start,
-        item[order],
-        vote[order],
-        allowed,
-        np.array(scales),
-        concentration,
-        log_shares,
-        nodes,
-        np.log(weights),
-        scripts,
-        np.int64(_BURN),
-        np.int64(_THIN),
-        numbers,
-        kind_share,
-        item_logit,
-        script,
-    )
-    found = {"share": numbers[:, 0], "item_mean": numbers[:, 1], "item_sd": numbers[:, 2], "item_logit": item_logit}
-    found["kind_share"] = kind_share[:, allowed[1:]]
-    return found | ({"script": script} if "colluding" in kinds else {})
+    votes_of_raters = kernels.Votes(start, item[order], vote[order])
+    model = kernels.Prior(allowed, np.array(scales), concentration, log_shares, scripts)
+    kept = kernels.ChainDraws(np.empty((draws, 3)), np.empty((draws, 3)), *np.empty((2, draws, len(design.items))))
+    kernels.run_chain(rng, votes_of_raters, model, nodes, np.log(weights), np.int64(_BURN), np.int64(_THIN), kept)
+    share_draws, mean, sd = kept.numbers.T
+    found = {"share": share_draws, "item_mean": mean, "item_sd": sd, "item_logit": kept.item_logit}
+    found["kind_share"] = kept.kind_share[:, allowed[1:]]
+    return found | ({"script": kept.script} if "colluding" in kinds else {})

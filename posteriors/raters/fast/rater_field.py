@@ -12,7 +12,7 @@ mean m are a field with Normal prior. ``nested_laplace`` puts points on the stan
   of items with few or unanimous votes is kept.
 
 Means and standard deviations are then redrawn in turn, given the field. Log-skills are not near enough to a Gaussian:
-where there are any, passes of Metropolis's steps over items, offsets and log-skills (``_kernels_rater_moves``) come in
+where there are any, passes of Metropolis's steps over items, offsets and log-skills (``kernels.rater_moves``) come in
 between. What is left of the error of the draws is that of a chain of four passes, started from the approximation.
 """
 
