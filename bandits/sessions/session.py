@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ...dp.machine.files import write_whole
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
 from ..registry import make_policy
@@ -135,11 +136,10 @@ class Session:
         BudgetSpent
             When the answers entered so far leave nothing to pay for it, or only what the quotas need for other items.
         """
-        if isinstance(item, bool) or not isinstance(item, (int, np.integer)) or not 0 <= item < self.problem.size:
-            raise ValueError(f"item is {item!r}; allowed: 0 to {self.problem.size - 1}")
+        item = whole("item", item, 0, self.problem.size - 1)
         if label not in (0, 1):
             raise ValueError(f"label of {self.problem.name[item]} is {label!r}; allowed: 0 and 1")
-        answer = (int(item), int(label))
+        answer = (item, int(label))
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ...dp.machine.workers import workers
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ..kernels import choosing as _kernels
 from ..policy import IndexPolicy, Policy
@@ -194,8 +195,7 @@ def simulate(
     True
     """
     chosen = make_policy(policy)
-    if replications < 1:
-        raise ValueError(f"replications is {replications}; it must be at least 1")
+    replications = whole("replications", replications, least=1)
     seeds, keys = replication_keys(seed, replications)
     size = max(1, min(_PAIRS_AT_ONCE // problem.size, -(-replications // 2)))
     parts = [slice(k, min(k + size, replications)) for k in range(0, replications, size)]

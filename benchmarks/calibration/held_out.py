@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import probability
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet, offsets
@@ -73,8 +74,7 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
     >>> parts.kept.counts, parts.item
     (array([2, 1]), array([0, 0]))
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share is {share}; it must lie strictly between 0 and 1")
+    probability("share", share)
     rng = np.random.default_rng(seed)
     number = np.minimum(np.floor(share * labels.counts + 0.5).astype(np.int64), labels.counts - 1)
     held = np.zeros(labels.n_labels, dtype=np.bool_)

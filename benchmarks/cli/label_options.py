@@ -96,10 +96,10 @@ def read_votes(
 
 def fit_settings(method: str, draws: int, tune: int, chains: int, target_accept: float, seed: int) -> dict[str, Any]:
     """Settings of ``RaterModel.fit``; what is wrong with them is said before a folder is made."""
+    from ...posteriors.foundation.refusals import one_of
     from ...posteriors.raters.sampling import require_settings
 
-    if method not in ("nuts", "fast"):
-        raise ValueError(f"--method is {method!r}; allowed: nuts, fast")
+    one_of("--method", method, ("nuts", "fast"))
     settings = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept, "seed": seed}
     require_settings(**settings)  # type: ignore[arg-type]
     return {"method": method} | settings

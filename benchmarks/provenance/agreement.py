@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Ints
-from ...posteriors.foundation.refusals import count
+from ...posteriors.foundation.refusals import probability, whole
 from ...posteriors.votes.checks import require_groups, require_rater_ids, require_votes
 from ...posteriors.votes.label_set import LabelSet
 
@@ -89,9 +89,8 @@ def agreement(
     require_rater_ids("agreement", labels)
     if groups:
         require_groups("agreement", labels)
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie strictly between 0 and 1")
-    chosen = _Resampling(count("resamples", resamples), level, count("seed", seed))
+    probability("level", level)
+    chosen = _Resampling(whole("resamples", resamples), level, whole("seed", seed))
     rows = [chosen.row("all", "all votes", _counts(labels), _within, _why_within)]
     if groups or (groups is None and len(labels.groups) > 1):
         assert labels.group is not None

@@ -29,6 +29,7 @@ from ...bandits.simulation.simulate import spend
 from ...dp.machine.workers import workers
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Ints
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.label_set import LabelSet
@@ -120,8 +121,7 @@ def replay(
     """
     import xarray as xr
 
-    if replications < 1:
-        raise ValueError(f"replications is {replications}; it must be at least 1")
+    whole("replications", replications, least=1)
     problem = problem_of_labels(dataset, budget, beta=beta, threshold=threshold, prior=prior, utility=utility)
     chosen, remarks = choose_policies(problem, policies, planning=False)
     seeds, keys = replication_keys(seed, replications)

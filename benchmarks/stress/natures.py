@@ -43,7 +43,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.beta_mixture import BetaMixture
 from ...posteriors.beliefs.grid import Grid
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
-from ...posteriors.foundation.refusals import checked_number
+from ...posteriors.foundation.refusals import number, one_of
 
 __all__ = ["Misbelief", "exchangeable_names", "misbelief", "quadrature"]
 
@@ -176,15 +176,13 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
     >>> misbelief(Problem([0.5], budget=2, prior=(2, 1)), "random", 0.4).nature
     [NoisyBeta(a=2.0, b=1.0, flip=0.2, wins=0, losses=0)]
     """
-    if kind not in _KINDS:
-        raise ValueError(f"nature is {kind!r}; allowed: {', '.join(_KINDS)}")
-    found = _KINDS[kind]
-    s = checked_number(kind, strength, found.within, found.allowed)
+    found = _KINDS[one_of("nature", kind, _KINDS)]
+    s = number(kind, strength, found.within, found.allowed)
     usual = dict(found.settings or {})
     for key, value in settings.items():
         if key not in usual:
             raise ValueError(f"{kind} has no setting {key!r}; allowed: {', '.join(usual) or 'none'}")
-        usual[key] = checked_number(key, value, _share, "from 0 to 1")
+        usual[key] = number(key, value, _share, "from 0 to 1")
     if not isinstance(problem.prior, np.ndarray):
         i = next(i for i in range(problem.size) if not isinstance(problem.belief(i), Beta))
         raise ValueError(f"{kind}: the prior of {problem.name[i]} is {problem.belief(i)}; it must be Beta")

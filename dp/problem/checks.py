@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...posteriors import Belief, make_belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.refusals import whole_or_none
 
 __all__ = ["ProblemError", "beliefs_of", "names_of", "quota_of", "refuse", "vector", "whole"]
 
@@ -25,13 +26,8 @@ Quota = tuple[tuple[tuple[int, ...], int], ...]
 
 
 def whole(value: Any) -> int | None:
-    """The whole number that a value is, or None."""
-    if isinstance(value, (bool, str)) or value is None:
-        return None
-    try:
-        return int(value) if int(value) == value else None
-    except (TypeError, ValueError, OverflowError):
-        return None
+    """The whole number that a value is, or None; a problem file may well say 4.0."""
+    return whole_or_none(value, floats=True)
 
 
 def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -> Floats:

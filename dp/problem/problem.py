@@ -22,6 +22,7 @@ from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Accuracy, Asymmetric, Custom, Linear, NoPayoff, Utility, make_utility
 from . import checks
@@ -151,7 +152,7 @@ class Problem:
             except ValueError as error:
                 faults.append(str(error))
             else:
-                if not faults and not np.allclose(implied, t, rtol=1e-12, atol=0):
+                if not faults and not np.allclose(implied, t, rtol=ROUNDING, atol=0):
                     faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
         pay = checks.vector("reward", reward, size, faults)
         refuse("reward", pay, np.isfinite(pay), "finite")

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..foundation.arrays import Floats
-from ..foundation.refusals import count, numbers, positive, same_length
+from ..foundation.refusals import numbers, positive, same_length, whole
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares
 from .beta import Beta
 from .tails import log_step
@@ -134,7 +134,7 @@ class BetaMixture(Belief):
         >>> np.round(later.weights, 12), later.a, later.b
         (array([0.4, 0.6]), (2.0, 4.0), (1.0, 1.0))
         """
-        won, lost = count("wins", wins), count("losses", losses)
+        won, lost = whole("wins", wins), whole("losses", losses)
         if won == lost == 0:
             return self
         weights = self._weights_at(np.array(won + lost), np.array(won))
