@@ -38,9 +38,8 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .foundation.arrays import Floats
+from .foundation.arrays import Bools, Floats
 from .foundation.refusals import plain, positive, probability
 from .foundation.tolerances import ROUNDING
 
@@ -88,7 +87,7 @@ class Utility:
         """Tail probability above which the item is declared learnable; a tie decides "not"."""
         return 0.5
 
-    def decide(self, p: Floats) -> NDArray[np.bool_]:
+    def decide(self, p: Floats) -> Bools:
         """Whether each item is declared learnable."""
         return np.asarray(p) > self.accept_above() + ROUNDING
 

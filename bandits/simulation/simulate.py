@@ -42,7 +42,7 @@ _PAIRS_AT_ONCE = 4_000_000
 class LabelSource(Protocol):
     """Where labels come from: nature in a simulation, a pool of votes in a replay."""
 
-    def labels(self, rows: Ints, items: Ints, counts: Ints) -> NDArray[np.int64]:
+    def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         """Label number ``counts`` (from 0) of ``items`` in replications ``rows``."""
 
 
@@ -66,7 +66,7 @@ class PriorNature:
                 rate[r, i] = belief.label_chance(belief.draw(generator))
         return cls(rate, keys)
 
-    def labels(self, rows: Ints, items: Ints, counts: Ints) -> NDArray[np.int64]:
+    def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         """Labels by counter: a function of (replication, item, number) alone."""
         out = np.empty(len(rows), dtype=np.int64)
         _kernels.draw_labels(rows, items, counts, self.rate, self.keys, out)

@@ -27,10 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from ...dp.machine.workers import workers
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import one_of, probability, whole
 from ...posteriors.raters.compiled import RaterSampler
 from ...posteriors.raters.model import RaterModel
@@ -265,7 +264,7 @@ def _replication(
 
 
 def _quantities(
-    model: RaterModel, design: Design, label: NDArray[np.int64], draws: dict[str, Any]
+    model: RaterModel, design: Design, label: Ints, draws: dict[str, Any]
 ) -> tuple[dict[str, Floats], dict[str, float]]:
     """Values that are ranked, each of shape (S,), of draws of all parameters; and of means the entries' size."""
     out: dict[str, Floats] = {}

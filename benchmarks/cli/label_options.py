@@ -10,9 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from ...posteriors.foundation.arrays import Floats
     from ...posteriors.raters.fit import RaterFit
     from ...posteriors.votes.label_set import LabelSet
 
@@ -74,7 +72,7 @@ def in_parts(name: str, advance: Callable[[str], object]) -> Callable[[int, int]
 
 def read_votes(
     labels_file: Path, items: Path | None, beta: float | None, threshold: float | None
-) -> tuple[LabelSet, NDArray[np.float64], dict[str, Any], list[str]]:
+) -> tuple[LabelSet, Floats, dict[str, Any], list[str]]:
     """Votes, thresholds, what is recorded of them, and remarks."""
     from ..data.labels import read_labels
     from ..data.problem_of_labels import problem_of_labels

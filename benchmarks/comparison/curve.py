@@ -34,7 +34,7 @@ from ...dp.exact.solve import solve
 from ...dp.machine.workers import workers
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -258,7 +258,7 @@ def _observed(
     """Values at all budgets from one run, shape (budgets, replications)."""
     seen: dict[int, Floats] = {}
 
-    def observe(step: int, counts: NDArray[np.int64], wins: NDArray[np.int64]) -> None:
+    def observe(step: int, counts: Ints, wins: Ints) -> None:
         seen[step] = final_values(problem, counts, wins)
 
     # Under caps there may be fewer labels than the budget would buy.

@@ -34,9 +34,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Ints
+from ...posteriors.foundation.arrays import Bools, Ints
 from ...posteriors.foundation.refusals import probability, whole
 from ...posteriors.votes.checks import require_groups, require_rater_ids, require_votes
 from ...posteriors.votes.label_set import LabelSet
@@ -159,7 +158,7 @@ def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _counts(labels: LabelSet, mask: NDArray[np.bool_] | None = None) -> Ints:
+def _counts(labels: LabelSet, mask: Bools | None = None) -> Ints:
     """Votes 0 and 1 on each item, shape (N, 2), or those of some of the votes."""
     which: Any = slice(None) if mask is None else mask
     code = 2 * np.repeat(np.arange(labels.n_items), labels.counts)[which] + labels.labels[which]
@@ -194,7 +193,7 @@ def _between(counts: Ints) -> tuple[float, float]:
     return 1.0 - observed / expected if expected > 0 else math.nan, 1.0 - observed
 
 
-def _in_both(counts: Ints) -> NDArray[np.bool_]:
+def _in_both(counts: Ints) -> Bools:
     return (counts[:, :2].sum(axis=1) > 0) & (counts[:, 2:].sum(axis=1) > 0)
 
 

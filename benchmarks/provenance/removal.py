@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.tails import tail
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.scores import item_scores
 from ...posteriors.votes.checks import require_one_vote
 from ...posteriors.votes.label_set import LabelSet
@@ -92,7 +92,7 @@ class Standing:
         return self.tails(np.arange(self.labels.n_items), self.labels.counts, self.labels.wins)
 
     @cached_property
-    def decided(self) -> NDArray[np.bool_]:
+    def decided(self) -> Bools:
         """Whether each item is decided "learnable" by all votes."""
         return self.problem.utility.decide(self.p)
 
@@ -161,7 +161,7 @@ def _headlines(standing: Standing) -> dict[str, float]:
     return {key: float(x.sum() / standing.totals[key]) for key, x in standing.numbers(standing.p).items()}
 
 
-def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, NDArray[np.bool_]] | None = None) -> pd.DataFrame:
+def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, Bools] | None = None) -> pd.DataFrame:
     """Headline numbers without each rater, or without each of some sets of votes.
 
     Parameters

@@ -18,10 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...dp.problem.problem import Problem
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.scores import item_scores
 
 __all__ = ["METRICS", "Scorer"]
@@ -52,7 +51,7 @@ class Scorer:
     """
 
     problem: Problem
-    truth: NDArray[np.bool_]
+    truth: Bools
 
     def __call__(self, counts: Ints, wins: Ints) -> dict[str, Floats]:
         """Every metric of every replication, shape (R,), from labels and wins of shape (R, N)."""

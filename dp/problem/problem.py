@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.tails import tail
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Accuracy, Asymmetric, Custom, Linear, NoPayoff, Utility, make_utility
@@ -129,7 +129,7 @@ class Problem:
             faults.append("threshold is empty; a problem needs at least one item")
         names = checks.names_of(name, size, faults)
 
-        def refuse(field: str, values: NDArray[Any], ok: NDArray[np.bool_], allowed: str) -> None:
+        def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:
             checks.refuse(field, values, ok, allowed, names, faults)
 
         refuse("threshold", t, (t > 0) & (t < 1), "strictly between 0 and 1")

@@ -14,10 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Bools, Floats
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.utilities import Accuracy, Asymmetric, Entropy, Linear, NoPayoff, Utility, Variance
 from ..problem.budget import most_of_each
@@ -31,7 +30,7 @@ _TAIL, _JUMP = 2.5e-14, 1e-9
 _CONVEX = (Accuracy, Asymmetric, Variance, Entropy, Linear, NoPayoff)
 
 
-def never_harmful(problem: Problem) -> NDArray[np.bool_]:
+def never_harmful(problem: Problem) -> Bools:
     """Whether it is proved of each item that no label of it does harm in expectation, shape (N,).
 
     Examples

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..foundation.arrays import Floats
+from ..foundation.arrays import Floats, Ints
 from ..foundation.refusals import numbers, positive, same_length, whole
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares
 from .beta import Beta
@@ -75,7 +75,7 @@ class BetaMixture(Belief):
         """The Beta beliefs."""
         return tuple(Beta(a, b) for a, b in zip(self.a, self.b, strict=True))
 
-    def _weights_at(self, n: NDArray[np.int64], w: NDArray[np.int64]) -> Floats:
+    def _weights_at(self, n: Ints, w: Ints) -> Floats:
         """Weights of the components after the labels, shape (K, ...)."""
         rate = (w + 0.5) / (n + 1.0)
         logs = np.array([
@@ -85,7 +85,7 @@ class BetaMixture(Belief):
         weights = np.exp(logs - logs.max(axis=0))
         return np.asarray(weights / weights.sum(axis=0))
 
-    def _mixed(self, n: NDArray[np.int64], w: NDArray[np.int64], parts: list[BeliefTables]) -> BeliefTables:
+    def _mixed(self, n: Ints, w: Ints, parts: list[BeliefTables]) -> BeliefTables:
         """Mean, tail and jump of the mixture, elementwise, from those of the components."""
         weights = self._weights_at(n, w)
         means, tails, jumps = (np.array(x) for x in zip(*parts, strict=True))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..foundation.arrays import Ints
 from ..foundation.refusals import whole
@@ -121,7 +120,7 @@ class Design:
         item = np.repeat(np.arange(items), votes_per_item)
         return cls(item, rater, names["item"], names["rater"], group, called)
 
-    def labelled(self, label: NDArray[np.int64]) -> LabelSet:
+    def labelled(self, label: Ints) -> LabelSet:
         """Label set of these votes with the given outcomes, 0 or 1, shape (V,)."""
         return LabelSet(
             items=self.items,
