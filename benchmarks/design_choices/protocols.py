@@ -30,7 +30,7 @@ from ...dp.exact.solve import solve
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import with_noise
-from ...posteriors.foundation.refusals import number, positive
+from ...posteriors.foundation.refusals import flip_chance, positive
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.utilities import Custom, Decisive
@@ -76,7 +76,7 @@ class Protocol:
     cost: float
 
     def __post_init__(self) -> None:
-        flip = number("flip of a protocol", self.flip, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+        flip = flip_chance("flip of a protocol", self.flip)
         cost = positive("cost of a protocol", self.cost)
         object.__setattr__(self, "flip", flip)
         object.__setattr__(self, "cost", cost)

@@ -10,7 +10,7 @@ import numpy as np
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
-from ...posteriors.foundation.refusals import number, one_of, positive
+from ...posteriors.foundation.refusals import flip_chance, number, one_of, positive
 from ...posteriors.thresholds import threshold
 from .checks import ProblemError
 from .problem import Problem
@@ -115,7 +115,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
 def knob_number(knob: str, value: Any) -> float:
     """Return a design choice's value as a float, or refuse it."""
     if knob == "noise":
-        return number(knob, value, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+        return flip_chance(knob, value)
     if knob == "offset":
         return number(knob, value, np.isfinite, "finite")
     return positive(knob, value)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats, Ints
-from ..foundation.refusals import numbers, positive, same_length, whole
+from ..foundation.refusals import numbers, same_length, whole
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares
 from .beta import Beta
 from .tails import log_step
@@ -65,8 +65,8 @@ class BetaMixture(Belief):
 
     def __post_init__(self) -> None:
         for name in ("weights", "a", "b"):
-            values = numbers(name, getattr(self, name))
-            object.__setattr__(self, name, tuple(positive(f"{name}[{k}]", x) for k, x in enumerate(values)))
+            values = numbers(name, getattr(self, name), lambda x: x > 0, "positive and finite")
+            object.__setattr__(self, name, values)
         same_length(weights=self.weights, a=self.a, b=self.b)
         object.__setattr__(self, "weights", shares("weights", self.weights))
 

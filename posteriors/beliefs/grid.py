@@ -17,14 +17,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ..foundation.arrays import Floats
-from ..foundation.refusals import nonnegative, numbers, probability, same_length, whole
+from ..foundation.arrays import Bools, Floats
+from ..foundation.refusals import numbers, same_length, whole
 from ..kernels import beliefs as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states, shares
 
 __all__ = ["Grid", "grid_of_draws"]
+
+
+def _rates(x: NDArray[Any]) -> Bools:
+    return (x >= 0) & (x <= 1)
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,22 +72,19 @@ class Grid(Belief):
     kind: ClassVar[str] = "grid"
 
     def __post_init__(self) -> None:
-        points, weights = numbers("points", self.points), numbers("weights", self.weights)
+        points = numbers("points", self.points, _rates, "a number from 0 to 1")
+        weights = numbers("weights", self.weights, lambda x: x >= 0, "a finite number, at least 0")
         same_length(points=points, weights=weights)
         for k, x in enumerate(points):
-            probability(f"points[{k}]", x, ends=True)
             if k and x <= points[k - 1]:
                 raise ValueError(f"points[{k}] is {x} after {points[k - 1]}; the points must be strictly increasing")
-        for k, x in enumerate(weights):
-            nonnegative(f"weights[{k}]", x)
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "weights", shares("weights", weights))
         if self.chances is None:
             return
-        chances = numbers("chances", self.chances)
+        chances = numbers("chances", self.chances, _rates, "a number from 0 to 1")
         same_length(points=points, chances=chances)
         for k, x in enumerate(chances):
-            probability(f"chances[{k}]", x, ends=True)
             if k and x < chances[k - 1]:
                 raise ValueError(f"chances[{k}] is {x} after {chances[k - 1]}; the chances must not decrease")
         object.__setattr__(self, "chances", chances)

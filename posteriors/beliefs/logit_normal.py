@@ -83,9 +83,8 @@ class LogitNormal(Belief):
     kind: ClassVar[str] = "logit-normal"
 
     def __init__(self, mean: float, sd: float, *, wins: int = 0, losses: int = 0) -> None:
-        between = f"between -{_LARGEST:g} and {_LARGEST:g}", f"between {_SMALLEST_SD:g} and {_LARGEST:g}"
-        location = number("mean", mean, lambda x: abs(x) <= _LARGEST, between[0])
-        spread = number("sd", sd, lambda x: _SMALLEST_SD <= x <= _LARGEST, between[1])
+        location = number("mean", mean, lambda x: abs(x) <= _LARGEST, f"between -{_LARGEST:g} and {_LARGEST:g}")
+        spread = number("sd", sd, lambda x: _SMALLEST_SD <= x <= _LARGEST, f"between {_SMALLEST_SD:g} and {_LARGEST:g}")
         values = {"logit_mean": location, "sd": spread, "wins": whole("wins", wins), "losses": whole("losses", losses)}
         for name, value in values.items():
             object.__setattr__(self, name, value)

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
-from ..foundation.refusals import number, positive, whole
+from ..foundation.refusals import flip_chance, positive, whole
 from ..kernels import beliefs as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states
 
@@ -65,7 +65,7 @@ class NoisyBeta(Belief):
     def __post_init__(self) -> None:
         for name in ("a", "b"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
-        flip = number("flip", self.flip, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+        flip = flip_chance("flip", self.flip)
         object.__setattr__(self, "flip", flip)
         for name in ("wins", "losses"):
             object.__setattr__(self, name, whole(name, getattr(self, name)))

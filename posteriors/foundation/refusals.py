@@ -18,6 +18,7 @@ from .arrays import Bools
 
 __all__ = [
     "every",
+    "flip_chance",
     "nonnegative",
     "number",
     "numbers",
@@ -98,6 +99,11 @@ def probability(field: str, value: Any, *, most: Fraction | int = 1, ends: bool 
     return x
 
 
+def flip_chance(field: str, value: Any) -> float:
+    """Return the probability that a label is turned over as a float: at least 0 and below 1/2."""
+    return number(field, value, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+
+
 def whole_or_none(value: Any, *, floats: bool = False) -> int | None:
     """The whole number that a value is, or None; with ``floats``, 4.0 is one too."""
     if isinstance(value, (bool, np.bool_)):
@@ -166,15 +172,21 @@ def probabilities(field: str, values: NDArray[Any]) -> None:
         probability(field, values[~inside][0])
 
 
-def numbers(field: str, values: Any) -> tuple[float, ...]:
-    """Return a field's values as a tuple of at least one finite float."""
+def numbers(
+    field: str, values: Any, within: Callable[[NDArray[Any]], Bools] | None = None, allowed: str = "finite"
+) -> tuple[float, ...]:
+    """Return a field's values as a tuple of at least one finite float, all of them within a range if one is given."""
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "iuf" or array.ndim != 1 or not array.size:
             raise ValueError
     except ValueError:
         raise _refused(field, values, "be a list of at least one number") from None
-    return tuple(number(f"{field}[{k}]", x, np.isfinite, "finite") for k, x in enumerate(array))
+    for k in np.flatnonzero(~np.isfinite(array)):
+        raise _refused(f"{field}[{k}]", array[k], "be finite")
+    for k in np.flatnonzero(~within(array)) if within else ():
+        raise _refused(f"{field}[{k}]", array[k], f"be {allowed}")
+    return tuple(float(x) for x in array)
 
 
 def same_length(**fields: tuple[float, ...]) -> None:

@@ -158,3 +158,22 @@ def test_a_sequence_gives_the_same_children_twice_and_a_generator_moves_on():
 @pytest.mark.parametrize("seed", [0, 7, np.int64(7), 2**80])
 def test_a_whole_number_is_the_entropy_of_its_sequence(seed):
     assert seed_sequence(seed).entropy == seed
+
+
+@given(st.lists(st.floats(-2.0, 2.0) | st.sampled_from([math.nan, math.inf]), min_size=1, max_size=5))
+def test_a_list_is_refused_by_the_place_of_its_first_value_that_is_not_finite_then_out_of_range(values):
+    infinite = [k for k, x in enumerate(values) if not math.isfinite(x)]
+    outside = [k for k, x in enumerate(values) if not x >= 0]
+    if not infinite and not outside:
+        assert refusals.numbers("w", np.array(values), lambda x: x >= 0, "at least 0") == tuple(values)
+        return
+    with pytest.raises(ValueError, match=r"^w\[") as refused:
+        refusals.numbers("w", values, lambda x: x >= 0, "at least 0")
+    k, allowed = (infinite[0], "finite") if infinite else (outside[0], "at least 0")
+    assert str(refused.value) == f"w[{k}] is {values[k]!r}; it must be {allowed}"
+
+
+@pytest.mark.parametrize("values", [[], 1, "12", ["x"], [True], [[1.0]], [[1], [1, 2]], None])
+def test_what_is_no_list_of_numbers_is_refused(values):
+    with pytest.raises(ValueError, match=r"^w is .*; it must be a list of at least one number$"):
+        refusals.numbers("w", values)
