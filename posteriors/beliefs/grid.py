@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Bools, Floats
 from ..foundation.refusals import numbers, same_length, whole
@@ -27,7 +27,7 @@ from .belief import Belief, BeliefTables, Size, checked_states, shares
 __all__ = ["Grid", "grid_of_draws"]
 
 
-def _rates(x: NDArray[Any]) -> Bools:
+def _rates(x: Floats) -> Bools:
     return (x >= 0) & (x <= 1)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Bools
+from .arrays import Bools, Floats
 
 __all__ = [
     "every",
@@ -173,7 +173,7 @@ def probabilities(field: str, values: NDArray[Any]) -> None:
 
 
 def numbers(
-    field: str, values: Any, within: Callable[[NDArray[Any]], Bools] | None = None, allowed: str = "finite"
+    field: str, values: Any, within: Callable[[Floats], Bools] | None = None, allowed: str = "finite"
 ) -> tuple[float, ...]:
     """Return a field's values as a tuple of at least one finite float, all of them within a range if one is given."""
     try:
@@ -182,11 +182,12 @@ def numbers(
             raise ValueError
     except ValueError:
         raise _refused(field, values, "be a list of at least one number") from None
-    for k in np.flatnonzero(~np.isfinite(array)):
-        raise _refused(f"{field}[{k}]", array[k], "be finite")
-    for k in np.flatnonzero(~within(array)) if within else ():
-        raise _refused(f"{field}[{k}]", array[k], f"be {allowed}")
-    return tuple(float(x) for x in array)
+    found = array.astype(np.float64)
+    for k in np.flatnonzero(~np.isfinite(found)):
+        raise _refused(f"{field}[{k}]", found[k], "be finite")
+    for k in np.flatnonzero(~within(found)) if within else ():
+        raise _refused(f"{field}[{k}]", found[k], f"be {allowed}")
+    return tuple(found.tolist())
 
 
 def same_length(**fields: tuple[float, ...]) -> None:
