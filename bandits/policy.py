@@ -39,6 +39,7 @@ from ..dp.problem.availability import availability_of
 from ..dp.problem.problem import Problem
 from ..dp.problem.states import ItemStates, states_at
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
+from ..posteriors.foundation.refusals import one_of
 
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 
@@ -61,8 +62,8 @@ class Policy(ABC):
     planning: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.ties not in ("random", "first"):
-            raise ValueError(f"{self.name}: ties is {self.ties!r}; allowed: 'random', 'first'")
+        # A class that lacks a name is the conformance suite's to tell.
+        one_of(f"{getattr(self, 'name', type(self).__name__)}: ties", self.ties, ("random", "first"))
 
     @abstractmethod
     def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:

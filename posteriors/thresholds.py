@@ -16,7 +16,6 @@ mean of probabilities) or by the log of their mean probability (a mixture).
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -24,15 +23,11 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit, logsumexp
 
 from .foundation.arrays import Floats
+from .foundation.refusals import one_of, positive
 
 __all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
 
 Ensemble = Literal["mean-log", "log-mean"]
-
-
-def _require_positive(field: str, value: float) -> None:
-    if not (isinstance(value, Real) and np.isfinite(value) and value > 0):
-        raise ValueError(f"{field} is {value!r}; it must be positive and finite")
 
 
 def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, field: str) -> Floats:
@@ -89,9 +84,8 @@ def log_ratio(
     >>> log_ratio([-4.0, -1.0], [-1.0, -4.0], temperature=2.0)
     array([ 1.5, -1.5])
     """
-    if ensemble not in ("mean-log", "log-mean"):
-        raise ValueError(f"ensemble is {ensemble!r}; allowed: 'mean-log', 'log-mean'")
-    _require_positive("temperature", temperature)
+    one_of("ensemble", ensemble, ("mean-log", "log-mean"))
+    positive("temperature", temperature)
     if (length_win is None) != (length_lose is None):
         raise ValueError("length normalisation needs both length_win and length_lose")
     win = _combine(logp_win, length_win, ensemble, "logp_win")
@@ -114,7 +108,7 @@ def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     >>> threshold([0.0, 2.0], beta=1.0).round(4)
     array([0.5   , 0.8808])
     """
-    _require_positive("beta", beta)
+    positive("beta", beta)
     return np.asarray(expit(beta * np.asarray(log_ratio, dtype=np.float64)))
 
 

@@ -33,13 +33,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .foundation.arrays import Floats
+from .foundation.arrays import Bools, Floats
 from .foundation.names import Registry
+from .foundation.refusals import plain, positive, probability
+from .foundation.tolerances import ROUNDING
 
 __all__ = [
     "UTILITIES",
@@ -56,10 +58,6 @@ __all__ = [
     "utility_names",
 ]
 
-
-# Tail probabilities carry rounding of about 1e-16; a belief that sits exactly on a boundary (p = 1/2, p = eps) must
-# fall on the same side however it was computed.
-ROUNDING = 1e-12
 
 # Where a callable is tried out: evenly, then where logarithms and differences go wrong. The first fault found is told.
 _PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
@@ -90,7 +88,7 @@ class Utility:
         """Tail probability above which the item is declared learnable; a tie decides "not"."""
         return 0.5
 
-    def decide(self, p: Floats) -> NDArray[np.bool_]:
+    def decide(self, p: Floats) -> Bools:
         """Whether each item is declared learnable."""
         return np.asarray(p) > self.accept_above() + ROUNDING
 
@@ -150,8 +148,8 @@ class Asymmetric(Utility):
     def __post_init__(self) -> None:
         for field in ("gain", "loss"):
             value = getattr(self, field)
-            if not (isinstance(value, (int, float)) and np.isfinite(value) and value > 0):
-                raise ValueError(f"utility asymmetric: {field} is {value!r}; it must be positive and finite")
+            positive(f"utility asymmetric: {field}", value)
+            object.__setattr__(self, field, plain(value))
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
@@ -236,8 +234,8 @@ class Decisive(Utility):
     name: ClassVar[str] = "decisive"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.eps, (int, float)) and 0 < self.eps < 0.5):
-            raise ValueError(f"utility decisive: eps is {self.eps!r}; it must lie strictly between 0 and 1/2")
+        probability("utility decisive: eps", self.eps, most=Fraction(1, 2))
+        object.__setattr__(self, "eps", plain(self.eps))
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""

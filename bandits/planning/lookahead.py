@@ -27,6 +27,7 @@ from ...dp.machine.memory import ProblemTooLarge, require_memory
 from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ..kernels import lookahead as _kernels
 from ..policies.ahead import item_tables
 from ..policies.lagrangian import Lagrangian
@@ -174,9 +175,7 @@ class Lookahead(JointPolicy):
     def __post_init__(self) -> None:
         super().__post_init__()
         for field in ("depth", "candidates"):
-            given = getattr(self, field)
-            if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < 1:
-                raise ValueError(f"{self.name}: {field} is {given!r}; it must be a whole number, at least 1")
+            whole(f"{self.name}: {field}", getattr(self, field), least=1)
         object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist))
         if self.leaf not in ("payoff", "bound"):
             try:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ..kernels import choosing as _kernels
 from ..policies.kg_star import KGStar
 from ..policy import Policy, even_over_finite
@@ -91,9 +92,7 @@ class Rollout(BasedPolicy):
     def __post_init__(self) -> None:
         super().__post_init__()
         for field, least in (("runs", 1), ("candidates", 1), ("seed", 0)):
-            given = getattr(self, field)
-            if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < least:
-                raise ValueError(f"{self.name}: {field} is {given!r}; it must be a whole number, at least {least}")
+            whole(f"{self.name}: {field}", getattr(self, field), least)
         if self.shortlist is not None:
             object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist))
 

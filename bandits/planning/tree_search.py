@@ -56,10 +56,11 @@ from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import nonnegative, one_of, whole
 from ...posteriors.utilities import Custom, Decisive
 from ..kernels import tree as _kernels
 from ..kernels import tree_runs as _runs
-from ..policies.ahead import refuse_most, require_tables
+from ..policies.ahead import require_tables
 from ..policies.lagrangian import hinges_of
 from ..policy import JointPolicy, even_over_best
 from ..scoring import for_distinct
@@ -177,16 +178,10 @@ class TreeSearch(JointPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_most(self.name, self.most)
-        for field, least in (("simulations", 1), ("candidates", 1), ("seed", 0)):
-            given = getattr(self, field)
-            if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < least:
-                raise ValueError(f"{self.name}: {field} is {given!r}; it must be a whole number, at least {least}")
-        given = self.exploration
-        if isinstance(given, bool) or not isinstance(given, (int, float)) or not (given >= 0 and np.isfinite(given)):
-            raise ValueError(f"{self.name}: exploration is {given!r}; it must be a number, at least 0 and finite")
-        if self.leaf not in ("bound", "rollout"):
-            raise ValueError(f"{self.name}: leaf is {self.leaf!r}; allowed: 'bound', 'rollout'")
+        for field, least in (("simulations", 1), ("candidates", 1), ("most", 1), ("seed", 0)):
+            whole(f"{self.name}: {field}", getattr(self, field), least)
+        nonnegative(f"{self.name}: exploration", self.exploration)
+        one_of(f"{self.name}: leaf", self.leaf, ("bound", "rollout"))
 
     def require(self, problem: Problem) -> None:
         """Raise ``ProblemTooLarge`` where the tree, or the tables of all items, do not fit in memory."""

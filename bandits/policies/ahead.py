@@ -24,6 +24,7 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.states import ItemStates
 from ...dp.single_item.stopping import label_gains
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ..policy import IndexPolicy
 from ..state_cache import MOST_ANSWERS, Memory, state_keys
 
@@ -32,7 +33,6 @@ __all__ = [
     "ItemTables",
     "affordable",
     "item_tables",
-    "refuse_most",
     "require_tables",
 ]
 
@@ -110,12 +110,6 @@ def _require_bytes(needed: float, what: str) -> None:
         )
 
 
-def refuse_most(name: str, most: Any) -> None:
-    """Raise unless ``most`` is a number of labels to look ahead."""
-    if isinstance(most, bool) or not isinstance(most, (int, np.integer)) or most < 1:
-        raise ValueError(f"{name}: most is {most!r}; allowed: a whole number of labels, at least 1")
-
-
 def affordable(problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
     """Labels of each item that its cap and the budget left allow, elementwise."""
     # The budget's slack belongs to what is left of it.
@@ -173,7 +167,7 @@ class AheadPolicy(IndexPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_most(self.name, self.most)
+        whole(f"{self.name}: most", self.most, least=1)
 
     def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
         """Labels to look ahead in each state: what cap and budget left allow, at most ``most``.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import ItemStates
+from ...posteriors.foundation.refusals import nonnegative
 from ..policy import IndexPolicy
 
 __all__ = ["APT"]
@@ -42,9 +43,7 @@ class APT(IndexPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number = isinstance(self.epsilon, (int, float, np.integer, np.floating)) and not isinstance(self.epsilon, bool)
-        if not (number and 0 <= self.epsilon < np.inf):
-            raise ValueError(f"{self.name}: epsilon is {self.epsilon!r}; allowed: a finite number, at least 0")
+        nonnegative(f"{self.name}: epsilon", self.epsilon)
 
     def index(self, states: ItemStates) -> Any:
         """Minus the distance to the threshold, times the square root of the labels."""

@@ -12,10 +12,11 @@ import numpy as np
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ..kernels import ahead as _kernels
 from ..policy import JointPolicy, even_over_best
 from ..state_cache import Memory, state_keys
-from .ahead import affordable, item_tables, refuse_most, require_tables
+from .ahead import affordable, item_tables, require_tables
 
 __all__ = ["Lagrangian", "hinges_of"]
 
@@ -153,7 +154,7 @@ class Lagrangian(JointPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_most(self.name, self.most)
+        whole(f"{self.name}: most", self.most, least=1)
 
     def prices(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Dual price lambda* of a unit of cost in each state, shape (R,)."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import ItemStates
+from ...posteriors.foundation.refusals import positive
 from ..policy import IndexPolicy
 
 __all__ = ["LSA"]
@@ -42,9 +43,7 @@ class LSA(IndexPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number = isinstance(self.alpha, (int, float, np.integer, np.floating)) and not isinstance(self.alpha, bool)
-        if not (number and 0 < self.alpha < np.inf):
-            raise ValueError(f"{self.name}: alpha is {self.alpha!r}; allowed: a positive, finite number")
+        positive(f"{self.name}: alpha", self.alpha)
 
     def index(self, states: ItemStates) -> Any:
         """Minus the evidence."""

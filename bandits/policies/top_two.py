@@ -9,6 +9,7 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import probability
 from ..kernels import sampling as _kernels
 from ..policy import JointPolicy, refuse_first
 from .thompson import sampled_chances
@@ -49,8 +50,7 @@ class TopTwo(JointPolicy):
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_first(self)
-        if isinstance(self.leader, bool) or not isinstance(self.leader, (int, float)) or not 0 <= self.leader <= 1:
-            raise ValueError(f"{self.name}: leader is {self.leader!r}; it must be a number from 0 to 1")
+        probability(f"{self.name}: leader", self.leader, ends=True)
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
         """Probability of labelling each item, shape (S, N)."""

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...dp.machine.files import write_whole
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
 from ..registry import make_policy
@@ -66,17 +67,17 @@ class Session:
         self._answers: dict[str, tuple[int, int]] = {}
 
     @property
-    def counts(self) -> NDArray[np.int64]:
+    def counts(self) -> Ints:
         """Labels entered of each item, shape (N,)."""
         return np.array(self._board.counts[0])
 
     @property
-    def wins(self) -> NDArray[np.int64]:
+    def wins(self) -> Ints:
         """Wins among them, shape (N,)."""
         return np.array(self._board.wins[0])
 
     @property
-    def outstanding(self) -> NDArray[np.int64]:
+    def outstanding(self) -> Ints:
         """Questions asked and not yet answered, by item, shape (N,)."""
         return np.array(self._board.bought[0] - self._board.counts[0])
 
@@ -91,11 +92,11 @@ class Session:
         return max(0.0, self.problem.budget - self._board.rules.spent(self._board.bought[0]))
 
     @property
-    def tail(self) -> NDArray[np.float64]:
+    def tail(self) -> Floats:
         """P(alpha > t) of each item now, shape (N,)."""
         return self.problem.tail_at(self.counts, self.wins)
 
-    def decisions(self) -> NDArray[np.bool_]:
+    def decisions(self) -> Bools:
         """Whether each item would be declared learnable now, shape (N,)."""
         return self.problem.utility.decide(self.tail)
 
@@ -135,11 +136,10 @@ class Session:
         BudgetSpent
             When the answers entered so far leave nothing to pay for it, or only what the quotas need for other items.
         """
-        if isinstance(item, bool) or not isinstance(item, (int, np.integer)) or not 0 <= item < self.problem.size:
-            raise ValueError(f"item is {item!r}; allowed: 0 to {self.problem.size - 1}")
+        item = whole("item", item, 0, self.problem.size - 1)
         if label not in (0, 1):
             raise ValueError(f"label of {self.problem.name[item]} is {label!r}; allowed: 0 and 1")
-        answer = (int(item), int(label))
+        answer = (item, int(label))
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]

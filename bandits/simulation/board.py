@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...dp.problem.availability import Availability
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ..kernels import choosing as _kernels
 from ..policy import IndexPolicy, JointPolicy, Policy
 
@@ -82,7 +82,7 @@ class Board:
         if self._index is not None:
             self._scores = np.repeat(self._all_scores(first, self.wins[: len(first)]), copies, axis=0)
 
-    def choose(self, step: int, usable: NDArray[np.bool_] | None = None) -> Ints:
+    def choose(self, step: int, usable: Bools | None = None) -> Ints:
         """Next item of each replication, shape (R,); -1 where nothing can be labelled.
 
         ``step`` numbers the choice, for the random number that breaks a tie. ``usable`` narrows the items further.
@@ -178,7 +178,7 @@ class Board:
         self._unseen_labels -= len(at)
         self._score(items, at)
 
-    def _draw(self, policy: JointPolicy, allowed: NDArray[np.bool_], step: int) -> None:
+    def _draw(self, policy: JointPolicy, allowed: Bools, step: int) -> None:
         """Draw an item of each replication by a policy's probabilities."""
         self._out[:] = -1
         rows = np.flatnonzero(allowed.any(axis=1))
@@ -208,7 +208,7 @@ class Board:
             self._refuse_nan(fresh, items)
             self._scores.reshape(-1)[at] = fresh
 
-    def _all_scores(self, counts: Ints, wins: Ints) -> NDArray[np.float64]:
+    def _all_scores(self, counts: Ints, wins: Ints) -> Floats:
         # Writeable too: for an array that is not, such as a broadcast row, the kernel would be compiled once more.
         scores = np.require(self.policy.scores(self.problem, counts, wins), np.float64, ["C", "W"])
         if scores.shape != counts.shape:
@@ -216,7 +216,7 @@ class Board:
         self._refuse_nan(scores, np.arange(self.problem.size))
         return scores
 
-    def _refuse_nan(self, scores: NDArray[np.float64], items: Ints) -> None:
+    def _refuse_nan(self, scores: Floats, items: Ints) -> None:
         bad = np.flatnonzero(~np.isfinite(scores))
         if bad.size:
             name = self.problem.name[int(np.broadcast_to(items, scores.shape).flat[bad[0]])]

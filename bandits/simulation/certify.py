@@ -33,7 +33,9 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_of_item
 from ...dp.problem.tables import ZERO_GAIN, gains
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import certify as _kernels
 from ..policy import Policy
 from ..registry import make_policy
@@ -91,13 +93,13 @@ class Certificate:
     def gap(self) -> float:
         """Share of the possible gain, ``upper - prior_value``, that the policy may fall short of; 0 where it is 0."""
         possible = self.upper - self.prior_value
-        return (self.upper - self.lower) / possible if possible > 1e-12 * max(1.0, abs(self.upper)) else 0.0
+        return (self.upper - self.lower) / possible if possible > ROUNDING * max(1.0, abs(self.upper)) else 0.0
 
     @property
     def gap_error(self) -> float:
         """Standard error of ``gap``."""
         possible = self.upper - self.prior_value
-        return self.standard_error / possible if possible > 1e-12 * max(1.0, abs(self.upper)) else 0.0
+        return self.standard_error / possible if possible > ROUNDING * max(1.0, abs(self.upper)) else 0.0
 
     def __str__(self) -> str:
         return (
@@ -156,8 +158,7 @@ def certify(
     True
     """
     chosen = make_policy(policy)
-    if isinstance(replications, bool) or not isinstance(replications, (int, np.integer)) or replications < 2:
-        raise ValueError(f"replications is {replications!r}; it must be a whole number, at least 2")
+    replications = whole("replications", replications, least=2)
     if exact is None:
         exact = _small(problem, chosen)
     if exact:

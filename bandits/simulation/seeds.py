@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dp.machine.memory import available_memory
-from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.seeds import Seed, seed_sequence
 
 __all__ = ["replication_keys"]
 
@@ -18,22 +18,11 @@ _BYTES_A_REPLICATION = 500
 def replication_keys(seed: Seed, replications: int) -> tuple[list[np.random.SeedSequence], NDArray[np.uint64]]:
     """Independent seed and Philox key (R, 2) of each replication; the r-th is the same for any number of them.
 
-    A ``SeedSequence`` is copied before it spawns, so that the same one gives the same answer twice; a ``Generator``
-    is a stream, and moves on.
+    See ``seed_sequence``.
     """
     if replications * _BYTES_A_REPLICATION > available_memory():
         raise ValueError(
             f"replications is {replications}; {available_memory() // _BYTES_A_REPLICATION} fit in the memory available"
         )
-    if isinstance(seed, np.random.Generator):
-        seed = int(seed.integers(2**63))
-    if isinstance(seed, (int, np.integer)) and seed < 0:
-        raise ValueError(f"seed is {seed}; it must not be negative")
-    if isinstance(seed, (int, np.integer)):
-        root = np.random.SeedSequence(int(seed))
-    elif not isinstance(seed, np.random.SeedSequence):
-        raise ValueError(f"seed is {seed!r}; it must be a whole number, a SeedSequence or a Generator")
-    else:
-        root = np.random.SeedSequence(entropy=seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
-    children = root.spawn(replications)
+    children = seed_sequence(seed).spawn(replications)
     return children, np.array([c.generate_state(2, np.uint64) for c in children]).reshape(replications, 2)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ...dp.machine.workers import workers
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ..kernels import choosing as _kernels
 from ..policy import IndexPolicy, Policy
@@ -41,7 +42,7 @@ _PAIRS_AT_ONCE = 4_000_000
 class LabelSource(Protocol):
     """Where labels come from: nature in a simulation, a pool of votes in a replay."""
 
-    def labels(self, rows: Ints, items: Ints, counts: Ints) -> NDArray[np.int64]:
+    def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         """Label number ``counts`` (from 0) of ``items`` in replications ``rows``."""
 
 
@@ -65,7 +66,7 @@ class PriorNature:
                 rate[r, i] = belief.label_chance(belief.draw(generator))
         return cls(rate, keys)
 
-    def labels(self, rows: Ints, items: Ints, counts: Ints) -> NDArray[np.int64]:
+    def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         """Labels by counter: a function of (replication, item, number) alone."""
         out = np.empty(len(rows), dtype=np.int64)
         _kernels.draw_labels(rows, items, counts, self.rate, self.keys, out)
@@ -194,8 +195,7 @@ def simulate(
     True
     """
     chosen = make_policy(policy)
-    if replications < 1:
-        raise ValueError(f"replications is {replications}; it must be at least 1")
+    replications = whole("replications", replications, least=1)
     seeds, keys = replication_keys(seed, replications)
     size = max(1, min(_PAIRS_AT_ONCE // problem.size, -(-replications // 2)))
     parts = [slice(k, min(k + size, replications)) for k in range(0, replications, size)]

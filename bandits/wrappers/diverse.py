@@ -30,9 +30,9 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist, pdist
 
 from ...dp.kernels.dense import TIE
-from ...dp.problem.checks import whole
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import nonnegative, one_of, positive, whole
 from ..kernels import diverse as _kernels
 from ..policy import JointPolicy, Policy, even_over_best
 from ..scoring import chances_of
@@ -130,18 +130,14 @@ class DiverseBatch(Wrapper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.method not in _METHODS:
-            raise ValueError(f"{self.name}: method is {self.method!r}; allowed: 'k-center', 'determinantal'")
-        if self.candidates is not None and (whole(self.candidates) or 0) < 1:
-            raise ValueError(
-                f"{self.name}: candidates is {self.candidates!r}; it must be a whole number, at least 1, or None"
-            )
-        if not (_real(self.strength) and self.strength >= 0):
-            raise ValueError(f"{self.name}: strength is {self.strength!r}; it must be a finite number, at least 0")
+        one_of(f"{self.name}: method", self.method, _METHODS)
+        if self.candidates is not None:
+            whole(f"{self.name}: candidates", self.candidates, least=1)
+        nonnegative(f"{self.name}: strength", self.strength)
         if self.length is not None and self.method != "determinantal":
             raise ValueError(f"{self.name}: length is {self.length!r}; only 'determinantal' has one")
-        if self.length is not None and not (_real(self.length) and self.length > 0):
-            raise ValueError(f"{self.name}: length is {self.length!r}; it must be positive and finite")
+        if self.length is not None:
+            positive(f"{self.name}: length", self.length)
         object.__setattr__(self, "features", _features_of(self.name, self.features))
 
     def seen(self, problem: Problem) -> Problem:
@@ -212,10 +208,6 @@ def _best_items(scores: Floats, may: Bools, most: int, scale: float) -> Ints:
     held = scores[items]
     last = float(np.partition(held, len(held) - most)[len(held) - most])
     return items[held >= last - TIE * max(abs(last), scale)]
-
-
-def _real(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and bool(np.isfinite(value))
 
 
 def _features_of(policy: str, features: Any) -> PerItem:

@@ -9,6 +9,8 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import positive, probability
+from ...posteriors.foundation.tolerances import ROUNDING
 from ..policies.audit_index import AuditIndex
 from ..policy import JointPolicy, Policy, refuse_first
 from ..scoring import chances_of, scores_of
@@ -45,8 +47,7 @@ class EpsilonAudit(BasedPolicy):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.with_ties_of_base()
-        if isinstance(self.epsilon, bool) or not isinstance(self.epsilon, (int, float)) or not 0 <= self.epsilon <= 1:
-            raise ValueError(f"{self.name}: epsilon is {self.epsilon!r}; it must be a number from 0 to 1")
+        probability(f"{self.name}: epsilon", self.epsilon, ends=True)
 
     def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
         """Items that the base may label, shape (S, N)."""
@@ -94,9 +95,7 @@ class SoftmaxAudit(BasedPolicy):
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_first(self)
-        given = self.temperature
-        if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 < given < np.inf:
-            raise ValueError(f"{self.name}: temperature is {given!r}; it must be a positive number")
+        positive(f"{self.name}: temperature", self.temperature)
         if isinstance(self.base, JointPolicy):
             raise ValueError(
                 f"{self.name}: base is {self.base!r}, which has no scores; allowed: a policy with an index"
@@ -107,7 +106,7 @@ class SoftmaxAudit(BasedPolicy):
         scores = np.where(usable, scores_of(self.based_on, problem, counts, wins), 0.0)
         largest = np.abs(scores).max(axis=1, keepdims=True)
         # Where all scores are zero, or too small to be told from rounding, all items are alike.
-        told = largest > 1e-12 * float(self.based_on.index_scale(problem))
+        told = largest > ROUNDING * float(self.based_on.index_scale(problem))
         level = np.where(told, scores / np.where(largest > 0.0, largest, 1.0), 0.0)
         level = np.where(usable, level - np.where(usable, level, -np.inf).max(axis=1, keepdims=True), -np.inf)
         mass = np.exp(level / self.temperature)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ...posteriors.foundation.arrays import Ints
+
 __all__ = ["PerItem", "Slices", "of_size"]
 
 _SHOWN = 8
@@ -116,7 +118,7 @@ class Slices:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __iter__(self) -> Iterator[tuple[Any, NDArray[np.int64]]]:
+    def __iter__(self) -> Iterator[tuple[Any, Ints]]:
         """Label and items of each slice."""
         for code, name in enumerate(self.names):
             yield name, np.flatnonzero(self.codes.values == code)

@@ -12,10 +12,10 @@ import numpy as np
 
 from ...dp.problem.availability import Availability
 from ...dp.problem.budget import entangled, least_cost, with_slack
-from ...dp.problem.checks import whole
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import restated
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import one_of, whole
 from ..scoring import chances_of
 from .item_data import Slices, of_size
 from .wrapper import Wrapper
@@ -118,8 +118,7 @@ class MinimumCoverage(Wrapper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.when not in ("last", "first"):
-            raise ValueError(f"{self.name}: when is {self.when!r}; allowed: 'last', 'first'")
+        one_of(f"{self.name}: when", self.when, ("last", "first"))
         try:
             slices = Slices.of(self.slices)
             object.__setattr__(self, "minimum", _minimum_of(self.minimum, slices))
@@ -166,7 +165,7 @@ class MinimumCoverage(Wrapper):
 
 def _minimum_of(minimum: Any, slices: Slices) -> int | tuple[tuple[Any, int], ...]:
     if not isinstance(minimum, (Mapping, tuple)):
-        return _labels(minimum, "minimum")
+        return whole("minimum", minimum)
     try:
         given = dict(minimum)
     except (TypeError, ValueError):
@@ -175,11 +174,4 @@ def _minimum_of(minimum: Any, slices: Slices) -> int | tuple[tuple[Any, int], ..
     if stray:
         raise ValueError(f"minimum names the slice {stray[0]!r}; there are {', '.join(map(repr, slices.names))}")
     # In the order of the slices, so that equal minima are equal.
-    return tuple((x, _labels(given[x], f"minimum of slice {x!r}")) for x in slices.names if x in given)
-
-
-def _labels(number: Any, what: str) -> int:
-    count = whole(number)
-    if count is None or count < 0:
-        raise ValueError(f"{what} is {number!r}; it must be a whole number of labels, at least 0")
-    return count
+    return tuple((x, whole(f"minimum of slice {x!r}", given[x])) for x in slices.names if x in given)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import restated
+from ...posteriors.foundation.refusals import positive
 from .item_data import PerItem, Slices, of_size
 from .wrapper import Wrapper
 
@@ -102,11 +103,5 @@ def _risk_of_slices(risk: Mapping[Any, Any], slices: Slices) -> PerItem:
     for label, items in slices:
         if label not in risk:
             raise ValueError(f"slice {label!r} has no risk; give it one, 1 to leave its weights as they are")
-        try:
-            number = float(risk[label])
-        except (TypeError, ValueError):
-            number = float("nan")
-        if not (number > 0 and np.isfinite(number)):
-            raise ValueError(f"risk of slice {label!r} is {risk[label]!r}; it must be positive and finite")
-        out[items] = number
+        out[items] = positive(f"risk of slice {label!r}", risk[label])
     return PerItem(out)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...dp.machine.files import write_whole
+from ...posteriors.foundation.arrays import Floats
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.votes.label_set import LabelSet
@@ -164,7 +165,7 @@ def gold_accuracy(fit: RaterFit) -> dict[str, float] | None:
     }
 
 
-def _right(p: NDArray[np.float64], gold: NDArray[np.float64]) -> float:
+def _right(p: Floats, gold: Floats) -> float:
     return float(np.where(p == 0.5, 0.5, (p > 0.5) == (gold == 1)).mean())
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import probability
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet, offsets
@@ -42,7 +42,7 @@ class HeldOut:
     kept: LabelSet
     design: Design
     held: Ints
-    known: NDArray[np.bool_]
+    known: Bools
     label: Ints
 
     @property
@@ -73,8 +73,7 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
     >>> parts.kept.counts, parts.item
     (array([2, 1]), array([0, 0]))
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share is {share}; it must lie strictly between 0 and 1")
+    probability("share", share)
     rng = np.random.default_rng(seed)
     number = np.minimum(np.floor(share * labels.counts + 0.5).astype(np.int64), labels.counts - 1)
     held = np.zeros(labels.n_labels, dtype=np.bool_)
@@ -121,7 +120,7 @@ def predicted(fit: RaterFit, parts: HeldOut, draws: int) -> Floats:
     return found
 
 
-def thinned(fit: RaterFit, draws: int) -> dict[str, NDArray[np.float64]]:
+def thinned(fit: RaterFit, draws: int) -> dict[str, Floats]:
     """At most so many draws of all parameters, evenly spread over the chains."""
     which = np.unique(np.linspace(0, fit.size - 1, min(draws, fit.size)).round().astype(np.int64))
     return {name: x[which] for name, x in fit.draws.items()}

@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats
-from ...posteriors.foundation.refusals import count
+from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet
@@ -116,8 +117,7 @@ def predictive_checks(fit: RaterFit, *, seed: int = 7, draws: int = 400) -> xr.D
     """
     import xarray as xr
 
-    if count("draws", draws) < 1:
-        raise ValueError(f"draws is {draws}; it must be at least 1")
+    whole("draws", draws, least=1)
     labels, design = fit.labels, Design.of(fit.labels)
     kept = thinned(fit, _room(labels, draws))
     size = len(kept["rate"])
@@ -148,7 +148,7 @@ def predictive_table(checks: xr.DataTree) -> pd.DataFrame:
     votes = checks["observed_data"].dataset
     for name, values in checks["posterior_predictive"].dataset.data_vars.items():
         drawn, seen = values.values.reshape(-1), float(votes[name].values[0])
-        near = np.isclose(drawn, seen, rtol=1e-12, atol=1e-15)
+        near = np.isclose(drawn, seen, rtol=ROUNDING, atol=1e-15)
         p = float(((drawn > seen) & ~near).mean() + 0.5 * near.mean())
         rows.append({"statistic": str(name), "observed": seen, "mean": drawn.mean(), "sd": drawn.std(), "p_value": p})
     return pd.DataFrame(rows)
@@ -183,7 +183,7 @@ def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
     """
     import arviz as az
 
-    if min(fit.size, count("draws", draws)) < FEWEST_DRAWS:
+    if min(fit.size, whole("draws", draws)) < FEWEST_DRAWS:
         raise ValueError(
             f"draws is {min(fit.size, draws)}; leave-one-out needs at least {FEWEST_DRAWS}, of all chains together"
         )

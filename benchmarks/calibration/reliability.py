@@ -32,10 +32,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincc
 
 from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.foundation.refusals import count
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model
+from ...posteriors.votes.checks import checked_thresholds
 from ...posteriors.votes.label_set import LabelSet
 from .held_out import HeldOut, hold_out, predicted
 
@@ -108,12 +109,11 @@ def reliability(
 
     chosen = chosen_models(models)
     for field, value, least in (("draws", draws, 4), ("bins", bins, 1), ("seed", seed, 0)):
-        if count(field, value) < least:
-            raise ValueError(f"{field} is {value}; it must be at least {least}")
+        whole(field, value, least)
     parts = hold_out(labels, share, seed)
     for model in chosen:
         model.require(parts.kept)
-    bar = _bars(labels, threshold)
+    bar = checked_thresholds(labels, threshold)
     sequence = np.random.SeedSequence(seed)
     resampling, *streams = sequence.spawn(len(chosen) + 2)
     items = np.random.default_rng(resampling)
@@ -124,14 +124,14 @@ def reliability(
         found = fitted(model, parts.kept)
         guess = _Guess(predicted(found, parts, draws), found.tail(bar), np.random.default_rng(stream))
         rows.append(_scored(guess, parts, labels, bar, weights, bins))
-    whole = xr.concat(rows, dim="model").assign_coords(model=[WORKING, *(model.title for model in chosen)])
-    replicas = whole["replicas"]
-    gain = (whole["score"] - whole["score"].isel(model=0)) * whole["sign"]
+    scored = xr.concat(rows, dim="model").assign_coords(model=[WORKING, *(model.title for model in chosen)])
+    replicas = scored["replicas"]
+    gain = (scored["score"] - scored["score"].isel(model=0)) * scored["sign"]
     spread = (replicas - replicas.isel(model=0)).std("bootstrap", ddof=1)
-    whole = whole.assign(gain=gain, gain_se=spread, score_se=replicas.std("bootstrap", ddof=1))
-    whole = whole.drop_vars(["replicas", "sign"])
-    whole.attrs = {"share": share, "seed": seed, "method": method, "held_out": len(parts.held)}
-    return whole
+    scored = scored.assign(gain=gain, gain_se=spread, score_se=replicas.std("bootstrap", ddof=1))
+    scored = scored.drop_vars(["replicas", "sign"])
+    scored.attrs = {"share": share, "seed": seed, "method": method, "held_out": len(parts.held)}
+    return scored
 
 
 def reliability_table(result: xr.Dataset) -> pd.DataFrame:
@@ -193,15 +193,6 @@ def _working(parts: HeldOut, bar: Floats, draws: int, rng: np.random.Generator) 
     return _Guess(
         rng.beta(a, b, (draws, len(a)))[:, parts.item], np.asarray(betaincc(a, b, bar), dtype=np.float64), rng
     )
-
-
-def _bars(labels: LabelSet, threshold: ArrayLike) -> Floats:
-    bar = np.asarray(threshold, dtype=np.float64)
-    if bar.shape not in ((), (labels.n_items,)):
-        raise ValueError(f"threshold has shape {bar.shape}; it must be a number, or have shape ({labels.n_items},)")
-    for t in bar.reshape(-1)[~((bar > 0) & (bar < 1)).reshape(-1)]:
-        raise ValueError(f"threshold is {t}; it must lie strictly between 0 and 1")
-    return np.broadcast_to(bar, labels.n_items)
 
 
 def _scored(

@@ -27,11 +27,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from ...dp.machine.workers import workers
-from ...posteriors.foundation.arrays import Floats
-from ...posteriors.foundation.refusals import count
+from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import one_of, probability, whole
 from ...posteriors.raters.compiled import RaterSampler
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model
@@ -156,10 +155,8 @@ def checked_study(
         ("tune", tune, 1),
         ("seed", seed, 0),
     ):
-        if count(field, value) < least:
-            raise ValueError(f"{field} is {value}; it must be at least {least}")
-    if method not in ("nuts", "fast"):
-        raise ValueError(f"method is {method!r}; allowed: nuts, fast")
+        whole(field, value, least)
+    one_of("method", method, ("nuts", "fast"))
     if set(fitted.dims) != set(drawn.dims):
         raise ValueError(f"{fitted.name} cannot be fitted in place of {drawn.name}: their parameters differ")
     fitted.require(design.labelled(np.zeros(design.size, dtype=np.int64)))
@@ -200,8 +197,7 @@ def uniformity(result: xr.Dataset, level: float = 0.01) -> pd.DataFrame:
     import arviz as az  # noqa: F401  # Registers the accessor.
     import pandas as pd
 
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie strictly between 0 and 1")
+    probability("level", level)
     p_value, _, _ = result["pit"].azstats.uniformity_test(dim="replication")
     u = result["pit"].values
     return pd.DataFrame(
@@ -268,7 +264,7 @@ def _replication(
 
 
 def _quantities(
-    model: RaterModel, design: Design, label: NDArray[np.int64], draws: dict[str, Any]
+    model: RaterModel, design: Design, label: Ints, draws: dict[str, Any]
 ) -> tuple[dict[str, Floats], dict[str, float]]:
     """Values that are ranked, each of shape (S,), of draws of all parameters; and of means the entries' size."""
     out: dict[str, Floats] = {}

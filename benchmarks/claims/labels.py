@@ -20,10 +20,10 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaln
 
 from ...posteriors.beliefs.tails import tail
+from ...posteriors.foundation.arrays import Floats
 from .small_cases import BETAS, MULTIPLES, SURE, Claim, Item, gain, judged, priors, tail_of, threshold_at, two_items
 
 __all__ = ["label_claims"]
@@ -79,7 +79,7 @@ def _variance_peaks(a: int, b: int) -> str | None:
     return None if drop[mean] >= drop.max() - SURE else f"largest at t = {t[np.argmax(drop)]:g}"
 
 
-def _gains(a: int, b: int, labels: int) -> NDArray[np.float64]:
+def _gains(a: int, b: int, labels: int) -> Floats:
     """Gains at all thresholds of the grid."""
     return np.array([gain(Item(a, b, k / _PARTS), labels) for k in range(1, _PARTS)])
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.utilities import Accuracy, Asymmetric, Entropy, Utility, Variance
 
 __all__ = [
@@ -49,7 +50,6 @@ BETAS = (1, 2, 3)
 CONVEX: tuple[Utility, ...] = (Accuracy(), Asymmetric(gain=1.0, loss=3.0), Variance(), Entropy())
 # A difference below this is rounding, one above it is not: nothing in these cases lies between.
 SURE = 1e-10
-_TIE = 1e-12
 _UNPROVED = "in the cases searched; no reason is known why it should beyond them"
 # Labels up to which the tables of an item are made.
 _MOST = 6
@@ -214,9 +214,9 @@ def two_items(first: Item, second: Item, labels: int, utility: Utility | None = 
                 for z in range(k + 1):
                     one = _mixed(mean[n][w], found[n + 1, w + 1, k, z], found[n + 1, w, k, z], 1.0)
                     two = _mixed(mean_2[k][z], found[n, w, k + 1, z + 1], found[n, w, k + 1, z], 0.0)
-                    if one[0] > two[0] + _TIE * scale:
+                    if one[0] > two[0] + ROUNDING * scale:
                         best = one
-                    elif two[0] > one[0] + _TIE * scale:
+                    elif two[0] > one[0] + ROUNDING * scale:
                         best = two
                     else:
                         best = max(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2])

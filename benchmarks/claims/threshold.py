@@ -20,6 +20,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from ...posteriors.beliefs.tails import tail
+from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import largest_learnable_beta, threshold, threshold_slope
 from .small_cases import UNIT, Claim, judged, priors, threshold_at
 
@@ -99,7 +100,7 @@ def threshold_claims() -> Iterator[Claim]:
         "where c > 0 an item of rate alpha is learnable if and only if beta < logit(alpha) / c",
         "m from 1 to 3, beta = 1, 2, 3, then rates in twentieths",
         # On the boundary rounding would decide.
-        [case for case in rates if abs(case["rate"] - threshold_at(int(case["m"]), int(case["beta"]))) > 1e-12],
+        [case for case in rates if abs(case["rate"] - threshold_at(int(case["m"]), int(case["beta"]))) > ROUNDING],
         _learnable,
         "sigma is increasing: alpha > sigma(beta c) and logit(alpha) > beta c are one",
     )
@@ -155,7 +156,7 @@ def _falling(m: int) -> str | None:
 
 def _clears(a: int, b: int, t: float, flip: float, less: float) -> str | None:
     more_noise, less_noise = (_observed(a, b, t, x) for x in (flip, less))
-    if less_noise < more_noise - 1e-12:
+    if less_noise < more_noise - ROUNDING:
         return f"{more_noise:.6f} with noise {flip:g}, {less_noise:.6f} with noise {less:g}"
     return None
 
@@ -163,7 +164,7 @@ def _clears(a: int, b: int, t: float, flip: float, less: float) -> str | None:
 def _clears_given_learnable(a: int, b: int, t: float, flip: float, less: float) -> str | None:
     learnable = float(tail(a, b, t))
     more_noise, less_noise = (_observed(a, b, t, x, least=t) / learnable for x in (flip, less))
-    if less_noise < more_noise - 1e-12:
+    if less_noise < more_noise - ROUNDING:
         return f"{more_noise:.6f} with noise {flip:g}, {less_noise:.6f} with noise {less:g}"
     return None
 

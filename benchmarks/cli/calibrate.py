@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...posteriors.foundation.refusals import probability, whole
 from .label_options import (
     BetaOption,
     ChainsOption,
@@ -71,8 +72,7 @@ def sbc(
     designs = {one.title: Design.balanced(items, raters, votes, groups=2 if one.needs_groups else 0) for one in chosen}
     for one in chosen:
         checked_study(one, one, designs[one.title], replications, **settings)
-    if not 0 < level < 1:
-        raise ValueError(f"--level is {level}; it must lie strictly between 0 and 1")
+    probability("--level", level)
     inputs = {"models": [repr(one) for one in chosen], "replications": replications} | settings
     inputs |= {"items": items, "raters": raters, "votes": votes}
     folder = RunFolder(out, "calibrate sbc", inputs, RATER_LIBRARIES)
@@ -165,8 +165,7 @@ def labels(
     every = draws * (chains if method == "nuts" else 1)
     if every < FEWEST_DRAWS:
         raise ValueError(f"draws are {every} in all; leave-one-out needs at least {FEWEST_DRAWS}: give more --draws")
-    if bins < 1:
-        raise ValueError(f"--bins is {bins}; it must be at least 1")
+    whole("--bins", bins, least=1)
     kept = hold_out(dataset, share, seed).kept
     chosen = []
     for one in chosen_models(model or rater_model_names()):

@@ -9,6 +9,7 @@ import typer
 
 from ...dp.evaluation.choices import check_policy
 from ...dp.exact.lattice import Lattice
+from ...posteriors.foundation.refusals import whole
 from ..runner.folder import problem_as_inputs
 from .options import JsonOption, PolicyOption, headline, nothing_kept, read_problem
 from .output import percent, print_json, print_remarks, print_table, show_progress
@@ -42,8 +43,7 @@ def certify(
 
     problem = read_problem(problem_file)
     chosen, remarks = choose_policies(problem, policy, _CERTIFIED)
-    if replications < 2:
-        raise ValueError(f"--replications is {replications}; it must be at least 2")
+    whole("--replications", replications, least=2)
     if exact:
         Lattice.of(problem).require()
         for one in chosen:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ...dp.machine.files import write_whole
+from ...posteriors.foundation.refusals import whole
 from ..runner.folder import problem_as_inputs
 from .certify import ProblemArgument
 from .options import JsonOption, OutOption, PolicyOption, headline, read_problem
@@ -39,8 +40,7 @@ def curve(
 
     problem = read_problem(problem_file)
     for option, value in (("points", points), ("replications", replications)):
-        if value < 1:
-            raise ValueError(f"--{option} is {value}; it must be at least 1")
+        whole(f"--{option}", value, least=1)
     if jobs < -1 or jobs == 0:
         raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     budgets, _ = budgets_of(problem, points)

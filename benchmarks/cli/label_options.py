@@ -10,9 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from ...posteriors.foundation.arrays import Floats
     from ...posteriors.raters.fit import RaterFit
     from ...posteriors.votes.label_set import LabelSet
 
@@ -74,7 +72,7 @@ def in_parts(name: str, advance: Callable[[str], object]) -> Callable[[int, int]
 
 def read_votes(
     labels_file: Path, items: Path | None, beta: float | None, threshold: float | None
-) -> tuple[LabelSet, NDArray[np.float64], dict[str, Any], list[str]]:
+) -> tuple[LabelSet, Floats, dict[str, Any], list[str]]:
     """Votes, thresholds, what is recorded of them, and remarks."""
     from ..data.labels import read_labels
     from ..data.problem_of_labels import problem_of_labels
@@ -96,10 +94,10 @@ def read_votes(
 
 def fit_settings(method: str, draws: int, tune: int, chains: int, target_accept: float, seed: int) -> dict[str, Any]:
     """Settings of ``RaterModel.fit``; what is wrong with them is said before a folder is made."""
+    from ...posteriors.foundation.refusals import one_of
     from ...posteriors.raters.sampling import require_settings
 
-    if method not in ("nuts", "fast"):
-        raise ValueError(f"--method is {method!r}; allowed: nuts, fast")
+    one_of("--method", method, ("nuts", "fast"))
     settings = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept, "seed": seed}
     require_settings(**settings)  # type: ignore[arg-type]
     return {"method": method} | settings

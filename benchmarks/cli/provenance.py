@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ...dp.machine.files import write_whole
+from ...posteriors.foundation.refusals import number
 from ...posteriors.raters.sampling import require_settings
 from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance
 from ..provenance.provenance import provenance as trace
@@ -87,8 +88,7 @@ def provenance(
         raise ValueError("--nuts samples a model, but --model is 'none'")
     shares = share or list(_SHARES)
     for x in shares:
-        if not 0 < x <= 1:
-            raise ValueError(f"--share is {x:g}; it must be above 0 and at most 1")
+        number("--share", x, lambda y: 0 < y <= 1, "above 0 and at most 1")
     sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     require_settings(seed=seed, chains=1, **sampling)
     problem = problem_of_labels(dataset, dataset.n_labels, **settings)

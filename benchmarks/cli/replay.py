@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ...dp.machine.files import write_whole
+from ...posteriors.foundation.refusals import whole
 from .options import JsonOption, OutOption, PolicyOption, inline_table
 from .output import print_json, print_remarks, print_table, records, show_progress
 
@@ -53,8 +54,7 @@ def replay(
     }
     problem = problem_of_labels(dataset, budget, **settings)
     chosen, _ = choose_policies(problem, policy, planning=False)
-    if replications < 1:
-        raise ValueError(f"--seeds is {replications}; it must be at least 1")
+    whole("--seeds", replications, least=1)
     if jobs < -1 or jobs == 0:
         raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     names = [label(p) for p in chosen]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...posteriors.foundation.refusals import number
 from .options import JsonOption, nothing_kept
 from .output import print_json, print_remarks, print_table, show_progress
 
@@ -22,10 +23,9 @@ def speed(
     as_json: JsonOption = False,
 ) -> None:
     """Time the exact engine on this machine, beside the same recursion in C."""
-    if memory is not None and not 0 < memory < math.inf:
-        raise ValueError(f"--memory is {memory:g}; it must be a positive number of GiB")
-    if not math.isfinite(seconds):
-        raise ValueError(f"--seconds is {seconds:g}; it must be finite")
+    if memory is not None:
+        number("--memory", memory, lambda x: 0 < x < math.inf, "a positive number of GiB")
+    number("--seconds", seconds, math.isfinite, "finite")
     room = None if memory is None else memory * 2**30
     with nothing_kept():
         from ..speed.dense_baseline import compiled_baseline

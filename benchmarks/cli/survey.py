@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...posteriors.foundation.refusals import whole
 from .options import JsonOption, PolicyOption, inline_table, nothing_kept
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 
@@ -32,8 +33,7 @@ def survey(
     from ..comparison.survey import survey as run
     from ..comparison.survey import survey_table
 
-    if problems < 1:
-        raise ValueError(f"--problems is {problems}; it must be at least 1")
+    whole("--problems", problems, least=1)
     if jobs < -1 or jobs == 0:
         raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     several = [inline_table("--utility", u) if u.startswith("{") else u for u in utility or ["accuracy"]]

@@ -24,6 +24,7 @@ from ...dp.evaluation.forward import require_evaluation
 from ...dp.exact.lattice import Lattice
 from ...dp.exact.solve import solve
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.tolerances import ROUNDING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +120,7 @@ def comparison_table(rows: Sequence[Row], remarks: Sequence[str] = ()) -> pd.Dat
     table = pd.DataFrame(list(rows))
     value = table.set_index("policy")["value"]
     gain = value["optimum"] - value["no labels"]
-    rounding = 1e-12 * abs(value["optimum"])
+    rounding = ROUNDING * abs(value["optimum"])
     table["share"] = (table["value"] - value["no labels"]) / (gain if gain > rounding else float("nan"))
     table["regret"] = value["optimum"] - table["value"]
     # Values that differ by rounding only keep the order in which they were computed.

@@ -35,8 +35,10 @@ from ...dp.exact.solve import solve
 from ...dp.machine.workers import workers
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.tolerances import ROUNDING
 from .optimum import solvable
 
 if TYPE_CHECKING:
@@ -62,8 +64,7 @@ def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
     points : int
         Budgets above 0, at least 1. Where labels cost 1 they are rounded, and may be fewer.
     """
-    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
-        raise ValueError(f"points is {points!r}; it must be a whole number, at least 1")
+    whole("points", points, least=1)
     grid = np.linspace(0.0, problem.budget, points + 1)
     if problem.unit_costs:
         grid = np.unique(grid.round())
@@ -177,8 +178,7 @@ def budget_curve(
     """
     import xarray as xr
 
-    if isinstance(replications, bool) or not isinstance(replications, (int, np.integer)) or replications < 1:
-        raise ValueError(f"replications is {replications!r}; it must be a whole number, at least 1")
+    whole("replications", replications, least=1)
     budgets, remarks = budgets_of(problem, points)
     chosen, more = curve_policies(problem, policies, budgets, replications)
     seeds, keys = replication_keys(seed, replications)
@@ -259,7 +259,7 @@ def _observed(
     """Values at all budgets from one run, shape (budgets, replications)."""
     seen: dict[int, Floats] = {}
 
-    def observe(step: int, counts: NDArray[np.int64], wins: NDArray[np.int64]) -> None:
+    def observe(step: int, counts: Ints, wins: Ints) -> None:
         seen[step] = final_values(problem, counts, wins)
 
     # Under caps there may be fewer labels than the budget would buy.
@@ -309,7 +309,7 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
         rows.append((str(result["policy"].values[k]), "policy", mean.values[k], error.values[k]))
     rows.append(("no labels", "nothing", np.full(len(bound), nothing), zero))
     possible = bound - nothing
-    possible = np.where(possible > 1e-12 * np.maximum(1.0, np.abs(bound)), possible, np.nan)
+    possible = np.where(possible > ROUNDING * np.maximum(1.0, np.abs(bound)), possible, np.nan)
     frames = [
         pd.DataFrame(
             {

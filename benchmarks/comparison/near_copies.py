@@ -26,7 +26,9 @@ from ...bandits.simulation.simulate import PriorNature, play
 from ...bandits.wrappers.diverse import DiverseBatch
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
+from ...posteriors.scores import decisions_right
 from ...posteriors.thresholds import threshold
 
 if TYPE_CHECKING:
@@ -80,8 +82,7 @@ class NearCopies:
         """
         import pandas as pd
 
-        if replications < 2:
-            raise ValueError(f"replications is {replications}; it must be at least 2")
+        whole("replications", replications, least=2)
         chosen, _ = choose_policies(self.problem, policies)
         seeds, keys = replication_keys(seed, replications)
         drawn = PriorNature.draw(self.problem, seeds, keys).rate
@@ -111,7 +112,7 @@ class NearCopies:
     def _right(self, rate: Floats, counts: Ints, wins: Ints) -> Floats:
         """Share of the weight that is decided rightly, shape (R,)."""
         problem = self.problem
-        right = problem.utility.decide(problem.tail_at(counts, wins)) == (rate > problem.threshold)
+        right = decisions_right(problem.utility, problem.tail_at(counts, wins), rate > problem.threshold)
         return np.asarray((right * problem.weight).sum(axis=1) / problem.weight.sum())
 
 

@@ -24,6 +24,8 @@ from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve
 from ...dp.machine.workers import workers
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.seeds import seed_sequence
 from ...posteriors.utilities import Utility, make_utility
 from ..runner.warm import warm
 
@@ -114,15 +116,8 @@ def survey(
     """
     import xarray as xr
 
-    if isinstance(problems, bool) or not isinstance(problems, (int, np.integer)) or problems < 1:
-        raise ValueError(f"problems is {problems!r}; it must be a whole number, at least 1")
-    if not isinstance(seed, np.random.SeedSequence):
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise ValueError(f"seed is {seed!r}; it must be a whole number, at least 0, or a SeedSequence")
-        seed = np.random.SeedSequence(int(seed))
-    else:
-        # A copy, since spawning leaves a mark on a sequence.
-        seed = np.random.SeedSequence(entropy=seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
+    whole("problems", problems, least=1)
+    seed = seed_sequence(seed)
     utility = make_utility(utility)
     chosen, remarks = _chosen(policies, utility, planning)
     seeds = seed.spawn(problems)

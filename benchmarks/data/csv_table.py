@@ -36,7 +36,8 @@ class LabelFileError(ValueError):
 
     Examples
     --------
-    >>> from seqaudit.benchmarks.data.labels import LabelFileError, read_labels
+    >>> from seqaudit.benchmarks.data.csv_table import LabelFileError
+    >>> from seqaudit.benchmarks.data.labels import read_labels
     >>> try:
     ...     read_labels("no-such-file.csv")
     ... except LabelFileError as error:

@@ -31,7 +31,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.votes.label_set import LabelSet, offsets
 from .csv_table import HEADER, Table, codes, listed, nearest, read_table, show
 
@@ -145,7 +145,7 @@ def _require_one_vote_per_rater(
         )
 
 
-def _gold(table: Table, item: NDArray[np.int32], first_row: NDArray[np.int64]) -> Floats:
+def _gold(table: Table, item: NDArray[np.int32], first_row: Ints) -> Floats:
     code, values = codes(table, "gold", _GOLD.get, "0, 1 or blank")
     gold = np.array(values, np.int8)[code]
     per_item = gold[first_row]

@@ -35,12 +35,12 @@ from ...dp.problem.checks import ProblemError
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.refusals import every, number
+from ...posteriors.foundation.tolerances import ROUNDING
 from .log_odds_tails import Atoms
 
 __all__ = ["LargestBeta", "largest_beta", "learnable_share"]
 
-# Shares within this of the target reach it: rounding must not decide.
-_ROUNDING = 1e-12
 _LEAST = 1e-200
 # Intervals that are looked at before the search gives up narrowing: fewer where each takes long.
 _INTERVALS, _FEWEST, _WORK = 100_000, 1_000, 50_000_000
@@ -168,8 +168,7 @@ def learnable_share(
     """
     share = _Share(c, weight, prior, counts, wins)
     betas = np.asarray(beta, dtype=np.float64)
-    if not np.all(betas >= 0):
-        raise ValueError(f"beta is {betas[~(betas >= 0)].flat[0]}; it must be at least 0")
+    every("beta", betas, betas >= 0, "at least 0")
     return np.array([share.between(x, x) for x in betas.ravel().tolist()]).reshape(betas.shape)
 
 
@@ -219,13 +218,10 @@ def largest_beta(
     >>> round(found.value, 6), round(found.share, 6), found.limit
     (0.733068, 0.55, 0.5)
     """
-    if isinstance(target, bool) or not isinstance(target, (int, float, np.number)) or not 0 <= target <= 1:
-        raise ValueError(f"target is {target!r}; it must be a share of the weight, from 0 to 1")
-    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 1e-15 <= tolerance < 1:
-        raise ValueError(f"tolerance is {tolerance!r}; it must be at least 1e-15 and below 1")
+    goal = number("target", target, lambda x: 0 <= x <= 1, "a share of the weight, from 0 to 1")
+    number("tolerance", tolerance, lambda x: 1e-15 <= x < 1, "at least 1e-15 and below 1")
     share = _Share(c, weight, prior, counts, wins)
-    goal = float(target)
-    level = goal - _ROUNDING
+    level = goal - ROUNDING
     limit = share.between(np.inf, np.inf)
 
     def found(value: float, upper: float, intervals: int) -> LargestBeta:

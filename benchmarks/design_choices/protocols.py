@@ -30,8 +30,9 @@ from ...dp.exact.solve import solve
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import with_noise
-from ...posteriors.foundation.refusals import checked_number
+from ...posteriors.foundation.refusals import flip_chance, positive
 from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.utilities import Custom, Decisive
 from ..comparison.curve import at_budget, budgets_of
 from ..comparison.optimum import Optimum, optimum_of
@@ -52,9 +53,6 @@ __all__ = [
     "require_protocols",
     "under",
 ]
-
-# Values within this share of the largest payoff are the same but for rounding.
-_EQUAL = 1e-12
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,8 @@ class Protocol:
     cost: float
 
     def __post_init__(self) -> None:
-        flip = checked_number("flip of a protocol", self.flip, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
-        cost = checked_number("cost of a protocol", self.cost, lambda x: 0 < x < np.inf, "positive and finite")
+        flip = flip_chance("flip of a protocol", self.flip)
+        cost = positive("cost of a protocol", self.cost)
         object.__setattr__(self, "flip", flip)
         object.__setattr__(self, "cost", cost)
 
@@ -236,7 +234,7 @@ def _winner(at: xr.Dataset, problem: Problem) -> str:
     lower, error, upper = (at[key].values for key in ("lower", "standard_error", "upper"))
     best = int(np.argmax(lower))
     others = np.delete(upper, best)
-    slack = _EQUAL * problem.size * problem.payoff_scale
+    slack = ROUNDING * problem.size * problem.payoff_scale
     if lower[best] - 2.0 * error[best] > others.max() + slack:
         return str(at["protocol"].values[best])
     return "tie" if bool(np.all(at["method"].values == "exact")) else "undecided"
@@ -323,7 +321,7 @@ def break_even(
     if not better or max(better) > worse or len(set(better)) < len(better):
         raise ValueError(f"flips are {list(flips)}; give different ones, none above the baseline of {worse:g}")
     budgets = [int(b) for b in budgets_of(problem, points)[0] if b]
-    slack = _EQUAL * problem.size * problem.payoff_scale
+    slack = ROUNDING * problem.size * problem.payoff_scale
     known: dict[tuple[float, int], float] = {}
 
     def value(flip: float, labels: int) -> float:

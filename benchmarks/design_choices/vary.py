@@ -22,10 +22,10 @@ import numpy as np
 
 from ...bandits.policy import Policy
 from ...bandits.registry import make_policy
-from ...bandits.simulation.seeds import replication_keys
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import KNOBS, changed, knob_number
-from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.refusals import one_of, whole
+from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..comparison.optimum import Optimum, optimum_of
 from ..runner.parts import run_parts
 
@@ -48,8 +48,7 @@ def knob_values(problem: Problem, knob: str) -> tuple[list[float], list[str]]:
     >>> knob_values(Problem.from_logratio([0.0, 10.0], 1.0, 2), "beta")[1]
     ['beta 4 left out: threshold of item 2 is 1.0; it must be strictly between 0 and 1']
     """
-    if knob not in KNOBS:
-        raise ValueError(f"vary is {knob!r}; allowed: {', '.join(map(repr, KNOBS))}")
+    one_of("vary", knob, KNOBS)
     if knob == "noise":
         return [k / 20 for k in range(9)], []
     middle = (problem.beta or 1.0) if knob == "beta" else 1.0
@@ -161,11 +160,9 @@ def vary(
 
 def checked_settings(exact: bool | None, policy: str | Policy, replications: int, seed: Seed) -> dict[str, Any]:
     """Settings of ``optimum_of``, the same at every point; what is wrong with them is said before any work."""
-    if isinstance(replications, bool) or not isinstance(replications, (int, np.integer)) or replications < 2:
-        raise ValueError(f"replications is {replications!r}; it must be a whole number, at least 2")
+    whole("replications", replications, least=2)
     # A stream moves on when it is drawn from: all points are to meet the same rates and labels.
-    root = int(seed.integers(2**63)) if isinstance(seed, np.random.Generator) else seed
-    replication_keys(root, 1)
+    root = seed_sequence(seed)
     return {"exact": exact, "policy": make_policy(policy), "replications": replications, "seed": root}
 
 

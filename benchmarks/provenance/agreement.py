@@ -34,10 +34,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Ints
-from ...posteriors.foundation.refusals import count
+from ...posteriors.foundation.arrays import Bools, Ints
+from ...posteriors.foundation.refusals import probability, whole
 from ...posteriors.votes.checks import require_groups, require_rater_ids, require_votes
 from ...posteriors.votes.label_set import LabelSet
 
@@ -89,9 +88,8 @@ def agreement(
     require_rater_ids("agreement", labels)
     if groups:
         require_groups("agreement", labels)
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie strictly between 0 and 1")
-    chosen = _Resampling(count("resamples", resamples), level, count("seed", seed))
+    probability("level", level)
+    chosen = _Resampling(whole("resamples", resamples), level, whole("seed", seed))
     rows = [chosen.row("all", "all votes", _counts(labels), _within, _why_within)]
     if groups or (groups is None and len(labels.groups) > 1):
         assert labels.group is not None
@@ -161,7 +159,7 @@ def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _counts(labels: LabelSet, mask: NDArray[np.bool_] | None = None) -> Ints:
+def _counts(labels: LabelSet, mask: Bools | None = None) -> Ints:
     """Votes 0 and 1 on each item, shape (N, 2), or those of some of the votes."""
     which: Any = slice(None) if mask is None else mask
     code = 2 * np.repeat(np.arange(labels.n_items), labels.counts)[which] + labels.labels[which]
@@ -196,7 +194,7 @@ def _between(counts: Ints) -> tuple[float, float]:
     return 1.0 - observed / expected if expected > 0 else math.nan, 1.0 - observed
 
 
-def _in_both(counts: Ints) -> NDArray[np.bool_]:
+def _in_both(counts: Ints) -> Bools:
     return (counts[:, :2].sum(axis=1) > 0) & (counts[:, 2:].sum(axis=1) > 0)
 
 

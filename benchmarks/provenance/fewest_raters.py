@@ -24,13 +24,12 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import number
+from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.votes.label_set import LabelSet
 from .removal import Standing
 
 __all__ = ["FewestRaters", "fewest_raters"]
-
-# Sums of weights carry rounding: a share that is met exactly counts as met.
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -92,15 +91,15 @@ def fewest_raters(
     [(1, 1, ('ann',)), (2, 2, ('ann', 'bob'))]
     """
     for share in shares:
-        if not 0 < share <= 1:
-            raise ValueError(f"share is {share}; it must be above 0 and at most 1")
+        number("share", share, lambda x: 0 < x <= 1, "above 0 and at most 1")
     standing = Standing.of(labels, problem)
     total = float(problem.weight.sum())
     ways = [_greedy(standing, max(shares, default=0.0) * total, flips_first) for flips_first in (True, False)]
     most = np.cumsum(np.sort(_costs(standing))[::-1])
     found = []
     for share in shares:
-        wanted = share * total - _ROUNDING * total
+        # A share that is met exactly counts as met.
+        wanted = share * total - ROUNDING * total
         enough = np.flatnonzero(most >= wanted)
         met = [(int(np.argmax(way[1] >= wanted)) + 1, k) for k, way in enumerate(ways) if way[1].max() >= wanted]
         upper, k = min(met) if met else (None, int(np.argmax([flipped.max() for _, flipped in ways])))
@@ -175,7 +174,7 @@ def _greedy(standing: Standing, wanted: float, flips_first: bool) -> tuple[Ints,
             np.bincount(rater, weights=x[item, label], minlength=len(labels.raters)) for x in (change, nearer)
         )
         score = np.where(left, flips if flips_first else progress, -np.inf)
-        best = np.flatnonzero(score >= score.max() - _ROUNDING * v.sum())
+        best = np.flatnonzero(score >= score.max() - ROUNDING * v.sum())
         chosen = int(best[np.argmax(progress[best])])
         votes = by_rater[begin[chosen] : begin[chosen + 1]]
         n[item[votes]] -= 1
@@ -184,6 +183,6 @@ def _greedy(standing: Standing, wanted: float, flips_first: bool) -> tuple[Ints,
         refresh(item[votes])
         order.append(chosen)
         flipped.append(float(v[needed[:, 2] == 0].sum()))
-        if flipped[-1] >= wanted - _ROUNDING * v.sum():
+        if flipped[-1] >= wanted - ROUNDING * v.sum():
             break
     return np.array(order), np.array(flipped)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Bools
 from ...posteriors.foundation.names import split_name, unknown_name
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model, rater_model_names
@@ -345,11 +346,9 @@ def _items(labels: LabelSet, problem: Problem, alone: pd.DataFrame) -> pd.DataFr
     return table
 
 
-def _sets(
-    labels: LabelSet, by_group: bool, clusters: pd.DataFrame, suspects: Sequence[str]
-) -> dict[str, NDArray[np.bool_]]:
+def _sets(labels: LabelSet, by_group: bool, clusters: pd.DataFrame, suspects: Sequence[str]) -> dict[str, Bools]:
     """Votes of each group and each cluster, and of all suspects."""
-    sets: dict[str, NDArray[np.bool_]] = {}
+    sets: dict[str, Bools] = {}
     if by_group and labels.group is not None:
         sets |= {f"group {name}": labels.group == g for g, name in enumerate(labels.groups)}
     number = {name: r for r, name in enumerate(labels.raters)}

@@ -45,7 +45,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.foundation.refusals import count
+from ...posteriors.foundation.refusals import probability, whole
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.checks import require_one_vote, require_rater_ids, require_votes
 from ...posteriors.votes.design import Design
@@ -138,16 +138,14 @@ def rater_clusters(
     require_votes("clusters", labels)
     require_rater_ids("clusters", labels)
     require_one_vote(labels)
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie strictly between 0 and 1")
-    if (count("repetitions", repetitions) + 1) * level < 1:
+    probability("level", level)
+    if (whole("repetitions", repetitions) + 1) * level < 1:
         least = int(np.ceil(1 / level - 1e-9)) - 1
         raise ValueError(f"repetitions is {repetitions}; at level {level:g} it must be at least {least}")
-    if count("most", most) < 2:
-        raise ValueError(f"most is {most}; it must be at least 2")
+    whole("most", most, least=2)
     if fit is not None and fit.labels is not labels:
         raise ValueError("fit is of other votes than the labels; fit the model to these")
-    rng = np.random.default_rng(count("seed", seed))
+    rng = np.random.default_rng(whole("seed", seed))
     votes = np.bincount(labels.rater, minlength=len(labels.raters))
     chosen = np.sort(np.argsort(-votes, kind="stable")[:most])
     remarks = []

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.tails import tail
-from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.utilities import Decisive
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.scores import item_scores
 from ...posteriors.votes.checks import require_one_vote
 from ...posteriors.votes.label_set import LabelSet
 
@@ -94,7 +94,7 @@ class Standing:
         return self.tails(np.arange(self.labels.n_items), self.labels.counts, self.labels.wins)
 
     @cached_property
-    def decided(self) -> NDArray[np.bool_]:
+    def decided(self) -> Bools:
         """Whether each item is decided "learnable" by all votes."""
         return self.problem.utility.decide(self.p)
 
@@ -112,16 +112,16 @@ class Standing:
         """What each item adds to each number, before division by a total."""
         which: Any = slice(None) if item is None else item
         v = self.problem.weight[which]
-        decided = self.problem.utility.decide(p)
+        gold = np.nan if self.labels.gold is None else self.labels.gold[which]
+        scores = item_scores(self.problem.utility, p, gold, 0.05)
         found = {
             "mass": v * p,
-            "decisive_05": v * Decisive(0.05)(p),
-            "learnable": decided.astype(np.float64),
+            "decisive_05": v * scores.decisive,
+            "learnable": self.problem.utility.decide(p).astype(np.float64),
             "value": v * self.problem.utility(p),
         }
         if self.labels.gold is not None:
-            gold = self.labels.gold[which]
-            found["gold_accuracy"] = np.where(np.isnan(gold), 0.0, v * (decided == (gold == 1)))
+            found["gold_accuracy"] = np.where(np.isnan(gold), 0.0, v * scores.right)
         return found
 
     @cached_property
@@ -163,7 +163,7 @@ def _headlines(standing: Standing) -> dict[str, float]:
     return {key: float(x.sum() / standing.totals[key]) for key, x in standing.numbers(standing.p).items()}
 
 
-def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, NDArray[np.bool_]] | None = None) -> pd.DataFrame:
+def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, Bools] | None = None) -> pd.DataFrame:
     """Headline numbers without each rater, or without each of some sets of votes.
 
     Parameters

@@ -29,7 +29,8 @@ from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import spend
 from ...dp.machine.workers import workers
 from ...dp.problem.problem import Problem
-from ...posteriors.foundation.arrays import Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.label_set import LabelSet
@@ -121,8 +122,7 @@ def replay(
     """
     import xarray as xr
 
-    if replications < 1:
-        raise ValueError(f"replications is {replications}; it must be at least 1")
+    whole("replications", replications, least=1)
     problem = problem_of_labels(dataset, budget, beta=beta, threshold=threshold, prior=prior, utility=utility)
     chosen, remarks = choose_policies(problem, policies, planning=False)
     seeds, keys = replication_keys(seed, replications)
@@ -159,7 +159,7 @@ def _replay_one(
     policy: Policy,
     pools: VotePools,
     keys: NDArray[np.uint64],
-    truth: NDArray[np.bool_],
+    truth: Bools,
     slices: tuple[str, ...] | None,
 ) -> xr.Dataset:
     import xarray as xr
@@ -168,7 +168,7 @@ def _replay_one(
     names = sorted(set(slices)) if slices else ["all"]
     member = np.array([[s == name for name in names] for s in slices]) if slices else np.ones((problem.size, 1), bool)
     stops = np.unique(np.linspace(0, problem.labels, _CHECKPOINTS + 1).round().astype(int))
-    metrics: dict[str, list[NDArray[np.float64]]] = {name: [] for name in METRICS}
+    metrics: dict[str, list[Floats]] = {name: [] for name in METRICS}
     by_slice = []
 
     def observe(step: int, counts: Ints, wins: Ints) -> None:
@@ -209,7 +209,7 @@ def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataF
     final = result.isel(labels=-1)
     count = final.sizes["replication"]
 
-    def error(x: xr.DataArray) -> NDArray[np.float64]:
+    def error(x: xr.DataArray) -> Floats:
         spread = x.std("replication", ddof=1) if count > 1 else x.mean("replication") * np.nan
         return np.asarray(spread / np.sqrt(count))
 

@@ -18,11 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...dp.problem.problem import Problem
-from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.utilities import Decisive
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.scores import item_scores
 
 __all__ = ["METRICS", "Scorer"]
 
@@ -52,25 +51,24 @@ class Scorer:
     """
 
     problem: Problem
-    truth: NDArray[np.bool_]
+    truth: Bools
 
     def __call__(self, counts: Ints, wins: Ints) -> dict[str, Floats]:
         """Every metric of every replication, shape (R,), from labels and wins of shape (R, N)."""
         problem, v, truth = self.problem, self.problem.weight, self.truth
         p = problem.tail_at(counts, wins)
         total = v.sum()
-        right = problem.utility.decide(p) == truth
-        sure_05, sure_10 = Decisive(0.05)(p), Decisive(0.1)(p)
+        at_05, at_10 = (item_scores(problem.utility, p, truth, eps) for eps in (0.05, 0.1))
         override = problem.log_ratio > 0
         bought = counts.sum(axis=1)
-        open_override = (counts * (override & (sure_05 == 0))).sum(axis=1)
+        open_override = (counts * (override & (at_05.decisive == 0))).sum(axis=1)
         return {
-            "decision_accuracy": right @ v / total,
+            "decision_accuracy": at_05.right @ v / total,
             "believed_mass": p @ v,
             "mass_error": np.abs(p @ v - truth @ v),
-            "decisive_05": sure_05 @ v / total,
-            "decisive_10": sure_10 @ v / total,
-            "decisive_right_05": (sure_05 * right) @ v / total,
+            "decisive_05": at_05.decisive @ v / total,
+            "decisive_10": at_10.decisive @ v / total,
+            "decisive_right_05": at_05.decisive_right @ v / total,
             "override_mass": p @ (v * override),
             "override_error": np.abs((p - truth) @ (v * override)),
             "unresolved_override": open_override / np.maximum(bought, 1),

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Floats, Ints
 from .fresh_process import solved
 
 __all__ = ["PEERS", "measure_peer"]
@@ -71,7 +71,7 @@ def _quantecon(horizon: int) -> Row:
     return once(horizon)
 
 
-def _joint_chain(horizon: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], Any]:
+def _joint_chain(horizon: int) -> tuple[Ints, Ints, Floats, Any]:
     """State, action and expected reward of every pair of them, and its transitions; states are (n_1, w_1, n_2, w_2)."""
     from scipy.sparse import coo_array
 

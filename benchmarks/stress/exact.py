@@ -23,7 +23,8 @@ from ...dp.evaluation.passage import passage
 from ...dp.exact.solve import solve
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_of_item
-from .measures import high_slice, right, worths
+from ...posteriors.scores import decisions_right
+from .measures import high_slice, worths
 from .natures import Misbelief
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def stress_exact(
     tables["payoff"] = told
     wins = np.arange(stated.shape[2])
     tables["claimed_payoff"] = tables["claimed_payoff"] + problem.reward[:, None, None] * wins * inside
-    correct = np.where(inside, right(problem, stated, real), 0.0)
+    correct = np.where(inside, decisions_right(problem.utility, stated, real), 0.0)
     high = high_slice(problem)
     optimum = solve(true, threads=threads).value
     rows = []

@@ -30,9 +30,10 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats
-from ...posteriors.utilities import Decisive
+from ...posteriors.foundation.tolerances import ROUNDING
+from ...posteriors.scores import decisions_right, item_scores
 
-__all__ = ["high_slice", "right", "worths"]
+__all__ = ["high_slice", "worths"]
 
 
 def high_slice(problem: Problem) -> Bools:
@@ -45,13 +46,8 @@ def high_slice(problem: Problem) -> Bools:
     """
     c = problem.log_ratio
     # A threshold of 1/2 has a log-ratio of 0 but for rounding.
-    over = c > 1e-12
+    over = c > ROUNDING
     return np.asarray(over if 0 < over.sum() < len(c) else c > np.median(c))
-
-
-def right(problem: Problem, stated: Floats, true: Floats) -> Floats:
-    """Probability that what is decided by ``stated`` is right where ``true`` is true, elementwise."""
-    return np.where(problem.utility.decide(stated), true, 1.0 - true)
 
 
 def worths(problem: Problem, stated: Floats, true: Floats, eps: float) -> dict[str, Floats]:
@@ -78,17 +74,16 @@ def worths(problem: Problem, stated: Floats, true: Floats, eps: float) -> dict[s
         part = weight if members is None else weight * members
         return (part / part.sum() if part.any() else np.full(problem.size, np.nan)).reshape(shape)
 
-    whole, correct = share(None), right(problem, stated, true)
-    sure = Decisive(eps)(stated)
+    whole, scores = share(None), item_scores(problem.utility, stated, true, eps)
     with np.errstate(all="ignore"):
         paid = weight.reshape(shape) * problem.utility.score(stated, true)
     return {
-        "accuracy": whole * correct,
-        "claimed_accuracy": whole * right(problem, stated, stated),
-        "decisive": whole * sure,
-        "decisive_right": whole * sure * correct,
-        "decisive_low": share(~high) * sure,
-        "decisive_high": share(high) * sure,
+        "accuracy": whole * scores.right,
+        "claimed_accuracy": whole * decisions_right(problem.utility, stated, stated),
+        "decisive": whole * scores.decisive,
+        "decisive_right": whole * scores.decisive_right,
+        "decisive_low": share(~high) * scores.decisive,
+        "decisive_high": share(high) * scores.decisive,
         "payoff": paid,
         "claimed_payoff": weight.reshape(shape) * problem.utility(stated),
     }

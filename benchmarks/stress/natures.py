@@ -44,7 +44,7 @@ from ...posteriors.beliefs.beta_mixture import BetaMixture
 from ...posteriors.beliefs.grid import Grid
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
 from ...posteriors.foundation.names import Registry
-from ...posteriors.foundation.refusals import checked_number
+from ...posteriors.foundation.refusals import number
 
 __all__ = ["Misbelief", "exchangeable_names", "misbelief", "quadrature"]
 
@@ -136,7 +136,7 @@ class Colluding(Nature):
     strengths = _BELOW_ONE
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "script", checked_number("script", self.script, *_SHARE))
+        object.__setattr__(self, "script", number("script", self.script, *_SHARE))
 
     def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
         """Belief about an item of that prior."""
@@ -257,7 +257,7 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
     [NoisyBeta(a=2.0, b=1.0, flip=0.2, wins=0, losses=0)]
     """
     nature = NATURES.make(kind, **settings)
-    s = checked_number(nature.name, strength, *nature.strengths)
+    s = number(nature.name, strength, *nature.strengths)
     if not isinstance(problem.prior, np.ndarray):
         i = next(i for i in range(problem.size) if not isinstance(problem.belief(i), Beta))
         raise ValueError(f"{nature.name}: the prior of {problem.name[i]} is {problem.belief(i)}; it must be Beta")

@@ -30,6 +30,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.toml import faults_of
 from ...dp.problem.variants import restated
 from ...posteriors.foundation.names import unknown_key, unknown_name
-from ...posteriors.foundation.refusals import checked_number, count
+from ...posteriors.foundation.refusals import number, probability, whole
 from ...posteriors.raters.registry import RATER_MODELS, make_rater_model, rater_model_names
 from .natures import exchangeable_names, misbelief
 from .scenario import Scenario, StressGrid
@@ -139,8 +140,8 @@ def make_scenarios(
     made = [_scenario(x, k, stated, asked, policies is not None) for k, x in enumerate(given, start=1)]
     grid = StressGrid(
         tuple(made),
-        _whole("replications", fields.get("replications", 100) if replications is None else replications, 2),
-        _whole("seed", fields.get("seed", 7) if seed is None else seed, 0),
+        whole("replications", fields.get("replications", 100) if replications is None else replications, 2),
+        whole("seed", fields.get("seed", 7) if seed is None else seed, 0),
     )
     names = [re.sub(r"\s+", "_", one.name) for one in made]
     for name in names:
@@ -166,12 +167,6 @@ def _known(fields: Mapping[str, Any], allowed: Sequence[str], where: str) -> Non
     for key in fields:
         if key not in allowed:
             raise ValueError(where + unknown_key(key, allowed))
-
-
-def _whole(field: str, value: Any, least: int) -> int:
-    if count(field, value) < least:
-        raise ValueError(f"{field} is {value}; it must be at least {least}")
-    return int(value)
 
 
 def _problem(given: Any, folder: Path, name: str | None) -> Problem:
@@ -229,10 +224,10 @@ def _stated(
         found = "is missing, and there is no [problem]" if which is None else f"is {which!r}"
         raise ValueError(f"problem {found}; [problems.NAME] there are: {known}")
     problem = problems[which]
-    eps = checked_number("eps", given.get("eps", 0.05), lambda x: 0 < x < 0.5, "strictly between 0 and 1/2")
+    eps = probability("eps", given.get("eps", 0.05), most=Fraction(1, 2))
     fields: dict[str, Any] = {"eps": eps}
     if kind == "simulated":
-        fields["votes"] = _whole("votes", given.get("votes", 12), 1)
+        fields["votes"] = whole("votes", given.get("votes", 12), 1)
         room = problem.cap if problem.asked_cap is None else problem.asked_cap
         problem = restated(problem, cap=np.minimum(room, fields["votes"]))
         if problem.utility.name == "entropy":
@@ -257,7 +252,7 @@ def _stated(
 def _values(given: Any) -> tuple[float, ...]:
     if not isinstance(given, list) or not 1 <= len(given) <= _MOST_VALUES:
         raise ValueError(f"values is {given!r}; it must be a list of 1 to {_MOST_VALUES} numbers")
-    values = [checked_number("values", x, np.isfinite, "a list of finite numbers") for x in given]
+    values = [number(f"values[{k}]", x, np.isfinite, "finite") for k, x in enumerate(given)]
     step = np.diff(values)
     if not (np.all(step > 0) or np.all(step < 0)):
         raise ValueError(f"values is {given!r}; they must rise or fall, the mildest first")
@@ -284,9 +279,9 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[st
             raise ValueError(f"fixed names {key!r}; allowed: {', '.join(free)}")
     raters = given.get("raters", 40)
     fresh = raters == "fresh"
-    if not fresh and (isinstance(raters, str) or _whole("raters", raters, 1) < int(problem.cap.max())):
+    if not fresh and (isinstance(raters, str) or whole("raters", raters, 1) < int(problem.cap.max())):
         raise ValueError(f"raters is {raters!r}; it must be at least the votes on an item, or 'fresh'")
-    groups = _whole("groups", given.get("groups", 2 if model.needs_groups else 0), 2 if model.needs_groups else 0)
+    groups = whole("groups", given.get("groups", 2 if model.needs_groups else 0), 2 if model.needs_groups else 0)
     refit = given.get("refit", not (fresh and model.needs_raters))
     if not isinstance(refit, (bool, str)):
         raise ValueError(f"refit is {refit!r}; it must be true, false or the name of a model of raters")
@@ -310,7 +305,7 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[st
         "raters": None if fresh else int(raters),
         "groups": groups,
         "refit": after,
-        "draws": _whole("draws", given.get("draws", 200), 4),
+        "draws": whole("draws", given.get("draws", 200), 4),
     }
 
 

@@ -32,8 +32,9 @@ from ...bandits.simulation.simulate import spend
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.raters.model import RaterModel
+from ...posteriors.scores import decisions_right
 from .after_the_fact import decide_after
-from .measures import high_slice, right, worths
+from .measures import high_slice, worths
 from .pools import Pools
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _settled(problem: Problem, pools: Pools, truth: Bools) -> Ints:
     wins = np.zeros((size, items), dtype=np.int64)
     for k in range(votes):
         stated = problem.tail_at(np.full_like(wins, k), wins)
-        out[:, :, k + 1] = out[:, :, k] + (right(problem, stated, truth.astype(np.float64)) > 0.5)
+        out[:, :, k + 1] = out[:, :, k] + (decisions_right(problem.utility, stated, truth) > 0.5)
         wins += pools.votes[:, :, k]
     return out
 
@@ -150,5 +151,5 @@ def _bought(problem: Problem, counts: Ints, settled: Ints) -> dict[str, Floats]:
 def _worst_group(problem: Problem, pools: Pools, tails: Floats) -> Floats:
     """Smallest accuracy of a group, shape (R,), of decisions by tails of shape (R, N, 1) or (R, N, G)."""
     real = (pools.rate > problem.threshold[:, None]).astype(np.float64)
-    correct = right(problem, np.broadcast_to(tails, real.shape), real)
+    correct = decisions_right(problem.utility, np.broadcast_to(tails, real.shape), real)
     return np.asarray((correct * problem.weight[:, None]).sum(axis=1).min(axis=1) / problem.weight.sum())

@@ -42,8 +42,8 @@ __all__ = ["REFERENCE", "stress", "stress_slopes", "stress_table", "worse_than_u
 REFERENCE = "uniform"
 # Errors by which a policy must be behind to be called worse.
 _ERRORS = 2.0
-# Differences of exact values that are below this share of the payoffs are rounding.
-_ROUNDING = 1e-9
+# Differences of exact values that are below this share of the payoffs are not reported: well above rounding.
+_UNTOLD = 1e-9
 
 
 def stress(
@@ -204,5 +204,5 @@ def worse_than_uniform(table: pd.DataFrame) -> pd.DataFrame:
     table : pandas.DataFrame
         From ``stress_table``.
     """
-    least = np.maximum(_ERRORS * table["versus_uniform_se"], _ROUNDING * table["payoff"].abs())
+    least = np.maximum(_ERRORS * table["versus_uniform_se"], _UNTOLD * table["payoff"].abs())
     return table[table["versus_uniform"] < -least].reset_index(drop=True)

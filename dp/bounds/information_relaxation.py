@@ -34,7 +34,7 @@ from functools import cached_property
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..kernels import information as _kernels
 from ..machine.memory import ProblemTooLarge, available_memory
 from ..machine.workers import cores
@@ -57,16 +57,8 @@ _STEP = 1.25
 
 
 def two_seeds(seed: Seed) -> tuple[np.random.SeedSequence, np.random.SeedSequence]:
-    """Two independent seeds: a ``SeedSequence`` gives the same twice, a ``Generator`` moves on."""
-    if isinstance(seed, np.random.Generator):
-        seed = int(seed.integers(2**63))
-    if isinstance(seed, np.random.SeedSequence):
-        root = np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key)
-    elif isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed is {seed!r}; it must be a whole number, at least 0, a SeedSequence or a Generator")
-    else:
-        root = np.random.SeedSequence(int(seed))
-    one, two = root.spawn(2)
+    """Two independent seeds; see ``seed_sequence``."""
+    one, two = seed_sequence(seed).spawn(2)
     return one, two
 
 

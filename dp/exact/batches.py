@@ -21,9 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ..kernels.dense import TIE
 from ..machine.memory import require_memory
 from ..problem.problem import Problem
@@ -40,7 +39,7 @@ Composition = tuple[int, ...]
 class BatchPolicy:
     """Optimal batches: at the start, and with a kept policy at the beginning of every batch."""
 
-    choices: dict[Composition, tuple[list[Composition], NDArray[np.bool_]]]
+    choices: dict[Composition, tuple[list[Composition], Bools]]
 
     def batches(self, counts: Ints, wins: Ints) -> Ints:
         """All optimal batches in a state, shape (ties, N)."""
@@ -104,7 +103,7 @@ def solve_batches(
     graph = _Graph(lattice)
     mean, gain = tables.cast(dtype)
     values: dict[Composition, Floats] = {}
-    choices: dict[Composition, tuple[list[Composition], NDArray[np.bool_]]] = {}
+    choices: dict[Composition, tuple[list[Composition], Bools]] = {}
     done = 0
     for m in reversed(begins):
         if progress:

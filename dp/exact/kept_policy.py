@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Bytes, Ints
+from ...posteriors.foundation.arrays import Bools, Bytes, Ints
 from ...posteriors.utilities import Custom
 from ..kernels import live as _kernels
 from ..machine.memory import available_memory
@@ -98,7 +98,7 @@ class KeptPolicy:
     def _layers(self) -> dict[int, tuple[Layer, Ints]]:
         return {}
 
-    def acceptable(self, counts: Ints, wins: Ints) -> NDArray[np.bool_]:
+    def acceptable(self, counts: Ints, wins: Ints) -> Bools:
         """Whether labelling each item is optimal, (S, N), in states (counts, wins) of equal numbers of labels.
 
         A row without any item is a state that no policy can reach, or where no label can be had.

@@ -30,9 +30,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bytes, Floats, Ints
 from ..kernels import live as _kernels
 from ..kernels.dense import TIE
 from ..machine.workers import cores, run
@@ -178,7 +177,7 @@ def sweep_live(
     dtype: np.dtype,
     threads: int | None = None,
     progress: Progress | None = None,
-    masks: list[NDArray[np.uint8]] | None = None,
+    masks: list[Bytes] | None = None,
     scale: float = 0.0,
 ) -> tuple[float, Floats]:
     """Advantage at the start, and that of labelling each item there (-inf where it cannot be labelled).

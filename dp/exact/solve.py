@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
 from ..machine.memory import ProblemTooLarge, available_memory, require_memory
 from ..machine.workers import cores
@@ -258,9 +259,7 @@ def solve(
     1.7060546875
     """
     begin = time.perf_counter()
-    if dtype not in ("float64", "float32"):
-        raise ValueError(f"dtype is {dtype!r}; allowed: 'float64', 'float32'")
-    number = np.dtype(dtype)
+    number = np.dtype(one_of("dtype", dtype, ("float64", "float32")))
     wanted = _reductions(reduce)
     cores(threads)
     lattice = Lattice.of(problem)

@@ -25,9 +25,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ..kernels import lattice as _kernels_lattice
 from ..kernels import symmetric as _kernels
 from ..machine.memory import require_memory
@@ -58,7 +57,7 @@ class SymmetricLayer:
     composition: Ints
     left: Ints
     after: Ints
-    leader: NDArray[np.bool_]
+    leader: Bools
     count: Ints
     axis: Ints
     begin: Ints
@@ -151,7 +150,7 @@ class SymmetricLattice:
         # Without quotas nothing is cut, but with unequal costs the last layers may be empty.
         return [self._layer(m, kept[m], kept[m + 1] if m < self.depth else kept[m][:0]) for m in range(len(kept))]
 
-    def _leaders(self, composition: Ints) -> NDArray[np.bool_]:
+    def _leaders(self, composition: Ints) -> Bools:
         """Whether an item is the first of its group: of its class, with that many labels."""
         out = np.ones(composition.shape, dtype=bool)
         out[:, 1:] = (self.kind[1:] != self.kind[:-1]) | (composition[:, 1:] != composition[:, :-1])
@@ -167,7 +166,7 @@ class SymmetricLattice:
             out[rows, i] = _find_rows(following, grown)
         return out
 
-    def _group_axes(self, composition: Ints, most: int) -> tuple[NDArray[np.bool_], Ints, Ints, Ints]:
+    def _group_axes(self, composition: Ints, most: int) -> tuple[Bools, Ints, Ints, Ints]:
         """Leaders of groups, labels left, members of the groups they lead, and the multisets of these."""
         leader = self._leaders(composition)
         left = labels_left(composition, self.cap, self.cost, self.limit, most)

@@ -7,17 +7,16 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import numpy as np
 from joblib import cpu_count
+
+from ...posteriors.foundation.refusals import whole, whole_or_none
 
 __all__ = ["cores", "run", "workers"]
 
 
 def cores(threads: int | None) -> int:
     """Threads to use."""
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise ValueError(f"threads is {threads!r}; it must be at least 1")
-    return threads or len(os.sched_getaffinity(0))
+    return len(os.sched_getaffinity(0)) if threads is None else whole("threads", threads, least=1)
 
 
 def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], None]]) -> None:
@@ -36,6 +35,7 @@ def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], Non
 
 def workers(n_jobs: int, tasks: int) -> int:
     """Worker processes to start: never more than there is work for."""
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or not (n_jobs == -1 or n_jobs >= 1):
+    asked = whole_or_none(n_jobs)
+    if asked is None or not (asked == -1 or asked >= 1):
         raise ValueError(f"the number of workers is {n_jobs!r}; allowed: 1 and more, or -1 for one on each core")
-    return max(1, min(cpu_count() if n_jobs == -1 else int(n_jobs), tasks))
+    return max(1, min(cpu_count() if asked == -1 else asked, tasks))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.tolerances import ROUNDING
 
 __all__ = [
     "Quota",
@@ -46,7 +47,7 @@ def common_unit(cost: Floats, limit: float) -> tuple[Ints, int] | None:
     prices, which = np.unique(cost, return_inverse=True)
     parts = [Fraction(x).limit_denominator(_PARTS) for x in prices.tolist()]
     share = lcm(*(part.denominator for part in parts))
-    if share > _PARTS or any(abs(float(part) / x - 1.0) > 1e-12 for part, x in zip(parts, prices, strict=True)):
+    if share > _PARTS or any(abs(float(part) / x - 1.0) > ROUNDING for part, x in zip(parts, prices, strict=True)):
         return None
     size = np.array([int(part * share) for part in parts], dtype=np.int64)[which.reshape(-1)]
     # A budget with slack has room for sums that are the budget but for rounding.

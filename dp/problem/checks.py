@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...posteriors import Belief, make_belief
 from ...posteriors.beliefs.beta import Beta
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Bools, Floats
+from ...posteriors.foundation.refusals import whole_or_none
 
 __all__ = ["ProblemError", "beliefs_of", "names_of", "quota_of", "refuse", "vector", "whole"]
 
@@ -25,13 +26,8 @@ Quota = tuple[tuple[tuple[int, ...], int], ...]
 
 
 def whole(value: Any) -> int | None:
-    """The whole number that a value is, or None."""
-    if isinstance(value, (bool, str)) or value is None:
-        return None
-    try:
-        return int(value) if int(value) == value else None
-    except (TypeError, ValueError, OverflowError):
-        return None
+    """The whole number that a value is, or None; a problem file may well say 4.0."""
+    return whole_or_none(value, floats=True)
 
 
 def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -> Floats:
@@ -51,9 +47,7 @@ def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -
     return array
 
 
-def refuse(
-    field: str, values: NDArray[Any], ok: NDArray[np.bool_], allowed: str, names: Sequence[str], faults: list[str]
-) -> None:
+def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str, names: Sequence[str], faults: list[str]) -> None:
     """One fault for each item whose value is not ok."""
     for i in np.flatnonzero(~ok).tolist():
         faults.append(f"{field} of {names[i]} is {values[i]}; it must be {allowed}")

@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.tails import tail
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Accuracy, Asymmetric, Custom, Linear, NoPayoff, Utility, make_utility
 from . import checks
@@ -128,7 +129,7 @@ class Problem:
             faults.append("threshold is empty; a problem needs at least one item")
         names = checks.names_of(name, size, faults)
 
-        def refuse(field: str, values: NDArray[Any], ok: NDArray[np.bool_], allowed: str) -> None:
+        def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:
             checks.refuse(field, values, ok, allowed, names, faults)
 
         refuse("threshold", t, (t > 0) & (t < 1), "strictly between 0 and 1")
@@ -151,7 +152,7 @@ class Problem:
             except ValueError as error:
                 faults.append(str(error))
             else:
-                if not faults and not np.allclose(implied, t, rtol=1e-12, atol=0):
+                if not faults and not np.allclose(implied, t, rtol=ROUNDING, atol=0):
                     faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
         pay = checks.vector("reward", reward, size, faults)
         refuse("reward", pay, np.isfinite(pay), "finite")

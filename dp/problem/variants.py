@@ -10,7 +10,7 @@ import numpy as np
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
-from ...posteriors.foundation.refusals import checked_number
+from ...posteriors.foundation.refusals import flip_chance, number, one_of, positive
 from ...posteriors.thresholds import threshold
 from .checks import ProblemError
 from .problem import Problem
@@ -90,8 +90,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
     >>> changed(problem, "beta", 0.5).threshold.round(3)
     array([0.5  , 0.731])
     """
-    if knob not in KNOBS:
-        raise ValueError(f"vary is {knob!r}; allowed: {', '.join(map(repr, KNOBS))}")
+    one_of("vary", knob, KNOBS)
     x = knob_number(knob, value)
     if knob == "noise":
         return with_noise(problem, x)
@@ -116,7 +115,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
 def knob_number(knob: str, value: Any) -> float:
     """Return a design choice's value as a float, or refuse it."""
     if knob == "noise":
-        return checked_number(knob, value, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+        return flip_chance(knob, value)
     if knob == "offset":
-        return checked_number(knob, value, np.isfinite, "finite")
-    return checked_number(knob, value, lambda x: 0 < x < np.inf, "positive and finite")
+        return number(knob, value, np.isfinite, "finite")
+    return positive(knob, value)

@@ -36,6 +36,8 @@ import numpy as np
 from scipy.special import betaincc
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.refusals import number, whole
+from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import stopping as _kernels
 from ..machine.memory import require_memory
 from ..problem.problem import Problem
@@ -171,11 +173,10 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
     array([[0.25,  nan],
            [0.  , 0.  ]])
     """
-    _require_item(problem, i)
+    whole("item", i, 0, problem.size - 1)
     cap = int(problem.cap[i])
     labels = cap if labels is None else labels
-    if not _whole(labels) or not 1 <= labels <= cap:
-        raise ValueError(f"labels is {labels}; it must be from 1 to the cap of {problem.name[i]}, {cap}")
+    whole("labels", labels, 1, cap, f"from 1 to the cap of {problem.name[i]}, {cap}")
     mean, gain, _ = label_gains(problem, i, labels)
     return IndexTable(solve_stopping(mean, gain, cost=float(problem.cost[i])).index, 0.0, labels)
 
@@ -212,14 +213,12 @@ def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: in
            [0.0469, 0.0469,    nan],
            [0.0164, 0.1875, 0.0164]])
     """
-    _require_item(problem, i)
+    whole("item", i, 0, problem.size - 1)
     _require_no_reward(problem, i)
     labels = int(problem.cap[i]) if labels is None else labels
-    if not _whole(labels) or labels < 1:
-        raise ValueError(f"labels is {labels}; it must be a whole number, at least 1")
+    whole("labels", labels, least=1)
     depth = 4 * labels + 64 if depth is None else depth
-    if not _whole(depth) or depth < labels:
-        raise ValueError(f"depth is {depth}; it must be a whole number, at least the labels of the table, {labels}")
+    whole("depth", depth, labels, allowed=f"a whole number, at least the labels of the table, {labels}")
     require_chord(problem)
     cost = float(problem.cost[i])
     mean, gain, tail = label_gains(problem, i, depth)
@@ -248,7 +247,7 @@ def require_chord(problem: Problem) -> None:
     grid = np.linspace(0.0, 1.0, 1001)
     h = problem.utility(grid)
     chord = grid * h[-1] + (1.0 - grid) * h[0]
-    if np.any(h > chord + 1e-12 * max(1.0, float(np.abs(h).max()))):
+    if np.any(h > chord + ROUNDING * max(1.0, float(np.abs(h).max()))):
         worst = grid[int(np.argmax(h - chord))]
         raise ValueError(
             f"utility rises above its chord at p = {worst:g}: knowing the truth would not pay, and the "
@@ -261,15 +260,6 @@ def label_gains(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, 
     mean, tail, _ = problem.belief(i).tables(labels, float(problem.threshold[i]))
     payoff = problem.weight[i] * problem.utility(tail) + problem.reward[i] * np.arange(labels + 1.0)
     return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def _require_item(problem: Problem, i: int) -> None:
-    if not _whole(i) or not 0 <= i < problem.size:
-        raise ValueError(f"item is {i!r}; it must be a number from 0 to {problem.size - 1}")
 
 
 def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = None, tolerance: float = 1e-9) -> float:
@@ -298,12 +288,9 @@ def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = N
         raise ValueError(f"a is {a} and b is {b}; they must be positive and finite")
     if not (0 < discount <= 1) or (plays is None and discount == 1):
         raise ValueError(f"discount is {discount}; it must be above 0, and below 1 where there is no limit on plays")
-    if plays is not None and (not _whole(plays) or plays < 1):
-        raise ValueError(f"plays is {plays!r}; it must be a whole number, at least 1")
-    if not tolerance > 0:
-        raise ValueError(f"tolerance is {tolerance}; it must be positive")
+    number("tolerance", tolerance, lambda x: x > 0, "positive")
     if plays is not None:
-        return _bernoulli(a, b, discount, int(plays), "nothing")
+        return _bernoulli(a, b, discount, whole("plays", plays, least=1), "nothing")
     depth = 32
     while True:
         low, high = (_bernoulli(a, b, discount, depth, after) for after in ("mean", "told"))

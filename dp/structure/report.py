@@ -10,10 +10,10 @@ import numpy as np
 
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
-from ..problem.checks import whole
+from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.tolerances import ROUNDING
 from ..problem.problem import Problem
 from ..single_item.curves import Curves, gain_tables
-from .scope import EQUAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,7 +261,7 @@ class Structure:
         if self.greedy_value is None or self.optimal_value is None:
             return None
         possible = self.optimal_value - self.prior_value
-        if possible <= EQUAL * self.problem.size * self.problem.payoff_scale:
+        if possible <= ROUNDING * self.problem.size * self.problem.payoff_scale:
             return None
         return (self.greedy_value - self.prior_value) / possible
 
@@ -279,7 +279,7 @@ class Structure:
         (0.0, 0.1875)
         """
         if i is not None:
-            self._require_item(i)
+            whole("item", i, 0, self.problem.size - 1)
         else:
             n, later = self.rises[:, 0], self.rises[:, 2]
             some = np.flatnonzero(n >= 0)
@@ -305,20 +305,13 @@ class Structure:
         >>> structure(Problem([0.5], budget=3)).gain(0, labels=1, wins=0)
         0.0
         """
-        self._require_item(i)
+        whole("item", i, 0, self.problem.size - 1)
         cap = int(self.problem.cap[i])
         name = self.problem.name[i]
-        if whole(labels) is None or not 0 <= labels < cap:
-            raise ValueError(
-                f"labels is {labels!r}; it must be a whole number, at least 0 and below {cap}, the cap of {name}"
-            )
-        if whole(wins) is None or not 0 <= wins <= labels:
-            raise ValueError(f"wins is {wins!r}; it must be a whole number from 0 to {labels}, the labels")
+        below = f"a whole number, at least 0 and below {cap}, the cap of {name}"
+        labels = whole("labels", labels, 0, cap - 1, below)
+        wins = whole("wins", wins, 0, labels, f"a whole number from 0 to {labels}, the labels")
         return float(gain_tables(self.problem, np.array([i]))[1][0, labels, wins])
-
-    def _require_item(self, i: int) -> None:
-        if whole(i) is None or not 0 <= i < self.problem.size:
-            raise ValueError(f"item is {i!r}; it must be a number from 0 to {self.problem.size - 1}")
 
     def table(self) -> pd.DataFrame:
         """A row for each item.

@@ -14,25 +14,23 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Bools, Floats
+from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.utilities import Accuracy, Asymmetric, Entropy, Linear, NoPayoff, Utility, Variance
 from ..problem.budget import most_of_each
 from ..problem.problem import Problem
 
-__all__ = ["EQUAL", "never_harmful", "slacks", "within_reach"]
+__all__ = ["never_harmful", "slacks", "within_reach"]
 
 
-# What counts as equal among gains, as a share of the item's largest payoff: the tolerance of ties.
-EQUAL = 1e-12
 # What rounding of tails reaches, and the change of h that is a jump and no rounding.
 _TAIL, _JUMP = 2.5e-14, 1e-9
 _CONVEX = (Accuracy, Asymmetric, Variance, Entropy, Linear, NoPayoff)
 
 
-def never_harmful(problem: Problem) -> NDArray[np.bool_]:
+def never_harmful(problem: Problem) -> Bools:
     """Whether it is proved of each item that no label of it does harm in expectation, shape (N,).
 
     Examples
@@ -55,7 +53,7 @@ def within_reach(problem: Problem) -> Problem:
 def slacks(problem: Problem) -> Floats:
     """What counts as equal among gains of each item."""
     largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
-    paid = EQUAL * (problem.weight * largest + np.abs(problem.reward) * problem.cap)
+    paid = ROUNDING * (problem.weight * largest + np.abs(problem.reward) * problem.cap)
     return np.maximum(paid, 4.0 * _rounding(problem.utility) * problem.weight)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats, Ints
-from ..foundation.refusals import count, number
+from ..foundation.refusals import every, probabilities, probability, whole
 
 __all__ = ["Belief", "BeliefTables", "Size", "checked_range", "checked_states", "shares"]
 
@@ -130,11 +130,7 @@ def shares(field: str, values: tuple[float, ...]) -> tuple[float, ...]:
 
 def checked_range(n_max: int, threshold: float) -> tuple[int, float]:
     """Side of the tables for ``n_max`` labels, and the threshold."""
-    side = count("n_max", n_max) + 1
-    bar = number("threshold", threshold)
-    if not 0 < bar < 1:
-        raise ValueError(f"threshold is {threshold}; it must lie strictly between 0 and 1")
-    return side, bar
+    return whole("n_max", n_max) + 1, probability("threshold", threshold)
 
 
 def checked_states(
@@ -151,11 +147,7 @@ def checked_states(
             raise ValueError(f"{field} are of type {values.dtype}; they must be {allowed}")
     n, w, t = (np.array(x, order="C").reshape(-1) for x in np.broadcast_arrays(*given))
     shape = np.broadcast_shapes(*(x.shape for x in given))
-    for field, values, ok, allowed in (
-        ("labels", n, n >= 0, "at least 0"),
-        ("wins", w, (w >= 0) & (w <= n), "at least 0 and at most the number of labels"),
-        ("threshold", t, (t > 0) & (t < 1), "strictly between 0 and 1"),
-    ):
-        for k in np.flatnonzero(~ok):
-            raise ValueError(f"{field} is {values[k]}; it must be {allowed}")
+    every("labels", n, n >= 0, "at least 0")
+    every("wins", w, (w >= 0) & (w <= n), "at least 0 and at most the number of labels")
+    probabilities("threshold", t)
     return shape, n.astype(np.int64), w.astype(np.int64), t.astype(np.float64)

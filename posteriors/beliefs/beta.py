@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
-from ..foundation.refusals import count, positive
+from ..foundation.refusals import positive, whole
 from ..kernels import beliefs as _kernels
 from . import tails
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states
@@ -55,7 +55,7 @@ class Beta(Belief):
 
     def after(self, wins: int, losses: int) -> Beta:
         """Belief after some labels."""
-        return Beta(self.a + count("wins", wins), self.b + count("losses", losses))
+        return Beta(self.a + whole("wins", wins), self.b + whole("losses", losses))
 
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
         """Mean, tail and jump after some labels, elementwise; see ``Belief.at``.

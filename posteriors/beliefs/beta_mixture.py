@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..foundation.arrays import Floats
-from ..foundation.refusals import count, numbers, positive, same_length
+from ..foundation.arrays import Floats, Ints
+from ..foundation.refusals import numbers, same_length, whole
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares
 from .beta import Beta
 from .tails import log_step
@@ -65,8 +65,8 @@ class BetaMixture(Belief):
 
     def __post_init__(self) -> None:
         for name in ("weights", "a", "b"):
-            values = numbers(name, getattr(self, name))
-            object.__setattr__(self, name, tuple(positive(f"{name}[{k}]", x) for k, x in enumerate(values)))
+            values = numbers(name, getattr(self, name), lambda x: x > 0, "positive and finite")
+            object.__setattr__(self, name, values)
         same_length(weights=self.weights, a=self.a, b=self.b)
         object.__setattr__(self, "weights", shares("weights", self.weights))
 
@@ -75,7 +75,7 @@ class BetaMixture(Belief):
         """The Beta beliefs."""
         return tuple(Beta(a, b) for a, b in zip(self.a, self.b, strict=True))
 
-    def _weights_at(self, n: NDArray[np.int64], w: NDArray[np.int64]) -> Floats:
+    def _weights_at(self, n: Ints, w: Ints) -> Floats:
         """Weights of the components after the labels, shape (K, ...)."""
         rate = (w + 0.5) / (n + 1.0)
         logs = np.array([
@@ -85,7 +85,7 @@ class BetaMixture(Belief):
         weights = np.exp(logs - logs.max(axis=0))
         return np.asarray(weights / weights.sum(axis=0))
 
-    def _mixed(self, n: NDArray[np.int64], w: NDArray[np.int64], parts: list[BeliefTables]) -> BeliefTables:
+    def _mixed(self, n: Ints, w: Ints, parts: list[BeliefTables]) -> BeliefTables:
         """Mean, tail and jump of the mixture, elementwise, from those of the components."""
         weights = self._weights_at(n, w)
         means, tails, jumps = (np.array(x) for x in zip(*parts, strict=True))
@@ -134,7 +134,7 @@ class BetaMixture(Belief):
         >>> np.round(later.weights, 12), later.a, later.b
         (array([0.4, 0.6]), (2.0, 4.0), (1.0, 1.0))
         """
-        won, lost = count("wins", wins), count("losses", losses)
+        won, lost = whole("wins", wins), whole("losses", losses)
         if won == lost == 0:
             return self
         weights = self._weights_at(np.array(won + lost), np.array(won))

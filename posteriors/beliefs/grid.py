@@ -19,12 +19,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..foundation.arrays import Floats
-from ..foundation.refusals import count, numbers, same_length
+from ..foundation.arrays import Bools, Floats
+from ..foundation.refusals import numbers, same_length, whole
 from ..kernels import weighted_rates as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states, shares
 
 __all__ = ["Grid", "grid_of_draws"]
+
+
+def _rates(x: Floats) -> Bools:
+    return (x >= 0) & (x <= 1)
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,25 +72,19 @@ class Grid(Belief):
     kind: ClassVar[str] = "grid"
 
     def __post_init__(self) -> None:
-        points, weights = numbers("points", self.points), numbers("weights", self.weights)
+        points = numbers("points", self.points, _rates, "a number from 0 to 1")
+        weights = numbers("weights", self.weights, lambda x: x >= 0, "a finite number, at least 0")
         same_length(points=points, weights=weights)
         for k, x in enumerate(points):
-            if not 0 <= x <= 1:
-                raise ValueError(f"points[{k}] is {x}; it must be at least 0 and at most 1")
             if k and x <= points[k - 1]:
                 raise ValueError(f"points[{k}] is {x} after {points[k - 1]}; the points must be strictly increasing")
-        for k, x in enumerate(weights):
-            if x < 0:
-                raise ValueError(f"weights[{k}] is {x}; it must be at least 0")
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "weights", shares("weights", weights))
         if self.chances is None:
             return
-        chances = numbers("chances", self.chances)
+        chances = numbers("chances", self.chances, _rates, "a number from 0 to 1")
         same_length(points=points, chances=chances)
         for k, x in enumerate(chances):
-            if not 0 <= x <= 1:
-                raise ValueError(f"chances[{k}] is {x}; it must be at least 0 and at most 1")
             if k and x < chances[k - 1]:
                 raise ValueError(f"chances[{k}] is {x} after {chances[k - 1]}; the chances must not decrease")
         object.__setattr__(self, "chances", chances)
@@ -127,7 +125,7 @@ class Grid(Belief):
         >>> np.round(Grid([0.2, 0.8], [0.5, 0.5]).after(wins=1, losses=0).weights, 12)
         array([0.2, 0.8])
         """
-        won, lost = count("wins", wins), count("losses", losses)
+        won, lost = whole("wins", wins), whole("losses", losses)
         if won == lost == 0:
             return self
         fits = [_kernels.log_likelihood(won + lost, won, q, 1.0 - q) for q in self._chances]

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from ..foundation.arrays import Floats
-from ..foundation.refusals import count, number
+from ..foundation.refusals import number, whole
 from ..kernels import weighted_rates as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states
 
@@ -83,12 +83,9 @@ class LogitNormal(Belief):
     kind: ClassVar[str] = "logit-normal"
 
     def __init__(self, mean: float, sd: float, *, wins: int = 0, losses: int = 0) -> None:
-        location, spread = number("mean", mean), number("sd", sd)
-        if not abs(location) <= _LARGEST:
-            raise ValueError(f"mean is {location}; it must be between -{_LARGEST:g} and {_LARGEST:g}")
-        if not _SMALLEST_SD <= spread <= _LARGEST:
-            raise ValueError(f"sd is {spread}; it must be between {_SMALLEST_SD:g} and {_LARGEST:g}")
-        values = {"logit_mean": location, "sd": spread, "wins": count("wins", wins), "losses": count("losses", losses)}
+        location = number("mean", mean, lambda x: abs(x) <= _LARGEST, f"between -{_LARGEST:g} and {_LARGEST:g}")
+        spread = number("sd", sd, lambda x: _SMALLEST_SD <= x <= _LARGEST, f"between {_SMALLEST_SD:g} and {_LARGEST:g}")
+        values = {"logit_mean": location, "sd": spread, "wins": whole("wins", wins), "losses": whole("losses", losses)}
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -104,7 +101,7 @@ class LogitNormal(Belief):
         >>> LogitNormal(0, 1).after(wins=2, losses=1)
         LogitNormal(mean=0.0, sd=1.0, wins=2, losses=1)
         """
-        won, lost = count("wins", wins), count("losses", losses)
+        won, lost = whole("wins", wins), whole("losses", losses)
         return LogitNormal(self.logit_mean, self.sd, wins=self.wins + won, losses=self.losses + lost)
 
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
-from ..foundation.refusals import count, number, positive
+from ..foundation.refusals import flip_chance, positive, whole
 from ..kernels import beliefs as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states
 
@@ -65,12 +65,10 @@ class NoisyBeta(Belief):
     def __post_init__(self) -> None:
         for name in ("a", "b"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
-        flip = number("flip", self.flip)
-        if not 0 <= flip < 0.5:
-            raise ValueError(f"flip is {flip}; it must be at least 0 and below 1/2")
+        flip = flip_chance("flip", self.flip)
         object.__setattr__(self, "flip", flip)
         for name in ("wins", "losses"):
-            object.__setattr__(self, name, count(name, getattr(self, name)))
+            object.__setattr__(self, name, whole(name, getattr(self, name)))
 
     def after(self, wins: int, losses: int) -> NoisyBeta:
         """Belief after some labels; they are kept beside the prior.
@@ -80,7 +78,7 @@ class NoisyBeta(Belief):
         >>> NoisyBeta(1, 1, 0.1).after(wins=2, losses=1)
         NoisyBeta(a=1.0, b=1.0, flip=0.1, wins=2, losses=1)
         """
-        won, lost = count("wins", wins), count("losses", losses)
+        won, lost = whole("wins", wins), whole("losses", losses)
         return NoisyBeta(self.a, self.b, self.flip, wins=self.wins + won, losses=self.losses + lost)
 
     def label_chance(self, alpha: ArrayLike) -> Floats:

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
+from ..foundation.refusals import every, probabilities
 from ..kernels import beliefs as _kernels
 
 __all__ = ["follow_labels", "jump", "log_step", "tail", "update"]
@@ -35,13 +36,9 @@ def _flat(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[Floats, ...]]:
 
 
 def _check(a: Floats, b: Floats, t: Floats) -> None:
-    for name, values, ok, allowed in (
-        ("a", a, (a > 0) & np.isfinite(a), "positive and finite"),
-        ("b", b, (b > 0) & np.isfinite(b), "positive and finite"),
-        ("t", t, (t > 0) & (t < 1), "strictly between 0 and 1"),
-    ):
-        if not np.all(ok):
-            raise ValueError(f"{name} is {values[~ok][0]}; it must be {allowed}")
+    for name, values in (("a", a), ("b", b)):
+        every(name, values, (values > 0) & np.isfinite(values), "positive and finite")
+    probabilities("t", t)
 
 
 def tail(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:

@@ -1,1 +1,1 @@
-"""Types of arrays, names with settings, and refusals of bad values: nothing about labels."""
+"""Types of arrays, names with settings, seeds, tolerances, and refusals of bad values: nothing about labels."""

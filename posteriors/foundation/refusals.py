@@ -1,49 +1,193 @@
-"""Values of fields, returned in their plain type or refused with the field's name."""
+"""Values of fields, returned in their plain type or refused with the field's name.
+
+Every refusal is a ``ValueError`` that reads "FIELD is VALUE; it must ..." or, where words are to choose from, "FIELD is
+VALUE; allowed: ...". A number is a Python or NumPy number; True and False are none, nor is text that spells one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["checked_number", "count", "number", "numbers", "positive", "same_length"]
+from .arrays import Bools, Floats
+
+__all__ = [
+    "every",
+    "flip_chance",
+    "nonnegative",
+    "number",
+    "numbers",
+    "one_of",
+    "plain",
+    "positive",
+    "probabilities",
+    "probability",
+    "same_length",
+    "whole",
+    "whole_or_none",
+]
 
 
-def checked_number(field: str, value: Any, within: Callable[[float], Any], allowed: str) -> float:
-    """Return a value as a float; a ``ValueError`` where it is not a number within its range."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real) or not within(float(value)):
-        raise ValueError(f"{field} is {value!r}; it must be {allowed}")
-    return float(value)
+def plain(value: Any) -> Any:
+    """A NumPy scalar as the Python number that it is; anything else as it was given."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
-def number(field: str, value: Any) -> float:
-    """Return a field's value as a float; a ``ValueError`` where it is no real number."""
+def _refused(field: str, value: Any, must: str) -> ValueError:
+    return ValueError(f"{field} is {plain(value)!r}; it must {must}")
+
+
+def _real(field: str, value: Any) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise ValueError(f"{field} is {value!r}; it must be a number")
-    return float(value)
+        raise _refused(field, value, "be a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise _refused(field, value, "be a number below 1.8e308 in size") from None
+
+
+def number(field: str, value: Any, within: Callable[[float], Any] | None = None, allowed: str = "a number") -> float:
+    """Return a field's value as a float.
+
+    Parameters
+    ----------
+    field : str
+        Its name, as the refusal says it.
+    value : object
+    within : callable, optional
+        True for the numbers that are allowed; default: all, nan and the infinities among them.
+    allowed : str
+        What ``within`` asks for, to go with "it must be".
+
+    Raises
+    ------
+    ValueError
+        For what is no number, or not within its range.
+
+    Examples
+    --------
+    >>> number("flip", 0.7, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+    Traceback (most recent call last):
+    ValueError: flip is 0.7; it must be at least 0 and below 1/2
+    """
+    x = _real(field, value)
+    if within is not None and not within(x):
+        raise _refused(field, value, f"be {allowed}")
+    return x
 
 
 def positive(field: str, value: Any) -> float:
     """Return a field's value as a positive, finite float."""
-    x = number(field, value)
-    if not (np.isfinite(x) and x > 0):
-        raise ValueError(f"{field} is {x}; it must be positive and finite")
+    return number(field, value, lambda x: 0 < x < np.inf, "positive and finite")
+
+
+def nonnegative(field: str, value: Any) -> float:
+    """Return a field's value as a finite float, at least 0."""
+    return number(field, value, lambda x: 0 <= x < np.inf, "a finite number, at least 0")
+
+
+def probability(field: str, value: Any, *, most: Fraction | int = 1, ends: bool = False) -> float:
+    """Return a field's value as a float between 0 and ``most``, with ``ends`` also 0 and ``most`` themselves."""
+    x = _real(field, value)
+    if not (0 <= x <= most if ends else 0 < x < most):
+        raise _refused(field, value, f"be a number from 0 to {most}" if ends else f"lie strictly between 0 and {most}")
     return x
 
 
-def numbers(field: str, values: Any) -> tuple[float, ...]:
-    """Return a field's values as a tuple of at least one finite float."""
+def flip_chance(field: str, value: Any) -> float:
+    """Return the probability that a label is turned over as a float: at least 0 and below 1/2."""
+    return number(field, value, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
+
+
+def whole_or_none(value: Any, *, floats: bool = False) -> int | None:
+    """The whole number that a value is, or None; with ``floats``, 4.0 is one too."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    if isinstance(value, Integral):
+        return int(value)
+    if not floats or value is None or isinstance(value, str):
+        return None
+    try:
+        return int(value) if int(value) == value else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def whole(field: str, value: Any, least: int = 0, most: int | None = None, allowed: str | None = None) -> int:
+    """Return a field's value as a whole number from ``least`` to ``most``.
+
+    Parameters
+    ----------
+    field : str
+        Its name, as the refusal says it.
+    value : object
+        Python or NumPy integer: 4.0 is refused.
+    least, most : int
+        Both allowed; by default there is no largest one.
+    allowed : str, optional
+        Description of what is allowed, to go with "it must be".
+
+    Examples
+    --------
+    >>> whole("depth", 0, least=1)
+    Traceback (most recent call last):
+    ValueError: depth is 0; it must be a whole number, at least 1
+    """
+    n = whole_or_none(value)
+    if n is None or n < least or (most is not None and n > most):
+        range_of = f", at least {least}" if most is None else f" from {least} to {most}"
+        raise _refused(field, value, f"be {allowed or 'a whole number' + range_of}")
+    return n
+
+
+def one_of(field: str, value: Any, allowed: Collection[str]) -> str:
+    """Return a field's value, one of some words.
+
+    Examples
+    --------
+    >>> one_of("ties", "last", ("random", "first"))
+    Traceback (most recent call last):
+    ValueError: ties is 'last'; allowed: 'random', 'first'
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{field} is {value!r}; allowed: {', '.join(map(repr, allowed))}")
+    return value
+
+
+def every(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:
+    """Refuse the first of an array's values that is not ok; arrays of one shape."""
+    if not np.all(ok):
+        raise _refused(field, values[~ok][0], f"be {allowed}")
+
+
+def probabilities(field: str, values: NDArray[Any]) -> None:
+    """Refuse an array's first value that is not strictly between 0 and 1."""
+    inside = (values > 0) & (values < 1)
+    if not np.all(inside):
+        probability(field, values[~inside][0])
+
+
+def numbers(
+    field: str, values: Any, within: Callable[[Floats], Bools] | None = None, allowed: str = "finite"
+) -> tuple[float, ...]:
+    """Return a field's values as a tuple of at least one finite float, all of them within a range if one is given."""
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "iuf" or array.ndim != 1 or not array.size:
             raise ValueError
     except ValueError:
-        raise ValueError(f"{field} is {values!r}; it must be a list of at least one number") from None
-    for k in np.flatnonzero(~np.isfinite(array)):
-        raise ValueError(f"{field}[{k}] is {array[k]}; it must be finite")
-    return tuple(float(x) for x in array)
+        raise _refused(field, values, "be a list of at least one number") from None
+    found = array.astype(np.float64)
+    for k in np.flatnonzero(~np.isfinite(found)):
+        raise _refused(f"{field}[{k}]", found[k], "be finite")
+    for k in np.flatnonzero(~within(found)) if within else ():
+        raise _refused(f"{field}[{k}]", found[k], f"be {allowed}")
+    return tuple(found.tolist())
 
 
 def same_length(**fields: tuple[float, ...]) -> None:
@@ -54,10 +198,3 @@ def same_length(**fields: tuple[float, ...]) -> None:
             raise ValueError(
                 f"{field} has {len(others)} entries and {first} has {len(values)}; they must have the same length"
             )
-
-
-def count(field: str, value: Any) -> int:
-    """Return a field's value as a whole number, at least 0."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral) or value < 0:
-        raise ValueError(f"{field} is {value!r}; it must be a whole number, at least 0")
-    return int(value)

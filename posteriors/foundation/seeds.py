@@ -1,9 +1,39 @@
-"""What functions that draw take as their seed."""
+"""Seeds of functions that draw, and the sequence that each stands for."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Seed"]
+from .refusals import plain, whole_or_none
+
+__all__ = ["Seed", "seed_sequence"]
 
 Seed = int | np.random.SeedSequence | np.random.Generator
+
+
+def seed_sequence(seed: Seed) -> np.random.SeedSequence:
+    """The sequence that a seed stands for, with nothing spawned from it yet.
+
+    A ``SeedSequence`` is copied, since spawning leaves a mark on it: the same one gives the same answer twice. A
+    ``Generator`` is a stream, and moves on.
+
+    Raises
+    ------
+    ValueError
+        For what is no seed, and a whole number below 0.
+
+    Examples
+    --------
+    >>> seed_sequence(7).entropy
+    7
+    >>> seed_sequence(-1)
+    Traceback (most recent call last):
+    ValueError: seed is -1; it must be a whole number, at least 0, a SeedSequence or a Generator
+    """
+    if isinstance(seed, np.random.SeedSequence):
+        return np.random.SeedSequence(entropy=seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
+    number = int(seed.integers(2**63)) if isinstance(seed, np.random.Generator) else whole_or_none(seed)
+    if number is None or number < 0:
+        allowed = "a whole number, at least 0, a SeedSequence or a Generator"
+        raise ValueError(f"seed is {plain(seed)!r}; it must be {allowed}")
+    return np.random.SeedSequence(number)

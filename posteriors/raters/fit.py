@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..beliefs.belief import Belief
 from ..foundation.arrays import Floats
-from ..foundation.refusals import count
+from ..foundation.refusals import whole
+from ..votes.checks import checked_thresholds
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
 from .diagnostics import Diagnostics
@@ -124,23 +125,13 @@ class RaterFit:
         return np.where(tails.std(axis=0) > 0, found, 0.0)
 
     def _tails(self, threshold: ArrayLike, group: str | None) -> Floats:
-        bar = self._thresholds(threshold)
+        bar = checked_thresholds(self.labels, threshold)
         draws, design = self.draws, Design.of(self.labels)
         which = None if group is None else self.model.group_index(design, group)
         if draws["rate"].ndim == 3:
             bar = bar[:, None]
         tails = self.model.conditional_tails(draws, design, self.labels.labels.astype(np.int64), bar)
         return tails if which is None else tails[:, :, which]
-
-    def _thresholds(self, threshold: ArrayLike) -> Floats:
-        bar = np.asarray(threshold, dtype=np.float64)
-        if bar.shape not in ((), (self.labels.n_items,)):
-            raise ValueError(
-                f"threshold has shape {bar.shape}; it must be a number, or have shape ({self.labels.n_items},)"
-            )
-        for t in bar.reshape(-1)[~((bar > 0) & (bar < 1)).reshape(-1)]:
-            raise ValueError(f"threshold is {t}; it must lie strictly between 0 and 1")
-        return np.broadcast_to(bar, self.labels.n_items)
 
     def beliefs(
         self, threshold: ArrayLike | None = None, *, parts: int = _PARTS, group: str | None = None
@@ -165,9 +156,8 @@ class RaterFit:
         -------
         list of Belief, length N
         """
-        if count("parts", parts) < 2:
-            raise ValueError(f"parts is {parts}; it must be at least 2")
-        bar = None if threshold is None else self._thresholds(threshold)
+        whole("parts", parts, least=2)
+        bar = None if threshold is None else checked_thresholds(self.labels, threshold)
         label = self.labels.labels.astype(np.int64)
         design = Design.of(self.labels)
         return self.model.item_beliefs(self.model.for_group(self.draws, design, group), design, label, bar, parts)
@@ -184,7 +174,6 @@ class RaterFit:
         group : str, optional
             As in ``beliefs``.
         """
-        if count("parts", parts) < 2:
-            raise ValueError(f"parts is {parts}; it must be at least 2")
+        whole("parts", parts, least=2)
         draws = self.model.for_group(self.draws, Design.of(self.labels), group)
         return self.model.new_item_belief(draws, np.random.default_rng(seed), parts)

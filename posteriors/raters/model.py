@@ -36,6 +36,7 @@ from ..beliefs.belief import Belief
 from ..beliefs.grid import grid_of_draws
 from ..foundation.arrays import Floats, Ints
 from ..foundation.names import write_name
+from ..foundation.refusals import one_of
 from ..foundation.seeds import Seed
 from ..votes.checks import checked_parameter, require_groups, require_raters, require_votes
 from ..votes.design import Design
@@ -180,9 +181,7 @@ class RaterModel(ABC):
         """Place of a group among the groups of a model whose rates differ by group."""
         if not self.needs_groups:
             raise ValueError(f"group is {group!r}; {self.name} knows no groups: leave it out")
-        if group not in design.groups:
-            raise ValueError(f"group is {group!r}; allowed: {', '.join(design.groups)}")
-        return design.groups.index(group)
+        return design.groups.index(one_of("group", group, design.groups))
 
     def coords(self, design: Design) -> dict[str, Any]:
         """Coordinates of all dimensions."""
@@ -341,10 +340,8 @@ class RaterModel(ABC):
             For votes that the model cannot be fitted to, before anything is sampled, and settings outside their range.
         """
         self.require(labels)
-        if method == "fast":
+        if one_of("method", method, ("nuts", "fast")) == "fast":
             return fit_fast(self, labels, seed=seed, draws=draws)
-        if method != "nuts":
-            raise ValueError(f"method is {method!r}; allowed: nuts, fast")
         return fit_nuts(
             self,
             labels,

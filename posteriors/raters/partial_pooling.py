@@ -116,7 +116,7 @@ class PartialPooling(RaterModel):
             pm.Potential("votes", parts.sum())
         return model
 
-    def data(self, design: Design, label: Ints) -> dict[str, NDArray[np.float64]]:
+    def data(self, design: Design, label: Ints) -> dict[str, Floats]:
         """Wins of each item."""
         return {"wins": _counts(design, label)[1].astype(np.float64)}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..foundation.refusals import count
+from ..foundation.refusals import one_of, probability, whole
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
 from .fit import RaterFit
@@ -91,9 +91,8 @@ def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> R
     """
     import arviz as az
 
-    if count("draws", draws) < 4:
-        raise ValueError(f"draws is {draws}; it must be at least 4")
-    rng = np.random.default_rng(count("seed", seed))
+    whole("draws", draws, least=4)
+    rng = np.random.default_rng(whole("seed", seed))
     found = model.approximate(Design.of(labels), labels.labels.astype(np.int64), rng, draws)
     data = az.from_dict({"posterior": {name: x[None] for name, x in found.items()}})
     return _completed(model, labels, data, "", "fast", rng)
@@ -136,14 +135,11 @@ def require_settings(
 ) -> None:
     """Refuse settings of the sampler that are outside their range; see ``RaterModel.fit``."""
     for field, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
-        if count(field, value) < least:
-            raise ValueError(f"{field} is {value}; it must be at least {least}")
-    if cores is not None and count("cores", cores) < 1:
-        raise ValueError(f"cores is {cores}; it must be at least 1")
-    if not 0 < target_accept < 1:
-        raise ValueError(f"target_accept is {target_accept}; it must lie strictly between 0 and 1")
-    if sampler not in ("pymc", "nutpie"):
-        raise ValueError(f"sampler is {sampler!r}; allowed: pymc, nutpie")
+        whole(field, value, least)
+    if cores is not None:
+        whole("cores", cores, least=1)
+    probability("target_accept", target_accept)
+    one_of("sampler", sampler, ("pymc", "nutpie"))
     if sampler == "nutpie":
         from importlib.util import find_spec
 

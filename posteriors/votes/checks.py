@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..foundation.arrays import Floats
+from ..foundation.refusals import probabilities
 from .label_set import LabelSet
 
 __all__ = [
     "checked_parameter",
+    "checked_thresholds",
     "require_groups",
     "require_one_vote",
     "require_rater_ids",
@@ -66,6 +70,21 @@ def require_groups(model: str, labels: LabelSet) -> None:
         raise ValueError(f"{model}: the votes have no groups; a column 'group' of at least two is needed")
     if len(labels.groups) == 1:
         raise ValueError(f"{model}: all votes are of group {labels.groups[0]!r}; at least two groups are needed")
+
+
+def checked_thresholds(labels: LabelSet, threshold: ArrayLike) -> Floats:
+    """A threshold for each item, shape (N,), from one for all items or one for each.
+
+    Raises
+    ------
+    ValueError
+        For another shape, and for thresholds that are not strictly between 0 and 1.
+    """
+    bar = np.asarray(threshold, dtype=np.float64)
+    if bar.shape not in ((), (labels.n_items,)):
+        raise ValueError(f"threshold has shape {bar.shape}; it must be a number, or have shape ({labels.n_items},)")
+    probabilities("threshold", bar)
+    return np.broadcast_to(bar, labels.n_items)
 
 
 def checked_parameter(

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..foundation.arrays import Ints
-from ..foundation.refusals import count
+from ..foundation.refusals import whole
 from .label_set import LabelSet, offsets
 
 __all__ = ["Design"]
@@ -108,11 +107,10 @@ class Design:
         """
         sizes = {"items": items, "raters": raters, "votes_per_item": votes_per_item}
         for name, size in sizes.items():
-            if count(name, size) < 1:
-                raise ValueError(f"{name} is {size}; it must be at least 1")
+            whole(name, size, least=1)
         if votes_per_item > raters:
             raise ValueError(f"votes_per_item is {votes_per_item}; with {raters} raters it must be at most {raters}")
-        if count("groups", groups) > raters:
+        if whole("groups", groups) > raters:
             raise ValueError(f"groups is {groups}; with {raters} raters it must be at most {raters}")
         rng = np.random.default_rng(seed)
         rater = np.concatenate([rng.permutation(raters)[:votes_per_item] for _ in range(items)])
@@ -122,7 +120,7 @@ class Design:
         item = np.repeat(np.arange(items), votes_per_item)
         return cls(item, rater, names["item"], names["rater"], group, called)
 
-    def labelled(self, label: NDArray[np.int64]) -> LabelSet:
+    def labelled(self, label: Ints) -> LabelSet:
         """Label set of these votes with the given outcomes, 0 or 1, shape (V,)."""
         return LabelSet(
             items=self.items,

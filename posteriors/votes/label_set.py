@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..foundation.arrays import Floats
+from ..foundation.arrays import Bools, Floats, Ints
 
 __all__ = ["LabelSet", "offsets"]
 
@@ -75,7 +75,7 @@ class LabelSet:
     labels: NDArray[np.int8]
     rater: NDArray[np.int32]
     raters: tuple[str, ...]
-    start: NDArray[np.int64]
+    start: Ints
     group: NDArray[np.int32] | None = None
     groups: tuple[str, ...] = ()
     gold: Floats | None = None
@@ -143,12 +143,12 @@ class LabelSet:
         return len(self.labels)
 
     @property
-    def counts(self) -> NDArray[np.int64]:
+    def counts(self) -> Ints:
         """Votes per item: ndarray of int64, shape (N,)."""
         return np.diff(self.start)
 
     @property
-    def wins(self) -> NDArray[np.int64]:
+    def wins(self) -> Ints:
         """Votes per item with label 1: ndarray of int64, shape (N,)."""
         running = np.concatenate(([0], np.cumsum(self.labels, dtype=np.int64)))
         return np.diff(running[self.start])
@@ -158,7 +158,7 @@ class LabelSet:
         """Share of label 1 among all votes on the item: ndarray of float64, shape (N,)."""
         return self.wins / self.counts
 
-    def subset(self, mask: NDArray[np.bool_]) -> LabelSet:
+    def subset(self, mask: Bools) -> LabelSet:
         """Return the label set of some of the items.
 
         Raters and groups without a vote on these items are left out too, so their codes may change; their names and
@@ -223,6 +223,6 @@ def _compact(code: NDArray[np.int32], names: tuple[str, ...]) -> tuple[NDArray[n
     return compact.astype(np.int32), tuple(names[k] for k in used)
 
 
-def offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def offsets(counts: Ints) -> Ints:
     """Where each item's votes begin, and where the last one's end."""
     return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))

@@ -178,7 +178,7 @@ def test_sampling_keeps_to_what_can_be_labelled(policy):
         (lambda: sa.EpsilonAudit(epsilon=-0.1), "epsilon is -0.1"),
         (lambda: sa.EpsilonAudit(base=3), "base is 3; allowed: a policy or a registered name"),
         (lambda: sa.EpsilonAudit(base="kgg"), "did you mean 'kg'"),
-        (lambda: sa.SoftmaxAudit(temperature=0), "temperature is 0; it must be a positive number"),
+        (lambda: sa.SoftmaxAudit(temperature=0), "temperature is 0; it must be positive and finite"),
         (lambda: sa.SoftmaxAudit(base="thompson"), "has no scores"),
         (lambda: sa.Thompson(ties="first"), "it draws, and shares ties out evenly"),
         (lambda: sa.TopTwo(ties="first"), "it draws"),

@@ -211,7 +211,7 @@ def test_contradictory_answer_is_refused(item, label, now):
 @pytest.mark.parametrize("item", [-1, 3, 1.0, "sky", None, True])
 def test_item_that_does_not_exist_is_refused(item):
     asked = session()
-    with pytest.raises(ValueError, match=r"item is .*; allowed: 0 to 2"):
+    with pytest.raises(ValueError, match=r"item is .*; it must be a whole number from 0 to 2"):
         asked.tell(item, 1)
     assert asked.counts.sum() == 0
 

@@ -246,7 +246,7 @@ def test_single_replication_has_no_standard_error():
 
 @pytest.mark.parametrize("replications", [0, -3])
 def test_no_replications_are_refused(replications):
-    with pytest.raises(ValueError, match=f"replications is {replications}; it must be at least 1"):
+    with pytest.raises(ValueError, match=f"replications is {replications}; it must be a whole number, at least 1"):
         simulate(PROBLEM, "kg", replications=replications, seed=2)
 
 
@@ -268,7 +268,7 @@ def test_seed_is_an_integer_a_seed_sequence_or_a_generator():
     first = values(stream)
     assert np.array_equal(first, values(again))
     assert not np.array_equal(first, values(stream)), "a Generator moves on"
-    with pytest.raises(ValueError, match="seed is None; it must be a whole number, a SeedSequence or a Generator"):
+    with pytest.raises(ValueError, match="seed is None; it must be a whole number, at least 0, a SeedSequence or"):
         values(None)
 
 

@@ -263,9 +263,9 @@ def test_simulation_of_many_items_with_costs_quotas_and_batches_runs():
         ({"simulations": 0}, "simulations is 0; it must be a whole number, at least 1"),
         ({"candidates": 1.5}, "candidates is 1.5; it must be a whole number, at least 1"),
         ({"seed": -1}, "seed is -1; it must be a whole number, at least 0"),
-        ({"exploration": -0.1}, "exploration is -0.1; it must be a number, at least 0 and finite"),
+        ({"exploration": -0.1}, "exploration is -0.1; it must be a finite number, at least 0"),
         ({"leaf": "payoff"}, "leaf is 'payoff'; allowed: 'bound', 'rollout'"),
-        ({"most": 0}, "most is 0; allowed: a whole number of labels, at least 1"),
+        ({"most": 0}, "most is 0; it must be a whole number, at least 1"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(fields, fault):

@@ -473,7 +473,7 @@ def test_decisions_on_near_copies_agree_with_plain_python():
             )
             right += (tail > 0.5) == (rate[r, i] > world.problem.threshold[i])
         assert found[r] == pytest.approx(right / 6)
-    with pytest.raises(ValueError, match="replications is 1; it must be at least 2"):
+    with pytest.raises(ValueError, match="replications is 1; it must be a whole number, at least 2"):
         world.compare(["kg"], replications=1, seed=1)
 
 
@@ -527,7 +527,7 @@ REFUSED = [
     (lambda: sa.MinimumCoverage("kg", ["a", []]), r"slices: item number 1 has the label \[\]"),
     (lambda: sa.MinimumCoverage("kg", ["a", float("nan")]), r"slices: item number 1 has the label nan"),
     (lambda: sa.MinimumCoverage("kg", [None, None]), r"none of the 2 items is in a slice"),
-    (lambda: sa.MinimumCoverage("kg", ["a"], 1.5), r"minimum is 1.5; it must be a whole number of labels"),
+    (lambda: sa.MinimumCoverage("kg", ["a"], 1.5), r"minimum is 1.5; it must be a whole number, at least 0"),
     (lambda: sa.MinimumCoverage("kg", ["a"], -1), r"minimum is -1"),
     (lambda: sa.MinimumCoverage("kg", ["a"], (1, 2)), r"minimum is \(1, 2\)"),
     (lambda: sa.MinimumCoverage("kg", ["a"], {"a": True}), r"minimum of slice 'a' is True"),

@@ -221,8 +221,8 @@ def test_known_answers_are_judged_where_there_are_any():
         ({"share": 0.01}, "no item has votes enough to give one up"),
         ({"threshold": 1.0}, "threshold is 1.0; it must lie strictly between 0 and 1"),
         ({"threshold": [0.5, 0.5]}, "threshold has shape"),
-        ({"bins": 0}, "bins is 0; it must be at least 1"),
-        ({"draws": 2}, "draws is 2; it must be at least 4"),
+        ({"bins": 0}, "bins is 0; it must be a whole number, at least 1"),
+        ({"draws": 2}, "draws is 2; it must be a whole number, at least 4"),
         ({"models": []}, "models are none; give one or more, each once"),
         ({"models": ["partial-pooling"] * 2}, "models are partial-pooling, partial-pooling; give"),
     ],
@@ -337,7 +337,7 @@ def test_leave_one_out_needs_draws_enough_and_takes_the_fewest():
         leave_one_out(model.fit(labels, method="fast", seed=1, draws=29))
     with pytest.raises(ValueError, match="draws is 5; leave-one-out needs at least 30"):
         leave_one_out(model.fit(labels, method="fast", seed=1, draws=60), draws=5)
-    with pytest.raises(ValueError, match="draws is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="draws is 0; it must be a whole number, at least 1"):
         predictive_checks(model.fit(labels, method="fast", seed=1, draws=30), draws=0)
     # However many votes there are, leave-one-out gets the draws that it needs, and nobody more than asked for.
     many = SimpleNamespace(n_labels=10**8)

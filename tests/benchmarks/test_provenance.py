@@ -546,7 +546,7 @@ TWICE = label_set([(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 0, 0)], 2)
             lambda: sa.provenance(NO_GROUPS, model=None, beyond="glad"),
             "beyond is 'glad'; allowed: items, partial-pooling",
         ),
-        (lambda: sa.provenance(NO_GROUPS, nuts=True, draws=3), "draws is 3; it must be at least 4"),
+        (lambda: sa.provenance(NO_GROUPS, nuts=True, draws=3), "draws is 3; it must be a whole number, at least 4"),
         (lambda: sa.provenance(NO_GROUPS, target_accept=1), "target_accept is 1; it must lie strictly between 0 and 1"),
         (lambda: sa.provenance(NO_GROUPS, model=None, shares=[0]), "share is 0; it must be above 0 and at most 1"),
         (lambda: sa.agreement(NO_GROUPS, level=1), "level is 1; it must lie strictly between 0 and 1"),
@@ -556,7 +556,7 @@ TWICE = label_set([(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 0, 0)], 2)
             "repetitions is 18; at level 0.05 it must be at least 19",
         ),
         (lambda: sa.rater_clusters(TWICE), "rater 'r0' has 2 votes on item 'i0'; allowed: one"),
-        (lambda: sa.rater_clusters(NO_GROUPS, most=1), "most is 1; it must be at least 2"),
+        (lambda: sa.rater_clusters(NO_GROUPS, most=1), "most is 1; it must be a whole number, at least 2"),
         (
             lambda: sa.rater_clusters(NO_GROUPS, sa.PartialPooling().fit(NO_IDS, method="fast", seed=1)),
             "fit is of other votes than the labels; fit the model to these",

@@ -369,7 +369,7 @@ def test_budget_that_is_no_number_of_labels_is_refused(budget):
 
 @pytest.mark.parametrize("replications", [0, -2])
 def test_no_replications_are_refused(replications):
-    with pytest.raises(ValueError, match=f"replications is {replications}; it must be at least 1"):
+    with pytest.raises(ValueError, match=f"replications is {replications}; it must be a whole number, at least 1"):
         sa.replay(VOTES, ["kg"], budget=3, seed=7, replications=replications)
 
 

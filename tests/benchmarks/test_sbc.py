@@ -139,12 +139,12 @@ def test_answer_does_not_depend_on_workers_or_on_interruptions():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"replications": 1}, "replications is 1; it must be at least 2"),
-        ({"draws": 3}, "draws is 3; it must be at least 4"),
-        ({"thin": 0}, "thin is 0; it must be at least 1"),
-        ({"tune": 0}, "tune is 0; it must be at least 1"),
+        ({"replications": 1}, "replications is 1; it must be a whole number, at least 2"),
+        ({"draws": 3}, "draws is 3; it must be a whole number, at least 4"),
+        ({"thin": 0}, "thin is 0; it must be a whole number, at least 1"),
+        ({"tune": 0}, "tune is 0; it must be a whole number, at least 1"),
         ({"seed": -1}, "seed is -1; it must be"),
-        ({"method": "vi"}, "method is 'vi'; allowed: nuts, fast"),
+        ({"method": "vi"}, "method is 'vi'; allowed: 'nuts', 'fast'"),
         ({"n_jobs": 0}, "the number of workers is 0"),
         ({"model": "glad"}, "rater model is 'glad'; allowed: partial-pooling"),
     ],

@@ -109,7 +109,7 @@ def test_budget_need_not_be_whole_where_costs_differ():
         ({"name": 5}, "name is 5; it must be a list of non-empty strings"),
         ({"beta": 1.0}, "log_ratio and beta go together: threshold = sigma(beta log_ratio)"),
         ({"beta": 0, "log_ratio": [0.0, 0.0]}, "beta is 0; it must be positive and finite"),
-        ({"beta": "x", "log_ratio": [0.0, 0.0]}, "beta is 'x'; it must be positive and finite"),
+        ({"beta": "x", "log_ratio": [0.0, 0.0]}, "beta is 'x'; it must be a number"),
         (
             {"beta": 1.0, "log_ratio": [0.0, 1.0]},
             "threshold differs from sigma(beta log_ratio); use Problem.from_logratio",
@@ -412,7 +412,7 @@ def test_fault_in_a_file_is_named_with_its_line(tmp_path):
         ("budget = 3\nc = [0.0]\n", [", line 2: c and beta go together: threshold = sigma(beta c)"]),
         ("budget = 3\nthreshold = [0.5]\nbeta = 1\n", [": c and beta go together: threshold = sigma(beta c)"]),
         ("c = [0.0]\nbeta = 0\nbudget = 3\n", [", line 2: beta is 0; it must be positive and finite"]),
-        ('beta = "x"\nc = [0.0]\nbudget = 3\n', [", line 1: beta is 'x'; it must be positive and finite"]),
+        ('beta = "x"\nc = [0.0]\nbudget = 3\n', [", line 1: beta is 'x'; it must be a number"]),
         (
             "beta = 1\nbudget = 3\nc = [nan]\n",
             [

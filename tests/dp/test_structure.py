@@ -159,8 +159,8 @@ def test_rounding_makes_no_label_harmful():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda found: found.gain(2, 0, 0), "item is 2; it must be a number from 0 to 1"),
-        (lambda found: found.gain(-1, 0, 0), "item is -1; it must be a number from 0 to 1"),
+        (lambda found: found.gain(2, 0, 0), "item is 2; it must be a whole number from 0 to 1"),
+        (lambda found: found.gain(-1, 0, 0), "item is -1; it must be a whole number from 0 to 1"),
         (lambda found: found.gain(0.5, 0, 0), "item is 0.5"),
         (
             lambda found: found.gain(0, 3, 0),
@@ -169,7 +169,7 @@ def test_rounding_makes_no_label_harmful():
         (lambda found: found.gain(0, -1, 0), "labels is -1"),
         (lambda found: found.gain(0, 1, 2), "wins is 2; it must be a whole number from 0 to 1, the labels"),
         (lambda found: found.gain(0, 1, -1), "wins is -1"),
-        (lambda found: found.counterexample(-1), "item is -1; it must be a number from 0 to 1"),
+        (lambda found: found.counterexample(-1), "item is -1; it must be a whole number from 0 to 1"),
         (lambda found: found.counterexample(2), "item is 2"),
     ],
 )

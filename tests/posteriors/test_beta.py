@@ -116,7 +116,7 @@ def test_beta_is_a_frozen_value():
         belief.a = 3.0
 
 
-@pytest.mark.parametrize(("a", "b", "message"), [(0, 1, "a is 0.0"), (1, -1, "b is -1.0"), (1, np.nan, "b is nan")])
+@pytest.mark.parametrize(("a", "b", "message"), [(0, 1, "a is 0"), (1, -1, "b is -1"), (1, np.nan, "b is nan")])
 def test_parameters_outside_their_range_are_refused(a, b, message):
     with pytest.raises(ValueError, match=f"{message}; it must be positive and finite"):
         Beta(a, b)

@@ -161,7 +161,7 @@ def test_beliefs_can_be_planned_with():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: sa.Drift(step_sd_scale=0), "step_sd_scale is 0.0; it must be positive"),
+        (lambda: sa.Drift(step_sd_scale=0), "step_sd_scale is 0; it must be positive"),
         (lambda: sa.Drift(mean_sd="wide"), "mean_sd is 'wide'; it must be a number"),
         (lambda: sa.Drift().simulate(1, parameters={"step": 1}), "drift has no parameter 'step'; it has item_mean"),
     ],

@@ -110,10 +110,10 @@ def test_given_rates_are_those_of_a_group_without_effect():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda fit: fit.tail(0.5, group="men"), "group is 'men'; allowed: group 1, group 2, group 3"),
-        (lambda fit: fit.beliefs(group="men"), "group is 'men'; allowed: group 1, group 2, group 3"),
-        (lambda fit: fit.new_item(group=""), "group is ''; allowed: group 1, group 2, group 3"),
-        (lambda fit: sa.Grouped(effect_scale=0), r"effect_scale is 0\.0; it must be positive and finite"),
+        (lambda fit: fit.tail(0.5, group="men"), "group is 'men'; allowed: 'group 1', 'group 2', 'group 3'"),
+        (lambda fit: fit.beliefs(group="men"), "group is 'men'; allowed: 'group 1', 'group 2', 'group 3'"),
+        (lambda fit: fit.new_item(group=""), "group is ''; allowed: 'group 1', 'group 2', 'group 3'"),
+        (lambda fit: sa.Grouped(effect_scale=0), r"effect_scale is 0; it must be positive and finite"),
         (lambda fit: MODEL.simulate(1, sa.Design.balanced()), "grouped: the design has no groups; at least two"),
         (
             lambda fit: sa.PartialPooling().fit(VOTES, seed=1, method="fast").tail(group="group 1"),

@@ -86,10 +86,10 @@ def test_simulated_rates_come_from_the_parameters():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: m.fit(VOTES, seed=1, method="vi"), "method is 'vi'; allowed: nuts, fast"),
-        (lambda m: m.fit(VOTES, seed=1, sampler="stan"), "sampler is 'stan'; allowed: pymc, nutpie"),
+        (lambda m: m.fit(VOTES, seed=1, method="vi"), "method is 'vi'; allowed: 'nuts', 'fast'"),
+        (lambda m: m.fit(VOTES, seed=1, sampler="stan"), "sampler is 'stan'; allowed: 'pymc', 'nutpie'"),
         (lambda m: m.fit(VOTES, seed=-1), "seed is -1; it must be a whole number, at least 0"),
-        (lambda m: m.fit(VOTES, seed=1, draws=2), "draws is 2; it must be at least 4"),
+        (lambda m: m.fit(VOTES, seed=1, draws=2), "draws is 2; it must be a whole number, at least 4"),
         (lambda m: m.fit(VOTES, seed=1, target_accept=1), "target_accept is 1; it must lie strictly between 0 and 1"),
         (
             lambda m: m.simulate(1, parameters={"skill": 1}),
@@ -105,7 +105,7 @@ def test_simulated_rates_come_from_the_parameters():
         (lambda m: sa.make_rater_model("drift(2)"), r"rater model 'drift\(2\)': '2' is no setting; write name=value"),
         (lambda m: sa.make_rater_model("drift(mean_sd=2"), r"rater model is 'drift\(mean_sd=2'; allowed: partial-"),
         (lambda m: sa.make_rater_model("drift(mean_sd=max)"), "mean_sd is 'max'; it must be a number"),
-        (lambda m: sa.make_rater_model("drift(mean_sd=-2)"), "mean_sd is -2.0; it must be positive and finite"),
+        (lambda m: sa.make_rater_model("drift(mean_sd=-2)"), "mean_sd is -2; it must be positive and finite"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(call, message):

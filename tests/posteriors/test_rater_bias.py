@@ -128,7 +128,7 @@ def test_fresh_rater_of_the_channel_is_not_a_rater_who_is_added_before_voting():
 
 @pytest.mark.parametrize("field", ["mean_scale", "item_scale", "rater_scale"])
 def test_constants_must_be_positive(field):
-    with pytest.raises(ValueError, match=f"{field} is 0.0; it must be positive and finite"):
+    with pytest.raises(ValueError, match=f"{field} is 0; it must be positive and finite"):
         sa.RaterBias(**{field: 0})
 
 

@@ -164,5 +164,5 @@ def test_beliefs_can_be_planned_with(fits):
 
 
 def test_constants_must_be_positive():
-    with pytest.raises(ValueError, match=r"skill_scale is -1\.0; it must be positive and finite"):
+    with pytest.raises(ValueError, match=r"skill_scale is -1; it must be positive and finite"):
         sa.RaterSkill(skill_scale=-1)

@@ -183,9 +183,9 @@ def test_update_leaves_its_arguments_alone():
         (1, [1, -2], 0.5, "b is -2.0; it must be positive and finite"),
         (np.inf, 1, 0.5, "a is inf; it must be positive and finite"),
         (1, np.nan, 0.5, "b is nan; it must be positive and finite"),
-        (1, 1, 0, "t is 0.0; it must be strictly between 0 and 1"),
-        (1, 1, 1, "t is 1.0; it must be strictly between 0 and 1"),
-        (1, 1, [0.5, np.nan], "t is nan; it must be strictly between 0 and 1"),
+        (1, 1, 0, "t is 0.0; it must lie strictly between 0 and 1"),
+        (1, 1, 1, "t is 1.0; it must lie strictly between 0 and 1"),
+        (1, 1, [0.5, np.nan], "t is nan; it must lie strictly between 0 and 1"),
     ],
 )
 def test_parameters_outside_their_range_are_refused(function, a, b, t, message):

@@ -34,10 +34,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from ...foundation.arrays import Floats
+from ...foundation.arrays import Floats, Ints
 
 __all__ = ["design_of_points", "half_normal", "points_for", "redrawn_mean", "redrawn_sd", "share_out"]
 
@@ -106,7 +105,7 @@ def points_for(draws: int) -> int:
     return min(128, max(32, draws // 16))
 
 
-def share_out(weight: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def share_out(weight: Floats, draws: int, rng: np.random.Generator) -> Ints:
     """How many of the draws each point gets: systematic sampling, so within one of its share."""
     edges = np.cumsum(weight)
     whole = np.floor(edges / edges[-1] * draws + rng.random()).astype(np.int64)

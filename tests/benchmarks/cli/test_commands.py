@@ -578,7 +578,7 @@ BAD_ARGUMENTS = {
     "the items file has log-ratios: use beta": (*REPLAY, "--items", "items.csv", "--threshold", 0.5),
     "prior b of a is 0.0": (*REPLAY, "--prior", 1, 0),
     "utility is 'acuracy'; allowed: accuracy, ": (*REPLAY, "--utility", "acuracy"),
-    "--seeds is 0; it must be at least 1": (*REPLAY, "--seeds", 0),
+    "--seeds is 0; it must be a whole number, at least 1": (*REPLAY, "--seeds", 0),
     "--jobs is 0": ("replay", "votes.csv", "--budget", 3, "--jobs", 0),
     "--jobs is -7": ("replay", "votes.csv", "--budget", 3, "--jobs", -7),
     "--utility is '{nme'; allowed: a name, or a table such as": (*REPLAY, "--utility", "{nme"),

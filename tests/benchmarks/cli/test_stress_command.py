@@ -137,7 +137,7 @@ def test_options_are_inputs_of_the_run(run):
     [
         (("none.toml",), "none.toml: No such file"),
         (("scenarios.toml", "--jobs", 0), "--jobs is 0; it must be a number of worker processes"),
-        (("scenarios.toml", "--replications", 1), "scenarios.toml: replications is 1; it must be at least 2"),
+        (("scenarios.toml", "--replications", 1), "scenarios.toml: replications is 1; it must be a whole number"),
         (("scenarios.toml", "--seed", -1), "scenarios.toml: seed is -1; it must be a whole number, at least 0"),
         (("scenarios.toml", "-p", "kgg"), "scenarios.toml: scenario 'noise': policy 'kgg' is not known"),
         (("faulty.toml",), "faulty.toml: scenario 'noise', value 0.5: flipped is 0.5; it must be at least 0"),
