@@ -17,7 +17,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,12 +80,8 @@ def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
 
 
 def at_budget(problem: Problem, budget: float) -> Problem:
-    """The same problem with another budget, no larger than its own."""
-    fields: dict[str, Any] = {"budget": int(budget) if problem.unit_costs else budget}
-    if problem.beta is None:
-        # Log-ratios are then derived from the thresholds, and are not given again.
-        fields["log_ratio"] = None
-    return replace(problem, **fields)
+    """The same problem with another budget, whole where labels cost 1."""
+    return problem.replace(budget=int(budget) if problem.unit_costs else budget)
 
 
 def curve_policies(

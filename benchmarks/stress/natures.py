@@ -37,7 +37,6 @@ import numpy as np
 from scipy.special import betaln, expit, logit, roots_jacobi
 
 from ...dp.problem.problem import Problem
-from ...dp.problem.variants import restated
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.beta_mixture import BetaMixture
@@ -193,7 +192,7 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
         return Misbelief(problem, list(priors))
     made = [found.make(x, t, s, usual) for x, t in zip(priors, problem.threshold.tolist(), strict=True)]
     if kind == "flat":
-        return Misbelief(restated(problem, prior=made, cap=problem.asked_cap), list(priors))
+        return Misbelief(problem.replace(prior=made), list(priors))
     return Misbelief(problem, made)
 
 

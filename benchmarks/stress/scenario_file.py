@@ -48,7 +48,6 @@ from ...dp.problem.budget import with_slack
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import faults_of
-from ...dp.problem.variants import restated
 from ...posteriors.foundation.refusals import checked_number, count
 from ...posteriors.raters.registry import make_rater_model, rater_model_names
 from .natures import exchangeable_names, misbelief
@@ -234,7 +233,7 @@ def _stated(
     if kind == "simulated":
         fields["votes"] = _whole("votes", given.get("votes", 12), 1)
         room = problem.cap if problem.asked_cap is None else problem.asked_cap
-        problem = restated(problem, cap=np.minimum(room, fields["votes"]))
+        problem = problem.replace(cap=np.minimum(room, fields["votes"]))
         if problem.utility.name == "entropy":
             raise ValueError("utility entropy has no finite score where the truth is known; use kind exact")
     if "script" in given:
