@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...dp.machine.memory import available_memory
+from ...dp.machine.memory import how_many_fit
 from ...posteriors.foundation.seeds import Seed
 
 __all__ = ["replication_keys"]
@@ -21,10 +21,9 @@ def replication_keys(seed: Seed, replications: int) -> tuple[list[np.random.Seed
     A ``SeedSequence`` is copied before it spawns, so that the same one gives the same answer twice; a ``Generator``
     is a stream, and moves on.
     """
-    if replications * _BYTES_A_REPLICATION > available_memory():
-        raise ValueError(
-            f"replications is {replications}; {available_memory() // _BYTES_A_REPLICATION} fit in the memory available"
-        )
+    most = how_many_fit(_BYTES_A_REPLICATION)
+    if replications > most:
+        raise ValueError(f"replications is {replications}; {most} fit in the memory available")
     if isinstance(seed, np.random.Generator):
         seed = int(seed.integers(2**63))
     if isinstance(seed, (int, np.integer)) and seed < 0:

@@ -29,13 +29,13 @@ from ...bandits.simulation.board import final_values
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature, spend
 from ...dp.bounds.upper_bound import upper_bound
+from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
 from ...dp.machine.workers import workers
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.seeds import Seed
-from .optimum import solvable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def curve_policies(
         if policy.name == "exact":
             remarks.append(
                 "exact left out: the optimum has a curve of its own"
-                if solvable(problem)
+                if small_enough(problem)
                 else "exact left out: the problem is too large to be solved at every budget"
             )
         elif scores > _MOST_SCORES:
@@ -200,7 +200,7 @@ def _bounds(problem: Problem, budgets: Sequence[float]) -> xr.Dataset:
     import xarray as xr
 
     bound, optimum = np.full((2, len(budgets)), problem.prior_value)
-    exact = solvable(problem)
+    exact = small_enough(problem)
     for j, budget in enumerate(budgets):
         if budget:
             small = at_budget(problem, budget)

@@ -106,7 +106,7 @@ class Problem:
     name: tuple[str, ...]
     log_ratio: Floats
     beta: float | None
-    _of: InitVar[Problem | None] = _ITSELF  # type: ignore[assignment]
+    _of: InitVar[Problem | None] = _ITSELF
 
     def __init__(
         self,
