@@ -27,7 +27,7 @@ from . import checks
 from .budget import Quota, most_labels, unmet_quota, with_slack
 from .checks import ProblemError
 from .remarks import remarks_on
-from .statement import fingerprint, plain, restated
+from .statement import fingerprint, new_fields, plain, restated
 from .toml import read_fields, write_problem
 
 __all__ = ["Problem"]
@@ -127,9 +127,7 @@ class Problem:
         _of: Problem | None = None,
     ) -> None:
         if _of is not None:
-            given = locals()
-            new = {x.name: given[x.name] for x in fields(_of) if given[x.name] is not getattr(_of, x.name)}
-            Problem.__init__(self, **restated(_of, new))
+            Problem.__init__(self, **restated(_of, new_fields(_of, locals())))
             return
         faults: list[str] = []
         t = checks.vector("threshold", threshold, None, faults)

@@ -23,7 +23,7 @@ from . import checks
 if TYPE_CHECKING:
     from .problem import Problem
 
-__all__ = ["fingerprint", "plain", "restated", "statement"]
+__all__ = ["fingerprint", "new_fields", "plain", "restated", "statement"]
 
 
 def statement(problem: Problem) -> dict[str, Any]:
@@ -47,6 +47,15 @@ def plain(problem: Problem) -> dict[str, Any]:
     if problem.quota:
         out["quota"] = [{"items": [problem.name[i] for i in items], "labels": k} for items, k in problem.quota]
     return out
+
+
+def new_fields(problem: Problem, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields among those given that are not the very objects that a problem holds.
+
+    ``dataclasses.replace`` hands over all fields, changed or not. A problem's own array counts as one not changed.
+    """
+    every = {field.name: given[field.name] for field in fields(problem)}
+    return {key: value for key, value in every.items() if value is not getattr(problem, key)}
 
 
 def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
