@@ -22,8 +22,9 @@ import numpy as np
 
 from ...dp.evaluation.state_values import PolicyValues, values_bytes
 from ...dp.exact.lattice import Lattice
+from ...dp.exact.scope import few_states
 from ...dp.kernels import policy as _kernels_policy
-from ...dp.machine.memory import ProblemTooLarge, require_memory
+from ...dp.machine.memory import require_memory, too_large
 from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
@@ -44,8 +45,6 @@ _AT_ONCE = 2_000_000
 _MOST_STATES = 20_000_000
 # The values of a policy are kept for every state of a problem with at most so many: 160 MB, a second or so.
 _MOST_VALUES = 20_000_000
-# With more labels than this even one item has more states.
-_MOST_LABELS = 7_000
 
 
 @lru_cache(maxsize=4)
@@ -58,19 +57,8 @@ def policy_values(problem: Problem, policy: Policy) -> PolicyValues:
 
 @lru_cache(maxsize=16)
 def values_fit(problem: Problem) -> bool:
-    """Whether a problem is small enough for the values of a policy to be kept; the same on every machine.
-
-    States are counted as if all labels cost the least and there were no quotas, which takes no enumeration.
-    """
-    if problem.batch > 1 or problem.labels > _MOST_LABELS:
-        return False
-    cap = problem.cap[problem.cap > 0]
-    # A part of the items first, as the whole number may be very large.
-    for count in (1, 2, 4, 8, 16, 32, len(cap)):
-        part = cap[:count]
-        if Lattice(part, min(problem.labels, int(part.sum()))).states > _MOST_VALUES:
-            return False
-    return True
+    """Whether a problem is small enough for the values of a policy to be kept; the same on every machine."""
+    return problem.batch == 1 and few_states(problem, _MOST_VALUES)
 
 
 def require_values(problem: Problem) -> None:
@@ -189,9 +177,10 @@ class Lookahead(JointPolicy):
         candidates, depth = min(int(self.candidates), problem.size), min(int(self.depth), problem.labels)
         states = comb(depth + 2 * candidates, depth)
         if states > _MOST_STATES:
-            raise ProblemTooLarge(
-                f"{self.name}: {depth} labels of {candidates} candidates lead to {states:.3g} states; at most "
-                f"{_MOST_STATES:.3g} are looked at: take a smaller depth or fewer candidates"
+            raise too_large(
+                f"{self.name}, with {depth} labels of {candidates} candidates",
+                f"they lead to {states:.3g} states, at most {_MOST_STATES:.3g} are looked at",
+                "take a smaller depth or fewer candidates",
             )
         require_shortlist(self.shortlist, candidates, problem)
         if self.leaf == "bound":
@@ -199,10 +188,10 @@ class Lookahead(JointPolicy):
         if isinstance(self.leaf, Policy):
             self.leaf.require(problem)
             if not values_fit(problem):
-                raise ProblemTooLarge(
-                    f"{self.name}: the values of {self.leaf.name} in every state are kept for at most "
-                    f"{_MOST_VALUES:.3g} states, and without batches; this problem has more. Take leaf='payoff' or "
-                    "leaf='bound'"
+                raise too_large(
+                    f"{self.name}, with the values of {self.leaf.name} in every state",
+                    f"they are kept for at most {_MOST_VALUES:.3g} states, and without batches",
+                    "take leaf='payoff' or leaf='bound'",
                 )
             require_values(problem)
 

@@ -51,7 +51,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ...dp.machine.memory import ProblemTooLarge, available_memory
+from ...dp.machine.memory import require_memory
 from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
@@ -188,11 +188,8 @@ class TreeSearch(JointPolicy):
         require_tables(problem, self.name, min(int(self.most), int(problem.cap.max())))
         room = min(int(self.candidates), problem.size)
         needed = int(self.simulations) * (_BYTES_A_NODE + _BYTES_A_CANDIDATE * room)
-        if needed > available_memory():
-            raise ProblemTooLarge(
-                f"{self.name}: a tree of {self.simulations} simulations among {room} candidates takes "
-                f"{needed / 2**30:.3g} GiB of memory, {available_memory() / 2**30:.3g} GiB are available: take fewer"
-            )
+        what = f"{self.name}, with a tree of {self.simulations} simulations among {room} candidates"
+        require_memory(needed, what=what, instead="take fewer of them")
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
         """Even over the best items, shape (S, N)."""

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...dp.machine.memory import ProblemTooLarge, available_memory
+from ...dp.machine.memory import require_memory
 from ...dp.problem.budget import with_slack
 from ...dp.problem.identical import classes
 from ...dp.problem.problem import Problem
@@ -42,6 +42,7 @@ Rule = Callable[..., None]
 _SPARE = 8
 # Problems whose tables and answers are kept.
 _PROBLEMS = 4
+_NEARER = "take a policy that looks less far ahead"
 
 
 class ItemTables:
@@ -76,7 +77,7 @@ class ItemTables:
         with self._lock:
             if self._depth[kind] < depth:
                 deep = depth + max(depth // 4, _SPARE)
-                _require_bytes(8 * 8.0 * deep**2, f"looking {depth} labels ahead")
+                require_memory(8 * 8.0 * deep**2, what=f"looking {depth} labels ahead", instead=_NEARER)
                 i = int(self._item[kind])
                 mean, gain, _ = label_gains(self.problem, i, deep)
                 inside = np.tri(deep, dtype=bool)
@@ -98,16 +99,8 @@ def item_tables(problem: Problem) -> ItemTables:
 def require_tables(problem: Problem, name: str, labels: int) -> None:
     """Raise ``ProblemTooLarge`` unless the first ``labels`` labels of all items have room; nothing is computed."""
     kinds = int(classes(problem).max()) + 1
-    _require_bytes(16.0 * kinds * (labels + _SPARE) ** 2 / 2, f"{name}: tables of {kinds} different items")
-
-
-def _require_bytes(needed: float, what: str) -> None:
-    available = available_memory()
-    if needed > available:
-        raise ProblemTooLarge(
-            f"problem too large: {what} need {needed / 2**30:.3g} GiB of memory, {available / 2**30:.3g} GiB are "
-            "available; a policy that looks less far ahead needs less"
-        )
+    needed = 16.0 * kinds * (labels + _SPARE) ** 2 / 2
+    require_memory(needed, what=f"{name}, with tables of {kinds} different items", instead=_NEARER)
 
 
 def affordable(problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:

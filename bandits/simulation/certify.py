@@ -25,9 +25,9 @@ from ...dp.bounds.lagrangian_relaxation import ROWS, one_kink
 from ...dp.bounds.upper_bound import marginal_price, money_of
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
-from ...dp.exact.lattice import Lattice
+from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
-from ...dp.machine.memory import ProblemTooLarge, available_memory
+from ...dp.machine.memory import require_memory
 from ...dp.machine.workers import cores
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_of_item
@@ -45,8 +45,6 @@ from .simulate import PriorNature, play
 __all__ = ["Certificate", "certify"]
 
 
-# States up to which policy and optimum are computed exactly, unless asked otherwise: a second or so.
-_EXACT_STATES = 2_000_000
 # Items that a thread takes at a time.
 _ITEMS = 256
 # The price is looked for again while the bound may still fall by more than this share of the possible gain.
@@ -160,7 +158,7 @@ def certify(
     chosen = make_policy(policy)
     replications = whole("replications", replications, least=2)
     if exact is None:
-        exact = _small(problem, chosen)
+        exact = isinstance(chosen, (SupportsIndex, SupportsProbabilities)) and small_enough(problem)
     if exact:
         value = evaluate(problem, chosen, threads=threads)
         best = solve(problem, threads=threads)
@@ -183,23 +181,11 @@ def certify(
     chosen.require(problem)
     if one_kink(problem) is None:
         needed = 64.0 * cores(threads) * (float(problem.cap.max()) + 2.0) ** 2
-        if needed > available_memory():
-            raise ProblemTooLarge(
-                f"problem too large for a certificate: tables of an item with a cap of {int(problem.cap.max())} need "
-                f"{needed / 2**30:.3g} GiB, {available_memory() / 2**30:.3g} GiB are available; smaller caps need less"
-            )
+        what = f"a certificate, with tables of an item with a cap of {int(problem.cap.max())}"
+        require_memory(needed, what=what, instead="take smaller caps")
     price = marginal_price(problem, threads=threads)
     counts, _ = play(problem, chosen, nature, keys, threads=cores(threads))
     return _account(problem, chosen, price, counts, nature, threads)
-
-
-def _small(problem: Problem, policy: Policy) -> bool:
-    if problem.batch > 1 or not isinstance(policy, (SupportsIndex, SupportsProbabilities)) or problem.size > 12:
-        return False
-    try:
-        return Lattice.of(problem).states <= _EXACT_STATES
-    except ProblemTooLarge:
-        return False
 
 
 def _account(

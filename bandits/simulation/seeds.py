@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...dp.machine.memory import available_memory
+from ...dp.machine.memory import how_many_fit
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 
 __all__ = ["replication_keys"]
@@ -20,9 +20,8 @@ def replication_keys(seed: Seed, replications: int) -> tuple[list[np.random.Seed
 
     See ``seed_sequence``.
     """
-    if replications * _BYTES_A_REPLICATION > available_memory():
-        raise ValueError(
-            f"replications is {replications}; {available_memory() // _BYTES_A_REPLICATION} fit in the memory available"
-        )
+    most = how_many_fit(_BYTES_A_REPLICATION)
+    if replications > most:
+        raise ValueError(f"replications is {replications}; {most} fit in the memory available")
     children = seed_sequence(seed).spawn(replications)
     return children, np.array([c.generate_state(2, np.uint64) for c in children]).reshape(replications, 2)

@@ -13,7 +13,6 @@ import numpy as np
 from ...dp.problem.availability import Availability
 from ...dp.problem.budget import entangled, least_cost, with_slack
 from ...dp.problem.problem import Problem
-from ...dp.problem.variants import restated
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import one_of, whole
 from ..scoring import chances_of
@@ -68,10 +67,10 @@ def _rules(problem: Problem, name: str, slices: Slices, minimum: int | tuple[tup
         raise ValueError(
             f"{name}: the minima of the slices{also} cost at least {cost:g}; the budget is {problem.budget:g}"
         )
-    stated = restated(problem, quota=quota, batch=1)
+    stated = problem.replace(quota=quota, batch=1)
     if problem.batch > 1:
         # With labels kept for slices that are dear, fewer may be had in all.
-        stated = restated(problem, quota=quota, batch=max(1, min(problem.batch, stated.labels)))
+        stated = stated.replace(batch=max(1, min(problem.batch, stated.labels)))
     return _Rules(stated, Availability(stated), tuple((items, least) for _, items, least in pairs))
 
 

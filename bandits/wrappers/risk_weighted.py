@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
-from ...dp.problem.variants import restated
 from ...posteriors.foundation.refusals import positive
 from .item_data import PerItem, Slices, of_size
 from .wrapper import Wrapper
@@ -21,7 +20,7 @@ __all__ = ["RiskWeighted"]
 
 @lru_cache(maxsize=16)
 def _reweighted(problem: Problem, risk: PerItem) -> Problem:
-    return restated(problem, weight=problem.weight * risk.values)
+    return problem.replace(weight=problem.weight * risk.values)
 
 
 @dataclass(frozen=True)

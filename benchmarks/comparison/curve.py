@@ -17,7 +17,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from ...bandits.simulation.board import final_values
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature, spend
 from ...dp.bounds.upper_bound import upper_bound
+from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
 from ...dp.machine.workers import workers
 from ...dp.problem.checks import ProblemError
@@ -39,7 +39,6 @@ from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
-from .optimum import solvable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,12 +82,8 @@ def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
 
 
 def at_budget(problem: Problem, budget: float) -> Problem:
-    """The same problem with another budget, no larger than its own."""
-    fields: dict[str, Any] = {"budget": int(budget) if problem.unit_costs else budget}
-    if problem.beta is None:
-        # Log-ratios are then derived from the thresholds, and are not given again.
-        fields["log_ratio"] = None
-    return replace(problem, **fields)
+    """The same problem with another budget, whole where labels cost 1."""
+    return problem.replace(budget=int(budget) if problem.unit_costs else budget)
 
 
 def curve_policies(
@@ -104,7 +99,7 @@ def curve_policies(
         if policy.name == "exact":
             remarks.append(
                 "exact left out: the optimum has a curve of its own"
-                if solvable(problem)
+                if small_enough(problem)
                 else "exact left out: the problem is too large to be solved at every budget"
             )
         elif scores > _MOST_SCORES:
@@ -206,7 +201,7 @@ def _bounds(problem: Problem, budgets: Sequence[float]) -> xr.Dataset:
     import xarray as xr
 
     bound, optimum = np.full((2, len(budgets)), problem.prior_value)
-    exact = solvable(problem)
+    exact = small_enough(problem)
     for j, budget in enumerate(budgets):
         if budget:
             small = at_budget(problem, budget)

@@ -22,16 +22,12 @@ from ...bandits.policy import Policy
 from ...bandits.simulation.certify import certify
 from ...bandits.simulation.simulate import simulate
 from ...dp.evaluation.forward import expected_labels
-from ...dp.exact.lattice import Lattice
-from ...dp.machine.memory import ProblemTooLarge
+from ...dp.exact.scope import small_enough
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.seeds import Seed
 
-__all__ = ["Optimum", "optimum_of", "solvable"]
-
-# States up to which the optimum is computed exactly, unless asked otherwise: a second or so.
-_EXACT_STATES = 2_000_000
+__all__ = ["Optimum", "optimum_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +95,7 @@ def optimum_of(
     ('exact', 2.525, array([2.727, 2.727, 0.546]))
     """
     if exact is None:
-        exact = solvable(problem)
+        exact = small_enough(problem)
     if exact:
         best = Exact()
         best.require(problem)
@@ -110,13 +106,3 @@ def optimum_of(
     # The same seed: these are the very runs that the certificate stands on.
     labels = simulate(problem, policy, replications=replications, seed=seed).labels
     return Optimum(problem.prior_value, found.lower, found.standard_error, found.upper, labels, "certified")
-
-
-def solvable(problem: Problem) -> bool:
-    """Whether the optimum is computed exactly unless asked otherwise."""
-    if problem.batch > 1 or problem.size > 12:
-        return False
-    try:
-        return Lattice.of(problem).states <= _EXACT_STATES
-    except ProblemTooLarge:
-        return False

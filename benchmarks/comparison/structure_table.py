@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...dp.problem.problem import Problem
@@ -47,11 +47,7 @@ def structures(
         raise ValueError("utilities is empty; give at least one")
     found = []
     for utility in chosen:
-        changes: dict[str, Any] = {"utility": utility}
-        if problem.beta is None:
-            # Log-ratios are then derived from the thresholds, and are not given again.
-            changes["log_ratio"] = None
-        found.append(structure(replace(problem, **changes), exact=exact, threads=threads))
+        found.append(structure(problem.replace(utility=utility), exact=exact, threads=threads))
         if on_utility is not None:
             on_utility(utility_label(utility))
     return found

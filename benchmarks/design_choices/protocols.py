@@ -20,7 +20,7 @@ are wins: with rewards there is no break-even cost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,10 +109,9 @@ def under(problem: Problem, protocol: Protocol, budget: float | None = None) -> 
     noisy = with_noise(problem, protocol.flip)
     cost = problem.cost * protocol.cost
     spend = float(problem.budget if budget is None else budget)
-    fields: dict[str, Any] = {"cap": problem.asked_cap} | ({"log_ratio": None} if problem.beta is None else {})
     if np.all(cost == 1.0):
         spend = int(np.floor(with_slack(spend)))
-    return replace(noisy, cost=cost, budget=spend, **fields)
+    return noisy.replace(cost=cost, budget=spend)
 
 
 def affords(problem: Problem, protocol: Protocol, budget: float) -> bool:

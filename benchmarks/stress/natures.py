@@ -37,7 +37,6 @@ import numpy as np
 from scipy.special import betaln, expit, logit, roots_jacobi
 
 from ...dp.problem.problem import Problem
-from ...dp.problem.variants import restated
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.beta_mixture import BetaMixture
@@ -266,7 +265,7 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
         return Misbelief(problem, list(priors))
     made = [nature.belief(x, t, s) for x, t in zip(priors, problem.threshold.tolist(), strict=True)]
     if nature.moves_planner:
-        return Misbelief(restated(problem, prior=made, cap=problem.asked_cap), list(priors))
+        return Misbelief(problem.replace(prior=made), list(priors))
     return Misbelief(problem, made)
 
 

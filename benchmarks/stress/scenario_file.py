@@ -49,7 +49,6 @@ from ...dp.problem.budget import with_slack
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import faults_of
-from ...dp.problem.variants import restated
 from ...posteriors.foundation.names import unknown_key, unknown_name
 from ...posteriors.foundation.refusals import number, probability, whole
 from ...posteriors.raters.registry import RATER_MODELS, make_rater_model, rater_model_names
@@ -229,7 +228,7 @@ def _stated(
     if kind == "simulated":
         fields["votes"] = whole("votes", given.get("votes", 12), 1)
         room = problem.cap if problem.asked_cap is None else problem.asked_cap
-        problem = restated(problem, cap=np.minimum(room, fields["votes"]))
+        problem = problem.replace(cap=np.minimum(room, fields["votes"]))
         if problem.utility.name == "entropy":
             raise ValueError("utility entropy has no finite score where the truth is known; use kind exact")
     if "script" in given:

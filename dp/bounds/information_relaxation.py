@@ -36,7 +36,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..kernels import information as _kernels
-from ..machine.memory import ProblemTooLarge, available_memory
+from ..machine.memory import require_memory
 from ..machine.workers import cores
 from ..problem.budget import common_unit, with_slack
 from ..problem.identical import classes
@@ -120,11 +120,7 @@ class InformationRelaxation:
         paths = 2**_FEW if self.exact else _PATHS * cores(None)
         wins = float(cap.sum() + len(cap)) if self.exact else 2.0 * (float(cap.max()) + 1.0)
         needed = 32.0 * float(((cap[self.first] + 1.0) ** 2).sum()) + 8.0 * paths * (self.capacity + 1.0 + wins)
-        if needed > available_memory():
-            raise ProblemTooLarge(
-                f"problem too large for the information relaxation: {needed / 2**30:.3g} GiB are needed, "
-                f"{available_memory() / 2**30:.3g} GiB are available; use the Lagrangian bound"
-            )
+        require_memory(needed, what="the information relaxation", instead="use the Lagrangian bound")
 
     def mean(self, price: float, paths: int, seed: np.random.SeedSequence) -> tuple[float, float]:
         """Bound at a price, and its standard error: zero where all paths are followed."""

@@ -35,7 +35,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import relaxed as _kernels
 from ..kernels import stopping as _kernels_stopping
-from ..machine.memory import ProblemTooLarge, available_memory
+from ..machine.memory import require_memory
 from ..machine.workers import cores
 from ..problem.identical import classes
 from ..problem.problem import Problem
@@ -127,12 +127,8 @@ class Relaxed:
 
     def _tabulate(self, problem: Problem) -> None:
         needed = 16 * int(((problem.cap[self.first] + 1.0) ** 2).sum())
-        if needed > available_memory():
-            raise ProblemTooLarge(
-                f"problem too large for the Lagrangian bound: {len(self.first)} different items need "
-                f"{needed / 2**30:.3g} GiB for their tables, {available_memory() / 2**30:.3g} GiB are available; use "
-                "the clairvoyant bound, or smaller caps"
-            )
+        what = f"the Lagrangian bound, with tables of {len(self.first)} different items"
+        require_memory(needed, what=what, instead="use the clairvoyant bound, or smaller caps")
         self.spread = 0.0
         for i in self.first:
             states = states_of_item(problem, int(i))

@@ -195,7 +195,8 @@ def _knapsack(curves: Curves, spread: list[tuple[float, Floats]], size: Ints, ca
     options = [np.flatnonzero(loss <= allowed) for _, loss in spread]
     begin = np.concatenate([[0], np.cumsum([len(options[k]) for k in curves.kind])]).astype(np.int64)
     capacity = min(capacity, int(sum(int(options[k][-1]) * s for k, s in zip(curves.kind, size.tolist(), strict=True))))
-    require_memory(8.0 * (len(size) + 3.0) * (capacity + 1.0) + 24.0 * float(begin[-1]), capacity)
+    needed = 8.0 * (len(size) + 3.0) * (capacity + 1.0) + 24.0 * float(begin[-1])
+    require_memory(needed, what=f"the best allocation of {capacity} units of cost", instead="take a smaller budget")
     labels = np.concatenate([options[k] for k in curves.kind])
     cost = np.concatenate([options[k] * s for k, s in zip(curves.kind, size.tolist(), strict=True)])
     value = np.concatenate([curves.curve[k][options[k]] for k in curves.kind])
@@ -222,7 +223,8 @@ def _programme(problem: Problem, curves: Curves, limit: float) -> tuple[float, t
     if not len(item):
         return 0.0, (0.0,) * len(problem.quota), np.zeros(problem.size, dtype=np.int64)
     gain = np.concatenate([curves.of(i)[1:] for i in range(problem.size)])
-    require_memory(400.0 * len(item) * (2 + len(problem.quota)), len(item))
+    needed = 400.0 * len(item) * (2 + len(problem.quota))
+    require_memory(needed, what=f"an integer programme of {len(item)} variables", instead="take smaller caps")
     scale = _UNIT * max(float(np.abs(gain).max()), 1e-300)
     columns = np.arange(len(item))
     once = coo_array((np.ones(len(item)), (item, columns)), shape=(problem.size, len(item)))

@@ -42,7 +42,6 @@ from ..kernels import policy as _kernels
 from ..problem.problem import Problem
 from ..problem.states import states_of_item
 from ..problem.tables import Tables, tables_of
-from ..problem.variants import restated
 from .choices import Choices, IndexChoices, choices_of
 from .forward import carry_forward, require_evaluation
 
@@ -163,7 +162,7 @@ def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Prob
         raise ValueError(f"nature is {nature!r}; it must be a belief, or a list of beliefs")
     if len(given) != problem.size:
         raise ValueError(f"nature has {len(given)} beliefs; it must have one for each of the {problem.size} items")
-    return restated(problem, prior=given)
+    return problem.replace(prior=given)
 
 
 def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Floats]]:

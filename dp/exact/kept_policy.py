@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from ...posteriors.foundation.arrays import Bools, Bytes, Ints
 from ...posteriors.utilities import Custom
 from ..kernels import live as _kernels
-from ..machine.memory import available_memory
+from ..machine.memory import fits
 from ..problem.problem import Problem
 from .lattice import Lattice, Layer
 from .live import LiveLattice, Ranges
@@ -55,7 +55,7 @@ def room_for(live: LiveLattice) -> Bytes:
     """Rows for every state with a choice: in memory, or in a file that is gone with the process."""
     width = -(-len(live.lattice.cap) // 8)
     shape = (live.states - live.layer_states[-1], width)
-    if policy_bytes(live) <= _SHARE * available_memory():
+    if fits(policy_bytes(live) / _SHARE):
         return np.zeros(shape, dtype=np.uint8)
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if policy_bytes(live) > free:

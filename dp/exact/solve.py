@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
-from ..machine.memory import ProblemTooLarge, available_memory, require_memory
+from ..machine.memory import ProblemTooLarge, fits, require_memory
 from ..machine.workers import cores
 from ..problem.identical import has_identical
 from ..problem.problem import Problem
@@ -347,12 +347,12 @@ def _plan(
     best: tuple[str, LiveLattice | SymmetricLattice | None] = ("dense", None)
     cost = np.inf
     if too_large is None:
-        if dense_bytes <= available_memory():
+        if fits(dense_bytes):
             cost = _DENSE_COST[min(problem.size, len(_DENSE_COST)) - 1] * lattice.states
         if keep_policy or "dead" in wanted:
             live = LiveLattice(lattice, ranges)
             live_cost = _LIVE_START + _LIVE_COST * live.states
-            if keep_policy or (live_cost < cost and live.bytes_needed(number.itemsize) <= available_memory()):
+            if keep_policy or (live_cost < cost and fits(live.bytes_needed(number.itemsize))):
                 best, cost = ("live", live), live_cost
     if likely:
         try:
@@ -362,7 +362,7 @@ def _plan(
                 raise
         else:
             symmetric_cost = _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions
-            if symmetric_cost < cost and symmetric.bytes_needed(number.itemsize) <= available_memory():
+            if symmetric_cost < cost and fits(symmetric.bytes_needed(number.itemsize)):
                 best = ("symmetric", symmetric)
             elif too_large is not None:
                 require_memory(symmetric.bytes_needed(number.itemsize), symmetric.states)

@@ -5,11 +5,24 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["ProblemTooLarge", "available_memory", "require_memory"]
+__all__ = ["ProblemTooLarge", "available_memory", "fits", "how_many_fit", "require_memory", "too_large"]
+
+_BOUNDED = "use simulate for a policy's value and upper_bound for what the optimum cannot exceed"
 
 
 class ProblemTooLarge(ValueError):
-    """The lattice does not fit in memory; the message says by how much and what to call instead."""
+    """What was asked for takes too much memory or work; the message says how much, and what to call instead."""
+
+
+def too_large(what: str, why: str, instead: str) -> ProblemTooLarge:
+    """The refusal of something for its size.
+
+    Examples
+    --------
+    >>> print(too_large("a walk", "5 steps, at most 3 are taken", "take fewer"))
+    problem too large for a walk: 5 steps, at most 3 are taken; take fewer
+    """
+    return ProblemTooLarge(f"problem too large for {what}: {why}; {instead}")
 
 
 def available_memory() -> int:
@@ -26,15 +39,36 @@ def available_memory() -> int:
     return max(free, 0)
 
 
-def require_memory(needed: float, states: float) -> None:
-    """Raise ``ProblemTooLarge`` unless ``needed`` bytes are available."""
+def fits(needed: float) -> bool:
+    """Whether so many bytes are available."""
+    return needed <= available_memory()
+
+
+def how_many_fit(each: float, beside: float = 0.0) -> int:
+    """Pieces of so many bytes that are available together, beside some bytes for all of them; 0 where there is none."""
+    return max(0, int((available_memory() - beside) // each))
+
+
+def require_memory(
+    needed: float, states: float | None = None, *, what: str = "an exact solution", instead: str = _BOUNDED
+) -> None:
+    """Raise ``ProblemTooLarge`` unless ``needed`` bytes are available.
+
+    Parameters
+    ----------
+    needed : float
+        Bytes.
+    states : float, optional
+        Least number of states that need them, for the message.
+    what : str
+        Noun phrase for what needs them.
+    instead : str
+        Way out, as an imperative or a sentence.
+    """
     available = available_memory()
     if needed > available:
-        raise ProblemTooLarge(
-            f"problem too large for an exact solution: at least {states:.3g} states and {_size(needed)} of "
-            f"memory are needed, {_size(available)} are available; use simulate for a policy's value and "
-            "upper_bound for what the optimum cannot exceed"
-        )
+        held = "" if states is None else f"at least {states:.3g} states and "
+        raise too_large(what, f"{held}{_size(needed)} of memory are needed, {_size(available)} are available", instead)
 
 
 def _size(count: float) -> str:

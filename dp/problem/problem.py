@@ -8,9 +8,8 @@ and r_i for each of its wins.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -24,16 +23,20 @@ from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
-from ...posteriors.utilities import Accuracy, Asymmetric, Custom, Linear, NoPayoff, Utility, make_utility
+from ...posteriors.utilities import Accuracy, Utility, make_utility
 from . import checks
 from .budget import Quota, most_labels, unmet_quota, with_slack
 from .checks import ProblemError
+from .remarks import remarks_on
+from .statement import fingerprint, new_fields, plain, restated
 from .toml import read_fields, write_problem
 
 __all__ = ["Problem"]
 
 # Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
 _MOST_LABELS = 10**9
+# What ``dataclasses.replace`` hands the constructor beside the fields: the problem, which shows which of them are new.
+_ITSELF = property(lambda self: self)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -104,6 +107,7 @@ class Problem:
     name: tuple[str, ...]
     log_ratio: Floats
     beta: float | None
+    _of: InitVar[Problem | None] = _ITSELF
 
     def __init__(
         self,
@@ -121,7 +125,11 @@ class Problem:
         name: Sequence[str] | None = None,
         log_ratio: ArrayLike | None = None,
         beta: float | None = None,
+        _of: Problem | None = None,
     ) -> None:
+        if _of is not None:
+            Problem.__init__(self, **restated(_of, new_fields(_of, locals())))
+            return
         faults: list[str] = []
         t = checks.vector("threshold", threshold, None, faults)
         size = len(t)
@@ -189,16 +197,9 @@ class Problem:
             c = np.log(t) - np.log1p(-t)
         for array in (t, v, room, c, kappa, pay) if ab is None else (t, v, room, c, kappa, pay, ab):
             array.setflags(write=False)
-        values: dict[str, Any] = {
-            "threshold": t,
-            "budget": spend,
-            "weight": v,
-            "utility": chosen,
-            "cost": kappa,
-            "reward": pay,
-        }
+        values: dict[str, Any] = {"threshold": t, "budget": spend, "weight": v, "cost": kappa, "reward": pay}
         values |= {"prior": beliefs if ab is None else ab, "cap": room, "quota": slices, "batch": lot, "name": names}
-        values |= {"log_ratio": c, "beta": None if beta is None else float(beta)}
+        values |= {"utility": chosen, "log_ratio": c, "beta": None if beta is None else float(beta)}
         for key, value in values.items():
             object.__setattr__(self, key, value)
         # No field: two problems that the same labels can be bought in are equal, whether a cap or the budget says so.
@@ -289,21 +290,42 @@ class Problem:
         ValueError
             For a callable utility, which has no plain value.
         """
-        fields: dict[str, Any] = {"budget": self.budget}
-        if self.beta is None:
-            fields["threshold"] = self.threshold.tolist()
-        else:
-            fields |= {"c": self.log_ratio.tolist(), "beta": self.beta}
-        prior = self.prior
-        fields["prior"] = prior.tolist() if isinstance(prior, np.ndarray) else [belief.as_dict() for belief in prior]
-        for key in ("weight", "cost", "reward"):
-            fields[key] = getattr(self, key).tolist()
-        if self.asked_cap is not None:
-            fields["cap"] = self.asked_cap.tolist()
-        fields |= {"batch": self.batch, "name": list(self.name), "utility": self.utility.as_dict()}
-        if self.quota:
-            fields["quota"] = [{"items": [self.name[i] for i in items], "labels": k} for items, k in self.quota]
-        return fields
+        return plain(self)
+
+    def replace(self, **changes: Any) -> Self:
+        """State the same problem anew with some fields changed.
+
+        All other fields stay as they were asked for: a cap that the budget cuts is kept whole, and a problem that was
+        stated by log-ratios and beta keeps them, so that a new ``beta`` or ``log_ratio`` moves the thresholds. With a
+        new ``threshold`` it is stated by thresholds. ``copy.replace`` and ``dataclasses.replace`` do the same.
+
+        Parameters
+        ----------
+        **changes
+            Keywords of ``Problem``.
+
+        Returns
+        -------
+        Problem
+
+        Raises
+        ------
+        TypeError
+            For a keyword that ``Problem`` does not have.
+        ProblemError
+            Lists every fault of the changed problem, as for a batch or a quota that the budget no longer affords.
+
+        Examples
+        --------
+        >>> problem = Problem.from_logratio([0.0, 2.0], beta=1.0, budget=9, cap=12)
+        >>> problem.replace(budget=40).cap
+        array([12, 12])
+        >>> problem.replace(beta=0.5).threshold.round(3)
+        array([0.5  , 0.731])
+        """
+        return type(self)(**restated(self, changes))
+
+    __replace__ = replace
 
     def to_toml(self, path: str | Path) -> None:
         """Write the problem so that ``from_toml`` gives back an equal one."""
@@ -313,7 +335,7 @@ class Problem:
     def asked_cap(self) -> Ints | None:
         """Caps as they were given, before the budget cut them, shape (N,); None where none were.
 
-        They matter where labels become cheaper or the budget larger. ``dataclasses.replace`` gives the cut ones.
+        They matter where labels become cheaper or the budget larger: ``replace`` keeps them.
 
         Examples
         --------
@@ -383,24 +405,7 @@ class Problem:
         >>> Problem([0.5, 0.999], budget=4).check()
         ['item 2: no sequence of 4 labels can change its decision; labels on it are wasted']
         """
-        remarks = []
-        if isinstance(self.utility, Linear) and not self.reward.any():
-            remarks.append("utility linear: every policy has the same value, because p is a martingale")
-        if isinstance(self.utility, NoPayoff) and not self.reward.any():
-            remarks.append("utility none and no reward: nothing is ever paid")
-        if self.unit_costs and self.labels < self.budget:
-            remarks.append(f"budget {self.budget}: only {self.labels} labels can be had under the caps")
-        for i in np.flatnonzero(self.cap == 0):
-            remarks.append(f"{self.name[i]}: cap is 0, it can never be labelled")
-        if isinstance(self.utility, (Accuracy, Asymmetric)):
-            best, worst = self.tail_at(self.cap, self.cap), self.tail_at(self.cap, np.zeros(self.size))
-            dead = self.utility.decide(best) == self.utility.decide(worst)
-            for i in np.flatnonzero(dead & (self.cap > 0) & (self.reward == 0)):
-                remarks.append(
-                    f"{self.name[i]}: no sequence of {self.cap[i]} labels can change its decision; "
-                    "labels on it are wasted"
-                )
-        return remarks
+        return remarks_on(self)
 
     def __repr__(self) -> str:
         return f"Problem({self.size} items, budget {self.budget}, utility {self.utility.name})"
@@ -410,17 +415,12 @@ class Problem:
             return NotImplemented
         return all(
             np.array_equal(x, y) if isinstance(x, np.ndarray) else type(x) is type(y) and x == y
-            for x, y in ((getattr(self, key), getattr(other, key)) for key in self.__dataclass_fields__)
+            for x, y in ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
         )
 
     def digest(self) -> str:
         """Return a fingerprint of the problem, the same in every process; a callable utility enters by its name."""
-        utility = self.utility.name if isinstance(self.utility, Custom) else repr(self.utility)
-        content = hashlib.sha256(repr((self.budget, self.name, self.beta, utility, self.quota, self.batch)).encode())
-        for array in (self.threshold, self.weight, self.cap, self.log_ratio, self.cost, self.reward):
-            content.update(array.tobytes())
-        content.update(self.prior.tobytes() if isinstance(self.prior, np.ndarray) else repr(self.prior).encode())
-        return content.hexdigest()
+        return fingerprint(self)
 
     def __hash__(self) -> int:
         return hash((self.budget, self.utility, self.name, self.threshold.tobytes(), self.weight.tobytes()))

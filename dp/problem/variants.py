@@ -1,8 +1,7 @@
-"""Problems restated: like another but with some fields, or one design choice, changed."""
+"""Problems that are the same as another but for one design choice: beta, temperature, offset or noise."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,34 +10,12 @@ from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
 from ...posteriors.foundation.refusals import flip_chance, number, one_of, positive
-from ...posteriors.thresholds import threshold
 from .checks import ProblemError
 from .problem import Problem
 
-__all__ = ["KNOBS", "changed", "knob_number", "restated", "with_noise"]
+__all__ = ["KNOBS", "changed", "knob_number", "with_noise"]
 
 KNOBS = ("beta", "temperature", "offset", "noise")
-
-
-def restated(problem: Problem, **changes: Any) -> Problem:
-    """Problem that is like another but for some fields, validated anew.
-
-    Parameters
-    ----------
-    problem : Problem
-    **changes
-        Keywords of ``Problem``.
-
-    Examples
-    --------
-    >>> restated(Problem([0.5, 0.7], budget=4), weight=[1, 3]).weight
-    array([1., 3.])
-    """
-    fields = {key: getattr(problem, key) for key in problem.__dataclass_fields__} | changes
-    if problem.beta is None:
-        # What a problem holds then is made from its thresholds.
-        fields["log_ratio"] = None
-    return Problem(**fields)
 
 
 def with_noise(problem: Problem, flip: float) -> Problem:
@@ -60,12 +37,7 @@ def with_noise(problem: Problem, flip: float) -> Problem:
         # Without noise the two are one, and Beta is the faster.
         noisy = NoisyBeta(belief.a, belief.b, flip)
         beliefs.append(noisy if noisy.flip else Beta(belief.a, belief.b))
-    return replace(problem, prior=tuple(beliefs), **_as_given(problem))
-
-
-def _as_given(problem: Problem) -> dict[str, Any]:
-    """What ``replace`` must be told: caps as they were given, and no log-ratios that were derived from thresholds."""
-    return {"cap": problem.asked_cap} | ({"log_ratio": None} if problem.beta is None else {})
+    return problem.replace(prior=tuple(beliefs))
 
 
 def changed(problem: Problem, knob: str, value: float) -> Problem:
@@ -107,7 +79,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
         if not np.isfinite(c).all():
             i = int(np.flatnonzero(~np.isfinite(c))[0])
             raise ProblemError([f"log_ratio of {problem.name[i]} would be {c[i]}; it must be finite"])
-        return replace(problem, **_as_given(problem) | {"threshold": threshold(c, beta), "log_ratio": c, "beta": beta})
+        return problem.replace(log_ratio=c, beta=beta)
     except ProblemError as error:
         raise ProblemError([f"{knob} {x:g}: {fault}" for fault in error.faults]) from None
 

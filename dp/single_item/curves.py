@@ -23,7 +23,7 @@ from scipy.special import betaincc
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import curves as _kernels
-from ..machine.memory import available_memory, require_memory
+from ..machine.memory import how_many_fit, require_memory
 from ..machine.workers import cores
 from ..problem.identical import classes
 from ..problem.problem import Problem
@@ -146,8 +146,9 @@ def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None
         parts += [same[k : k + size] for k in range(0, len(same), size)]
     each = 8.0 * _TABLES * max((len(part) * (float(cap[part[0]]) + 1.0) ** 2 for part in parts), default=1.0)
     kept = 24.0 * float((cap + 8.0).sum())
-    require_memory(each + kept, float((cap + 1.0) @ (cap + 2.0)) / 2)
-    count = max(1, min(cores(threads), len(parts), int((available_memory() - kept) // each)))
+    what = f"tables of {len(first)} different items"
+    require_memory(each + kept, float((cap + 1.0) @ (cap + 2.0)) / 2, what=what, instead="take smaller caps")
+    count = max(1, min(cores(threads), len(parts), how_many_fit(each, kept)))
 
     def one(which: Ints) -> None:
         work(first[which], which, *gain_tables(problem, first[which]))

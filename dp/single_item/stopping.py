@@ -146,7 +146,7 @@ def solve_stopping(
     begin, price, weight = nothing if ending is None else ending
     for n in range(labels - 1, -1, -1):
         room = 2 * len(price) + n + 1
-        require_memory(16.0 * (room + len(price)), labels * (labels + 1) / 2)
+        require_memory(16.0 * (room + len(price)), what=f"indices of {labels} labels", instead="take a smaller cap")
         row = np.empty(n + 2, dtype=np.int64), np.empty(room), np.empty(room)
         # Copies: for arrays that cannot be written the kernel would be compiled once more.
         one = np.array(mean[n, : n + 1], dtype=np.float64), np.array(gain[n, : n + 1], dtype=np.float64)
@@ -301,7 +301,7 @@ def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = N
 
 def _bernoulli(a: float, b: float, discount: float, plays: int, after: str) -> float:
     """Index of an arm that is played at most so often, and after that pays nothing, or its mean, or its rate."""
-    require_memory(16.0 * plays**2, plays * (plays + 1) / 2)
+    require_memory(16.0 * plays**2, what=f"an index of {plays} plays", instead="take a larger tolerance")
     n, w = np.arange(plays)[:, None], np.arange(plays)[None, :]
     mean = (a + w) / (a + b + n)
     wins = a + np.arange(plays + 1)

@@ -10,9 +10,6 @@ Under quotas an item may never get the labels that its cap allows. States beyond
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 from scipy.special import expit
 
@@ -46,8 +43,7 @@ def within_reach(problem: Problem) -> Problem:
     if not problem.quota:
         return problem
     most = most_of_each(problem.quota, problem.cost, problem.cap, problem.budget)
-    given: dict[str, Any] = {"log_ratio": None} if problem.beta is None else {}
-    return replace(problem, cap=most, **given)
+    return problem.replace(cap=most)
 
 
 def slacks(problem: Problem) -> Floats:

@@ -46,9 +46,9 @@ import numpy as np
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..evaluation.evaluate import evaluate
 from ..exact.lattice import Lattice
+from ..exact.scope import small_enough
 from ..exact.solve import solve
 from ..kernels import structure as _kernels
-from ..machine.memory import ProblemTooLarge
 from ..problem.problem import Problem
 from ..single_item.curves import Curves, curves_of
 from .count import count_violating
@@ -123,7 +123,7 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
     if counted is None:
         remarks.append("there are too many joint states to count those that violate adaptive submodularity")
     if exact is None:
-        exact = problem.batch == 1 and _small(lattice)
+        exact = small_enough(problem, states=_EXACT_STATES, items=None, lattice=lattice)
         if problem.batch > 1:
             remarks.append(f"labels come {problem.batch} at a time; greedy takes one at a time and has no exact value")
         elif not exact:
@@ -179,11 +179,3 @@ def _first_rise(curve: Floats, slack: float) -> int:
 def _flat(curve: Floats, slack: float) -> int:
     changed = np.flatnonzero(np.abs(curve) > slack)
     return int(changed[0]) - 1 if len(changed) else len(curve) - 1
-
-
-def _small(lattice: Lattice) -> bool:
-    try:
-        lattice.require()
-    except ProblemTooLarge:
-        return False
-    return lattice.states <= _EXACT_STATES

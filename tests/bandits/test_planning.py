@@ -216,7 +216,7 @@ def test_too_much_planning_is_refused_before_any_work():
     large = sa.Problem(np.linspace(0.2, 0.8, 200), 500)
     with pytest.raises(sa.ProblemTooLarge, match="take a smaller depth or fewer candidates"):
         sa.Lookahead(12, candidates=20).require(large)
-    with pytest.raises(sa.ProblemTooLarge, match="Take leaf='payoff' or leaf='bound'"):
+    with pytest.raises(sa.ProblemTooLarge, match="take leaf='payoff' or leaf='bound'"):
         sa.Lookahead(1, "kg").require(large)
     sa.Lookahead(2).require(large)
     sa.Rollout().require(large)
@@ -242,14 +242,15 @@ def test_whether_values_fit_is_known_at_once_and_the_same_everywhere(monkeypatch
         begin = time.perf_counter()
         assert not values_fit(problem)
         sa.Rollout("kg").require(problem)
-        with pytest.raises(sa.ProblemTooLarge, match="Take leaf='payoff' or leaf='bound'"):
+        with pytest.raises(sa.ProblemTooLarge, match="take leaf='payoff' or leaf='bound'"):
             sa.Lookahead(1, "kg").require(problem)
         # Enumerating suffixes would take tens of seconds.
         assert time.perf_counter() - begin < 10
     small = sa.Problem([0.5, 0.6, 0.7], 9, cost=[1, 2, 1], quota=[([0], 1)])
-    monkeypatch.setattr("seqaudit.dp.machine.memory.available_memory", lambda: 0)
-    values_fit.cache_clear()
-    assert values_fit(small)
+    with monkeypatch.context() as patch:
+        patch.setattr("seqaudit.dp.machine.memory.available_memory", lambda: 0)
+        values_fit.cache_clear()
+        assert values_fit(small)
     assert sa.simulate(dear, sa.Rollout("kg", runs=2, candidates=2), replications=1, seed=1).labels.sum() > 10
 
 

@@ -28,6 +28,11 @@ PROBLEMS = {
 POLICIES = ["variance-reduction", "whittle", "uniform"]
 
 
+@pytest.mark.parametrize("asked", [None, 12])
+def test_larger_budget_is_not_held_to_what_the_smaller_one_bought(asked):
+    assert at_budget(sa.Problem([0.5], 9, cap=asked), 40) == sa.Problem([0.5], 40, cap=asked)
+
+
 @pytest.mark.parametrize("case", PROBLEMS)
 def test_every_point_is_what_simulate_finds_with_that_budget(case):
     problem = PROBLEMS[case]

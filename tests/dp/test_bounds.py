@@ -148,7 +148,7 @@ def test_unknown_bound_is_refused():
 
 
 def test_tables_that_do_not_fit_are_refused_before_they_are_made():
-    with pytest.raises(sa.ProblemTooLarge, match=r"1 different items need .* GiB .* use the clairvoyant bound"):
+    with pytest.raises(sa.ProblemTooLarge, match=r"1 different items: .* GiB .* use the clairvoyant bound"):
         sa.upper_bound(sa.Problem([0.5] * 1000, 10**8, utility="entropy"))
 
 

@@ -189,5 +189,5 @@ def test_costs_without_a_common_unit_are_refused():
 
 
 def test_tables_that_do_not_fit_are_refused_before_they_are_made():
-    with pytest.raises(sa.ProblemTooLarge, match=r"information relaxation: .* GiB are needed"):
+    with pytest.raises(sa.ProblemTooLarge, match=r"information relaxation: .* [GTP]iB of memory are needed"):
         sa.upper_bound(sa.Problem([0.5] * 10, 10**7), "information-relaxation")

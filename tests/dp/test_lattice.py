@@ -21,7 +21,6 @@ from oracles.family import Case, Item, Labels
 from oracles.family_cases import families
 
 import seqaudit as sa
-from seqaudit.dp.exact import solve as backward
 from seqaudit.dp.exact.lattice import Lattice
 from seqaudit.dp.machine import memory
 
@@ -327,8 +326,7 @@ HUGE = [(*x, alike) for x in _HUGE for alike in (False, True) if not (alike and 
 @pytest.mark.smoke
 @pytest.mark.parametrize(("items", "budget", "fields", "alike"), HUGE)
 def test_huge_problem_is_refused_at_once_with_its_size_and_a_way_out(items, budget, fields, alike, monkeypatch):
-    for module in (memory, backward):
-        monkeypatch.setattr(module, "available_memory", lambda: 64 * GIB)
+    monkeypatch.setattr(memory, "available_memory", lambda: 64 * GIB)
     threshold = np.full(items, 0.5) if alike else np.linspace(0.3, 0.7, items)
     problem = sa.Problem(threshold, budget, **fields)
     for work in (

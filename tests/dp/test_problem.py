@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import FrozenInstanceError
+from dataclasses import replace as dataclass_replace
 from pathlib import Path
 
 import numpy as np
@@ -333,6 +335,105 @@ def problems(draw: st.DrawFn) -> sa.Problem:
     if draw(st.booleans()):
         return sa.Problem(each(st.floats(1e-300, 1 - 1e-15)), **fields)
     return sa.Problem.from_logratio(each(st.floats(-10, 10)), draw(st.floats(1e-3, 3)), **fields)
+
+
+CHANGES = {
+    "budget": st.integers(1, 10**9),
+    "weight": positive,
+    "prior": st.tuples(positive, positive),
+    "utility": named_utilities,
+    "cost": st.floats(0.25, 4),
+    "cap": st.none() | st.integers(0, 10**9),
+    "quota": st.just([([0], 0)]),
+    "reward": st.floats(-1, 1),
+    "name": st.just(["a", "b", "c", "d"]),
+}
+BY_THRESHOLD, BY_RATIO = (
+    {"threshold": st.floats(0.01, 0.99)},
+    {"beta": st.floats(1e-3, 3), "log_ratio": st.floats(-9, 9)},
+)
+
+
+def asked(problem: sa.Problem, field: str):
+    return problem.asked_cap if field == "cap" else getattr(problem, field)
+
+
+def same(problem: sa.Problem, other: sa.Problem) -> bool:
+    one, two = problem.asked_cap, other.asked_cap
+    return problem == other and (one is two if one is None or two is None else np.array_equal(one, two))
+
+
+@given(problem=problems(), data=st.data())
+def test_a_field_replaced_and_put_back_gives_the_same_problem(problem, data):
+    fields = CHANGES | (BY_THRESHOLD if problem.beta is None else BY_RATIO)
+    field = data.draw(st.sampled_from(sorted(fields)))
+    new = data.draw(fields[field])
+    if field == "name":
+        new = new[: problem.size]
+    elif field in ("threshold", "log_ratio"):
+        new = [new] * problem.size
+    other = problem.replace(**{field: new})
+    assert same(other.replace(**{field: asked(problem, field)}), problem)
+    assert same(dataclass_replace(problem, **{field: new}), other)
+    assert same(problem.__replace__(**{field: new}), other)
+    if hasattr(copy, "replace"):
+        assert same(copy.replace(problem, **{field: new}), other)
+
+
+@given(problem=problems(), budget=st.integers(1, 10**9))
+def test_replaced_budget_is_that_of_a_problem_stated_anew(problem, budget):
+    assert same(problem.replace(), problem)
+    assert same(dataclass_replace(problem), problem)
+    assert same(problem.replace(budget=budget), sa.Problem.from_dict(problem.as_dict() | {"budget": budget}))
+
+
+def test_caps_that_a_budget_cut_come_back_with_a_larger_one():
+    small = sa.Problem([0.5, 0.6], budget=9, cap=12)
+    assert small.replace(budget=40).cap.tolist() == [12, 12]
+    assert dataclass_replace(small, budget=40).cap.tolist() == [12, 12]
+    assert dataclass_replace(small, budget=40, cap=None).cap.tolist() == [40, 40]
+    assert small.replace(weight=2.0).replace(utility="variance").replace(budget=40).cap.tolist() == [12, 12]
+    assert sa.with_noise(small, 0.1).replace(budget=40).cap.tolist() == [12, 12]
+
+
+@pytest.mark.parametrize("replace", [dataclass_replace, sa.Problem.replace])
+def test_thresholds_follow_log_ratios_until_they_are_given(replace):
+    stated = sa.Problem.from_logratio([0.0, 2.0], beta=1.0, budget=5)
+    assert replace(stated, beta=0.5) == sa.Problem.from_logratio([0.0, 2.0], beta=0.5, budget=5)
+    assert replace(stated, log_ratio=[1.0, 2.0]) == sa.Problem.from_logratio([1.0, 2.0], beta=1.0, budget=5)
+    plain = replace(stated, threshold=[0.3, 0.4])
+    assert plain == sa.Problem([0.3, 0.4], budget=5)
+    assert replace(plain, threshold=[0.5, 0.4]).log_ratio == pytest.approx([0.0, math.log(2 / 3)])
+    assert replace(plain, log_ratio=[0.0, 2.0], beta=1.0) == stated
+    by_threshold = replace(stated, log_ratio=None, beta=None)
+    assert by_threshold.beta is None
+    assert np.array_equal(by_threshold.threshold, stated.threshold)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (
+            {"budgit": 3},
+            TypeError,
+            r"^budgit is not a field of a problem; did you mean budget\? \(allowed: threshold, ",
+        ),
+        ({"budget": 1}, sa.ProblemError, "^batch is 2; it must be a whole number from 1 to 1, the labels that can be"),
+        (
+            {"beta": -1.0, "weight": 0.0},
+            sa.ProblemError,
+            "weight of sky is 0.0;(.|\n)*beta is -1.0; it must be positive",
+        ),
+        ({"beta": None}, sa.ProblemError, "^log_ratio and beta go together"),
+        ({"log_ratio": [1.0]}, sa.ProblemError, r"^log_ratio has shape \(1,\); it must be one number or a list of 2"),
+        ({"cap": 0, "quota": [(["sky"], 1)], "batch": 1}, sa.ProblemError, "quota"),
+    ],
+    ids=lambda x: ",".join(x) if isinstance(x, dict) else None,
+)
+def test_faulty_change_is_refused_with_its_reason(changes, error, message):
+    problem = sa.Problem.from_logratio([0.0, 2.0], beta=1.0, budget=5, batch=2, name=["sky", "sea"])
+    with pytest.raises(error, match=message):
+        problem.replace(**changes)
 
 
 @given(problem=problems())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import re
@@ -546,7 +545,7 @@ def test_command_prints_the_report(run):
     assert outcome.err == "checking 1/1: accuracy\n"
     assert tree(Path()).keys() == {"problem.toml", "batch.toml"}
     one = run("structure", "problem.toml", "-u", '{name="decisive", eps=0.05}').out
-    text = str(sa.structure(dataclasses.replace(problem, utility=sa.Decisive(0.05), log_ratio=None)))
+    text = str(sa.structure(problem.replace(utility=sa.Decisive(0.05))))
     assert one.endswith(text + "\n")
     assert "\nharm: hard, after no label (Beta(1, 1), p = 0.05): one more label gains -" in text
 
@@ -570,7 +569,7 @@ def test_command_prints_a_row_for_each_utility(run):
 def test_command_prints_as_json_what_structure_returns(run):
     found = run("structure", "problem.toml", "-u", "variance", "-u", "linear", "--no-exact", "--json").json
     assert [x["utility"] for x in found["utilities"]] == ["variance", "linear"]
-    problem = dataclasses.replace(sa.Problem.from_toml("problem.toml"), utility="variance", log_ratio=None)
+    problem = sa.Problem.from_toml("problem.toml").replace(utility="variance")
     expected = sa.structure(problem, exact=False)
     row = found["utilities"][0]
     assert (row["ratio"], row["share"], row["greedy_share"]) == (expected.ratio, expected.share, None)

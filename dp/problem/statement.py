@@ -1,0 +1,88 @@
+"""A problem as it was stated: caps before the budget cut them, and either thresholds or log-ratios with beta.
+
+What a problem holds is partly derived from what was asked for: a cap is never above what the budget buys, and
+log-ratios follow from thresholds, or thresholds from log-ratios. A problem that is the same but for some fields is
+stated anew from what was asked for, never from what was derived.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...posteriors.thresholds import threshold
+from ...posteriors.utilities import Custom
+from . import checks
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+__all__ = ["fingerprint", "new_fields", "plain", "restated", "statement"]
+
+
+def statement(problem: Problem) -> dict[str, Any]:
+    """Keywords of ``Problem`` as they were asked for."""
+    asked: dict[str, Any] = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    asked["cap"] = problem.asked_cap
+    if problem.beta is None:
+        asked["log_ratio"] = None
+    return asked
+
+
+def plain(problem: Problem) -> dict[str, Any]:
+    """Keywords of ``Problem.from_dict`` as they were asked for, as plain numbers, strings, lists and mappings."""
+    asked = {key: x.tolist() if isinstance(x, np.ndarray) else x for key, x in statement(problem).items()}
+    by_ratio = asked["beta"] is not None
+    asked["c"] = asked.pop("log_ratio")
+    out = {key: asked[key] for key in ("budget", *(("c", "beta") if by_ratio else ("threshold",)))}
+    out["prior"] = asked["prior"] if isinstance(asked["prior"], list) else [x.as_dict() for x in asked["prior"]]
+    out |= {key: asked[key] for key in ("weight", "cost", "reward", "cap", "batch") if asked[key] is not None}
+    out |= {"name": list(problem.name), "utility": problem.utility.as_dict()}
+    if problem.quota:
+        out["quota"] = [{"items": [problem.name[i] for i in items], "labels": k} for items, k in problem.quota]
+    return out
+
+
+def new_fields(problem: Problem, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields among those given that are not the very objects that a problem holds.
+
+    ``dataclasses.replace`` hands over all fields, changed or not. A problem's own array counts as one not changed.
+    """
+    every = {field.name: given[field.name] for field in fields(problem)}
+    return {key: value for key, value in every.items() if value is not getattr(problem, key)}
+
+
+def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords of the problem that is the same but for some of them; see ``Problem.replace``."""
+    asked = statement(problem)
+    for key in changes:
+        if key not in asked:
+            near = difflib.get_close_matches(key, asked, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise TypeError(f"{key} is not a field of a problem{hint} (allowed: {', '.join(asked)})")
+    if "threshold" in changes:
+        asked |= {"log_ratio": None, "beta": None}
+    asked |= changes
+    ratio, beta = asked["log_ratio"], asked["beta"]
+    if "threshold" not in changes and changes.keys() & {"log_ratio", "beta"} and ratio is not None and beta is not None:
+        # A faulty strength is left to the constructor, which names the faults of all fields at once.
+        with suppress(ValueError):
+            asked["threshold"] = threshold(checks.vector("log_ratio", ratio, problem.size, []), beta)
+    return asked
+
+
+def fingerprint(problem: Problem) -> str:
+    """Digest of what a problem holds; see ``Problem.digest``."""
+    utility = problem.utility.name if isinstance(problem.utility, Custom) else repr(problem.utility)
+    plain_fields = (problem.budget, problem.name, problem.beta, utility, problem.quota, problem.batch)
+    content = hashlib.sha256(repr(plain_fields).encode())
+    for key in ("threshold", "weight", "cap", "log_ratio", "cost", "reward"):
+        content.update(getattr(problem, key).tobytes())
+    content.update(problem.prior.tobytes() if isinstance(problem.prior, np.ndarray) else repr(problem.prior).encode())
+    return content.hexdigest()
