@@ -15,13 +15,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from ...dp.machine.workers import workers
+from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.seeds import Seed
@@ -199,9 +199,8 @@ def simulate(
     seeds, keys = replication_keys(seed, replications)
     size = max(1, min(_PAIRS_AT_ONCE // problem.size, -(-replications // 2)))
     parts = [slice(k, min(k + size, replications)) for k in range(0, replications, size)]
-    done = Parallel(n_jobs=workers(n_jobs, len(parts)))(
-        delayed(_part)(problem, chosen, seeds[s], keys[s]) for s in parts
-    )
+    jobs = {part.start: partial(_part, problem, chosen, seeds[part], keys[part]) for part in parts}
+    done = [found for _, found in in_processes(jobs, n_jobs)]
     values = np.concatenate([v for v, _ in done])
     return Simulation(chosen.name, values, np.sum([n for _, n in done], axis=0) / replications)
 

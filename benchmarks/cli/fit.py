@@ -7,7 +7,6 @@ from .label_options import (
     BetaOption,
     ChainsOption,
     ItemsOption,
-    JobsOption,
     LabelsArgument,
     MethodOption,
     ModelOption,
@@ -16,10 +15,18 @@ from .label_options import (
     fit_settings,
     in_parts,
     read_votes,
-    require_jobs,
     votes_headline,
 )
-from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
+from .options import (
+    RATER_LIBRARIES,
+    DrawsOption,
+    JobsOption,
+    JsonOption,
+    OutOption,
+    SeedOption,
+    TargetOption,
+    TuneOption,
+)
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["fit"]
@@ -43,10 +50,10 @@ def fit(
 ) -> None:
     """Fit a model of raters to votes, and say how sure it is of each item."""
     from ...posteriors.raters.registry import make_rater_model
-    from ..calibration.fit_tables import gold_accuracy, item_table, kept_fit, parameter_table, rater_table
+    from ..calibration.fit_tables import gold_accuracy, item_table, parameter_table, rater_table
     from ..runner.folder import RunFolder
+    from ..runner.kept import kept_fit
 
-    require_jobs(jobs)
     dataset, bar, inputs, remarks = read_votes(labels_file, items, beta, threshold)
     chosen = make_rater_model(model)
     settings = fit_settings(method, draws, tune, chains, target_accept, seed)

@@ -11,14 +11,14 @@ from ...dp.exact.solve import Solution
 from ...dp.exact.solve import solve as solve_problem
 from ...dp.problem.problem import Problem
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, headline, read_problem
+from .options import JsonOption, ProblemArgument, headline, read_problem
 from .output import print_json, print_remarks, show_progress
 
 __all__ = ["solve"]
 
 
 def solve(
-    problem_file: Annotated[Path, typer.Argument(metavar="PROBLEM.toml")],
+    problem_file: ProblemArgument,
     save_policy: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep the optimal policy, and write it to a new folder.")
     ] = None,

@@ -14,14 +14,12 @@ what no label is worth and the Lagrangian bound (``dp.bounds``). L is concave in
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from ...bandits.policy import IndexPolicy, Policy
@@ -31,11 +29,11 @@ from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature, spend
 from ...dp.bounds.upper_bound import upper_bound
 from ...dp.exact.solve import solve
-from ...dp.machine.workers import workers
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.seeds import Seed
+from ..runner.parts import run_parts
 from .optimum import solvable
 
 if TYPE_CHECKING:
@@ -181,21 +179,9 @@ def budget_curve(
     budgets, remarks = budgets_of(problem, points)
     chosen, more = curve_policies(problem, policies, budgets, replications)
     seeds, keys = replication_keys(seed, replications)
-    parts = dict(finished or {})
-    jobs: list[tuple[str, Any]] = []
-    if BOUNDS not in parts:
-        jobs.append((BOUNDS, delayed(_bounds)(problem, budgets)))
-    for policy in chosen:
-        if label(policy) not in parts:
-            jobs.append((label(policy), delayed(_curve_of)(problem, policy, budgets, seeds, keys)))
-    runs = Parallel(n_jobs=workers(n_jobs, len(jobs)), return_as="generator")(job for _, job in jobs)
-    with warnings.catch_warnings(), closing(runs):
-        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
-        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
-        for (name, _), part in zip(jobs, runs, strict=True):
-            parts[name] = part
-            if on_part:
-                on_part(name, part)
+    jobs = {BOUNDS: partial(_bounds, problem, budgets)}
+    jobs |= {label(policy): partial(_curve_of, problem, policy, budgets, seeds, keys) for policy in chosen}
+    parts = run_parts(jobs, n_jobs, finished, on_part)
     result = xr.concat([parts[label(policy)] for policy in chosen], dim="policy").merge(parts[BOUNDS])
     result.attrs = {"prior_value": problem.prior_value, "remarks": [*remarks, *more]}
     return result
