@@ -20,7 +20,7 @@ from .options import (
     problem_folder,
     read_problem,
 )
-from .output import percent, print_json, print_remarks, print_table, records, show_progress
+from .output import evenly, percent, print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["curve"]
 
@@ -78,8 +78,7 @@ def curve(
         print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, "rows": rows})
         return
     print_remarks(remarks)
-    last = len(budgets) - 1
-    shown = sorted({round(last * k / _COLUMNS) for k in range(1, _COLUMNS + 1)} - {0})
+    shown = evenly(len(budgets) - 1, _COLUMNS)
     by_policy: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_policy.setdefault(row["policy"], []).append(row)

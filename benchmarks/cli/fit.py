@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .label_options import (
-    SHOWN,
     BetaOption,
     ChainsOption,
     ItemsOption,
@@ -13,7 +12,6 @@ from .label_options import (
     ThresholdOption,
     diagnosed,
     fit_settings,
-    in_parts,
     read_votes,
     votes_headline,
 )
@@ -27,9 +25,12 @@ from .options import (
     TargetOption,
     TuneOption,
 )
-from .output import print_json, print_remarks, print_table, records, show_progress
+from .output import print_json, print_remarks, print_table, records, show_progress, tell_steps
 
 __all__ = ["fit"]
+
+# Parts of a sampler's work that are shown.
+_SHOWN = 20
 
 
 def fit(
@@ -60,8 +61,9 @@ def fit(
     chosen.require(dataset)
     folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, RATER_LIBRARIES)
     path, cores = folder.path / "fit.nc", None if jobs == -1 else jobs
-    with show_progress("fitting", SHOWN) as advance:
-        found = kept_fit(path, chosen, dataset, cores=cores, progress=in_parts(chosen.title, advance), **settings)
+    with show_progress("fitting", _SHOWN) as advance:
+        progress = tell_steps(advance, _SHOWN, chosen.title)
+        found = kept_fit(path, chosen, dataset, cores=cores, progress=progress, **settings)
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
     folder.write("items.csv", of_items.to_csv(index=False))
     folder.write("raters.csv", rater_table(found).to_csv(index=False))

@@ -10,8 +10,6 @@ import typer
 from .options import name_or_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from ...posteriors.votes.label_set import LabelSet
 
 __all__ = [
-    "SHOWN",
     "BetaOption",
     "ChainsOption",
     "ItemsOption",
@@ -33,15 +30,11 @@ __all__ = [
     "UtilityOption",
     "diagnosed",
     "fit_settings",
-    "in_parts",
     "read_label_file",
     "read_votes",
     "rules_of",
     "votes_headline",
 ]
-
-# Parts of a sampler's work that are shown.
-SHOWN = 20
 
 LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
 
@@ -68,19 +61,6 @@ ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"
 ChainsOption = Annotated[int, typer.Option(help="Independent chains.")]
 
 MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")]
-
-
-def in_parts(name: str, advance: Callable[[str], object]) -> Callable[[int, int], None]:
-    """Tell ``advance`` of a sampler's steps, a twentieth of them at a time."""
-    shown = 0
-
-    def step(done: int, steps: int) -> None:
-        nonlocal shown
-        while shown < SHOWN * done // steps:
-            shown += 1
-            advance(f"{name}, {done} of {steps} steps")
-
-    return step
 
 
 def read_label_file(

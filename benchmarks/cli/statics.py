@@ -23,7 +23,7 @@ from .options import (
     problem_folder,
     read_problem,
 )
-from .output import print_json, print_remarks, print_table, records, show_progress
+from .output import evenly, print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -285,7 +285,7 @@ def _protocols(
         )
         return
     print_remarks(remarks)
-    shown = sorted({round((len(budgets) - 1) * k / _ROWS) for k in range(1, _ROWS + 1)} - {0})
+    shown = evenly(len(budgets) - 1, _ROWS)
     _print_protocols(problem, result, shown)
     if table_of_costs is not None:
         print()

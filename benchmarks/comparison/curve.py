@@ -26,7 +26,7 @@ from ...bandits.policy import IndexPolicy, Policy
 from ...bandits.registry import choose_policies, label
 from ...bandits.simulation.board import final_values
 from ...bandits.simulation.seeds import replication_keys
-from ...bandits.simulation.simulate import PriorNature, spend
+from ...bandits.simulation.simulate import PriorNature, replication_parts, spend
 from ...dp.bounds.upper_bound import upper_bound
 from ...dp.exact.solve import solve
 from ...dp.problem.checks import ProblemError
@@ -46,8 +46,6 @@ __all__ = ["BOUNDS", "at_budget", "budget_curve", "budgets_of", "curve_policies"
 BOUNDS = "bounds"
 # Scores that a policy may need and still take part unasked: half a minute or so of those that look ahead.
 _MOST_SCORES = 10_000_000
-# Pairs of replication and item that are simulated at a time.
-_PAIRS_AT_ONCE = 4_000_000
 
 
 def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
@@ -217,10 +215,8 @@ def _curve_of(
 
     begin = time.perf_counter()
     values = np.empty((len(budgets), len(keys)))
-    size = max(1, _PAIRS_AT_ONCE // problem.size)
     run = _observed if _on_the_way(problem, policy) else _afresh
-    for k in range(0, len(keys), size):
-        part = slice(k, k + size)
+    for part in replication_parts(problem, len(keys)):
         nature = PriorNature.draw(problem, seeds[part], keys[part])
         values[:, part] = run(problem, policy, budgets, nature, keys[part])
     data: dict[str, Any] = {
