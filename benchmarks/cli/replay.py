@@ -55,7 +55,7 @@ def replay(
     problem = problem_of_labels(dataset, budget, **settings)
     chosen, _ = choose_policies(problem, policy, planning=False)
     names = [label(p) for p in chosen]
-    run_settings = {"budget": budget, "replications": replications, "seed": seed}
+    run_settings: dict[str, Any] = {"budget": budget, "replications": replications, "seed": seed}
     inputs = settings | files | run_settings | {"policies": names}
     folder = RunFolder(out, "replay", inputs)
     with show_progress("replaying", len(names)) as advance:
