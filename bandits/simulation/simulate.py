@@ -15,13 +15,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from ...dp.machine.workers import workers
+from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
@@ -33,7 +33,7 @@ from .board import Board, final_values
 from .compiled_run import pays, run_policy
 from .seeds import replication_keys
 
-__all__ = ["LabelSource", "PriorNature", "Simulation", "play", "simulate", "spend"]
+__all__ = ["LabelSource", "PriorNature", "Simulation", "play", "replication_parts", "simulate", "spend"]
 
 # Scores, counts and wins of this many (replication, item) pairs are held at a time: about 150 MB.
 _PAIRS_AT_ONCE = 4_000_000
@@ -197,13 +197,23 @@ def simulate(
     chosen = make_policy(policy)
     replications = whole("replications", replications, least=1)
     seeds, keys = replication_keys(seed, replications)
-    size = max(1, min(_PAIRS_AT_ONCE // problem.size, -(-replications // 2)))
-    parts = [slice(k, min(k + size, replications)) for k in range(0, replications, size)]
-    done = Parallel(n_jobs=workers(n_jobs, len(parts)))(
-        delayed(_part)(problem, chosen, seeds[s], keys[s]) for s in parts
-    )
+    parts = replication_parts(problem, replications, least=2)
+    jobs = {part.start: partial(_part, problem, chosen, seeds[part], keys[part]) for part in parts}
+    done = [found for _, found in in_processes(jobs, n_jobs)]
     values = np.concatenate([v for v, _ in done])
     return Simulation(chosen.name, values, np.sum([n for _, n in done], axis=0) / replications)
+
+
+def replication_parts(problem: Problem, replications: int, least: int = 1) -> list[slice]:
+    """Cut replications into parts that memory holds, and into a least number of parts.
+
+    Examples
+    --------
+    >>> replication_parts(Problem([0.5, 0.6], budget=3), 5, least=2)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    size = max(1, min(_PAIRS_AT_ONCE // problem.size, -(-replications // least)))
+    return [slice(k, min(k + size, replications)) for k in range(0, replications, size)]
 
 
 def _part(

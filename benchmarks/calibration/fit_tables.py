@@ -1,46 +1,20 @@
-"""What a fit of a rater model says, as tables; and fits kept in files."""
+"""What a fit of a rater model says, as tables."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...dp.machine.files import write_whole
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.raters.fit import RaterFit
-from ...posteriors.raters.model import RaterModel
-from ...posteriors.votes.label_set import LabelSet
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["gold_accuracy", "item_table", "kept_fit", "parameter_table", "rater_table"]
-
-
-def kept_fit(path: Path, model: RaterModel, labels: LabelSet, **settings: Any) -> RaterFit:
-    """Fit of ``RaterModel.fit``, read where the file is there, else computed and written whole.
-
-    Parameters
-    ----------
-    path : path
-        NetCDF file of the fit's ``data``.
-    model : RaterModel
-    labels : LabelSet
-    **settings
-        As for ``RaterModel.fit``.
-    """
-    import xarray as xr
-
-    if path.exists():
-        data = xr.load_datatree(path, engine="h5netcdf")
-        return RaterFit(model, labels, data, str(data.attrs["method"]))
-    fit = model.fit(labels, **settings)
-    write_whole(path, lambda scratch: fit.data.to_netcdf(scratch, engine="h5netcdf"))
-    return fit
+__all__ = ["gold_accuracy", "item_table", "parameter_table", "rater_table"]
 
 
 def parameter_table(fit: RaterFit) -> pd.DataFrame:
@@ -52,7 +26,7 @@ def parameter_table(fit: RaterFit) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from seqaudit import PartialPooling
+    >>> from seqaudit import LabelSet, PartialPooling
     >>> votes = LabelSet.from_pools({"a": [1, 1, 1], "b": [1, 0, 1], "c": [0, 0, 0], "d": [1, 1]})
     >>> parameter_table(PartialPooling().fit(votes, method="fast", seed=7))["parameter"].tolist()
     ['mean', 'size', 'a', 'b']

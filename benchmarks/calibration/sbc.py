@@ -20,21 +20,19 @@ their correlation is reported.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
-from ...dp.machine.workers import workers
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import one_of, probability, whole
 from ...posteriors.raters.compiled import RaterSampler
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model
 from ...posteriors.votes.design import Design
+from ..runner.parts import run_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,13 +120,9 @@ def sbc(
     votes = design or Design.balanced(20, 8, 5, groups=2 if drawn.needs_groups else 0)
     settings: dict[str, Any] = {"method": method, "draws": draws, "thin": thin, "tune": tune, "seed": seed}
     checked_study(drawn, other, votes, replications, **settings)
-    jobs = {name: (drawn, other, votes, part, settings) for name, part in sbc_parts(replications).items()}
-    done = dict(finished or {})
-    for name, part in _computed({k: job for k, job in jobs.items() if k not in done}, n_jobs):
-        done[name] = part
-        if on_part:
-            on_part(name, part)
-    whole = xr.concat([done[name] for name in jobs], dim="replication")
+    jobs = {name: partial(_part, drawn, other, votes, part, settings) for name, part in sbc_parts(replications).items()}
+    parts = run_parts(jobs, n_jobs, finished, on_part)
+    whole = xr.concat([parts[name] for name in jobs], dim="replication")
     varies = (whole["spread"] > _CONSTANT).any("replication")
     whole = whole.isel(quantity=np.flatnonzero(varies.values)).drop_vars("spread")
     whole.attrs = {"model": drawn.name, "fitted": other.name, "votes": repr(votes), **settings}
@@ -210,16 +204,6 @@ def uniformity(result: xr.Dataset, level: float = 0.01) -> pd.DataFrame:
             "alarm": p_value.values < level / u.shape[1],
         }
     )
-
-
-def _computed(jobs: dict[str, tuple[Any, ...]], n_jobs: int) -> Iterator[tuple[str, xr.Dataset]]:
-    runs = Parallel(n_jobs=workers(n_jobs, max(len(jobs), 1)), return_as="generator")(
-        delayed(_part)(*job) for job in jobs.values()
-    )
-    with warnings.catch_warnings(), closing(runs):
-        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
-        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
-        yield from zip(jobs, runs, strict=True)
 
 
 def _part(

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from ...dp.bounds.upper_bound import upper_bound
 from ...dp.designs.allocation import allocate as allocate_labels
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, headline, read_problem
+from .options import JsonOption, ProblemArgument, headline, read_problem
 from .output import print_json, print_remarks, print_table
 
 __all__ = ["allocate"]
 
 
 def allocate(
-    problem_file: Annotated[Path, typer.Argument(metavar="PROBLEM.toml")],
+    problem_file: ProblemArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Allocate the budget before any label is seen."""

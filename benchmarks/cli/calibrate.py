@@ -6,22 +6,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...posteriors.foundation.refusals import probability, whole
+from ...posteriors.foundation.refusals import probability
 from .label_options import (
     BetaOption,
     ChainsOption,
     ItemsOption,
-    JobsOption,
     LabelsArgument,
     MethodOption,
     ModelsOption,
     ThresholdOption,
     fit_settings,
     read_votes,
-    require_jobs,
     votes_headline,
 )
-from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
+from .options import (
+    RATER_LIBRARIES,
+    DrawsOption,
+    JobsOption,
+    JsonOption,
+    OutOption,
+    SeedOption,
+    TargetOption,
+    TuneOption,
+    at_least,
+)
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
@@ -64,9 +72,8 @@ def sbc(
     from ..calibration.sbc import sbc as run
     from ..figures.calibration import plot_ranks
     from ..runner.folder import RunFolder, file_name
-    from ..runner.parts import finished_parts, part_keeper
+    from ..runner.kept import DATASETS
 
-    require_jobs(jobs)
     chosen = chosen_models(model or rater_model_names())
     settings: dict[str, Any] = {"method": method, "draws": draws, "thin": thin, "tune": tune, "seed": seed}
     designs = {one.title: Design.balanced(items, raters, votes, groups=2 if one.needs_groups else 0) for one in chosen}
@@ -76,17 +83,18 @@ def sbc(
     inputs = {"models": [repr(one) for one in chosen], "replications": replications} | settings
     inputs |= {"items": items, "raters": raters, "votes": votes}
     folder = RunFolder(out, "calibrate sbc", inputs, RATER_LIBRARIES)
-    parts, tables = sbc_parts(replications), []
-    with show_progress("ranking", len(parts) * len(chosen)) as advance:
+    names, tables = list(sbc_parts(replications)), []
+    with show_progress("ranking", len(names) * len(chosen)) as advance:
         for one in chosen:
+            parts = folder.parts(names, advance, DATASETS, f"{one.title} ")
             result = run(
                 one,
                 replications=replications,
                 design=designs[one.title],
                 **settings,
                 n_jobs=jobs,
-                finished=finished_parts(folder, parts, advance, f"{one.title} "),
-                on_part=part_keeper(folder, advance, f"{one.title} "),
+                finished=parts.finished,
+                on_part=parts.keep,
             )
             found = uniformity(result, level)
             found.insert(0, "model", one.title)
@@ -136,7 +144,7 @@ def labels(
     tune: TuneOption = 1000,
     chains: ChainsOption = 4,
     target_accept: TargetOption = 0.9,
-    bins: Annotated[int, typer.Option(help="Bins of the reliability curves.")] = 10,
+    bins: Annotated[int, typer.Option(callback=at_least(1), help="Bins of the reliability curves.")] = 10,
     seed: SeedOption = 7,
     jobs: JobsOption = -1,
     out: OutOption = None,
@@ -146,7 +154,6 @@ def labels(
     import pandas as pd
 
     from ...posteriors.raters.registry import rater_model_names
-    from ..calibration.fit_tables import kept_fit
     from ..calibration.held_out import hold_out
     from ..calibration.posterior_checks import (
         FEWEST_DRAWS,
@@ -158,14 +165,13 @@ def labels(
     from ..calibration.reliability import chosen_models, reliability, reliability_table
     from ..figures.calibration import plot_checks, plot_reliability
     from ..runner.folder import RunFolder
+    from ..runner.kept import kept_fit
 
-    require_jobs(jobs)
     dataset, bar, inputs, remarks = read_votes(labels_file, items, beta, threshold)
     settings = fit_settings(method, draws, tune, chains, target_accept, seed)
     every = draws * (chains if method == "nuts" else 1)
     if every < FEWEST_DRAWS:
         raise ValueError(f"draws are {every} in all; leave-one-out needs at least {FEWEST_DRAWS}: give more --draws")
-    whole("--bins", bins, least=1)
     kept = hold_out(dataset, share, seed).kept
     chosen = []
     for one in chosen_models(model or rater_model_names()):

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ...dp.evaluation.choices import check_policy
 from ...dp.exact.lattice import Lattice
-from ...posteriors.foundation.refusals import whole
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, PolicyOption, headline, nothing_kept, read_problem
+from .options import (
+    ExactOption,
+    JsonOption,
+    PolicyOption,
+    ProblemArgument,
+    SeedOption,
+    at_least,
+    headline,
+    nothing_kept,
+    read_problem,
+)
 from .output import percent, print_json, print_remarks, print_table, show_progress
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["ProblemArgument", "certify"]
+__all__ = ["certify"]
 
 # What is certified where no policy is asked for: the best that is fast, and the best in closed form.
 _CERTIFIED = ("gittins", "variance-reduction")
 _SHOWN = ("policy", "lower", "standard_error", "upper", "gap", "gap_error", "prior_value", "spent", "price")
 
-ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]
-
 
 def certify(
     problem_file: ProblemArgument,
     policy: PolicyOption = None,
-    replications: Annotated[int, typer.Option(help="Simulated runs where there is no exact value.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 0,
-    exact: Annotated[
-        bool | None,
-        typer.Option("--exact/--no-exact", help="Exact values, or none; default: where the problem is small."),
-    ] = None,
+    replications: Annotated[
+        int, typer.Option(callback=at_least(2), help="Simulated runs where there is no exact value.")
+    ] = 8,
+    seed: SeedOption = 0,
+    exact: ExactOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Certify how far policies are from the best that any policy could do."""
@@ -43,7 +45,6 @@ def certify(
 
     problem = read_problem(problem_file)
     chosen, remarks = choose_policies(problem, policy, _CERTIFIED)
-    whole("--replications", replications, least=2)
     if exact:
         Lattice.of(problem).require()
         for one in chosen:

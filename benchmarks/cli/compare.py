@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ...dp.machine.files import write_whole
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, OutOption, PolicyOption, headline, read_problem
+from .options import JsonOption, OutOption, PolicyOption, headline, problem_folder, read_problem
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["compare"]
@@ -27,26 +25,21 @@ def compare(
     """Compare policies with the exact optimum of a small problem."""
     from ..comparison.compare import comparison_rows, comparison_table
     from ..figures.comparison import plot_comparison
-    from ..runner.folder import RunFolder
+    from ..runner.kept import JSON
+    from ..runner.parts import run_parts
     from ..runner.warm import warm
 
     problem = read_problem(problem_file)
     rows, remarks = comparison_rows(problem, policy)
     names = [name for name, _ in rows]
-    folder = RunFolder(out, "compare", {"problem": problem_as_inputs(problem), "rows": names})
-    problem.to_toml(folder.path / "problem.toml")
-    done = []
+    folder = problem_folder(out, "compare", problem, {"problem": problem_as_inputs(problem), "rows": names})
     with show_progress("comparing", len(rows) + 1) as advance:
         # Compiled now, so that the seconds in the table are not the compiler's; later runs find the compiled code.
         warm()
         advance("kernels ready")
-        for name, compute in rows:
-            part = folder.part(name, ".json")
-            if not part.exists():
-                write_whole(part, json.dumps(compute()))
-            done.append(json.loads(part.read_text(encoding="utf-8")))
-            advance(name)
-    table = comparison_table(done, remarks)
+        parts = folder.parts(names, advance, JSON)
+        done = run_parts(dict(rows), 1, parts.finished, parts.keep)
+    table = comparison_table([done[name] for name in names], remarks)
     folder.write("comparison.csv", table.to_csv(index=False))
     plot_comparison(table, folder.path / "comparison.png", headline(problem))
     if as_json:

@@ -7,12 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from ...dp.machine.files import write_whole
-from ...posteriors.foundation.refusals import whole
 from ..runner.folder import problem_as_inputs
-from .certify import ProblemArgument
-from .options import JsonOption, OutOption, PolicyOption, headline, read_problem
-from .output import percent, print_json, print_remarks, print_table, records, show_progress
+from .options import (
+    JobsOption,
+    JsonOption,
+    OutOption,
+    PolicyOption,
+    ProblemArgument,
+    SeedOption,
+    at_least,
+    headline,
+    problem_folder,
+    read_problem,
+)
+from .output import evenly, percent, print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["curve"]
 
@@ -23,26 +31,20 @@ _COLUMNS = 4
 def curve(
     problem_file: ProblemArgument,
     policy: PolicyOption = None,
-    points: Annotated[int, typer.Option(help="Budgets above 0, up to the problem's own.")] = 12,
-    replications: Annotated[int, typer.Option(help="Simulated runs at each budget.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
-    jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
+    points: Annotated[int, typer.Option(callback=at_least(1), help="Budgets above 0, up to the problem's own.")] = 12,
+    replications: Annotated[int, typer.Option(callback=at_least(1), help="Simulated runs at each budget.")] = 64,
+    seed: SeedOption = 7,
+    jobs: JobsOption = -1,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate what policies earn at smaller budgets, beside the upper bound."""
-    import xarray as xr
-
     from ...bandits.registry import label
     from ..comparison.curve import BOUNDS, budget_curve, budgets_of, curve_policies, curve_table
     from ..figures.curve import plot_curve
-    from ..runner.folder import RunFolder
+    from ..runner.kept import DATASETS
 
     problem = read_problem(problem_file)
-    for option, value in (("points", points), ("replications", replications)):
-        whole(f"--{option}", value, least=1)
-    if jobs < -1 or jobs == 0:
-        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     budgets, _ = budgets_of(problem, points)
     chosen, _ = curve_policies(problem, policy, budgets, replications)
     names = [label(one) for one in chosen]
@@ -53,19 +55,9 @@ def curve(
         "replications": replications,
         "seed": seed,
     }
-    folder = RunFolder(out, "curve", inputs)
-    problem.to_toml(folder.path / "problem.toml")
+    folder = problem_folder(out, "curve", problem, inputs)
     with show_progress("simulating", len(names) + 1) as advance:
-        finished = {}
-        for name in (BOUNDS, *names):
-            if folder.part(name, ".nc").exists():
-                finished[name] = xr.load_dataset(folder.part(name, ".nc"), engine="h5netcdf")
-                advance(name)
-
-        def keep(name: str, part: xr.Dataset) -> None:
-            write_whole(folder.part(name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
-            advance(name)
-
+        parts = folder.parts((BOUNDS, *names), advance, DATASETS)
         result = budget_curve(
             problem,
             policy,
@@ -73,8 +65,8 @@ def curve(
             replications=replications,
             seed=seed,
             n_jobs=jobs,
-            finished=finished,
-            on_part=keep,
+            finished=parts.finished,
+            on_part=parts.keep,
         )
     remarks = [*problem.check(), *result.attrs["remarks"]]
     table = curve_table(result)
@@ -86,8 +78,7 @@ def curve(
         print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, "rows": rows})
         return
     print_remarks(remarks)
-    last = len(budgets) - 1
-    shown = sorted({round(last * k / _COLUMNS) for k in range(1, _COLUMNS + 1)} - {0})
+    shown = evenly(len(budgets) - 1, _COLUMNS)
     by_policy: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_policy.setdefault(row["policy"], []).append(row)

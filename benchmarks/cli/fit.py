@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from .label_options import (
-    SHOWN,
     BetaOption,
     ChainsOption,
     ItemsOption,
-    JobsOption,
     LabelsArgument,
     MethodOption,
     ModelOption,
     ThresholdOption,
     diagnosed,
     fit_settings,
-    in_parts,
     read_votes,
-    require_jobs,
     votes_headline,
 )
-from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
-from .output import print_json, print_remarks, print_table, records, show_progress
+from .options import (
+    RATER_LIBRARIES,
+    DrawsOption,
+    JobsOption,
+    JsonOption,
+    OutOption,
+    SeedOption,
+    TargetOption,
+    TuneOption,
+)
+from .output import print_json, print_remarks, print_table, records, show_progress, tell_steps
 
 __all__ = ["fit"]
+
+# Parts of a sampler's work that are shown.
+_SHOWN = 20
 
 
 def fit(
@@ -43,18 +51,19 @@ def fit(
 ) -> None:
     """Fit a model of raters to votes, and say how sure it is of each item."""
     from ...posteriors.raters.registry import make_rater_model
-    from ..calibration.fit_tables import gold_accuracy, item_table, kept_fit, parameter_table, rater_table
+    from ..calibration.fit_tables import gold_accuracy, item_table, parameter_table, rater_table
     from ..runner.folder import RunFolder
+    from ..runner.kept import kept_fit
 
-    require_jobs(jobs)
     dataset, bar, inputs, remarks = read_votes(labels_file, items, beta, threshold)
     chosen = make_rater_model(model)
     settings = fit_settings(method, draws, tune, chains, target_accept, seed)
     chosen.require(dataset)
     folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, RATER_LIBRARIES)
     path, cores = folder.path / "fit.nc", None if jobs == -1 else jobs
-    with show_progress("fitting", SHOWN) as advance:
-        found = kept_fit(path, chosen, dataset, cores=cores, progress=in_parts(chosen.title, advance), **settings)
+    with show_progress("fitting", _SHOWN) as advance:
+        progress = tell_steps(advance, _SHOWN, chosen.title)
+        found = kept_fit(path, chosen, dataset, cores=cores, progress=progress, **settings)
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
     folder.write("items.csv", of_items.to_csv(index=False))
     folder.write("raters.csv", rater_table(found).to_csv(index=False))

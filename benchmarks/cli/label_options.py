@@ -7,34 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .options import name_or_table
 
+if TYPE_CHECKING:
     from ...posteriors.foundation.arrays import Floats
     from ...posteriors.raters.fit import RaterFit
     from ...posteriors.votes.label_set import LabelSet
 
 __all__ = [
-    "SHOWN",
     "BetaOption",
     "ChainsOption",
     "ItemsOption",
-    "JobsOption",
     "LabelsArgument",
     "MethodOption",
     "ModelOption",
     "ModelsOption",
+    "PriorOption",
+    "StrictOption",
     "ThresholdOption",
+    "UtilityOption",
     "diagnosed",
     "fit_settings",
-    "in_parts",
+    "read_label_file",
     "read_votes",
-    "require_jobs",
+    "rules_of",
     "votes_headline",
 ]
-
-# Parts of a sampler's work that are shown.
-SHOWN = 20
 
 LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
 
@@ -44,52 +42,55 @@ BetaOption = Annotated[float | None, typer.Option(help="Thresholds are sigma(bet
 
 ThresholdOption = Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")]
 
+PriorOption = Annotated[tuple[float, float], typer.Option(help="Beta prior of every item.")]
+
+UtilityOption = Annotated[
+    str, typer.Option(help="Terminal utility: a name, or '{name=\"asymmetric\", gain=1, loss=3}'.")
+]
+
+StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse items that the items file lacks.")]
+
 _NAMED = "by its name, or by name and constants, as in 'dawid-skene(difficulty=True)'"
 
 ModelOption = Annotated[str, typer.Option("--model", "-m", help=f"Model {_NAMED}.")]
 
 ModelsOption = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"Model {_NAMED}; repeat for more.")]
 
-JobsOption = Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")]
-
 ChainsOption = Annotated[int, typer.Option(help="Independent chains.")]
 
 MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")]
 
 
-def in_parts(name: str, advance: Callable[[str], object]) -> Callable[[int, int], None]:
-    """Tell ``advance`` of a sampler's steps, a twentieth of them at a time."""
-    shown = 0
+def read_label_file(
+    labels_file: Path, items: Path | None, *, strict: bool = False
+) -> tuple[LabelSet, dict[str, Any], list[str]]:
+    """Votes, what is recorded of their files, and remarks."""
+    from ..data.labels import read_labels
+    from ..runner.folder import fingerprint
 
-    def step(done: int, steps: int) -> None:
-        nonlocal shown
-        while shown < SHOWN * done // steps:
-            shown += 1
-            advance(f"{name}, {done} of {steps} steps")
-
-    return step
+    dataset = read_labels(labels_file, items, strict=strict)
+    inputs = {"labels": fingerprint(labels_file), "items": fingerprint(items) if items else None}
+    remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
+    if dataset.unlabelled:
+        remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")
+    return dataset, inputs, remarks
 
 
 def read_votes(
     labels_file: Path, items: Path | None, beta: float | None, threshold: float | None
 ) -> tuple[LabelSet, Floats, dict[str, Any], list[str]]:
     """Votes, thresholds, what is recorded of them, and remarks."""
-    from ..data.labels import read_labels
     from ..data.problem_of_labels import problem_of_labels
-    from ..runner.folder import fingerprint
 
-    dataset = read_labels(labels_file, items)
+    dataset, inputs, remarks = read_label_file(labels_file, items)
     bar = problem_of_labels(dataset, 1, beta=beta, threshold=threshold).threshold
-    inputs = {
-        "labels": fingerprint(labels_file),
-        "items": fingerprint(items) if items else None,
-        "beta": beta,
-        "threshold": threshold,
-    }
-    remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
-    if dataset.unlabelled:
-        remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")
-    return dataset, bar, inputs, remarks
+    return dataset, bar, inputs | {"beta": beta, "threshold": threshold}, remarks
+
+
+def rules_of(beta: float | None, threshold: float | None, prior: tuple[float, float], utility: str) -> dict[str, Any]:
+    """Rules of the decisions, as ``problem_of_labels`` takes them."""
+    utility = name_or_table("--utility", utility)
+    return {"beta": beta, "threshold": threshold, "prior": prior, "utility": utility}
 
 
 def fit_settings(method: str, draws: int, tune: int, chains: int, target_accept: float, seed: int) -> dict[str, Any]:
@@ -101,12 +102,6 @@ def fit_settings(method: str, draws: int, tune: int, chains: int, target_accept:
     settings = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept, "seed": seed}
     require_settings(**settings)  # type: ignore[arg-type]
     return {"method": method} | settings
-
-
-def require_jobs(jobs: int) -> None:
-    """Refuse a number of worker processes that is neither positive nor -1."""
-    if jobs < -1 or jobs == 0:
-        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
 
 
 def votes_headline(labels_file: Path, dataset: LabelSet) -> str:

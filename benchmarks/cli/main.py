@@ -20,9 +20,7 @@ from .certify import certify
 from .compare import compare
 from .curve import curve
 from .fit import fit
-from .options import (
-    INTERRUPTED,
-)
+from .options import INTERRUPTED
 from .output import keep_standard_output
 from .provenance import provenance
 from .replay import replay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -13,20 +13,26 @@ from typing import Annotated, Any
 import typer
 
 from ...dp.problem.problem import Problem
+from ..runner.folder import RunFolder
 
 __all__ = [
     "INTERRUPTED",
     "RATER_LIBRARIES",
     "DrawsOption",
+    "ExactOption",
+    "JobsOption",
     "JsonOption",
     "OutOption",
     "PolicyOption",
+    "ProblemArgument",
     "SeedOption",
     "TargetOption",
     "TuneOption",
+    "at_least",
     "headline",
-    "inline_table",
+    "name_or_table",
     "nothing_kept",
+    "problem_folder",
     "read_problem",
 ]
 
@@ -35,9 +41,33 @@ INTERRUPTED = 130
 # What models of raters stand on; their versions are recorded where one is fitted.
 RATER_LIBRARIES = ("pymc", "pytensor", "arviz")
 
+
+def at_least(least: int) -> Callable[[typer.CallbackParam, int], int]:
+    """Make a callback that refuses smaller numbers than one."""
+
+    def checked(option: typer.CallbackParam, value: int) -> int:
+        if value < least:
+            raise ValueError(f"{option.opts[0]} is {value}; it must be at least {least}")
+        return value
+
+    return checked
+
+
+def _checked_jobs(jobs: int) -> int:
+    if jobs < -1 or jobs == 0:
+        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
+    return jobs
+
+
+ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]
 PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished one is taken up again.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+JobsOption = Annotated[int, typer.Option(callback=_checked_jobs, help="Worker processes; -1 for all cores.")]
+ExactOption = Annotated[
+    bool | None,
+    typer.Option("--exact/--no-exact", help="Exact values, or none; default: where the problem is small."),
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="Root of all randomness.")]
 DrawsOption = Annotated[int, typer.Option(help="Draws that are kept, of each chain where a model is sampled.")]
 TuneOption = Annotated[int, typer.Option(help="Sampling: draws that each chain throws away before.")]
@@ -52,13 +82,22 @@ def read_problem(path: Path | None) -> Problem:
         return Problem.from_toml(built_in)
 
 
+def problem_folder(out: Path | None, command: str, problem: Problem, inputs: dict[str, Any]) -> RunFolder:
+    """Run folder that holds its problem as a file too."""
+    folder = RunFolder(out, command, inputs)
+    problem.to_toml(folder.path / "problem.toml")
+    return folder
+
+
 def headline(problem: Problem) -> str:
     """A problem in a few words."""
     return f"{problem.size} items, {problem.labels} labels, utility {problem.utility.name}"
 
 
-def inline_table(option: str, text: str) -> Any:
-    """Value of an option that is an inline TOML table."""
+def name_or_table(option: str, text: str) -> Any:
+    """Value of an option that is a name, or an inline TOML table."""
+    if not text.startswith("{"):
+        return text
     try:
         return tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:

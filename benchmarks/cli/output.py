@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "evenly",
     "keep_standard_output",
     "percent",
     "print_json",
@@ -25,6 +26,7 @@ __all__ = [
     "print_table",
     "records",
     "show_progress",
+    "tell_steps",
 ]
 
 
@@ -47,6 +49,32 @@ def show_progress(what: str, total: int) -> Iterator[Callable[[str | None], None
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda name: bar.update(task, advance=1, description=f"{what} {name or ''}".strip())
+
+
+def tell_steps(
+    advance: Callable[[str | None], object], shown: int, what: str | None = None
+) -> Callable[[int, int], None]:
+    """Make a function that is told of steps done, out of all, and advances so many times in all."""
+    told = 0
+
+    def step(done: int, steps: int) -> None:
+        nonlocal told
+        while told < shown * done // steps:
+            told += 1
+            advance(None if what is None else f"{what}, {done} of {steps} steps")
+
+    return step
+
+
+def evenly(last: int, count: int) -> list[int]:
+    """Numbers from 1 to the last, a few that are evenly spaced: rows or columns that are printed of many.
+
+    Examples
+    --------
+    >>> evenly(12, 4), evenly(2, 4)
+    ([3, 6, 9, 12], [1, 2])
+    """
+    return sorted({round(last * k / count) for k in range(1, count + 1)} - {0})
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

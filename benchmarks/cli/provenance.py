@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ...dp.machine.files import write_whole
 from ...posteriors.foundation.refusals import number
 from ...posteriors.raters.sampling import require_settings
 from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance
 from ..provenance.provenance import provenance as trace
 from ..provenance.removal import HEADLINES
-from .options import (
-    RATER_LIBRARIES,
-    DrawsOption,
-    JsonOption,
-    OutOption,
-    SeedOption,
-    TargetOption,
-    TuneOption,
-    inline_table,
+from .label_options import (
+    BetaOption,
+    ItemsOption,
+    LabelsArgument,
+    PriorOption,
+    StrictOption,
+    ThresholdOption,
+    UtilityOption,
+    read_label_file,
+    rules_of,
 )
+from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["provenance"]
@@ -36,14 +35,12 @@ _SHARES = (0.01, 0.05, 0.1)
 
 
 def provenance(
-    labels_file: Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")],
-    items: Annotated[Path | None, typer.Option(help="Items file: log-probabilities, log-ratios or thresholds.")] = None,
-    beta: Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")] = None,
-    prior: Annotated[tuple[float, float], typer.Option(help="Beta prior of every item.")] = (1.0, 1.0),
-    utility: Annotated[
-        str, typer.Option(help="Terminal utility: a name, or '{name=\"asymmetric\", gain=1, loss=3}'.")
-    ] = "accuracy",
+    labels_file: LabelsArgument,
+    items: ItemsOption = None,
+    beta: BetaOption = None,
+    threshold: ThresholdOption = None,
+    prior: PriorOption = (1.0, 1.0),
+    utility: UtilityOption = "accuracy",
     groups: Annotated[
         bool | None,
         typer.Option("--groups/--no-groups", help="Look at groups, or do not; default: where there are two or more."),
@@ -66,23 +63,18 @@ def provenance(
     resamples: Annotated[int, typer.Option(min=0, help="Of items, for the intervals of alpha.")] = 1000,
     repetitions: Annotated[int, typer.Option(min=19, help="Of the search for clusters, for p-values.")] = 199,
     seed: SeedOption = 7,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse items that the items file lacks.")] = False,
+    strict: StrictOption = False,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Trace decisions to the raters behind them, and see what becomes of them without some."""
-    from ..data.labels import read_labels
     from ..data.problem_of_labels import problem_of_labels
     from ..figures.provenance import plot_provenance
-    from ..runner.folder import RunFolder, fingerprint
+    from ..runner.folder import RunFolder
+    from ..runner.kept import JSON
 
-    dataset = read_labels(labels_file, items, strict=strict)
-    settings: dict[str, Any] = {
-        "beta": beta,
-        "threshold": threshold,
-        "prior": prior,
-        "utility": inline_table("--utility", utility) if utility.startswith("{") else utility,
-    }
+    dataset, files, remarks = read_label_file(labels_file, items, strict=strict)
+    settings = rules_of(beta, threshold, prior, utility)
     wanted = None if model == _NO_MODEL else model
     if nuts and wanted is None:
         raise ValueError("--nuts samples a model, but --model is 'none'")
@@ -95,22 +87,11 @@ def provenance(
     by_group, _, _ = checked_provenance(dataset, groups=groups, model=wanted, beyond=beyond)
     settings |= {"groups": by_group, "model": wanted, "nuts": nuts, "beyond": beyond, "shares": shares}
     settings |= sampling | {"resamples": resamples, "repetitions": repetitions, "seed": seed}
-    files = {"labels": fingerprint(labels_file), "items": fingerprint(items) if items else None}
     folder = RunFolder(out, "provenance", settings | files, RATER_LIBRARIES)
     names = [name for name in PARTS if wanted is not None or name != "kinds"]
     with show_progress("tracing", len(names)) as advance:
-        finished = {}
-        for name in names:
-            part = folder.part(name, ".json")
-            if part.exists():
-                finished[name] = json.loads(part.read_text(encoding="utf-8"))
-                advance(name)
-
-        def keep(name: str, part: Any) -> None:
-            write_whole(folder.part(name, ".json"), json.dumps(part))
-            advance(name)
-
-        found = trace(dataset, finished=finished, on_part=keep, **settings)
+        parts = folder.parts(names, advance, JSON)
+        found = trace(dataset, finished=parts.finished, on_part=parts.keep, **settings)
     title = (
         f"{labels_file.name}: {problem.size} items, {dataset.n_labels} votes, {len(dataset.raters)} raters, "
         f"utility {problem.utility.name}"
@@ -118,18 +99,13 @@ def provenance(
     for name, table in _tables(found).items():
         folder.write(f"{name}.csv", table.to_csv(index=False))
     plot_provenance(found, folder.path / "provenance.png", title)
-    remarks = [*_left_out(dataset.dropped, dataset.unlabelled, items), *found.remarks]
+    remarks += found.remarks
     if as_json:
         print_json({"run": str(folder.path), "inputs": settings | files, "remarks": remarks, **_plain(found)})
         return
     print_remarks(remarks)
     _print(found, title)
     print(f"tables, figure and inputs: {folder.path}")
-
-
-def _left_out(dropped: int, unlabelled: int, items: Path | None) -> list[str]:
-    said = [f"{dropped} items have labels but no row in {items}: left out"] if dropped else []
-    return said + ([f"{unlabelled} items in {items} have no labels: left out"] if unlabelled else [])
 
 
 def _tables(found: Provenance) -> dict[str, Any]:

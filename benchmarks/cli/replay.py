@@ -2,94 +2,73 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ...dp.machine.files import write_whole
-from ...posteriors.foundation.refusals import whole
-from .options import JsonOption, OutOption, PolicyOption, inline_table
+from .label_options import (
+    BetaOption,
+    ItemsOption,
+    LabelsArgument,
+    PriorOption,
+    StrictOption,
+    ThresholdOption,
+    UtilityOption,
+    read_label_file,
+    rules_of,
+)
+from .options import JobsOption, JsonOption, OutOption, PolicyOption, SeedOption, at_least
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["replay"]
 
 
 def replay(
-    labels_file: Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")],
+    labels_file: LabelsArgument,
     budget: Annotated[int, typer.Option(help="Votes that each policy buys.")],
-    items: Annotated[Path | None, typer.Option(help="Items file: log-probabilities, log-ratios or thresholds.")] = None,
-    beta: Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")] = None,
-    prior: Annotated[tuple[float, float], typer.Option(help="Beta prior of every item.")] = (1.0, 1.0),
-    utility: Annotated[
-        str, typer.Option(help="Terminal utility: a name, or '{name=\"asymmetric\", gain=1, loss=3}'.")
-    ] = "accuracy",
+    items: ItemsOption = None,
+    beta: BetaOption = None,
+    threshold: ThresholdOption = None,
+    prior: PriorOption = (1.0, 1.0),
+    utility: UtilityOption = "accuracy",
     policy: PolicyOption = None,
-    replications: Annotated[int, typer.Option("--seeds", help="Independent shuffles of the pools.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse items that the items file lacks.")] = False,
-    jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
+    replications: Annotated[
+        int, typer.Option("--seeds", callback=at_least(1), help="Independent shuffles of the pools.")
+    ] = 5,
+    seed: SeedOption = 7,
+    strict: StrictOption = False,
+    jobs: JobsOption = -1,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Spend a budget on real votes with every policy, and score the decisions against all votes."""
-    import xarray as xr
 
     from ...bandits.choice import choose_policies
     from ...bandits.registry import label
-    from ..data.labels import read_labels
     from ..data.problem_of_labels import problem_of_labels
     from ..figures.replay import plot_replay
     from ..replay.replay import replay as run
     from ..replay.replay import replay_table
-    from ..runner.folder import RunFolder, fingerprint
+    from ..runner.folder import RunFolder
+    from ..runner.kept import DATASETS
 
-    dataset = read_labels(labels_file, items, strict=strict)
-    settings: dict[str, Any] = {
-        "beta": beta,
-        "threshold": threshold,
-        "prior": prior,
-        "utility": inline_table("--utility", utility) if utility.startswith("{") else utility,
-    }
+    dataset, files, remarks = read_label_file(labels_file, items, strict=strict)
+    settings = rules_of(beta, threshold, prior, utility)
     problem = problem_of_labels(dataset, budget, **settings)
     chosen, _ = choose_policies(problem, policy, planning=False)
-    whole("--seeds", replications, least=1)
-    if jobs < -1 or jobs == 0:
-        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     names = [label(p) for p in chosen]
-    inputs = settings | {
-        "labels": fingerprint(labels_file),
-        "items": fingerprint(items) if items else None,
-        "budget": budget,
-        "replications": replications,
-        "seed": seed,
-        "policies": names,
-    }
+    run_settings: dict[str, Any] = {"budget": budget, "replications": replications, "seed": seed}
+    inputs = settings | files | run_settings | {"policies": names}
     folder = RunFolder(out, "replay", inputs)
-    remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
-    if dataset.unlabelled:
-        remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")
     with show_progress("replaying", len(names)) as advance:
-        finished = {}
-        for name in names:
-            if folder.part(name, ".nc").exists():
-                finished[name] = xr.load_dataset(folder.part(name, ".nc"), engine="h5netcdf")
-                advance(name)
-
-        def keep(name: str, part: xr.Dataset) -> None:
-            write_whole(folder.part(name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
-            advance(name)
-
+        parts = folder.parts(names, advance, DATASETS)
         result = run(
             dataset,
             policy,
-            budget=budget,
-            seed=seed,
-            replications=replications,
             n_jobs=jobs,
-            finished=finished,
-            on_policy=keep,
+            finished=parts.finished,
+            on_policy=parts.keep,
+            **run_settings,
             **settings,
         )
     remarks += result.attrs["remarks"]

@@ -11,14 +11,14 @@ from ...dp.exact.solve import Solution
 from ...dp.exact.solve import solve as solve_problem
 from ...dp.problem.problem import Problem
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, headline, read_problem
-from .output import print_json, print_remarks, show_progress
+from .options import JsonOption, ProblemArgument, headline, read_problem
+from .output import print_json, print_remarks, show_progress, tell_steps
 
 __all__ = ["solve"]
 
 
 def solve(
-    problem_file: Annotated[Path, typer.Argument(metavar="PROBLEM.toml")],
+    problem_file: ProblemArgument,
     save_policy: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep the optimal policy, and write it to a new folder.")
     ] = None,
@@ -29,15 +29,7 @@ def solve(
     if save_policy is not None and save_policy.exists():
         raise ValueError(f"{save_policy} exists; a policy is written to a new folder")
     with show_progress("solving", 100) as advance:
-        shown = 0
-
-        def progress(states: int, total: int) -> None:
-            nonlocal shown
-            while shown < 100 * states // total:
-                shown += 1
-                advance(None)
-
-        solution = solve_problem(problem, keep_policy=save_policy is not None, progress=progress)
+        solution = solve_problem(problem, keep_policy=save_policy is not None, progress=tell_steps(advance, 100))
     best = _first_choice(problem, solution)
     if save_policy is not None:
         solution.save(save_policy)

@@ -12,8 +12,18 @@ import typer
 from ...dp.machine.memory import ProblemTooLarge
 from ...dp.problem.problem import Problem
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, OutOption, headline, nothing_kept, read_problem
-from .output import print_json, print_remarks, print_table, records, show_progress
+from .options import (
+    ExactOption,
+    JobsOption,
+    JsonOption,
+    OutOption,
+    SeedOption,
+    headline,
+    nothing_kept,
+    problem_folder,
+    read_problem,
+)
+from .output import evenly, print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +57,9 @@ def statics(
     points: Annotated[int, typer.Option(help="Budgets above 0, for --vary protocol.")] = 12,
     policy: Annotated[str, typer.Option("--policy", "-p", help="Simulated where there is no exact value.")] = "gittins",
     replications: Annotated[int, typer.Option(help="Simulated runs where there is no exact value.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
-    exact: Annotated[
-        bool | None,
-        typer.Option("--exact/--no-exact", help="Exact values, or none; default: where the problem is small."),
-    ] = None,
-    jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
+    seed: SeedOption = 7,
+    exact: ExactOption = None,
+    jobs: JobsOption = -1,
     claims: Annotated[bool, typer.Option("--claims", help="Judge the source paper's claims instead.")] = False,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -81,8 +88,6 @@ def statics(
     ):
         if _given(ctx, option) and not where:
             raise ValueError(f"--{option} does not go with --vary {what}")
-    if jobs < -1 or jobs == 0:
-        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     problem = read_problem(problem_file)
     settings: dict[str, Any] = {"policy": policy, "replications": replications, "seed": seed, "exact": exact}
     checked_settings(**settings)
@@ -118,8 +123,7 @@ def _vary(
     from ..design_choices.largest_beta import largest_beta
     from ..design_choices.vary import checked_values, knob_values, vary, vary_table
     from ..figures.design_choices import label_groups, plot_vary
-    from ..runner.folder import RunFolder
-    from ..runner.parts import finished_parts, part_keeper
+    from ..runner.kept import DATASETS
 
     wanted, remarks = knob_values(problem, knob) if values is None else (_numbers("--values", values), [])
     remarks = problem.check() + remarks
@@ -127,18 +131,10 @@ def _vary(
     names = list(checked_values(problem, knob, wanted))
     found = None if target is None else largest_beta(problem.log_ratio, target, **_beliefs(problem))
     inputs = {"problem": problem_as_inputs(problem), "vary": knob, "values": wanted, "target": target} | settings
-    folder = RunFolder(out, "statics", inputs)
-    problem.to_toml(folder.path / "problem.toml")
+    folder = problem_folder(out, "statics", problem, inputs)
     with show_progress("solving", len(names)) as advance:
-        result = vary(
-            problem,
-            knob,
-            wanted,
-            **settings,
-            n_jobs=jobs,
-            finished=finished_parts(folder, names, advance),
-            on_part=part_keeper(folder, advance),
-        )
+        parts = folder.parts(names, advance, DATASETS)
+        result = vary(problem, knob, wanted, **settings, n_jobs=jobs, finished=parts.finished, on_part=parts.keep)
     table = vary_table(result)
     folder.write("statics.csv", table.to_csv(index=False))
     plot_vary(result, folder.path / "statics.png", headline(problem))
@@ -239,8 +235,7 @@ def _protocols(
         under,
     )
     from ..figures.design_choices import plot_break_even, plot_protocols
-    from ..runner.folder import RunFolder
-    from ..runner.parts import finished_parts, part_keeper
+    from ..runner.kept import DATASETS
 
     pairs = _USUAL if given is None else [_numbers("--protocol", text) for text in given]
     for pair in pairs:
@@ -255,20 +250,20 @@ def _protocols(
     inputs = {"problem": problem_as_inputs(problem), "vary": "protocol", "budgets": budgets, "protocols": names}
     # A cap at the budget limits cheap labels, and no cap does not.
     inputs |= settings | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
-    folder = RunFolder(out, "statics", inputs)
-    problem.to_toml(folder.path / "problem.toml")
+    folder = problem_folder(out, "statics", problem, inputs)
     with show_progress("solving", len(names) + 1) as advance:
-        finished = finished_parts(folder, [*names, _BREAK_EVEN], advance)
-        table_of_costs, remarks = finished.pop(_BREAK_EVEN, None), problem.check()
-        keep = part_keeper(folder, advance)
-        result = protocols(problem, chosen, points=points, **settings, n_jobs=jobs, finished=finished, on_part=keep)
+        parts = folder.parts([*names, _BREAK_EVEN], advance, DATASETS)
+        table_of_costs, remarks = parts.finished.pop(_BREAK_EVEN, None), problem.check()
+        result = protocols(
+            problem, chosen, points=points, **settings, n_jobs=jobs, finished=parts.finished, on_part=parts.keep
+        )
         if table_of_costs is None:
             table_of_costs, why = _costs(problem, chosen, points)
             remarks += why
             if table_of_costs is None:
                 advance(None)
             else:
-                keep(_BREAK_EVEN, table_of_costs)
+                parts.keep(_BREAK_EVEN, table_of_costs)
     table = protocols_table(result)
     folder.write("statics.csv", table.to_csv(index=False))
     plot_protocols(result, folder.path / "statics.png", headline(problem))
@@ -290,7 +285,7 @@ def _protocols(
         )
         return
     print_remarks(remarks)
-    shown = sorted({round((len(budgets) - 1) * k / _ROWS) for k in range(1, _ROWS + 1)} - {0})
+    shown = evenly(len(budgets) - 1, _ROWS)
     _print_protocols(problem, result, shown)
     if table_of_costs is not None:
         print()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import JsonOption, OutOption, PolicyOption
+from .options import JobsOption, JsonOption, OutOption, PolicyOption
 from .output import print_json, print_table, records, show_progress
 
 if TYPE_CHECKING:
@@ -28,32 +28,26 @@ def stress(
         int | None, typer.Option(help="Simulated runs of each cell; default: as the file says.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all randomness; default: as the file says.")] = None,
-    jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
+    jobs: JobsOption = -1,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask and decide by one model while another is true, and see what it costs."""
     from ..figures.stress import plot_stress
     from ..runner.folder import RunFolder
-    from ..runner.parts import finished_parts, part_keeper
+    from ..runner.kept import DATASETS
     from ..stress.scenario_file import built_in_scenarios, read_scenarios
     from ..stress.stress import stress as run
     from ..stress.stress import stress_slopes, stress_table, worse_than_uniform
 
-    if jobs < -1 or jobs == 0:
-        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
     options: dict[str, Any] = {"policies": policy, "replications": replications, "seed": seed}
     grid = built_in_scenarios(**options) if scenarios is None else read_scenarios(scenarios, **options)
     names = list(grid.cells)
     inputs = grid.as_inputs()
     folder = RunFolder(out, "stress", inputs)
     with show_progress("stressing", len(names)) as advance:
-        found = run(
-            grid,
-            n_jobs=jobs,
-            finished=finished_parts(folder, names, advance),
-            on_part=part_keeper(folder, advance),
-        )
+        parts = folder.parts(names, advance, DATASETS)
+        found = run(grid, n_jobs=jobs, finished=parts.finished, on_part=parts.keep)
     table = stress_table(found)
     slopes, worse = stress_slopes(table), worse_than_uniform(table)
     folder.write("stress.csv", table.to_csv(index=False))

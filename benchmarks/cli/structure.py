@@ -10,7 +10,7 @@ import typer
 from ...dp.structure.report import Structure
 from ...posteriors.utilities import make_utility
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, headline, inline_table, nothing_kept, read_problem
+from .options import JsonOption, ProblemArgument, headline, name_or_table, nothing_kept, read_problem
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["structure"]
@@ -19,7 +19,7 @@ _EVERY = "every"
 
 
 def structure(
-    problem_file: Annotated[Path, typer.Argument(metavar="PROBLEM.toml")],
+    problem_file: ProblemArgument,
     utility: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,7 +45,7 @@ def structure(
     if utility:
         asked: list[Any] = []
         for text in utility:
-            asked += USUAL if text == _EVERY else [inline_table("--utility", text) if text.startswith("{") else text]
+            asked += USUAL if text == _EVERY else [name_or_table("--utility", text)]
         chosen = [make_utility(x) for x in asked]
     names = [utility_label(x) for x in chosen]
     for name in names:

@@ -7,17 +7,24 @@ from typing import Annotated, Any
 
 import typer
 
-from ...posteriors.foundation.refusals import whole
-from .options import JsonOption, PolicyOption, inline_table, nothing_kept
+from .options import (
+    JobsOption,
+    JsonOption,
+    PolicyOption,
+    SeedOption,
+    at_least,
+    name_or_table,
+    nothing_kept,
+)
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["survey"]
 
 
 def survey(
-    problems: Annotated[int, typer.Option(help="Problems to draw.")] = 200,
+    problems: Annotated[int, typer.Option(callback=at_least(1), help="Problems to draw.")] = 200,
     policy: PolicyOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Root of all randomness.")] = 7,
+    seed: SeedOption = 7,
     utility: Annotated[
         list[str] | None,
         typer.Option(
@@ -25,7 +32,7 @@ def survey(
             "of all, with the time of a decision; 'all' stands for five."
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Worker processes; -1 for all cores.")] = -1,
+    jobs: JobsOption = -1,
     as_json: JsonOption = False,
 ) -> None:
     """Value policies exactly on small problems drawn at random."""
@@ -33,10 +40,7 @@ def survey(
     from ..comparison.survey import survey as run
     from ..comparison.survey import survey_table
 
-    whole("--problems", problems, least=1)
-    if jobs < -1 or jobs == 0:
-        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
-    several = [inline_table("--utility", u) if u.startswith("{") else u for u in utility or ["accuracy"]]
+    several = [name_or_table("--utility", u) for u in utility or ["accuracy"]]
     if several == ["all"]:
         several = list(UTILITIES)
     if len(several) > 1:

@@ -14,13 +14,11 @@ what no label is worth and the Lagrangian bound (``dp.bounds``). L is concave in
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from ...bandits.choice import choose_policies
@@ -28,17 +26,17 @@ from ...bandits.policy import IndexPolicy, Policy
 from ...bandits.registry import label
 from ...bandits.simulation.board import final_values
 from ...bandits.simulation.seeds import replication_keys
-from ...bandits.simulation.simulate import PriorNature, spend
+from ...bandits.simulation.simulate import PriorNature, replication_parts, spend
 from ...dp.bounds.upper_bound import upper_bound
 from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
-from ...dp.machine.workers import workers
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
+from ..runner.parts import run_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +48,6 @@ __all__ = ["BOUNDS", "at_budget", "budget_curve", "budgets_of", "curve_policies"
 BOUNDS = "bounds"
 # Scores that a policy may need and still take part unasked: half a minute or so of those that look ahead.
 _MOST_SCORES = 10_000_000
-# Pairs of replication and item that are simulated at a time.
-_PAIRS_AT_ONCE = 4_000_000
 
 
 def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
@@ -177,21 +173,9 @@ def budget_curve(
     budgets, remarks = budgets_of(problem, points)
     chosen, more = curve_policies(problem, policies, budgets, replications)
     seeds, keys = replication_keys(seed, replications)
-    parts = dict(finished or {})
-    jobs: list[tuple[str, Any]] = []
-    if BOUNDS not in parts:
-        jobs.append((BOUNDS, delayed(_bounds)(problem, budgets)))
-    for policy in chosen:
-        if label(policy) not in parts:
-            jobs.append((label(policy), delayed(_curve_of)(problem, policy, budgets, seeds, keys)))
-    runs = Parallel(n_jobs=workers(n_jobs, len(jobs)), return_as="generator")(job for _, job in jobs)
-    with warnings.catch_warnings(), closing(runs):
-        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
-        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
-        for (name, _), part in zip(jobs, runs, strict=True):
-            parts[name] = part
-            if on_part:
-                on_part(name, part)
+    jobs = {BOUNDS: partial(_bounds, problem, budgets)}
+    jobs |= {label(policy): partial(_curve_of, problem, policy, budgets, seeds, keys) for policy in chosen}
+    parts = run_parts(jobs, n_jobs, finished, on_part)
     result = xr.concat([parts[label(policy)] for policy in chosen], dim="policy").merge(parts[BOUNDS])
     result.attrs = {"prior_value": problem.prior_value, "remarks": [*remarks, *more]}
     return result
@@ -227,10 +211,8 @@ def _curve_of(
 
     begin = time.perf_counter()
     values = np.empty((len(budgets), len(keys)))
-    size = max(1, _PAIRS_AT_ONCE // problem.size)
     run = _observed if _on_the_way(problem, policy) else _afresh
-    for k in range(0, len(keys), size):
-        part = slice(k, k + size)
+    for part in replication_parts(problem, len(keys)):
         nature = PriorNature.draw(problem, seeds[part], keys[part])
         values[:, part] = run(problem, policy, budgets, nature, keys[part])
     data: dict[str, Any] = {

@@ -63,7 +63,6 @@ def optimum_of(
     policy: str | Policy = "gittins",
     replications: int = 8,
     seed: Seed = 0,
-    threads: int | None = None,
 ) -> Optimum:
     """Find the optimal value and the expected labels of each item, exactly or between bounds.
 
@@ -78,8 +77,6 @@ def optimum_of(
         Simulated runs, at least 2.
     seed : int or SeedSequence
         Of the simulation.
-    threads : int, optional
-        Default: all cores. The answer does not depend on it.
 
     Raises
     ------
@@ -102,7 +99,7 @@ def optimum_of(
         value = best.solution(problem).value
         labels = expected_labels(problem, best)
         return Optimum(problem.prior_value, value, 0.0, value, labels, "exact")
-    found = certify(problem, policy, replications=replications, seed=seed, exact=False, threads=threads)
+    found = certify(problem, policy, replications=replications, seed=seed, exact=False)
     # The same seed: these are the very runs that the certificate stands on.
     labels = simulate(problem, policy, replications=replications, seed=seed).labels
     return Optimum(problem.prior_value, found.lower, found.standard_error, found.upper, labels, "certified")

@@ -8,13 +8,11 @@ and is drawn again. All values are by ``solve`` and ``evaluate``: there is no si
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
@@ -22,11 +20,11 @@ from ...bandits.registry import label, make_policy, policy_names
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve
-from ...dp.machine.workers import workers
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import seed_sequence
 from ...posteriors.utilities import Utility, make_utility
+from ..runner.parts import run_parts
 from ..runner.warm import warm
 
 if TYPE_CHECKING:
@@ -121,20 +119,10 @@ def survey(
     utility = make_utility(utility)
     chosen, remarks = _chosen(policies, utility, planning)
     seeds = seed.spawn(problems)
-    count = workers(n_jobs, problems)
-    if count > 1:
-        # Worker processes then find everything compiled.
-        warm()
-    runs = Parallel(n_jobs=count, return_as="generator")(delayed(_shares)(s, utility, chosen) for s in seeds)
-    rows = []
-    with warnings.catch_warnings(), closing(runs):
-        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
-        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
-        for k, row in enumerate(runs):
-            rows.append(row)
-            if on_problem:
-                on_problem(k)
-    items, labels, gain, share = zip(*rows, strict=True)
+    jobs = {k: partial(_shares, one, utility, chosen) for k, one in enumerate(seeds)}
+    told = None if on_problem is None else lambda k, _: on_problem(k)
+    rows = run_parts(jobs, n_jobs, on_part=told, before=warm)
+    items, labels, gain, share = zip(*(rows[k] for k in jobs), strict=True)
     data: dict[str, Any] = {
         "share": (("problem", "policy"), np.array(share), {"description": "share of the optimal gain"}),
         "gain": ("problem", np.array(gain), {"description": "optimum less the value of no labels"}),

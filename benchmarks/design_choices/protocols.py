@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from ...posteriors.utilities import Custom, Decisive
 from ..comparison.curve import at_budget, budgets_of
 from ..comparison.optimum import Optimum, optimum_of
 from ..runner.parts import run_parts
+from ..runner.warm import warm
 from .vary import bounds_of, checked_settings
 
 if TYPE_CHECKING:
@@ -181,8 +183,10 @@ def protocols(
     budgets, _ = budgets_of(problem, points)
     settings = checked_settings(exact, policy, replications, seed)
     problems = [{b: under(problem, x, b) for b in budgets if affords(problem, x, b)} for x in chosen]
-    jobs = {name: (_row, name, problem, made, budgets, settings) for name, made in zip(names, problems, strict=True)}
-    parts = run_parts(jobs, n_jobs, finished, on_part)
+    jobs = {
+        name: partial(_row, name, problem, made, budgets, settings) for name, made in zip(names, problems, strict=True)
+    }
+    parts = run_parts(jobs, n_jobs, finished, on_part, before=warm)
     result = xr.concat([parts[name] for name in names], dim="protocol")
     result["flip"] = ("protocol", [x.flip for x in chosen])
     result["cost"] = ("protocol", [x.cost for x in chosen])
@@ -211,7 +215,6 @@ def _row(
     made: dict[float, Problem],
     budgets: Sequence[float],
     settings: dict[str, Any],
-    threads: int | None,
 ) -> xr.Dataset:
     import xarray as xr
 
@@ -221,7 +224,7 @@ def _row(
     found, bought = [], []
     for budget in budgets:
         labels = made[budget].labels if budget in made else 0
-        found.append(optimum_of(made[budget], **settings, threads=threads) if labels else nothing)
+        found.append(optimum_of(made[budget], **settings) if labels else nothing)
         bought.append(labels)
     rows = [bounds_of(x) for x in found]
     data: dict[str, Any] = {key: (("protocol", "budget"), [[row[key] for row in rows]]) for key in rows[0]}

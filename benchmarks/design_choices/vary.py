@@ -16,6 +16,7 @@ At each value the optimum lies between ``lower`` and ``upper``, which are equal 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from ...posteriors.foundation.refusals import one_of, whole
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..comparison.optimum import Optimum, optimum_of
 from ..runner.parts import run_parts
+from ..runner.warm import warm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,8 +151,11 @@ def vary(
     wanted, remarks = knob_values(problem, knob) if values is None else (list(values), [])
     points = checked_values(problem, knob, wanted)
     settings = checked_settings(exact, policy, replications, seed)
-    jobs = {name: (_point, float(x), point, settings) for (name, point), x in zip(points.items(), wanted, strict=True)}
-    parts = run_parts(jobs, n_jobs, finished, on_part)
+    jobs = {
+        name: partial(_point, float(x), point, settings)
+        for (name, point), x in zip(points.items(), wanted, strict=True)
+    }
+    parts = run_parts(jobs, n_jobs, finished, on_part, before=warm)
     result = xr.concat([parts[name] for name in points], dim="value")
     result["log_ratio"] = ("item", problem.log_ratio, {"description": "reference log-ratio before the change"})
     result["weight"] = ("item", problem.weight)
@@ -166,10 +171,10 @@ def checked_settings(exact: bool | None, policy: str | Policy, replications: int
     return {"exact": exact, "policy": make_policy(policy), "replications": replications, "seed": root}
 
 
-def _point(value: float, problem: Problem, settings: dict[str, Any], threads: int | None) -> xr.Dataset:
+def _point(value: float, problem: Problem, settings: dict[str, Any]) -> xr.Dataset:
     import xarray as xr
 
-    found = optimum_of(problem, **settings, threads=threads)
+    found = optimum_of(problem, **settings)
     data: dict[str, Any] = {key: ("value", [x]) for key, x in bounds_of(found).items()}
     data["labels"] = (("value", "item"), found.labels[None], {"description": "expected labels"})
     data["threshold"] = (("value", "item"), problem.threshold[None])

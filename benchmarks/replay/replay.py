@@ -12,14 +12,12 @@ not with real raters' biases.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from ...bandits.choice import choose_policies
@@ -27,7 +25,6 @@ from ...bandits.policy import Policy
 from ...bandits.registry import label
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import spend
-from ...dp.machine.workers import workers
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import whole
@@ -35,6 +32,7 @@ from ...posteriors.foundation.seeds import Seed
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
+from ..runner.parts import run_parts
 from .scores import METRICS, Scorer
 
 if TYPE_CHECKING:
@@ -128,20 +126,9 @@ def replay(
     seeds, keys = replication_keys(seed, replications)
     pools = VotePools.shuffle(dataset, seeds)
     truth = dataset.rate > problem.threshold
-    names = [label(p) for p in chosen]
-    parts = dict(finished or {})
-    todo = [(n, p) for n, p in zip(names, chosen, strict=True) if n not in parts]
-    runs = Parallel(n_jobs=workers(n_jobs, len(todo)), return_as="generator")(
-        delayed(_replay_one)(problem, policy, pools, keys, truth, dataset.slice) for _, policy in todo
-    )
-    with warnings.catch_warnings(), closing(runs):
-        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
-        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
-        for (name, _), part in zip(todo, runs, strict=True):
-            parts[name] = part.expand_dims(policy=[name])
-            if on_policy:
-                on_policy(name, parts[name])
-    result = xr.concat([parts[name] for name in names], dim="policy")
+    jobs = {label(p): partial(_replay_one, problem, p, pools, keys, truth, dataset.slice) for p in chosen}
+    parts = run_parts(jobs, n_jobs, finished, on_policy)
+    result = xr.concat([parts[name] for name in jobs], dim="policy")
     override = problem.log_ratio > 0
     result.attrs = {
         "items": problem.size,
@@ -185,7 +172,8 @@ def _replay_one(
     }
     data["labels_bought"] = ((*dims, "slice"), np.stack(by_slice, axis=1), {"description": "labels bought by slice"})
     data["seconds"] = ((), seconds, {"description": "wall-clock seconds for all replications"})
-    return xr.Dataset(data, coords={"replication": np.arange(len(keys)), "labels": stops, "slice": names})
+    found = xr.Dataset(data, coords={"replication": np.arange(len(keys)), "labels": stops, "slice": names})
+    return found.expand_dims(policy=[label(policy)])
 
 
 def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataFrame:

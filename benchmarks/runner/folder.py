@@ -16,15 +16,13 @@ import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...dp.machine.files import write_whole
 from ...dp.problem.problem import Problem
-
-if TYPE_CHECKING:
-    pass
+from .kept import Format, Parts
 
 __all__ = ["RunFolder", "RunFolderError", "file_name", "fingerprint", "problem_as_inputs"]
 
@@ -91,6 +89,34 @@ class RunFolder:
     def part(self, name: str, suffix: str) -> Path:
         """Where the finished piece of that name lies, or will."""
         return self.path / "parts" / (file_name(name) + suffix)
+
+    def parts[Part](
+        self, names: Iterable[str], advance: Callable[[str], object], form: Format[Part], of: str = ""
+    ) -> Parts[Part]:
+        """Finished pieces of those names, and what keeps the others as they end.
+
+        Parameters
+        ----------
+        names : iterable of str
+        advance : callable
+            Told the name of each piece that is there, and of each that is kept.
+        form : Format
+            Of the files.
+        of : str
+            Begins the names of files, and those that ``advance`` is told.
+        """
+        finished = {}
+        for name in names:
+            path = self.part(of + name, form.suffix)
+            if path.exists():
+                finished[name] = form.load(path)
+                advance(of + name)
+
+        def keep(name: str, part: Part) -> None:
+            form.write(self.part(of + name, form.suffix), part)
+            advance(of + name)
+
+        return Parts(finished, keep)
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all."""

@@ -1,79 +1,46 @@
-"""Work in parts: computed side by side, kept as each ends, taken up again after an interruption."""
+"""Work in parts: computed side by side, handed over as each ends, and not computed again where it is there."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, delayed
+from ...dp.machine.workers import in_processes
 
-from ...dp.machine.files import write_whole
-from ...dp.machine.workers import workers
-from .folder import RunFolder
-from .warm import warm
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-__all__ = ["finished_parts", "part_keeper", "run_parts"]
+__all__ = ["run_parts"]
 
 
-def run_parts(
-    jobs: dict[str, tuple[Any, ...]],
+def run_parts[Name: Hashable, Part](
+    jobs: Mapping[Name, Callable[[], Part]],
     n_jobs: int,
-    finished: dict[str, xr.Dataset] | None,
-    on_part: Callable[[str, xr.Dataset], None] | None,
-) -> dict[str, xr.Dataset]:
-    """Parts by name, each a function and its arguments; the finished ones are taken as they are.
+    finished: Mapping[Name, Part] | None = None,
+    on_part: Callable[[Name, Part], object] | None = None,
+    *,
+    before: Callable[[], object] | None = None,
+) -> dict[Name, Part]:
+    """Parts by name; the finished ones are taken as they are.
 
-    The function is told last how many threads it may use.
+    Parameters
+    ----------
+    jobs, n_jobs, before
+        As for ``in_processes``.
+    finished : mapping, optional
+        Parts that need not be computed again.
+    on_part : callable, optional
+        Called with name and result as each part ends, so that an interruption loses none that is done.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> run_parts({"two": partial(pow, 2, 1), "four": partial(pow, 2, 2)}, 1, {"two": 2}, print)
+    four 4
+    {'two': 2, 'four': 4}
     """
     parts = dict(finished or {})
     left = {name: job for name, job in jobs.items() if name not in parts}
-    count = workers(n_jobs, max(len(left), 1))
-    if count > 1:
-        # Worker processes then find everything compiled.
-        warm()
-    threads = 1 if count > 1 else None
-    # Each part is handed over when it is done, so that an interruption loses none that is.
-    runs = Parallel(n_jobs=count, return_as="generator_unordered")(
-        delayed(_named)(name, job, threads) for name, job in left.items()
-    )
-    with warnings.catch_warnings(), closing(runs):
-        # When Ctrl-C closes the runs, joblib has remarks on those that it drops.
-        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
+    with closing(in_processes(left, n_jobs, in_order=False, before=before)) as runs:
         for name, part in runs:
             parts[name] = part
-            if on_part:
+            if on_part is not None:
                 on_part(name, part)
     return parts
-
-
-def _named(name: str, job: tuple[Any, ...], threads: int | None) -> tuple[str, xr.Dataset]:
-    return name, job[0](*job[1:], threads)
-
-
-def finished_parts(
-    folder: RunFolder, names: Iterable[str], advance: Callable[[str], object], of: str = ""
-) -> dict[str, xr.Dataset]:
-    """Parts of those names, in files whose names begin with ``of``, that are there already; ``advance`` is told."""
-    import xarray as xr
-
-    found = {}
-    for name in names:
-        if folder.part(of + name, ".nc").exists():
-            found[name] = xr.load_dataset(folder.part(of + name, ".nc"), engine="h5netcdf")
-            advance(of + name)
-    return found
-
-
-def part_keeper(folder: RunFolder, advance: Callable[[str], object], of: str = "") -> Callable[[str, xr.Dataset], None]:
-    """Make a function that writes a part, whole or not at all, and tells ``advance`` of it; for ``finished_parts``."""
-
-    def keep(name: str, part: xr.Dataset) -> None:
-        write_whole(folder.part(of + name, ".nc"), lambda scratch: part.to_netcdf(scratch, engine="h5netcdf"))
-        advance(of + name)
-
-    return keep

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ...bandits.planning.tree_search import TreeSearch
 from ...bandits.registry import make_policy, policy_names
@@ -15,6 +14,7 @@ from ...dp.designs.allocation import allocate
 from ...dp.evaluation.characteristics import operating_characteristics
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve
+from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
 from ...dp.single_item.stopping import gittins_bernoulli, whittle_index
 from ...dp.structure.structure import structure
@@ -98,4 +98,6 @@ def warm_raters() -> None:
 
 def warm_all() -> None:
     """Call each compiled function, in two processes."""
-    Parallel(n_jobs=2)(delayed(part)() for part in (_warm_engine, _warm_policies, warm_raters))
+    jobs = {part.__name__: part for part in (_warm_engine, _warm_policies, warm_raters)}
+    for _ in in_processes(jobs, n_jobs=2):
+        pass

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["stress_exact"]
 
 
-def stress_exact(
-    misbelief: Misbelief, policies: Sequence[Policy], *, eps: float = 0.05, threads: int | None = None
-) -> xr.Dataset:
+def stress_exact(misbelief: Misbelief, policies: Sequence[Policy], *, eps: float = 0.05) -> xr.Dataset:
     """Exact measures of policies under a nature that the planner is wrong about.
 
     Parameters
@@ -45,8 +43,6 @@ def stress_exact(
     policies : sequence of Policy
     eps : float
         Level at which a belief is decisive.
-    threads : int, optional
-        Default: all cores. The answer does not depend on it.
 
     Returns
     -------
@@ -84,10 +80,10 @@ def stress_exact(
     tables["claimed_payoff"] = tables["claimed_payoff"] + problem.reward[:, None, None] * wins * inside
     correct = np.where(inside, decisions_right(problem.utility, stated, real), 0.0)
     high = high_slice(problem)
-    optimum = solve(true, threads=threads).value
+    optimum = solve(true).value
     rows = []
     for policy in policies:
-        walk = passage(problem, policy, nature=misbelief.nature, threads=threads)
+        walk = passage(problem, policy, nature=misbelief.nature)
         row = {name: float(walk.at_the_end(table)) for name, table in tables.items()}
         best_decisions, labels = float(walk.at_the_end(known)), walk.asked.sum(axis=(1, 2))
         row |= {"labels_low": float(labels[~high].sum()), "labels_high": float(labels[high].sum())}

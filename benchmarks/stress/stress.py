@@ -17,16 +17,16 @@ slopes can be compared within a scenario.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...bandits.simulation.seeds import replication_keys
-from ...dp.machine.workers import workers
 from ...posteriors.foundation.arrays import Floats
 from ..runner.parts import run_parts
-from ..runner.warm import warm_raters
+from ..runner.warm import warm, warm_raters
 from .exact import stress_exact
 from .natures import misbelief
 from .scenario import Scenario, StressGrid
@@ -82,19 +82,23 @@ def stress(
     (True, array([0.043 , 0.0177, 0.    ]))
     """
     replication_keys(grid.seed, grid.replications)
-    jobs = {name: (_cell, one, x, grid.replications, grid.seed) for name, (one, x) in grid.cells.items()}
-    # Only fits run compiled code of the rater models: pools are drawn without it.
-    refits = any(one.refit is not None for name, (one, _) in grid.cells.items() if name not in (finished or {}))
-    if refits and workers(n_jobs, len(jobs)) > 1:
-        warm_raters()
-    parts = run_parts(jobs, n_jobs, dict(finished or {}), on_part)
+    jobs = {name: partial(_cell, one, x, grid.replications, grid.seed) for name, (one, x) in grid.cells.items()}
+    left = [one for name, (one, _) in grid.cells.items() if name not in (finished or {})]
+    parts = run_parts(jobs, n_jobs, finished, on_part, before=partial(_warm, left))
     return {name: parts[name] for name in jobs}
 
 
-def _cell(one: Scenario, strength: float, replications: int, seed: int, threads: int | None) -> xr.Dataset:
+def _warm(scenarios: Iterable[Scenario]) -> None:
+    warm()
+    # Only fits run compiled code of the rater models: pools are drawn without it.
+    if any(one.refit is not None for one in scenarios):
+        warm_raters()
+
+
+def _cell(one: Scenario, strength: float, replications: int, seed: int) -> xr.Dataset:
     if one.kind == "exact":
         wrong = misbelief(one.problem, one.model, strength, **one.settings)
-        found = stress_exact(wrong, one.policies, eps=one.eps, threads=threads)
+        found = stress_exact(wrong, one.policies, eps=one.eps)
     else:
         # The same seeds in every cell: rates and raters are those of the others.
         seeds, keys = replication_keys(seed, replications)

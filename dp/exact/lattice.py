@@ -17,7 +17,6 @@ met. For N items, K unit labels and no caps there are C(K + 2N, 2N) states in al
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +25,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ..kernels import lattice as _kernels
 from ..machine.memory import require_memory
+from ..machine.workers import cores
 from ..problem.budget import Quota, least_cost, with_slack
 from ..problem.problem import Problem
 
@@ -232,7 +232,7 @@ class Lattice:
     def bytes_needed(self, itemsize: int = BYTES, threads: int | None = None) -> int:
         """Peak memory of a sweep that keeps no policy: slots, spare ones, indices of two layers, the items' tables."""
         items, suffixes = len(self.cap), len(self.labels)
-        threads = threads or os.cpu_count() or 1
+        threads = cores(threads)
         values = itemsize * (int(self.base[-1]) + (threads - 1) * self.widest_slice)
         # Suffixes and their successors, and per layer the compositions, slots, successors, sources and sizes.
         index = suffixes * (16 * (items - 1) + 32 + self.depth + 2) + 8 * (6 * items + 4) * max(self.layer_blocks)

@@ -17,7 +17,6 @@ import seqaudit as sa
 from seqaudit.benchmarks.calibration.fit_tables import (
     gold_accuracy,
     item_table,
-    kept_fit,
     parameter_table,
     rater_table,
 )
@@ -41,6 +40,7 @@ from seqaudit.benchmarks.calibration.reliability import (
 )
 from seqaudit.benchmarks.calibration.sbc import sbc
 from seqaudit.benchmarks.figures.calibration import plot_checks, plot_ranks, plot_reliability
+from seqaudit.benchmarks.runner.kept import kept_fit
 from seqaudit.posteriors.votes.design import Design
 
 POOLED = {"mean": 0.5, "size": 1.0}

@@ -1,4 +1,4 @@
-"""Run folders: what a run records, when a folder is taken up again, and when it is refused."""
+"""Run folders: what a run records, when a folder is taken up again, what of it is, and when it is refused."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import importlib.metadata
 import json
 import platform
 import re
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import seqaudit as sa
 from seqaudit.bandits.registry import label
 from seqaudit.benchmarks.runner.folder import RunFolder, RunFolderError, fingerprint
+from seqaudit.benchmarks.runner.kept import DATASETS, JSON, fits, kept, kept_fit
+from seqaudit.benchmarks.runner.parts import run_parts
 
 INPUTS = {"budget": 20, "seed": 7, "prior": (1.0, 1.0), "policies": ["kg", "uniform"]}
 
@@ -164,6 +169,115 @@ def test_every_policy_has_a_part_of_its_own_inside_the_folder(tmp_path):
     parts = [folder.part(name, ".json") for name in labels]
     assert len(set(parts)) == len(labels)
     assert {part.parent for part in parts} == {folder.path / "parts"}
+
+
+def dataset(k: int) -> xr.Dataset:
+    return xr.Dataset({"value": ("budget", [0.1 * k, 1 / 3])}, coords={"budget": [1, 2]}, attrs={"kind": "exact"})
+
+
+def row(k: int) -> dict:
+    return {"policy": f"no. {k}", "value": 0.1 * k, "list": [None, "ä", 1e-300]}
+
+
+VOTES = sa.LabelSet.from_pools({"a": [1, 1, 1], "b": [1, 0, 1], "c": [0, 0, 0], "d": [1, 1]})
+
+
+def fit(k: int) -> sa.RaterFit:
+    return sa.PartialPooling().fit(VOTES, method="fast", draws=20, seed=k)
+
+
+# Format, a result by its number, how files of it were written by hand, and what tells one result from another.
+FORMATS = {
+    "datasets": (
+        DATASETS,
+        dataset,
+        lambda path, found: found.to_netcdf(path, engine="h5netcdf"),
+        lambda found: (found["value"].values.tolist(), found["budget"].values.tolist(), found.attrs),
+    ),
+    "JSON": (JSON, row, lambda path, found: path.write_text(json.dumps(found), encoding="utf-8"), lambda found: found),
+    "fits": (
+        fits(sa.PartialPooling(), VOTES),
+        fit,
+        lambda path, found: found.data.to_netcdf(path, engine="h5netcdf"),
+        lambda found: (found.method, repr(found.model), found.labels.counts.tolist(), found.draws["rate"].tolist()),
+    ),
+}
+
+
+@pytest.mark.parametrize("of", ["", "model "])
+@pytest.mark.parametrize("form", FORMATS)
+def test_parts_in_files_are_taken_up_and_those_that_are_kept_are_the_same_files(tmp_path, form, of):
+    form, result, write, content = FORMATS[form]
+    names = ["kg(ties=first)", "noise 0.3 at cost 1", "uniform"]
+    stems = [of.replace(" ", "_") + stem for stem in ("kg(ties=first)", "noise_0.3_at_cost_1", "uniform")]
+    folder, told = RunFolder(tmp_path / "run", "replay", INPUTS), []
+    by_hand = [folder.path / "parts" / f"{stem}{form.suffix}" for stem in stems]
+    for k in (0, 2):
+        write(by_hand[k], result(k))
+    parts = folder.parts(names, told.append, form, of)
+    assert told == [of + names[0], of + names[2]]
+    assert list(parts.finished) == [names[0], names[2]]
+    assert [content(x) for x in parts.finished.values()] == [content(result(k)) for k in (0, 2)]
+    parts.keep(names[1], result(1))
+    assert told[2:] == [of + names[1]]
+    assert set((folder.path / "parts").iterdir()) == set(by_hand)
+    again = RunFolder(tmp_path / "run", "replay", INPUTS).parts(names, told.append, form, of)
+    assert [content(x) for x in again.finished.values()] == [content(result(k)) for k in range(3)]
+    if form is JSON:
+        write(tmp_path / "by hand", result(1))
+        assert by_hand[1].read_bytes() == (tmp_path / "by hand").read_bytes()
+
+
+def test_interrupted_writing_of_a_part_leaves_no_part(tmp_path):
+    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
+    parts = folder.parts(["kg"], pytest.fail, JSON)
+    with pytest.raises(TypeError):
+        parts.keep("kg", {"value": object()})
+    assert contents(folder.path).keys() == {"run.json", "parts"}
+    assert folder.parts(["kg"], pytest.fail, JSON).finished == {}
+
+
+def test_kept_result_is_computed_once(tmp_path):
+    computed = []
+    for _ in range(2):
+        assert kept(tmp_path / "row.json", JSON, lambda: computed.append(1) or row(3)) == row(3)
+    assert computed == [1]
+    first = kept_fit(tmp_path / "fit.nc", sa.PartialPooling(), VOTES, method="fast", draws=20, seed=1)
+    again = kept_fit(tmp_path / "fit.nc", sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
+    assert np.array_equal(first.draws["rate"], again.draws["rate"])
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_only_parts_that_are_missing_are_computed_and_handed_over(n_jobs):
+    def never() -> None:
+        raise AssertionError("it is finished")
+
+    finished = {"b": 2, "other": 5}
+    jobs, told = {"a": partial(int, 1), "b": never, "c": partial(int, 3)}, {}
+    assert run_parts(jobs, n_jobs, finished, told.__setitem__) == {"a": 1, "b": 2, "c": 3, "other": 5}
+    assert told == {"a": 1, "c": 3}
+    assert finished == {"b": 2, "other": 5}
+    assert run_parts({"b": never}, n_jobs, finished, told.__setitem__, before=never) == finished
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_parts_that_ended_before_a_fault_were_handed_over(tmp_path, n_jobs):
+    def fail() -> None:
+        # Beside it the first part ends, and is told.
+        import time
+
+        while not (tmp_path / "told").exists():
+            time.sleep(0.01)
+        raise ValueError("no more")
+
+    told = []
+    with pytest.raises(ValueError, match="no more"):
+        run_parts(
+            {"a": partial(int, 1), "b": fail},
+            n_jobs,
+            on_part=lambda name, part: told.append((name, part)) or (tmp_path / "told").touch(),
+        )
+    assert told == [("a", 1)]
 
 
 def test_folders_without_a_name_never_collide(tmp_path, monkeypatch):

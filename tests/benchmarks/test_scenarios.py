@@ -110,7 +110,8 @@ def test_flat_planner_asks_and_decides_by_a_flat_prior_in_simulated_cells_too():
 def test_kernels_of_rater_models_are_compiled_beforehand_only_for_fits(monkeypatch, refit, warmed):
     module, calls = sys.modules["seqaudit.benchmarks.stress.stress"], []
     monkeypatch.setattr(module, "warm_raters", lambda: calls.append(1))
-    monkeypatch.setattr(module, "run_parts", lambda jobs, *_: dict.fromkeys(jobs))
+    monkeypatch.setattr(module, "warm", lambda: None)
+    monkeypatch.setattr(module, "run_parts", lambda jobs, *_, before: before() or dict.fromkeys(jobs))
     stress(sa.make_scenarios(on_raters(refit=refit)), n_jobs=2)
     assert len(calls) == warmed
 

@@ -112,8 +112,8 @@ def test_interrupted_run_loses_no_finished_cell_and_goes_on(run, monkeypatch):
 
 def test_answer_does_not_depend_on_the_number_of_workers(run, monkeypatch):
     # Nothing is compiled beforehand: that would take longer than the work.
-    monkeypatch.setattr(sys.modules["seqaudit.benchmarks.runner.parts"], "warm", lambda: None)
-    monkeypatch.setattr(sys.modules["seqaudit.benchmarks.stress.stress"], "warm_raters", lambda: None)
+    for name in ("warm", "warm_raters"):
+        monkeypatch.setattr(sys.modules["seqaudit.benchmarks.stress.stress"], name, lambda: None)
     one = run(*STRESS, "--out", "one", "--json").json
     two = run("stress", "scenarios.toml", "--jobs", 2, "--out", "two", "--json").json
     assert one["rows"] == two["rows"]

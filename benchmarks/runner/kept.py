@@ -1,0 +1,107 @@
+"""Results kept in files: read where a file is there, else computed and written, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...dp.machine.files import write_whole
+from ...posteriors.raters.fit import RaterFit
+from ...posteriors.raters.model import RaterModel
+from ...posteriors.votes.label_set import LabelSet
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["DATASETS", "JSON", "Format", "Parts", "fits", "kept", "kept_fit"]
+
+
+@dataclass(frozen=True)
+class Format[Result]:
+    """A kind of file that holds results.
+
+    Attributes
+    ----------
+    suffix : str
+        Of the file's name.
+    load : callable
+        Result in the file of a path.
+    store : callable
+        Writes a result to a path.
+    """
+
+    suffix: str
+    load: Callable[[Path], Result]
+    store: Callable[[Result, Path], object]
+
+    def write(self, path: Path, result: Result) -> Path:
+        """Write a file, whole or not at all."""
+        return write_whole(path, partial(self.store, result))
+
+
+@dataclass(frozen=True)
+class Parts[Result]:
+    """Parts of a run, see ``RunFolder.parts``.
+
+    Attributes
+    ----------
+    finished : dict
+        Those that were there already, by name.
+    keep : callable
+        Writes a part, given its name and what it holds.
+    """
+
+    finished: dict[str, Result]
+    keep: Callable[[str, Result], None]
+
+
+def kept[Result](path: Path, form: Format[Result], compute: Callable[[], Result]) -> Result:
+    """Result of a file, where it is there; else it is computed, and written."""
+    if path.exists():
+        return form.load(path)
+    found = compute()
+    form.write(path, found)
+    return found
+
+
+def _load_dataset(path: Path) -> xr.Dataset:
+    import xarray as xr
+
+    return xr.load_dataset(path, engine="h5netcdf")
+
+
+def _store_dataset(data: xr.Dataset | xr.DataTree, path: Path) -> None:
+    data.to_netcdf(path, engine="h5netcdf")
+
+
+def _load_object(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _store_object(found: Any, path: Path) -> None:
+    path.write_text(json.dumps(found), encoding="utf-8")
+
+
+DATASETS: Format[xr.Dataset] = Format(".nc", _load_dataset, _store_dataset)
+JSON: Format[Any] = Format(".json", _load_object, _store_object)
+
+
+def fits(model: RaterModel, labels: LabelSet) -> Format[RaterFit]:
+    """Files of fits of a model to votes: their ``data`` alone."""
+
+    def load(path: Path) -> RaterFit:
+        import xarray as xr
+
+        data = xr.load_datatree(path, engine="h5netcdf")
+        return RaterFit(model, labels, data, str(data.attrs["method"]))
+
+    return Format(".nc", load, lambda fit, path: _store_dataset(fit.data, path))
+
+
+def kept_fit(path: Path, model: RaterModel, labels: LabelSet, **settings: Any) -> RaterFit:
+    """Fit of ``RaterModel.fit``, which takes the settings, in a NetCDF file: see ``kept``."""
+    return kept(path, fits(model, labels), lambda: model.fit(labels, **settings))

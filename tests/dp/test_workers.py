@@ -1,0 +1,176 @@
+"""Named jobs in worker processes: their order, what they may use, and how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from seqaudit.dp.machine.workers import cores, in_processes
+
+# Worker processes cannot import this module: what they are to run is defined within the tests.
+SLOW = """
+import os, pathlib, time
+from functools import partial
+from seqaudit.dp.machine.workers import in_processes
+
+
+def job(k):
+    pathlib.Path(f"{k}").write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+print(dict(in_processes({k: partial(job, k) for k in range(8)}, n_jobs=2)))
+"""
+
+
+def wait_for(path: Path) -> str:
+    begun = time.monotonic()
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() - begun < 60
+        time.sleep(0.01)
+    return path.read_text()
+
+
+def ended(process: int) -> bool:
+    """Whether a process ends within some seconds."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < 20:
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def waiting(folder: Path):
+    """Two jobs, of which the first waits for a file."""
+
+    def job(name: str) -> str:
+        if name == "first":
+            import time
+            from pathlib import Path
+
+            while not Path(folder, "go").exists():
+                time.sleep(0.01)
+        return name.upper()
+
+    return {name: partial(job, name) for name in ("first", "second")}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 5, -1])
+def test_answers_do_not_depend_on_the_number_of_workers(n_jobs):
+    jobs = {f"2 to the {k}": partial(pow, 2, k) for k in range(7)}
+    expected = {f"2 to the {k}": 2**k for k in range(7)}
+    assert list(in_processes(jobs, n_jobs)) == list(expected.items())
+    assert dict(in_processes(jobs, n_jobs, in_order=False)) == expected
+    assert list(in_processes({}, n_jobs)) == []
+
+
+def test_results_come_as_they_end_or_in_the_order_of_the_jobs(tmp_path):
+    runs = in_processes(waiting(tmp_path), 2, in_order=False)
+    assert next(runs) == ("second", "SECOND")
+    (tmp_path / "go").touch()
+    assert list(runs) == [("first", "FIRST")]
+    (tmp_path / "go").unlink()
+
+    def told() -> str:
+        (tmp_path / "go").touch()
+        return "SECOND"
+
+    ordered = in_processes(waiting(tmp_path) | {"second": told}, 2)
+    assert list(ordered) == [("first", "FIRST"), ("second", "SECOND")]
+
+
+def test_one_worker_is_this_process_and_takes_up_a_job_when_it_is_asked():
+    done = []
+    jobs = {k: partial(lambda k: done.append(k) or os.getpid(), k) for k in range(3)}
+    runs = in_processes(jobs, 1, before=lambda: pytest.fail("there are no worker processes"))
+    assert next(runs) == (0, os.getpid())
+    assert done == [0]
+    assert [k for k, _ in runs] == done[1:] == [1, 2]
+    # A single job needs no worker process either.
+    assert dict(in_processes({"only": os.getpid}, 4)) == {"only": os.getpid()}
+
+
+def test_job_beside_others_has_one_thread_where_it_asks_for_no_number():
+    every = cores(None)
+    jobs = {asked: partial(cores, asked) for asked in (None, 1, 3)}
+    assert dict(in_processes(jobs, 2)) == {None: 1, 1: 1, 3: 3}
+    assert dict(in_processes(jobs, 1)) == {None: every, 1: 1, 3: 3}
+    assert cores(None) == every
+
+
+def test_preparation_comes_once_and_before_any_job(tmp_path):
+    calls = []
+
+    def job() -> bool:
+        return (tmp_path / "ready").exists()
+
+    runs = in_processes(dict.fromkeys("abc", job), 2, before=lambda: calls.append((tmp_path / "ready").touch()))
+    assert calls == []
+    assert dict(runs) == dict.fromkeys("abc", True)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_fault_of_a_job_is_raised_as_it_is_and_the_next_jobs_run(n_jobs):
+    def fail() -> None:
+        raise ValueError("the third cannot be had")
+
+    runs = in_processes({1: partial(int, 1), 2: partial(int, 2), 3: fail}, n_jobs)
+    with pytest.raises(ValueError, match="the third cannot be had"):
+        list(runs)
+    assert list(runs) == []
+    assert dict(in_processes({1: partial(int, 1), 2: partial(int, 2)}, n_jobs)) == {1: 1, 2: 2}
+
+
+def test_closing_drops_the_other_jobs_and_ends_their_processes_without_a_remark(tmp_path, recwarn):
+    def job(k: int) -> int:
+        import os
+        import time
+
+        (tmp_path / f"{k}").write_text(str(os.getpid()))
+        if k:
+            time.sleep(60)
+        return k
+
+    runs = in_processes({k: partial(job, k) for k in range(6)}, 2, in_order=False)
+    assert next(runs) == (0, 0)
+    processes = [int(wait_for(tmp_path / f"{k}")) for k in (1, 2)]
+    runs.close()
+    assert all(map(ended, processes))
+    assert not (tmp_path / "5").exists()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_interruption_ends_the_worker_processes(tmp_path):
+    script = subprocess.Popen(
+        [sys.executable, "-c", SLOW],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts work in the background has children ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        processes = [int(wait_for(tmp_path / f"{k}")) for k in (0, 1)]
+        script.send_signal(signal.SIGINT)
+        out, err = script.communicate(timeout=60)
+    finally:
+        script.kill()
+    assert all(map(ended, processes))
+    assert (script.returncode, out) == (-signal.SIGINT, "")
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert "tasks" not in err
+    assert not (tmp_path / "7").exists()
