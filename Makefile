@@ -35,7 +35,7 @@ find-3.13 := $(call find-python,python3.13 python3 python,sys.hexversion >> 16 =
 help:
 	@echo "make compare    policies against the exact optimum; ARGS=... is passed on"
 	@echo "make test       lint, types, tests, docstring examples, smoke tests on Python 3.13 if there is one"
-	@echo "make lint       ruff: rules and formatting"
+	@echo "make lint       ruff: rules and formatting; numpydoc: sections of docstrings"
 	@echo "make typecheck  mypy on the installed package"
 	@echo "make lock       resolve requirements.lock again (needs uv)"
 	@echo "make clean      remove all that the other targets made"
@@ -62,6 +62,7 @@ smoke-3.13: $(VENV_313)/.installed
 lint: $(VENV)/.locked
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/numpydoc lint $$(find $(FLOORS) -name "*.py")
 
 typecheck: $(VENV)/.installed
 	$(VENV)/bin/python -m mypy -p seqaudit
