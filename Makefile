@@ -106,12 +106,11 @@ $(WHEEL): $(SOURCES) $(VENV)/.locked
 	@touch $@
 
 # A wheel that did not change is not installed again. The compiled functions that Numba keeps beside the modules stay
-# until any kernel changes: each may have been built into others. Numba goes by the time stamps of the modules.
+# until any kernel changes: each may have been built into others.
 $(VENV)/.installed $(VENV_313)/.installed: %/.installed: $(WHEEL) %/.locked
 	@cmp -s build/wheels/*.whl $(@D)/installed.whl || { \
 	{ cat $(KERNELS) | cmp -s - $(@D)/installed.kernels || \
 	rm -rf $(@D)/lib/python*/site-packages/seqaudit $(@D)/installed.kernels; } && \
 	$(@D)/bin/python -m pip install $(PIP_OPTIONS) --no-deps --no-index --no-compile --force-reinstall build/wheels/*.whl && \
-	touch -t 198001010000 $(@D)/lib/python*/site-packages/seqaudit/*/kernels/*.py && \
 	cp build/wheels/*.whl $(@D)/installed.whl && cat $(KERNELS) > $(@D)/installed.kernels; }
 	@touch $@
