@@ -21,6 +21,7 @@ VOTES = MODEL.simulate(
 ).labels
 
 
+@pytest.mark.deep
 def test_moves_leave_the_joint_distribution_of_parameters_and_votes_alone():
     # Parameters from the prior and votes from these, then moves given the votes (Geweke 2004): still the prior.
     rng = np.random.default_rng(7)
@@ -52,11 +53,11 @@ def test_moves_leave_the_joint_distribution_of_parameters_and_votes_alone():
 
 
 @pytest.fixture(scope="module")
-def fits():
-    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1, target_accept=0.97)
-    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
+def fast():
+    return MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("many", [0, 1000])
 def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
     monkeypatch.setattr(noncentred, "MANY_VOTES", many)
@@ -74,8 +75,7 @@ def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
         assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-6)
 
 
-def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
-    _, fast = fits
+def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fast):
     design, label = sa.Design.of(VOTES), VOTES.labels.astype(np.int64)
     few = {name: x[:3] for name, x in fast.draws.items()}
     found = MODEL.log_likelihood(few, design, label)
@@ -86,8 +86,9 @@ def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
         assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
 
 
-def test_sampling_converges_and_the_fast_method_agrees(fits):
-    sampled, fast = fits
+@pytest.mark.deep
+def test_sampling_converges_and_the_fast_method_agrees(fast):
+    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1, target_accept=0.97)
     found = sampled.diagnostics()
     assert found.rhat < 1.02
     assert found.divergences == 0
@@ -155,8 +156,7 @@ def test_given_skills_are_kept():
     assert truth["rater_sd"] == 1.0
 
 
-def test_beliefs_can_be_planned_with(fits):
-    _, fast = fits
+def test_beliefs_can_be_planned_with(fast):
     threshold = np.full(16, 0.6)
     problem = sa.Problem(threshold, prior=fast.beliefs(threshold, parts=16), budget=2)
     tail = fast.tail(threshold)
