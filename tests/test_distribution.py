@@ -29,12 +29,9 @@ DATA = {
 
 
 def files_of(*folders: str) -> set[str]:
-    paths = (path for folder in folders for path in (ROOT / folder).rglob("*"))
-    return {
-        path.relative_to(ROOT).as_posix()
-        for path in paths
-        if path.is_file() and not {"__pycache__", ".hypothesis"} & set(path.parts)
-    }
+    """Files in folders of the repository, without what tools leave there."""
+    paths = [path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    return {path.as_posix() for path in paths if not any(part.startswith((".", "__pycache__")) for part in path.parts)}
 
 
 def build(kind: str, source: Path, target: Path) -> Path:
