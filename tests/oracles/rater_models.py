@@ -1,4 +1,4 @@
-"""Helpers of the tests of rater models: log densities of PyMC models at chosen points, and how two fits differ."""
+"""What the tests of rater models share: log densities of PyMC models at chosen points, and how two fits differ."""
 
 from __future__ import annotations
 

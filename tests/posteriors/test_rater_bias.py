@@ -21,8 +21,9 @@ def sigma(x):
 
 
 @pytest.fixture(scope="module")
-def fast():
-    return MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
+def fits():
+    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1)
+    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
 
 
 @pytest.mark.deep
@@ -41,7 +42,8 @@ def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
         assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-6)
 
 
-def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fast):
+def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
+    _, fast = fits
     design, label = sa.Design.of(VOTES), VOTES.labels.astype(np.int64)
     few = {name: x[:3] for name, x in fast.draws.items()}
     found = MODEL.log_likelihood(few, design, label)
@@ -53,8 +55,8 @@ def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fast):
 
 
 @pytest.mark.deep
-def test_sampling_converges_and_the_fast_method_agrees(fast):
-    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1)
+def test_sampling_converges_and_the_fast_method_agrees(fits):
+    sampled, fast = fits
     found = sampled.diagnostics()
     assert found.rhat < 1.02
     assert found.divergences == 0
@@ -100,7 +102,8 @@ def test_given_rates_and_parameters_are_kept():
     assert truth["offset"].sum() == pytest.approx(0.0, abs=1e-12)
 
 
-def test_beliefs_can_be_planned_with(fast):
+def test_beliefs_can_be_planned_with(fits):
+    _, fast = fits
     threshold = np.full(12, 0.6)
     problem = sa.Problem(threshold, prior=fast.beliefs(threshold, parts=16), budget=2)
     tail = fast.tail(threshold)
@@ -131,7 +134,6 @@ def test_constants_must_be_positive(field):
         sa.RaterBias(**{field: 0})
 
 
-@pytest.mark.deep
 def test_fast_fits_of_few_votes_are_near_the_exact_tails_whatever_the_seed():
     # Nine votes allow both standard deviations to be 0: the design must cover a tail like exp(theta) on the left.
     item, rater = np.array([0, 0, 0, 1, 1, 2, 2, 2, 3]), np.array([0, 1, 2, 0, 1, 1, 2, 0, 2])

@@ -1,4 +1,4 @@
-"""Properties that all models of raters share: given parameters, what is refused of them, beliefs and predictions."""
+"""What all models of raters have in common: given parameters, what is refused of them, beliefs and predictions."""
 
 import numpy as np
 import pytest

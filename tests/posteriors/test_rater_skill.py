@@ -53,8 +53,9 @@ def test_moves_leave_the_joint_distribution_of_parameters_and_votes_alone():
 
 
 @pytest.fixture(scope="module")
-def fast():
-    return MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
+def fits():
+    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1, target_accept=0.97)
+    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
 
 
 @pytest.mark.deep
@@ -75,7 +76,8 @@ def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
         assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-6)
 
 
-def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fast):
+def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
+    _, fast = fits
     design, label = sa.Design.of(VOTES), VOTES.labels.astype(np.int64)
     few = {name: x[:3] for name, x in fast.draws.items()}
     found = MODEL.log_likelihood(few, design, label)
@@ -87,8 +89,8 @@ def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fast):
 
 
 @pytest.mark.deep
-def test_sampling_converges_and_the_fast_method_agrees(fast):
-    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1, target_accept=0.97)
+def test_sampling_converges_and_the_fast_method_agrees(fits):
+    sampled, fast = fits
     found = sampled.diagnostics()
     assert found.rhat < 1.02
     assert found.divergences == 0
@@ -156,7 +158,8 @@ def test_given_skills_are_kept():
     assert truth["rater_sd"] == 1.0
 
 
-def test_beliefs_can_be_planned_with(fast):
+def test_beliefs_can_be_planned_with(fits):
+    _, fast = fits
     threshold = np.full(16, 0.6)
     problem = sa.Problem(threshold, prior=fast.beliefs(threshold, parts=16), budget=2)
     tail = fast.tail(threshold)
