@@ -10,6 +10,7 @@ VENV_313 := .venv-3.13
 FLOORS   := posteriors dp bandits benchmarks
 # Folders are listed as well because only their time stamps change when a module is deleted.
 SOURCES  := pyproject.toml __init__.py __main__.py py.typed $(shell find $(FLOORS) -type d -name __pycache__ -prune -o \( -type d -o -name "*.py" -o -name "*.toml" -o -name "*.c" \) -print)
+KERNELS  := $(sort $(shell find $(FLOORS) -path "*/kernels/*.py"))
 WHEEL    := build/wheels/.built
 PIP_OPTIONS := --quiet --quiet --no-input --disable-pip-version-check
 
@@ -30,12 +31,13 @@ find-3.13 := $(call find-python,python3.13 python3 python,sys.hexversion >> 16 =
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help compare test setup-3.13 smoke-3.13 lint typecheck lock clean
+.PHONY: help compare test quick setup-3.13 smoke-3.13 lint typecheck lock clean
 
 help:
 	@echo "make compare    policies against the exact optimum; ARGS=... is passed on"
 	@echo "make test       lint, types, tests, docstring examples, smoke tests on Python 3.13 if there is one"
-	@echo "make lint       ruff: rules and formatting"
+	@echo "make quick      tests without the deep statistical ones; FLOOR=dp for one floor"
+	@echo "make lint       ruff: rules and formatting; numpydoc: sections of docstrings"
 	@echo "make typecheck  mypy on the installed package"
 	@echo "make lock       resolve requirements.lock again (needs uv)"
 	@echo "make clean      remove all that the other targets made"
@@ -55,6 +57,10 @@ test: lint $(VENV)/.installed
 setup-3.13:
 	@if [ -n "$$($(find-3.13))" ]; then $(MAKE) --no-print-directory $(VENV_313)/.installed; fi
 
+# FLOOR=dp runs the tests of one floor, FLOOR=benchmarks/cli those of one room that has a folder of tests.
+quick: $(VENV)/.installed
+	$(VENV)/bin/python -m pytest -n 2 -m "not deep" tests$(FLOOR:%=/%)
+
 # Fewer kernels than there are: they are compiled as the tests meet them.
 smoke-3.13: $(VENV_313)/.installed
 	$(VENV_313)/bin/python -m pytest -n 2 -m smoke tests
@@ -62,6 +68,7 @@ smoke-3.13: $(VENV_313)/.installed
 lint: $(VENV)/.locked
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/numpydoc lint $$(find $(FLOORS) -name "*.py")
 
 typecheck: $(VENV)/.installed
 	$(VENV)/bin/python -m mypy -p seqaudit
@@ -98,10 +105,12 @@ $(WHEEL): $(SOURCES) $(VENV)/.locked
 	@rm -rf build/lib build/bdist.* seqaudit.egg-info
 	@touch $@
 
-# A wheel that did not change is not installed again: the compiled functions that Numba keeps beside it stay valid.
+# A wheel that did not change is not installed again. The compiled functions that Numba keeps beside the modules stay
+# until any kernel changes: each may have been built into others.
 $(VENV)/.installed $(VENV_313)/.installed: %/.installed: $(WHEEL) %/.locked
 	@cmp -s build/wheels/*.whl $(@D)/installed.whl || { \
-	rm -rf $(@D)/lib/python*/site-packages/seqaudit && \
+	{ cat $(KERNELS) | cmp -s - $(@D)/installed.kernels || \
+	rm -rf $(@D)/lib/python*/site-packages/seqaudit $(@D)/installed.kernels; } && \
 	$(@D)/bin/python -m pip install $(PIP_OPTIONS) --no-deps --no-index --no-compile --force-reinstall build/wheels/*.whl && \
-	cp build/wheels/*.whl $(@D)/installed.whl; }
+	cp build/wheels/*.whl $(@D)/installed.whl && cat $(KERNELS) > $(@D)/installed.kernels; }
 	@touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -118,6 +119,16 @@ def test_no_modules_import_each_other_in_a_circle():
 
     for module in sources():
         visit(module, ())
+
+
+def test_compiled_code_lives_in_kernels_and_depends_on_kernels_only():
+    """Otherwise code compiled for an old version could be called: make throws it away where a kernel has changed."""
+    for module, path in sources().items():
+        if "kernels" in module.split("."):
+            assert [target for target in imports(module) if "kernels" not in target.split(".")] == [], module
+        else:
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(from|import) (numba|llvmlite)\b", text, re.MULTILINE), module
 
 
 def test_rooms_are_small_and_modules_hold_one_idea():

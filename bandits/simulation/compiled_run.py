@@ -244,7 +244,9 @@ def run_policy(
         Chance that a label is a win.
     keys : ndarray of uint64, shape (R, 2)
     stops : sequence of int
-        After each of these numbers of labels ``observe(labels, counts, wins)`` is called with arrays of shape (R, N).
+        Numbers of labels after each of which ``observe`` is called.
+    observe : callable, optional
+        Called as ``observe(labels, counts, wins)``, with arrays of shape (R, N).
     threads : int
         Replications that run at a time; the answers do not depend on it.
     """

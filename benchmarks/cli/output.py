@@ -1,4 +1,4 @@
-"""What commands show: tables, JSON and notes on standard output, progress on standard error."""
+"""Output of the commands: tables, JSON and notes on standard output, progress on standard error."""
 
 from __future__ import annotations
 

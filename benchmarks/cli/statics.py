@@ -98,7 +98,7 @@ def statics(
 
 
 def _given(ctx: typer.Context, option: str) -> bool:
-    """Whether an option is on the command line, be it with its default."""
+    """True for an option on the command line, be it with its default."""
     source = ctx.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 

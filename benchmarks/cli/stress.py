@@ -107,7 +107,7 @@ def _print_losses(one: Scenario, table: pd.DataFrame, slopes: pd.DataFrame) -> N
 
 
 def _print_settled(grid: StressGrid, table: pd.DataFrame) -> None:
-    """What is held to be settled at the last strength of each scenario, and whether it is."""
+    """Print what is held to be settled at the last strength of each scenario, and whether it is."""
     rows = []
     for one in grid.scenarios:
         last = one.values[-1]

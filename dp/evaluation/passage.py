@@ -134,10 +134,12 @@ def expected_final(
 
     Parameters
     ----------
-    problem, policy, nature, threads
+    problem, policy
         As for ``passage``.
     tables : array_like, shape (..., N, width, width)
         Worth of item i after n labels and w wins, [item, labels, wins]; width is the largest cap and one.
+    nature, threads
+        As for ``passage``.
 
     Returns
     -------

@@ -264,6 +264,7 @@ def test_a_shortlist_that_cannot_be_had_is_refused_before_any_work(make):
     make(shortlist="exact").require(sa.Problem([0.5, 0.6], 6))
 
 
+@pytest.mark.deep
 def test_simulated_rollout_runs_its_base_in_batches():
     for batch in (1, 4, 8):
         problem = sa.Problem([0.5, 0.6, 0.7], 8, batch=batch)

@@ -182,7 +182,7 @@ def test_tables_do_not_depend_on_threads():
 
 
 def test_interpolated_index_is_close_to_the_index():
-    """What docs/certificates.md says of it, over the states of the first forty labels."""
+    """The claim of docs/certificates.md, over the states of the first forty labels."""
     rng = np.random.default_rng(7)
     size = 3000
     problem = sa.Problem(rng.uniform(0.05, 0.95, size), 30_000, weight=rng.uniform(1.0, 1.9, size))

@@ -67,6 +67,7 @@ def test_policy_that_looks_at_the_budget_left_is_simulated_as_it_is_valued():
     assert sorted(session.counts.tolist()) == [1, 1, 6]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "problem", [PROBLEM, CAPPED, BELIEFS, BANDIT], ids=["unequal", "capped", "beliefs and rewards", "bandit"]
 )
@@ -229,6 +230,7 @@ def test_standard_error_is_that_of_the_mean():
     assert result.standard_error == pytest.approx(stats.sem(result.values), rel=1e-14)
 
 
+@pytest.mark.deep
 def test_standard_error_covers_the_exact_value_as_it_should():
     """Sum of squared z over 60 seeds is chi-square but for small-sample tails: two-sided false-alarm rate 1e-4."""
     exact = sa.evaluate(PROBLEM, sa.VarianceReduction()).value

@@ -16,7 +16,7 @@ from seqaudit.benchmarks.replay.scores import METRICS, Scorer
 
 @dataclass(frozen=True)
 class Item:
-    """What a metric needs of one item in one replication."""
+    """Numbers of one item in one replication that a metric needs."""
 
     p: float
     weight: float

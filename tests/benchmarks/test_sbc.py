@@ -17,6 +17,7 @@ def small_design(model, items=8, raters=5, votes=4):
     return sa.Design.balanced(items, raters, votes, groups=2 if model.needs_groups else 0)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", sa.rater_model_names())
 def test_every_model_draws_what_it_fits(name):
     # False alarm: 1 in 1000 for each model.
@@ -26,6 +27,7 @@ def test_every_model_draws_what_it_fits(name):
     assert {"log-likelihood", "rate[0]"} <= set(found["quantity"])
 
 
+@pytest.mark.deep
 def test_quadrature_of_partial_pooling_is_calibrated():
     # False alarm: 1 in 100, a level at which the wrong models below are found.
     found = uniformity(sbc("partial-pooling", replications=300, method="fast", seed=7), level=0.01)
@@ -33,6 +35,7 @@ def test_quadrature_of_partial_pooling_is_calibrated():
     assert np.all(np.abs(found["mean"] - 0.5) < 5 * np.sqrt(1 / 12 / 300))
 
 
+@pytest.mark.deep
 def test_other_prior_constants_are_found():
     wrong = sa.PartialPooling(size_location=4.0, size_scale=0.5)
     result = sbc("partial-pooling", fitted=wrong, replications=60, method="fast", seed=7)
@@ -54,6 +57,7 @@ class Deaf(sa.PartialPooling):
         return {}
 
 
+@pytest.mark.deep
 def test_posterior_that_ignores_the_votes_is_found_by_the_log_likelihood_alone():
     found = uniformity(sbc(Deaf(), replications=100, method="fast", seed=7), level=0.01).set_index("quantity")
     assert found["alarm"]["log-likelihood"]
@@ -79,6 +83,7 @@ class TooSure(sa.PartialPooling):
         return out | {"rate": 1 / (1 + np.exp(-(middle + (x - middle) / 2)))}
 
 
+@pytest.mark.deep
 def test_posterior_that_is_too_narrow_is_found_and_called_so():
     result = sbc("partial-pooling", fitted=TooSure(), replications=200, method="fast", seed=7)
     found = uniformity(result, level=0.01).set_index("quantity")
@@ -101,6 +106,7 @@ def test_false_alarms_are_as_rare_as_stated():
     assert 10 < alarms <= 60 + 4 * np.sqrt(60)
 
 
+@pytest.mark.deep
 def test_compiled_sampler_has_the_posterior_of_the_outcomes_it_is_given():
     model, design = sa.PartialPooling(), sa.Design.balanced(items=12, raters=6, votes_per_item=4)
     pilot, other = (model.simulate(seed, design).labels.labels.astype(np.int64) for seed in (1, 2))

@@ -42,6 +42,7 @@ def assert_agree(simulated, exact, errors=4.0):
         assert np.all(miss <= errors * error + 2.0 / values.shape[1]), name
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("kind", "strength", "settings"),
     [
@@ -61,6 +62,7 @@ def test_simulated_measures_agree_with_exact_ones(kind, strength, settings):
     assert_agree(stress_simulated(wrong.working, chosen, pools, keys), stress_exact(wrong, chosen))
 
 
+@pytest.mark.deep
 def test_random_answers_of_raters_of_their_own_are_the_exact_nature():
     # Each vote is by another rater, who answers at random with the share: labels through a channel.
     chosen = policies("kg", "uncertainty")
@@ -71,6 +73,7 @@ def test_random_answers_of_raters_of_their_own_are_the_exact_nature():
     assert_agree(stress_simulated(PROBLEM, chosen, pools, keys), exact)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("raters", [5, None])
 def test_raters_who_are_all_alike_are_the_right_model(raters):
     # Partial pooling with given rates: nothing but independent votes, whoever they come from.

@@ -1,4 +1,4 @@
-"""Which items can be bought next: against plain Python, the exact engine's lattice, and exact covers by enumeration."""
+"""Items that can be bought next: against plain Python, the exact engine's lattice, and exact covers by enumeration."""
 
 from __future__ import annotations
 

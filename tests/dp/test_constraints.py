@@ -144,7 +144,7 @@ def batch_value(case: Case, index) -> float:
 
 
 def takes(name, problem):
-    """Whether a policy can be had for a problem: Gittins's index takes no rewards and no utility above its chord."""
+    """True where a policy can be had for a problem: Gittins's index takes no rewards and no utility above its chord."""
     try:
         sa.make_policy(name).require(problem)
     except ValueError:

@@ -29,7 +29,7 @@ Number = Any  # float or Fraction
 
 
 class Belief(ABC):
-    """What is believed about one item before any label."""
+    """Belief about one item before any label."""
 
     @abstractmethod
     def mass(self, n: int, w: int, above: float | None = None) -> Number:

@@ -1,4 +1,4 @@
-"""What tests of the command line share: a command's outcome, and what lies in a folder."""
+"""Helpers of the tests of the command line: a command's outcome, and what lies in a folder."""
 
 from __future__ import annotations
 

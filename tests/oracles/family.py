@@ -113,7 +113,7 @@ class Case:
         return sum(map(operator.mul, costs, n)) <= purse
 
     def can(self, n: Labels) -> bool:
-        """Whether labels n can be bought: some way to go on, or to stop here, meets every quota."""
+        """True where labels n can be bought: some way to go on, or to stop here, meets every quota."""
         return _can(self, n)
 
     def moves(self, n: Labels) -> list[Labels]:

@@ -79,6 +79,7 @@ def as_draws(truths):
     return {key: np.stack([np.asarray(x[key], dtype=np.float64) for x in truths]) for key in truths[0]}
 
 
+@pytest.mark.deep
 @every_model
 def test_log_posterior_is_the_sum_over_all_answers(name):
     model = MODELS[name]
@@ -122,6 +123,7 @@ def test_log_likelihood_and_chances_of_answers_are_those_of_sums_over_all_answer
         np.testing.assert_allclose(draws[key], as_draws(truths)[key], atol=1e-9)
 
 
+@pytest.mark.deep
 @every_model
 def test_truth_ranks_evenly_among_draws_of_the_fast_method(name):
     """Simulation-based calibration (Talts et al. 2018): 24 checks at p < 1e-4 would be chance in 1 of 400 seeds."""
@@ -148,16 +150,17 @@ def test_softplus_is_read_off_its_table_to_nine_digits():
 
 
 @pytest.fixture(scope="module", params=["one-coin", "dawid-skene, difficulty"])
-def fits(request):
-    """A model, what it drew, and both of its fits."""
+def fast(request):
+    """A model's fast fit to what it drew."""
     model = MODELS[request.param]
     found = model.simulate(4, MIDDLE, parameters=PARAMETERS[model.name])
-    sampled = model.fit(found.labels, seed=7, draws=300, tune=300, chains=2, cores=1)
-    return model, found, sampled, model.fit(found.labels, seed=7, method="fast", draws=4000)
+    return model.fit(found.labels, seed=7, method="fast", draws=4000)
 
 
-def test_gibbs_agrees_with_nuts(fits):
-    model, _, sampled, fast = fits
+@pytest.mark.deep
+def test_gibbs_agrees_with_nuts(fast):
+    model = fast.model
+    sampled = model.fit(fast.labels, seed=7, draws=300, tune=300, chains=2, cores=1)
     assert sampled.diagnostics().rhat < 1.05
     assert set(sampled.draws) == set(fast.draws) == set(model.dims)
     gap = np.abs(sampled.tail(0.5) - fast.tail(0.5))
@@ -165,8 +168,8 @@ def test_gibbs_agrees_with_nuts(fits):
     assert gap.max() < 0.06
 
 
-def test_beliefs_predict_the_next_vote(fits):
-    model, _, _, fast = fits
+def test_beliefs_predict_the_next_vote(fast):
+    model = fast.model
     beliefs = fast.beliefs()
     draws = fast.draws
     assert [float(x.at(0, 0, 0.3).tail) for x in beliefs] == pytest.approx(list(fast.tail(0.7)), abs=1e-12)
@@ -249,8 +252,8 @@ def test_majorities_that_are_wrong_are_seen_through():
     assert right[1] < 0.9
 
 
-def test_new_items_have_the_answer_rate(fits):
-    model, _, _, fast = fits
+def test_new_items_have_the_answer_rate(fast):
+    model = fast.model
     new = fast.new_item()
     assert new.points == (0.0, 1.0)
     assert new.weights[1] == pytest.approx(fast.draws["answer_rate"].mean())

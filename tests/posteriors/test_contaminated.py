@@ -53,6 +53,7 @@ def draws_of(p):
     return {name: np.asarray(x)[None] for name, x in p.items()}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("kinds", "many"), [(ALL, 1000), (("inverted",), 0)])
 def test_log_posterior_of_the_sampled_model_is_that_of_the_equations(kinds, many, monkeypatch):
     monkeypatch.setattr(noncentred, "MANY_VOTES", many)
@@ -132,6 +133,7 @@ def plain_posterior(kinds, t):
     return tail / total, share / total, spread / total, chance / total
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kinds", [ALL, ("random",)])
 def test_chain_over_kinds_has_the_posterior_of_a_plain_sum(kinds):
     tail, share, (sd, squared), chance = plain_posterior(kinds, 0.6)
@@ -144,6 +146,7 @@ def test_chain_over_kinds_has_the_posterior_of_a_plain_sum(kinds):
     assert np.all(np.abs(fit.draws["kind_chance"].mean(axis=0) - chance) < error * 0.5)
 
 
+@pytest.mark.deep
 def test_sampling_and_the_chain_agree():
     model = sa.Contaminated(kinds=("random", "inverted"))
     found = model.simulate(4, sa.Design.balanced(10, 8, 7), parameters={"share": 0.25, "item_sd": 1.5})

@@ -39,6 +39,7 @@ def built():
     return MODEL.build(DESIGN, LABEL)
 
 
+@pytest.mark.deep
 def test_log_posterior_of_the_sampled_model_is_that_of_the_equations(built):
     density = built.compile_logp(jacobian=False)
     points = [some_parameters(seed) for seed in range(4)]
@@ -104,6 +105,7 @@ def plain_posterior():
     return first_tail / total, tail / total, mean_step / total
 
 
+@pytest.mark.deep
 def test_quadrature_has_the_tails_of_a_plain_recursion():
     first, last, step = plain_posterior()
     fit = MODEL.fit(VOTES, method="fast", seed=7, draws=20_000)
@@ -114,6 +116,7 @@ def test_quadrature_has_the_tails_of_a_plain_recursion():
     assert fit.draws["step_sd"].mean() == pytest.approx(step, abs=0.03)
 
 
+@pytest.mark.deep
 def test_sampling_and_quadrature_agree():
     found = MODEL.simulate(2, sa.Design.balanced(12, 12, 8), parameters={"step_sd": 0.5, "item_sd": 1.0})
     sampled = MODEL.fit(found.labels, seed=7, chains=2, draws=500, tune=500, cores=1)

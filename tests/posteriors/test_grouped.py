@@ -20,6 +20,7 @@ def fits():
     return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=4000)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("many", [0, 1000])
 def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
     monkeypatch.setattr(noncentred, "MANY_VOTES", many)
@@ -48,6 +49,7 @@ def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
         assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
 
 
+@pytest.mark.deep
 def test_sampling_converges_and_the_fast_method_agrees(fits):
     sampled, fast = fits
     found = sampled.diagnostics()

@@ -42,6 +42,7 @@ def plain_tail(t):
     return np.array([weight @ beta.sf(t, m * s + w, (1 - m) * s + n - w) for n, w in pairs])
 
 
+@pytest.mark.deep
 def test_quadrature_has_the_tails_and_parameters_of_a_plain_integral():
     fit = sa.PartialPooling().fit(VOTES, method="fast", seed=7, draws=20_000)
     m, s, weight = plain_posterior()
@@ -55,6 +56,7 @@ def test_quadrature_has_the_tails_and_parameters_of_a_plain_integral():
     assert np.all(np.abs(fit.tail(0.6) - plain_tail(0.6)) < 4.5 * fit.tail_error(0.6))
 
 
+@pytest.mark.deep
 def test_sampling_agrees_with_the_plain_integral_and_converges():
     fit = sa.PartialPooling().fit(VOTES, seed=7, draws=1000, cores=1)
     assert fit.diagnostics().converged

@@ -21,6 +21,7 @@ VOTES = MODEL.simulate(
 ).labels
 
 
+@pytest.mark.deep
 def test_moves_leave_the_joint_distribution_of_parameters_and_votes_alone():
     # Parameters from the prior and votes from these, then moves given the votes (Geweke 2004): still the prior.
     rng = np.random.default_rng(7)
@@ -57,6 +58,7 @@ def fits():
     return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("many", [0, 1000])
 def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
     monkeypatch.setattr(noncentred, "MANY_VOTES", many)
@@ -86,6 +88,7 @@ def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
         assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
 
 
+@pytest.mark.deep
 def test_sampling_converges_and_the_fast_method_agrees(fits):
     sampled, fast = fits
     found = sampled.diagnostics()

@@ -1,0 +1,296 @@
+"""Docstrings hold what a reader looks for there; what is missing today is listed, and the lists may only get shorter.
+
+``numpydoc lint``, a part of ``make lint``, holds the sections that there are to the source; here the public names are
+held to having them.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from numpydoc.docscrape import NumpyDocString
+
+import seqaudit
+
+ROOT = Path(__file__).resolve().parents[1]
+FLOORS = ("posteriors", "dp", "bandits", "benchmarks")
+
+# Docstrings that begin with a question word, by module and name, and public names that lack a section. A name that no
+# longer does must leave its list, and none is added.
+QUESTIONS = """
+    bandits.kernels.tree:item_key
+    bandits.kernels.tree:stands_for_all
+    bandits.planning.lookahead:_Ahead.reached
+    bandits.planning.lookahead:_usable_ahead
+    bandits.planning.lookahead:values_fit
+    bandits.planning.rollout:Rollout._runs
+    bandits.planning.tree_search:Search
+    bandits.planning.tree_search:Search.gap
+    bandits.planning.tree_search:_Found
+    bandits.policies.ahead:_Answers
+    bandits.policies.kg_star:KGStar.ahead
+    bandits.policies.whittle:Whittle.ahead
+    bandits.policy
+    bandits.scoring:for_distinct
+    bandits.sessions.session:Session.decisions
+    bandits.simulation.compiled_run:_closed
+    bandits.simulation.compiled_run:_tabled
+    bandits.simulation.compiled_run:can_run
+    bandits.simulation.compiled_run:pays
+    bandits.state_cache:ItemNumbers
+    bandits.wrappers.minimum_coverage:_Rules.lacking
+    bandits.wrappers.wrapper
+    benchmarks.calibration
+    benchmarks.calibration.fit_tables
+    benchmarks.calibration.posterior_checks
+    benchmarks.calibration.reliability:_Guess
+    benchmarks.comparison.curve
+    benchmarks.comparison.curve:_on_the_way
+    benchmarks.comparison.optimum:solvable
+    benchmarks.comparison.structure_table:structure_table
+    benchmarks.design_choices
+    benchmarks.design_choices.largest_beta
+    benchmarks.design_choices.protocols:affords
+    benchmarks.design_choices.vary:bounds_of
+    benchmarks.provenance.agreement
+    benchmarks.provenance.agreement:_Resampling
+    benchmarks.provenance.diversity:concentration
+    benchmarks.provenance.fewest_raters
+    benchmarks.provenance.provenance:checked_provenance
+    benchmarks.provenance.rater_kinds
+    benchmarks.provenance.removal
+    benchmarks.provenance.removal:Standing.decided
+    benchmarks.provenance.removal:Standing.numbers
+    benchmarks.provenance.removal:Standing.totals
+    benchmarks.replay.scores
+    benchmarks.speed.dense_baseline:Baseline.parallel
+    benchmarks.speed.fresh_process:Case.row
+    benchmarks.speed.speed:machine
+    benchmarks.stress
+    benchmarks.stress.exact
+    benchmarks.stress.measures
+    benchmarks.stress.measures:worths
+    benchmarks.stress.scenario:Scenario.strength
+    benchmarks.stress.scenario_file:_of_raters
+    benchmarks.stress.simulated
+    dp.bounds.information_relaxation:InformationRelaxation._lost
+    dp.bounds.upper_bound:money_of
+    dp.evaluation.choices
+    dp.evaluation.passage
+    dp.exact.kept_policy:KeptPolicy.acceptable
+    dp.exact.lattice:Lattice.holds
+    dp.exact.symmetric:SymmetricLattice._leaders
+    dp.kernels.simd:_Row.extended
+    dp.kernels.structure:leads_to
+    dp.kernels.structure:measure
+    dp.kernels.symmetric:leave
+    dp.problem.availability
+    dp.problem.availability:Availability.items
+    dp.problem.availability:Availability.spent
+    dp.problem.budget
+    dp.problem.budget:most_of_each.possible
+    dp.problem.checks
+    dp.problem.identical
+    dp.problem.identical:has_identical
+    dp.problem.problem:Problem.unit_costs
+    dp.problem.problem:_budget
+    dp.problem.states
+    dp.problem.toml:faults_of
+    dp.problem.variants:_as_given
+    dp.single_item.curves
+    dp.single_item.stopping:Stopping.worth
+    dp.structure.report:Structure
+    dp.structure.report:Structure.concave
+    dp.structure.report:Structure.monotone
+    dp.structure.report:Structure.submodular
+    dp.structure.scope
+    dp.structure.scope:never_harmful
+    dp.structure.scope:slacks
+    dp.structure.structure
+    posteriors.beliefs.belief
+    posteriors.foundation.seeds
+    posteriors.kernels.contaminated:gain_of
+    posteriors.raters.diagnostics
+    posteriors.raters.diagnostics:Diagnostics
+    posteriors.raters.diagnostics:Diagnostics.remark
+    posteriors.raters.fast.nested_laplace:_fall
+    posteriors.raters.fast.nested_laplace:share_out
+    posteriors.raters.log_odds
+    posteriors.raters.model:RaterModel.data
+    posteriors.utilities:Utility.decide
+    posteriors.votes.checks
+    posteriors.votes.checks:_shapes
+"""
+INCOMPLETE = {
+    "Parameters": """
+        Belief.after Belief.draw Belief.label_chance Counterexample Design.labelled Design.of Exact.solution
+        IndexPolicy.index JointPolicy.allowed JointPolicy.prepare Lagrangian.bounds Lagrangian.prices
+        Lattice.bytes_needed Lattice.holds Lattice.layer Lattice.of Lattice.require Lattice.slots_of
+        Lookahead.values Passage.at_the_end Passage.when_asked Policy.index_scale Policy.require Problem.belief
+        Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml ProblemError
+        RaterBias.build_field RaterBias.vote_logits RaterFit.tail_error RaterModel.approximate RaterModel.build
+        RaterModel.chances RaterModel.channel RaterModel.complete RaterModel.conditional_tails RaterModel.coords
+        RaterModel.data RaterModel.draw RaterModel.for_group RaterModel.group_index RaterModel.item_beliefs
+        RaterModel.limits RaterModel.log_likelihood RaterModel.new_item_belief RaterModel.new_rates
+        RaterModel.require Rollout.estimates Rollout.values Scenario.pools Scenario.working Session.load
+        Session.save Solution Solution.action Solution.save Stopping.spent Stopping.worth
+        Structure.counterexample Structure.gain Utility.decide Utility.score built_in_scenarios
+        largest_learnable_beta make_scenarios make_utility states_at states_of_item threshold_slope with_noise
+    """,
+    "Returns": """
+        Belief.label_chance Design.balanced Design.labelled Design.of Diagnostics.remark Exact.solution
+        JointPolicy.allowed Lagrangian.bounds Lagrangian.prices Lattice.bytes_needed Lattice.holds Lattice.layer
+        Lattice.of Lattice.slots_of Lattice.table_bytes Lookahead.values NoisyBeta.parts Passage.at_the_end
+        Passage.when_asked Policy.index_scale Problem.as_dict Problem.bandit Problem.belief Problem.check
+        Problem.digest Problem.from_dict Problem.from_logratio Problem.from_toml Problem.tables Problem.tail_at
+        RaterBias.build_field RaterBias.vote_logits RaterFit.diagnostics RaterFit.new_item RaterFit.tail_error
+        RaterModel.channel RaterModel.conditional_tails RaterModel.coords RaterModel.data RaterModel.for_group
+        RaterModel.group_index RaterModel.item_beliefs RaterModel.limits RaterModel.new_item_belief
+        Rollout.estimates Rollout.values Scenario.as_inputs Scenario.pools Scenario.working Session.ask
+        Session.decisions Session.load Solution.action Solution.optimal_batches Solution.optimal_items
+        Stopping.spent Stopping.worth StressGrid.as_inputs Structure.counterexample Structure.gain
+        Structure.table TreeSearch.search Utility.accept_above Utility.as_dict Utility.decide built_in_scenarios
+        gittins_bernoulli gittins_index largest_learnable_beta learnable_share load_policy make_belief
+        make_policy make_rater_model make_scenarios make_utility policy_names predictive_table problem_of_labels
+        rater_model_names read_scenarios reliability_table solve_stopping states_at states_of_item threshold
+        threshold_slope whittle_index with_noise worse_than_uniform
+    """,
+    "Raises": """
+        APT Asymmetric Contaminated Decisive EpsilonAudit Grid LSA LogitNormal Lookahead NoisyBeta Policy
+        Problem.bandit Problem.from_logratio Problem.from_toml RaterFit.beliefs RaterFit.new_item
+        RaterModel.for_group RaterModel.group_index Rollout SoftmaxAudit TopTwo TreeSearch Uniform
+        expected_final gittins_bernoulli largest_learnable_beta learnable_share make_scenarios predictive_checks
+        replay solve solve_stopping uniformity whittle_index with_noise
+    """,
+    "Examples": """
+        Lattice Policy break_even_table claims_table compare_fits curve_table largest_movers load_policy
+        predictive_table problem_of_labels protocols_table read_scenarios reliability_table replay_table
+        states_at states_of_item stress_slopes stress_table survey_table uniformity vary_table
+        worse_than_uniform
+    """,
+}
+
+
+def asks(text: str) -> bool:
+    """True where a text begins with a question word."""
+    return text.split(maxsplit=1)[:1] in (["What"], ["Whether"], ["Which"], ["How"])
+
+
+def summaries() -> dict[str, str]:
+    """First paragraph of each docstring of the package, private ones included, by ``module:name``."""
+    found: dict[str, str] = {}
+
+    def visit(node: ast.AST, module: str, name: str) -> None:
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            found[f"{module}:{name}".rstrip(":")] = (ast.get_docstring(node) or "").split("\n\n")[0]
+        for child in ast.iter_child_nodes(node):
+            inner = f"{name}.{child.name}" if isinstance(child, ast.ClassDef | ast.FunctionDef) else name
+            visit(child, module, inner.removeprefix("."))
+
+    for path in sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        visit(ast.parse(path.read_text(encoding="utf-8")), module, "")
+    return found
+
+
+@cache
+def public() -> dict[str, Any]:
+    """Public functions and classes, and the methods of these that no base has, by name."""
+    found = {name: getattr(seqaudit, name) for floor in FLOORS for name in getattr(seqaudit, floor).__all__}
+    for name, item in list(found.items()):
+        for method, value in vars(item).items() if inspect.isclass(item) else ():
+            body = getattr(value, "__func__", value)
+            inherited = any(method in vars(base) for base in item.__mro__[1:])
+            if inspect.isfunction(body) and not method.startswith("_") and not inherited:
+                found[f"{name}.{method}"] = body
+    return found
+
+
+def section(item: Any, name: str) -> list[Any]:
+    """One section of a docstring, as numpydoc parses it."""
+    found: list[Any] = NumpyDocString(inspect.getdoc(item) or "")[name]
+    return found
+
+
+def explained(item: Any) -> set[str]:
+    """Parameters that a docstring explains, or that of a base."""
+    sections = ("Parameters", "Attributes") if inspect.isclass(item) else ("Parameters",)
+    own = {one.lstrip("*") for name in sections for entry in section(item, name) for one in entry.name.split(", ")}
+    return own.union(*(explained(base) for base in item.__mro__[1:-1])) if inspect.isclass(item) else own
+
+
+def statements(bodies: list[Any], kind: type[ast.AST]) -> Iterator[Any]:
+    """Statements of one kind in functions, those of functions inside them left out."""
+
+    def visit(node: ast.AST) -> Iterator[Any]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, kind):
+                yield child
+            if not isinstance(child, ast.FunctionDef):
+                yield from visit(child)
+
+    for body in bodies:
+        yield from visit(ast.parse(textwrap.dedent(inspect.getsource(body))).body[0])
+
+
+def lacks_parameters(item: Any) -> bool:
+    """A parameter is not explained, or what is explained under Parameters is none."""
+    if inspect.isclass(item) and not inspect.isfunction(item.__init__):
+        return False
+    takes = {name for name in inspect.signature(item).parameters if name not in ("self", "cls")}
+    named = {one.lstrip("*") for entry in section(item, "Parameters") for one in entry.name.split(", ")}
+    return not named <= takes <= explained(item)
+
+
+def lacks_returns(item: Any) -> bool:
+    """Something is returned, and no section says what."""
+    if inspect.isclass(item) or section(item, "Returns"):
+        return False
+    values = [found.value for found in statements([item], ast.Return)]
+    return any(value is not None and ast.unparse(value) != "None" for value in values)
+
+
+def lacks_raises(item: Any) -> bool:
+    """An error that the body raises itself, or making an object of a class, is not among those listed."""
+    made = [vars(item).get(name) for name in ("__init__", "__post_init__")] if inspect.isclass(item) else [item]
+    bodies = [body for body in made if inspect.isfunction(body) and Path(body.__code__.co_filename).exists()]
+    listed = [one for entry in section(item, "Raises") for one in entry.type.split(", ")]
+    for found in statements(bodies, ast.Raise):
+        name = ast.unparse(getattr(found.exc, "func", found.exc)) if found.exc else ""
+        error = bodies[0].__globals__.get(name, getattr(builtins, name, None))
+        if inspect.isclass(error) and not {base.__name__ for base in error.__mro__} & set(listed):
+            return True
+    return False
+
+
+def lacks_examples(item: Any) -> bool:
+    """A function, or a class that a user makes, is not shown at work."""
+    shown = not inspect.isclass(item) or bool(section(item, "Parameters"))
+    return shown and "." not in item.__qualname__ and not section(item, "Examples")
+
+
+LACKS: dict[str, Callable[[Any], bool]] = {
+    "Parameters": lacks_parameters,
+    "Returns": lacks_returns,
+    "Raises": lacks_raises,
+    "Examples": lacks_examples,
+}
+
+
+def test_docstrings_begin_with_what_a_thing_is_or_does_and_never_with_a_question_word():
+    found = {name for name, text in summaries().items() if asks(text)}
+    assert found == set(QUESTIONS.split())
+
+
+@pytest.mark.parametrize("name", LACKS)
+def test_public_docstrings_have_the_sections_that_a_reader_looks_for(name):
+    found = {title for title, item in public().items() if LACKS[name](item)}
+    assert found == set(INCOMPLETE[name].split())
