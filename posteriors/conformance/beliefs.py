@@ -86,15 +86,15 @@ def check_belief(belief: Belief, *, seed: int = 7) -> None:
     Squares of tails are no tails:
 
     >>> import seqaudit as sa
-    >>> class Squared(sa.Beta):
+    >>> class Squared(sa.Grid):
     ...     def at(self, labels, wins, threshold):
     ...         mean, tail, jump = super().at(labels, wins, threshold)
     ...         return sa.BeliefTables(mean, tail**2, jump)
     >>> try:
-    ...     sa.check_belief(Squared(1, 1))
+    ...     sa.check_belief(Squared([0.3, 0.7], [1, 1]))
     ... except sa.ConformanceError as error:
-    ...     print(error.faults[-1])  # doctest: +ELLIPSIS
-    tail: after 0 labels and 0 wins, threshold 0.05: the next tails average ...; expected the tail, 0.9025
+    ...     print(error.faults[-1])
+    tail: after 0 labels and 0 wins, threshold 0.6: the next tails average 0.29; expected the tail, 0.25
     """
     check(_scenes(belief, seed))
 
