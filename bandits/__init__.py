@@ -1,6 +1,7 @@
 """Floor 3: policies, the simulator, and the ask/tell session."""
 
 from . import built_in as built_in
+from .conformance.policies import check_policy, policy_cases
 from .planning.lookahead import Lookahead
 from .planning.rollout import Rollout
 from .planning.tree_search import TreeSearch
@@ -67,7 +68,9 @@ __all__ = [
     "VarianceReduction",
     "Whittle",
     "certify",
+    "check_policy",
     "make_policy",
+    "policy_cases",
     "policy_names",
     "simulate",
 ]

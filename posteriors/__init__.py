@@ -7,6 +7,9 @@ from .beliefs.grid import Grid
 from .beliefs.logit_normal import LogitNormal
 from .beliefs.noisy_beta import NoisyBeta
 from .beliefs.registry import make_belief
+from .conformance.beliefs import belief_cases, check_belief
+from .conformance.rater_models import check_rater_model, rater_model_cases
+from .conformance.suite import ConformanceError
 from .raters.contaminated import Contaminated
 from .raters.dawid_skene import DawidSkene
 from .raters.diagnostics import Diagnostics
@@ -42,6 +45,7 @@ __all__ = [
     "BeliefTables",
     "Beta",
     "BetaMixture",
+    "ConformanceError",
     "Contaminated",
     "Custom",
     "DawidSkene",
@@ -66,11 +70,15 @@ __all__ = [
     "SimulatedLabels",
     "Utility",
     "Variance",
+    "belief_cases",
+    "check_belief",
+    "check_rater_model",
     "largest_learnable_beta",
     "log_ratio",
     "make_belief",
     "make_rater_model",
     "make_utility",
+    "rater_model_cases",
     "rater_model_names",
     "threshold",
     "threshold_slope",

@@ -24,10 +24,11 @@ MOST_FILES, MOST_LINES = 25, 450
 # script.
 PUBLIC = {
     "posteriors": """
-        Accuracy Asymmetric Belief BeliefTables Beta BetaMixture Contaminated Custom DawidSkene Decisive Design
-        Diagnostics Drift Entropy Grid Grouped LabelSet Linear LogitNormal NoPayoff NoisyBeta OneCoin PartialPooling
-        RaterBias RaterFit RaterModel RaterSkill SimulatedLabels Utility Variance largest_learnable_beta log_ratio
-        make_belief make_rater_model make_utility rater_model_names threshold threshold_slope
+        Accuracy Asymmetric Belief BeliefTables Beta BetaMixture ConformanceError Contaminated Custom DawidSkene
+        Decisive Design Diagnostics Drift Entropy Grid Grouped LabelSet Linear LogitNormal NoPayoff NoisyBeta OneCoin
+        PartialPooling RaterBias RaterFit RaterModel RaterSkill SimulatedLabels Utility Variance belief_cases
+        check_belief check_rater_model largest_learnable_beta log_ratio make_belief make_rater_model make_utility
+        rater_model_cases rater_model_names threshold threshold_slope
     """,
     "dp": """
         Allocation Counterexample Evaluation IndexTable ItemStates Lattice Passage Problem ProblemError
@@ -39,7 +40,7 @@ PUBLIC = {
         APT AuditIndex BudgetSpent Certificate DiverseBatch EpsilonAudit Exact Gittins HighLogRatio IndexPolicy
         JointPolicy KGStar KnowledgeGradient LSA Lagrangian LinearGain Lookahead MinimumCoverage OptimisticKG Policy
         RiskWeighted Rollout RoundRobin Session Simulation SoftmaxAudit Thompson TopTwo TreeSearch UncertaintySampling
-        Uniform VarianceReduction Whittle certify make_policy policy_names simulate
+        Uniform VarianceReduction Whittle certify check_policy make_policy policy_cases policy_names simulate
     """,
     "benchmarks": """
         Claim FewestRaters LabelFileError LargestBeta Misbelief Protocol Provenance RaterClusters Scenario StressGrid

@@ -96,6 +96,7 @@ class Drift(RaterModel):
         "rate": ("item",),
     }
     needs_raters: ClassVar[bool] = False
+    in_order: ClassVar[bool] = True
     rate_names: ClassVar[tuple[str, ...]] = ("rate", "first_rate")
 
     def __post_init__(self) -> None:

@@ -83,6 +83,8 @@ class RaterModel(ABC):
         a number.
     needs_raters, needs_groups : bool
         Whether the model can say nothing without raters who label several items, or without groups.
+    in_order : bool
+        Whether the order of an item's votes matters.
     fast_is_independent : bool
         Whether the draws of ``approximate`` are independent, and not those of a chain.
     rate_names : tuple of str
@@ -93,6 +95,7 @@ class RaterModel(ABC):
     dims: ClassVar[dict[str, tuple[str, ...]]]
     needs_raters: ClassVar[bool] = True
     needs_groups: ClassVar[bool] = False
+    in_order: ClassVar[bool] = False
     fast_is_independent: ClassVar[bool] = True
     rate_names: ClassVar[tuple[str, ...]] = ("rate", "item_logit")
 

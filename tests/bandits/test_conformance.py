@@ -5,34 +5,36 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 import seqaudit as sa
+from seqaudit.bandits.conformance import choices
 from seqaudit.bandits.conformance import policies as conformance
 from seqaudit.bandits.conformance.policies import ConformanceError, check_policy, conformance_problems
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.dp.exact.lattice import Lattice
+from seqaudit.posteriors.conformance import suite
 
 
-def every_policy() -> list[Any]:
-    policies = []
+def every_policy() -> dict[str, sa.Policy]:
+    policies: dict[str, sa.Policy] = {}
     for name, cls in registered_policies().items():
-        policies.append(pytest.param(cls(), id=name))
+        policies[name] = cls()
         try:
-            policies.append(pytest.param(cls(ties="first"), id=f"{name}-first"))
+            policies[f"{name}-first"] = cls(ties="first")
         except ValueError:
             assert name in ("uniform", "thompson", "top-two", "softmax-audit"), "all others can break ties by order"
     return policies
 
 
-@pytest.mark.parametrize("policy", every_policy())
-def test_registered_policy_conforms(policy):
-    check_policy(policy)
+@pytest.mark.parametrize("case", sa.policy_cases(every_policy()))
+def test_registered_policies_conform(case):
+    case()
 
 
 @pytest.mark.smoke
@@ -330,7 +332,7 @@ def test_broken_policy_is_caught_by_its_clause(clause, policy, says):
 @pytest.mark.parametrize(("clause", "value"), [("optimum", 1e9), ("prior", -1e9)])
 def test_impossible_exact_value_is_caught(clause, value, monkeypatch):
     wrong = sa.evaluate(sa.Problem([0.5], 1), sa.Uniform())
-    monkeypatch.setattr(conformance, "evaluate", lambda problem, policy: replace(wrong, value=value))
+    monkeypatch.setattr(choices, "evaluate", lambda problem, policy: replace(wrong, value=value))
     with pytest.raises(ConformanceError, match=f"^{clause}: problem 'unequal', exact value is {value!r}; expected at"):
         check_policy(sa.Uniform())
 
@@ -338,12 +340,11 @@ def test_impossible_exact_value_is_caught(clause, value, monkeypatch):
 @pytest.mark.parametrize(("clause", "attribute"), [("optimum", "value"), ("prior", "prior_value")])
 def test_rounding_passes_and_more_does_not(clause, attribute):
     sign = 1.0 if clause == "optimum" else -1.0
-    test = conformance._optimum if clause == "optimum" else conformance._prior
     problem = sa.Problem([0.5, 0.7], 3)
     for excess, kept in ((0.9e-10, True), (1.1e-10, False)):
         value = getattr(sa.solve(problem), attribute) + sign * excess
-        faults: dict[str, str] = {}
-        assert conformance._try(faults, clause, "", partial(test, sa.Uniform(), problem, 7, lambda x=value: x)) is kept
+        with nullcontext() if kept else pytest.raises(suite.Broken):
+            choices.VALUE_CLAUSES[clause](sa.Uniform(), problem, 7, lambda x=value: x)
 
 
 def test_every_documented_clause_is_shown_to_fail():
@@ -365,6 +366,23 @@ def test_independent_faults_are_reported_together():
     with pytest.raises(ConformanceError) as caught:
         check_policy(Both())
     assert [fault.split(":")[0] for fault in caught.value.faults] == ["name", "pickle", "index"]
+
+
+def test_cases_name_the_policy_and_the_clause_and_try_that_clause_alone():
+    cases = {case.__name__: case for case in sa.policy_cases([NanIndex(), Fewest(), Fewest()])}
+    clauses = {case.clause for case in cases.values() if case.subject == "broken"}
+    assert {"name", "index", "scores-index", "simulation"} <= clauses
+    assert {case.subject for case in cases.values()} == {"broken", "fewest", "fewest 2"}
+    assert "fewest-index" not in cases
+    cases["broken-states"]()
+    with pytest.raises(ConformanceError, match=r"^index: problem 'unequal', item 1 after 3 labels and 0 wins: index"):
+        cases["broken-index"]()
+
+
+def test_a_clause_is_tried_on_every_problem():
+    (case,) = (case for case in sa.policy_cases([LabelsEverything()]) if case.clause == "probabilities")
+    with pytest.raises(ConformanceError, match=r"^probabilities: problem 'capped', after"):
+        case()
 
 
 def test_error_is_an_assertion_error_and_survives_pickling():

@@ -19,6 +19,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import betainc
@@ -197,3 +198,24 @@ def grids(draw: st.DrawFn, point: st.SearchStrategy[float] = points) -> Grid:
 
 exact_beliefs = whole_betas | noisy | grids() | mixtures(parameters)
 beliefs = exact_beliefs | betas | mixtures()
+
+
+# Beliefs of every kind, to try what all of them share.
+SAMPLES = [
+    sa.Beta(1, 1),
+    sa.Beta(0.3, 5),
+    sa.BetaMixture([3, 1], [9, 50], [1, 50]),
+    sa.BetaMixture([0.2, 0.3, 0.5], [0.01, 500, 2], [300, 3, 2]),
+    sa.NoisyBeta(1, 1, 0),
+    sa.NoisyBeta(2, 3, 0.1),
+    sa.NoisyBeta(0.05, 0.05, 0.3),
+    sa.NoisyBeta(1, 30, 0.01).after(wins=4, losses=1),
+    sa.LogitNormal(0, 1),
+    sa.LogitNormal(-2, 3),
+    sa.LogitNormal(1, 0.05),
+    sa.LogitNormal(0, 40),
+    sa.LogitNormal(0.5, 2).after(wins=2, losses=7),
+    sa.Grid([0.2, 0.5, 0.9], [1, 2, 1]),
+    sa.Grid(np.linspace(0, 1, 41), np.ones(41)),
+    sa.Grid([0, 0.4, 1], [2, 1, 1], chances=[0.15, 0.5, 0.8]),
+]

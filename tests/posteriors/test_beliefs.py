@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import pickle
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
 
@@ -18,28 +17,9 @@ from scipy.special import betainc, expit, log_expit, logit
 
 import seqaudit.posteriors.kernels.beliefs as kernels
 from seqaudit.posteriors import Beta, BetaMixture, Grid, LogitNormal, NoisyBeta, make_belief
-from seqaudit.posteriors.beliefs.registry import belief_kinds
 from seqaudit.posteriors.kernels import weighted_rates
 
-ALL = [
-    Beta(1, 1),
-    Beta(0.3, 5),
-    BetaMixture([3, 1], [9, 50], [1, 50]),
-    BetaMixture([0.2, 0.3, 0.5], [0.01, 500, 2], [300, 3, 2]),
-    NoisyBeta(1, 1, 0),
-    NoisyBeta(2, 3, 0.1),
-    NoisyBeta(0.05, 0.05, 0.3),
-    NoisyBeta(1, 30, 0.01).after(wins=4, losses=1),
-    LogitNormal(0, 1),
-    LogitNormal(-2, 3),
-    LogitNormal(1, 0.05),
-    LogitNormal(0, 40),
-    LogitNormal(0.5, 2).after(wins=2, losses=7),
-    Grid([0.2, 0.5, 0.9], [1, 2, 1]),
-    Grid(np.linspace(0, 1, 41), np.ones(41)),
-    Grid([0, 0.4, 1], [2, 1, 1], chances=[0.15, 0.5, 0.8]),
-]
-every = pytest.mark.parametrize("belief", ALL, ids=repr)
+every = pytest.mark.parametrize("belief", second.SAMPLES, ids=repr)
 bars = st.floats(0.02, 0.98)
 positive = st.floats(0.05, 50)
 flips = st.floats(1e-6, 0.49)
@@ -239,18 +219,7 @@ def test_small_tails_keep_their_relative_accuracy():
     assert float(low.jump) == pytest.approx(float(high.jump), rel=1e-9)
 
 
-# What all kinds share.
-
-
-@every
-def test_tables_are_float_triangles(belief):
-    labels, wins = np.triu_indices(8, 1)
-    for table in belief.tables(7, 0.6):
-        assert (table.dtype, table.shape, table.flags.c_contiguous) == (np.float64, (8, 8), True)
-        assert np.isfinite(table).all()
-        assert ((table >= 0) & (table <= 1 + 1e-12)).all()
-        assert not table[labels, wins].any()
-    assert belief.tables(0, 0.6).mean.item() == pytest.approx(belief.mean, abs=1e-15)
+# What all kinds share, beyond what the conformance suite asks of every belief.
 
 
 @every
@@ -267,75 +236,6 @@ def test_tail_is_a_martingale_and_jump_leads_to_the_next(belief, t):
     assert p - mu * jump[n, w] == pytest.approx(down, abs=1e-12)
 
 
-@every
-@given(st.permutations([1] * 5 + [0] * 4))
-def test_order_of_labels_does_not_change_their_probability(belief, labels):
-    mean = belief.tables(9, 0.5).mean
-
-    def probability(labels: list[int]) -> float:
-        wins = np.concatenate([[0], np.cumsum(labels)[:-1]])
-        mu = mean[np.arange(len(labels)), wins]
-        return float(np.prod(np.where(labels, mu, 1 - mu)))
-
-    assert probability(labels) == pytest.approx(probability(sorted(labels)), rel=1e-11)
-
-
-@every
-@pytest.mark.parametrize(("wins", "losses"), [(0, 0), (3, 2), (1, 5)])
-def test_tables_of_a_later_belief_are_the_rest_of_the_tables(belief, wins, losses):
-    start, whole = wins + losses, belief.tables(20, 0.6)
-    later = belief.after(wins=wins, losses=losses)
-    assert type(later) is type(belief)
-    n, w = triangle(21 - start)
-    for table, rest in zip(whole, later.tables(20 - start, 0.6), strict=True):
-        assert table[start + n, wins + w] == pytest.approx(rest[n, w], rel=1e-9, abs=1e-13)
-    assert later.mean == pytest.approx(whole.mean[start, wins], abs=1e-13)
-
-
-@every
-def test_later_beliefs_add_up(belief):
-    assert belief.after(wins=0, losses=0) == belief
-    twice, once = belief.after(wins=2, losses=1).after(wins=0, losses=3), belief.after(wins=2, losses=4)
-    assert twice.at(5, [0, 2, 5], 0.6).tail == pytest.approx(once.at(5, [0, 2, 5], 0.6).tail, rel=1e-10)
-
-
-@every
-def test_states_one_by_one_are_those_of_the_tables(belief):
-    n, w = triangle(31)
-    for t in (0.2, 0.7):
-        for table, values in zip(belief.tables(30, t), belief.at(n, w, t), strict=True):
-            assert values == pytest.approx(table[n, w], rel=1e-9, abs=1e-13)
-
-
-@every
-def test_states_and_thresholds_broadcast(belief):
-    labels, t = np.array([[3], [8], [3]]), np.array([0.2, 0.5, 0.7, 0.5])
-    parts = belief.at(labels, 2, t)
-    for i, j in np.ndindex(3, 4):
-        single = belief.at(int(labels[i, 0]), 2, t[j])
-        for part, value in zip(parts, single, strict=True):
-            assert part.shape == (3, 4)
-            assert value.shape == ()
-            assert part[i, j] == value
-    assert belief.at(np.zeros((2, 0), dtype=int), 0, 0.5).tail.shape == (2, 0)
-
-
-@every
-def test_states_are_left_alone_and_may_be_read_only(belief):
-    labels, wins, t = np.array([4, 9]), np.array([1, 9]), np.array([0.5, 0.6])
-    for array in (labels, wins, t):
-        array.flags.writeable = False
-    belief.at(labels, wins, t)
-    assert (labels.tolist(), wins.tolist(), t.tolist()) == ([4, 9], [1, 9], [0.5, 0.6])
-
-
-@every
-def test_many_labels_leave_finite_numbers(belief):
-    n = np.array([10_000, 10_000, 10_000, 1])
-    parts = belief.at(n, [6100, 1, 9999, 1], 0.6)
-    assert all(np.isfinite(part).all() and (part >= 0).all() and (part <= 1).all() for part in parts)
-
-
 @pytest.mark.parametrize(
     "belief", [Beta(1, 1), LogitNormal(0, 2), NoisyBeta(1, 1, 0.1), Grid([0.3, 0.58, 0.7], [1] * 3)]
 )
@@ -345,37 +245,13 @@ def test_many_labels_settle_the_rate(belief):
     assert got.mean == pytest.approx(np.full(2, 0.58 if isinstance(belief, Grid) else 0.6), abs=1e-4)
 
 
-@every
-def test_draws_have_the_belief_s_mean_and_tail(belief):
-    # Within five standard errors: a false alarm in about one of 900 000 comparisons.
-    for current in (belief, belief.after(wins=3, losses=1)):
-        alpha = current.draw(np.random.default_rng(11), 20_000)
-        assert ((alpha >= 0) & (alpha <= 1)).all()
-        chance = current.label_chance(alpha)
-        error = chance.std() / math.sqrt(len(alpha))
-        assert abs(chance.mean() - current.mean) < 5 * error
-        for t in (0.3, 0.55, 0.8):
-            p = float(current.at(0, 0, t).tail)
-            assert abs((alpha > t).mean() - p) <= 5 * math.sqrt(p * (1 - p) / len(alpha)) + 1e-9
-
-
-@every
-def test_draws_follow_the_generator_and_the_shape(belief):
-    for current in (belief, belief.after(wins=1, losses=1)):
-        one, other = (current.draw(np.random.default_rng(5), (2, 3)) for _ in range(2))
-        assert one.shape == (2, 3)
-        assert np.array_equal(one, other)
-        assert not np.array_equal(one, current.draw(np.random.default_rng(6), (2, 3))) or isinstance(belief, Grid)
-        assert np.ndim(current.draw(np.random.default_rng(5))) == 0
-
-
 def test_only_flips_and_channels_part_the_label_from_the_rate():
     alpha = np.array([0, 0.3, 1])
     assert NoisyBeta(1, 1, 0.2).label_chance(alpha) == pytest.approx(np.array([0.2, 0.38, 0.8]), abs=1e-15)
     assert Grid([0, 0.4, 1], [1, 1, 1], [0.1, 0.5, 0.5]).label_chance(alpha) == pytest.approx(
         [0.1, 0.4, 0.5], abs=1e-15
     )
-    for belief in ALL:
+    for belief in second.SAMPLES:
         if not isinstance(belief, NoisyBeta) and getattr(belief, "chances", None) is None:
             assert belief.label_chance(alpha).tolist() == alpha.tolist()
 
@@ -384,21 +260,12 @@ def test_only_flips_and_channels_part_the_label_from_the_rate():
 
 
 @every
-def test_belief_is_a_frozen_value_that_its_description_makes_again(belief):
-    again = make_belief(belief.as_dict())
-    assert again == belief
-    assert hash(again) == hash(belief)
+def test_belief_is_a_frozen_value_that_its_printed_form_makes_again(belief):
     assert make_belief(belief) is belief
-    assert pickle.loads(pickle.dumps(belief)) == belief
     assert eval(repr(belief)) == belief
     assert belief != belief.after(wins=1, losses=0)
     with pytest.raises(FrozenInstanceError):
         belief.kind = "other"
-
-
-def test_every_kind_makes_a_belief_of_that_kind():
-    assert belief_kinds() == ("beta", "beta-mixture", "noisy-beta", "logit-normal", "grid")
-    assert {belief.kind for belief in ALL} == set(belief_kinds())
 
 
 def test_weights_are_divided_by_their_sum_once():
@@ -501,7 +368,6 @@ def test_faulty_belief_is_refused(make, message):
         make()
 
 
-@every
 @pytest.mark.parametrize(
     ("labels", "wins", "threshold", "message"),
     [
@@ -514,13 +380,13 @@ def test_faulty_belief_is_refused(make, message):
         (3, 1, "x", "threshold are of type <U1; they must be numbers"),
     ],
 )
-def test_states_outside_their_range_are_refused(belief, labels, wins, threshold, message):
+def test_states_outside_their_range_are_refused(labels, wins, threshold, message):
     with pytest.raises(ValueError, match=message):
-        belief.at(labels, wins, threshold)
+        Beta(1, 1).at(labels, wins, threshold)
 
 
-@every
-def test_tables_and_labels_outside_their_range_are_refused(belief):
+def test_tables_and_labels_outside_their_range_are_refused():
+    belief = NoisyBeta(1, 1, 0.1)
     for threshold in (0, 1, np.nan):
         with pytest.raises(ValueError, match=f"threshold is {threshold}; it must lie strictly between 0 and 1"):
             belief.tables(3, threshold)
@@ -531,7 +397,7 @@ def test_tables_and_labels_outside_their_range_are_refused(belief):
 
 
 def test_kernels_are_compiled_for_one_signature_each():
-    for belief in ALL:
+    for belief in second.SAMPLES:
         belief.tables(np.int32(2), np.float32(0.5))
         belief.at(np.array([2, 3], dtype=np.int16), np.uint8(1), np.float32(0.25))
         belief.at([[2, 3]], 1, 0.5)

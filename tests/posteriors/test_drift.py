@@ -154,10 +154,8 @@ def test_wandering_starts_at_a_given_rate():
     assert sa.Drift().simulate(7, design, rate=1.0).labels.labels.all()
 
 
-def test_beliefs_can_be_planned_with():
+def test_new_items_have_first_rates():
     fit = MODEL.fit(VOTES, method="fast", seed=7)
-    problem = sa.Problem(np.full(4, 0.5), prior=fit.beliefs(0.5), budget=2)
-    assert problem.prior_value == pytest.approx(np.maximum(fit.tail(0.5), 1 - fit.tail(0.5)).sum())
     assert fit.new_item().mean == pytest.approx(expit(fit.draws["item_mean"]).mean(), abs=0.05)
 
 

@@ -4,10 +4,17 @@ import math
 
 import numpy as np
 import pytest
-from oracles.rater_models import log_bernoulli, log_densities, log_half_normal, log_normal, log_zero_sum, tails_apart
+from oracles.rater_models import (
+    assert_fits_agree,
+    assert_log_posterior,
+    both_fits,
+    log_bernoulli,
+    log_half_normal,
+    log_normal,
+    log_zero_sum,
+)
 
 import seqaudit as sa
-from seqaudit.posteriors.raters import noncentred
 
 MODEL = sa.Grouped()
 DESIGN = sa.Design.balanced(items=12, raters=9, votes_per_item=8, groups=3)
@@ -16,52 +23,32 @@ VOTES = MODEL.simulate(11, DESIGN, parameters={"item_sd": 1.2, "group_scale": 0.
 
 @pytest.fixture(scope="module")
 def fits():
-    sampled = MODEL.fit(VOTES, seed=7, draws=1000, tune=500, chains=2, cores=1, target_accept=0.95)
-    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=4000)
+    return both_fits(MODEL, VOTES, draws=1000, fast=4000, target_accept=0.95)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("many", [0, 1000])
 def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
-    monkeypatch.setattr(noncentred, "MANY_VOTES", many)
-    for at, found, jacobian in log_densities(MODEL.build(DESIGN, VOTES.labels.astype(np.int64))):
+    def plain(at):
         x, e, u = at["item_logit"], at["group_effect"], at["deviation"]
         votes = zip(DESIGN.item, DESIGN.group, strict=True)
-        plain = log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-(x[i] + e[g] + u[i, g]))) for i, g in votes])
-        plain += log_normal(at["item_mean"], 0, 1.5) + log_half_normal(at["item_sd"], 1.5)
-        plain += log_half_normal(at["group_scale"], 0.5) + log_half_normal(at["group_sd"], 0.5)
-        plain += log_normal(x, at["item_mean"], at["item_sd"]) + log_zero_sum(e, at["group_scale"])
-        plain += log_normal(u, 0, at["group_sd"])
-        assert found == pytest.approx(plain, abs=1e-6)
-        scales = 36 * np.log(at["group_sd"]) + 2 * np.log(at["group_scale"]) + 12 * np.log(at["item_sd"])
-        assert jacobian == pytest.approx(scales if many else 0.0, abs=1e-6)
+        found = log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-(x[i] + e[g] + u[i, g]))) for i, g in votes])
+        found += log_normal(at["item_mean"], 0, 1.5) + log_half_normal(at["item_sd"], 1.5)
+        found += log_half_normal(at["group_scale"], 0.5) + log_half_normal(at["group_sd"], 0.5)
+        found += log_normal(x, at["item_mean"], at["item_sd"]) + log_zero_sum(e, at["group_scale"])
+        return found + log_normal(u, 0, at["group_sd"])
 
+    def log_scales(at):
+        return 36 * np.log(at["group_sd"]) + 2 * np.log(at["group_scale"]) + 12 * np.log(at["item_sd"])
 
-def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
-    _, fast = fits
-    label = VOTES.labels.astype(np.int64)
-    few = {name: x[:3] for name, x in fast.draws.items()}
-    found = MODEL.log_likelihood(few, DESIGN, label)
-    for s in range(3):
-        chance = MODEL.chances({name: x[s] for name, x in few.items()}, DESIGN)
-        whole = log_bernoulli(label, chance)
-        without = [log_bernoulli(np.delete(label, v), np.delete(chance, v)) for v in range(len(label))]
-        assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
+    assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
 
 
 @pytest.mark.deep
 def test_sampling_converges_and_the_fast_method_agrees(fits):
     sampled, fast = fits
-    found = sampled.diagnostics()
-    assert found.rhat < 1.02
-    assert found.divergences == 0
-    mean, largest = tails_apart(fast, sampled)
-    assert mean < 0.02
-    assert largest < 0.06
-    for name in ("item_mean", "item_sd", "group_scale", "group_sd"):
-        expected = sampled.draws[name]
-        assert fast.draws[name].mean() == pytest.approx(expected.mean(), abs=0.35 * expected.std())
-    assert np.abs(fast.draws["group_effect"].sum(axis=1)).max() < 1e-9
+    means = dict.fromkeys(("item_mean", "item_sd", "group_scale", "group_sd"), 0.35)
+    assert_fits_agree(sampled, fast, mean=0.02, largest=0.06, means=means, centred=("group_effect",))
 
 
 def test_effects_are_found_again():
@@ -91,14 +78,6 @@ def test_a_group_is_a_column_and_the_population_an_average(fits):
     assert min(new) < fast.new_item().mean < max(new)
 
 
-def test_beliefs_can_be_planned_with(fits):
-    _, fast = fits
-    threshold = np.full(12, 0.6)
-    problem = sa.Problem(threshold, prior=fast.beliefs(threshold, parts=16, group="group 1"), budget=2)
-    tail = fast.tail(threshold, group="group 1")
-    assert problem.prior_value == pytest.approx(np.maximum(tail, 1 - tail).sum(), abs=1e-9)
-
-
 def test_given_rates_are_those_of_a_group_without_effect():
     rate = np.linspace(0.1, 0.9, 12)
     truth = MODEL.simulate(3, DESIGN, rate=rate, parameters={"group_sd": 1e-9, "group_effect": np.zeros(3)}).truth
@@ -115,7 +94,6 @@ def test_given_rates_are_those_of_a_group_without_effect():
         (lambda fit: fit.tail(0.5, group="men"), "group is 'men'; allowed: 'group 1', 'group 2', 'group 3'"),
         (lambda fit: fit.beliefs(group="men"), "group is 'men'; allowed: 'group 1', 'group 2', 'group 3'"),
         (lambda fit: fit.new_item(group=""), "group is ''; allowed: 'group 1', 'group 2', 'group 3'"),
-        (lambda fit: sa.Grouped(effect_scale=0), r"effect_scale is 0; it must be positive and finite"),
         (lambda fit: MODEL.simulate(1, sa.Design.balanced()), "grouped: the design has no groups; at least two"),
         (
             lambda fit: sa.PartialPooling().fit(VOTES, seed=1, method="fast").tail(group="group 1"),

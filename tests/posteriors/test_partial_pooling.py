@@ -65,12 +65,8 @@ def test_sampling_agrees_with_the_plain_integral_and_converges():
     assert loose == pytest.approx(fit.tail(0.6), abs=0.01)
 
 
-def test_beliefs_can_be_planned_with():
+def test_belief_about_a_new_item_has_the_mean_of_the_draws():
     fit = sa.PartialPooling().fit(VOTES, method="fast", seed=7)
-    beliefs = fit.beliefs(parts=16)
-    problem = sa.Problem(np.full(7, 0.6), prior=beliefs, budget=3)
-    assert problem.prior_value == pytest.approx(np.maximum(fit.tail(0.6), 1 - fit.tail(0.6)).sum(), abs=0.02)
-    assert sa.solve(problem).value > problem.prior_value
     assert fit.new_item().mean == pytest.approx(fit.draws["mean"].mean(), abs=0.005)
 
 

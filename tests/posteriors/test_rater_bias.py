@@ -1,13 +1,21 @@
-"""Raters with a bias: the PyMC model against a plain sum, the fast method against NUTS, channel, beliefs, bad input."""
+"""Raters with a bias: the PyMC model against a plain sum, the fast method against NUTS, channel."""
 
 import math
 
 import numpy as np
 import pytest
-from oracles.rater_models import log_bernoulli, log_densities, log_half_normal, log_normal, log_zero_sum, tails_apart
+from oracles.rater_models import (
+    assert_channel_is_what_fresh_raters_say,
+    assert_fits_agree,
+    assert_log_posterior,
+    both_fits,
+    log_bernoulli,
+    log_half_normal,
+    log_normal,
+    log_zero_sum,
+)
 
 import seqaudit as sa
-from seqaudit.posteriors.raters import noncentred
 from seqaudit.posteriors.raters.fast.nested_laplace import redrawn_sd
 
 MODEL = sa.RaterBias()
@@ -22,52 +30,34 @@ def sigma(x):
 
 @pytest.fixture(scope="module")
 def fits():
-    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1)
-    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
+    return both_fits(MODEL, VOTES, draws=2000, fast=8000)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("many", [0, 1000])
 def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
-    monkeypatch.setattr(noncentred, "MANY_VOTES", many)
     design = sa.Design.of(VOTES)
-    for at, found, jacobian in log_densities(MODEL.build(design, VOTES.labels.astype(np.int64))):
+
+    def plain(at):
         x, offset = at["item_logit"], at["offset"]
         chance = [sigma(x[i] + offset[j]) for i, j in zip(design.item, design.rater, strict=True)]
-        plain = log_bernoulli(VOTES.labels, chance) + log_normal(at["item_mean"], 0, 1.5)
-        plain += log_half_normal(at["item_sd"], 1.5) + log_half_normal(at["rater_sd"], 1.0)
-        plain += log_normal(x, at["item_mean"], at["item_sd"]) + log_zero_sum(offset, at["rater_sd"])
-        assert found == pytest.approx(plain, abs=1e-6)
-        scales = 12 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"])
-        assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-6)
+        found = log_bernoulli(VOTES.labels, chance) + log_normal(at["item_mean"], 0, 1.5)
+        found += log_half_normal(at["item_sd"], 1.5) + log_half_normal(at["rater_sd"], 1.0)
+        return found + log_normal(x, at["item_mean"], at["item_sd"]) + log_zero_sum(offset, at["rater_sd"])
 
+    def log_scales(at):
+        return 12 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"])
 
-def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
-    _, fast = fits
-    design, label = sa.Design.of(VOTES), VOTES.labels.astype(np.int64)
-    few = {name: x[:3] for name, x in fast.draws.items()}
-    found = MODEL.log_likelihood(few, design, label)
-    for s in range(3):
-        chance = MODEL.chances({name: x[s] for name, x in few.items()}, design)
-        whole = log_bernoulli(label, chance)
-        without = [log_bernoulli(np.delete(label, v), np.delete(chance, v)) for v in range(len(label))]
-        assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
+    assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
 
 
 @pytest.mark.deep
 def test_sampling_converges_and_the_fast_method_agrees(fits):
     sampled, fast = fits
-    found = sampled.diagnostics()
-    assert found.rhat < 1.02
-    assert found.divergences == 0
-    mean, largest = tails_apart(fast, sampled)
-    assert mean < 0.02
-    assert largest < 0.05
-    for name in ("item_mean", "item_sd", "rater_sd"):
-        expected = sampled.draws[name]
-        assert fast.draws[name].mean() == pytest.approx(expected.mean(), abs=0.3 * expected.std())
-        assert fast.draws[name].std() == pytest.approx(expected.std(), rel=0.3)
-    assert np.abs(fast.draws["offset"].sum(axis=1)).max() < 1e-9
+    means = dict.fromkeys(("item_mean", "item_sd", "rater_sd"), 0.3)
+    assert_fits_agree(sampled, fast, mean=0.02, largest=0.05, means=means, centred=("offset",))
+    for name in means:
+        assert fast.draws[name].std() == pytest.approx(sampled.draws[name].std(), rel=0.3)
 
 
 def test_parameters_are_found_again():
@@ -81,16 +71,11 @@ def test_parameters_are_found_again():
 
 
 def test_channel_is_what_fresh_raters_say():
-    rng = np.random.default_rng(7)
     sd = np.array([0.4, 1.5])
     rate = np.array([[0.1, 0.7], [0.3, 0.95]])
-    found = MODEL.channel({"rater_sd": sd}, rate)
-    for s in range(2):
-        for i in range(2):
-            logit = math.log(rate[s, i] / (1 - rate[s, i]))
-            heard = 1 / (1 + np.exp(-(logit + sd[s] * rng.standard_normal(200_000))))
-            # 4.5 standard errors; four numbers.
-            assert found[s, i] == pytest.approx(heard.mean(), abs=4.5 * heard.std() / math.sqrt(200_000))
+    assert_channel_is_what_fresh_raters_say(
+        MODEL, {"rater_sd": sd}, rate, lambda s, x, rng: x + sd[s] * rng.standard_normal(200_000)
+    )
 
 
 def test_given_rates_and_parameters_are_kept():
@@ -100,15 +85,6 @@ def test_given_rates_and_parameters_are_kept():
     assert truth["item_logit"] == pytest.approx(np.log(rate / (1 - rate)))
     assert truth["rater_sd"] == 2.0
     assert truth["offset"].sum() == pytest.approx(0.0, abs=1e-12)
-
-
-def test_beliefs_can_be_planned_with(fits):
-    _, fast = fits
-    threshold = np.full(12, 0.6)
-    problem = sa.Problem(threshold, prior=fast.beliefs(threshold, parts=16), budget=2)
-    tail = fast.tail(threshold)
-    assert problem.prior_value == pytest.approx(np.maximum(tail, 1 - tail).sum(), abs=1e-9)
-    assert 0 < fast.new_item(parts=8).mean < 1
 
 
 def test_fresh_rater_of_the_channel_is_not_a_rater_who_is_added_before_voting():
@@ -126,12 +102,6 @@ def test_fresh_rater_of_the_channel_is_not_a_rater_who_is_added_before_voting():
             said = MODEL.channel({"rater_sd": sd[1, :, 0]}, 1 / (1 + np.exp(-x[:, 0])))
         heard.append(float(weight @ said / weight.sum()))
     assert heard == pytest.approx([0.88, 0.84], abs=0.005)
-
-
-@pytest.mark.parametrize("field", ["mean_scale", "item_scale", "rater_scale"])
-def test_constants_must_be_positive(field):
-    with pytest.raises(ValueError, match=f"{field} is 0; it must be positive and finite"):
-        sa.RaterBias(**{field: 0})
 
 
 def test_fast_fits_of_few_votes_are_near_the_exact_tails_whatever_the_seed():
@@ -163,8 +133,3 @@ def test_standard_deviations_are_redrawn_from_their_exact_distribution(free, squ
     apart = np.abs(np.interp(np.log(sd), theta, below) - (np.arange(40_000) + 0.5) / 40_000).max()
     # Kolmogorov and Smirnov: exceeded by chance once in 10000 times.
     assert apart < 2.23 / np.sqrt(40_000)
-
-
-def test_votes_without_raters_are_refused():
-    with pytest.raises(ValueError, match="rater-bias: no rater has labelled more than one item"):
-        MODEL.fit(sa.LabelSet.from_pools({"a": [1, 0], "b": [1]}), seed=1, method="fast")

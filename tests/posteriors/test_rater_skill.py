@@ -1,16 +1,24 @@
-"""Raters with bias and skill: the PyMC model against a plain sum, the fast method against NUTS, channel, bad input."""
+"""Raters with bias and skill: the PyMC model against a plain sum, the fast method against NUTS, channel."""
 
 import math
 
 import numpy as np
 import pytest
-from oracles.rater_models import log_bernoulli, log_densities, log_half_normal, log_normal, log_zero_sum, tails_apart
+from oracles.rater_models import (
+    assert_channel_is_what_fresh_raters_say,
+    assert_fits_agree,
+    assert_log_posterior,
+    both_fits,
+    log_bernoulli,
+    log_half_normal,
+    log_normal,
+    log_zero_sum,
+)
 from scipy.stats import halfnorm, kstest, norm
 
 import seqaudit as sa
 from seqaudit.posteriors.kernels.rater_field import ladder, marginals
 from seqaudit.posteriors.kernels.rater_moves import move
-from seqaudit.posteriors.raters import noncentred
 from seqaudit.posteriors.votes.label_set import offsets
 
 MODEL = sa.RaterSkill()
@@ -54,54 +62,34 @@ def test_moves_leave_the_joint_distribution_of_parameters_and_votes_alone():
 
 @pytest.fixture(scope="module")
 def fits():
-    sampled = MODEL.fit(VOTES, seed=7, draws=2000, tune=500, chains=2, cores=1, target_accept=0.97)
-    return sampled, MODEL.fit(VOTES, seed=7, method="fast", draws=8000)
+    return both_fits(MODEL, VOTES, draws=2000, fast=8000, target_accept=0.97)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("many", [0, 1000])
 def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
-    monkeypatch.setattr(noncentred, "MANY_VOTES", many)
     design = sa.Design.of(VOTES)
-    for at, found, jacobian in log_densities(MODEL.build(design, VOTES.labels.astype(np.int64))):
+
+    def plain(at):
         x, offset, log_skill = at["item_logit"], at["offset"], at["log_skill"]
         eta = [math.exp(log_skill[j]) * x[i] + offset[j] for i, j in zip(design.item, design.rater, strict=True)]
-        plain = log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-z)) for z in eta])
-        plain += log_normal(at["item_mean"], 0, 1.5) + log_half_normal(at["item_sd"], 1.5)
-        plain += log_half_normal(at["rater_sd"], 1.0) + log_half_normal(at["skill_sd"], 0.5)
-        plain += log_normal(x, at["item_mean"], at["item_sd"])
-        plain += log_zero_sum(offset, at["rater_sd"]) + log_zero_sum(log_skill, at["skill_sd"])
-        assert found == pytest.approx(plain, abs=1e-6)
-        scales = 16 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"]) + 5 * np.log(at["skill_sd"])
-        assert jacobian == pytest.approx(0.0 if many == 0 else scales, abs=1e-6)
+        found = log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-z)) for z in eta])
+        found += log_normal(at["item_mean"], 0, 1.5) + log_half_normal(at["item_sd"], 1.5)
+        found += log_half_normal(at["rater_sd"], 1.0) + log_half_normal(at["skill_sd"], 0.5)
+        found += log_normal(x, at["item_mean"], at["item_sd"])
+        return found + log_zero_sum(offset, at["rater_sd"]) + log_zero_sum(log_skill, at["skill_sd"])
 
+    def log_scales(at):
+        return 16 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"]) + 5 * np.log(at["skill_sd"])
 
-def test_log_likelihood_is_what_a_vote_adds_to_the_joint(fits):
-    _, fast = fits
-    design, label = sa.Design.of(VOTES), VOTES.labels.astype(np.int64)
-    few = {name: x[:3] for name, x in fast.draws.items()}
-    found = MODEL.log_likelihood(few, design, label)
-    for s in range(3):
-        chance = MODEL.chances({name: x[s] for name, x in few.items()}, design)
-        whole = log_bernoulli(label, chance)
-        without = [log_bernoulli(np.delete(label, v), np.delete(chance, v)) for v in range(len(label))]
-        assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
+    assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
 
 
 @pytest.mark.deep
 def test_sampling_converges_and_the_fast_method_agrees(fits):
     sampled, fast = fits
-    found = sampled.diagnostics()
-    assert found.rhat < 1.02
-    assert found.divergences == 0
-    mean, largest = tails_apart(fast, sampled)
-    assert mean < 0.015
-    assert largest < 0.04
-    for name in ("item_mean", "item_sd", "rater_sd", "skill_sd"):
-        expected = sampled.draws[name]
-        assert fast.draws[name].mean() == pytest.approx(expected.mean(), abs=0.4 * expected.std())
-    for name in ("offset", "log_skill"):
-        assert np.abs(fast.draws[name].sum(axis=1)).max() < 1e-9
+    means = dict.fromkeys(("item_mean", "item_sd", "rater_sd", "skill_sd"), 0.4)
+    assert_fits_agree(sampled, fast, mean=0.015, largest=0.04, means=means, centred=("offset", "log_skill"))
 
 
 @pytest.mark.parametrize("skill", [1.0, 30.0, 1e4, 1e12])
@@ -137,17 +125,14 @@ def test_skilled_raters_are_found_again():
 
 
 def test_channel_is_what_fresh_raters_say():
-    rng = np.random.default_rng(7)
     draws = {"rater_sd": np.array([0.4, 1.2]), "skill_sd": np.array([0.8, 0.2])}
     rate = np.array([[0.1, 0.7], [0.3, 0.95]])
-    found = MODEL.channel(draws, rate)
-    for s in range(2):
-        for i in range(2):
-            logit = math.log(rate[s, i] / (1 - rate[s, i]))
-            skill = np.exp(draws["skill_sd"][s] * rng.standard_normal(200_000))
-            heard = 1 / (1 + np.exp(-(skill * logit + draws["rater_sd"][s] * rng.standard_normal(200_000))))
-            # 4.5 standard errors; four numbers.
-            assert found[s, i] == pytest.approx(heard.mean(), abs=4.5 * heard.std() / math.sqrt(200_000))
+
+    def log_odds(s, x, rng):
+        skill = np.exp(draws["skill_sd"][s] * rng.standard_normal(200_000))
+        return skill * x + draws["rater_sd"][s] * rng.standard_normal(200_000)
+
+    assert_channel_is_what_fresh_raters_say(MODEL, draws, rate, log_odds)
 
 
 def test_given_skills_are_kept():
@@ -156,16 +141,3 @@ def test_given_skills_are_kept():
     assert truth["skill"] == pytest.approx(skill)
     assert truth["log_skill"] == pytest.approx(np.log(skill))
     assert truth["rater_sd"] == 1.0
-
-
-def test_beliefs_can_be_planned_with(fits):
-    _, fast = fits
-    threshold = np.full(16, 0.6)
-    problem = sa.Problem(threshold, prior=fast.beliefs(threshold, parts=16), budget=2)
-    tail = fast.tail(threshold)
-    assert problem.prior_value == pytest.approx(np.maximum(tail, 1 - tail).sum(), abs=1e-9)
-
-
-def test_constants_must_be_positive():
-    with pytest.raises(ValueError, match=r"skill_scale is -1; it must be positive and finite"):
-        sa.RaterSkill(skill_scale=-1)
