@@ -42,7 +42,6 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Spend a budget on real votes with every policy, and score the decisions against all votes."""
-
     from ...bandits.choice import choose_policies
     from ...bandits.registry import label
     from ..data.problem_of_labels import problem_of_labels
