@@ -321,7 +321,7 @@ def _threshold(trial: _Trial) -> None:
         tail = trial.at(n, w, bars).tail
         for k in np.flatnonzero(np.diff(tail) > _ROUNDING):
             rise = f"tail is {tail[k]:.9g}, and {tail[k + 1]:.9g} for threshold {bars[k + 1]:g}"
-            raise Broken(f"{_say(n, w, bars[k])}: {rise}; expected it not to rise")
+            raise Broken(f"{_say(int(n), int(w), float(bars[k]))}: {rise}; expected it not to rise")
 
 
 def _after(trial: _Trial) -> None:
@@ -385,7 +385,14 @@ def _sample(trial: _Trial) -> None:
         told = [("label_chance", chance, float(belief.at(0, 0, _BAR).mean), float(chance.std()))]
         for threshold in (0.3, 0.55, 0.8):
             tail = float(belief.at(0, 0, threshold).tail)
-            told.append((f"rate > {threshold:g}", (alpha > threshold) * 1.0, tail, float(np.sqrt(tail * (1.0 - tail)))))
+            told.append(
+                (
+                    f"rate > {threshold:g}",
+                    (alpha > threshold).astype(np.float64),
+                    tail,
+                    float(np.sqrt(tail * (1.0 - tail))),
+                )
+            )
         for what, values, wanted, sd in told:
             mean, error = float(values.mean()), sd / np.sqrt(_DRAWS)
             found = f"{where}{what} averages {mean:.6g} over {_DRAWS} draws"

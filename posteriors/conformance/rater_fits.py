@@ -139,8 +139,8 @@ def _refusals(trial: RaterTrial) -> None:
         for what, value in (("of another shape", shaped), ("of text", "much")):
             wrong[f"{name} {what}"] = partial(simulate, parameters={name: value})
         if name.endswith(("_sd", "_scale")):
-            for value in (-0.1, np.inf, np.nan):
-                wrong[f"{name}={value}"] = partial(simulate, parameters={name: value})
+            for bad in (-0.1, np.inf, np.nan):
+                wrong[f"{name}={bad}"] = partial(simulate, parameters={name: bad})
         if name in model.rate_names:
             given = {name: trial.made.truth[name]}
             wrong[f"rates that are given twice, as {name} too"] = partial(simulate, parameters=given, rate=0.5)

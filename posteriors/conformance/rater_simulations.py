@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,9 @@ def _log_likelihood(trial: RaterTrial) -> None:
     _expect_centred(sums, "probabilities")
 
 
-def _permuted(trial: RaterTrial, items: Ints, raters: Ints, votes: Ints) -> tuple[Design, Ints, dict[str, NDArray]]:
+def _permuted(
+    trial: RaterTrial, items: Ints, raters: Ints, votes: Ints
+) -> tuple[Design, Ints, dict[str, NDArray[Any]]]:
     """Design, votes and truth with new places of items and raters, and the old votes in a new order."""
     design, places = trial.design, {"item": items, "rater": raters, "vote": np.argsort(votes)}
     names = {"item": np.empty(len(items), dtype=object), "rater": np.empty(len(raters), dtype=object)}

@@ -48,7 +48,8 @@ def test_beliefs_can_be_planned_with(model):
     # Beliefs of partial pooling are mixtures of Betas of averaged parameters.
     off = 0.02 * votes.n_items if model.name == "partial-pooling" else 1e-9
     assert problem.prior_value == pytest.approx(np.maximum(tail, 1 - tail).sum(), abs=off)
-    assert sa.solve(problem).value > problem.prior_value
+    # Two labels may turn no decision.
+    assert sa.solve(problem).value >= problem.prior_value
     fresh = sa.Problem([0.5] * 2, prior=fit.new_item(parts=8, group=group), budget=2)
     assert sa.solve(fresh).value >= fresh.prior_value
 
