@@ -55,7 +55,7 @@ def room_for(live: LiveLattice) -> Bytes:
     """Rows for every state with a choice: in memory, or in a file that is gone with the process."""
     width = -(-len(live.lattice.cap) // 8)
     shape = (live.states - live.layer_states[-1], width)
-    if fits(policy_bytes(live) / _SHARE):
+    if fits(policy_bytes(live), _SHARE):
         return np.zeros(shape, dtype=np.uint8)
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if policy_bytes(live) > free:

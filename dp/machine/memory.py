@@ -39,9 +39,9 @@ def available_memory() -> int:
     return max(free, 0)
 
 
-def fits(needed: float) -> bool:
-    """Whether so many bytes are available."""
-    return needed <= available_memory()
+def fits(needed: float, share: float = 1.0) -> bool:
+    """Whether so many bytes fit in what is available, or in a share of it."""
+    return needed <= share * available_memory()
 
 
 def how_many_fit(each: float, beside: float = 0.0) -> int:

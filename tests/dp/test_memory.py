@@ -32,6 +32,8 @@ def test_memory_that_is_needed_is_compared_with_what_is_available(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 4096)
     assert memory.fits(4096)
     assert not memory.fits(4097)
+    assert memory.fits(1024, share=0.25)
+    assert not memory.fits(1025, share=0.25)
     assert [memory.how_many_fit(*x) for x in ((1000,), (1000, 100.0), (1000, 5000.0))] == [4, 3, 0]
     memory.require_memory(4096, what="a walk", instead="run")
     with pytest.raises(sa.ProblemTooLarge) as caught:
