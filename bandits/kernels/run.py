@@ -10,9 +10,11 @@ branches, by masks over the bits of their scores.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from ...dp.kernels.dense import TIE
 from ...dp.kernels.kinked_index import index_ahead, tail_after
@@ -30,6 +32,74 @@ SPENT, LEFT, ALL_ZERO = 0, 1, 2
 # is D or the number of the first table.
 FREE, FACTOR, RATE, HAND, X, Y, LABELLED, CAP = range(8)
 _COUNT, _MIXED = np.int64(0x7FFFFFFF), np.int64(0x80000000)
+
+
+class Scoring(NamedTuple):
+    """How items are scored, n of them.
+
+    Attributes
+    ----------
+    rule : int
+        CLOSED, TABLES or WINDOW.
+    row : ndarray, shape (n, 8)
+        What changes with the labels of an item, see the columns above.
+    rows : int
+        Rows of an item's table or window.
+    begin : ndarray of int64, shape (tables * rows + 1, 2)
+    value : ndarray
+        Tables of the index, see ``look_up``.
+    belief : ndarray, shape (n, 4)
+        Beta parameters, threshold and tail at the start.
+    settings : ndarray, shape (5,)
+        Kink, slope, labels looked ahead, and floors of the index; see ``score_ahead``.
+    window : ndarray, shape (n, states)
+        Scores computed ahead, over the triangle of labels and wins.
+    """
+
+    rule: int
+    row: NDArray[np.float64]
+    rows: int
+    begin: NDArray[np.int64]
+    value: NDArray[np.floating]
+    belief: NDArray[np.float64]
+    settings: NDArray[np.float64]
+    window: NDArray[np.float64]
+
+
+class Tournament(NamedTuple):
+    """Scores and the tree over them.
+
+    Attributes
+    ----------
+    scores : ndarray
+        Eight places for each leaf; minus infinity where there is no item.
+    tree : ndarray of int64, shape (nodes, 2)
+        Bits of the best score, and the word of each node.
+    scale : float
+        Size of scores whose differences are rounding.
+    """
+
+    scores: NDArray[np.float64]
+    tree: NDArray[np.int64]
+    scale: float
+
+
+class Budget(NamedTuple):
+    """Costs and money.
+
+    Attributes
+    ----------
+    cost : ndarray, shape (n,)
+        Cost of a label; empty where every label costs 1.
+    dear : ndarray of int64
+        Items from the dearest on.
+    money : ndarray, shape (1,)
+        Money left; it is spent.
+    """
+
+    cost: NDArray[np.float64]
+    dear: NDArray[np.int64]
+    money: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
@@ -161,8 +231,9 @@ def score_ahead(row, i, belief, settings, guess, room, places):
 
 
 @njit(cache=True, nogil=True)
-def score_of(rule, row, i, rows, begin, value, belief, settings, window, guess, room, places):
+def score_of(scoring, i, guess, room, places):
     """Score of an item from its row; ``guess`` is perhaps a little below it."""
+    rule, row, rows, begin, value, belief, settings, window = scoring
     if rule == CLOSED:
         return closed_score(row, i)
     wins, labels = np.int64(row[i, X]), np.int64(row[i, X] + row[i, Y])
@@ -178,46 +249,28 @@ def score_of(rule, row, i, rows, begin, value, belief, settings, window, guess, 
 
 
 @njit(cache=True, nogil=True)
-def score_items(rule, items, row, rows, begin, value, belief, settings, window, scores):
+def score_items(scoring, items, scores):
     """Scores of some items; minus infinity where the cap is reached."""
+    row, settings = scoring.row, scoring.settings
     room, places = np.zeros((4, np.int64(settings[2]) + 2)), np.zeros((4, np.int64(settings[2]) + 2), dtype=np.int64)
     for k in range(items.size):
         i = items[k]
         done = row[i, LABELLED] >= row[i, CAP]
-        scores[i] = (
-            -np.inf if done else score_of(rule, row, i, rows, begin, value, belief, settings, window, 0.0, room, places)
-        )
+        scores[i] = -np.inf if done else score_of(scoring, i, 0.0, room, places)
 
 
 @njit(cache=True, nogil=True)
-def run(
-    rule,
-    row,
-    cost,
-    dear,
-    rows,
-    begin,
-    value,
-    belief,
-    settings,
-    window,
-    scores,
-    tree,
-    scale,
-    in_order,
-    key,
-    until,
-    money,
-    at,
-    waiting,
-):
+def run(scoring, tournament, budget, in_order, key, until, at, waiting):
     """Label until ``until`` labels are bought or the money is spent; why it stopped.
 
-    ``cost`` is empty where every label costs 1, and ``dear`` lists the items from the dearest on. ``at`` holds, and is
+    ``in_order``: of tied items the first is labelled. ``at`` holds, and is
     left with: labels bought, items of ``dear`` that have become too dear, items in ``waiting``, and the item whose
     path in the tree is out of date, or -1. ``waiting`` lists items half through their windows: refilling them along
     with the one that is through makes stops rare.
     """
+    rule, row, rows, _, _, _, settings, _ = scoring
+    scores, tree, scale = tournament
+    cost, dear, money = budget
     step, gone, queue, loose = at[0], at[1], at[2], at[3]
     left = money[0]
     k0, k1 = key[0], key[1]
@@ -282,7 +335,7 @@ def run(
         if rule == CLOSED:
             score = closed_score(row, i)
         else:
-            score = score_of(rule, row, i, rows, begin, value, belief, settings, window, 0.5 * scores[i], room, places)
+            score = score_of(scoring, i, 0.5 * scores[i], room, places)
         if score - TIE * max(abs(score), scale) > best_score(tree):
             # It stays ahead of all others, so the nodes below the root can wait.
             scores[i] = score

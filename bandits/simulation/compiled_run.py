@@ -98,18 +98,12 @@ class Run:
 
     def _score(self, items: Ints) -> None:
         """Score some items where they stand."""
-        _kernels.score_items(
-            self.rule,
-            items,
-            self.row,
-            self.rows,
-            self.begin,
-            self.value,
-            self.belief,
-            self.settings,
-            self.window,
-            self.scores,
-        )
+        _kernels.score_items(self._scoring(), items, self.scores)
+
+    def _scoring(self) -> _kernels.Scoring:
+        """The kernel's record of how items are scored."""
+        tables = self.rows, self.begin, self.value
+        return _kernels.Scoring(self.rule, self.row, *tables, self.belief, self.settings, self.window)
 
     def _begin(self, items: Ints) -> None:
         """Count labels and wins of some items from where they stand."""
@@ -170,23 +164,12 @@ class Run:
         """Go on until so many labels are bought, or no more can be."""
         while True:
             why = _kernels.run(
-                self.rule,
-                self.row,
-                self.cost,
-                self.dear,
-                self.rows,
-                self.begin,
-                self.value,
-                self.belief,
-                self.settings,
-                self.window,
-                self.scores,
-                self.tree,
-                self.scale,
+                self._scoring(),
+                _kernels.Tournament(self.scores, self.tree, self.scale),
+                _kernels.Budget(self.cost, self.dear, self.money),
                 self.policy.ties == "first",
                 self.key,
                 labels,
-                self.money,
                 self.at,
                 self.waiting,
             )
