@@ -45,8 +45,8 @@ class Scoring(NamedTuple):
         What changes with the labels of an item, see the columns above.
     rows : int
         Rows of an item's table or window.
-    begin : ndarray of int64, shape (tables * rows + 1, 2)
-    value : ndarray
+    begin : ndarray of int32, shape (tables * rows + 1, 2)
+    value : ndarray of float32
         Tables of the index, see ``look_up``.
     belief : ndarray, shape (n, 4)
         Beta parameters, threshold and tail at the start.
@@ -59,8 +59,8 @@ class Scoring(NamedTuple):
     rule: int
     row: NDArray[np.float64]
     rows: int
-    begin: NDArray[np.int64]
-    value: NDArray[np.floating]
+    begin: NDArray[np.int32]
+    value: NDArray[np.float32]
     belief: NDArray[np.float64]
     settings: NDArray[np.float64]
     window: NDArray[np.float64]

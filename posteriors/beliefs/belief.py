@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 from ..foundation.arrays import Floats, Ints
 from ..foundation.refusals import every, probabilities, probability, whole
 
-__all__ = ["Belief", "BeliefTables", "Size", "checked_range", "checked_states", "shares"]
+__all__ = ["Belief", "BeliefTables", "Size", "checked_range", "checked_states", "shares", "triangle"]
 
 Size = int | Sequence[int] | None
 
@@ -112,11 +112,15 @@ class Belief(ABC):
             For ``n_max`` or ``threshold`` outside its range.
         """
         size, bar = checked_range(n_max, threshold)
-        labels, wins = np.tril_indices(size)
-        filled = BeliefTables(*np.zeros((3, size, size)))
-        for table, values in zip(filled, self.at(labels, wins, bar), strict=True):
-            table[labels, wins] = values
-        return filled
+        return triangle(size, self.at(*np.tril_indices(size), bar))
+
+
+def triangle(size: int, values: BeliefTables) -> BeliefTables:
+    """Tables of that side from their values in the states of ``numpy.tril_indices``, zero elsewhere."""
+    filled = BeliefTables(*np.zeros((3, size, size)))
+    for table, part in zip(filled, values, strict=True):
+        table[np.tril_indices(size)] = part
+    return filled
 
 
 def shares(field: str, values: tuple[float, ...]) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive, whole
 from ..kernels import beliefs as _kernels
 from . import tails
@@ -45,8 +46,7 @@ class Beta(Belief):
     kind: ClassVar[str] = "beta"
 
     def __post_init__(self) -> None:
-        for name in ("a", "b"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        check_fields(self, positive, "a", "b")
 
     @property
     def mean(self) -> float:
@@ -73,17 +73,7 @@ class Beta(Belief):
     def tables(self, n_max: int, threshold: float) -> BeliefTables:
         """Mean, tail and jump for up to ``n_max`` labels: one incomplete beta function for each number of labels.
 
-        Parameters
-        ----------
-        n_max : int
-            Largest number of labels, at least 0.
-        threshold : float
-            Bar that the rate must clear, strictly between 0 and 1.
-
-        Returns
-        -------
-        BeliefTables
-            Three arrays of shape (n_max + 1, n_max + 1), indexed [labels, wins].
+        See ``Belief.tables``.
 
         Examples
         --------

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.refusals import numbers, same_length, whole
-from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares
+from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares, triangle
 from .beta import Beta
 from .tails import log_step
 
@@ -119,11 +119,7 @@ class BetaMixture(Belief):
         size, bar = checked_range(n_max, threshold)
         state = np.tril_indices(size)
         parts = [component.tables(n_max, bar) for component in self.components]
-        mixed = self._mixed(*state, [BeliefTables(*(table[state] for table in part)) for part in parts])
-        filled = BeliefTables(*np.zeros((3, size, size)))
-        for table, values in zip(filled, mixed, strict=True):
-            table[state] = values
-        return filled
+        return triangle(size, self._mixed(*state, [BeliefTables(*(table[state] for table in part)) for part in parts]))
 
     def after(self, wins: int, losses: int) -> BetaMixture:
         """Belief after some labels; a component whose weight underflows is dropped.

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import flip_chance, positive, whole
 from ..kernels import beliefs as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states
@@ -63,12 +64,9 @@ class NoisyBeta(Belief):
     kind: ClassVar[str] = "noisy-beta"
 
     def __post_init__(self) -> None:
-        for name in ("a", "b"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
-        flip = flip_chance("flip", self.flip)
-        object.__setattr__(self, "flip", flip)
-        for name in ("wins", "losses"):
-            object.__setattr__(self, name, whole(name, getattr(self, name)))
+        check_fields(self, positive, "a", "b")
+        check_fields(self, flip_chance, "flip")
+        check_fields(self, whole, "wins", "losses")
 
     def after(self, wins: int, losses: int) -> NoisyBeta:
         """Belief after some labels; they are kept beside the prior.
@@ -112,9 +110,14 @@ class NoisyBeta(Belief):
         [(0.25, 1.0, 2.0), (0.75, 2.0, 1.0)]
         """
         n = self.wins + self.losses
+        return [(u, self.a + j, self.b + (n - j)) for j, u in enumerate(self._weights().tolist())]
+
+    def _weights(self) -> Floats:
+        """Probabilities that 0, 1, .. of the labels seen were wins before they were flipped."""
+        n = self.wins + self.losses
         weights = np.empty(n + 1)
         _kernels.true_wins(self.a, self.b, self.flip, n, self.wins, weights)
-        return [(u, self.a + j, self.b + (n - j)) for j, u in enumerate(weights.tolist())]
+        return weights
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
         """True rates, drawn independently.
@@ -127,9 +130,7 @@ class NoisyBeta(Belief):
         n = self.wins + self.losses
         if n == 0:
             return np.asarray(rng.beta(self.a, self.b, size))
-        weights = np.empty(n + 1)
-        _kernels.true_wins(self.a, self.b, self.flip, n, self.wins, weights)
-        before_flip = rng.choice(n + 1, size=size, p=weights)
+        before_flip = rng.choice(n + 1, size=size, p=self._weights())
         return np.asarray(rng.beta(self.a + before_flip, self.b + (n - before_flip)))
 
     def as_dict(self) -> dict[str, Any]:

@@ -33,6 +33,11 @@ and P(z_i = 1 | draw, votes), the ``answer_chance``, is the first term's share. 
 s = m + sd^(1 - w) (p - w m): centred where w = 1, not centred where w = 0 (Papaspiliopoulos, Roberts and Skold 2007). A
 rater with n votes has w = n / (n + 20). Difficulties are not centred.
 
+**The fast method** is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are thrown away, then every fourth is kept. Its
+draws come from the posterior itself, hyperparameters included, so that it differs from NUTS by the error of finitely
+many, dependent draws alone; tests/posteriors/test_class_models.py holds the tails of 4000 of them to a mean difference
+of .02 and a largest one of .06.
+
 A. P. Dawid and A. M. Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM algorithm";
 J. Whitehill et al. (2009), "Whose vote should count more".
 """
@@ -49,6 +54,7 @@ from scipy.special import expit
 from ..beliefs.belief import Belief
 from ..beliefs.grid import Grid
 from ..foundation.arrays import Floats, Ints
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..kernels import answers as _kernels_answers
 from ..kernels import gibbs as _kernels_gibbs
@@ -81,8 +87,7 @@ class ClassModel(RaterModel):
 
     def _check(self, *scales: str) -> None:
         """Constants as floats, and the dimensions that ``difficulty`` adds."""
-        for field in ("answer_a", "answer_b", *scales, "difficulty_scale"):
-            object.__setattr__(self, field, positive(field, getattr(self, field)))
+        check_fields(self, positive, "answer_a", "answer_b", *scales, "difficulty_scale")
         if not isinstance(self.difficulty, bool):
             raise ValueError(f"difficulty is {self.difficulty!r}; it must be True or False")
         if self.difficulty:

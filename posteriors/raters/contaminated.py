@@ -57,6 +57,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit, logit, logsumexp
 
 from ..foundation.arrays import Floats, Ints
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..kernels import contaminated as kernels
 from ..votes.design import Design
@@ -139,8 +140,7 @@ class Contaminated(RaterModel):
         object.__setattr__(self, "kinds", tuple(kind for kind in _DISHONEST if kind in self.kinds))
         if "colluding" not in self.kinds:
             object.__setattr__(self, "dims", {name: dims for name, dims in self.dims.items() if name != "script"})
-        for field in ("mean_sd", "item_sd_scale", "share_a", "share_b", "concentration", "script_scale"):
-            object.__setattr__(self, field, positive(field, getattr(self, field)))
+        check_fields(self, positive, "mean_sd", "item_sd_scale", "share_a", "share_b", "concentration", "script_scale")
 
     def coords(self, design: Design) -> dict[str, Any]:
         """Coordinates of all dimensions; the first kind is the honest one."""

@@ -6,15 +6,11 @@
     specificity_logit_j ~ Normal(skill - lean, specificity_sd^2),
     P(1 | answer 1) = sensitivity_j,    P(0 | answer 0) = specificity_j,
 
-with answers, their rate and the difficulties as in ``class_model``, which also says why skill, half the sum of the two
-means, is positive: otherwise the two answers could change places. lean, half their difference, is positive where raters
-say 1 too readily. With difficulties, sensitivity and specificity are those on an item of difficulty 0. The model is
-that of Dawid and Skene (1979) for two answers, with a population from which the raters come (Paun et al. 2018).
-
-The fast method is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are thrown away, then every fourth is kept. Its
-draws come from the posterior itself, hyperparameters included, so that it differs from NUTS by the error of finitely
-many, dependent draws alone; tests/posteriors/test_class_models.py holds the tails of 4000 of them to a mean difference
-of .02 and a largest one of .06.
+with answers, their rate, the difficulties and the fast method as in ``class_model``, which also says why skill, half
+the sum of the two means, is positive: otherwise the two answers could change places. lean, half their difference, is
+positive where raters say 1 too readily. With difficulties, sensitivity and specificity are those on an item of
+difficulty 0. The model is that of Dawid and Skene (1979) for two answers, with a population from which the raters come
+(Paun et al. 2018).
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit, logit, logsumexp
 
 from ..foundation.arrays import Floats, Ints
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..kernels import drift as kernels
 from ..votes.design import Design
@@ -100,8 +101,7 @@ class Drift(RaterModel):
     rate_names: ClassVar[tuple[str, ...]] = ("rate", "first_rate")
 
     def __post_init__(self) -> None:
-        for field in ("mean_sd", "item_sd_scale", "step_sd_scale"):
-            object.__setattr__(self, field, positive(field, getattr(self, field)))
+        check_fields(self, positive, "mean_sd", "item_sd_scale", "step_sd_scale")
 
     def coords(self, design: Design) -> dict[str, Any]:
         """Coordinates of all dimensions; votes are numbered from 0."""

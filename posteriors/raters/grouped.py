@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from ..foundation.arrays import Floats, Ints
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..kernels import group_field as kernels
 from ..votes.design import Design
@@ -95,8 +96,7 @@ class Grouped(RaterModel):
     needs_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name in ("mean_scale", "item_scale", "effect_scale", "deviation_scale"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        check_fields(self, positive, "mean_scale", "item_scale", "effect_scale", "deviation_scale")
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
         """Parameters from the prior.

@@ -3,14 +3,9 @@
     skill_mean ~ HalfNormal(skill_scale),    skill_sd ~ HalfNormal(spread_scale),
     skill_j ~ Normal(skill_mean, skill_sd^2),    P(vote of j is right) = logistic(skill_j e_i),
 
-with answers, their rate and the ease e_i as in ``class_model``, which also says why skill_mean is positive: otherwise
-the two answers could change places. A rater of negative skill is believed in reverse. Raters who lean towards 0 all
-together are beyond the model: it then takes most answers to be 0.
-
-The fast method is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are thrown away, then every fourth is kept. Its
-draws come from the posterior itself, hyperparameters included, so that it differs from NUTS by the error of finitely
-many, dependent draws alone; tests/posteriors/test_class_models.py holds the tails of 4000 of them to a mean difference
-of .02 and a largest one of .06.
+with answers, their rate, the ease e_i and the fast method as in ``class_model``, which also says why skill_mean is
+positive: otherwise the two answers could change places. A rater of negative skill is believed in reverse. Raters who
+lean towards 0 all together are beyond the model: it then takes most answers to be 0.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from scipy.special import betaincc, betaln, expit, logit
 from ..beliefs.belief import Belief
 from ..beliefs.beta_mixture import BetaMixture
 from ..foundation.arrays import Floats, Ints
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import number, positive
 from ..votes.design import Design
 from .model import Draws, Parameters, RaterModel
@@ -71,8 +72,8 @@ class PartialPooling(RaterModel):
     needs_raters: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size_location", number("size_location", self.size_location))
-        object.__setattr__(self, "size_scale", positive("size_scale", self.size_scale))
+        check_fields(self, number, "size_location")
+        check_fields(self, positive, "size_scale")
 
     def limits(self, name: str) -> tuple[float, float] | None:
         """As in all models; the parameters of a Beta distribution are positive."""

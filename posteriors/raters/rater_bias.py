@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from ..foundation.arrays import Floats, Ints
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..votes.design import Design
 from .fast.rater_field import draw_rater_field
@@ -82,8 +83,7 @@ class RaterBias(RaterModel):
     }
 
     def __post_init__(self) -> None:
-        for name in ("mean_scale", "item_scale", "rater_scale"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        check_fields(self, positive, "mean_scale", "item_scale", "rater_scale")
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
         """Parameters from the prior; rates that are given stand for the log-odds."""
@@ -115,10 +115,13 @@ class RaterBias(RaterModel):
         import pymc as pm
 
         with pm.Model() as model:
-            votes = pm.Data("label", self.data(design, label)["label"])
-            x, offset = self.build_field(design)
-            add_votes(votes, x[design.item] + offset[design.rater])
+            add_votes(pm.Data("label", self.data(design, label)["label"]), self.build_logits(design))
         return model
+
+    def build_logits(self, design: Design) -> Any:
+        """Log-odds of each vote, in the PyMC model at hand."""
+        x, offset = self.build_field(design)
+        return x[design.item] + offset[design.rater]
 
     def build_field(self, design: Design) -> tuple[Any, Any]:
         """PyMC variables of the items' log-odds and the raters' offsets, in the model at hand."""
@@ -136,15 +139,11 @@ class RaterBias(RaterModel):
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
         """Draws from the nested Laplace approximation."""
-        scale = np.array([self.item_scale, self.rater_scale])
-        found = draw_rater_field(design, label, scale, self.mean_scale, rng, draws)
-        return {
-            "item_mean": found["mean"],
-            "item_sd": found["sd"][:, 0],
-            "rater_sd": found["sd"][:, 1],
-            "item_logit": found["item"],
-            "offset": found["offset"],
-        }
+        return draw_rater_field(design, label, self.scales(), self.mean_scale, rng, draws)
+
+    def scales(self) -> Floats:
+        """Scales of the half-normal priors of the standard deviations, items first."""
+        return np.array([self.item_scale, self.rater_scale])
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
         """Log-probability of each vote given its item and rater."""

@@ -24,23 +24,20 @@ Metropolis's steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
 from ..foundation.arrays import Floats, Ints
+from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..votes.design import Design
-from .fast.rater_field import draw_rater_field
-from .log_odds import add_votes, along, fresh_chance, sum_to_zero
+from .log_odds import along, fresh_chance, sum_to_zero
 from .model import Draws, Parameters
 from .noncentred import zero_sum_effects
 from .rater_bias import RaterBias
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 __all__ = ["RaterSkill"]
 
@@ -86,7 +83,7 @@ class RaterSkill(RaterBias):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "skill_scale", positive("skill_scale", self.skill_scale))
+        check_fields(self, positive, "skill_scale")
 
     def limits(self, name: str) -> tuple[float, float] | None:
         """As in all models; skills are positive."""
@@ -105,36 +102,23 @@ class RaterSkill(RaterBias):
         skill, x = parameters["skill"][..., design.rater], parameters["item_logit"][..., design.item]
         return np.asarray(skill * x + parameters["offset"][..., design.rater])
 
-    def build(self, design: Design, label: Ints) -> pm.Model:
-        """Bernoulli votes, given log-odds, offsets and log-skills."""
+    def build_logits(self, design: Design) -> Any:
+        """Log-odds of each vote, in the PyMC model at hand."""
         import pymc as pm
         import pytensor.tensor as pt
 
-        with pm.Model() as model:
-            votes = pm.Data("label", self.data(design, label)["label"])
-            x, offset = self.build_field(design)
-            skill_sd = pm.HalfNormal("skill_sd", self.skill_scale)
-            skill = pt.exp(zero_sum_effects("log_skill", skill_sd, len(design.raters), design.size))
-            add_votes(votes, skill[design.rater] * x[design.item] + offset[design.rater])
-        return model
+        x, offset = self.build_field(design)
+        skill_sd = pm.HalfNormal("skill_sd", self.skill_scale)
+        skill = pt.exp(zero_sum_effects("log_skill", skill_sd, len(design.raters), design.size))
+        return skill[design.rater] * x[design.item] + offset[design.rater]
 
     def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Rates and skills from their log-odds and logarithms."""
         return super().complete(draws, design, label, rng) | {"skill": np.exp(draws["log_skill"])}
 
-    def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
-        """Draws from the nested Laplace approximation."""
-        scale = np.array([self.item_scale, self.rater_scale, self.skill_scale])
-        found = draw_rater_field(design, label, scale, self.mean_scale, rng, draws)
-        return {
-            "item_mean": found["mean"],
-            "item_sd": found["sd"][:, 0],
-            "rater_sd": found["sd"][:, 1],
-            "skill_sd": found["sd"][:, 2],
-            "item_logit": found["item"],
-            "offset": found["offset"],
-            "log_skill": found["log_skill"],
-        }
+    def scales(self) -> Floats:
+        """Scales of the half-normal priors of the standard deviations: items, offsets, log-skills."""
+        return np.append(super().scales(), self.skill_scale)
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:
         """Chance of 1 from a rater with a fresh offset and a fresh skill."""

@@ -38,7 +38,7 @@ _PASSES, _WIDTHS = 4, (1.0, 0.3)
 def draw_rater_field(
     design: Design, label: Ints, scale: Floats, mean_scale: float, rng: np.random.Generator, draws: int
 ) -> dict[str, NDArray[Any]]:
-    """Draws of ``sd``, shape (S, 2) or (S, 3), ``mean`` (S,), ``item`` (S, N), ``offset`` and ``log_skill`` (S, J).
+    """Draws of ``RaterBias`` or, where there is a third scale, of ``RaterSkill``, but for what follows from others.
 
     Parameters
     ----------
@@ -90,5 +90,6 @@ def draw_rater_field(
         sd[:, 0] = redrawn_sd(((item - mean[:, None]) ** 2).sum(axis=1), items, scale[0], rng)
         for kind in range(1, len(scale)):
             sd[:, kind] = redrawn_sd((effects[:, kind - 1] ** 2).sum(axis=1), raters - 1, scale[kind], rng)
-    found = {"sd": sd, "mean": mean, "item": item, "offset": field[:, items : items + raters]}
+    spreads = dict(zip(("item_sd", "rater_sd", "skill_sd"), sd.T, strict=False))
+    found = {"item_mean": mean, **spreads, "item_logit": item, "offset": field[:, items : items + raters]}
     return found | ({"log_skill": field[:, items + raters : -1]} if skilled else {})
