@@ -26,18 +26,17 @@ FLOORS = ("posteriors", "dp", "bandits", "benchmarks")
 # Docstrings that begin with a question word, by module and name, and public names that lack a section. A name that no
 # longer does must leave its list, and none is added.
 QUESTIONS = """
+    bandits.kernels.run:Scoring
+    bandits.kernels.tree:Effort
     bandits.kernels.tree:item_key
     bandits.kernels.tree:stands_for_all
     bandits.planning.lookahead:_Ahead.reached
     bandits.planning.lookahead:_usable_ahead
     bandits.planning.lookahead:values_fit
     bandits.planning.rollout:Rollout._runs
-    bandits.planning.tree_search:Search
     bandits.planning.tree_search:Search.gap
     bandits.planning.tree_search:_Found
     bandits.policies.ahead:_Answers
-    bandits.policies.kg_star:KGStar.ahead
-    bandits.policies.whittle:Whittle.ahead
     bandits.policy
     bandits.scoring:for_distinct
     bandits.sessions.session:Session.decisions
@@ -54,7 +53,6 @@ QUESTIONS = """
     benchmarks.calibration.reliability:_Guess
     benchmarks.comparison.curve
     benchmarks.comparison.curve:_on_the_way
-    benchmarks.comparison.optimum:solvable
     benchmarks.comparison.structure_table:structure_table
     benchmarks.design_choices
     benchmarks.design_choices.largest_beta
@@ -87,11 +85,16 @@ QUESTIONS = """
     dp.evaluation.passage
     dp.exact.kept_policy:KeptPolicy.acceptable
     dp.exact.lattice:Lattice.holds
+    dp.exact.scope:few_states
+    dp.exact.scope:small_enough
     dp.exact.symmetric:SymmetricLattice._leaders
+    dp.exact.symmetric:_Moves.of
     dp.kernels.simd:_Row.extended
     dp.kernels.structure:leads_to
     dp.kernels.structure:measure
     dp.kernels.symmetric:leave
+    dp.machine.memory:ProblemTooLarge
+    dp.machine.memory:fits
     dp.problem.availability
     dp.problem.availability:Availability.items
     dp.problem.availability:Availability.spent
@@ -104,10 +107,8 @@ QUESTIONS = """
     dp.problem.problem:_budget
     dp.problem.states
     dp.problem.toml:faults_of
-    dp.problem.variants:_as_given
     dp.single_item.curves
     dp.single_item.stopping:Stopping.worth
-    dp.structure.report:Structure
     dp.structure.report:Structure.concave
     dp.structure.report:Structure.monotone
     dp.structure.report:Structure.submodular
@@ -116,7 +117,6 @@ QUESTIONS = """
     dp.structure.scope:slacks
     dp.structure.structure
     posteriors.beliefs.belief
-    posteriors.foundation.seeds
     posteriors.kernels.contaminated:gain_of
     posteriors.raters.diagnostics
     posteriors.raters.diagnostics:Diagnostics

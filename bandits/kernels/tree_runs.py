@@ -25,14 +25,14 @@ class RunTables(NamedTuple):
     ----------
     mean : ndarray, shape (n, P)
         Chance that the next label is a win.
-    index, loss : ndarray, shape (n, P)
+    indices, loss : ndarray, shape (n, P)
         See ``index_table``.
     worth : ndarray, shape (n, P, K)
         See ``item_tables``.
     """
 
     mean: NDArray[np.float64]
-    index: NDArray[np.float64]
+    indices: NDArray[np.float64]
     loss: NDArray[np.float64]
     worth: NDArray[np.float64]
 
