@@ -2,122 +2,18 @@
 
 A state of the tree has a *place* in each candidate's triangle: the entry of j labels and x wins since the root stands
 at j (j + 1) / 2 + x. States that several orders of labels lead to are one node, found by a hash of the places. All
-values are advantages: what labels yet to be bought gain.
+values are advantages: what labels yet to be bought gain. ``twin[i]`` is the last candidate before i that is alike and
+begins in the same state, or NONE: of twins in equal places one stands for all.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 NONE = -1
 _30, _27, _31, _40 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(40)
 _ODD, _M1, _M2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-
-
-class Candidates(NamedTuple):
-    """Candidates of the search, n of them.
-
-    Attributes
-    ----------
-    depth : ndarray of int64, shape (n,)
-        Labels that each may still get.
-    cost : ndarray, shape (n,)
-        What one of them costs.
-    twin : ndarray of int64, shape (n,)
-        Last candidate before it that is alike and begins in the same state, or NONE: of twins in equal places one
-        stands for all.
-    first : ndarray of bool, shape (n,)
-        Those that may be labelled at the root, one of those that are alike there.
-    """
-
-    depth: NDArray[np.int64]
-    cost: NDArray[np.float64]
-    twin: NDArray[np.int64]
-    first: NDArray[np.bool_]
-
-
-class BoundTables(NamedTuple):
-    """Tables of the candidates over their P places, and K prices; see ``item_tables``.
-
-    Attributes
-    ----------
-    mean, gain : ndarray, shape (n, P)
-    worth : ndarray, shape (n, P, K)
-    least : ndarray, shape (n, P)
-    """
-
-    mean: NDArray[np.float64]
-    gain: NDArray[np.float64]
-    worth: NDArray[np.float64]
-    least: NDArray[np.float64]
-
-
-class Priced(NamedTuple):
-    """Money at the root, and what the items that are no candidates could make of it.
-
-    Attributes
-    ----------
-    left : float
-        Money at the root.
-    prices : ndarray, shape (K,)
-    outside : ndarray, shape (K,)
-        What these items add to the bound at each price.
-    outside_cost : float
-        Cost of the cheapest of them; infinite where there are none.
-    """
-
-    left: float
-    prices: NDArray[np.float64]
-    outside: NDArray[np.float64]
-    outside_cost: float
-
-
-class Effort(NamedTuple):
-    """How long to search.
-
-    Attributes
-    ----------
-    simulations : int
-        Largest number of descents.
-    exploration : float
-        Weight of the bonus for items that were looked at less.
-    tolerance : float
-        Difference of bounds that counts as none.
-    exact : bool
-        If not, the search ends as soon as one item is better than all others.
-    """
-
-    simulations: int
-    exploration: float
-    tolerance: float
-    exact: bool
-
-
-class Nodes(NamedTuple):
-    """Nodes of a tree, with room for R of them; node 0 is the root.
-
-    Attributes
-    ----------
-    place, used : ndarray of int32, shape (R, n)
-        Place of each candidate, and labels that it got since the root.
-    child : ndarray of int32, shape (R, n, 2)
-        Nodes after a loss and after a win, or NONE.
-    key : ndarray of uint64, shape (R,)
-    money : ndarray, shape (R,)
-    table : ndarray of int32
-        Hash table of the keys.
-    """
-
-    place: NDArray[np.int32]
-    used: NDArray[np.int32]
-    child: NDArray[np.int32]
-    key: NDArray[np.uint64]
-    money: NDArray[np.float64]
-    table: NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True)
@@ -195,46 +91,6 @@ def stands_for_all(place, s, i, twin):
 
 
 @njit(cache=True, nogil=True)
-def planted(room, items, money):
-    """Nodes of a tree that has a root only."""
-    place, used = np.zeros((room, items), dtype=np.int32), np.zeros((room, items), dtype=np.int32)
-    nodes = Nodes(
-        place,
-        used,
-        np.full((room, items, 2), NONE, dtype=np.int32),
-        np.empty(room, dtype=np.uint64),
-        np.empty(room),
-        np.full(hash_room(room), NONE, dtype=np.int32),
-    )
-    nodes.money[0] = money
-    nodes.key[0] = np.uint64(0)
-    for i in range(items):
-        nodes.key[0] += item_key(np.int64(i), np.int64(0))
-    nodes.table[nodes.key[0] & np.uint64(nodes.table.size - 1)] = 0
-    return nodes
-
-
-@njit(cache=True, nogil=True)
-def child_of(nodes, s, item, outcome, cost, made):
-    """Node after a label of an item, and whether it is new: then it is node number ``made``."""
-    place, used, child, key, money, table = nodes
-    at = np.int64(place[s, item])
-    to = at + used[s, item] + 1 + outcome
-    wanted = key[s] - item_key(item, at) + item_key(item, to)
-    c, entry = look_up(table, key, place, wanted, s, item, to)
-    new = c == NONE
-    if new:
-        c = np.int64(made)
-        table[entry] = c
-        key[c], money[c] = wanted, money[s] - cost
-        place[c], used[c] = place[s], used[s]
-        place[c, item] = to
-        used[c, item] += 1
-    child[s, item, outcome] = c
-    return c, new
-
-
-@njit(cache=True, nogil=True)
 def take_best(item_high, item_low, s, upper, lower, best):
     """Bounds of a node from those of its items, and the item of largest upper bound."""
     top, least, first = -np.inf, -np.inf, 0
@@ -246,30 +102,55 @@ def take_best(item_high, item_low, s, upper, lower, best):
 
 
 @njit(cache=True, nogil=True)
-def search_bounds(tables, candidates, priced, effort, upper_out, lower_out, visits_out):
+def search_bounds(
+    mean,
+    gain,
+    worth,
+    least,
+    depth,
+    cost,
+    twin,
+    first,
+    left,
+    prices,
+    outside,
+    outside_cost,
+    simulations,
+    exploration,
+    tolerance,
+    exact,
+    upper_out,
+    lower_out,
+    visits_out,
+):
     """Search on bounds, see ``tree_search``.
 
-    Returns the nodes made, and upper less lower bound at the root before and after the search.
+    ``first`` says which candidates may be labelled at the root, one of those that are alike there.
+    ``outside`` is what the items that are no candidates add to the bound at each price, ``outside_cost`` the price of
+    the cheapest of them. Unless ``exact``, the search ends as soon as one item is better than all others. Returns the
+    nodes made, and upper less lower bound at the root before and after the search.
     """
-    mean, gain, worth, least = tables
-    depth, cost, twin, first = candidates
-    left, prices, outside, outside_cost = priced
-    simulations, exploration, tolerance, exact = effort
     items, count = mean.shape[0], prices.size
     room = simulations + 1
-    tree = planted(room, items, left)
-    place, used, child, _, money, _ = tree
-    visits = np.zeros((room, items), dtype=np.int32)
+    place, used = np.zeros((room, items), dtype=np.int32), np.zeros((room, items), dtype=np.int32)
+    child, visits = np.full((room, items, 2), NONE, dtype=np.int32), np.zeros((room, items), dtype=np.int32)
+    key, money = np.empty(room, dtype=np.uint64), np.empty(room)
     bound, floor = np.empty((room, count)), np.empty(room)
     upper, lower, best = np.empty(room), np.empty(room), np.zeros(room, dtype=np.int32)
     high, low = np.empty((room, items, 2)), np.empty((room, items, 2))
     item_high, item_low = np.empty((room, items)), np.empty((room, items))
+    table = np.full(hash_room(room), NONE, dtype=np.int32)
     path = np.empty((depth.sum() + 1, 2), dtype=np.int64)
 
     cheapest = min(outside_cost, cost.min())
+    money[0] = left
     floor[0] = least[:, 0].sum()
     for k in range(count):
         bound[0, k] = outside[k] + prices[k] * left + worth[:, 0, k].sum()
+    key[0] = np.uint64(0)
+    for i in range(items):
+        key[0] += item_key(np.int64(i), np.int64(0))
+    table[key[0] & np.uint64(table.size - 1)] = 0
     nodes, fresh, length, done = 1, np.int64(0), 0, 0
     before = 0.0
     while True:
@@ -353,15 +234,24 @@ def search_bounds(tables, candidates, priced, effort, upper_out, lower_out, visi
                     break
                 s = c
                 continue
-            c, new = child_of(tree, s, chosen, o, cost[chosen], nodes)
-            if new:
+            to = at + used[s, chosen] + 1 + o
+            wanted = key[s] - item_key(np.int64(chosen), at) + item_key(np.int64(chosen), to)
+            c, entry = look_up(table, key, place, wanted, s, np.int64(chosen), to)
+            known = c != NONE
+            if not known:
+                c = np.int64(nodes)
                 fresh = np.int64(c)
                 nodes += 1
-                to = place[c, chosen]
+                table[entry] = c
+                key[c], money[c] = wanted, money[s] - cost[chosen]
+                place[c], used[c] = place[s], used[s]
+                place[c, chosen] = to
+                used[c, chosen] += 1
                 for k in range(count):
                     bound[c, k] = bound[s, k] - prices[k] * cost[chosen] + (worth[chosen, to, k] - worth[chosen, at, k])
                 floor[c] = floor[s] + (least[chosen, to] - least[chosen, at])
-            if new or upper[c] - lower[c] <= tolerance:
+            child[s, chosen, o] = c
+            if not known or upper[c] - lower[c] <= tolerance:
                 break
             s = c
     upper_out[:], lower_out[:], visits_out[:] = item_high[0], item_low[0], visits[0]

@@ -6,55 +6,13 @@ than the best one in the relaxed problem, and at the end the worth of what could
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from .choosing import uniform
-from .tree import NONE, child_of, planted, stands_for_all
+from .tree import NONE, hash_room, item_key, look_up, stands_for_all
 
 _RUNS = np.uint64(5)
-
-
-class RunTables(NamedTuple):
-    """Tables of the candidates over their P places, and K prices.
-
-    Attributes
-    ----------
-    mean : ndarray, shape (n, P)
-        Chance that the next label is a win.
-    indices, loss : ndarray, shape (n, P)
-        See ``index_table``.
-    worth : ndarray, shape (n, P, K)
-        See ``item_tables``.
-    """
-
-    mean: NDArray[np.float64]
-    indices: NDArray[np.float64]
-    loss: NDArray[np.float64]
-    worth: NDArray[np.float64]
-
-
-class AtPrice(NamedTuple):
-    """Money at the root, and the price that all returns are counted at.
-
-    Attributes
-    ----------
-    left : float
-        Money at the root.
-    at : int
-        Number of the price among the K.
-    price : float
-    outside : bool
-        Whether there are items which are no candidates: they take what is left at that price.
-    """
-
-    left: float
-    at: int
-    price: float
-    outside: bool
 
 
 @njit(cache=True, nogil=True)
@@ -85,11 +43,8 @@ def index_table(mean, gain, worth, depth, cost, prices, at, index_out, loss_out)
 
 
 @njit(cache=True, nogil=True)
-def run_on(place, used, money, tables, candidates, priced, k0, k1, number):
+def run_on(place, used, money, mean, index, loss, worth, depth, cost, at, price, outside, k0, k1, number):
     """Losses of a simulated run of the index policy, from a state that it overwrites to the end of the budget."""
-    mean, index, loss, worth = tables
-    depth, cost, _, _ = candidates
-    _, at, price, outside = priced
     total = 0.0
     while True:
         best, top = NONE, -np.inf
@@ -111,21 +66,47 @@ def run_on(place, used, money, tables, candidates, priced, k0, k1, number):
 
 
 @njit(cache=True, nogil=True)
-def search_runs(tables, candidates, priced, simulations, exploration, k0, k1, mean_out, visits_out):
+def search_runs(
+    mean,
+    worth,
+    index,
+    loss,
+    depth,
+    cost,
+    twin,
+    first,
+    left,
+    at_price,
+    price,
+    outside,
+    simulations,
+    exploration,
+    k0,
+    k1,
+    mean_out,
+    visits_out,
+):
     """Search on simulated runs, see ``tree_search``: mean returns less the bound at the root, and visits.
 
-    Returns the nodes made.
+    ``first`` says which candidates may be labelled at the root, one of those that are alike there.
+    ``outside`` says that there are items which are no candidates: they take what is left at ``price``. Returns the
+    nodes made.
     """
-    mean, index, loss, _ = tables
-    depth, cost, twin, first = candidates
     items = mean.shape[0]
     room = simulations + 1
-    tree = planted(room, items, priced.left)
-    place, used, child, _, money, _ = tree
+    place, used = np.zeros((room, items), dtype=np.int32), np.zeros((room, items), dtype=np.int32)
+    child = np.full((room, items, 2), NONE, dtype=np.int32)
     visits, wins, total = np.zeros((room, items)), np.zeros((room, items)), np.zeros((room, items))
+    key, money = np.empty(room, dtype=np.uint64), np.empty(room)
+    table = np.full(hash_room(room), NONE, dtype=np.int32)
     path = np.empty((depth.sum() + 1, 2), dtype=np.int64)
     run_place, run_used = np.empty(items, dtype=np.int64), np.empty(items, dtype=np.int64)
 
+    money[0] = left
+    key[0] = np.uint64(0)
+    for i in range(items):
+        key[0] += item_key(np.int64(i), np.int64(0))
+    table[key[0] & np.uint64(table.size - 1)] = 0
     nodes = 1
     centre = squares = 0.0
     for number in range(simulations):
@@ -162,13 +143,26 @@ def search_runs(tables, candidates, priced, simulations, exploration, k0, k1, me
                 length += 1
                 c = np.int64(child[s, chosen, o])
                 if c == NONE:
-                    c, fresh = child_of(tree, s, np.int64(chosen), o, cost[chosen], nodes)
-                    if fresh:
+                    to = at + used[s, chosen] + 1 + o
+                    wanted = key[s] - item_key(np.int64(chosen), at) + item_key(np.int64(chosen), to)
+                    c, entry = look_up(table, key, place, wanted, s, np.int64(chosen), to)
+                    if c == NONE:
+                        fresh = True
+                        c = np.int64(nodes)
                         nodes += 1
+                        table[entry] = c
+                        key[c], money[c] = wanted, money[s] - cost[chosen]
+                        place[c], used[c] = place[s], used[s]
+                        place[c, chosen] = to
+                        used[c, chosen] += 1
+                    child[s, chosen, o] = c
             s = c
             if fresh:
                 run_place[:], run_used[:] = place[s], used[s]
-                value = run_on(run_place, run_used, money[s], tables, candidates, priced, k0, k1, np.int64(number))
+                tables = mean, index, loss, worth, depth, cost
+                value = run_on(
+                    run_place, run_used, money[s], *tables, at_price, price, outside, k0, k1, np.int64(number)
+                )
                 break
         for t in range(length - 1, -1, -1):
             s, i = path[t]

@@ -288,12 +288,23 @@ class TreeSearch(JointPolicy):
             outside = hinges.worth(counts[None, :], wins[None, :], root.outside, root.prices)
         upper, lower = np.empty((2, len(root.items)))
         visits = np.empty(len(root.items), dtype=np.int64)
-        cheapest = float(problem.cost[root.outside].min(initial=np.inf))
         nodes, before, spread = _kernels.search_bounds(
-            _kernels.BoundTables(root.mean, root.gain, root.worth, root.least),
-            _kernels.Candidates(root.ahead, root.cost, root.last_twin, root.first),
-            _kernels.Priced(root.money, root.prices, outside, cheapest),
-            _kernels.Effort(int(self.simulations), float(self.exploration), rounding(problem), exact),
+            root.mean,
+            root.gain,
+            root.worth,
+            root.least,
+            root.ahead,
+            root.cost,
+            root.last_twin,
+            root.first,
+            root.money,
+            root.prices,
+            outside,
+            float(problem.cost[root.outside].min(initial=np.inf)),
+            int(self.simulations),
+            float(self.exploration),
+            rounding(problem),
+            exact,
             upper,
             lower,
             visits,
@@ -322,9 +333,18 @@ class TreeSearch(JointPolicy):
         price = float(root.prices[AT_ROOT])
         key = state_seeds(int(self.seed), counts, wins, 1)[0]
         nodes = _runs.search_runs(
-            _runs.RunTables(root.mean, index, loss, root.worth),
-            _kernels.Candidates(root.ahead, root.cost, root.last_twin, root.first),
-            _runs.AtPrice(root.money, AT_ROOT, price, len(root.outside) > 0),
+            root.mean,
+            root.worth,
+            index,
+            loss,
+            root.ahead,
+            root.cost,
+            root.last_twin,
+            root.first,
+            root.money,
+            AT_ROOT,
+            price,
+            len(root.outside) > 0,
             int(self.simulations),
             float(self.exploration),
             key[0],

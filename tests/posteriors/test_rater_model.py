@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles.rater_models import log_bernoulli
 
 import seqaudit as sa
 from seqaudit.posteriors.raters.class_model import _two_points
@@ -48,10 +49,23 @@ def test_beliefs_can_be_planned_with(model):
     # Beliefs of partial pooling are mixtures of Betas of averaged parameters.
     off = 0.02 * votes.n_items if model.name == "partial-pooling" else 1e-9
     assert problem.prior_value == pytest.approx(np.maximum(tail, 1 - tail).sum(), abs=off)
-    # Two labels may turn no decision.
-    assert sa.solve(problem).value >= problem.prior_value
+    # Two labels may turn no decision, but they lower the variance of every indicator that is not settled.
     fresh = sa.Problem([0.5] * 2, prior=fit.new_item(parts=8, group=group), budget=2)
-    assert sa.solve(fresh).value >= fresh.prior_value
+    for planned in (problem.replace(utility="variance"), fresh.replace(utility="variance")):
+        assert sa.solve(planned).value > planned.prior_value + 1e-6
+
+
+@pytest.mark.parametrize("model", [sa.RaterBias(), sa.RaterSkill(), sa.Grouped()], ids=repr)
+def test_log_likelihood_is_what_a_vote_adds_to_the_joint(model):
+    votes = model.simulate(2, DESIGN).labels
+    fit = model.fit(votes, method="fast", seed=1, draws=4)
+    label = votes.labels.astype(np.int64)
+    found = model.log_likelihood(fit.draws, sa.Design.of(votes), label)
+    for s in range(3):
+        chance = model.chances({name: x[s] for name, x in fit.draws.items()}, sa.Design.of(votes))
+        whole = log_bernoulli(label, chance)
+        without = [log_bernoulli(np.delete(label, v), np.delete(chance, v)) for v in range(len(label))]
+        assert found[s] == pytest.approx(whole - np.array(without), abs=1e-9)
 
 
 def test_answers_that_are_heard_the_wrong_way_round_leave_the_prediction_as_it_is():
