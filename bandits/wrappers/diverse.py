@@ -27,7 +27,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import cdist, pdist
 
 from ...dp.kernels.dense import TIE
 from ...dp.problem.problem import Problem
@@ -68,6 +67,8 @@ def typical_distance(features: PerItem) -> float:
     >>> typical_distance(PerItem([[0.0], [0.0], [3.0]]))
     3.0
     """
+    from scipy.spatial.distance import pdist
+
     rows = features.values
     if len(rows) > _SAMPLE:
         rows = rows[np.linspace(0, len(rows) - 1, _SAMPLE).astype(np.int64)]
@@ -181,6 +182,8 @@ class DiverseBatch(Wrapper):
 
     def _value(self, scores: Floats, awaited: Ints, items: Ints, scale: float) -> Floats:
         """Value of each candidate beside the awaited items."""
+        from scipy.spatial.distance import cdist
+
         best, width = scores.max(), float(np.ptp(scores))
         noise = TIE * max(abs(best), abs(best - width), scale)
         quality = np.exp(self.strength * (scores - best) / width) if width > noise else np.ones(len(scores))

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit
 
 from ...posteriors.beliefs.tails import tail
@@ -38,6 +37,8 @@ def steepest() -> float:
     >>> round(steepest(), 6)
     1.543405
     """
+    from scipy.optimize import brentq
+
     return float(brentq(lambda x: x * np.tanh(0.5 * x) - 1.0, 1.0, 2.0, xtol=1e-14))
 
 

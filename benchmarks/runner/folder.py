@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -76,7 +75,9 @@ class RunFolder:
             raise RunFolderError(f"{self.path} exists and is not a run folder")
         else:
             (self.path / "parts").mkdir(parents=True, exist_ok=True)
-            wanted["versions"] = {name: importlib.metadata.version(name) for name in (*_RECORDED, *libraries)}
+            from importlib.metadata import version
+
+            wanted["versions"] = {name: version(name) for name in (*_RECORDED, *libraries)}
             wanted["versions"]["python"] = platform.python_version()
             wanted["machine"] = {
                 "system": platform.platform(),

@@ -9,8 +9,6 @@ from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 
-from joblib import Parallel, cpu_count, delayed
-
 from ...posteriors.foundation.refusals import whole, whole_or_none
 
 __all__ = ["cores", "in_processes", "run", "workers"]
@@ -43,7 +41,11 @@ def workers(n_jobs: int, tasks: int) -> int:
     asked = whole_or_none(n_jobs)
     if asked is None or not (asked == -1 or asked >= 1):
         raise ValueError(f"the number of workers is {n_jobs!r}; allowed: 1 and more, or -1 for one on each core")
-    return max(1, min(cpu_count() if asked == -1 else asked, tasks))
+    if asked == -1:
+        from joblib import cpu_count
+
+        asked = cpu_count()
+    return max(1, min(asked, tasks))
 
 
 def in_processes[Name: Hashable, Result](
@@ -77,6 +79,8 @@ def in_processes[Name: Hashable, Result](
     >>> dict(in_processes({"four": partial(pow, 2, 2), "eight": partial(pow, 2, 3)}, n_jobs=1))
     {'four': 4, 'eight': 8}
     """
+    from joblib import Parallel, delayed
+
     count = workers(n_jobs, len(jobs))
     if count == 1:
         for name, job in jobs.items():

@@ -16,7 +16,6 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import Any
 
 __all__ = [
@@ -157,6 +156,8 @@ class Registry[T]:
 
     def _add_offered(self, found: dict[str, type[T]]) -> None:
         """Add the classes that other packages offer."""
+        from importlib.metadata import entry_points
+
         if self.group is None:
             return
         for entry in sorted(entry_points(group=self.group), key=lambda e: e.name):
