@@ -100,6 +100,7 @@ def test_no_import_leads_upward_or_outside_the_package_by_its_name(module):
     for target in imports(module):
         assert target in sources(), f"{module} imports {target}, which is no module"
         assert FLOORS.index(target.split(".")[0]) <= floor
+        assert target not in FLOORS, f"{module} imports from the face of {target}, not from the module that defines"
     for node in ast.walk(ast.parse(sources()[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             assert not [alias.name for alias in node.names if alias.name.split(".")[0] in ("seqaudit", *FLOORS)]

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...posteriors import Belief, make_belief
+from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
+from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Bools, Floats
 from ...posteriors.foundation.refusals import whole_or_none
 
