@@ -1,4 +1,4 @@
-"""The problem that a label set and its items file state."""
+"""Sequential design problem for the items of a label set."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def problem_of_labels(
     prior: ArrayLike = (1.0, 1.0),
     utility: str | dict[str, Any] | Utility = "accuracy",
 ) -> Problem:
-    """State the problem that a label set poses.
+    """Sequential design problem for the items of a label set, each with its number of votes as its cap.
 
     Parameters
     ----------
     dataset : LabelSet
     budget : int
-        At most the number of votes there are.
+        Number of labels, at most the number of votes in `dataset`.
     beta : float, optional
-        Strength that turns the items file's log-ratios into thresholds, sigma(beta c); default 1 where it has some.
+        Strength that turns the items file's log-ratios c into thresholds, sigma(beta c); default 1 if it has
+        log-ratios.
     threshold : float, optional
-        One threshold for all items; default 1/2 (the majority) where the items file has neither log-ratios nor
-        thresholds.
+        One threshold for all items; default 1/2 (the majority) if the items file has neither log-ratios nor thresholds.
     prior, utility
         As for ``Problem``.
 
