@@ -277,6 +277,14 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``policy``, ``kind`` ("bound", "optimum", "policy" or "nothing"), ``budget``, ``value``,
         ``standard_error`` (0 for exact values) and ``share``, the fraction of the gain that the bound allows.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> curve = sa.budget_curve(sa.Problem([0.55, 0.41, 0.32], budget=12), ["kg"], points=3, seed=7)
+    >>> table = sa.curve_table(curve)
+    >>> table.loc[table["budget"] == 12, ["policy", "value"]].round(3).values.tolist()
+    [['lagrangian bound', 2.61], ['optimum', 2.563], ['kg', 2.514], ['no labels', 1.82]]
     """
     import pandas as pd
 

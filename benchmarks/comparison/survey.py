@@ -174,6 +174,12 @@ def survey_table(result: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``policy``, ``mean``, ``worst`` and ``optimal``, the share of problems in which the policy earns all of
         the optimal gain, to 1e-9.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> sa.survey_table(sa.survey(6, ["kg", "whittle"], seed=7)).round(3).values.tolist()
+    [['whittle', 0.994, 0.983, 0.167], ['kg', 0.735, 0.456, 0.0]]
     """
     import pandas as pd
 

@@ -39,10 +39,22 @@ def problem_of_labels(
     prior, utility
         As for ``Problem``.
 
+    Returns
+    -------
+    Problem
+
     Raises
     ------
     ValueError
         For a budget above the number of votes, beta without log-ratios, or a second source of thresholds.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> votes = sa.LabelSet.from_pools({"a": [1, 1, 0], "b": [0]})
+    >>> problem = sa.problem_of_labels(votes, budget=3)
+    >>> problem.threshold, problem.cap
+    (array([0.5, 0.5]), array([3, 1]))
     """
     if isinstance(budget, Real) and budget > dataset.n_labels:
         raise ValueError(f"budget is {budget}, but the pools hold {dataset.n_labels} votes in all; allowed: 1 to that")

@@ -244,7 +244,7 @@ def _winner(at: xr.Dataset, problem: Problem) -> str:
 
 
 def protocols_table(result: xr.Dataset) -> pd.DataFrame:
-    """One row for each protocol and budget.
+    """Table of protocols with a row for each protocol and budget.
 
     Parameters
     ----------
@@ -256,6 +256,13 @@ def protocols_table(result: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``protocol``, ``flip``, ``cost``, ``budget``, ``bought``, ``lower``, ``standard_error``, ``upper``,
         ``prior_value``, ``gain``, ``method`` and ``winner``.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> found = sa.protocols(sa.Problem([0.5, 0.62, 0.75], budget=12), [(0.3, 1), (0.05, 3)], points=1)
+    >>> sa.protocols_table(found)[["flip", "budget", "bought", "gain"]].round(3).values.tolist()
+    [[0.3, 0.0, 0.0, 0.0], [0.3, 12.0, 12.0, 0.306], [0.05, 0.0, 0.0, 0.0], [0.05, 12.0, 4.0, 0.421]]
     """
     table = result.drop_vars("optimum").to_dataframe(dim_order=["protocol", "budget"]).reset_index()
     columns = ["protocol", "flip", "cost", "budget", "bought", "lower", "standard_error", "upper", "prior_value"]
@@ -359,7 +366,7 @@ def break_even(
 
 
 def break_even_table(result: xr.Dataset) -> pd.DataFrame:
-    """One row for each noise and budget.
+    """Table of break-even costs with a row for each noise and budget.
 
     Parameters
     ----------
@@ -370,6 +377,13 @@ def break_even_table(result: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``flip``, ``budget``, ``labels_needed``, ``cost_ratio`` and ``value``.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> found = sa.break_even(sa.Problem([0.5, 0.62, 0.75], budget=12), [0.2], baseline=0.3, points=3)
+    >>> sa.break_even_table(found)[["flip", "budget", "labels_needed", "cost_ratio"]].values.tolist()
+    [[0.2, 4.0, 2.0, 2.0], [0.2, 8.0, 4.0, 2.0], [0.2, 12.0, 6.0, 2.0]]
     """
     table = result.to_dataframe(dim_order=["flip", "budget"]).reset_index()
     return table[["flip", "budget", "labels_needed", "cost_ratio", "value"]]

@@ -207,6 +207,14 @@ def vary_table(result: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         Columns: the design choice by its name, ``lower``, ``standard_error``, ``upper``, ``prior_value``, ``gain``,
         ``method``, and ``labels <item>`` for each item.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> problem = sa.Problem.from_logratio([0.0, 1.0, 2.0], beta=1.0, budget=6)
+    >>> table = sa.vary_table(sa.vary(problem, "beta", [0.25, 1.0]))
+    >>> table[["beta", "gain", "labels item 1"]].round(2).values.tolist()
+    [[0.25, 0.71, 2.0], [1.0, 0.44, 3.32]]
     """
     import pandas as pd
 

@@ -197,6 +197,14 @@ def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataF
     pandas.DataFrame
         One row for each policy: the mean of each metric and, as ``<metric>_se``, its standard error; ``versus`` and
         ``versus_se``, the paired difference in decision accuracy from the reference and its standard error.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> votes = sa.LabelSet.from_pools({"x": [1, 1, 0, 1], "y": [0, 0, 1, 0], "z": [1, 0, 1, 0]})
+    >>> table = sa.replay_table(sa.replay(votes, ["kg", "round-robin"], budget=6, seed=7))
+    >>> table[["policy", "decision_accuracy", "versus"]].round(3).values.tolist()
+    [['kg', 0.667, 0.067], ['round-robin', 0.6, 0.0]]
     """
     import pandas as pd
 
