@@ -44,7 +44,7 @@ PARTS = ("agreement", "leave-one-out", "clusters", "kinds")
 ITEMS_ONLY = "items"
 # A rater is suspected if the probability of being honest is below this.
 _SUSPECTED = 0.5
-# Settings of the sampler.
+# Chains of the sampler.
 _CHAINS = 4
 # If more than this share of the raters is suspected, a remark doubts the model.
 _MANY = 0.25

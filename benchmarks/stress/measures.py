@@ -11,8 +11,8 @@ itself, 0 or 1), v_i the weight, and let q_i determine the decision "learnable" 
     payoff             sum v S(q, p), the score of stating q if p is true; h(p) if q = p
     claimed_payoff     sum v h(q)
     loss               payoff of a planner who knows nature minus payoff (exact); in simulated runs
-                           sum v (h(p) - S(q, p)), the loss of the decisions alone
-        already_right      share of the labels that were bought of an item whose decision was already correct
+                       sum v (h(p) - S(q, p)), the loss of the decisions alone
+    already_right      share of the labels that were bought of an item whose decision was already correct
 
 The *high* slice contains the items on which the reference must be overruled, c > 0. If these are none or all of the
 items, it contains those with c above the median. Two faults have names. *Illusory coverage* is decisive mass with wrong

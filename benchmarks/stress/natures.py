@@ -10,7 +10,7 @@ Faults of the raters: a label is a win with probability q, which differs from th
     random           a share s of labels is a random answer                          q = (1 - s) alpha + s / 2
     colluding        a share s of labels follows a script: 1 with probability g      q = (1 - s) alpha + s g
 
-    Faults of the belief about the items:
+Faults of the belief about the items:
 
     polarised        a share s of the items is one-sided: their rates are Beta(9, 1) with probability m, else Beta(1, 9)
     divided          a share s of the items divides the raters: their rates are Beta(25, 25)
