@@ -1,1 +1,1 @@
-"""Whether a model of raters can be trusted: reliability, simulation-based calibration, checks."""
+"""Checks of rater models: reliability, simulation-based calibration, posterior predictive checks, leave-one-out."""

@@ -1,4 +1,4 @@
-"""What a fit of a rater model says, as tables."""
+"""Tables of a fitted rater model: parameters, items and raters."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def parameter_table(fit: RaterFit) -> pd.DataFrame:
     ----------
     fit : RaterFit
 
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``parameter``, ``mean``, ``sd``, ``q05`` and ``q95``.
+
     Examples
     --------
     >>> from seqaudit import LabelSet, PartialPooling
@@ -40,7 +45,7 @@ def parameter_table(fit: RaterFit) -> pd.DataFrame:
             continue
         for label, draws in _columns(posterior[name], ("chain", "draw")):
             low, high = np.quantile(draws, [0.05, 0.95])
-            # What does not vary has no spread, not that of rounding.
+            # A constant has spread 0, not that of rounding.
             sd = draws.std() if np.ptp(draws) > 0 else 0.0
             values = {"mean": draws.mean(), "sd": sd, "q05": low, "q95": high}
             rows.append({"parameter": f"{name}[{label}]" if label else name} | {k: float(x) for k, x in values.items()})
@@ -48,7 +53,7 @@ def parameter_table(fit: RaterFit) -> pd.DataFrame:
 
 
 def item_table(fit: RaterFit, threshold: ArrayLike = 0.5) -> pd.DataFrame:
-    """One row an item: votes, tail probability with the standard error of finitely many draws, mean and sd of the rate.
+    """Votes, tail probability and rate of each item, a row for each; the errors are those of finitely many draws.
 
     Parameters
     ----------
@@ -58,8 +63,9 @@ def item_table(fit: RaterFit, threshold: ArrayLike = 0.5) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``item``, ``votes``, ``ones``, ``threshold``, ``tail``, ``tail_se``, ``rate``, ``rate_sd`` and, where
-        answers are known, ``gold``; the four of the model have a column for each group where rates differ by group.
+        Columns ``item``, ``votes``, ``ones``, ``threshold``, ``tail``, ``tail_se``, ``rate``, ``rate_sd`` and, if
+        answers are known, ``gold``. If rates differ by group, ``tail``, ``tail_se``, ``rate`` and ``rate_sd`` have a
+        column for each group.
     """
     import pandas as pd
 
@@ -88,11 +94,16 @@ def item_table(fit: RaterFit, threshold: ArrayLike = 0.5) -> pd.DataFrame:
 
 
 def rater_table(fit: RaterFit) -> pd.DataFrame:
-    """One row a rater: votes, ones, and mean and sd of each parameter that raters have.
+    """Votes and parameters of each rater, a row for each: mean and standard deviation of every parameter of raters.
 
     Parameters
     ----------
     fit : RaterFit
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``rater``, ``votes``, ``ones``, and ``<parameter>`` and ``<parameter>_sd`` for each parameter of raters.
     """
     import pandas as pd
 
@@ -114,7 +125,7 @@ def rater_table(fit: RaterFit) -> pd.DataFrame:
 
 
 def gold_accuracy(fit: RaterFit) -> dict[str, float] | None:
-    """Share of known answers that are 1 just where P(alpha_i > 1/2) > 1/2, beside that of the majority of votes.
+    """Accuracy on known answers of the decision P(alpha_i > 1/2) > 1/2, and of the majority of votes.
 
     Parameters
     ----------
@@ -123,8 +134,8 @@ def gold_accuracy(fit: RaterFit) -> dict[str, float] | None:
     Returns
     -------
     dict or None
-        ``items``, the number of known answers; ``model`` and ``majority``, in which ties count half. None where no
-        answer is known.
+        ``items``, the number of known answers; ``model`` and ``majority``, the two accuracies, where ties count half.
+        None if no answer is known.
     """
     gold = fit.labels.gold
     if gold is None or np.isnan(gold).all():
@@ -144,7 +155,7 @@ def _right(p: Floats, gold: Floats) -> float:
 
 
 def _columns(x: xr.DataArray, kept: tuple[str, ...]) -> list[tuple[str, NDArray[Any]]]:
-    """Draws of each entry over the other dimensions, with its name; those that are kept come first."""
+    """Name and draws of each entry over the dimensions other than ``kept``; the draws have the dimensions ``kept``."""
     other = [dim for dim in x.dims if dim not in kept]
     if not other:
         return [("", x.transpose(*kept).values)]

@@ -1,9 +1,9 @@
-"""Votes that are held out from a fit, and the chances that a fitted model gives them.
+"""Votes held out from a fit, and their chances under a fitted model.
 
-Each item gives up a share of its votes, drawn at random; it keeps at least one, and every group keeps one. The chance
-of a held-out vote takes into account everything that the model says of who cast it and when. Of a rater without a vote
-among those that are kept nothing is known, and the chance is that of a fresh rater. So it is of all votes where a model
-has parameters of single votes, as one of drift has: held-out votes have none, and count as votes of today.
+A random share of each item's votes is held out; every item and every group keeps at least one. The chance of a held-out
+vote uses everything that the model says of its rater and its time. If a rater has no kept vote, nothing is known of
+that rater, and the chance is that of a new rater. The same holds for all held-out votes if a model has parameters of
+single votes, such as a drift model: held-out votes have none of these and count as votes of today.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ __all__ = ["HeldOut", "hold_out", "predicted", "thinned"]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Votes in two parts.
+    """Votes split into kept and held-out ones.
 
     Attributes
     ----------
     kept : LabelSet
-        Votes to fit to, on the same N items.
+        Votes for the fit, on the same N items.
     design : Design
-        All votes, in terms of the raters and groups of ``kept``.
+        All votes, with the raters and groups of ``kept``.
     held : ndarray of int64, shape (H,)
         Held-out votes: indices into ``design``.
     known : ndarray of bool, shape (H,)
-        Whether a held-out vote's rater has a vote among those that are kept.
+        True if the rater of a held-out vote has a kept vote.
     label : ndarray of int64, shape (H,)
         Outcomes of held-out votes.
     """
@@ -58,13 +58,17 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
     ----------
     labels : LabelSet
     share : float
-        Strictly between 0 and 1; the nearest whole number of votes is held out.
+        Share strictly between 0 and 1; the nearest whole number of votes is held out.
     seed : int
+
+    Returns
+    -------
+    HeldOut
 
     Raises
     ------
     ValueError
-        For a share outside its range, and where no item can give up a vote.
+        For a share outside its range, and if no item has enough votes to hold one out.
 
     Examples
     --------
@@ -104,7 +108,7 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
 
 
 def predicted(fit: RaterFit, parts: HeldOut, draws: int) -> Floats:
-    """Chance that each held-out vote is 1 under each of at most so many draws, shape (S, H)."""
+    """Chance that each held-out vote is 1 under each of S <= ``draws`` draws, shape (S, H)."""
     kept = thinned(fit, draws)
     size, model, held = len(kept["rate"]), fit.model, parts.held
     known = parts.known & (not any("vote" in dims for dims in model.dims.values()))
@@ -121,6 +125,6 @@ def predicted(fit: RaterFit, parts: HeldOut, draws: int) -> Floats:
 
 
 def thinned(fit: RaterFit, draws: int) -> dict[str, Floats]:
-    """At most so many draws of all parameters, evenly spread over the chains."""
+    """At most ``draws`` draws of all parameters, evenly spread over the chains."""
     which = np.unique(np.linspace(0, fit.size - 1, min(draws, fit.size)).round().astype(np.int64))
     return {name: x[which] for name, x in fit.draws.items()}

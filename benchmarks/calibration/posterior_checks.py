@@ -1,21 +1,22 @@
-r"""Whether a fitted model could have produced the votes, and which model predicts them best.
+r"""Posterior predictive checks of a fitted model, and comparison of models by leave-one-out.
 
-*Posterior predictive checks* (Rubin 1984; Gelman, Meng and Stern 1996). For each draw of all parameters, votes are
-drawn anew for the same items and raters, and statistics T of them are compared with those of the votes at hand:
+*Posterior predictive checks* (Rubin 1984; Gelman, Meng and Stern 1996). For each draw of all parameters, replicated
+votes are drawn for the same items and raters, and their statistics T are compared with those of the observed votes:
 
     share of 1              of all votes;
     variance of items       of items' shares of 1;
     variance of raters      of raters' shares of 1, of raters with two votes or more;
     agreement               chance that two votes on the same item, drawn at random among all such pairs, are equal.
 
-The posterior predictive p-value is P(T(replicated) > T(votes)) + P(equal) / 2. It is not uniform under the model but
-drawn towards 1/2, since the votes have been seen: near 0 or 1 it speaks against the model all the louder.
+The posterior predictive p-value is P(T(replicated) > T(votes)) + P(equal) / 2. Under the model it is not uniform but
+concentrated around 1/2, since the fit uses the votes; so a value near 0 or 1 is strong evidence against the model.
 
 *Leave-one-out*: the expected log predictive density of a vote, by Pareto-smoothed importance sampling (Vehtari, Gelman
 and Gabry 2017), with the number of votes whose Pareto k is too large to be trusted. A vote whose log-probability is the
-same in most draws, as that of a rater who surely tosses a coin is, has a tail of weights without a Pareto fit; normal
-noise of standard deviation 1e-4 is therefore added to all log-probabilities, which moves an elpd of V votes by S draws
-by about 1e-4 sqrt(V / S). Models are compared by differences, whose standard errors belong to the votes as a sample.
+same in most draws, such as that of a rater who certainly votes at random, has a tail of weights without a Pareto fit;
+normal noise of standard deviation 1e-4 is therefore added to all log-probabilities, which changes an elpd of V votes by
+S draws by about 1e-4 sqrt(V / S). Models are compared by differences, whose standard errors treat the votes as a
+sample.
 """
 
 from __future__ import annotations
@@ -40,28 +41,28 @@ if TYPE_CHECKING:
 
 __all__ = ["FEWEST_DRAWS", "compare_fits", "leave_one_out", "predictive_checks", "predictive_table", "vote_statistics"]
 
-# Numbers of a matrix of draws by votes: 160 MB.
+# Largest number of entries of a matrix of draws by votes: 160 MB.
 _ENTRIES = 2e7
-# Standard deviation of what is added to log-probabilities. With much smaller noise the library fits a tail, but single
-# draws that are no more than 1e-5 apart from the others look extreme in it: k is then above 3 where nothing is wrong.
+# Standard deviation of the noise added to log-probabilities. With much smaller noise the library fits a tail, but
+# single draws that differ from the others by only 1e-5 look extreme in it: k then exceeds 3 although nothing is wrong.
 _JITTER = 1e-4
 # Draws for leave-one-out: a Pareto distribution is fitted to a fifth of them, and needs five values.
 FEWEST_DRAWS = 30
 
 
 def vote_statistics(labels: LabelSet, votes: NDArray[Any]) -> dict[str, Floats]:
-    """Statistics of outcomes of a label set's votes.
+    """Statistics T of votes cast by a label set's raters on its items.
 
     Parameters
     ----------
     labels : LabelSet
-        Who votes on what; its own outcomes are not looked at.
+        Rater and item of each vote; its own outcomes are ignored.
     votes : ndarray, shape (V,) or (S, V)
 
     Returns
     -------
     dict of str to ndarray, shape () or (S,)
-        nan where no rater has two votes, or no item.
+        Statistics by name; nan if no rater, or no item, has two votes.
 
     Examples
     --------
@@ -89,20 +90,25 @@ def vote_statistics(labels: LabelSet, votes: NDArray[Any]) -> dict[str, Floats]:
 
 
 def predictive_checks(fit: RaterFit, *, seed: int = 7, draws: int = 400) -> xr.DataTree:
-    """Statistics of replicated votes beside those of the votes that the model was fitted to.
+    """Statistics of replicated votes, and of the votes that the model was fitted to.
 
     Parameters
     ----------
     fit : RaterFit
     seed : int
     draws : int
-        Draws of the parameters, one replication each; fewer where there are very many votes.
+        Draws of the parameters, one replication each; fewer if draws times votes would exceed 2e7.
 
     Returns
     -------
     xarray.DataTree
-        Groups ``posterior_predictive`` and ``observed_data``, as ArviZ has them, with a variable for each statistic
-        that the votes have.
+        Groups ``posterior_predictive`` and ``observed_data`` in the layout of ArviZ, with a variable for each statistic
+        that is defined for the votes.
+
+    Raises
+    ------
+    ValueError
+        For `seed` or `draws` out of range.
 
     Examples
     --------
@@ -127,7 +133,7 @@ def predictive_checks(fit: RaterFit, *, seed: int = 7, draws: int = 400) -> xr.D
         votes[s] = rng.random(design.size) < fit.model.chances({name: x[s] for name, x in kept.items()}, design)
     seen = {name: x for name, x in vote_statistics(labels, labels.labels).items() if np.isfinite(x)}
     drawn = vote_statistics(labels, votes)
-    # ArviZ reduces a statistic over the votes: here over the one number that it already is.
+    # ArviZ reduces a statistic over the votes: here over the single number that it is.
     replicated = {name: (("chain", "draw", "votes"), drawn[name][None, :, None]) for name in seen}
     observed = {name: (("votes",), np.array([x])) for name, x in seen.items()}
     tree = {"posterior_predictive": xr.Dataset(replicated), "observed_data": xr.Dataset(observed)}
@@ -135,12 +141,25 @@ def predictive_checks(fit: RaterFit, *, seed: int = 7, draws: int = 400) -> xr.D
 
 
 def predictive_table(checks: xr.DataTree) -> pd.DataFrame:
-    """One row a statistic: what it is of the votes, its mean and standard deviation over replications, the p-value.
+    """Table of posterior predictive checks with a row for each statistic.
 
     Parameters
     ----------
     checks : xarray.DataTree
         From ``predictive_checks``, of one model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``statistic``, ``observed`` (of the votes), ``mean`` and ``sd`` over replications, and ``p_value``.
+
+    Examples
+    --------
+    >>> from seqaudit import LabelSet, PartialPooling, predictive_checks, predictive_table
+    >>> votes = LabelSet.from_pools({"a": [1, 1, 1], "b": [1, 0, 1], "c": [0, 0, 0], "d": [1, 1]})
+    >>> checks = predictive_checks(PartialPooling().fit(votes, method="fast", seed=7), seed=7)
+    >>> predictive_table(checks)[["statistic", "observed", "mean"]].round(2).values.tolist()
+    [['share of 1', 0.64, 0.62], ['variance of items', 0.17, 0.12], ['agreement', 0.8, 0.72]]
     """
     import pandas as pd
 
@@ -161,12 +180,12 @@ def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
     ----------
     fit : RaterFit
     draws : int
-        At most so many draws, and fewer where draws times votes would exceed 2e7; at least 30.
+        Largest number of draws, at least 30; fewer are used if draws times votes would exceed 2e7.
 
     Returns
     -------
     arviz ELPDData
-        With pointwise values and Pareto k.
+        Expected log predictive density, with pointwise values and Pareto k.
 
     Raises
     ------
@@ -191,7 +210,7 @@ def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
     kept = thinned(fit, _room(fit.labels, draws))
     told = fit.model.log_likelihood(kept, design, label)
     told = told + _JITTER * np.random.default_rng(0).standard_normal(told.shape)
-    # ArviZ wants draws by chain for the effective sample size; after thinning they count as one chain.
+    # ArviZ needs draws by chain for the effective sample size; after thinning they count as one chain.
     tree = az.from_dict(
         {
             "posterior": {"rate": kept["rate"][None]},
@@ -199,13 +218,13 @@ def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
         }
     )
     with warnings.catch_warnings():
-        # Large Pareto k are counted in the table.
+        # Large Pareto k are counted in the table instead.
         warnings.simplefilter("ignore")
         return az.loo(tree, pointwise=True, reff=_efficiency(fit))
 
 
 def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
-    """Leave-one-out of several models beside one another, the best first.
+    """Comparison of several models by leave-one-out, the best first.
 
     Parameters
     ----------
@@ -215,9 +234,9 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``elpd`` and its standard error ``se``; the difference to the best model ``elpd_diff`` and its error ``dse``;
-        effective number of parameters ``p``; ``weight`` in a stack of all models (Yao et al. 2018); ``k_bad``, votes
-        with a Pareto k above ``good_k``.
+        ``elpd`` and its standard error ``se``; the difference from the best model ``elpd_diff`` and its standard error
+        ``dse``; effective number of parameters ``p``; stacking ``weight`` (Yao et al. 2018); ``k_bad``, the number of
+        votes with a Pareto k above ``good_k``.
     """
     import arviz as az
     import pandas as pd
@@ -240,7 +259,7 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
 
 
 def _room(labels: LabelSet, draws: int) -> int:
-    """Draws of which a matrix with all votes may be made; never too few for leave-one-out."""
+    """Largest number of draws for a matrix with all votes; never too few for leave-one-out."""
     return min(draws, max(FEWEST_DRAWS, int(_ENTRIES // max(labels.n_labels, 1))))
 
 
@@ -251,7 +270,7 @@ def _efficiency(fit: RaterFit) -> float:
     if fit.method == "fast" and fit.model.fast_is_independent:
         return 1.0
     rate = fit.data["posterior"].dataset[["rate"]]
-    # Rates of which all draws are equal have none.
+    # Rates whose draws are all equal have no effective sample size.
     sizes = az.ess(rate, method="mean")["rate"].values
     finite = sizes[np.isfinite(sizes)]
     return float(min(1.0, finite.mean() / fit.size)) if finite.size else 1.0

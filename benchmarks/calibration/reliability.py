@@ -1,25 +1,25 @@
-r"""Reliability of fitted models: events of predicted chance p should happen in a share p of the cases.
+r"""Reliability of fitted models: events of predicted probability p should happen in a share p of the cases.
 
-A model is fitted to some of each item's votes and predicts the others. Four kinds of events:
+A model is fitted to some of each item's votes and predicts the others. There are four kinds of events:
 
     vote       a held-out vote is 1;
     verdict    the share of 1 among an item's held-out votes is above its threshold t: predicted by votes drawn from
-               the model, so that few held-out votes are no fault of it;
+               the model, so that a small number of held-out votes causes no bias;
     tail       the same event, predicted by p_i = P(alpha_i > t | kept votes). With few held-out votes this *looks*
-               overconfident however good the model is, and it approaches a test of p_i as they become many;
-    gold       the item's known answer is 1, predicted by p_i, where answers are known.
+               overconfident even for a perfect model; with many it approaches a test of p_i;
+    gold       the item's known answer is 1, predicted by p_i, if answers are known.
 
 For predictions p_k of outcomes y_k, k = 1..n (Brier 1950; Good 1952; Naeini, Cooper and Hauskrecht 2015):
 
     Brier score                   (1/n) sum (p_k - y_k)^2
-    log score                     (1/n) sum log of the chance given to what happened; natural logarithm
+    log score                     (1/n) sum log of the probability given to the outcome; natural logarithm
     expected calibration error    sum over bins b of |sum over k in b of (p_k - y_k)| / n
 
-with bins of about as many predictions each. The last is above 0 by chance even where all predictions are right;
-``by_chance`` says how far, on average over outcomes drawn from the model itself. Standard errors are those of a
-bootstrap over items, since votes on one item share its rate.
+with bins of about equal numbers of predictions. The last is above 0 by chance even for perfect predictions;
+``by_chance`` is its mean over outcomes drawn from the model itself. Standard errors are those of a bootstrap over
+items, since votes on one item share its rate.
 
-The working model that everything is compared with takes items apart: rate Beta(1, 1), votes independent.
+All models are compared with the working model: independent items with rates Beta(1, 1), and independent votes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = ["WORKING", "chosen_models", "reliability", "reliability_table", "scor
 WORKING = "Beta(1, 1)"
 SCORES = ("brier", "log_score", "calibration_error")
 _BOOTSTRAP = 400
-# Outcomes that are drawn for what calibration errors are by chance.
+# Outcomes that are drawn for the calibration error by chance.
 _BY_CHANCE = 200
 
 
@@ -65,7 +65,7 @@ def reliability(
     bins: int = 10,
     fit: Callable[[RaterModel, LabelSet], RaterFit] | None = None,
 ) -> xr.Dataset:
-    """Reliability of models' predictions of held-out votes, beside the working model Beta(1, 1).
+    """Reliability of models' predictions of held-out votes, compared with the working model Beta(1, 1).
 
     Parameters
     ----------
@@ -76,20 +76,20 @@ def reliability(
         Share of each item's votes that is held out.
     seed : int
     method : {"nuts", "fast"}
-        How models are fitted; see ``RaterModel.fit``.
+        Method of fitting; see ``RaterModel.fit``.
     draws : int
-        Draws that predictions are averaged over.
+        Number of draws over which predictions are averaged.
     bins : int
-        Bins of the reliability curve.
+        Number of bins of the reliability curve.
     fit : callable, optional
-        Function of model and votes that is called in place of ``RaterModel.fit``.
+        Function of model and votes that replaces ``RaterModel.fit``.
 
     Returns
     -------
     xarray.Dataset
-        Over (model, kind, measure): ``score`` and ``score_se``; ``gain`` over the working model, positive where the
-        model is better, and its paired ``gain_se``. Over (model, kind): ``number`` of predictions, and ``by_chance``,
-        the calibration error that the model expects by chance. Over (model, kind, bin): ``count``, ``predicted``,
+        Over (model, kind, measure): ``score`` and ``score_se``; ``gain`` over the working model, positive if the model
+        is better, and its paired ``gain_se``. Over (model, kind): ``number`` of predictions, and ``by_chance``, the
+        calibration error expected by chance under the model. Over (model, kind, bin): ``count``, ``predicted``,
         ``observed`` and ``observed_se``; nan in empty bins.
 
     Raises
@@ -135,12 +135,26 @@ def reliability(
 
 
 def reliability_table(result: xr.Dataset) -> pd.DataFrame:
-    """One row for each kind of event and model: scores with standard errors, and gains over the working model.
+    """Table of reliability with a row for each kind of event and model.
 
     Parameters
     ----------
     result : xarray.Dataset
         From ``reliability``; the working model is its first.
+
+    Returns
+    -------
+    pandas.DataFrame
+            Columns ``kind``, ``model`` and ``number`` of predictions; each score, ``<score>_se``, and for Brier and log
+            score ``<score>_gain`` and ``<score>_gain_se``; ``by_chance``.
+
+    Examples
+    --------
+    >>> from seqaudit import Design, PartialPooling, reliability, reliability_table
+    >>> votes = PartialPooling().simulate(7, Design.balanced(50, 10, 4), parameters={"mean": 0.5, "size": 1.0})
+    >>> table = reliability_table(reliability(votes.labels, seed=7))
+    >>> table.loc[table["kind"] == "vote", ["model", "number"]].values.tolist()
+    [['Beta(1, 1)', 50], ['partial-pooling', 50]]
     """
     import pandas as pd
 
@@ -159,7 +173,7 @@ def reliability_table(result: xr.Dataset) -> pd.DataFrame:
 
 
 def chosen_models(models: Sequence[str | RaterModel]) -> list[RaterModel]:
-    """Models by name; a ``ValueError`` where there are none, or one is there twice."""
+    """Models from names; a ``ValueError`` if there are none, or one is repeated."""
     chosen = [make_rater_model(model) for model in models]
     names = [model.title for model in chosen]
     if not names or len(set(names)) < len(names):
@@ -168,7 +182,7 @@ def chosen_models(models: Sequence[str | RaterModel]) -> list[RaterModel]:
 
 
 def scores(p: Floats, y: Floats, bin_of: Ints) -> Floats:
-    """Brier score, log score and expected calibration error; ``bin_of`` numbers the bin of each prediction.
+    """Brier score, log score and expected calibration error; ``bin_of`` is the bin of each prediction.
 
     Examples
     --------
@@ -180,10 +194,10 @@ def scores(p: Floats, y: Floats, bin_of: Ints) -> Floats:
 
 
 class _Guess:
-    """What a model says before the held-out votes are seen."""
+    """Predictions of a model for the held-out votes."""
 
     def __init__(self, chance: Floats, tail: Floats, rng: np.random.Generator) -> None:
-        # Where rates differ by group, p_i is averaged over the groups.
+        # If rates differ by group, p_i is averaged over the groups.
         self.chance, self.rng = chance, rng
         self.tail = tail if tail.ndim == 1 else tail.mean(axis=1)
 
@@ -198,7 +212,7 @@ def _working(parts: HeldOut, bar: Floats, draws: int, rng: np.random.Generator) 
 def _scored(
     guess: _Guess, parts: HeldOut, labels: LabelSet, bar: Floats, weights: NDArray[Any], bins: int
 ) -> xr.Dataset:
-    """Scores of one model for all kinds of events."""
+    """Scores of one model on all kinds of events."""
     import xarray as xr
 
     first = np.flatnonzero(np.diff(parts.item, prepend=-1))
@@ -206,10 +220,10 @@ def _scored(
     votes = (guess.rng.random(guess.chance.shape) < guess.chance).astype(np.float64)
     shares = np.add.reduceat(votes, first, axis=1) / number
     above = (shares > bar[seen]).astype(np.float64)
-    # Draws lie chain after chain: the first ones would be those of one chain.
+    # Draws are stored chain after chain, so the first ones would be those of one chain.
     spread = np.linspace(0, len(votes) - 1, min(_BY_CHANCE, len(votes))).round().astype(np.int64)
     verdict = (np.add.reduceat(parts.label, first) / number > bar[seen]).astype(np.float64)
-    # Finitely many draws cannot tell a small chance from none.
+    # Finitely many draws cannot tell a small probability from 0.
     least = 1.0 / (2.0 * len(votes) + 2.0)
 
     def drawn(p: Floats) -> Floats:

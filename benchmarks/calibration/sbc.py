@@ -1,21 +1,21 @@
 r"""Simulation-based calibration of models of raters.
 
-Draw parameters theta from the prior and votes y from theta, and fit the model to y. Whatever the model, theta and the
-draws from the posterior given y then have the same distribution, and so the rank of any quantity of theta among that of
-L independent draws is uniform on {0, ..., L} (Cook, Gelman and Rubin 2006; Talts et al. 2018). Ties are broken at
-random. Over many replications, ranks that are not uniform mean that prior, simulator, density or sampler are wrong:
-low ranks, that the posterior lies too high; ranks near both ends, that it is too narrow; ranks in the middle, that it
-is too wide.
+Draw parameters theta from the prior and votes y given theta, and fit the model to y. Then theta and the draws from the
+posterior given y have the same distribution, so the rank of any quantity of theta among its values in L independent
+draws is uniform on {0, ..., L} (Cook, Gelman and Rubin 2006; Talts et al. 2018). Ties are broken at random. Over many
+replications, ranks that are not uniform show that prior, simulator, density or sampler is wrong: mostly low ranks, that
+the posterior is too high; ranks near both ends, that it is too narrow; ranks in the middle, that it is too wide.
 
-Quantities are all scalar parameters; of each vector its first and last elements and the mean of all; and the
-log-likelihood of the votes, which finds faults that parameters alone do not, such as a posterior that is its prior
-(Modrak et al. 2023). Variables named ``..._chance`` are chances of discrete parameters given the votes. Of the truth
-they are indicators, which do not have the same distribution: they are left out, and the discrete parameters are not.
+Quantities are all scalar parameters; the first and last element of each vector and its mean; and the log-likelihood of
+the votes, which reveals faults that parameters alone do not, such as a posterior equal to its prior (Modrak et al.
+2023). Variables named ``..._chance`` are probabilities of discrete parameters given the votes. For the true parameters
+they are indicators, which have another distribution, so they are left out; the discrete parameters themselves are
+ranked.
 
 Each rank becomes u = (rank + Uniform(0, 1)) / (L + 1), uniform on (0, 1) exactly. Each quantity's u are tested by
-ArviZ's pointwise order statistics, combined by Cauchy's distribution; Bonferroni's correction bounds the chance that
-any of Q quantities alarms falsely. Draws of a chain are not quite independent: they are thinned, and what is left of
-their correlation is reported.
+ArviZ's pointwise order statistics, combined by the Cauchy combination test; Bonferroni's correction bounds the
+probability of a false alarm for any of Q quantities. Draws of a chain are dependent: they are thinned, and their
+remaining autocorrelation is reported.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 __all__ = ["LOG_LIKELIHOOD", "checked_study", "sbc", "sbc_parts", "uniformity"]
 
 LOG_LIKELIHOOD = "log-likelihood"
-# Replications of a part: what an interruption may lose of each worker.
+# Replications of a part, the most that an interruption loses per worker.
 _PART = 10
-# What ends the name of a variable that is no parameter.
+# Ending of the names of variables that are not parameters.
 _CHANCE = "_chance"
-# What counts as no spread at all, but rounding: relative to the size of the values, and for the mean of a vector to
-# that of its entries, which may sum to zero.
+# Spread below this is rounding, relative to the size of the values; for the mean of a vector, relative to the size of
+# its entries, which may sum to zero.
 _CONSTANT = 1e-9
-# Numbers of the streams of a whole study, beside those of its replications.
+# Numbers of the random streams of a whole study, apart from those of its replications.
 _PILOT = 2**31
 
 
@@ -72,23 +72,23 @@ def sbc(
     Parameters
     ----------
     model : RaterModel or registered name
-        What parameters and votes are drawn from.
+        Model from which parameters and votes are drawn.
     fitted : RaterModel or registered name, optional
-        What is fitted, where it is to be another model with the same parameters.
+        Model that is fitted, if it is another one with the same parameters; default: `model`.
     replications : int
     method : {"nuts", "fast"}
-        How the model is fitted; see ``RaterModel.fit``.
+        Method of fitting; see ``RaterModel.fit``.
     design : Design, optional
-        Who labels what; default: 5 votes on each of 20 items, by 8 raters.
+        Rater and item of each vote; default: 5 votes on each of 20 items, by 8 raters.
     draws : int
-        Draws that the true value is ranked among, L.
+        Number L of draws among which the true value is ranked.
     thin, tune : int
-        Steps of the chain from one of these draws to the next, and steps thrown away before; for ``method="nuts"``.
+        Steps of the chain from one of these draws to the next, and steps discarded before; for ``method="nuts"``.
     seed : int
     n_jobs : int
         Worker processes (joblib); -1 for all cores. The answer does not depend on it.
     finished : dict, optional
-        Parts that need not be computed again, by the names of ``sbc_parts``.
+        Parts computed before, by the names of ``sbc_parts``.
     on_part : callable, optional
         Called with name and result as each part ends.
 
@@ -96,8 +96,8 @@ def sbc(
     -------
     xarray.Dataset
         Over the dimensions (replication, quantity): ``rank``, from 0 to L; ``pit``, the rank spread evenly over its
-        part of (0, 1); ``true``, the true value; and ``autocorrelation`` of neighbouring draws. Quantities that are
-        constants of the model are left out, such as the mean of effects that sum to zero.
+        part of (0, 1); ``true``, the true value; and ``autocorrelation`` of successive draws. Quantities that are
+        constant in the model are left out, such as the mean of effects that sum to zero.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def checked_study(
     tune: int,
     seed: int,
 ) -> None:
-    """Refuse settings that are outside their range, and designs that a model cannot be fitted to; see ``sbc``."""
+    """Check settings, and that the model can be fitted to the design; see ``sbc``."""
     for field, value, least in (
         ("replications", replications, 2),
         ("draws", draws, 4),
@@ -170,23 +170,34 @@ def sbc_parts(replications: int) -> dict[str, range]:
 
 
 def uniformity(result: xr.Dataset, level: float = 0.01) -> pd.DataFrame:
-    """Test of uniform ranks, quantity by quantity.
+    """Test of the uniformity of ranks, for each quantity.
 
     Parameters
     ----------
     result : xarray.Dataset
         From ``sbc``.
     level : float
-        Chance that a sound model raises at least one alarm, strictly between 0 and 1. The tests' own approximation
-        keeps to it within a factor of 1.5.
+        Probability that a correct model raises at least one alarm, strictly between 0 and 1. The tests are approximate
+        and keep to it within a factor of 1.5.
 
     Returns
     -------
     pandas.DataFrame
-        One row a quantity: ``p_value``; ``mean`` of u, 1/2 where ranks are uniform; ``spread``, the variance of u
-        times 12: above 1 where posteriors are too narrow, below where they are too wide; ``autocorrelation`` of
-        neighbouring draws, on average; and ``alarm``, whether the p-value is below ``level`` divided by the number of
-        quantities.
+        One row for each ``quantity``: ``p_value``; ``mean`` of u, 1/2 if ranks are uniform; ``spread``, 12 times the
+        variance of u: above 1 if posteriors are too narrow, below 1 if they are too wide; mean ``autocorrelation`` of
+        successive draws; and ``alarm``, True if the p-value is below ``level`` divided by the number of quantities.
+
+    Raises
+    ------
+    ValueError
+        For a level outside its range.
+
+    Examples
+    --------
+    >>> from seqaudit import sbc, uniformity
+    >>> found = uniformity(sbc("partial-pooling", replications=20, method="fast"))
+    >>> found[["quantity", "alarm"]].head(3).values.tolist()
+    [['mean', False], ['size', False], ['a', False]]
     """
     import arviz as az  # noqa: F401  # Registers the accessor.
     import pandas as pd
@@ -250,7 +261,7 @@ def _replication(
 def _quantities(
     model: RaterModel, design: Design, label: Ints, draws: dict[str, Any]
 ) -> tuple[dict[str, Floats], dict[str, float]]:
-    """Values that are ranked, each of shape (S,), of draws of all parameters; and of means the entries' size."""
+    """Quantities to rank, each of shape (S,), from draws of all parameters; and for means, the size of the entries."""
     out: dict[str, Floats] = {}
     sizes: dict[str, float] = {}
     for name, dims in model.dims.items():
@@ -275,7 +286,7 @@ def _quantities(
 
 
 def _next(x: Floats) -> Floats:
-    """Correlation of each column's neighbours; nan where a column is constant or not finite."""
+    """Correlation of successive entries of each column; nan if a column is constant or not finite."""
     with np.errstate(invalid="ignore", divide="ignore"):
         centred = x - x.mean(axis=0)
         return np.asarray((centred[1:] * centred[:-1]).mean(axis=0) / (centred**2).mean(axis=0))
@@ -285,7 +296,7 @@ _KEPT: dict[Any, RaterSampler] = {}
 
 
 def _sampler(drawn: RaterModel, fitted: RaterModel, design: Design, seed: int) -> RaterSampler:
-    """The model compiled for the design, kept within a process from part to part; only the last one."""
+    """Model compiled for the design; the last one is cached within a process, from part to part."""
     group = None if design.group is None else design.group.tobytes()
     key = (drawn, fitted, design.item.tobytes(), design.rater.tobytes(), group, len(design.raters), seed)
     if key not in _KEPT:

@@ -1,1 +1,1 @@
-"""Claims of the literature, each with a verdict and its smallest counterexample."""
+"""Claims from the literature, each with a verdict and its smallest counterexample."""

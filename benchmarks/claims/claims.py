@@ -1,9 +1,9 @@
-"""Claims drawn from the source paper on design choices, each judged by a search of small cases (Lemma 2026, section 8).
+"""Claims of the source paper on design choices, each judged by a search of small cases (Lemma 2026, section 8).
 
-A claim HOLDS where it does in every case searched, and then has a reason why it holds beyond them. It FAILS where it
-does not in some case; the one shown is the smallest: cases are gone through in order of items, then labels, then of a
-grid that is stated with each claim. Differences below 1e-10 count as none, and where labels are compared the claim must
-fail however ties are broken. There is no simulation.
+A claim HOLDS if it is true in every case searched; the verdict then gives a reason why it holds beyond them, if one is
+known. It FAILS if it is false in some case, and the smallest such case is shown: cases are searched in order of items,
+then labels, then along a grid that is stated with each claim. Differences below 1e-10 count as 0, and where numbers of
+labels are compared the claim must fail however ties are broken. Nothing is simulated.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CLAIM_COUNT", "claims", "claims_table", "described"]
 
-# How many there are; for showing progress.
+# Number of claims, for progress bars.
 CLAIM_COUNT = 29
 
 
 def claims(on_claim: Callable[[Claim], None] | None = None) -> list[Claim]:
-    """Judge every claim, in order of their letters.
+    """Judge all claims, in order of their letters.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def claims(on_claim: Callable[[Claim], None] | None = None) -> list[Claim]:
 
 
 def claims_table(found: list[Claim]) -> pd.DataFrame:
-    """One row a claim.
+    """Table with a row for each claim.
 
     Parameters
     ----------
@@ -66,7 +66,14 @@ def claims_table(found: list[Claim]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns as the attributes of ``Claim``; ``case`` as text.
+        Columns named as the attributes of ``Claim``, with ``case`` as text.
+
+    Examples
+    --------
+    >>> from seqaudit import Claim, claims_table
+    >>> claim = Claim("x", "t rises with beta", "FAILS", searched=1, order="betas 1, 2", case={"c": -1.0}, detail="")
+    >>> claims_table([claim])[["key", "verdict", "case"]].values.tolist()
+    [['x', 'FAILS', 'c -1']]
     """
     import pandas as pd
 
@@ -77,7 +84,7 @@ def claims_table(found: list[Claim]) -> pd.DataFrame:
 
 
 def described(claim: Claim) -> str:
-    """The failing case in a line; empty where the claim holds."""
+    """The failing case in one line; empty if the claim holds."""
     case = dict(claim.case)
     parts = []
     if "a" in case:

@@ -1,14 +1,14 @@
-r"""Claims about what labels are worth and where they go as thresholds move (Lemma 2026, section 8).
+r"""Claims about the value and the allocation of labels as thresholds move (Lemma 2026, section 8).
 
 One label of an item of weight v lowers the variance of 1{alpha > t} by v D^2 / (a b) on average, D = t^a (1-t)^b / B(a,
 b), which as a function of t peaks at the mean a / (a + b). The knowledge gradient under accuracy is
 
     v max(0, 2 D / s - |2p - 1| x),   x = b / s where p > 1/2, a / s where p < 1/2,   s = a + b,
 
-which has its kink where p = 1/2, at the *median*, and there is larger than at the mean unless the two are one.
+which has its kink where p = 1/2, at the *median*, and is larger there than at the mean unless the two are equal.
 
-The paper says that labels are worth most where z = (t - mean) / sd "is near 0"; what is tested is z = 0, and how near
-the best z is in the cases searched is told with the verdict.
+The paper says that labels are worth most where z = (t - mean) / sd "is near 0"; the test is of z = 0, and the verdict
+states how near 0 the best z is in the cases searched.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _gains(a: int, b: int, labels: int) -> Floats:
 
 
 def _best_z(a: int, b: int, labels: int) -> float:
-    """Distance of the best threshold from the mean, in standard deviations; the nearest of several best ones."""
+    """Distance of the best threshold from the mean, in standard deviations; the smallest if several are best."""
     gains = _gains(a, b, labels)
     best = (np.flatnonzero(gains >= gains.max() - SURE) + 1) / _PARTS
     spread = np.sqrt(a * b / (a + b + 1)) / (a + b)

@@ -1,8 +1,9 @@
 r"""Claims about the noise of labels and about the budget (Lemma 2026, section 8).
 
-A label turned over with probability eta is a garbling of one turned over with less: whoever has the better one can turn
-it over some more. So for any payoff that is convex in the belief the better labels are worth at least as much, in every
-problem without rewards (Blackwell 1953): the payoff must depend on the truth alone. ``decisive`` is not convex.
+A label flipped with probability eta is a garbling of one flipped with a smaller probability: flipping the better label
+once more gives the worse one. So for any payoff that is convex in the belief the better labels are worth at least as
+much, in every problem without rewards (Blackwell 1953), because the payoff must depend on the truth alone. ``decisive``
+is not convex.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def _kinds() -> list[tuple[int, int, int]]:
 
 
 def _cases(utilities: tuple[Utility, ...], most: int = 2) -> Iterator[dict[str, Any]]:
-    """One item, then two; then labels, utilities and items in order."""
+    """Cases of one item, then of two; then in order of labels, utilities and items."""
     for count in range(1, most + 1):
         items = itertools.combinations_with_replacement(_kinds(), count)
         for k, h, chosen in itertools.product(_LABELS, utilities, list(items)):
@@ -155,7 +156,7 @@ def _more_helps(items: tuple[tuple[int, int, int], ...], labels: int, utility: U
 
 
 def _fewer_better() -> Claim:
-    """Labels without noise at twice the price, from the noisiest competitor on."""
+    """Claim on labels without noise at twice the price, against noisy labels, the noisiest first."""
     worse = _FLIPS[:0:-1]
     cases = (
         {"items": x, "budget": 2 * k, "flip": flip, "utility": Accuracy()}

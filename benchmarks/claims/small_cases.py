@@ -1,15 +1,15 @@
-r"""Small cases in a fixed order, and their values: what claims are searched through with.
+r"""Small cases in a fixed order, and their exact values, for the search of counterexamples to claims.
 
-A case has one or two items, each a prior Beta(a, b), a threshold, a weight and a noise of its labels. Log-ratios are
-whole multiples m of log(3/2) and betas are whole, so that t = sigma(beta c) = 3^k / (3^k + 2^k), k = beta m, is a
-rational number and a case can be checked by hand.
+A case has one or two items, each with a prior Beta(a, b), a threshold, a weight and label noise. Log-ratios are whole
+multiples m of log(3/2) and betas are whole, so that t = sigma(beta c) = 3^k / (3^k + 2^k), k = beta m, is a rational
+number and a case can be checked by hand.
 
 With mu the mean and g = v h(p) the payoff of an item, k labels of one item are worth
 
     E g after k labels = V(0, 0),   V(n, w) = mu V(n + 1, w + 1) + (1 - mu) V(n + 1, w),   V(k, w) = g(k, w),
 
-and for two items V is the larger of the two right-hand sides. Where both are equal an optimal policy may label either,
-so the labels that the first item gets are known to lie between the least and the most that any optimal policy buys.
+and for two items V is the larger of the two right-hand sides. If both are equal, an optimal policy may label either
+item, so only the smallest and the largest number of labels that optimal policies buy of the first item are determined.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ UNIT = float(np.log(1.5))
 MULTIPLES = (1, 2, 3)
 BETAS = (1, 2, 3)
 CONVEX: tuple[Utility, ...] = (Accuracy(), Asymmetric(gain=1.0, loss=3.0), Variance(), Entropy())
-# A difference below this is rounding, one above it is not: nothing in these cases lies between.
+# Differences below this are rounding, and those above are not: in these cases none is close to it.
 SURE = 1e-10
 _UNPROVED = "in the cases searched; no reason is known why it should beyond them"
-# Labels up to which the tables of an item are made.
+# Largest number of labels in the tables of an item.
 _MOST = 6
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and what became of it.
+    """Verdict on a claim.
 
-    Cases are gone through in a fixed order, so that the first failing one is the same every time.
+    Cases are searched in a fixed order, so the first failing case is always the same.
 
     Attributes
     ----------
@@ -67,13 +67,13 @@ class Claim:
         Letter of the claim, with a number where it has parts.
     statement : str
     verdict : {"HOLDS", "FAILS"}
-        HOLDS: in every case searched. FAILS: not in ``case``, the first in order.
+        HOLDS: true in every case searched. FAILS: false in ``case``, the first in order.
     searched : int
-        Cases looked at, the failing one included.
+        Number of cases searched, including the failing one.
     order : str
-        What was searched, and in which order.
+        Description of the cases and of their order.
     case : dict
-        The failing case; empty where the claim holds.
+        The failing case; empty if the claim holds.
     detail : str
         Numbers of the failing case, or why the claim holds everywhere.
     """
@@ -90,7 +90,7 @@ class Claim:
 def first_failure(
     cases: Iterable[dict[str, Any]], fault: Callable[..., str | None]
 ) -> tuple[dict[str, Any], str | None, int]:
-    """First case with a fault, what the fault is, and how many cases were looked at."""
+    """First case with a fault, the fault, and the number of cases searched."""
     searched = 0
     for case in cases:
         searched += 1
@@ -103,9 +103,9 @@ def first_failure(
 def judged(
     key: str, statement: str, order: str, cases: Iterable[dict[str, Any]], fault: Callable[..., str | None], why: str
 ) -> Claim:
-    """Search the cases, and judge by what is found; ``why`` is said of a claim that holds.
+    """Search the cases and judge the claim; ``why`` is the reason given with a claim that holds.
 
-    Without a reason a claim that holds is one that was not seen to fail.
+    A claim that holds without a reason has only not been seen to fail.
     """
     case, found, searched = first_failure(cases, fault)
     if not searched:
@@ -162,16 +162,16 @@ def tail_of(item: Item) -> float:
 
 @lru_cache(maxsize=4096)
 def _tables(item: Item, utility: Utility) -> tuple[list[list[float]], list[list[float]]]:
-    """Means and payoffs, indexed [labels][wins]."""
+    """Means and payoffs of an item, indexed [labels][wins]."""
     found = _belief(item).tables(_MOST, item.t)
-    # The corner wins > labels is void, and is not looked at.
+    # Entries with wins > labels are void and never read.
     payoff = item.v * utility(found.tail)
     return found.mean.tolist(), payoff.tolist()
 
 
 @lru_cache(maxsize=65536)
 def gain(item: Item, labels: int, utility: Utility | None = None) -> float:
-    """Expected payoff after so many labels of one item, less that of none.
+    """Expected payoff after a number of labels of one item, minus that of no labels.
 
     Examples
     --------
@@ -186,13 +186,13 @@ def gain(item: Item, labels: int, utility: Utility | None = None) -> float:
 
 
 def marginal(item: Item, label: int, utility: Utility | None = None) -> float:
-    """Gain by the k-th label."""
+    """Gain of the k-th label."""
     return gain(item, label, utility) - gain(item, label - 1, utility)
 
 
 @lru_cache(maxsize=65536)
 def two_items(first: Item, second: Item, labels: int, utility: Utility | None = None) -> tuple[float, float, float]:
-    """Optimal gain of so many labels, and the least and the most labels that optimal policies buy of the first item.
+    """Optimal gain of a number of labels, and the fewest and most that optimal policies spend on the first item.
 
     Examples
     --------

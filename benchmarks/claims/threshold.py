@@ -1,11 +1,11 @@
-r"""Claims about thresholds: how they move with beta, the log-ratio, and noise (Lemma 2026, section 8).
+r"""Claims about thresholds as functions of beta, the log-ratio and noise (Lemma 2026, section 8).
 
 t = sigma(beta c), so dt/dbeta = c t (1 - t) and dt/dc = beta t (1 - t). In x = beta c the second is largest at x = 0;
 the first, for a given beta, is x sigma(x) (1 - sigma(x)) / beta, which is 0 at x = 0 and largest where its derivative
 vanishes, x tanh(x / 2) = 1.
 
 Under noise eta the observed rate is eta + (1 - 2 eta) alpha. It exceeds t where alpha exceeds (t - eta) / (1 - 2 eta),
-which rises with eta where t > 1/2, stays where t = 1/2, and falls below. The paper says that less noise raises the
+which rises with eta if t > 1/2, is constant if t = 1/2, and falls if t < 1/2. The paper says that less noise raises the
 chance to clear t "on genuinely learnable points", that is given alpha > t.
 """
 
@@ -150,7 +150,7 @@ def _steep_in_beta(beta: int) -> str | None:
 def _falling(m: int) -> str | None:
     c = m * UNIT
     x = c * np.arange(4001) / 100.0
-    # 1 - t written as sigma(-x), which does not cancel.
+    # 1 - t is written as sigma(-x) to avoid cancellation.
     fallen = np.diff(c * expit(x) * expit(-x))
     return None if (fallen < 0).all() else f"rises at beta = {np.argmax(fallen >= 0) / 100:g}"
 

@@ -1,4 +1,4 @@
-"""``seqaudit calibrate``: simulation-based calibration, and models held against votes."""
+"""``seqaudit calibrate``: simulation-based calibration, and checks of models against votes."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ def labels(
 
 
 def _least(found: pd.DataFrame, level: float) -> list[str]:
-    """A model's quantity with the smallest p-value, and how many raise an alarm."""
+    """Table row of a model's quantity with the smallest p-value, with the number of alarms."""
     least = found.iloc[int(found["p_value"].argmin())]
     bound = f"{level / len(found):.2g}"
     return [

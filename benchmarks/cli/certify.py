@@ -24,7 +24,7 @@ from .output import percent, print_json, print_remarks, print_table, show_progre
 
 __all__ = ["certify"]
 
-# What is certified where no policy is asked for: the best that is fast, and the best in closed form.
+# Policies that are certified by default: the best fast one, and the best in closed form.
 _CERTIFIED = ("gittins", "variance-reduction")
 _SHOWN = ("policy", "lower", "standard_error", "upper", "gap", "gap_error", "prior_value", "spent", "price")
 

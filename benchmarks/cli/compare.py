@@ -34,7 +34,7 @@ def compare(
     names = [name for name, _ in rows]
     folder = problem_folder(out, "compare", problem, {"problem": problem_as_inputs(problem), "rows": names})
     with show_progress("comparing", len(rows) + 1) as advance:
-        # Compiled now, so that the seconds in the table are not the compiler's; later runs find the compiled code.
+        # Compile first, so that the seconds in the table do not include compilation; later runs find the compiled code.
         warm()
         advance("kernels ready")
         parts = folder.parts(names, advance, JSON)

@@ -24,7 +24,7 @@ from .output import evenly, percent, print_json, print_remarks, print_table, rec
 
 __all__ = ["curve"]
 
-# Columns of budgets that are printed of a curve.
+# Largest number of budgets in the printed table.
 _COLUMNS = 4
 
 

@@ -29,7 +29,7 @@ from .output import print_json, print_remarks, print_table, records, show_progre
 
 __all__ = ["fit"]
 
-# Parts of a sampler's work that are shown.
+# Number of steps in which the progress of sampling is shown.
 _SHOWN = 20
 
 

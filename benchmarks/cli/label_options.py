@@ -64,7 +64,7 @@ MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' o
 def read_label_file(
     labels_file: Path, items: Path | None, *, strict: bool = False
 ) -> tuple[LabelSet, dict[str, Any], list[str]]:
-    """Votes, what is recorded of their files, and remarks."""
+    """Votes, record of their files for the run folder, and remarks."""
     from ..data.labels import read_labels
     from ..runner.folder import fingerprint
 
@@ -79,7 +79,7 @@ def read_label_file(
 def read_votes(
     labels_file: Path, items: Path | None, beta: float | None, threshold: float | None
 ) -> tuple[LabelSet, Floats, dict[str, Any], list[str]]:
-    """Votes, thresholds, what is recorded of them, and remarks."""
+    """Votes, thresholds, record of both for the run folder, and remarks."""
     from ..data.problem_of_labels import problem_of_labels
 
     dataset, inputs, remarks = read_label_file(labels_file, items)
@@ -94,7 +94,7 @@ def rules_of(beta: float | None, threshold: float | None, prior: tuple[float, fl
 
 
 def fit_settings(method: str, draws: int, tune: int, chains: int, target_accept: float, seed: int) -> dict[str, Any]:
-    """Settings of ``RaterModel.fit``; what is wrong with them is said before a folder is made."""
+    """Settings of ``RaterModel.fit``, checked before a folder is created."""
     from ...posteriors.foundation.refusals import one_of
     from ...posteriors.raters.sampling import require_settings
 
@@ -110,7 +110,7 @@ def votes_headline(labels_file: Path, dataset: LabelSet) -> str:
 
 
 def diagnosed(found: RaterFit, remarks: list[str]) -> dict[str, Any] | None:
-    """Diagnostics of a sampled fit; a remark is added where the chains do not agree."""
+    """Diagnostics of a sampled fit; a remark is added if the chains disagree."""
     if found.method != "nuts":
         return None
     diagnostics = found.diagnostics()

@@ -1,7 +1,7 @@
-"""The command line.
+"""Entry point of the command line.
 
-Every command checks its input first and, on a fault, prints one clear line and exits with status 2. Long work shows a
-progress bar on a terminal and plain lines elsewhere, on standard error; results go to standard output.
+Every command checks its input first; on a fault it prints one clear line and exits with status 2. Long computations
+show a progress bar on a terminal and plain lines elsewhere, on standard error; results go to standard output.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ app.add_typer(calibrate, name="calibrate")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; on bad input one line and exit status 2. Without arguments it is ``--help``."""
+    """Run a command; without arguments ``--help``. Bad input gives one line and exit status 2."""
     if arguments is None:
         keep_standard_output()
     try:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the problem that they read."""
+"""Options common to several commands, and reading of problems."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ __all__ = [
     "read_problem",
 ]
 
-# What typer returns after Ctrl-C.
+# Exit status of typer after Ctrl-C.
 INTERRUPTED = 130
-# What models of raters stand on; their versions are recorded where one is fitted.
+# Libraries of the rater models; their versions are recorded if a model is fitted.
 RATER_LIBRARIES = ("pymc", "pytensor", "arviz")
 
 
 def at_least(least: int) -> Callable[[typer.CallbackParam, int], int]:
-    """Make a callback that refuses smaller numbers than one."""
+    """Make a callback that refuses numbers below ``least``."""
 
     def checked(option: typer.CallbackParam, value: int) -> int:
         if value < least:
@@ -75,7 +75,7 @@ TargetOption = Annotated[float, typer.Option(help="Sampling: higher where trajec
 
 
 def read_problem(path: Path | None) -> Problem:
-    """Problem of a file, or the built-in one."""
+    """Problem from a file, or the built-in one."""
     if path is not None:
         return Problem.from_toml(path)
     with as_file(files("seqaudit.benchmarks.comparison") / "built_in.toml") as built_in:
@@ -83,14 +83,14 @@ def read_problem(path: Path | None) -> Problem:
 
 
 def problem_folder(out: Path | None, command: str, problem: Problem, inputs: dict[str, Any]) -> RunFolder:
-    """Run folder that holds its problem as a file too."""
+    """Run folder that also contains the problem as a file."""
     folder = RunFolder(out, command, inputs)
     problem.to_toml(folder.path / "problem.toml")
     return folder
 
 
 def headline(problem: Problem) -> str:
-    """A problem in a few words."""
+    """Short description of a problem."""
     return f"{problem.size} items, {problem.labels} labels, utility {problem.utility.name}"
 
 
@@ -108,7 +108,7 @@ def name_or_table(option: str, text: str) -> Any:
 
 @contextmanager
 def nothing_kept() -> Iterator[None]:
-    """Say so after Ctrl-C, in place of what commands say that can be taken up again."""
+    """Report after Ctrl-C that nothing is kept, unlike commands that can be resumed."""
     try:
         yield
     except KeyboardInterrupt:

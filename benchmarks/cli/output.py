@@ -32,7 +32,7 @@ __all__ = [
 
 @contextmanager
 def show_progress(what: str, total: int) -> Iterator[Callable[[str | None], None]]:
-    """Bar on a terminal, a line for each named step elsewhere."""
+    """Progress bar on a terminal, a line for each named step elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
         count = 0
@@ -54,7 +54,7 @@ def show_progress(what: str, total: int) -> Iterator[Callable[[str | None], None
 def tell_steps(
     advance: Callable[[str | None], object], shown: int, what: str | None = None
 ) -> Callable[[int, int], None]:
-    """Make a function that is told of steps done, out of all, and advances so many times in all."""
+    """Make a callback that takes the steps done and the total, and advances the progress in a given number of parts."""
     told = 0
 
     def step(done: int, steps: int) -> None:
@@ -67,7 +67,7 @@ def tell_steps(
 
 
 def evenly(last: int, count: int) -> list[int]:
-    """Numbers from 1 to the last, a few that are evenly spaced: rows or columns that are printed of many.
+    """A few evenly spaced numbers from 1 to the last: the rows or columns to print of many.
 
     Examples
     --------
@@ -78,12 +78,12 @@ def evenly(last: int, count: int) -> list[int]:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table, by column."""
+    """Rows of a table as dicts by column."""
     return [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
 
 
 def percent(share: float) -> str:
-    """A share as it is shown."""
+    """Text of a share in percent."""
     return "-" if math.isnan(share) else f"{100 * share:z.3f} %"
 
 
@@ -101,14 +101,14 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_remarks(remarks: Sequence[str]) -> None:
-    """Print notes, a line each."""
+    """Print remarks, one line each."""
     for remark in remarks:
         print(f"note: {remark}")
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, its first column to the left and the others to the right."""
-    # A cell cut short would be a wrong number: a table too wide for the terminal runs over its edge instead.
+    """Print a table with its first column left-aligned and the others right-aligned."""
+    # A truncated cell would be a wrong number, so a table wider than the terminal runs over its edge.
     console = Console(width=1000, markup=False, emoji=False)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2))
     for k, name in enumerate(header):
@@ -119,12 +119,12 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def keep_standard_output() -> None:
-    """Leave standard output to Python: what compiled libraries print, HiGHS at times, goes to standard error."""
+    """Reserve standard output for Python: output of compiled libraries, such as HiGHS, goes to standard error."""
     old = sys.stdout
     try:
         kept = os.dup(1)
         os.dup2(2, 1)
     except OSError:
-        # One of the two is closed: there is nothing to keep apart.
+        # One of the two is closed, so there is nothing to separate.
         return
     sys.stdout = os.fdopen(kept, "w", encoding=old.encoding, errors=old.errors, buffering=1 if old.isatty() else -1)

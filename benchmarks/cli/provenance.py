@@ -28,7 +28,7 @@ from .output import percent, print_json, print_remarks, print_table, records, sh
 
 __all__ = ["provenance"]
 
-# Rows of raters that are printed, and names in a cell.
+# Largest numbers of printed rows of raters, and of names in a cell.
 _ROWS, _NAMES = 6, 4
 _NO_MODEL = "none"
 _SHARES = (0.01, 0.05, 0.1)
@@ -67,7 +67,7 @@ def provenance(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Trace decisions to the raters behind them, and see what becomes of them without some."""
+    """Trace decisions to the raters behind them, and recompute them without some of the raters."""
     from ..data.problem_of_labels import problem_of_labels
     from ..figures.provenance import plot_provenance
     from ..runner.folder import RunFolder
@@ -109,7 +109,7 @@ def provenance(
 
 
 def _tables(found: Provenance) -> dict[str, Any]:
-    """Tables by name; names in a cell have semicolons between them."""
+    """Tables by name; names in a cell are separated by semicolons."""
     tables = {
         "items": found.items,
         "raters": found.raters,
@@ -122,7 +122,7 @@ def _tables(found: Provenance) -> dict[str, Any]:
     lists = ("flipped", "flipped_by", "raters")
     return {
         name: table.assign(
-            # The column of that name of the items is a number.
+            # In the table of items the column of that name is a number.
             **{
                 key: table[key].map("; ".join)
                 for key in lists
@@ -134,7 +134,7 @@ def _tables(found: Provenance) -> dict[str, Any]:
 
 
 def _plain(found: Provenance) -> dict[str, Any]:
-    """All that was found, as it is written as JSON."""
+    """All findings as plain values, for JSON."""
     shown = {name: records(getattr(found, name)) for name in ("items", "raters", "sets", "movers", "agreement")}
     fewest = [{key: getattr(x, key) for key in ("share", "lower", "upper", "raters", "reached")} for x in found.fewest]
     return {
@@ -196,7 +196,7 @@ def _print(found: Provenance, title: str) -> None:
 
 
 def _print_removals(found: Provenance) -> None:
-    """Headline numbers by all votes, without the raters that matter most, and without sets."""
+    """Print headline numbers of all votes, without the most influential raters, and without sets of votes."""
     keys = list(found.headlines)
     size = found.raters["mass_change"].abs()
     order = found.raters.assign(size=size).sort_values(["flipped_weight", "size"], ascending=False, kind="stable")

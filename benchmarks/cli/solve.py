@@ -58,7 +58,7 @@ def solve(
 
 
 def _first_choice(problem: Problem, solution: Solution) -> list[str]:
-    """First choices of an optimal policy: items, or batches as numbers of labels of each item."""
+    """Optimal first choices: items, or batches as numbers of labels of each item."""
     if not problem.labels:
         return []
     if problem.batch == 1:

@@ -1,4 +1,4 @@
-"""Command for comparative statics: what design choices do to the optimum, and claims on them."""
+"""``seqaudit statics``: comparative statics of the optimum in design choices, and claims about them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["statics"]
 
-# Name of the part that holds the break-even costs.
+# Name of the part with the break-even costs.
 _BREAK_EVEN = "break-even"
 _ALLOWED = ("beta", "temperature", "offset", "noise", "protocol")
 # Many crowd labels, fewer trained raters, few experts.
 _USUAL = ((0.3, 1.0), (0.15, 2.0), (0.05, 4.0))
-# Budgets that are printed.
+# Largest number of budgets in the printed table.
 _ROWS = 6
 
 
@@ -98,7 +98,7 @@ def statics(
 
 
 def _given(ctx: typer.Context, option: str) -> bool:
-    """True for an option on the command line, be it with its default."""
+    """True for an option given on the command line, even with its default value."""
     source = ctx.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 
@@ -127,7 +127,7 @@ def _vary(
 
     wanted, remarks = knob_values(problem, knob) if values is None else (_numbers("--values", values), [])
     remarks = problem.check() + remarks
-    # What is wrong with a value is said before a folder is made.
+    # Values are checked before a folder is created.
     names = list(checked_values(problem, knob, wanted))
     found = None if target is None else largest_beta(problem.log_ratio, target, **_beliefs(problem))
     inputs = {"problem": problem_as_inputs(problem), "vary": knob, "values": wanted, "target": target} | settings
@@ -196,7 +196,7 @@ def _told(found: LargestBeta) -> str:
 
 
 def _rounded(x: float, way: str) -> str:
-    """Ten digits, rounded down or up: what is printed of a bound is one."""
+    """Ten digits, rounded down or up, so that a printed bound is still a bound."""
     return f"{float(Context(prec=10, rounding=way).create_decimal(x)):.10g}"
 
 
@@ -248,7 +248,7 @@ def _protocols(
             under(problem, one)
     budgets, _ = budgets_of(problem, points)
     inputs = {"problem": problem_as_inputs(problem), "vary": "protocol", "budgets": budgets, "protocols": names}
-    # A cap at the budget limits cheap labels, and no cap does not.
+    # A given cap limits cheap labels even if it equals the budget; without caps only the budget does.
     inputs |= settings | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
     folder = problem_folder(out, "statics", problem, inputs)
     with show_progress("solving", len(names) + 1) as advance:
@@ -294,7 +294,7 @@ def _protocols(
 
 
 def _costs(problem: Problem, chosen: list[Any], points: int) -> tuple[xr.Dataset | None, list[str]]:
-    """Break-even costs against the noisiest protocol, where they can be had; else a remark."""
+    """Break-even costs against the noisiest protocol, or None and a remark if they do not exist."""
     from ..design_choices.protocols import break_even
 
     worst = max(one.flip for one in chosen)

@@ -1,4 +1,4 @@
-"""``seqaudit stress``: what a wrong model costs each policy."""
+"""``seqaudit stress``: cost of a wrong model to each policy."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ def _cell(row: dict[str, Any], key: str, digits: int = 4) -> str:
 
 
 def _print_losses(one: Scenario, table: pd.DataFrame, slopes: pd.DataFrame) -> None:
-    """Losses of one scenario, the policy that degrades fastest first."""
+    """Print the losses of one scenario, with the policy that degrades fastest first."""
     own = slopes[slopes["scenario"] == one.name]
     slope = dict(zip(own["policy"], own["slope"], strict=True))
     digits = 4 if one.kind == "exact" else 2
-    # What the last loss is made of, where that is known, and what labels were bought for.
+    # Parts of the last loss, if they are known, and the share of labels on items decided correctly already.
     parts = {"asked wrongly": "asked_wrongly", "decided wrongly": "decided_wrongly"} if one.kind == "exact" else {}
     parts |= {"already right": "already_right"}
     rows = []
@@ -107,7 +107,7 @@ def _print_losses(one: Scenario, table: pd.DataFrame, slopes: pd.DataFrame) -> N
 
 
 def _print_settled(grid: StressGrid, table: pd.DataFrame) -> None:
-    """Print what is held to be settled at the last strength of each scenario, and whether it is."""
+    """Print the decisive share of the weight at the last strength of each scenario, and how much of it is correct."""
     rows = []
     for one in grid.scenarios:
         last = one.values[-1]
@@ -141,7 +141,7 @@ def _print_settled(grid: StressGrid, table: pd.DataFrame) -> None:
 
 
 def _print_after(grid: StressGrid, table: pd.DataFrame) -> None:
-    """Accuracy as planned and after the fact, where there is a model to decide by after the fact."""
+    """Print accuracy as planned and after the fact, for scenarios with a model that decides after the fact."""
     rows = []
     for one in grid.scenarios:
         if one.refit is None:
@@ -162,7 +162,7 @@ def _print_after(grid: StressGrid, table: pd.DataFrame) -> None:
 
 
 def _print_groups(grid: StressGrid, table: pd.DataFrame) -> None:
-    """Accuracy for the worst group where rates differ by group."""
+    """Print accuracy for the worst group, for scenarios where rates differ by group."""
     rows = []
     for one in grid.scenarios:
         for x in (one.values[0], one.values[-1]):

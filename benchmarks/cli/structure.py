@@ -1,4 +1,4 @@
-"""``seqaudit structure``: whether labels have diminishing returns, and what greedy labelling earns."""
+"""``seqaudit structure``: diminishing returns of labels, and the value of greedy labelling."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def structure(
 
 
 def _items(found: Structure) -> list[dict[str, Any]]:
-    """Rows of items with their curves."""
+    """Rows of items with their gain curves."""
     rows = records(found.table())
     for i, row in enumerate(rows):
         row["gains"] = found.curves.of(i).tolist()

@@ -47,7 +47,7 @@ def survey(
         _matrix(problems, policy, several, seed, jobs, as_json)
         return
     wanted = several[0]
-    # On a terminal the bar moves with every problem; elsewhere a line now and then is enough.
+    # On a terminal the bar moves with every problem; elsewhere an occasional line is enough.
     every = -(-problems // 10)
     with nothing_kept(), show_progress("surveying", problems) as advance:
         result = run(
@@ -82,7 +82,7 @@ def _matrix(
     jobs: int,
     as_json: bool,
 ) -> None:
-    """Print shares under several utilities, and the time of a decision."""
+    """Print shares under several utilities, and the time for a decision."""
     from ...posteriors.utilities import make_utility
     from ..comparison.policy_matrix import policy_matrix
 

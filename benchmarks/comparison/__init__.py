@@ -1,1 +1,1 @@
-"""Policies beside the exact optimum: comparison, value against budget, survey of random problems."""
+"""Comparison of policies with the exact optimum: on one problem, over budgets, and on random problems."""

@@ -1,11 +1,11 @@
-"""Every policy beside the exact optimum, on one problem, without simulation.
+"""Exact values of policies and of the optimum on one problem, without simulation.
 
-The *share* of a policy is the part of the possible gain that it earns,
+The *share* of a policy is the fraction of the possible gain that it earns,
 
     (value - value of no labels) / (optimum - value of no labels),
 
-and its *regret* is the optimum minus its value. The bounds stand in the same table: what lies between the optimum and
-the Lagrangian bound is the price of certifying without solving.
+and its *regret* is the optimum minus its value. The bounds are in the same table: the gap between the optimum and the
+Lagrangian bound is the price of a certificate without an exact solution.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def compare(
     -------
     pandas.DataFrame
         Columns ``policy``, ``kind`` ("bound", "optimum", "policy" or "nothing"), ``value``, ``share``, ``regret`` and
-        ``seconds``, largest value first. ``attrs["remarks"]`` says what was left out and why.
+        ``seconds``, largest value first. ``attrs["remarks"]`` lists what was left out and why.
 
     Raises
     ------
     ProblemTooLarge
-        When the problem cannot be solved exactly.
+        If the problem is too large to be solved exactly.
 
     Examples
     --------
@@ -77,9 +77,9 @@ def compare(
 def comparison_rows(
     problem: Problem, policies: Sequence[str | Policy] | None = None, *, threads: int | None = None
 ) -> tuple[list[tuple[str, Callable[[], Row]]], list[str]]:
-    """Name and computation of each row, and remarks: for callers that show progress or keep finished rows.
+    """Name and computation of each row, and remarks: for callers that show progress or store finished rows.
 
-    Everything that can be refused is refused here, before any computation.
+    All input is checked here, before any computation.
     """
     if problem.batch > 1:
         raise ValueError(f"batch is {problem.batch}: compare values policies that choose label by label; see solve")
@@ -114,7 +114,7 @@ def _value(problem: Problem, policy: Policy, threads: int | None) -> float:
 
 
 def comparison_table(rows: Sequence[Row], remarks: Sequence[str] = ()) -> pd.DataFrame:
-    """Rows as a table, with shares and regrets."""
+    """Table of rows with their shares and regrets."""
     import pandas as pd
 
     table = pd.DataFrame(list(rows))
@@ -123,7 +123,7 @@ def comparison_table(rows: Sequence[Row], remarks: Sequence[str] = ()) -> pd.Dat
     rounding = ROUNDING * abs(value["optimum"])
     table["share"] = (table["value"] - value["no labels"]) / (gain if gain > rounding else float("nan"))
     table["regret"] = value["optimum"] - table["value"]
-    # Values that differ by rounding only keep the order in which they were computed.
+    # Values that differ only by rounding keep the order in which they were computed.
     order = table["value"].round(12)
     table = table.assign(_order=order).sort_values("_order", ascending=False, kind="stable").drop(columns="_order")
     rank = table["kind"].map({"bound": 0, "optimum": 1, "policy": 2, "nothing": 3})

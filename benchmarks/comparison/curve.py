@@ -1,14 +1,15 @@
-r"""What a budget buys: every policy's value at a grid of budgets, between no labels and the upper bound.
+r"""Value against budget: each policy's value at a grid of budgets, between the value of no labels and the upper bound.
 
-A policy that looks at neither budget nor caps meets, on its way through a large budget, the very states in which it
-would have ended with smaller ones: labels of one price bought one at a time, without quotas. One run then gives the
-whole curve. Other policies, and other problems, are run once for each budget, with the same rates and labels.
+Let all labels have the same price and be bought one at a time, without quotas. A policy that depends on neither budget
+nor caps then passes, while it spends a large budget, exactly the states in which it would have ended with smaller ones,
+so one run gives the whole curve. Other policies, and other problems, are run once for each budget, with the same rates
+and labels.
 
 At each budget B the values lie between
 
     V_0 = sum_i v_i h(p_i)    and    L(B) = min over lambda of lambda B + sum_i V_i(lambda),
 
-what no label is worth and the Lagrangian bound (``dp.bounds``). L is concave in B: its slope is the price of a label.
+the value of no labels and the Lagrangian bound (``dp.bounds``). L is concave in B: its slope is the price of a label.
 """
 
 from __future__ import annotations
@@ -46,18 +47,24 @@ __all__ = ["BOUNDS", "at_budget", "budget_curve", "budgets_of", "curve_policies"
 
 # Name of the part that holds the bounds and the optimum.
 BOUNDS = "bounds"
-# Scores that a policy may need and still take part unasked: half a minute or so of those that look ahead.
+# Most scores for a policy to take part by default: about half a minute of a lookahead policy.
 _MOST_SCORES = 10_000_000
 
 
 def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
-    """Grid of budgets from 0 to the problem's own, and remarks.
+    """Grid of budgets from 0 to that of the problem, and remarks.
 
     Parameters
     ----------
     problem : Problem
     points : int
-        Budgets above 0, at least 1. Where labels cost 1 they are rounded, and may be fewer.
+        Number of budgets above 0, at least 1. If labels cost 1, budgets are rounded, and there may be fewer.
+
+    Returns
+    -------
+    budgets : list of float
+    remarks : list of str
+        Budgets that were left out, and why.
     """
     whole("points", points, least=1)
     grid = np.linspace(0.0, problem.budget, points + 1)
@@ -78,14 +85,14 @@ def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
 
 
 def at_budget(problem: Problem, budget: float) -> Problem:
-    """The same problem with another budget, whole where labels cost 1."""
+    """The same problem with another budget, a whole number if labels cost 1."""
     return problem.replace(budget=int(budget) if problem.unit_costs else budget)
 
 
 def curve_policies(
     problem: Problem, policies: Sequence[str | Policy] | None, budgets: Sequence[float], replications: int
 ) -> tuple[list[Policy], list[str]]:
-    """Policies that take part, and a line on each that is left out; what is asked for is never left out."""
+    """Policies that take part, and a remark on each that is left out; a policy asked for by name is never left out."""
     chosen, remarks = choose_policies(problem, policies, planning=False)
     if policies is not None:
         return chosen, remarks
@@ -113,7 +120,7 @@ def _labels_in_all(problem: Problem, budgets: Sequence[float]) -> int:
 
 
 def _on_the_way(problem: Problem, policy: Policy) -> bool:
-    """Whether a run through the whole budget passes the ends of the runs through smaller ones."""
+    """True if a run through the whole budget passes the final states of the runs through smaller ones."""
     blind = isinstance(policy, IndexPolicy) and not policy.uses_remaining
     return blind and problem.unit_costs and not problem.quota and problem.batch == 1
 
@@ -134,18 +141,18 @@ def budget_curve(
     Parameters
     ----------
     problem : Problem
-        With the largest budget of the grid.
+        Its budget is the largest of the grid.
     policies : sequence of names or policies, optional
-        Default: every registered one but ``exact`` and those that would take too long.
+        Default: every registered one except ``exact`` and those that would take too long.
     points : int
-        Budgets above 0, evenly spaced up to the problem's own.
+        Number of budgets above 0, evenly spaced up to that of the problem.
     replications : int
-        Simulated runs of each policy at each budget, the same ones everywhere (common random numbers).
+        Simulated runs of each policy at each budget, with common random numbers.
     seed : int, SeedSequence or Generator
     n_jobs : int
         Worker processes, one policy each (joblib); -1 for all cores. The answer does not depend on it.
     finished : dict, optional
-        Parts that need not be computed again, by name: of policies, and of the bounds under ``BOUNDS``.
+        Parts computed before, by name: those of policies, and the bounds under ``BOUNDS``.
     on_part : callable, optional
         Called with name and result as each part ends.
 
@@ -153,7 +160,7 @@ def budget_curve(
     -------
     xarray.Dataset
         ``value`` over (policy, budget, replication), ``seconds`` over policy; ``bound`` over budget, and ``optimum``,
-        which is ``nan`` where the problem is too large. ``attrs`` holds ``prior_value`` and ``remarks``.
+        which is ``nan`` if the problem is too large to be solved. ``attrs`` holds ``prior_value`` and ``remarks``.
 
     Raises
     ------
@@ -239,7 +246,7 @@ def _observed(
     def observe(step: int, counts: Ints, wins: Ints) -> None:
         seen[step] = final_values(problem, counts, wins)
 
-    # Under caps there may be fewer labels than the budget would buy.
+    # Caps may allow fewer labels than the budget would buy.
     stops = [min(int(b), problem.labels) for b in budgets]
     spend(problem, policy, nature, keys, stops=stops, observe=observe)
     return np.array([seen[stop] for stop in stops])
@@ -248,7 +255,7 @@ def _observed(
 def _afresh(
     problem: Problem, policy: Policy, budgets: Sequence[float], nature: PriorNature, keys: NDArray[np.uint64]
 ) -> Floats:
-    """Values at all budgets, each from a run of its own."""
+    """Values at all budgets, each from a separate run; shape (budgets, replications)."""
     values = np.full((len(budgets), len(keys)), problem.prior_value)
     for j, budget in enumerate(budgets):
         if budget:
@@ -269,7 +276,15 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``policy``, ``kind`` ("bound", "optimum", "policy" or "nothing"), ``budget``, ``value``,
-        ``standard_error`` (0 where a value is exact) and ``share``, the part of the possible gain by the bound.
+        ``standard_error`` (0 for exact values) and ``share``, the fraction of the gain that the bound allows.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> curve = sa.budget_curve(sa.Problem([0.55, 0.41, 0.32], budget=12), ["kg"], points=3, seed=7)
+    >>> table = sa.curve_table(curve)
+    >>> table.loc[table["budget"] == 12, ["policy", "value"]].round(3).values.tolist()
+    [['lagrangian bound', 2.61], ['optimum', 2.563], ['kg', 2.514], ['no labels', 1.82]]
     """
     import pandas as pd
 

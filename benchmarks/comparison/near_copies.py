@@ -1,12 +1,13 @@
-"""Near-copies: what diverse batches are worth when items come in groups that the model does not know of.
+"""Near-copies: the value of diverse batches if items come in groups that the model ignores.
 
-Items of a group have almost the same features and thresholds, and one rate in common. The model holds all items to be
+Items of a group have almost the same features and thresholds, and share one rate. The model treats all items as
 independent. Each policy spends the budget in batches, under the same rates and labels, and every item is decided in two
-ways: by its *own* labels, as the model has it, and by the labels of its whole group, *pooled*, as somebody decides who
-knows the groups. Both are judged by the true rates.
+ways: by its *own* labels, as in the model, and by the *pooled* labels of its whole group, as one who knows the groups
+would decide. Both decisions are judged by the true rates.
 
-With own labels an item's decision gains by that item's labels alone, however the rates hang together. So nothing is
-lost by labelling ten copies of an item, and nothing won by passing them over. Pooled, labels of copies say the same.
+By own labels, an item's decision gains from that item's labels alone, whatever the dependence between rates. So it
+costs nothing to label ten copies of an item, and gains nothing to pass them over. By pooled labels, the labels of
+copies are redundant.
 
 Run as ``python -m seqaudit.benchmarks.comparison.near_copies`` for 2, 4 and 10 batches of 50.
 """
@@ -41,12 +42,12 @@ __all__ = ["NearCopies", "near_copies"]
 class NearCopies:
     """A problem whose items come in groups.
 
-    Items of a group have one rate; policies can guess at it from ``features`` alone.
+    Items of a group share one rate; only ``features`` tell policies which items belong together.
 
     Attributes
     ----------
     problem : Problem
-        With batches; nothing in it says that items come in groups.
+        A problem with batches, in which items are independent.
     features : ndarray, shape (N, F)
     group : ndarray of int, shape (N,)
     """
@@ -70,9 +71,9 @@ class NearCopies:
         -------
         pandas.DataFrame
             A row for each policy: ``groups``, the mean number of groups with a label; ``own`` and ``pooled``, the share
-            of the weight that is decided rightly, by an item's own labels and by those of its group; ``ahead``, the
-            difference of the latter from the first policy's in the same replications; and the standard errors of the
-            three.
+            of the weight that is decided correctly by an item's own labels and by those of its group; ``ahead``, the
+            difference of ``pooled`` from the first policy's in the same replications; and the standard errors of the
+            last three.
 
         Examples
         --------
@@ -110,7 +111,7 @@ class NearCopies:
         return np.add.reduceat(counts[:, order], begin, axis=1)
 
     def _right(self, rate: Floats, counts: Ints, wins: Ints) -> Floats:
-        """Share of the weight that is decided rightly, shape (R,)."""
+        """Share of the weight that is decided correctly, shape (R,)."""
         problem = self.problem
         right = decisions_right(problem.utility, problem.tail_at(counts, wins), rate > problem.threshold)
         return np.asarray((right * problem.weight).sum(axis=1) / problem.weight.sum())
@@ -128,18 +129,18 @@ def near_copies(
 ) -> NearCopies:
     """Groups of near-copies.
 
-    Centres of groups are standard normal features, and their log-ratios standard normal; those of items differ from
-    their group's by normal noise of standard deviation ``spread``. Thresholds are sigma(log-ratio), priors are flat,
-    weights 1, and items stand in random order.
+    The features and the log-ratio of a group's centre are standard normal; those of its items differ from them by
+    normal noise of standard deviation ``spread``. Thresholds are sigma(log-ratio), priors are flat, weights are 1, and
+    items are in random order.
 
     Parameters
     ----------
     groups, copies : int
-        Groups, and items in each.
+        Number of groups, and of items in each.
     batch, batches : int
-        Labels bought together, and how often.
+        Labels in a batch, and number of batches.
     dimensions : int
-        Features of an item.
+        Number of features of an item.
     spread : float
     seed : int
 

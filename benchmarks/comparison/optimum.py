@@ -1,16 +1,16 @@
-r"""The optimum of a problem and what it buys: exact where the problem is small, certified where it is not.
+r"""Optimal value of a problem and its expected labels: exact for small problems, certified for large ones.
 
-Exact: backward induction gives the value and the optimal items of every state; then the probability of each state
-follows forward from the start. A state of probability P in which item i is labelled with probability pi_i passes P pi_i
+Exact: backward induction gives the value and the optimal items of every state, and a forward pass from the start gives
+the probability of each state. A state of probability P in which item i is labelled with probability pi_i passes P pi_i
 mu_i(n_i, w_i) on to the state with one more win and P pi_i (1 - mu_i(n_i, w_i)) to that with one more loss, where mu_i
 is the mean under the *prior* and the labels so far. So item i is labelled
 
     E labels_i = sum over states of P pi_i
 
-times. Items that are equally good share evenly.
+times. Items that are equally good are labelled with equal probability.
 
-Certified: a policy's simulated value with its standard error below, the Lagrangian bound above (``bandits.certify``),
-and the mean labels of that policy in the same simulated runs.
+Certified: the lower bound is a policy's simulated value, with its standard error; the upper bound is the Lagrangian one
+(``bandits.certify``); labels are the means of that policy in the same simulated runs.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ __all__ = ["Optimum", "optimum_of"]
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """Optimal value, or bounds on it, and the labels that go with it.
+    """Optimal value, or bounds on it, and the expected labels.
 
-    Where a problem is too large to be solved a simulated policy stands in for the optimal one.
+    If a problem is too large to be solved, a simulated policy takes the place of the optimal one.
 
     Attributes
     ----------
     prior_value : float
         Value of buying no label.
     lower, standard_error, upper : float
-        The optimum itself, 0 and the optimum where ``method`` is "exact"; else a policy's value, its standard error
-        and a bound on every policy.
+        The optimum, 0 and the optimum if ``method`` is "exact"; else a policy's value, its standard error and an upper
+        bound on every policy's value.
     labels : ndarray, shape (N,)
-        Expected labels of each item, of the optimal policy or of the one simulated.
+        Expected labels of each item under the optimal policy or the simulated one.
     method : {"exact", "certified"}
     """
 
@@ -70,18 +70,22 @@ def optimum_of(
     ----------
     problem : Problem
     exact : bool, optional
-        Default: where there are at most 12 items and two million states, and labels are bought one at a time.
+        Default: True if there are at most 12 items and two million states, and labels are bought one at a time.
     policy : Policy or registered name
-        What is simulated where the answer is not exact.
+        Policy that is simulated if the answer is not exact.
     replications : int
         Simulated runs, at least 2.
     seed : int or SeedSequence
-        Of the simulation.
+        Seed of the simulation.
+
+    Returns
+    -------
+    Optimum
 
     Raises
     ------
     ProblemTooLarge
-        Where ``exact`` is asked of too large a problem.
+        If ``exact`` is True and the problem is too large.
     ValueError
         For unknown policies, and for ``exact`` with batches.
 
@@ -100,6 +104,6 @@ def optimum_of(
         labels = expected_labels(problem, best)
         return Optimum(problem.prior_value, value, 0.0, value, labels, "exact")
     found = certify(problem, policy, replications=replications, seed=seed, exact=False)
-    # The same seed: these are the very runs that the certificate stands on.
+    # The same seed gives the same runs as in the certificate.
     labels = simulate(problem, policy, replications=replications, seed=seed).labels
     return Optimum(problem.prior_value, found.lower, found.standard_error, found.upper, labels, "certified")

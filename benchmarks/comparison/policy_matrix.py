@@ -1,8 +1,8 @@
-"""Every policy under several utilities: what it earns, and how long it thinks about a label.
+"""Every policy under several utilities: its share of the optimal gain, and its time for a decision.
 
-Shares are those of ``survey``: exact, on problems drawn at random. The time of a decision is that of choosing the next
-item and taking in its label, on one processor core, once everything is compiled and whatever a policy prepares for a
-problem is made: the median over the first labels of a small problem of the survey and of one with 50 items and 200
+Shares are those of ``survey``: exact, on problems drawn at random. The time of a decision is the time to choose the
+next item and to update on its label, on one processor core, without compilation and without what a policy prepares once
+for a problem. It is the median over the first labels of a small problem of the survey and of one with 50 items and 200
 labels.
 """
 
@@ -37,13 +37,13 @@ UTILITIES: tuple[dict[str, Any], ...] = (
     {"name": "entropy"},
     {"name": "decisive", "eps": 0.05},
 )
-# A policy is timed for so many labels, or until it has taken so many seconds.
+# A policy is timed for at most this number of labels and of seconds.
 _DECISIONS, _SECONDS = 40, 2.0
 _ITEMS, _LABELS = 50, 200
 
 
 def decision_seconds(problem: Problem, policy: str | Policy, *, seed: int = 7) -> float:
-    """Median seconds that a policy takes for one label at the beginning of a problem; NaN where it cannot be had.
+    """Median seconds of a policy for one label at the beginning of a problem; NaN if the policy refuses the problem.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def decision_seconds(problem: Problem, policy: str | Policy, *, seed: int = 7) -
         chosen.prepare(problem)
     rng = np.random.default_rng(seed)
     taken: list[float] = []
-    # The first round compiles, and makes what is kept; the second is another run of labels.
+    # The first round compiles and fills caches; the second has other labels.
     for _ in range(2):
         board = Board(problem, chosen, replication_keys(seed, 1)[1])
         taken.clear()
@@ -81,29 +81,29 @@ def policy_matrix(
     n_jobs: int = 1,
     on_problem: Callable[[str, int], None] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Mean and worst share of the optimal gain of each policy under each utility, and the seconds of a decision.
+    """Mean and worst share of the optimal gain of each policy under each utility, and seconds for a decision.
 
     Parameters
     ----------
     problems : int
-        Drawn for each utility, as by ``survey``.
+        Number of problems drawn for each utility, as by ``survey``.
     policies : sequence of names or policies, optional
-        Default: every registered one but ``exact``, which is the measure.
+        Default: every registered one except ``exact``, whose share is always 1.
     utilities : sequence of str, dict or Utility
     seed : int
     n_jobs : int
-        Worker processes of the survey; the time of a decision is taken by one, after it.
+        Worker processes of the survey; decisions are timed afterwards, in one process.
     on_problem : callable, optional
         Called with the utility's name and the number of the problem, as each ends.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``policy``; ``mean <utility>`` and ``worst <utility>`` for each utility; ``seconds small`` and
-        ``seconds large``, on 2 to 4 items and on 50. Best mean under the first utility first. Shares are NaN where a
-        policy cannot be had under a utility.
+        Columns ``policy``; ``mean <utility>`` and ``worst <utility>`` for each utility; ``seconds small`` and ``seconds
+        large``, on 2 to 4 items and on 50. Best mean under the first utility first. Shares are NaN if a policy does not
+        support a utility.
     list of str
-        What was left out, and why.
+        Remarks on what was left out, and why.
 
     Raises
     ------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["USUAL", "structure_row", "structure_table", "structures", "utility_label"]
 
-# What is compared where no utility is asked for.
+# Utilities that are compared by default.
 USUAL: tuple[str | Utility, ...] = ("accuracy", Asymmetric(1, 3), "variance", "entropy", Decisive(0.05), "linear")
 
 
@@ -60,12 +60,12 @@ def structure_table(
     exact: bool | None = None,
     threads: int | None = None,
 ) -> pd.DataFrame:
-    """Whether labels have diminishing returns, and what greedy earns, under several utilities.
+    """Diminishing returns of labels, and the value of greedy labelling, under several utilities.
 
     Parameters
     ----------
     problem : Problem
-        Its own utility is not looked at.
+        Its own utility is ignored.
     utilities : sequence, optional
         Names, mappings, utilities or callables; default: ``USUAL``, the named ones.
     exact, threads
@@ -74,9 +74,9 @@ def structure_table(
     Returns
     -------
     DataFrame
-        A row for each utility. ``rising`` is the share of items whose expected gain rises at some label, ``flat`` the
-        most labels at the beginning of an item that change nothing, ``defect`` the largest concavity defect, and
-        ``counterexample`` the smallest one to adaptive submodularity, in words, empty where there is none.
+        A row for each utility. ``rising`` is the share of items for which a later label gains more than the one before,
+        ``flat`` the largest number of first labels of an item that gain nothing, ``defect`` the largest concavity
+        defect, and ``counterexample`` the smallest one to adaptive submodularity, in words, empty if there is none.
 
     Examples
     --------

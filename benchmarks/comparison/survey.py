@@ -1,9 +1,9 @@
-"""A survey of small problems: how much of the optimal gain policies earn, exactly, on problems drawn at random.
+"""Survey of small problems: exact shares of the optimal gain that policies earn on problems drawn at random.
 
 A problem has 2 to 4 items and 6 to 14 labels. Its thresholds are uniform, or sigma(x) of a standard normal x; its
 weights are log-normal with a scale of 1/2; in one problem of three the priors are Beta(a, b) with a and b uniform
-between 1/2 and 5, in the others Beta(1, 1). A problem where labels gain next to nothing says nothing about policies,
-and is drawn again. All values are by ``solve`` and ``evaluate``: there is no simulation.
+between 1/2 and 5, in the others Beta(1, 1). A problem in which labels gain almost nothing says nothing about policies
+and is drawn again. All values are exact, by ``solve`` and ``evaluate``; nothing is simulated.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_problem", "survey", "survey_table"]
 
-# A problem whose labels gain less than this for each unit of weight is drawn again.
+# A problem whose labels gain less than this per unit of weight is drawn again.
 _LEAST_GAIN = 1e-5
-# A policy is optimal where its share is this close to one.
+# A policy counts as optimal if its share is this close to 1.
 _OPTIMAL = 1e-9
 
 
 def draw_problem(
     seed: int | np.random.SeedSequence, utility: str | dict[str, Any] | Utility = "accuracy"
 ) -> tuple[Problem, float]:
-    """Draw a small problem; the problem and its optimal value.
+    """Draw a small problem; return it and its optimal value.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def draw_problem(
         t = generator.random(size) if uniform else 1.0 / (1.0 + np.exp(-generator.standard_normal(size)))
         weight = np.exp(0.5 * generator.standard_normal(size))
         prior = generator.uniform(0.5, 5.0, (size, 2)) if generator.random() < 1 / 3 else np.ones((size, 2))
-        # A uniform draw may be 0 itself.
+        # A uniform draw may be exactly 0.
         problem = Problem(np.clip(t, 1e-12, 1.0 - 1e-12), budget, weight=weight, prior=prior, utility=utility)
         best = solve(problem, threads=1).value
         if best - problem.prior_value > _LEAST_GAIN * weight.sum():
@@ -81,14 +81,14 @@ def survey(
     Parameters
     ----------
     problems : int
-        At least 1. The k-th problem is the same for any number of them.
+        Number of problems, at least 1. The k-th problem does not depend on it.
     policies : sequence of names or policies, optional
-        Default: every registered one that has an exact value, but ``exact``, which is the measure.
+        Default: every registered one that has an exact value, except ``exact``, whose share is always 1.
     seed : int or SeedSequence
     utility : str, dict or Utility
         Terminal utility of all problems.
     planning : bool
-        Whether policies that plan every label are among the default.
+        True to include policies that plan at every label in the default.
     n_jobs : int
         Worker processes (joblib); -1 for all cores. The answer does not depend on it.
     on_problem : callable, optional
@@ -98,12 +98,12 @@ def survey(
     -------
     xarray.Dataset
         ``share`` over (problem, policy): value less that of no labels, as a share of the optimum's; ``gain`` of the
-        optimum, ``items`` and ``labels`` over problem. ``attrs["remarks"]`` says what was left out and why.
+        optimum, ``items`` and ``labels`` over problem. ``attrs["remarks"]`` lists what was left out and why.
 
     Raises
     ------
     ValueError
-        For an unknown utility or policy, one without an exact value, and fewer problems than one.
+        For an unknown utility or policy, a policy without an exact value, and fewer than one problem.
 
     Examples
     --------
@@ -136,8 +136,8 @@ def survey(
 def _chosen(
     policies: Sequence[str | Policy] | None, utility: Utility, planning: bool
 ) -> tuple[list[Policy], list[str]]:
-    """Policies to value, and a line on each that is left out."""
-    # Any problem will do: policies refuse utilities and sizes, and all problems are small.
+    """Policies to evaluate, and a remark on each that is left out."""
+    # One problem is enough for the check: policies refuse utilities and sizes, and all problems are small.
     some = Problem([0.5, 0.5, 0.5, 0.5], 14, utility=utility)
     usual, remarks = [], []
     for name in policy_names():
@@ -162,7 +162,7 @@ def _shares(
 
 
 def survey_table(result: xr.Dataset) -> pd.DataFrame:
-    """Mean and worst share of each policy, and in how many problems it is optimal, best mean first.
+    """Mean and worst share of each policy, and the share of problems where it is optimal, best mean first.
 
     Parameters
     ----------
@@ -172,8 +172,14 @@ def survey_table(result: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``policy``, ``mean``, ``worst`` and ``optimal``, the share of problems where the policy earns all of
+        Columns ``policy``, ``mean``, ``worst`` and ``optimal``, the share of problems in which the policy earns all of
         the optimal gain, to 1e-9.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> sa.survey_table(sa.survey(6, ["kg", "whittle"], seed=7)).round(3).values.tolist()
+    [['whittle', 0.994, 0.983, 0.167], ['kg', 0.735, 0.456, 0.0]]
     """
     import pandas as pd
 

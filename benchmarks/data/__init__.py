@@ -1,1 +1,1 @@
-"""Label files and items files, and the problem that they state."""
+"""Label files, items files, and the problems built from them."""

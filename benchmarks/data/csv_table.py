@@ -1,7 +1,7 @@
-"""CSV tables whose every fault names file, line and value.
+"""CSV tables; every error names the file, the line and the value.
 
-The happy path never counts lines: a record may span several of them, so a line number is looked up by a second pass,
-on a fault only.
+Reading does not count lines, since a record may span several of them. Only when there is an error does a second pass
+find the line number.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class LabelFileError(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """The wanted columns of a CSV file as text, and the bytes to look up line numbers in."""
+    """Columns of a CSV file as text, and the bytes in which line numbers are found."""
 
     path: str
     raw: bytes
@@ -65,13 +65,13 @@ class Table:
         return _fault(self.path, self.line(row), what)
 
     def missing(self, column: str) -> LabelFileError:
-        """Error that names a column that is not there, and the nearest that is."""
+        """Error that names a missing column, and the nearest existing one."""
         near = nearest([column], self.header)
         return self.fault(HEADER, f"no column {column!r}{near}; columns found: {listed(self.header)}")
 
 
 def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: Sequence[str]) -> Table:
-    """Read the wanted columns of a CSV file, plain or compressed."""
+    """Read the required and the optional columns of a CSV file, plain or compressed."""
     name = os.fspath(path)
     raw = _read_text(name)
     try:
@@ -101,7 +101,7 @@ def _parse_table(name: str, raw: bytes, required: Sequence[str], optional: Seque
         _require_width(table, rows, n_rows)
         n_rows += len(rows)
         for column, cells in table.columns.items():
-            # Most texts are repeated: one copy of each keeps a large file small in memory.
+            # Most texts occur many times: one copy of each keeps a large file small in memory.
             cells.extend(map(sys.intern, map(itemgetter(header.index(column)), rows)))
     if not n_rows:
         raise table.fault(HEADER, f"no rows after the header {listed(header)}; allowed: one row or more")
@@ -120,7 +120,7 @@ def _require_width(table: Table, rows: list[list[str]], first: int) -> None:
 def codes[T](
     table: Table, column: str, parse: Callable[[str], T | None], allowed: str
 ) -> tuple[NDArray[np.int32], list[T]]:
-    """Code a column by first appearance; parse each distinct text once, where None says that it is not allowed."""
+    """Number a column's distinct texts by first appearance, and parse each once; ``parse`` gives None for a fault."""
     cells = table.columns[column]
     code = dict(zip(dict.fromkeys(cells), count(), strict=False))
     parsed = list(map(parse, code))
@@ -169,7 +169,7 @@ def _lines(raw: bytes) -> io.TextIOWrapper:
 
 
 def _start_lines(raw: bytes) -> Iterator[int]:
-    """Yield the line on which each record begins, header first; a record that is not valid CSV is the last."""
+    """Yield the line on which each record begins, header first, up to the first record that is not valid CSV."""
     reader = csv.reader(_lines(raw), strict=True)
     while True:
         line = reader.line_num + 1
@@ -189,17 +189,17 @@ def _fault(name: str, line: int, what: str) -> LabelFileError:
 
 
 def nearest(wanted: Sequence[str], header: Sequence[str]) -> str:
-    """Suggest the column that was probably meant, whatever its case and the spaces around it."""
+    """Suggest the column that was probably meant, ignoring case and surrounding spaces."""
     others = [column for column in header if column not in wanted]
     near = next(filter(None, (nearest_name(name, others) for name in wanted)), None)
     return f" (is it {near!r}?)" if near else ""
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in quotes, with commas."""
+    """Quoted names, separated by commas."""
     return ", ".join(map(show, names))
 
 
 def show(text: str) -> str:
-    """Quote a value on one line, cut to a length that can be read."""
+    """Quote a value on one line, cut to a readable length."""
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

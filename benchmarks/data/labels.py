@@ -1,4 +1,4 @@
-"""Label files: who said what about which item, read once and checked completely.
+"""Label files: each rater's votes on each item, read once and checked completely.
 
 A *label file* is a tidy CSV table (plain, or compressed and named ``.gz``) with one row per vote:
 
@@ -12,12 +12,12 @@ group     optional  a group the rater belongs to, for this vote; blank is an err
 gold      optional  the item's known answer, 0 or 1, the same in all rows of the item; blank where unknown
 ========  ========  ==========================================================================================
 
-An *items file* has one row per item: ``item`` and exactly one description of the item's threshold, either
-``logp_win`` and ``logp_lose`` (log-probabilities that the reference model gives to the side that label 1 stands for,
-and to the other side), or their log-ratio ``c = logp_lose - logp_win``, or the ``threshold`` itself. ``weight`` and
-``slice`` are optional. Both kinds of file may hold further columns, which are ignored.
+An *items file* has one row per item: ``item`` and exactly one description of the item's threshold, either ``logp_win``
+and ``logp_lose`` (log-probabilities that the reference model gives to the side that label 1 stands for, and to the
+other side), or their log-ratio ``c = logp_lose - logp_win``, or the ``threshold`` itself. ``weight`` and ``slice`` are
+optional. Both kinds of file may have further columns, which are ignored.
 
-A fault stops the reading with a `LabelFileError` that names the file, the line, the value and what is allowed.
+The first fault raises a `LabelFileError` that names the file, the line, the value and what is allowed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 _BLANK_GOLD = -1
 _GOLD = _BINARY | {"": _BLANK_GOLD}
 
-# The ways to say where an item's threshold lies, the most informative first: each determines the next one.
+# Descriptions of an item's threshold, the most informative first: each determines the next one.
 _KINDS = (("logp_win", "logp_lose"), ("c",), ("threshold",))
 _NAME_RULE = "a name that is not blank"
 _LOGP_RULE = (lambda x: x <= 1e-9, "a finite log-probability, at most 0")
@@ -84,8 +84,8 @@ def read_labels(
     ------
     LabelFileError
         If a file cannot be read, has no rows, lacks a column or holds a value that is not allowed; if a rater labels an
-        item twice; if an item's gold is not constant (blank counts as a value) or its row in the items file is not the
-        only one; if no item remains; if `strict` and an item with labels has no row in the items file.
+        item twice; if an item's gold is not constant (blank counts as a value) or it has two rows in the items file; if
+        no item remains; if `strict` and an item with labels has no row in the items file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The problem that a label set and its items file state."""
+"""Sequential design problem for the items of a label set."""
 
 from __future__ import annotations
 
@@ -24,25 +24,37 @@ def problem_of_labels(
     prior: ArrayLike = (1.0, 1.0),
     utility: str | dict[str, Any] | Utility = "accuracy",
 ) -> Problem:
-    """State the problem that a label set poses.
+    """Sequential design problem for the items of a label set, each with its number of votes as its cap.
 
     Parameters
     ----------
     dataset : LabelSet
     budget : int
-        At most the number of votes there are.
+        Number of labels, at most the number of votes in `dataset`.
     beta : float, optional
-        Strength that turns the items file's log-ratios into thresholds, sigma(beta c); default 1 where it has some.
+        Strength that turns the items file's log-ratios c into thresholds, sigma(beta c); default 1 if it has
+        log-ratios.
     threshold : float, optional
-        One threshold for all items; default 1/2 (the majority) where the items file has neither log-ratios nor
-        thresholds.
+        One threshold for all items; default 1/2 (the majority) if the items file has neither log-ratios nor thresholds.
     prior, utility
         As for ``Problem``.
+
+    Returns
+    -------
+    Problem
 
     Raises
     ------
     ValueError
         For a budget above the number of votes, beta without log-ratios, or a second source of thresholds.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> votes = sa.LabelSet.from_pools({"a": [1, 1, 0], "b": [0]})
+    >>> problem = sa.problem_of_labels(votes, budget=3)
+    >>> problem.threshold, problem.cap
+    (array([0.5, 0.5]), array([3, 1]))
     """
     if isinstance(budget, Real) and budget > dataset.n_labels:
         raise ValueError(f"budget is {budget}, but the pools hold {dataset.n_labels} votes in all; allowed: 1 to that")

@@ -1,1 +1,1 @@
-"""How the optimum moves with beta, the reference, label noise and the labelling protocol."""
+"""Comparative statics: the optimum against beta, the reference, label noise and the labelling protocol."""

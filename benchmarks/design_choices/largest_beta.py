@@ -1,25 +1,26 @@
-r"""How strong a pull towards the reference can be: the largest beta that keeps a share of the weight learnable.
+r"""Largest beta (strength of the pull towards the reference) at which a given share of the weight is learnable.
 
-The share of the weight that is learnable at beta, under the present beliefs, is
+The share of the weight that is learnable at beta, under the current beliefs, is
 
     S(beta) = sum_i v_i P(alpha_i > sigma(beta c_i)) / sum_i v_i
 
-(Lemma 2026, section 8). Items with c > 0 fall with beta and items with c < 0 rise, so S need not be monotone: the betas
-at which it reaches a target may be many intervals. What is looked for is the *largest* one. Between l and u, whatever
-the beliefs,
+(Lemma 2026, section 8). The terms of items with c > 0 fall with beta and those of items with c < 0 rise, so S need not
+be monotone: the betas at which it reaches a target may form many intervals. The search finds the *largest* such beta.
+For beta between l and u, whatever the beliefs,
 
     S <= sum over c > 0 of v P(alpha > sigma(l c))  +  sum over c <= 0 of v P(alpha > sigma(u c)),
 
-divided by the same sum. Where beliefs are Beta the slope is known as well: S' is the sum of -v c D over that of v, with
-D = t^a (1-t)^b / B(a, b), which has one peak, at t = a / (a + b); its range between l and u bounds how far S can rise
-from either end. So it is for mixtures of Betas, noisy ones among them. An interval with a bound below the target holds
-no answer and is dropped; one whose right end reaches the target ends the search; any other is halved, the right half
-first. The answer is thus certain: the target is reached at ``value``, and at no beta above ``upper``. (Branch and
+divided by the same sum. For Beta beliefs the slope is known too: S' is the sum of -v c D divided by that of v, with D =
+t^a (1-t)^b / B(a, b), which has a single peak at t = a / (a + b); its range between l and u bounds how far S can rise
+from either end. The same holds for mixtures of Betas, including noisy ones. An interval whose bound is below the target
+contains no answer and is dropped; one whose right end reaches the target ends the search; any other is halved, the
+right half first. The answer is certain: the target is reached at ``value``, and at no beta above ``upper``. (Branch and
 bound; Horst and Tuy 1996, "Global Optimization".)
 
-As beta grows P(alpha > sigma(beta c)) tends to P(alpha = 1) where c > 0, to P(alpha > 0) where c < 0, and is
-P(alpha > 1/2) where c = 0: under beliefs with a density, to 0, 1 and the last. That is the share at infinity, and where
-it reaches the target the answer is infinite. At 0 it is the limit for small beta, sum_i v_i P(alpha_i > 1/2).
+As beta grows P(alpha > sigma(beta c)) tends to P(alpha = 1) where c > 0, to P(alpha > 0) where c < 0, and is P(alpha >
+1/2) where c = 0; under beliefs with a density the first two limits are 0 and 1. These limits give the share at
+infinity; if it reaches the target, the answer is infinite. The limit at beta = 0 is sum_i v_i P(alpha_i > 1/2) / sum_i
+v_i.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ from .log_odds_tails import Atoms
 __all__ = ["LargestBeta", "largest_beta", "learnable_share"]
 
 _LEAST = 1e-200
-# Intervals that are looked at before the search gives up narrowing: fewer where each takes long.
+# Intervals examined before the search stops narrowing: fewer if each takes long.
 _INTERVALS, _FEWEST, _WORK = 100_000, 1_000, 50_000_000
-# Betas up to which is looked.
+# Largest finite beta that is searched.
 _FARTHEST = 1e300
 
 
@@ -55,16 +56,16 @@ class LargestBeta:
     Attributes
     ----------
     value : float
-        A beta at which the target is reached; infinite where the limit reaches it, ``nan`` where none was found.
+        A beta at which the target is reached; infinite if the limit reaches it, ``nan`` if none was found.
     upper : float
-        The target is reached at no beta above; ``nan`` where it is certain that it is reached at none.
+        The target is reached at no beta above this; ``nan`` if it is certainly reached at no beta at all.
     share : float
         Share of the weight that is learnable at ``value``.
     target : float
     limit : float
-        Share as beta grows without bound.
+        Share in the limit of infinite beta.
     intervals : int
-        Intervals looked at.
+        Number of intervals examined.
     """
 
     value: float
@@ -76,7 +77,7 @@ class LargestBeta:
 
 
 class _Share:
-    """The share as a function of beta, under beliefs that are checked once."""
+    """Share of the weight as a function of beta; the beliefs are checked once."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class _Share:
         if size == 0 and not faults:
             faults.append("c is empty; give at least one item")
         names = checks.names_of(None, size, faults)
-        # Smaller ones would need betas beyond all numbers.
+        # Smaller ones would need betas too large for floating point.
         fine = np.isfinite(self.c) & ((self.c == 0) | (np.abs(self.c) >= _LEAST))
         checks.refuse("c", self.c, fine, f"finite, and 0 or at least {_LEAST:g} in size", names, faults)
         v = checks.vector("weight", weight, size, faults)
@@ -125,14 +126,14 @@ class _Share:
         self.atoms = Atoms(v / v.sum(), later)
 
     def between(self, low: float, high: float) -> float:
-        """No share between two betas is larger; the share itself where they are equal."""
+        """Upper bound on the share between two betas; the share itself if they are equal."""
         with np.errstate(invalid="ignore"):
             x = np.where(self.c > 0, low, high) * self.c
-        # At infinity the limits: sigma is 0, 1/2 or 1 by the sign of c.
+        # At infinity the limits: sigma is 0, 1/2 or 1, depending on the sign of c.
         return self.atoms.share(np.where(self.c == 0, 0.0, x))
 
     def along(self, low: float, high: float) -> float:
-        """Bound between two betas from the slopes there, where beliefs have a density; elsewhere as ``between``."""
+        """Upper bound between two betas: from the slopes for beliefs with a density, as ``between`` for others."""
         with np.errstate(over="ignore"):
             ends = np.sort(np.stack([low * self.c, high * self.c]), axis=0)
         steepest, flattest = self.atoms.slopes(self.c, *ends)
@@ -157,9 +158,19 @@ def learnable_share(
     ----------
     c : array_like, shape (N,)
     beta : array_like
-        From 0 to infinity, any shape.
+        Values from 0 to infinity, of any shape.
     weight, prior, counts, wins
         As for ``largest_beta``.
+
+    Returns
+    -------
+    ndarray
+        Share at each beta, from 0 to 1, of the shape of `beta`.
+
+    Raises
+    ------
+    ValueError
+        For values out of range.
 
     Examples
     --------
@@ -197,9 +208,9 @@ def largest_beta(
     counts, wins : array_like of int, shape (N,), optional
         Labels so far and wins among them; default: none.
     tolerance : float
-        ``upper`` is at most this above ``value``, as a share of it or of 1 / max |c|, whichever is more, unless the
-        share stays so near the target for so long that 100,000 intervals do not tell them apart, or 50 million tails
-        (at least 1,000 intervals); then the two are further apart, and hold all the same.
+        ``upper`` exceeds ``value`` by at most this fraction of ``value`` or of 1 / max |c|, whichever is more. The
+        search stops earlier after 100,000 intervals or 50 million tails (but at least 1,000 intervals), if the share is
+        close to the target over a wide range; then the two are further apart, and both are still correct.
 
     Returns
     -------
@@ -212,7 +223,7 @@ def largest_beta(
 
     Examples
     --------
-    Two in three wins of an item that the reference is against, and nothing known of one that it is for:
+    One item opposed by the reference, with 20 wins in 30 labels, and one favoured by it, without labels:
 
     >>> found = largest_beta([1.0, -1.0], 0.55, counts=[30, 0], wins=[20, 0])
     >>> round(found.value, 6), round(found.share, 6), found.limit
@@ -233,13 +244,13 @@ def largest_beta(
     if not share.c.any():
         return found(np.nan, np.nan, 0)
     unit = 1.0 / float(np.abs(share.c).max())
-    # Shares tend to their limit, so there is such a beta. Beyond it the bound up to infinity is below the target.
+    # Shares tend to their limit, so such a beta exists. Beyond it the bound up to infinity is below the target.
     high, looked = unit, 1
     while high < _FARTHEST and share.between(high, np.inf) >= level:
         high = min(2.0 * high, _FARTHEST)
         looked += 1
     most = max(_FEWEST, min(_INTERVALS, _WORK // share.atoms.count))
-    # Beyond the farthest nothing is known.
+    # Nothing is known beyond the largest beta searched.
     stack, upper = [(0.0, high)], np.inf if high >= _FARTHEST else np.nan
     while stack:
         low, high = stack.pop()
@@ -250,7 +261,7 @@ def largest_beta(
             middle = 0.5 * (low + high)
             stack += [(low, middle), (middle, high)]
             continue
-        # Not to be halved further: the target may be reached in here, and nowhere to the right of the first of these.
+        # Too narrow to halve: the target may be reached inside, but nowhere to the right of the first such interval.
         upper = high if np.isnan(upper) else upper
         if share.between(low, low) >= level:
             return found(low, upper, looked)

@@ -1,17 +1,18 @@
 r"""Tails of many beliefs at given log-odds, all at once.
 
-P(alpha > sigma(x)) is wanted for x of any size. sigma(x) itself is 1 in floating point from x = 37 on, so that for
-x > 0 a Beta's tail is taken from the other end,
+P(alpha > sigma(x)) is needed for x of any size. sigma(x) itself is 1 in floating point from x = 37 on, so for x > 0 a
+Beta's tail is computed from the other end,
 
     P(alpha > sigma(x)) = I_{sigma(-x)}(b, a),
 
-where sigma(-x) has all its digits; I is the regularised incomplete beta function. Beyond x = 700, where sigma(-x)
-leaves the range of numbers, I is its first term e^(-b x) / (b B(a, b)); the next is smaller by a factor of e^-700. For
-x < 0 the same holds of 1 - alpha. At infinity the limits are meant: P(alpha = 1), and P(alpha > 0) at minus infinity.
+where sigma(-x) has full precision; I is the regularised incomplete beta function. Beyond x = 700, where sigma(-x)
+underflows, I is its first term e^(-b x) / (b B(a, b)); the next is smaller by a factor of e^-700. For x < 0 the same
+holds of 1 - alpha. At infinity the value is the limit: P(alpha = 1) at plus infinity, P(alpha > 0) at minus infinity.
 
-Beliefs are taken apart: mixtures of Betas, and Betas seen through noise, into Betas; grids into points. What cannot be
-taken apart is asked, one belief at a time: logit-normal beliefs, whose tails beyond |x| = 18 are continued as Normal
-ones to eight digits, and kinds from elsewhere, which are asked no nearer to 0 and 1 than floating point comes.
+Beliefs are decomposed: mixtures of Betas, and Betas with label noise, into Betas; grids into points. Beliefs that
+cannot be decomposed compute their own tails, one belief at a time: logit-normal beliefs, whose tails beyond |x| = 18
+are extended by Normal ones to eight digits, and beliefs of other classes, whose thresholds come no closer to 0 and 1
+than floating point allows.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from ...posteriors.foundation.arrays import Floats
 
 __all__ = ["Atoms", "beta_tail"]
 
-# Beyond this sigma(-x) is near the smallest number.
+# Beyond this sigma(-x) is near the smallest floating-point number.
 _FAR = 700.0
-# Up to this a threshold has eight digits of 1 - t.
+# Up to this log-odds, 1 - t has eight correct digits.
 _NEAR = 18.0
 _LEAST, _MOST = np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0)
 
 
 class Atoms:
-    """Beliefs taken apart, each with a weight: what share of the weight is above thresholds sigma(x).
+    """Decomposed beliefs with weights, for the weighted tail probability at thresholds sigma(x).
 
     Parameters
     ----------
@@ -81,11 +82,11 @@ class Atoms:
         return self.smooth(x) + self.stepped(x)
 
     def smooth(self, x: Floats) -> float:
-        """The part of Betas."""
+        """Contribution of the Betas to ``share``."""
         return float(self._weight @ beta_tail(self._a, self._b, x[self._item])) if len(self._item) else 0.0
 
     def stepped(self, x: Floats) -> float:
-        """The part of everything else."""
+        """Contribution of all other beliefs to ``share``."""
         at = x[self._at]
         total = float(self._mass[(self._rate > expit(at)) | (self._rate == 1.0)].sum())
         for i, v, belief in self._others:
@@ -93,13 +94,13 @@ class Atoms:
         return total
 
     def slopes(self, c: Floats, low: Floats, high: Floats) -> tuple[float, float]:
-        """Largest and smallest slope of ``smooth`` in beta where log-odds beta c lie between two of each item."""
+        """Largest and smallest slope of ``smooth`` in beta, with log-odds beta c between ``low`` and ``high``."""
         c, low, high = c[self._item], low[self._item], high[self._item]
 
         def density(x: Floats) -> Floats:
             return np.asarray(np.exp(self._a * log_expit(x) + self._b * log_expit(-x) - self._log_beta))
 
-        # It has one peak, so it is largest at the peak or next to it, and least at an end.
+        # It has one peak, so its maximum is at the peak or the end nearest to it, and its minimum at an end.
         most = density(np.clip(np.log(self._a) - np.log(self._b), low, high))
         least = np.minimum(density(low), density(high))
         pull = -self._weight * c
@@ -116,7 +117,7 @@ def beta_tail(a: Floats, b: Floats, x: Floats) -> Floats:
     (0.0024787521766663..., 0.0024787521766663...)
     """
     far, above = np.abs(x), x >= 0
-    # Of the end that the threshold is near: b at the upper one.
+    # Exponent at the end near the threshold: b at the upper end.
     p, q = np.where(above, b, a), np.where(above, a, b)
     beyond = np.asarray(betainc(p, q, expit(-far)))
     out = far > _FAR
@@ -125,12 +126,13 @@ def beta_tail(a: Floats, b: Floats, x: Floats) -> Floats:
 
 
 def _asked(belief: Belief, x: float) -> float:
-    """P(alpha > sigma(x)) of a belief that is not taken apart."""
+    """P(alpha > sigma(x)) of a belief that is not decomposed."""
     if not isinstance(belief, LogitNormal):
         return float(belief.at(0, 0, float(np.clip(expit(x), _LEAST, _MOST))).tail)
     if abs(x) <= _NEAR:
         return float(belief.at(0, 0, float(expit(x))).tail)
-    # There a win's likelihood is 1 at the upper end, and a loss's e^-x: what is left is a Normal, moved by the losses.
+    # Near the upper end a win's likelihood is 1 and a loss's is e^-x, so the tail is that of a Normal shifted by the
+    # losses.
     side = 1.0 if x > 0 else -1.0
     end = float(belief.at(0, 0, float(expit(side * _NEAR))).tail)
     against = belief.losses if x > 0 else belief.wins

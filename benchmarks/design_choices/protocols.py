@@ -1,20 +1,20 @@
-r"""Labelling protocols: fewer and better labels against more and worse ones.
+r"""Labelling protocols: fewer accurate labels against more noisy ones.
 
-A protocol is a pair (eta, kappa): a label is turned over with probability eta and costs kappa times what it costs in
-the problem. At a budget B it affords floor(B / kappa) labels where all cost the same. Let V_eta(m) be the optimal value
-of m labels with noise eta.
+A protocol is a pair (eta, kappa): a label is flipped with probability eta and costs kappa times its cost in the
+problem. If all labels cost the same, a budget B buys floor(B / kappa) labels. Let V_eta(m) be the optimal value of m
+labels with noise eta.
 
-*Break-even.* Since labels are whole, V_eta(floor(B / kappa)) is a step function of kappa, and there is no cost at which
-two protocols are worth exactly the same. What there is: the least number of better labels that are worth as much as B
-worse ones,
+*Break-even.* The number of labels is whole, so V_eta(floor(B / kappa)) is a step function of kappa, and in general no
+cost makes two protocols exactly equal in value. Instead, the smallest number of better labels that are worth at least
+as much as B worse ones is
 
     m*(eta, B) = min {m : V_eta(m) >= V_eta0(B)},
 
-and with it B / m*, the largest cost of a better label, in units of a worse one, at which the better ones are still
-worth as much. V_eta(m) does not fall with m where the utility is convex, and m* <= B by Blackwell's theorem (1953),
-since noisier labels can be made of better ones; so m* is found by bisection over whole numbers. The theorem is about
-payoffs that depend on the truth alone. A reward for each win depends on the label, and noise changes how many labels
-are wins: with rewards there is no break-even cost.
+and B / m* is the break-even cost: the largest cost of a better label, in units of a worse one, at which the better
+labels are still worth at least as much. V_eta(m) does not fall with m if the utility is convex, and m* <= B by
+Blackwell's theorem (1953), since noisier labels are a garbling of better ones; so m* is found by bisection over whole
+numbers. The theorem holds for payoffs that depend on the truth alone. A reward for each win depends on the label, and
+noise changes the number of wins, so with rewards there is no break-even cost.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way to get labels.
+    """Noise and cost of a label.
 
     Parameters
     ----------
     flip : float
-        Probability that a label is turned over; at least 0 and below 1/2.
+        Probability that a label is flipped; at least 0 and below 1/2.
     cost : float
-        Cost of a label, as a multiple of what it costs in the problem; positive.
+        Cost of a label, as a multiple of its cost in the problem; positive.
 
     Examples
     --------
@@ -84,24 +84,24 @@ class Protocol:
         object.__setattr__(self, "cost", cost)
 
     def __str__(self) -> str:
-        # Names tell protocols apart, so no digit may be lost.
+        # Names identify protocols, so no digit may be lost.
         return f"noise {_exactly(self.flip)} at cost {_exactly(self.cost)}"
 
 
 def _exactly(x: float) -> str:
-    """A number in few digits where these say all, else in all of them."""
+    """A number in six digits if these are exact, else in all of its digits."""
     return f"{x:g}" if float(f"{x:g}") == x else repr(x)
 
 
 def under(problem: Problem, protocol: Protocol, budget: float | None = None) -> Problem:
-    """The problem with labels from a protocol, and another budget if one is given.
+    """The problem with labels from a protocol, and optionally another budget.
 
-    Caps are those that the problem was given; where it was given none, its labels are limited by the budget alone.
+    Caps are those that the problem was given; without caps, only the budget limits labels.
 
     Raises
     ------
     ValueError
-        Where labels then cost 1 and the budget buys none; see ``affords``.
+        If labels then cost 1 and the budget buys none; see ``affords``.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def under(problem: Problem, protocol: Protocol, budget: float | None = None) -> 
 
 
 def affords(problem: Problem, protocol: Protocol, budget: float) -> bool:
-    """Whether a budget buys any label of a protocol.
+    """True if a budget buys at least one label of a protocol.
 
     Examples
     --------
@@ -140,33 +140,34 @@ def protocols(
     finished: dict[str, xr.Dataset] | None = None,
     on_part: Callable[[str, xr.Dataset], None] | None = None,
 ) -> xr.Dataset:
-    """Optimum under several protocols at a grid of budgets, and which of them wins.
+    """Optimum under several protocols at a grid of budgets, and the best protocol at each.
 
     Parameters
     ----------
     problem : Problem
-        With the largest budget of the grid; without quotas and batches.
+        Problem without quotas and batches; its budget is the largest of the grid.
     choices : sequence of Protocol or of (flip, cost)
         At least two.
     points : int
-        Budgets above 0, evenly spaced up to the problem's own; rounded where its labels cost 1.
+        Number of budgets above 0, evenly spaced up to that of the problem; rounded if its labels cost 1.
     exact, policy, replications, seed, n_jobs
         As for ``vary``; a worker takes one protocol at a time.
     finished, on_part
-        As for ``vary``; the parts have the protocols' names.
+        As for ``vary``; parts are named after the protocols.
 
     Returns
     -------
     xarray.Dataset
         Over (protocol, budget): ``lower``, ``standard_error``, ``upper``, ``optimum``, ``prior_value``, ``gain`` and
-        ``method`` as of ``vary``, and ``bought``, the most labels that the budget buys. Over budget: ``winner``, the
-        name of the protocol that is worth most; "tie" where two are within rounding; "undecided" where the best lower
-        bound less two standard errors is not above the upper bounds of all others. ``flip`` and ``cost`` over protocol.
+        ``method`` as for ``vary``, and ``bought``, the largest number of labels that the budget buys. Over budget:
+        ``winner``, the name of the protocol of largest value; "tie" if two differ by rounding only; "undecided" if the
+        best lower bound minus two standard errors does not exceed the upper bounds of all others. ``flip`` and ``cost``
+        over protocol.
 
     Raises
     ------
     ValueError
-        For fewer than two protocols, the same one twice, quotas or batches, and priors that are not Beta.
+        For fewer than two protocols, a repeated protocol, quotas or batches, and priors that are not Beta.
 
     Examples
     --------
@@ -196,7 +197,7 @@ def protocols(
 
 
 def require_protocols(problem: Problem, chosen: Sequence[Protocol]) -> list[str]:
-    """Names of the protocols; a ``ValueError`` where they, or the problem, will not do."""
+    """Names of the protocols; a ``ValueError`` if the protocols or the problem are not allowed."""
     names = [str(x) for x in chosen]
     if len(chosen) < 2 or len(set(names)) < len(names):
         raise ValueError(f"protocols are {names}; give at least two different ones")
@@ -243,7 +244,7 @@ def _winner(at: xr.Dataset, problem: Problem) -> str:
 
 
 def protocols_table(result: xr.Dataset) -> pd.DataFrame:
-    """One row for each protocol and budget.
+    """Table of protocols with a row for each protocol and budget.
 
     Parameters
     ----------
@@ -255,6 +256,13 @@ def protocols_table(result: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``protocol``, ``flip``, ``cost``, ``budget``, ``bought``, ``lower``, ``standard_error``, ``upper``,
         ``prior_value``, ``gain``, ``method`` and ``winner``.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> found = sa.protocols(sa.Problem([0.5, 0.62, 0.75], budget=12), [(0.3, 1), (0.05, 3)], points=1)
+    >>> sa.protocols_table(found)[["flip", "budget", "bought", "gain"]].round(3).values.tolist()
+    [[0.3, 0.0, 0.0, 0.0], [0.3, 12.0, 12.0, 0.306], [0.05, 0.0, 0.0, 0.0], [0.05, 12.0, 4.0, 0.421]]
     """
     table = result.drop_vars("optimum").to_dataframe(dim_order=["protocol", "budget"]).reset_index()
     columns = ["protocol", "flip", "cost", "budget", "bought", "lower", "standard_error", "upper", "prior_value"]
@@ -264,36 +272,36 @@ def protocols_table(result: xr.Dataset) -> pd.DataFrame:
 def break_even(
     problem: Problem, flips: Sequence[float], *, baseline: float, points: int = 12, threads: int | None = None
 ) -> xr.Dataset:
-    """Cost at which better labels stop being worth it, exactly, by noise and budget.
+    """Exact break-even costs of better labels, by noise and budget.
 
     Parameters
     ----------
     problem : Problem
-        Labels of cost 1, without quotas and batches; small enough for ``solve``. Its budget, in labels of the baseline,
-        is the largest of the grid.
+        Problem with labels of cost 1, without quotas and batches, small enough for ``solve``. Its budget, in labels of
+        the baseline, is the largest of the grid.
     flips : sequence of float
-        Noise of the better labels; none above the baseline.
+        Noise of the better labels, at most the baseline.
     baseline : float
         Noise of the worse labels, which cost 1.
     points : int
-        Budgets, evenly spaced up to the problem's own, in whole labels.
+        Number of budgets, evenly spaced up to that of the problem, in whole labels.
     threads : int, optional
         As for ``solve``.
 
     Returns
     -------
     xarray.Dataset
-        Over (flip, budget): ``labels_needed``, the least number of better labels that are worth as much as a budget of
-        worse ones, and ``cost_ratio``, the budget divided by it, which is infinite where no label is needed. Over
-        budget: ``value``, what the worse labels are worth. ``attrs["baseline"]``.
+        Over (flip, budget): ``labels_needed``, the smallest number of better labels that are worth at least as much as
+        the whole budget of worse ones, and ``cost_ratio``, the budget divided by it, which is infinite if no label is
+        needed. Over budget: ``value``, the optimal value with the worse labels. ``attrs["baseline"]`` is their noise.
 
     Raises
     ------
     ValueError
-        For noise above the baseline or out of range, other costs, rewards, quotas, batches, or a utility under which
-        more labels can be worse (decisive, callables).
+        For noise above the baseline or out of range, costs other than 1, rewards, quotas, batches, or a utility under
+        which more labels can be worse (decisive, callables).
     ProblemTooLarge
-        When the problem cannot be solved exactly.
+        If the problem is too large to be solved exactly.
 
     Examples
     --------
@@ -337,7 +345,7 @@ def break_even(
     for k, flip in enumerate(better):
         low = 0
         for j, budget in enumerate(budgets):
-            # More of the worse labels are worth more, so what was needed before is needed still.
+            # More of the worse labels are worth more, so at least as many better labels are needed as before.
             enough = value(worse, budget) - slack
             high = budget
             while low < high:
@@ -358,7 +366,7 @@ def break_even(
 
 
 def break_even_table(result: xr.Dataset) -> pd.DataFrame:
-    """One row for each noise and budget.
+    """Table of break-even costs with a row for each noise and budget.
 
     Parameters
     ----------
@@ -369,6 +377,13 @@ def break_even_table(result: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``flip``, ``budget``, ``labels_needed``, ``cost_ratio`` and ``value``.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> found = sa.break_even(sa.Problem([0.5, 0.62, 0.75], budget=12), [0.2], baseline=0.3, points=3)
+    >>> sa.break_even_table(found)[["flip", "budget", "labels_needed", "cost_ratio"]].values.tolist()
+    [[0.2, 4.0, 2.0, 2.0], [0.2, 8.0, 4.0, 2.0], [0.2, 12.0, 6.0, 2.0]]
     """
     table = result.to_dataframe(dim_order=["flip", "budget"]).reset_index()
     return table[["flip", "budget", "labels_needed", "cost_ratio", "value"]]

@@ -1,16 +1,16 @@
-r"""Comparative statics: how the optimum and what it buys move with one design choice.
+r"""Comparative statics: optimal value and expected labels as one design choice varies.
 
 Thresholds are t = sigma(beta c). Four things can be varied:
 
-    beta            t = sigma(beta c) for other betas; where a problem has none, c is logit(t) and beta 1;
+    beta            t = sigma(beta c) for other betas; if a problem has no beta, c is logit(t) and beta is 1;
     temperature     c / T in place of c: a reference that is T times less confident. Only beta c enters, so the optimum
                     at (beta, T) is that at (beta / T, 1);
     offset          c + o in place of c: with a temperature, any affine recalibration of the reference;
-    noise           labels turned over with probability eta, NoisyBeta(a, b, eta) in place of Beta(a, b). Rate and
+    noise           labels flipped with probability eta, NoisyBeta(a, b, eta) in place of Beta(a, b). Rate and
                     threshold are those of labels without noise (Lemma 2026, section 8).
 
-At each value the optimum lies between ``lower`` and ``upper``, which are equal where the problem is small, and
-``labels`` says where its labels go, in expectation under the prior (``benchmarks.optimum``).
+At each value the optimum lies between ``lower`` and ``upper``, which are equal for small problems; ``labels`` are the
+expected labels of each item under the prior (``benchmarks.comparison.optimum``).
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ __all__ = ["bounds_of", "checked_settings", "checked_values", "knob_values", "po
 
 
 def knob_values(problem: Problem, knob: str) -> tuple[list[float], list[str]]:
-    """Values that are looked at where none are given, and a remark on those that the problem does not take.
+    """Default values of a knob, and a remark on those that the problem does not allow.
 
-    Nine around the problem's own, or noise up to 0.4.
+    Nine values around that of the problem; for noise, from 0 to 0.4.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def knob_values(problem: Problem, knob: str) -> tuple[list[float], list[str]]:
 
 
 def checked_values(problem: Problem, knob: str, values: Sequence[float]) -> dict[str, Problem]:
-    """The changed problems by ``point_name``; a ``ValueError`` where a value will not do, or is there twice."""
+    """The changed problems by ``point_name``; a ``ValueError`` if a value is not allowed or is repeated."""
     if not values:
         raise ValueError(f"values of {knob} are empty; give at least one")
     points = {point_name(knob, knob_number(knob, x)): changed(problem, knob, x) for x in values}
@@ -100,39 +100,39 @@ def vary(
     ----------
     problem : Problem
     knob : {"beta", "temperature", "offset", "noise"}
-        What is varied; see the module's docstring.
+        Design choice that is varied; see the module's docstring.
     values : sequence of float, optional
-        Default: ``knob_values``, but for those that the problem does not take.
+        Default: ``knob_values``, without those that the problem does not allow.
     exact : bool, optional
         Exact optimum or certificate; default: by the problem's size (``optimum_of``).
     policy : Policy or registered name
-        What is simulated where the answer is not exact.
+        Policy that is simulated if the answer is not exact.
     replications : int
-        Simulated runs, at least 2, where the answer is not exact.
+        Number of simulated runs, at least 2, if the answer is not exact.
     seed : int, SeedSequence or Generator
-        The same rates and labels are met at every value.
+        Rates and labels are the same at every value.
     n_jobs : int
         Worker processes, one value each (joblib); -1 for all cores. The answer does not depend on it.
     finished : dict, optional
-        Parts that need not be computed again, by ``point_name``.
+        Parts computed before, by ``point_name``.
     on_part : callable, optional
         Called with name and result as each part ends.
 
     Returns
     -------
     xarray.Dataset
-        Over the dimension ``value``: ``lower``, ``standard_error`` and ``upper`` of the optimum, ``optimum`` (nan where
-        it is not exact), ``prior_value``, ``gain`` (the possible gain: upper less prior_value) and ``method`` ("exact"
-        or "certified"); over (value, item): expected ``labels`` and ``threshold``. ``log_ratio`` and ``weight`` over
-        item are the problem's own; ``attrs["knob"]`` is what was varied, ``attrs["remarks"]`` says which of the usual
-        values were left out.
+        Over the dimension ``value``: ``lower``, ``standard_error`` and ``upper`` of the optimum, ``optimum`` (nan if it
+        is not exact), ``prior_value``, ``gain`` (the possible gain: upper minus prior_value) and ``method`` ("exact" or
+        "certified"); over (value, item): expected ``labels`` and ``threshold``. ``log_ratio`` and ``weight`` over item
+        are those of the given problem; ``attrs["knob"]`` is the design choice, ``attrs["remarks"]`` lists the default
+        values that were left out.
 
     Raises
     ------
     ValueError
-        For an unknown knob, values that are empty, repeated or out of range, and settings that are.
+        For an unknown knob, values that are empty, repeated or out of range, and settings out of range.
     ProblemTooLarge
-        Where ``exact`` is asked of too large a problem.
+        If ``exact`` is True and the problem is too large.
 
     Examples
     --------
@@ -164,9 +164,9 @@ def vary(
 
 
 def checked_settings(exact: bool | None, policy: str | Policy, replications: int, seed: Seed) -> dict[str, Any]:
-    """Settings of ``optimum_of``, the same at every point; what is wrong with them is said before any work."""
+    """Settings of ``optimum_of``, the same at every point, checked before any computation."""
     whole("replications", replications, least=2)
-    # A stream moves on when it is drawn from: all points are to meet the same rates and labels.
+    # A stream advances when it is drawn from; all points must have the same rates and labels.
     root = seed_sequence(seed)
     return {"exact": exact, "policy": make_policy(policy), "replications": replications, "seed": root}
 
@@ -182,7 +182,7 @@ def _point(value: float, problem: Problem, settings: dict[str, Any]) -> xr.Datas
 
 
 def bounds_of(found: Optimum) -> dict[str, Any]:
-    """What is recorded of an optimum, but for its labels."""
+    """Fields of an optimum as a dict, without its labels."""
     return {
         "lower": found.lower,
         "standard_error": found.standard_error,
@@ -195,7 +195,7 @@ def bounds_of(found: Optimum) -> dict[str, Any]:
 
 
 def vary_table(result: xr.Dataset) -> pd.DataFrame:
-    """One row a value: bounds, possible gain and expected labels of each item.
+    """Table with a row for each value: bounds, possible gain and expected labels of each item.
 
     Parameters
     ----------
@@ -205,8 +205,16 @@ def vary_table(result: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns: what was varied, ``lower``, ``standard_error``, ``upper``, ``prior_value``, ``gain``, ``method``, and
-        ``labels <item>`` for each item.
+        Columns: the design choice by its name, ``lower``, ``standard_error``, ``upper``, ``prior_value``, ``gain``,
+        ``method``, and ``labels <item>`` for each item.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> problem = sa.Problem.from_logratio([0.0, 1.0, 2.0], beta=1.0, budget=6)
+    >>> table = sa.vary_table(sa.vary(problem, "beta", [0.25, 1.0]))
+    >>> table[["beta", "gain", "labels item 1"]].round(2).values.tolist()
+    [[0.25, 0.71, 2.0], [1.0, 0.44, 3.32]]
     """
     import pandas as pd
 

@@ -1,1 +1,1 @@
-"""Figures: one module a study, in one style."""
+"""Figures, with one module for each study, in a common style."""

@@ -1,4 +1,4 @@
-"""Figures of calibration: ArviZ draws ranks and posterior predictive checks, the reliability curves are our own."""
+"""Figures of calibration: ranks and posterior predictive checks by ArviZ, and reliability curves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CAPTIONS = {
 
 
 def plot_ranks(result: xr.Dataset, path: str | Path, level: float = 0.01) -> None:
-    """Distribution function of each quantity's ranks, less that of uniform ones, and p-values (``az.plot_ecdf_pit``).
+    """Plot the ECDF of each quantity's ranks minus the uniform one, with p-values (``az.plot_ecdf_pit``).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def plot_ranks(result: xr.Dataset, path: str | Path, level: float = 0.01) -> Non
         From ``sbc``.
     path : path
     level : float
-        As for ``uniformity``; points that speak for an alarm are marked.
+        As for ``uniformity``; points that contribute to an alarm are marked.
     """
     import arviz as az
     import xarray as xr
@@ -44,7 +44,7 @@ def plot_ranks(result: xr.Dataset, path: str | Path, level: float = 0.01) -> Non
     ranks = {name: ("draw", result["pit"].values[:, k]) for k, name in enumerate(names)}
     tree = xr.DataTree.from_dict({"prior_sbc": xr.Dataset(ranks)})
     with warnings.catch_warnings():
-        # ArviZ remarks on p-values that it marks, and on layouts.
+        # ArviZ warns of p-values that it marks, and of layouts.
         warnings.simplefilter("ignore")
         shown = az.plot_ecdf_pit(
             tree,
@@ -62,7 +62,7 @@ def plot_ranks(result: xr.Dataset, path: str | Path, level: float = 0.01) -> Non
 
 
 def plot_checks(checks: dict[str, xr.DataTree], path: str | Path) -> None:
-    """Replicated statistics, and those of the votes as points (``az.plot_ppc_tstat``); a row for each model.
+    """Plot replicated statistics, and those of the votes as points (``az.plot_ppc_tstat``), with a row for each model.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def plot_checks(checks: dict[str, xr.DataTree], path: str | Path) -> None:
             figure_kwargs=_size(len(replicated), columns),
         )
         for axes in _axes(shown):
-            # ArviZ names the statistic that it took, which is that of a single number.
+            # ArviZ names the statistic that it computed, here that of a single number.
             axes.set_title(axes.get_title().removesuffix(" (mean)"), fontsize=10)
         _save(shown, path)
 
@@ -108,7 +108,7 @@ def _axes(shown: Any) -> list[Axes]:
 
 
 def _save(shown: Any, path: str | Path) -> None:
-    """Write an ArviZ figure, and take it from matplotlib's list of open ones."""
+    """Write an ArviZ figure, and remove it from matplotlib's list of open figures."""
     import matplotlib.pyplot as plt
 
     figure = shown.viz["figure"].item()
@@ -117,7 +117,7 @@ def _save(shown: Any, path: str | Path) -> None:
 
 
 def plot_reliability(result: xr.Dataset, path: str | Path, title: str = "") -> None:
-    """Observed share against predicted chance, a panel for each kind of event, with two standard errors.
+    """Plot observed share against predicted probability, with two standard errors and a panel for each kind of event.
 
     Parameters
     ----------

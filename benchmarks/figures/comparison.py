@@ -16,7 +16,7 @@ __all__ = ["plot_comparison"]
 
 
 def plot_comparison(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
-    """Share of the possible gain that each policy earns, beside the optimum and the Lagrangian bound."""
+    """Plot the share of the possible gain that each policy earns, with the optimum and the Lagrangian bound."""
     policies = table[table["kind"] == "policy"].iloc[::-1]
     bounds = table[table["policy"] == "lagrangian bound"]["share"]
     figure = new_figure(8, 0.36 * len(policies) + 1.6)

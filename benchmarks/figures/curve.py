@@ -16,14 +16,14 @@ __all__ = ["plot_curve"]
 
 
 def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
-    """Value against budget between no labels and the bound, and as a share of the possible gain."""
+    """Plot value against budget, between no labels and the bound, and as a share of the possible gain."""
     figure = new_figure(13, 5.6)
     left, right = figure.subplots(1, 2)
     value, share = (table.pivot(index="budget", columns="policy", values=key) for key in ("value", "share"))
     error = table.pivot(index="budget", columns="policy", values="standard_error")
     policies = list(dict.fromkeys(table[table["kind"] == "policy"]["policy"]))
     budget = value.index.to_numpy()
-    # What one unit of payoff is in percent of the possible gain; there is none without a budget.
+    # Percent of the possible gain per unit of payoff; undefined without a budget, where no gain is possible.
     unit = 100.0 / (value["lagrangian bound"] - value["no labels"]).where(share["lagrangian bound"].notna()).to_numpy()
     lines: list[tuple[str, dict[str, Any]]] = [
         ("lagrangian bound", BOUND),
@@ -47,7 +47,7 @@ def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
         axes.set_xlabel("budget")
         axes.set_xlim(0, budget[-1])
         finish(axes, caption)
-    # Chance carries simulated values above the bound where replications are few.
+    # With few replications, simulated values may exceed the bound by chance.
     right.set_ylim(top=max(104.0, right.get_ylim()[1]))
     legend_beside(figure, handles_of(left))
     save(figure, path, title)

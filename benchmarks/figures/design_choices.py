@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["label_groups", "plot_break_even", "plot_protocols", "plot_share", "plot_vary"]
 
-# Items that are shown one by one; more are shown in groups.
+# Largest number of items shown one by one; more are shown in groups.
 _MOST_ITEMS = 6
 _GROUPS = 5
 _CAPTIONS = {
@@ -65,7 +65,7 @@ def label_groups(result: xr.Dataset) -> list[tuple[str, Floats]]:
 
 
 def plot_vary(result: xr.Dataset, path: str | Path, title: str = "") -> None:
-    """Optimum between no labels and the bound, the possible gain, and expected labels, against what was varied."""
+    """Plot the optimum with its bounds, the possible gain and expected labels against the design choice."""
     result = result.sortby("value")
     knob, x = result.attrs["knob"], result["value"].values
     figure = new_figure(15, 4.8)
@@ -96,7 +96,7 @@ def plot_vary(result: xr.Dataset, path: str | Path, title: str = "") -> None:
     gain.set_ylim(bottom=0)
     labels.set_ylim(bottom=0)
     legend_inside(value)
-    # Beside the panel, where no line can run through it.
+    # Next to the panel, where no line crosses it.
     legend_inside(labels, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save(figure, path, title)
 
@@ -108,11 +108,11 @@ def _scale(axes: Axes, knob: str, x: Floats) -> None:
 
 
 def plot_protocols(result: xr.Dataset, path: str | Path, title: str = "") -> None:
-    """Gain of each protocol against budget."""
+    """Plot the gain of each protocol against budget."""
     figure = new_figure(8.5, 4.8)
     axes = figure.subplots()
     budget = result["budget"].values
-    # Where every whole budget is there, nothing more is bought between two of them; else lines guide the eye.
+    # If every whole budget is shown, no more labels are bought between two of them; else lines guide the eye.
     steps = bool(np.all(np.diff(budget) == 1.0))
     for k, name in enumerate(result["protocol"].values):
         row = result.isel(protocol=k)
@@ -130,7 +130,7 @@ def plot_protocols(result: xr.Dataset, path: str | Path, title: str = "") -> Non
 
 
 def plot_break_even(result: xr.Dataset, path: str | Path, title: str = "") -> None:
-    """Largest cost of a better label, in units of a worse one, at which it is worth it."""
+    """Plot the break-even cost of a better label, in units of a worse one, against budget."""
     from matplotlib.ticker import MaxNLocator
 
     figure = new_figure(8.5, 4.8)
@@ -138,7 +138,7 @@ def plot_break_even(result: xr.Dataset, path: str | Path, title: str = "") -> No
     for k, (flip, row) in enumerate(zip(result["flip"].values, result["cost_ratio"].values, strict=True)):
         axes.plot(
             result["budget"],
-            # Where no label is needed the ratio has no end, and no place in a figure.
+            # If no label is needed, the ratio is infinite and not shown.
             np.where(np.isfinite(row), row, np.nan),
             label=f"noise {flip:g}",
             **nth_look(k) | MARK,
@@ -153,7 +153,7 @@ def plot_break_even(result: xr.Dataset, path: str | Path, title: str = "") -> No
 
 
 def plot_share(beta: Floats, share: Floats, found: LargestBeta, path: str | Path, title: str = "") -> None:
-    """Share of the weight that is learnable against beta, the target, and the largest beta that reaches it."""
+    """Plot the learnable share of the weight against beta, the target, and the largest beta that reaches it."""
     figure = new_figure(7.5, 4.8)
     axes = figure.subplots()
     axes.plot(beta, 100 * share, color=COLOURS[0], linewidth=WIDTH, label="learnable")

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_provenance"]
 
-# Bars of raters that are shown, and rows of agreement.
+# Largest numbers of bars of raters and of rows of agreement.
 _RATERS, _ROWS = 15, 12
 
 
 def plot_provenance(found: Provenance, path: str | Path, title: str = "") -> None:
-    """Concentration of votes, raters whose going changes most, how few can undo decisions, and agreement."""
+    """Plot concentration of votes, raters whose removal flips most, fewest raters to flip a share, and agreement."""
     figure = new_figure(13, 9)
     lorenz, movers, few, agreed = figure.subplots(2, 2).reshape(-1)
     _concentration(lorenz, found)
@@ -44,7 +44,7 @@ def _concentration(axes: Axes, found: Provenance) -> None:
 
 
 def _movers(axes: Axes, found: Provenance) -> None:
-    """Flipped weight without a rater, for those without whom most flips."""
+    """Bars of the flipped weight without a rater, for the raters with the largest."""
     table = found.raters.assign(size=found.raters["mass_change"].abs())
     table = table.sort_values(["flipped_weight", "size"], ascending=False, kind="stable")[:_RATERS][::-1]
     suspected = table["removed"].isin(found.suspects).to_numpy()
@@ -61,7 +61,7 @@ def _movers(axes: Axes, found: Provenance) -> None:
 
 
 def _fewest(axes: Axes, found: Provenance) -> None:
-    """Bounds on the number of raters for each share."""
+    """Bounds on the smallest number of raters for each share."""
     from matplotlib.ticker import MaxNLocator
 
     share = [100 * x.share for x in found.fewest]
@@ -80,7 +80,7 @@ def _fewest(axes: Axes, found: Provenance) -> None:
 
 
 def _agreement(axes: Axes, found: Provenance) -> None:
-    """Alpha with its intervals."""
+    """Krippendorff's alpha with its intervals."""
     table = found.agreement[:_ROWS][::-1]
     height = np.arange(len(table))
     for y, (kind, alpha, low, high) in enumerate(

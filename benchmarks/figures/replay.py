@@ -1,4 +1,4 @@
-"""Figure of a replay: how decisions improve with votes bought."""
+"""Figure of a replay: quality of decisions against votes bought."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["plot_replay"]
 
 
 def plot_replay(result: xr.Dataset, path: str | Path, title: str = "") -> None:
-    """Decision accuracy, decisive share and override error against labels bought, with standard errors."""
+    """Plot decision accuracy, decisive share and override error against labels bought, with standard errors."""
     panels = (
         ("decision_accuracy", "decided as the full pool decides"),
         ("decisive_05", "decisive at .05"),
@@ -31,7 +31,7 @@ def plot_replay(result: xr.Dataset, path: str | Path, title: str = "") -> None:
         for k, policy in enumerate(order):
             values = result[metric].sel(policy=policy)
             mean = values.mean("replication").values
-            # Neighbours in rank may coincide: solid lines alternate with dashes.
+            # Policies of adjacent rank may coincide, so solid lines alternate with dashes.
             look = nth_look(k, dashes=2)
             axes.plot(result["labels"], mean, label=policy, **look)
             if count > 1:

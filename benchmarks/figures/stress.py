@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_stress"]
 
-# Panels in a row.
+# Number of panels in a row.
 _ACROSS = 4
 
 
 def plot_stress(table: pd.DataFrame, loss: str | Path, accuracy: str | Path) -> None:
-    """Loss of each policy against the strength; and accuracy, with what the planner believes it to be.
+    """Plot the loss of each policy against the strength; and accuracy, with the accuracy that the planner believes.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From ``stress_table``.
     loss, accuracy : str or Path
-        Where the two figures go.
+        Paths of the two figures.
     """
     figure, panels, policies = _panels(table)
     for axes, part in panels:
@@ -71,7 +71,7 @@ def _scale(axes: Axes, part: pd.DataFrame) -> None:
     first, last = x[0], x[-1]
     if min(first, last) > 0 and max(first, last) >= 8 * min(first, last):
         doubling_scale(axes)
-    # What is worse is on the right.
+    # Worse values are on the right.
     if last < first:
         axes.invert_xaxis()
     axes.set_xlabel("strength")

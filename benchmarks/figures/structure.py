@@ -1,4 +1,4 @@
-"""Figure of diminishing returns: what labels of an item are worth, and the concave majorant of that."""
+"""Figure of diminishing returns: value of labels of an item, and its concave majorant."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_structure"]
 
-# Of the items drawn, each with a colour of its own.
+# Marks of the items drawn, each in a different colour; no more items are drawn.
 _MARKS = ("o", "s", "D", "v", "^", "P")
-# Panels in a row.
+# Number of panels in a row.
 _ACROSS = 3
 
 
 def plot_structure(found: Sequence[Structure], path: str | Path) -> None:
-    """Draw the expected gain of each item against labels, a panel for each utility, and where a gain first rises.
+    """Plot the expected gain of each item against labels, a panel for each utility, and mark where a gain first rises.
 
     Parameters
     ----------
     found : sequence of Structure
-        One problem under some utilities. Of the items, the first of each class of identical ones are drawn, six at
-        most.
+        Structures of one problem under some utilities. One item of each class of identical ones is drawn, at most six.
     path : str or Path
         PNG file to write.
     """
@@ -65,7 +64,7 @@ def _draw_panel(axes: Axes, found: Structure, items: Sequence[int]) -> None:
 
     curves, slack = found.curves, slacks(found.problem)
     for colour, mark, i in zip(COLOURS, _MARKS, items, strict=False):
-        # Rounding alone would fill a panel where labels gain nothing.
+        # If labels gain nothing, rounding alone would fill the panel.
         gain, bends = np.where(np.abs(curves.of(i)) > slack[i], curves.of(i), 0.0), curves.corner[int(curves.kind[i])]
         labels = np.arange(len(gain))
         small = 3.5 if len(gain) <= 60 else 0.0

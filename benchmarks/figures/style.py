@@ -1,6 +1,6 @@
-"""One look for all figures: how they are made and saved, colours and dashes, bands, reference lines and legends.
+"""Common style of all figures: creation and saving, colours and dashes, bands, reference lines and legends.
 
-Drawn without a display and without touching matplotlib's global state.
+Figures need no display and do not change matplotlib's global state.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ __all__ = [
     "save",
 ]
 
-# Colours that remain apart for colour-blind readers (Okabe and Ito 2008).
+# Colours that colour-blind readers can tell apart (Okabe and Ito 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 GREY = "#777777"
-# Width of a curve; what curves are held against is thinner.
+# Width of a curve; reference lines are thinner.
 WIDTH = 1.6
-# Points at which a curve was computed, where they are few.
+# Markers of the computed points of a curve, if they are few.
 MARK: dict[str, Any] = {"marker": "o", "markersize": 3.5}
 BOUND: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1.4, "zorder": 4}
 OPTIMUM: dict[str, Any] = {"color": "black", "linestyle": "-", "linewidth": 1.2, "zorder": 2}
 NO_LABELS: dict[str, Any] = {"color": GREY, "linestyle": "-", "linewidth": 1.0, "zorder": 2}
-# Lines at a target or where nothing changes.
+# Reference lines, at a target or at no change.
 REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1.0}
-# Of figures with many panels.
+# Resolution of figures with many panels.
 SMALL_DPI = 110
 
 _LINES = ("-", "--", "-.", ":")
-# Policies in order of their looks, which they keep in every figure of values against budget: rows of six colours, each
-# row with its own dashes. Black and grey are left for what no policy earns.
+# Policies in order of their colours and dashes, the same in every figure of values against budget: rows of six colours,
+# each row with its own dashes. Black and grey are reserved for optimum and bounds.
 _LOOKS: tuple[Any, ...] = (*_LINES, (0, (6, 1, 1, 1, 1, 1)), (0, (9, 3)))
 _POLICIES = (
     *("gittins", "whittle", "lagrangian", "kg-star", "variance-reduction", "optimistic-kg"),
@@ -67,12 +67,12 @@ _POLICIES = (
 
 
 def look_of(name: str, policies: list[str]) -> dict[str, Any]:
-    """Colour and dashes of a policy: its own where it is built in, else those that are left, in order of names."""
+    """Colour and dashes of a policy: fixed if it is built in, else the unused ones in order of names."""
     others = sorted(set(policies) - set(_POLICIES))
     k = _POLICIES.index(name) if name in _POLICIES else len(_POLICIES) + others.index(name)
     row, column = divmod(k, 6)
     return {
-        # Shifted from the third row on, so that dashes and dots of one colour are far from neighbours.
+        # Shifted from the third row on, so that dashes and dots of one colour are far apart.
         "color": COLOURS[(column + 3 * (row // 2)) % 6],
         "linestyle": _LOOKS[row % len(_LOOKS)],
         "linewidth": WIDTH,
@@ -81,8 +81,8 @@ def look_of(name: str, policies: list[str]) -> dict[str, Any]:
 
 
 def nth_look(k: int, dashes: int = len(_LINES)) -> dict[str, Any]:
-    """Colour and dashes of curve ``k`` of a figure, from 0: neighbours differ in both, and dashes lie on top."""
-    # The colours begin again with other dashes.
+    """Colour and dashes of curve ``k`` of a figure, from 0: successive curves differ in both, and dashes lie on top."""
+    # The colours repeat with other dashes.
     line = (k + k // len(COLOURS)) % dashes
     return {
         "color": COLOURS[k % len(COLOURS)],
@@ -93,7 +93,7 @@ def nth_look(k: int, dashes: int = len(_LINES)) -> dict[str, Any]:
 
 
 def new_figure(width: float, height: float, **padding: float) -> Figure:
-    """Figure of a size in inches that lays out its parts itself, with ``padding`` between them."""
+    """Figure of a size in inches with automatic layout and ``padding`` between its parts."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
@@ -115,14 +115,14 @@ def new_panels(
 
 
 def save(figure: Figure, path: str | Path, title: str = "", dpi: int = 150) -> None:
-    """Write a figure as PNG, under its title where there is one."""
+    """Write a figure as PNG, with its title if there is one."""
     if title:
         figure.suptitle(title)
     figure.savefig(path, dpi=dpi)
 
 
 def finish(axes: Axes, title: str, grid: Literal["x", "y", "none"] = "y") -> None:
-    """Give axes their title, a light grid across one direction, and no frame above and on the right."""
+    """Give axes a title and a light grid in one direction, and remove the frame above and on the right."""
     axes.set_title(title, fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     if grid != "none":
@@ -141,12 +141,12 @@ def doubling_scale(axes: Axes) -> None:
 def draw_band(
     axes: Axes, x: Floats, low: Floats, high: Floats, colour: str, step: Literal["post"] | None = None
 ) -> None:
-    """Shade what lies between two curves, pale in the colour of the curve that it goes with."""
+    """Shade the band between two curves, in a pale tone of its curve's colour."""
     axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, step=step)
 
 
 def handles_of(*panels: Axes) -> list[Artist]:
-    """Curves with a label of some panels, one for each label."""
+    """Labelled curves of some panels, one for each label."""
     shown: dict[str, Artist] = {}
     for axes in panels:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -160,5 +160,5 @@ def legend_beside(figure: Figure, handles: Sequence[Artist], title: str | None =
 
 
 def legend_inside(axes: Axes, **place: Any) -> None:
-    """Legend of one panel, where ``place`` says, or where most is free."""
+    """Legend of one panel, at ``place`` or in the emptiest corner."""
     axes.legend(frameon=False, fontsize=9, **place)

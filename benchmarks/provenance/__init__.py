@@ -1,1 +1,1 @@
-"""The raters behind the decisions: removal, agreement, diversity, clusters and kinds."""
+"""Dependence of decisions on raters: removal, agreement, diversity, clusters and kinds of raters."""

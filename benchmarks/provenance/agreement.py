@@ -1,6 +1,6 @@
-r"""How far raters agree: Krippendorff's alpha, within groups, between groups, and without each rater.
+r"""Agreement of raters: Krippendorff's alpha, within groups, between groups, and without each rater.
 
-Item i has n_i votes, w_i of them 1; only items with two votes or more say anything about agreement. Every vote is
+Item i has n_i votes, w_i of them 1; only items with two votes or more carry information on agreement. Every vote is
 compared with the other votes on its item,
 
     D_o = sum_i n_i d_i / sum_i n_i,     d_i = 2 w_i (n_i - w_i) / (n_i (n_i - 1)),
@@ -15,14 +15,14 @@ Between groups g and h, over items with votes of both, each vote is compared wit
     alpha = 1 - D_o / D_e,                                   D_e = Q_g (1 - Q_h) + Q_h (1 - Q_g)
 
 with q the shares of 1s on an item, and Q those over all these items: the cross-replication kappa of Wong, Paritosh and
-Aroyo (2021). Where two groups differ in nothing but chance it is what alpha is within each. The row of *majorities* is
-Krippendorff's alpha with each group as one rater, who votes as most of its members do; a group that is tied abstains.
+Aroyo (2021). If two groups differ only by chance, it equals alpha within each. The row of *majorities* is
+Krippendorff's alpha with each group as one rater, who votes as the majority of its members; a tied group abstains.
 
-Intervals are percentiles over resamples of items (Efron 1979). Raters are not resampled, so an interval says what other
-items by the same raters would do to the number.
+Intervals are percentiles over resamples of items (Efron 1979). Raters are not resampled, so an interval covers
+variation over items, with the same raters.
 
-Alpha is undefined where no item has two votes, and where all the compared votes are alike: chance alone then explains
-full agreement. Such a row has no number and a remark.
+Alpha is undefined if no item has two votes, or if all the compared votes are equal: chance alone then explains full
+agreement. Such a row has no number, only a remark.
 """
 
 from __future__ import annotations
@@ -55,24 +55,24 @@ def agreement(
     ----------
     labels : LabelSet
     groups : bool, optional
-        Whether to look at groups; default: where there are two or more.
+        True to compare groups; default: if there are two or more.
     resamples : int
-        Of items, for the intervals; 0 for none.
+        Number of resamples of items, for the intervals; 0 for no intervals.
     level : float
-        Of the intervals.
+        Coverage of the intervals.
     seed : int
 
     Returns
     -------
     pandas.DataFrame
         Rows ``all``, ``within`` a group, ``between`` two groups and ``majorities`` of groups (column ``kind``, names in
-        ``scope``): ``items`` and ``votes`` that could be compared, ``agreement``, ``alpha``, ``low``, ``high``, and
-        ``remark``, which says why a number is missing.
+        ``scope``): ``items`` and ``votes`` that could be compared, ``agreement``, ``alpha``, ends ``low`` and ``high``
+        of its interval, and ``remark``, the reason if a number is missing.
 
     Raises
     ------
     ValueError
-        For a single rater, votes without rater ids, missing groups that are asked for, and bad settings.
+        For a single rater, votes without rater ids, ``groups`` if there are none, and settings out of range.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def agreement(
         for g, h in combinations(range(len(of)), 2):
             scope = f"{labels.groups[g]} and {labels.groups[h]}"
             rows.append(chosen.row("between", scope, np.hstack([of[g], of[h]]), _between, _why_between))
-        # A group that is tied, or silent, votes neither 0 nor 1.
+        # A tied or absent group votes neither 0 nor 1.
         votes = np.stack([np.stack([x[:, 0] > x[:, 1], x[:, 1] > x[:, 0]], axis=1) for x in of]).sum(axis=0)
         rows.append(chosen.row("majorities", "majorities of groups", votes, _within, _why_within))
     return pd.DataFrame(rows)
@@ -111,13 +111,14 @@ def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
     Parameters
     ----------
     labels : LabelSet
-        With two raters at least.
+        Votes of at least two raters.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``rater``, ``votes``, ``alpha`` without the rater, ``alpha_change`` from alpha of all votes, and
-        ``remark``, which says why a number is missing. A rater without whom alpha is larger agrees less than others do.
+        ``remark``, the reason if a number is missing. If alpha is larger without a rater, that rater agrees less than
+        the others.
 
     Raises
     ------
@@ -160,14 +161,14 @@ def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
 
 
 def _counts(labels: LabelSet, mask: Bools | None = None) -> Ints:
-    """Votes 0 and 1 on each item, shape (N, 2), or those of some of the votes."""
+    """Numbers of votes 0 and 1 on each item, shape (N, 2), among all votes or those of a mask."""
     which: Any = slice(None) if mask is None else mask
     code = 2 * np.repeat(np.arange(labels.n_items), labels.counts)[which] + labels.labels[which]
     return np.bincount(code, minlength=2 * labels.n_items).reshape(-1, 2)
 
 
 def _within(counts: Ints) -> tuple[float, float]:
-    """Alpha and agreement of counts of 0 and 1; nan where they are undefined."""
+    """Alpha and agreement of counts of 0 and 1; nan if undefined."""
     compared = counts[counts.sum(axis=1) > 1]
     if not len(compared):
         return math.nan, math.nan
@@ -214,7 +215,7 @@ def _why_between(counts: Ints) -> str:
 
 @dataclass(frozen=True)
 class _Resampling:
-    """How intervals are made."""
+    """Settings of the bootstrap intervals."""
 
     resamples: int
     level: float
@@ -228,14 +229,14 @@ class _Resampling:
         measure: Callable[[Ints], tuple[float, float]],
         why: Callable[[Ints], str],
     ) -> dict[str, Any]:
-        """Estimate with its interval."""
+        """Row of an estimate with its interval."""
         used = _in_both(counts) if kind == "between" else counts.sum(axis=1) > 1
         compared = counts[used]
         found, agreed = measure(compared)
         low = high = math.nan
         remark = why(counts) if math.isnan(found) else ""
         if self.resamples and not remark:
-            # The same seed for every row: its interval does not depend on which other rows there are.
+            # Each row uses the same seed, so its interval does not depend on the other rows.
             rng = np.random.default_rng(self.seed)
             drawn = np.array(
                 [measure(compared[rng.integers(len(compared), size=len(compared))])[0] for _ in range(self.resamples)]

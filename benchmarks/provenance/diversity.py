@@ -1,17 +1,17 @@
-r"""Who stands behind each decision, and how far all votes come from few raters.
+r"""Diversity of the raters behind each decision, and concentration of all votes on few raters.
 
-Let item i have n_i votes, n_ir of them by rater r and n_ig cast as a member of group g. With shares s, the *effective
-number* is the inverse of Simpson's index and *entropy* is Shannon's,
+Let item i have n_i votes, n_ir of them by rater r and n_ig by members of group g. With shares s, the *effective number*
+is the inverse of Simpson's index and *entropy* is Shannon's,
 
     effective(s) = 1 / sum s^2,          entropy(s) = - sum s log s,
 
-equal to K and log K where K raters or groups have equal shares (Simpson 1949; Hill 1973). Over all votes,
+equal to K and log K if K raters or groups have equal shares (Simpson 1949; Hill 1973). Over all votes,
 
     share of the top rater(s),   Gini = sum_k (2k - R - 1) m_k / (R sum m)   over raters in increasing order of votes m,
 
-and the effective number of raters of the *decisions*: every item hands its weight v_i to its raters in proportion to
-their votes, s_r = sum_i v_i (n_ir / n_i) / sum v. It is smaller than that of the votes where few raters stand behind
-the items that matter.
+and the effective number of raters of the *decisions*: every item divides its weight v_i among its raters in proportion
+to their votes, s_r = sum_i v_i (n_ir / n_i) / sum v. It is smaller than the effective number for the votes if few
+raters decide the items of large weight.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def rater_diversity(labels: LabelSet) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row for each item: ``item``, ``votes``, ``raters`` and ``effective_raters``; where votes have groups also
-        ``groups``, ``effective_groups``, ``entropy`` in nats, ``largest_group`` (the first of several) and its
-        ``largest_share``.
+        A row for each item: ``item``, ``votes``, ``raters`` and ``effective_raters``; if votes have groups also
+        ``groups``, ``effective_groups``, ``entropy`` in nats, ``largest_group`` (the first if several are largest) and
+        its ``largest_share``.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def rater_diversity(labels: LabelSet) -> pd.DataFrame:
 
 
 class _Shares:
-    """Shares of each item's votes that fall to each rater or group."""
+    """Share of each rater or group in the votes on each item."""
 
     def __init__(self, labels: LabelSet, code: NDArray[np.int32]) -> None:
         size = labels.n_items
@@ -93,14 +93,14 @@ class _Shares:
         self.of, self.who, self.share = of, who, share
         self.different = np.bincount(of, minlength=size)
         self.effective = 1.0 / np.bincount(of, weights=share**2, minlength=size)
-        # One minus one, of a single group, may be a negative zero.
+        # The entropy of a single group may be a negative zero.
         self.entropy = np.abs(np.bincount(of, weights=-share * np.log(share), minlength=size))
         first = np.lexsort((who, -share, of))[np.concatenate(([0], np.cumsum(self.different)[:-1]))]
         self.largest, self.largest_share = who[first], share[first]
 
 
 def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str, Any]:
-    """How far the votes come from few raters.
+    """Concentration of the votes on few raters.
 
     Parameters
     ----------
@@ -114,13 +114,13 @@ def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str
         ``raters`` and ``votes``; ``top_rater``, ``top_share`` and ``top5_share`` of the votes; ``gini``;
         ``effective_raters`` of the votes and ``effective_raters_of_decisions``; ``mean_effective_raters`` of an item,
         by weight; ``single_rater_items`` and ``single_rater_weight``, the number and the share of the weight of items
-        that rest on one rater; with groups also ``votes_of_groups``, ``mean_entropy``, ``single_group_items`` and
+        with one rater only; with groups also ``votes_of_groups``, ``mean_entropy``, ``single_group_items`` and
         ``single_group_weight``.
 
     Raises
     ------
     ValueError
-        For an item without votes, or weights of another number.
+        For an item without votes, or weights of the wrong shape.
 
     Examples
     --------

@@ -1,18 +1,19 @@
-r"""How few raters would have to go for a given share of the weight to be decided otherwise.
+r"""Smallest number of raters whose removal changes the decisions on a given share of the weight.
 
-To find the smallest number is a covering problem; what is computed are bounds on it from both sides.
+Finding the smallest number is a covering problem; lower and upper bounds on it are computed.
 
-*Above*, by greedy removal. Let m_i be the number of votes for item i's decision (its 1s where it is "learnable", its 0s
-where not) that must go, the others staying, before the decision flips; p rises with every 1 and falls with every 0, so
-m_i is well defined. One rule takes next the rater whose going flips most weight, and among equals the one who raises
+*Above*, by greedy removal. Let m_i be the number of votes for item i's decision (its 1s if it is "learnable", else its
+0s) that must be removed, with all others kept, before the decision flips; p rises with every 1 and falls with every 0,
+so m_i is well defined. One rule removes next the rater whose removal flips most weight, and among equals the one who
+raises
 
-    sum_i v_i / (1 + m_i)          (v_i where the item has flipped, 0 where nothing can flip it)
+    sum_i v_i / (1 + m_i)          (v_i if the item has flipped, 0 if nothing can flip it)
 
-most; the other looks at that sum alone. The shorter of the two is an upper bound, and its raters are named.
+most; the other rule uses that sum alone. The shorter of the two sequences is an upper bound, and its raters are named.
 
-*Below*, by counting. An item that flips has lost at least m_i votes for its decision, whatever else has gone. So, with
-c_r = sum of v_i / m_i over rater r's votes for the decisions, raters S flip no more weight than sum_{r in S} c_r, and
-no fewer raters than it takes the largest c_r to add up to the share are enough.
+*Below*, by counting. An item that flips has lost at least m_i votes for its decision, whatever else was removed. So,
+with c_r = sum of v_i / m_i over rater r's votes for the decisions, a set S of raters flips at most the weight sum_{r in
+S} c_r. The smallest number of largest c_r whose sum reaches the share is therefore a lower bound.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ __all__ = ["FewestRaters", "fewest_raters"]
 class FewestRaters:
     """Bounds on the smallest number of raters whose removal flips a share of the weight.
 
-    The number itself lies from ``lower`` to ``upper``, both included, where there are both.
+    The number lies from ``lower`` to ``upper``, both included, if neither is None.
 
     Attributes
     ----------
     share : float
-        Of the weight.
+        Share of the weight.
     lower : int or None
-        Fewer are not enough; None where even all raters together are proved not to be.
+        Fewer raters are not enough; None if all raters together are proved not to be enough.
     upper : int or None
-        So many are enough, found by greedy removal; None where greedy removal did not come so far.
+        This number of raters is enough, found by greedy removal; None if greedy removal did not reach the share.
     raters : tuple of str
-        Those of ``upper``, in the order in which they go; all that greedy removal took where there is none.
+        Raters of ``upper``, in the order of their removal; if it is None, all that greedy removal removed.
     reached : float
-        Share that the removal of these raters flips; the largest on the way where there is no ``upper``.
+        Share that the removal of these raters flips; if ``upper`` is None, the largest share on the way.
     """
 
     share: float
@@ -62,7 +63,7 @@ class FewestRaters:
 def fewest_raters(
     labels: LabelSet, problem: Problem, shares: Sequence[float] = (0.01, 0.05, 0.1)
 ) -> list[FewestRaters]:
-    """Bounds on how few raters must go for given shares of the weight to be decided otherwise.
+    """Bounds on the smallest number of raters whose removal flips given shares of the weight.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def fewest_raters(
     most = np.cumsum(np.sort(_costs(standing))[::-1])
     found = []
     for share in shares:
-        # A share that is met exactly counts as met.
+        # A share that is reached exactly, but for rounding, counts as reached.
         wanted = share * total - ROUNDING * total
         enough = np.flatnonzero(most >= wanted)
         met = [(int(np.argmax(way[1] >= wanted)) + 1, k) for k, way in enumerate(ways) if way[1].max() >= wanted]
@@ -117,7 +118,7 @@ def fewest_raters(
 
 
 def _needed(standing: Standing, item: Ints, n: Ints, w: Ints) -> Floats:
-    """Votes for each item's original decision that must go before it flips; 0 if it has, infinite if nothing helps."""
+    """Votes for each item's original decision to remove until it flips; 0 if it has flipped, infinite if never."""
     for_it = standing.decided[item]
 
     def flipped(m: Ints) -> Bools:
@@ -137,7 +138,7 @@ def _needed(standing: Standing, item: Ints, n: Ints, w: Ints) -> Floats:
 
 
 def _costs(standing: Standing) -> Floats:
-    """Most weight that each rater can be answerable for, c_r."""
+    """Upper bound on the weight that each rater can flip, c_r."""
     labels = standing.labels
     needed = _needed(standing, np.arange(labels.n_items), labels.counts, labels.wins)
     for_it = (standing.label == 1) == standing.decided[standing.item]
@@ -146,14 +147,14 @@ def _costs(standing: Standing) -> Floats:
 
 
 def _greedy(standing: Standing, wanted: float, flips_first: bool) -> tuple[Ints, Floats]:
-    """Raters in the order in which they go, and the weight that has flipped after each."""
+    """Raters in the order of their removal, and the flipped weight after each."""
     labels, v = standing.labels, standing.problem.weight
     n, w = labels.counts.copy(), labels.wins.copy()
     item, label, rater = standing.item, standing.label, labels.rater.astype(np.int64)
     by_rater = np.argsort(rater, kind="stable")
     begin = np.concatenate(([0], np.cumsum(np.bincount(rater, minlength=len(labels.raters)))))
     everything = np.arange(labels.n_items)
-    # What is needed now, and what it would be without one vote 0 and without one vote 1.
+    # Votes needed now, without one vote 0, and without one vote 1.
     needed = np.empty((labels.n_items, 3))
 
     def refresh(which: Ints) -> None:

@@ -1,9 +1,10 @@
-"""Provenance of labels: who is behind the decisions, and what becomes of them without a rater, a group or a cluster.
+"""Provenance of labels: dependence of the decisions on raters, groups and clusters.
 
-The pieces are modules of their own: how many raters stand behind each item (``diversity``), what the headline numbers
-are without some votes (``removal``), how few raters can undo decisions (``fewest_raters``), how far raters agree
-(``agreement``), who agrees more than is explained (``rater_clusters``), and who may not be honest (``rater_kinds``).
-Here they are put together: whoever is suspected by one of the last two is removed by the second.
+Each part has its own module: the number of raters behind each item (``diversity``), headline numbers without some of
+the votes (``removal``), the smallest number of raters who can change decisions (``fewest_raters``), agreement of raters
+(``agreement``), clusters of raters who agree more than is explained (``rater_clusters``), and raters who may be
+dishonest (``rater_kinds``). This module combines them: clusters and suspects, found by the last two, are removed by the
+second.
 """
 
 from __future__ import annotations
@@ -37,38 +38,38 @@ if TYPE_CHECKING:
 
 __all__ = ["ITEMS_ONLY", "PARTS", "Provenance", "checked_provenance", "provenance"]
 
-# Pieces that take time, by name.
+# Names of the slow parts.
 PARTS = ("agreement", "leave-one-out", "clusters", "kinds")
-# What clusters are looked for beyond, where no model is fitted.
+# Name of the null hypothesis of clusters if no model is fitted.
 ITEMS_ONLY = "items"
-# A rater is suspected who is less likely honest than not.
+# A rater is suspected if the probability of being honest is below this.
 _SUSPECTED = 0.5
-# Of the sampler.
+# Chains of the sampler.
 _CHAINS = 4
-# Above this share of the raters the model is suspected too.
+# If more than this share of the raters is suspected, a remark doubts the model.
 _MANY = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class Provenance:
-    """Who is behind the decisions of a label set.
+    """Dependence of the decisions of a label set on its raters.
 
-    Tables have a row for each item, rater, set of votes or comparison; names in a cell are tuples.
+    Tables have a row for each item, rater, set of votes or comparison; a cell with several names is a tuple.
 
     Attributes
     ----------
     labels : LabelSet
     problem : Problem
-        That the votes decide.
+        Problem that the votes decide.
     concentration : dict
         From ``concentration``.
     headlines : dict
-        Headline numbers by all votes.
+        Headline numbers of all votes.
     items : pandas.DataFrame
-        ``rater_diversity`` of each item, its ``tail``, whether it is ``learnable``, and ``flipped_by``: the raters each
-        of whom could undo this decision by going.
+        ``rater_diversity`` of each item, its ``tail``, True if it is ``learnable``, and ``flipped_by``: the raters each
+        of whose removal alone flips this decision.
     raters : pandas.DataFrame
-        ``removals`` of each rater, beside alpha without the rater.
+        ``removals`` of each rater, and alpha without the rater.
     sets : pandas.DataFrame
         ``removals`` of each group, each cluster, and all suspects together.
     movers : pandas.DataFrame
@@ -77,9 +78,9 @@ class Provenance:
     agreement, clusters : pandas.DataFrame
         From ``agreement`` and ``rater_clusters``.
     beyond : str
-        What clusters agree beyond: ``items``, or the name of a model.
+        Null hypothesis of clusters: ``items``, or the name of a model.
     kinds : pandas.DataFrame or None
-        From ``rater_kinds``; None where no model was asked for.
+        From ``rater_kinds``; None if no model was chosen.
     suspects : tuple of str
         Raters with a probability of being honest below one half.
     remarks : tuple of str
@@ -105,12 +106,12 @@ class Provenance:
 def checked_provenance(
     labels: LabelSet, *, groups: bool | None, model: str | RaterModel | None, beyond: str | RaterModel
 ) -> tuple[bool, RaterModel | None, RaterModel | None]:
-    """Whether groups are looked at, the model with kinds, and the model that clusters go beyond.
+    """Check the choices of a trace: True if groups are compared, the model with kinds, and the null model of clusters.
 
     Raises
     ------
     ValueError
-        For a single rater, votes without rater ids, missing groups that are asked for, and unknown models.
+        For a single rater, votes without rater ids, ``groups`` if there are none, and unknown models.
     """
     require_votes("provenance", labels)
     require_rater_ids("provenance", labels)
@@ -166,26 +167,26 @@ def provenance(
     beta, threshold, prior, utility
         See ``problem_of_labels``.
     groups : bool, optional
-        Whether to look at groups; default: where there are two or more.
+        True to compare groups; default: if there are two or more.
     model : str, RaterModel or None
-        Model with kinds of raters, whose probabilities are listed; None for none.
+        Model with kinds of raters, for their posterior probabilities; None to leave them out.
     nuts : bool
-        Sample it, in place of its fast approximation.
+        True to sample ``model``; False for its fast approximation.
     draws, tune, target_accept
-        For its fit, see ``RaterModel.fit``; the fast approximation takes no notice but of ``draws``.
+        Settings of its fit, see ``RaterModel.fit``; the fast approximation uses ``draws`` only.
     beyond : str or RaterModel
-        What a cluster must agree beyond: exchangeable raters (``items``), or what a fitted model explains.
+        Null hypothesis beyond which a cluster must agree: exchangeable raters (``items``), or a fitted model.
     shares : sequence of float
         Shares of the weight for ``fewest_raters``.
     resamples : int
-        Of items, for the intervals of alpha.
+        Number of resamples of items, for the intervals of alpha.
     repetitions : int
-        Of the search for clusters, for their p-values.
+        Number of repetitions of the search for clusters, for their p-values.
     seed : int
     finished : mapping, optional
-        Pieces that need not be computed again, by name, as ``on_part`` was given them.
+        Parts computed before, by name, as passed to ``on_part``.
     on_part : callable, optional
-        Called with the name of each piece that takes time, and with what it holds, writable as JSON.
+        Called with the name and the result of each slow part, as values that JSON can represent.
 
     Returns
     -------
@@ -194,7 +195,7 @@ def provenance(
     Raises
     ------
     ValueError
-        For votes that ``agreement`` refuses, unknown models, and bad settings.
+        For votes that ``agreement`` refuses, unknown models, and settings out of range.
 
     Examples
     --------
@@ -224,18 +225,18 @@ def provenance(
 
 @dataclass(frozen=True)
 class _Settings:
-    """Checked settings of a trace: the problem is stated and the models are made, and both go with the votes.
+    """Checked settings of a trace; problem and models fit the votes.
 
     Attributes
     ----------
     problem : Problem
-        That the votes decide.
+        Problem that the votes decide.
     by_group : bool
-        Whether groups are looked at.
+        True if groups are compared.
     kinds, explaining : RaterModel, optional
-        The model with kinds of raters, and the one that clusters must agree beyond.
+        The model with kinds of raters, and the null model of clusters.
     sampling : dict
-        For the fit of the former.
+        Settings for the fit of ``kinds``.
     shares, resamples, repetitions, seed
         As for ``provenance``.
     """
@@ -254,11 +255,11 @@ class _Settings:
 def _traced(
     labels: LabelSet, settings: _Settings, parts: dict[str, Any], on_part: Callable[[str, Any], None] | None
 ) -> Provenance:
-    """Findings; ``parts`` holds the slow pieces that are known already."""
+    """Compute the findings; ``parts`` holds the slow parts that are known already."""
     import pandas as pd
 
     problem = settings.problem
-    # Checked by the quick pieces, before the slow ones.
+    # The quick parts check their input before the slow ones begin.
     fewest = fewest_raters(labels, problem, settings.shares)
     alone = removals(labels, problem)
     compute = dict(zip(PARTS, (_agreement, _without_each, _clusters, _kinds), strict=True))
@@ -317,7 +318,7 @@ def _kinds(labels: LabelSet, settings: _Settings) -> Any:
 
 
 def _remarks(labels: LabelSet, settings: _Settings, clusters: int, suspects: int) -> list[str]:
-    """Notes on what was found, given the numbers of clusters and of suspects."""
+    """Remarks on the findings, given the numbers of clusters and of suspects."""
     remarks = []
     if clusters and settings.explaining is None:
         remarks.append(
@@ -335,7 +336,7 @@ def _remarks(labels: LabelSet, settings: _Settings, clusters: int, suspects: int
 
 
 def _items(labels: LabelSet, problem: Problem, alone: pd.DataFrame) -> pd.DataFrame:
-    """Diversity and decision of each item, and who could undo it."""
+    """Diversity and decision of each item, and the raters who can flip it."""
     p = problem.tail_at(labels.counts, labels.wins)
     undone: dict[str, list[str]] = {name: [] for name in labels.items}
     for rater, flipped in zip(alone["removed"], alone["flipped"], strict=True):

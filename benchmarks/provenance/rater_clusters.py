@@ -1,38 +1,39 @@
-r"""Clusters of raters who agree with each other beyond what is explained, by the items or by a model of raters.
+r"""Clusters of raters who agree with each other more than the items, or a model of raters, explain.
 
-Two raters r and s agree on A_rs of their common items. What would be expected comes from one of two *nulls*.
+Two raters r and s agree on A_rs of their common items. Its expectation comes from one of two null hypotheses.
 
-*Exchangeable raters.* If raters were alike on every item, its votes could have been cast by its raters in any order.
-Under these permutations two raters agree on item i, with w_i votes 1 and l_i votes 0 of n_i, with probability
+*Exchangeable raters.* If raters were alike on every item, all assignments of an item's votes to its raters would be
+equally likely. Under these permutations two raters agree on item i, with w_i votes 1 and l_i votes 0 of n_i, with
+probability
 
     pi_i = (w_i (w_i - 1) + l_i (l_i - 1)) / (n_i (n_i - 1)),    E A_rs = sum pi_i,    Var A_rs = sum pi_i (1 - pi_i),
 
-whatever the item's rate is: nothing is estimated. Careful raters among careless ones, and lenient ones among strict
-ones, agree beyond this.
+whatever the item's rate: nothing is estimated. Careful raters among careless ones, and lenient ones among strict ones,
+agree more than this.
 
 *A fitted model.* Given a draw from the posterior of a model of raters votes are independent, rater r's on item i being
 1 with chance q_ri; with m = 2 q - 1,
 
     E A_rs = sum (1 + m_ri m_si) / 2,    Var A_rs = sum (1 - m_ri^2 m_si^2) / 4.
 
-What a rater's bias or skill explains, if the model knows of them, is then no sign of anything: this is the residual
+Agreement that comes from raters' bias or skill, if the model has them, is then expected: what remains is the residual
 dependence of Yen (1984), judged under draws of the parameters (Sinharay, Johnson and Stern 2006).
 
-Under either, z_rs = (A_rs - E A_rs) / sqrt(Var A_rs). Raters are joined by average linkage on z (Sokal and Michener
-1958), and each cluster K of the tree is scored by
+Under either null, z_rs = (A_rs - E A_rs) / sqrt(Var A_rs). Raters are joined by average linkage on z (Sokal and
+Michener 1958), and each cluster K of the tree is scored by
 
     T(K) = sum_K (A_rs - E A_rs) / sqrt(sum_K Var A_rs)        over its pairs.
 
-To have looked for clusters at all is paid for: votes are drawn from the null, the whole search is repeated, and the
-p-value of K says how often T(K) is below the *largest* score of a repetition (Westfall and Young 1993). For
-exchangeable raters the chance of any cluster is at most the level. With a model each repetition has a draw of its own,
-under which both scores are taken (Gelman, Meng and Stern 1996); on votes from the model one draw alone would give a
-p-value that is uniform, and averages over draws are rarely too small. Of clusters that contain one another the one with
-the smallest p-value, and among equals the largest score, is kept.
+P-values correct for the search: votes are drawn from the null, the whole search is repeated, and the p-value of K is (1
++ number of repetitions whose *largest* score is at least T(K)) / (1 + number of repetitions) (Westfall and Young 1993).
+For exchangeable raters the probability of finding any cluster under the null is at most the level. With a model, each
+repetition uses a separate draw of the parameters, under which both scores are computed (Gelman, Meng and Stern 1996).
+For votes from the model, a single draw would give a uniform p-value, and averages over draws are rarely too small. Of
+nested clusters only the one with the smallest p-value is kept, and among equals the one with the largest score.
 
-What a cluster is, a p-value cannot say: raters who copy from each other, who are one person, who share a view of the
-items, or of a text that the model knows nothing of. How often their votes agree with the majority of the *other* raters
-helps to tell.
+A p-value does not say what a cluster is: raters who copy from each other, one person under several names, raters who
+share a view of the items, or of a text that the model does not contain. The share of their votes that agree with the
+majority of the *other* raters helps to tell.
 """
 
 from __future__ import annotations
@@ -56,29 +57,29 @@ if TYPE_CHECKING:
 
 __all__ = ["RaterClusters", "rater_clusters"]
 
-# Above this share of votes cast, products of full matrices are faster.
+# If more than this share of all rater-item pairs has votes, products of dense matrices are faster.
 _DENSE = 0.2
-# Draws whose mean says what a model expects, for the tree and for what is shown.
+# Draws over which a model's expectation is averaged, for the tree and for the table.
 _DRAWS = 40
 
 
 @dataclass(frozen=True, eq=False)
 class RaterClusters:
-    """Clusters of raters, and what they were found by.
+    """Clusters of raters, and the agreement of all pairs.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        A row for each cluster, most striking first: ``cluster``, ``raters`` (names), ``size``, ``pairs`` with common
-        items, ``agreement`` of these pairs and what was ``expected``, ``score`` T, ``p_value``, ``with_others`` (share
+        A row for each cluster, most significant first: ``cluster``, ``raters`` (names), ``size``, ``pairs`` with common
+        items, ``agreement`` of these pairs and the ``expected`` one, ``score`` T, ``p_value``, ``with_others`` (share
         of votes that agree with the majority of the other raters, ties left out) and, with gold answers,
         ``gold_accuracy`` of the votes.
     raters : tuple of str
-        All who were looked at.
+        Raters among whom clusters were searched.
     z : ndarray, shape (R, R)
-        Excess agreement of each two, in standard deviations; 0 where nothing can be said.
+        Excess agreement of each pair, in standard deviations; 0 if a pair gives no information.
     beyond : str
-        What agreement was expected by: ``items``, or the name of a model.
+        Null hypothesis: ``items``, or the name of a model.
     remarks : tuple of str
     """
 
@@ -98,21 +99,21 @@ def rater_clusters(
     most: int = 400,
     seed: int = 7,
 ) -> RaterClusters:
-    """Find clusters of raters who agree beyond what is explained.
+    """Find clusters of raters who agree more than is explained.
 
-    A cluster is no proof of anything: raters who copy and raters who share a view look alike.
+    A cluster proves nothing about its cause: raters who copy and raters who share a view look alike.
 
     Parameters
     ----------
     labels : LabelSet
     fit : RaterFit, optional
-        Model of raters fitted to these votes, beyond which raters must agree; default: exchangeable raters.
+        Model of raters fitted to these votes, as the null hypothesis; default: exchangeable raters.
     repetitions : int
-        Of the search under the null, at least 1 / level - 1.
+        Number of repetitions of the search under the null, at least 1 / level - 1.
     level : float
         Largest p-value of a cluster.
     most : int
-        Raters that are looked at, at least 2: those with most votes.
+        Largest number of raters to search among, at least 2: those with most votes.
     seed : int
 
     Returns
@@ -184,7 +185,7 @@ def rater_clusters(
 
 
 class _Pairs:
-    """Who of some raters has cast which votes, and on how many items each two of them did."""
+    """Votes of the chosen raters, and number of common items of each pair."""
 
     def __init__(self, labels: LabelSet, chosen: NDArray[np.intp]) -> None:
         self.labels, self.chosen = labels, chosen
@@ -196,7 +197,7 @@ class _Pairs:
         self.common = self.products(np.ones(labels.n_labels, dtype=np.float32))
 
     def products(self, values: NDArray[Any]) -> Floats:
-        """Sum over common items of the product of each two raters' values; ``values`` has shape (V,)."""
+        """Sum over common items of the product of both raters' values, for each pair; ``values`` has shape (V,)."""
         from scipy.sparse import csr_array
 
         votes = csr_array((values[self.used], (self.row, self.column)), shape=(len(self.chosen), self.labels.n_items))
@@ -209,13 +210,13 @@ class _Pairs:
         return np.asarray(found)
 
     def agreements(self, votes: NDArray[np.int8]) -> Floats:
-        """Number of common items on which each two agree."""
+        """Number of common items on which each pair agrees."""
         # Whole numbers and their sums are exact in single precision, which is faster.
         return (self.common + self.products(2.0 * votes.astype(np.float32) - 1.0)) / 2
 
 
 class _Exchangeable:
-    """Votes of an item in any order."""
+    """Null of exchangeable raters: an item's votes in random order."""
 
     def __init__(self, pairs: _Pairs) -> None:
         labels = pairs.labels
@@ -225,7 +226,7 @@ class _Exchangeable:
         self.expected, self.variance = pairs.products(np.sqrt(pi)), pairs.products(np.sqrt(pi * (1 - pi)))
 
     def draws(self, rng: np.random.Generator, size: int) -> Iterator[tuple[NDArray[np.int8], Floats, Floats]]:
-        """Votes in random order, with what is expected of agreements and their variances."""
+        """Votes in random order, with the expectations and variances of agreements."""
         labels = self.pairs.labels
         for _ in range(size):
             order = np.lexsort((rng.random(labels.n_labels), self.pairs.item))
@@ -233,7 +234,7 @@ class _Exchangeable:
 
 
 class _Fitted:
-    """Votes as a model of raters has them."""
+    """Null of a fitted model of raters."""
 
     def __init__(self, pairs: _Pairs, fit: RaterFit, size: int) -> None:
         self.pairs, self.fit, self.drawn = pairs, fit, fit.draws
@@ -243,7 +244,7 @@ class _Fitted:
         self.expected, self.variance = np.mean([self._moments(self._chances(s)) for s in some], axis=0)
 
     def draws(self, rng: np.random.Generator, size: int) -> Iterator[tuple[NDArray[np.int8], Floats, Floats]]:
-        """Votes from the model, one draw of its parameters after the other."""
+        """Votes from the model, one set for each parameter draw, with expectations and variances of agreements."""
         for s in self.which:
             chance = self._chances(s)
             yield (rng.random(len(chance)) < chance).astype(np.int8), *self._moments(chance)
@@ -262,9 +263,9 @@ def _linked(excess: Floats, variance: Floats) -> tuple[Floats, Floats]:
     from scipy.cluster.hierarchy import average
     from scipy.spatial.distance import squareform
 
-    # By rounding alone an expected agreement may differ from a certain one.
+    # An expected agreement may differ from a certain one by rounding alone.
     z = np.divide(excess, np.sqrt(variance), out=np.zeros_like(excess), where=variance > 1e-9)
-    # Average linkage only compares distances, so that a constant may be added to make them positive.
+    # Average linkage only compares distances, so a constant may be added to make them positive.
     distance = z.max() + 1.0 - z
     np.fill_diagonal(distance, 0.0)
     return z, average(squareform(distance, checks=False))
@@ -275,7 +276,7 @@ def _scores(tree: Floats, excess: Floats, variance: Floats) -> tuple[Floats, lis
     from scipy.cluster.hierarchy import leaves_list
 
     size = len(excess)
-    # Laid side by side as in a drawing of the tree, the members of each cluster follow one another.
+    # In the order of the tree's leaves, the members of each cluster are consecutive.
     order = leaves_list(tree).astype(np.int64)
     first = np.empty(2 * size - 1, dtype=np.int64)
     first[order] = np.arange(size)
@@ -285,7 +286,7 @@ def _scores(tree: Floats, excess: Floats, variance: Floats) -> tuple[Floats, lis
     sums = np.zeros((2, size + 1, size + 1))
     for k, matrix in enumerate((np.where(variance > 1e-9, excess, 0.0), variance)):
         sums[k, 1:, 1:] = matrix[np.ix_(order, order)].cumsum(axis=0).cumsum(axis=1)
-    # Every pair is there twice, as (r, s) and as (s, r).
+    # Every pair occurs twice, as (r, s) and as (s, r).
     blocks = sums[:, end, end] - sums[:, begin, end] - sums[:, end, begin] + sums[:, begin, begin]
     gained, spread = blocks / 2
     scores = np.divide(gained, np.sqrt(np.maximum(spread, 1e-9)), out=np.zeros(size - 1), where=spread > 1e-8)
@@ -293,7 +294,7 @@ def _scores(tree: Floats, excess: Floats, variance: Floats) -> tuple[Floats, lis
 
 
 def _describe(labels: LabelSet, pairs: _Pairs, expected: Floats, members: Ints) -> dict[str, Any]:
-    """Who a cluster is, and what its votes are like."""
+    """Members of a cluster and statistics of their votes."""
     own = np.sort(members)
     block = np.ix_(own, own)
     common, agreed = pairs.common[block].sum(), pairs.agreements(labels.labels)[block].sum()

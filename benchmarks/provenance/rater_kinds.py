@@ -1,9 +1,8 @@
-"""What kind of rater each rater is, by a model that knows kinds: honest, random, inverted, colluding.
+"""Posterior probabilities of each rater's kind (honest, random, inverted, colluding), by a model with kinds of raters.
 
 A fit of such a model has ``kind_chance``, the chance of each kind given a draw of the parameters and the rater's votes.
 Its mean over draws is the posterior probability. The standard error is that of a mean of dependent draws (Vehtari et
-al. 2021), so that it is fair to chains too: it says what finitely many draws leave open, not whether the model is
-right.
+al. 2021), so it is valid for chains too. It measures the error of finitely many draws, not the error of a wrong model.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ def rater_kinds(fit: RaterFit) -> pd.DataFrame:
     Parameters
     ----------
     fit : RaterFit
-        Of a model with kinds of raters.
+        Fit of a model with kinds of raters.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``rater``, ``votes``, and for each kind its probability and, under ``<kind>_error``, the standard error
-        that comes from having finitely many draws.
+        Columns ``rater``, ``votes``, and for each kind its probability and, as ``<kind>_error``, the standard error
+        from finitely many draws.
 
     Raises
     ------
@@ -65,7 +64,7 @@ def rater_kinds(fit: RaterFit) -> pd.DataFrame:
     for k, kind in enumerate(kinds):
         draws = chance.values[..., k]
         columns[kind] = draws.mean(axis=(0, 1))
-        # Where all draws agree the error is 0, and the library's estimate undefined.
+        # If all draws are equal the error is 0, but the library's estimate is undefined.
         moving = np.ptp(draws, axis=(0, 1)) > 0
         error = np.zeros(len(labels.raters))
         if moving.any():

@@ -1,9 +1,10 @@
-r"""What the headline numbers would be without a rater, a group or any other set of votes.
+r"""Headline numbers without a rater, a group or any other set of votes.
 
 Under Beta(a_i, b_i) priors item i's belief after n_i votes, w_i of them 1, is Beta(a_i + w_i, b_i + n_i - w_i), with
-tail p_i. Taking away d_i votes, e_i of them 1, leaves Beta(a_i + w_i - e_i, b_i + n_i - d_i - (w_i - e_i)): only items
-of the votes that go are touched, so all raters together cost no more tails than there are votes, and every answer is
+tail p_i. Removing d_i votes, e_i of them 1, leaves Beta(a_i + w_i - e_i, b_i + n_i - d_i - (w_i - e_i)). Only items of
+the removed votes change, so removing each rater in turn needs no more tails than there are votes, and every answer is
 exact.
+
 The numbers are, with weights v,
 
     mass             sum v p
@@ -12,8 +13,8 @@ The numbers are, with weights v,
     value            sum v h(p)
     gold_accuracy    sum v 1{decision = gold} / sum v       over items whose gold answer is known
 
-and an item *flips* where its decision is not what it is by all votes. An item that loses all its votes is decided by
-its prior. Beliefs of raters' biases do not enter: what is asked is how much rests on whom, not who is right.
+and an item *flips* if its decision differs from that of all votes. An item that loses all its votes is decided by its
+prior. Beliefs about raters' biases are not used: the question is how much depends on whom, not who is right.
 """
 
 from __future__ import annotations
@@ -50,15 +51,15 @@ HEADLINES = {
 
 @dataclass(frozen=True, eq=False)
 class Standing:
-    """Votes as counts, beside the problem that they decide.
+    """Votes as counts, and the problem that they decide.
 
-    What each item adds to a number is at hand, so that taking votes away is work on their items alone.
+    The contribution of each item to each number is stored, so removing votes needs work on their items only.
 
     Attributes
     ----------
     labels : LabelSet
     problem : Problem
-        Of the label set's items.
+        Problem with the label set's items.
     """
 
     labels: LabelSet
@@ -66,12 +67,12 @@ class Standing:
 
     @classmethod
     def of(cls, labels: LabelSet, problem: Problem) -> Self:
-        """Check that the two belong together, and that a rater has one vote on an item at most.
+        """Check that the two have the same items, and that no rater has two votes on an item.
 
         Raises
         ------
         ValueError
-            If they do not, or he has more.
+            If the items differ, or a rater has two votes on an item.
         """
         if problem.name != labels.items:
             raise ValueError("problem has other items than the labels; state it by problem_of_labels")
@@ -85,21 +86,21 @@ class Standing:
 
     @cached_property
     def label(self) -> Ints:
-        """The votes."""
+        """Votes, 0 or 1."""
         return self.labels.labels.astype(np.int64)
 
     @cached_property
     def p(self) -> Floats:
-        """Tail of each item by all votes."""
+        """Tail probability of each item by all votes."""
         return self.tails(np.arange(self.labels.n_items), self.labels.counts, self.labels.wins)
 
     @cached_property
     def decided(self) -> Bools:
-        """Whether each item is decided "learnable" by all votes."""
+        """True for each item that all votes decide as "learnable"."""
         return self.problem.utility.decide(self.p)
 
     def tails(self, item: Ints, n: Ints, w: Ints) -> Floats:
-        """P(alpha > t) of some items after ``n`` votes, ``w`` of them 1."""
+        """P(alpha > t) of the given items after ``n`` votes, ``w`` of them 1."""
         problem = self.problem
         if isinstance(problem.prior, np.ndarray):
             a, b = problem.prior[item].T
@@ -109,7 +110,7 @@ class Standing:
         return np.array([float(x) for x in found])[back.reshape(-1)]
 
     def numbers(self, p: Floats, item: Ints | None = None) -> dict[str, Floats]:
-        """What each item adds to each number, before division by a total."""
+        """Contribution of each item to each number, before division by a total."""
         which: Any = slice(None) if item is None else item
         v = self.problem.weight[which]
         gold = np.nan if self.labels.gold is None else self.labels.gold[which]
@@ -126,11 +127,11 @@ class Standing:
 
     @cached_property
     def totals(self) -> dict[str, float]:
-        """What the sum of each number is divided by."""
+        """Divisor of the sum of each number."""
         v = self.problem.weight
         totals = {"mass": 1.0, "decisive_05": float(v.sum()), "learnable": 1.0, "value": 1.0}
         if self.labels.gold is not None:
-            # Without a single gold answer there is no accuracy: 0 / nan.
+            # Without gold answers the accuracy is undefined: 0 / nan.
             totals["gold_accuracy"] = float(v[~np.isnan(self.labels.gold)].sum()) or np.nan
         return totals
 
@@ -172,19 +173,19 @@ def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, Bools] | Non
     problem : Problem
         From ``problem_of_labels``.
     sets : mapping of str to ndarray of bool, shape (V,), optional
-        Votes that are taken away together, by name; they may overlap. Default: those of each rater.
+        Masks of votes to remove together, by name; they may overlap. Default: the votes of each rater.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each set: ``removed``, its ``votes`` and ``items``; each headline number, and how far it has moved
-        (``<number>_change``); ``flips``, the items whose decision changes, ``flipped_weight``, their share of the
-        weight, and ``flipped``, their names.
+        A row for each set: ``removed``, the name of the set, its ``votes`` and ``items``; each headline number and its
+        change (``<number>_change``); ``flips``, the number of items whose decision changes, ``flipped_weight``, their
+        share of the weight, and ``flipped``, their names.
 
     Raises
     ------
     ValueError
-        For a problem of other items, two votes of a rater on an item, or a set of another shape.
+        For a problem with other items, two votes of a rater on an item, or a set of the wrong shape.
 
     Examples
     --------
@@ -209,7 +210,7 @@ def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, Bools] | Non
 
 
 def _without(standing: Standing, part: Ints, vote: Ints, names: tuple[str, ...]) -> pd.DataFrame:
-    """Numbers without the votes of each part; ``part[k]`` loses ``vote[k]``."""
+    """Headline numbers without the votes of each part; vote ``vote[k]`` belongs to part ``part[k]``."""
     import pandas as pd
 
     labels, problem = standing.labels, standing.problem
@@ -243,18 +244,27 @@ def _without(standing: Standing, part: Ints, vote: Ints, names: tuple[str, ...])
 
 
 def largest_movers(table: pd.DataFrame) -> pd.DataFrame:
-    """For each headline number, and for flips, the removal that moves it most; the first of several.
+    """Removal that changes each headline number, and the flipped weight, most; the first of equals.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From ``removals``, with one row at least.
+        From ``removals``, with at least one row.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``number``, ``removed``, ``change`` and ``value`` after the removal; ``removed`` is empty where no
-        removal moves the number. ``flipped_weight`` is by all votes 0, so that there the two are equal.
+        Columns ``number``, ``removed``, ``change`` and ``value`` after the removal; ``removed`` is empty if no removal
+        changes the number. ``flipped_weight`` is 0 with all votes, so its change equals its value.
+
+    Examples
+    --------
+    >>> from seqaudit import LabelSet, largest_movers, problem_of_labels, removals
+    >>> votes = LabelSet(items=("a", "b"), labels=np.array([1, 1, 1], np.int8), rater=np.array([0, 1, 0], np.int32),
+    ...                  raters=("ann", "bob"), start=np.array([0, 2, 3]))
+    >>> table = largest_movers(removals(votes, problem_of_labels(votes, 3)))
+    >>> table[["number", "removed"]].values.tolist()
+    [['mass', 'ann'], ['decisive_05', ''], ['learnable', 'ann'], ['value', 'ann'], ['flipped_weight', 'ann']]
     """
     import pandas as pd
 

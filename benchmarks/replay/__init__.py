@@ -1,1 +1,1 @@
-"""Policies that spend a budget on votes that people gave, and how their decisions score."""
+"""Replay of policies on recorded human votes, and scores of their decisions."""

@@ -1,12 +1,12 @@
-"""Replay: policies spend a budget on votes that people really gave.
+"""Replay: policies spend a budget on recorded human votes.
 
-Every item has a pool of votes. A label of item i is a vote drawn from its pool without replacement, so an item's pool
-is its cap; votes that were not bought are never seen by the policy. Decisions are scored against the full pools
-(``seqaudit.benchmarks.replay.scores``). A replication shuffles every pool once; all policies then meet the same votes
-in the same order, so the differences between them have far smaller errors than each has alone.
+Every item has a pool of votes. A label of item i is a vote drawn from its pool without replacement, so the size of the
+pool is the item's cap; the policy never sees votes that it did not buy. Decisions are scored against the full pools
+(``seqaudit.benchmarks.replay.scores``). A replication shuffles every pool once; all policies then get the same votes in
+the same order, so differences between policies have far smaller errors than the value of each.
 
-Raters enter as anonymous draws: a replay measures how a policy fares with real preference rates and real thresholds,
-not with real raters' biases.
+Raters are anonymous draws: a replay measures a policy under real preference rates and real thresholds, not under real
+raters' biases.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ _CHECKPOINTS = 30
 
 @dataclass(frozen=True)
 class VotePools:
-    """Shuffled pools of votes; ``votes`` has shape (R, number of votes), item i's begin at ``start[i]``."""
+    """Shuffled pools of votes; ``votes`` has shape (R, V), and those of item i begin at ``start[i]``."""
 
     votes: NDArray[np.int8]
     start: Ints
 
     @classmethod
     def shuffle(cls, dataset: LabelSet, seeds: Sequence[np.random.SeedSequence]) -> VotePools:
-        """Shuffle every item's votes once for each seed."""
+        """Shuffle the votes of every item once for each seed."""
         item = np.repeat(np.arange(dataset.n_items), dataset.counts)
         votes = np.empty((len(seeds), dataset.n_labels), dtype=np.int8)
         for r, seed in enumerate(seeds):
@@ -81,7 +81,7 @@ def replay(
     finished: dict[str, xr.Dataset] | None = None,
     on_policy: Callable[[str, xr.Dataset], None] | None = None,
 ) -> xr.Dataset:
-    """Replay policies on real votes.
+    """Replay policies on recorded votes.
 
     Parameters
     ----------
@@ -90,25 +90,30 @@ def replay(
     policies : sequence of names or policies, optional
         Default: every registered one that the problem's size allows.
     budget : int
-        Votes each policy buys.
+        Number of votes that each policy buys.
     seed : int, SeedSequence or Generator
-        Shuffles the pools and breaks ties.
+        Seed of the shuffles and of the breaking of ties.
     replications : int
-        Independent shuffles.
+        Number of independent shuffles.
     beta, threshold, prior, utility
         See ``problem_of_labels``.
     n_jobs : int
         Worker processes, one policy each (joblib); -1 for all cores. The answer does not depend on it.
     finished : dict, optional
-        Results of policies that need not be run again, by name.
+        Results of policies that were run before, by name.
     on_policy : callable, optional
         Called with name and result as each policy ends.
 
     Returns
     -------
     xarray.Dataset
-        Metrics over (policy, replication, labels), labels bought by (policy, replication, labels, slice), and the
-        seconds each policy took. ``attrs`` holds the true masses and remarks.
+        Metrics over (policy, replication, labels), ``labels_bought`` over (policy, replication, labels, slice), and
+        ``seconds`` over policy. ``attrs`` holds the true masses and remarks.
+
+    Raises
+    ------
+    ValueError
+        For unknown policies, settings out of range, and anything that ``problem_of_labels`` refuses.
 
     Examples
     --------
@@ -184,13 +189,22 @@ def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataF
     result : xarray.Dataset
         From ``replay``.
     reference : str
-        Policy whose decision accuracy the others' is compared with, replication by replication; ignored if absent.
+        Policy with which the decision accuracy of the others is compared, replication by replication; ignored if
+        absent.
 
     Returns
     -------
     pandas.DataFrame
-        One row a policy; for each metric its mean and, under ``<metric>_se``, its standard error; and ``versus`` and
-        ``versus_se``, the paired difference in decision accuracy from the reference.
+        One row for each policy: the mean of each metric and, as ``<metric>_se``, its standard error; ``versus`` and
+        ``versus_se``, the paired difference in decision accuracy from the reference and its standard error.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> votes = sa.LabelSet.from_pools({"x": [1, 1, 0, 1], "y": [0, 0, 1, 0], "z": [1, 0, 1, 0]})
+    >>> table = sa.replay_table(sa.replay(votes, ["kg", "round-robin"], budget=6, seed=7))
+    >>> table[["policy", "decision_accuracy", "versus"]].round(3).values.tolist()
+    [['kg', 0.667, 0.067], ['round-robin', 0.6, 0.0]]
     """
     import pandas as pd
 

@@ -1,13 +1,13 @@
-"""What a replay is scored on, at every checkpoint, against the full pool of votes.
+"""Scores of a replay at every checkpoint, against the full pool of votes.
 
-With p_i the tail probability after the labels bought, v_i the weight, and truth_i = 1 where the share of wins among
+Let p_i be the tail probability after the labels bought, v_i the weight, and truth_i = 1 if the share of wins among
 *all* votes of item i exceeds its threshold:
 
     decision_accuracy    sum v 1{decision = truth} / sum v
     believed_mass        sum v p                                          (Lemma 2026, section 9)
     mass_error           |sum v p - sum v truth|
     decisive_05, _10     sum v 1{p >= 1-eps or p <= eps} / sum v          eps = .05, .1
-    decisive_right_05    the part of decisive_05 whose decision is the truth
+    decisive_right_05    the part of decisive_05 whose decision equals the truth
     override_mass        sum v 1{c > 0} p                                 the reference is overruled
     override_error       |sum v 1{c > 0} (p - truth)|
     unresolved_override  share of the labels so far that went to items with c > 0 and p in (.05, .95)
@@ -47,14 +47,14 @@ class Scorer:
     ----------
     problem : Problem
     truth : ndarray of bool, shape (N,)
-        Whether each item's rate over the full pool exceeds its threshold.
+        True if an item's rate over the full pool exceeds its threshold.
     """
 
     problem: Problem
     truth: Bools
 
     def __call__(self, counts: Ints, wins: Ints) -> dict[str, Floats]:
-        """Every metric of every replication, shape (R,), from labels and wins of shape (R, N)."""
+        """Metrics of every replication, each of shape (R,), from labels and wins of shape (R, N)."""
         problem, v, truth = self.problem, self.problem.weight, self.truth
         p = problem.tail_at(counts, wins)
         total = v.sum()

@@ -1,1 +1,1 @@
-"""Run folders, work in parts and in parallel, and kernels compiled ahead."""
+"""Run folders, work split into parts that run in parallel, and compilation of kernels in advance."""

@@ -1,10 +1,10 @@
-"""Run folders: inputs, versions, seeds and results of one command, kept so that it can be resumed and recomputed.
+"""Run folders: inputs, versions, seeds and results of one command, from which it can be resumed and recomputed.
 
     run.json      command, inputs, versions, time of start
-    parts/        one file for every finished piece of work, written whole or not at all
-    ...           tables and figures, written when all parts are there
+    parts/        one file for every finished part of the work, written whole or not at all
+    ...           tables and figures, written when all parts are finished
 
-A folder that exists is taken up again if its inputs are the same, and refused if they are not.
+A run with an existing folder resumes there if its inputs are the same, and is refused if they differ.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib"
 
 
 class RunFolderError(ValueError):
-    """A run folder that cannot be used for this command and these inputs."""
+    """Error for a folder that cannot be used with this command and these inputs."""
 
 
 class RunFolder:
-    """One command's folder.
+    """Run folder of one command.
 
     Parameters
     ----------
     path : path or None
-        Folder to make or take up; None for a new one, ``runs/<command>-<time>``.
+        Folder to create or to resume; None for a new one, ``runs/<command>-<time>``.
     command : str
     inputs : dict
-        Everything that the results depend on; must be writable as JSON.
+        Everything that the results depend on, as values that JSON can represent.
     libraries : sequence of str
         Further libraries whose versions are recorded.
 
     Raises
     ------
     RunFolderError
-        When the folder holds another run, or something that is not a run.
+        If the folder holds another run, or something other than a run.
     """
 
     def __init__(
@@ -88,23 +88,27 @@ class RunFolder:
             self.write("run.json", json.dumps(wanted, indent=1))
 
     def part(self, name: str, suffix: str) -> Path:
-        """Where the finished piece of that name lies, or will."""
+        """Path of the file of a named part, finished or not."""
         return self.path / "parts" / (file_name(name) + suffix)
 
     def parts[Part](
         self, names: Iterable[str], advance: Callable[[str], object], form: Format[Part], of: str = ""
     ) -> Parts[Part]:
-        """Finished pieces of those names, and what keeps the others as they end.
+        """Finished parts, and a function that stores the others as they end.
 
         Parameters
         ----------
         names : iterable of str
         advance : callable
-            Told the name of each piece that is there, and of each that is kept.
+            Called with the name of each part that is finished already, and of each that is stored.
         form : Format
-            Of the files.
+            Format of the files.
         of : str
-            Begins the names of files, and those that ``advance`` is told.
+            Prefix of file names, and of the names given to ``advance``.
+
+        Returns
+        -------
+        Parts
         """
         finished = {}
         for name in names:
@@ -125,7 +129,7 @@ class RunFolder:
 
 
 def file_name(text: str) -> str:
-    """Text as part of the name of a file.
+    """Text with the characters that a file name cannot hold replaced.
 
     Examples
     --------
@@ -136,7 +140,7 @@ def file_name(text: str) -> str:
 
 
 def fingerprint(path: str | Path) -> dict[str, str]:
-    """Name and SHA-256 digest of an input file: what a run records of it."""
+    """Name and SHA-256 digest of an input file, as recorded in a run."""
     with Path(path).open("rb") as stream:
         return {"file": Path(path).name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
@@ -167,7 +171,7 @@ def _short(value: Any) -> str:
 
 
 def problem_as_inputs(problem: Problem) -> dict[str, Any]:
-    """All that is known of a problem, as it is recorded and printed."""
+    """Fields of a problem as plain values, for run records and JSON output."""
     fields = problem.as_dict() | {key: getattr(problem, key).tolist() for key in ("threshold", "log_ratio", "cap")}
     fields |= {"beta": problem.beta, "quota": fields.get("quota", [])}
     order = ("name", "threshold", "log_ratio", "beta", "weight", "prior", "cost", "cap", "quota", "reward", "batch")

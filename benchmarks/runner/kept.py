@@ -1,4 +1,4 @@
-"""Results kept in files: read where a file is there, else computed and written, whole or not at all."""
+"""Results stored in files: read if the file exists, else computed and written, whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["DATASETS", "JSON", "Format", "Parts", "fits", "kept", "kept_fit"]
 
 @dataclass(frozen=True)
 class Format[Result]:
-    """A kind of file that holds results.
+    """File format of a kind of result.
 
     Attributes
     ----------
     suffix : str
-        Of the file's name.
+        Ending of file names.
     load : callable
-        Result in the file of a path.
+        Function that reads a result from a path.
     store : callable
-        Writes a result to a path.
+        Function that writes a result to a path.
     """
 
     suffix: str
@@ -50,9 +50,9 @@ class Parts[Result]:
     Attributes
     ----------
     finished : dict
-        Those that were there already, by name.
+        Parts that were finished already, by name.
     keep : callable
-        Writes a part, given its name and what it holds.
+        Function that writes a part, given its name and its result.
     """
 
     finished: dict[str, Result]
@@ -60,7 +60,7 @@ class Parts[Result]:
 
 
 def kept[Result](path: Path, form: Format[Result], compute: Callable[[], Result]) -> Result:
-    """Result of a file, where it is there; else it is computed, and written."""
+    """Read a result if its file exists; else compute it and write the file."""
     if path.exists():
         return form.load(path)
     found = compute()
@@ -91,7 +91,7 @@ JSON: Format[Any] = Format(".json", _load_object, _store_object)
 
 
 def fits(model: RaterModel, labels: LabelSet) -> Format[RaterFit]:
-    """Files of fits of a model to votes: their ``data`` alone."""
+    """Format of fits of a model to votes: NetCDF files of their ``data``."""
 
     def load(path: Path) -> RaterFit:
         import xarray as xr
@@ -103,5 +103,5 @@ def fits(model: RaterModel, labels: LabelSet) -> Format[RaterFit]:
 
 
 def kept_fit(path: Path, model: RaterModel, labels: LabelSet, **settings: Any) -> RaterFit:
-    """Fit of ``RaterModel.fit``, which takes the settings, in a NetCDF file: see ``kept``."""
+    """Fit by ``RaterModel.fit`` with these settings, stored in a NetCDF file; see ``kept``."""
     return kept(path, fits(model, labels), lambda: model.fit(labels, **settings))

@@ -1,4 +1,4 @@
-"""Work in parts: computed side by side, handed over as each ends, and not computed again where it is there."""
+"""Work in parts: computed in parallel, passed on as each ends, and not computed again once finished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run_parts[Name: Hashable, Part](
     *,
     before: Callable[[], object] | None = None,
 ) -> dict[Name, Part]:
-    """Parts by name; the finished ones are taken as they are.
+    """Compute the parts that are not finished; all results by name.
 
     Parameters
     ----------

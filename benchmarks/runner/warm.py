@@ -32,7 +32,7 @@ __all__ = ["warm", "warm_all", "warm_raters"]
 
 
 def warm() -> None:
-    """Call each compiled function but those of rater models with the types it is always called with.
+    """Call each compiled function, except those of rater models, with the argument types that it always gets.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def _warm_policies() -> None:
 
 
 def warm_raters() -> None:
-    """Call each compiled function of the rater models with the types it is always called with.
+    """Call each compiled function of the rater models with the argument types that it always gets.
 
     Examples
     --------

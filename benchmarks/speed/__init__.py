@@ -1,1 +1,1 @@
-"""Times of the engine on this machine, beside a baseline in C and other packages."""
+"""Speed of the exact engine on this machine, compared with a baseline in C and with other packages."""

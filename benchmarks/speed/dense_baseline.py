@@ -1,4 +1,4 @@
-"""The dense sweep in C, ``dense_baseline.c``, compiled where this runs."""
+"""Dense backward sweep in C, ``dense_baseline.c``, compiled on this machine."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _FLAGS = (
 
 @dataclass(frozen=True)
 class Baseline:
-    """The compiled baseline.
+    """Compiled baseline program.
 
-    It reads its tables from a file beside ``program``, so that one problem is solved at a time.
+    It reads its tables from a file next to ``program``, so it solves one problem at a time.
 
     Attributes
     ----------
     program : Path
     compiler : str
-        What the compiler calls itself.
+        Name and version that the compiler reports.
     flags : tuple of str
     """
 
@@ -50,11 +50,11 @@ class Baseline:
 
     @property
     def parallel(self) -> bool:
-        """Whether it was compiled for more than one thread."""
+        """True if it was compiled for more than one thread."""
         return "-fopenmp" in self.flags
 
     def solve(self, problem: Problem, threads: int) -> Row:
-        """Run on a problem with unit costs and no caps, quotas, batches or rewards.
+        """Solve a problem with unit costs and no caps, quotas, batches or rewards.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class Baseline:
         with tables.open("wb") as file:
             for part in (np.array([problem.size, problem.labels], dtype=np.int64), *mean, *payoff):
                 file.write(np.ascontiguousarray(part).tobytes())
-        # Threads that wait in a loop would take turns from those that work where the machine is shared.
+        # Threads that wait in a loop would take processor time from working threads if the machine is shared.
         done = subprocess.run(
             [self.program, tables],
             env={"OMP_WAIT_POLICY": "passive"} | os.environ | {"OMP_NUM_THREADS": str(threads)},
@@ -90,9 +90,9 @@ class Baseline:
 
 @contextmanager
 def compiled_baseline() -> Iterator[tuple[Baseline | None, list[str]]]:
-    """Compile the baseline in a folder that is removed at the end; None where that fails. With remarks.
+    """Compile the baseline in a temporary folder; yield it, or None if that fails, and remarks.
 
-    The compiler is the first of ``$CC``, cc, gcc and clang that there is.
+    The compiler is the first available one of ``$CC``, cc, gcc and clang.
     """
     candidates = [shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]]
     command = next((words for words in candidates if words and shutil.which(words[0])), None)

@@ -1,7 +1,7 @@
-"""Problems to be timed, and their solution in a process of its own, which shows the memory that it takes.
+"""Problems to be timed, and their solution in a separate process, to measure its memory.
 
-What a process once held can hide what it needs later, so each solution gets a fresh one. Its memory is the peak of
-resident memory, above what the process held when the compiled code was loaded.
+Memory that a process used before can hide what it needs later, so each solution gets a fresh process. Its memory is the
+peak of resident memory minus the memory held once the compiled code was loaded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A problem that is timed, and the share of the baseline's time that the engine may take."""
+    """Problem that is timed, and the fraction of the baseline's time that the engine may take."""
 
     threshold: tuple[float, ...]
     budget: int
@@ -40,7 +40,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Items, labels and, where they are few, thresholds."""
+        """Description of the case: items, labels and, if they are few, thresholds."""
         if self.items > 1 and len(set(self.threshold)) == 1:
             return f"N={self.items} K={self.budget}, all t={self.threshold[0]:g}"
         shown = ", ".join(f"{t:g}" for t in self.threshold)
@@ -48,11 +48,11 @@ class Case:
 
     @property
     def states(self) -> int:
-        """States of the dense lattice."""
+        """Number of states of the dense lattice."""
         return math.comb(self.budget + 2 * self.items, 2 * self.items)
 
     def row(self) -> Row:
-        """What identifies the case in a table."""
+        """Columns that identify the case in a table."""
         return {
             "case": self.name,
             "threshold": list(self.threshold),
@@ -62,12 +62,12 @@ class Case:
         }
 
     def problem(self) -> Problem:
-        """Uniform priors, equal weights, accuracy."""
+        """Problem of the case, with uniform priors, equal weights and accuracy as the utility."""
         return Problem(self.threshold, self.budget)
 
 
 def solved(problem: Problem, **options: Any) -> Row:
-    """Value, states visited and seconds of one call of ``solve``."""
+    """Solve a problem once; value, states visited and seconds."""
     begin = time.perf_counter()
     solution = solve(problem, **options)
     return {"value": solution.value, "states": solution.states, "seconds": time.perf_counter() - begin}
@@ -79,8 +79,8 @@ def solve_apart(case: Case, *, patience: float | None = None, **options: Any) ->
     Returns
     -------
     dict
-        ``value``, ``states`` visited, ``seconds``, ``peak_bytes`` of the process and ``solve_bytes``, what of it the
-        solution took; or ``refused``, the reason: too much memory, or more than ``patience`` seconds.
+        ``value``, ``states`` visited, ``seconds``, ``peak_bytes`` of the process and ``solve_bytes``, the part used by
+        the solution; or ``refused``, the reason: too much memory, or more than ``patience`` seconds.
     """
     request = {"threshold": case.threshold, "budget": case.budget, "options": options}
     try:
@@ -96,7 +96,7 @@ def solve_apart(case: Case, *, patience: float | None = None, **options: Any) ->
     except subprocess.TimeoutExpired:
         return {"refused": "time"}
     if done.returncode:
-        # The system ends a process that takes what is not there; every other end is a defect.
+        # The system kills a process that runs out of memory; any other failure is a defect.
         if done.returncode < 0:
             return {"refused": "memory"}
         raise RuntimeError(f"{case.name}: {done.stderr.strip()}")
@@ -108,7 +108,7 @@ def _answer_request() -> None:
     request = json.load(sys.stdin)
     case, options = Case(tuple(request["threshold"]), request["budget"]), request["options"]
     problem = case.problem()
-    # Compiled code is loaded first, by a problem with states enough to take the same paths.
+    # Compiled code is loaded first, by a problem with enough states to take the same paths.
     less = 1
     while less < case.budget and Case(case.threshold, less).states < 1e5:
         less += 1
@@ -125,7 +125,7 @@ def _answer_request() -> None:
 
 
 def _reset_peak() -> int:
-    """Start the peak anew from what is held now, where the system can, and return it."""
+    """Reset the peak to the memory held now, if the system supports it, and return it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return _peak()
@@ -134,7 +134,7 @@ def _reset_peak() -> int:
 def _peak() -> int:
     """Largest resident memory of this process, in bytes.
 
-    On Linux ``getrusage`` would not do: its peak can be that of the process that started this one.
+    On Linux ``getrusage`` is not usable: its peak can be that of the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -149,9 +149,10 @@ def _peak() -> int:
 def largest(threshold: tuple[float, ...], seconds: float, memory: float | None, threads: int) -> Row:
     """Largest budget found whose problem is solved within ``seconds`` and ``memory`` bytes.
 
-    Each budget tried is really solved, in a process of its own. The next one is predicted: seconds and bytes grow like
-    a power of the dense lattice's states, and of those in a layer, that lies between 1 and what the last two solutions
-    tell. After a budget that was too large two more are tried below it, more only while none was small enough.
+    Each budget tried is solved in a separate process. The next one is predicted: seconds grow like a power of the dense
+    lattice's states, and bytes like a power of the states in a layer; the exponent lies between 1 and the estimate from
+    the last two solutions. After a budget that is too large, two smaller ones are tried, and more only while none is
+    small enough.
     """
     budget, more = 1, 2
     while Case(threshold, 2 * budget).states < 1e6:

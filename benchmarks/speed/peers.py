@@ -1,4 +1,4 @@
-"""Other packages on the classical two-armed Bernoulli bandit, where they are installed."""
+"""Other packages, if installed, on the classical two-armed Bernoulli bandit."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Row = dict[str, Any]
 
 
 def measure_peer(name: str, horizon: int, threads: int) -> Row:
-    """One package's row, and ``solve`` beside it where it solves the same problem.
+    """Measure one package, and ``solve`` if it solves the same problem.
 
-    Without the package, only its name and ``installed``, False.
+    If the package is missing, the row has only its name and ``installed``, False.
     """
     if importlib.util.find_spec(name) is None:
         return {"peer": name, "installed": False}
@@ -72,7 +72,7 @@ def _quantecon(horizon: int) -> Row:
 
 
 def _joint_chain(horizon: int) -> tuple[Ints, Ints, Floats, Any]:
-    """State, action and expected reward of every pair of them, and its transitions; states are (n_1, w_1, n_2, w_2)."""
+    """State, action, expected reward and transitions of every state-action pair; states are (n_1, w_1, n_2, w_2)."""
     from scipy.sparse import coo_array
 
     sides = (horizon + 1,) * 4
@@ -96,7 +96,7 @@ def _joint_chain(horizon: int) -> tuple[Ints, Ints, Floats, Any]:
         action.append(0 * here + a)
         reward.append(mean)
         entries += [(here, number[tuple(win)], mean), (here, number[tuple(loss)], 1 - mean)]
-    # A row for each pair, in the order of the pairs: the two outcomes of an action share theirs.
+    # One row for each pair, in the order of the pairs: the two outcomes of an action are in the same row.
     size = [len(x) for x in state]
     begin = [0, size[0], size[0], size[0] + size[1], size[0] + size[1]]
     row = np.concatenate([first + np.arange(len(e[0])) for first, e in zip(begin, entries, strict=True)])
@@ -133,7 +133,7 @@ def _markovianbandit(horizon: int) -> Row:
     return once(horizon)
 
 
-# By module: the distribution's name, the measurement, and whether it solves the two-armed problem.
+# By module: the distribution's name, the measurement, and True if it solves the two-armed problem.
 PEERS: dict[str, tuple[str, Callable[[int], Row], bool]] = {
     "quantecon": ("quantecon", _quantecon, True),
     "markovianbandit": ("markovianbandit-pkg", _markovianbandit, False),

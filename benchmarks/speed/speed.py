@@ -1,9 +1,9 @@
-"""Speed and memory of the exact engine on this machine, beside the same recursion written in C for speed.
+"""Speed and memory of the exact engine on this machine, compared with the same recursion in fast C.
 
-The baseline, ``dense_baseline.c``, visits all C(K + 2N, 2N) states of N items and K labels. It and the engine run on
-the same threads, turn by turn, so that a slow moment of the machine meets both. Medians are compared, and the best
-runs beside them; a first turn, in which compiled code is loaded, is not counted. The engine's time is that of the
-whole call of ``solve``, belief tables included; the baseline is handed its tables and times its sweep.
+The baseline, ``dense_baseline.c``, visits all C(K + 2N, 2N) states of N items and K labels. It and the engine run
+alternately on the same number of threads, so that a slow period of the machine affects both. Medians are compared, and
+the best runs too; the first round, in which compiled code is loaded, is not counted. The engine's time is that of the
+whole call of ``solve``, including belief tables; the baseline gets its tables ready-made and times only its sweep.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["TABLES", "machine", "speed_parts", "speed_tables"]
 
 Row = dict[str, Any]
 
-# Header, key of a row, and format.
+# Columns: header, key of a row, and format.
 Column = tuple[str, str, str]
 
 _CASE: list[Column] = [("problem", "case", ""), ("states", "states", ",")]
@@ -42,7 +42,7 @@ def _beside_baseline(form: str) -> list[Column]:
     return [("engine / C", "ratio", form), ("of best runs", "best_ratio", form), ("target", "target", "g")]
 
 
-# Title of each table, and its columns.
+# Title and columns of each table.
 TABLES: dict[str, tuple[str, list[Column]]] = {
     "dense": (
         "every state, ns a state",
@@ -120,7 +120,7 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
     ),
 }
 
-# Relative: sums in another order, over as many labels.
+# Relative tolerance for sums over that number of labels in another order.
 _AGREEMENT = {"float64": 1e-9, "float32": 1e-3}
 
 
@@ -154,22 +154,22 @@ def speed_parts(
     threads: int | None = None,
     quick: bool = False,
 ) -> list[tuple[str, str, Callable[[], Row]]]:
-    """Table, name and computation of each row, in the order in which they are to be made.
+    """Table, name and computation of each row, in order of computation.
 
     Parameters
     ----------
     baseline : Baseline or None
-        None leaves out what is compared with it.
+        None leaves out the comparisons with it.
     runs : int
-        Turns, of which medians are taken.
+        Number of rounds, for medians.
     seconds : float
-        Time in which the largest problems are to be solved; 0 leaves them out.
+        Time limit for the largest problems; 0 leaves them out.
     memory : float, optional
-        Bytes that such a problem may take; default: what there is.
+        Memory limit in bytes for these problems; default: the available memory.
     threads : int, optional
-        Default: all that this process may use.
+        Default: all processors that this process may use.
     quick : bool
-        Tiny problems, to see that everything works.
+        True for tiny problems, to check that everything works.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def speed_parts(
         Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``certificates``, ``largest`` and ``peers``.
     """
     threads = threads or usable_threads()
-    # A comparison is between equals.
+    # Engine and baseline must use the same number of threads.
     turns = threads if baseline is None or baseline.parallel else 1
     dense, reduced, evaluated, families, horizon, limit = _FULL if not quick else _QUICK
     parts: list[tuple[str, str, Callable[[], Row]]] = [
@@ -204,12 +204,12 @@ def speed_parts(
 
 
 def usable_threads() -> int:
-    """Processors that this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine(baseline: Baseline | None, threads: int | None = None) -> dict[str, str]:
-    """What the figures depend on, in words."""
+    """Description of the machine and of the software versions."""
     processor = platform.processor() or platform.machine()
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -226,7 +226,7 @@ def machine(baseline: Baseline | None, threads: int | None = None) -> dict[str, 
 
 
 def _in_turn(runs: int, *measures: Callable[[], Row]) -> list[list[Row]]:
-    """Results of each measure, called turn by turn; those of the first turn are dropped."""
+    """Results of each measure, called alternately; those of the first round are dropped."""
     turns = [[measure() for measure in measures] for _ in range(runs + 1)]
     return [list(results) for results in zip(*turns[1:], strict=True)]
 
@@ -294,7 +294,7 @@ def _evaluated(case: Case, runs: int, threads: int) -> Row:
 
 
 def speed_tables(rows: dict[str, list[Row]]) -> list[tuple[str, list[str], list[list[str]]]]:
-    """Title, header and cells of each table that has something to show; ``rows`` by table, see ``speed_parts``."""
+    """Title, header and cells of each table that is not empty; ``rows`` by table, see ``speed_parts``."""
     shown = []
     for table, (title, columns) in TABLES.items():
         cells = [

@@ -1,10 +1,10 @@
-"""Many items: labels a second of the compiled run of an index policy, and certificates of large problems.
+"""Large problems: labels per second of the compiled run of an index policy, and certificates.
 
 A run decides, draws and updates, label by label, on one core.
 
-The baseline is what any index policy can do without a data structure: keep all scores in an array, take the largest,
-draw a label, score that item again. It looks at every item for each label, and is timed on the first few labels. A
-certificate is made in a fresh process, which shows the memory that it takes.
+The baseline is an index policy without a data structure: it keeps all scores in an array, takes the largest, draws a
+label, and scores that item again. It scans every item for each label, and is timed on the first few labels. A
+certificate is computed in a fresh process, to measure its memory.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ __all__ = ["POLICIES", "large_problem", "measure_certificate", "measure_throughp
 
 Row = dict[str, Any]
 
-# Policies, and the labels a second, in millions, that each is meant to reach.
+# Policies, and the target of each in millions of labels per second.
 POLICIES: dict[str, tuple[IndexPolicy, float]] = {
     "variance-reduction": (VarianceReduction(), 5.0),
     "gittins": (Gittins(), 2.0),
 }
-# Labels on which the baseline is timed.
+# Number of labels on which the baseline is timed.
 _SCANNED = 300
 
 
 def large_problem(items: int, budget: int, seed: int = 7) -> Problem:
-    """Thresholds sigma(z) with standard normal z, weights of a Pareto law of shape 2.5 from 1/2 on.
+    """Problem with thresholds sigma(z), z standard normal, and weights from a Pareto law of shape 2.5 and minimum 1/2.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def large_problem(items: int, budget: int, seed: int = 7) -> Problem:
 
 
 def measure_throughput(name: str, items: int, labels: int, runs: int) -> Row:
-    """Time the run of a policy; tables that it looks up are made before, and timed apart."""
+    """Time the run of a policy; its lookup tables are computed before, and timed separately."""
     policy, target = POLICIES[name]
     problem = large_problem(items, labels)
     seeds, keys = replication_keys(7, runs + 1)
@@ -66,12 +66,12 @@ def measure_throughput(name: str, items: int, labels: int, runs: int) -> Row:
     for r in range(runs + 1):
         rate = PriorNature.draw(problem, seeds[r : r + 1], keys[r : r + 1]).rate[0]
         one = start.with_nature(rate, keys[r])
-        # Processor time: what else the machine does is not this run's.
+        # Processor time, so that other work of the machine does not count.
         begin = time.process_time()
         one.until(labels)
         seconds.append(time.process_time() - begin)
         scan.append(_scan(start.scores[:items].copy(), rate, min(labels, _SCANNED)))
-    # The first turn loads compiled code.
+    # The first round loads compiled code.
     best = statistics.median(seconds[1:])
     row |= {
         "seconds": best,
@@ -84,7 +84,7 @@ def measure_throughput(name: str, items: int, labels: int, runs: int) -> Row:
 
 
 def _scan(scores: Any, rate: Any, labels: int) -> float:
-    """Seconds a label of the baseline; what an item's next score is does not matter for the time."""
+    """Seconds per label of the baseline; the time does not depend on an item's next score."""
     rng = np.random.default_rng(7)
     wins = np.zeros(len(scores))
     begin = time.process_time()
@@ -96,7 +96,7 @@ def _scan(scores: Any, rate: Any, labels: int) -> float:
 
 
 def measure_certificate(items: int, labels: int, replications: int, target: float | None = None) -> Row:
-    """Certify ``gittins`` on a large problem, from stating it to the certificate, in a process of its own."""
+    """Certify ``gittins`` on a large problem, from its construction to the certificate, in a separate process."""
     request = {"items": items, "labels": labels, "replications": replications}
     # -P: the working folder is not searched for modules, as it is not for the installed command.
     done = subprocess.run(

@@ -1,1 +1,1 @@
-"""What a wrong model costs each policy, exactly or by simulation."""
+"""Stress tests: the cost of a wrong model to each policy, exactly or by simulation."""

@@ -1,8 +1,8 @@
-"""Decisions after the fact: a model of raters, fitted to what each of many runs bought.
+"""Decisions after the fact, by a model of raters fitted to the votes that each of many runs bought.
 
-A stress test fits the same model to thousands of small sets of votes. ``decide_after`` gives the tails that
-``RaterModel.fit(..., method="fast")`` and ``RaterFit.tail`` give, without the labelled arrays that a fit is kept in and
-that would take longer than the model itself.
+A stress test fits the same model to thousands of small sets of votes. ``decide_after`` gives the same tails as
+``RaterModel.fit(..., method="fast")`` and ``RaterFit.tail``, without the labelled arrays of a fit, which would take
+longer than the fit itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["decide_after", "fast_draws"]
 
 
 def fast_draws(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> Draws:
-    """Parameters by name, as ``model.fit(labels, seed=seed, method="fast", draws=draws).draws``.
+    """Draws of parameters by name, equal to ``model.fit(labels, seed=seed, method="fast", draws=draws).draws``.
 
     Examples
     --------
@@ -37,15 +37,15 @@ def fast_draws(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) ->
 
 
 def decide_after(problem: Problem, pools: Pools, counts: Ints, model: RaterModel, draws: int) -> tuple[Floats, Floats]:
-    """Tails by fits to the votes that were bought.
+    """Tail probabilities by fits to the votes that were bought.
 
     Parameters
     ----------
     problem : Problem
     pools : Pools
-        R replications.
+        Pools of R replications.
     counts : ndarray of int, shape (R, N)
-        Votes bought of each item.
+        Number of votes bought of each item.
     model : RaterModel
     draws : int
         Draws of each fit.
@@ -53,9 +53,9 @@ def decide_after(problem: Problem, pools: Pools, counts: Ints, model: RaterModel
     Returns
     -------
     tails : ndarray, shape (R, N)
-        Of each item's rate, over all groups alike.
+        Tail of each item's rate, averaged over all groups with equal weight.
     by_group : ndarray, shape (R, N, G)
-        Of each group's rate; empty where the rates do not differ by group.
+        Tail of each group's rate; empty if the rates do not differ by group.
     """
     tails = np.empty(counts.shape)
     grouped = pools.rate.ndim == 3
@@ -69,20 +69,20 @@ def decide_after(problem: Problem, pools: Pools, counts: Ints, model: RaterModel
             tails[r, ~some] = (new.mean(axis=1)[:, None] > bar[~some]).mean(axis=0)
         at = bar[some][:, None] if drawn["rate"].ndim == 3 else bar[some]
         found = model.conditional_tails(drawn, Design.of(labels), labels.labels.astype(np.int64), at).mean(axis=0)
-        # The mean of the groups' rates, draw by draw: its tail is not the mean of theirs.
+        # The groups' rates are averaged draw by draw: the tail of the mean is not the mean of the tails.
         tails[r, some] = found if found.ndim == 1 else (drawn["rate"].mean(axis=2) > bar[some]).mean(axis=0)
         if grouped:
             if not some.all():
-                # Rates of one column, of a model that knows no groups, are those of every group.
+                # A model without groups has one column of rates, which applies to every group.
                 by_group[r, ~some] = (new[:, None, :] > bar[~some, None]).mean(axis=0)
             by_group[r, some] = found if found.ndim == 2 else found[:, None]
     return tails, by_group
 
 
 def _new_rates(model: RaterModel, drawn: Draws, design: Design, seed: int) -> Floats:
-    """Rates of a new item under each draw, shape (S, G), or (S, 1) where they do not differ by group."""
+    """Rates of a new item under each draw, shape (S, G), or (S, 1) if they do not differ by group."""
     if "group" not in model.dims["rate"]:
         return model.new_rates(drawn, np.random.default_rng(seed))[:, None]
-    # The same seed for each group, so that the rates of a draw are those of one and the same item.
+    # The same seed for each group, so that the rates of a draw belong to the same item.
     groups = [model.for_group(drawn, design, name) for name in design.groups]
     return np.stack([model.new_rates(x, np.random.default_rng(seed)) for x in groups], axis=1)

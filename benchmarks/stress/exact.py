@@ -1,12 +1,12 @@
-r"""What a wrong model costs, exactly: a planner who asks and decides by one belief while another is true.
+r"""Exact cost of a wrong model: a planner acquires labels and decides by one belief while another is true.
 
-Each policy is followed once over the lattice with nature's labels (``dp.expectations``), and everything is an
-expectation over the items' final states: what the policy earns, what the working model claims that it earns, and
-which part of the weight that it holds to be settled is. The loss against a planner who knows nature,
+Each policy is evaluated by one pass over the lattice with nature's labels (``dp.expectations``). All measures are
+expectations over the items' final states: the payoff that the policy earns, the payoff that the working model claims,
+and the part of the decisive weight that is decided correctly. The loss against a planner who knows nature,
 
     loss  =  asked_wrongly  +  decided_wrongly,
 
-splits as in ``dp.evaluate``: the first part stays when the same labels are decided on with nature's tails.
+splits as in ``dp.evaluate``: the first part remains if decisions on the same labels use nature's tails.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["stress_exact"]
 
 
 def stress_exact(misbelief: Misbelief, policies: Sequence[Policy], *, eps: float = 0.05) -> xr.Dataset:
-    """Exact measures of policies under a nature that the planner is wrong about.
+    """Exact measures of policies if the planner's belief differs from nature.
 
     Parameters
     ----------
@@ -47,15 +47,15 @@ def stress_exact(misbelief: Misbelief, policies: Sequence[Policy], *, eps: float
     Returns
     -------
     xarray.Dataset
-        The measures of ``stress_measures`` over ``policy``, ``asked_wrongly``, ``decided_wrongly`` and ``optimum``,
-        the value of the planner who knows nature.
+        The measures of ``benchmarks.stress.measures`` over ``policy``, ``asked_wrongly``, ``decided_wrongly`` and
+        ``optimum``, the value of the planner who knows nature.
 
     Raises
     ------
     ProblemTooLarge
-        When the lattice does not fit in memory.
+        If the lattice does not fit in memory.
     ValueError
-        For a problem with batches, and a utility that no other truth can judge.
+        For a problem with batches, and a utility without a finite score under another truth.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def stress_exact(misbelief: Misbelief, policies: Sequence[Policy], *, eps: float
     stated, real = (_tails(x) for x in (problem, true))
     inside = np.tri(stated.shape[1], dtype=bool)
     tables = {name: np.where(inside, x, 0.0) for name, x in worths(problem, stated, real, eps).items()}
-    # With rewards of wins; and refused where a score is not finite.
+    # This includes rewards of wins, and refuses scores that are not finite.
     tables["payoff"] = told
     wins = np.arange(stated.shape[2])
     tables["claimed_payoff"] = tables["claimed_payoff"] + problem.reward[:, None, None] * wins * inside

@@ -1,27 +1,27 @@
-r"""What a stress test measures, the same for exact values and for simulated ones.
+r"""Measures of a stress test, the same for exact values and for simulated ones.
 
-With q_i the tail probability that the planner *states* at the end, p_i the true one (in simulated runs the truth
-itself, 0 or 1), v_i the weight, and the decision "learnable" where q_i says so:
+Let q_i be the tail probability that the planner *states* at the end, p_i the true one (in simulated runs the truth
+itself, 0 or 1), v_i the weight, and let q_i determine the decision "learnable" or not:
 
     accuracy           sum v [p if decided learnable, else 1-p] / sum v
-    claimed_accuracy   sum v [q if decided learnable, else 1-q] / sum v      what the planner believes that to be
+    claimed_accuracy   sum v [q if decided learnable, else 1-q] / sum v      the planner's belief about accuracy
     decisive           sum v 1{q >= 1-eps or q <= eps} / sum v               (Lemma 2026, section 10)
-    decisive_right     the part of it whose decision is right
-    decisive_low, _high    decisive share of the weight of either slice
-    payoff             sum v S(q, p), the score of what is stated where p is true; h(p) where q = p
+    decisive_right     the part of it whose decision is correct
+    decisive_low, _high    decisive share of the weight of each slice
+    payoff             sum v S(q, p), the score of stating q if p is true; h(p) if q = p
     claimed_payoff     sum v h(q)
-    loss               payoff less than that of one who knows nature (exact); in simulated runs sum v (h(p) - S(q, p)),
-                       that of the decisions alone
-    already_right      share of the labels that were bought of an item whose decision was right when they were bought
+    loss               payoff of a planner who knows nature minus payoff (exact); in simulated runs
+                       sum v (h(p) - S(q, p)), the loss of the decisions alone
+    already_right      share of the labels that were bought of an item whose decision was already correct
 
-The *high* slice is where the reference has to be overruled, c > 0. Where no item is, or every one, it is those with c
-above the median. Two faults have names of their own. *Illusory coverage* is decisive mass that is not true (decisive
-less decisive_right), or decisive mass on the low slice beside unresolved weight on the high one. *Chasing noise* is
-buying labels that cannot better a decision: those of ``already_right``. Some are the price of not knowing; what counts
-is by how much a policy buys more of them than one that asks at random.
+The *high* slice contains the items on which the reference must be overruled, c > 0. If these are none or all of the
+items, it contains those with c above the median. Two faults have names. *Illusory coverage* is decisive mass with wrong
+decisions (decisive minus decisive_right), or decisive mass on the low slice while weight on the high one is unresolved.
+*Chasing noise* is buying labels that cannot improve a decision: those of ``already_right``. Some such labels are
+unavoidable; what matters is how many more of them a policy buys than one that chooses at random.
 
-All these are sums over items of something that depends on the item's own q and p. Where labels have rewards, these
-are added to the two payoffs.
+All these are sums over items of terms that depend on the item's own q and p. If labels have rewards, these are added to
+the two payoffs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["high_slice", "worths"]
 
 
 def high_slice(problem: Problem) -> Bools:
-    """Items on which the reference has to be overruled, shape (N,); see the module's docstring.
+    """Mask of items on which the reference must be overruled, shape (N,); see the module's docstring.
 
     Examples
     --------
@@ -45,21 +45,26 @@ def high_slice(problem: Problem) -> Bools:
     (array([False, False,  True]), array([False, False,  True]))
     """
     c = problem.log_ratio
-    # A threshold of 1/2 has a log-ratio of 0 but for rounding.
+    # A threshold of 1/2 has a log-ratio of 0 up to rounding.
     over = c > ROUNDING
     return np.asarray(over if 0 < over.sum() < len(c) else c > np.median(c))
 
 
 def worths(problem: Problem, stated: Floats, true: Floats, eps: float) -> dict[str, Floats]:
-    """What each item adds to each measure at the end, by its tails; arrays of the shape of the tails.
+    """Contribution of each item to each measure at the end, as a function of its tails.
 
     Parameters
     ----------
     problem : Problem
     stated, true : ndarray, shape (N, ...)
         Tails that the planner states, and true ones.
-    eps : float
-        Level at which a belief is decisive.
+        eps : float
+            Level at which a belief is decisive.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (N, ...)
+        Contributions by the name of the measure.
 
     Examples
     --------

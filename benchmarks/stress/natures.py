@@ -1,30 +1,30 @@
-r"""Natures that a planner may be wrong about, with one number that says how wrong: for these every loss is exact.
+r"""Natures that differ from the planner's model by one number, the strength; for these every loss is exact.
 
 Labels of an item are exchangeable under all of them, so an item's state remains (labels, wins), and the value of a
 policy that plans and decides by another belief is a sum over the lattice (``dp.evaluate``). The problem has prior
 Beta(a, b) with mean m = a / (a + b); s is the *strength*.
 
-A fault of the raters, labels being wins with a chance q other than the rate alpha that decisions are about:
+Faults of the raters: a label is a win with probability q, which differs from the rate alpha to decide on:
 
-    flipped          each label is turned over with probability s                    q = (1 - s) alpha + s (1 - alpha)
-    random           a share s of labels is an answer at random                      q = (1 - s) alpha + s / 2
-    colluding        a share s of labels is what a script says: 1 with chance g      q = (1 - s) alpha + s g
+    flipped          each label is flipped with probability s                        q = (1 - s) alpha + s (1 - alpha)
+    random           a share s of labels is a random answer                          q = (1 - s) alpha + s / 2
+    colluding        a share s of labels follows a script: 1 with probability g      q = (1 - s) alpha + s g
 
-A fault of what is believed about the items:
+Faults of the belief about the items:
 
     polarised        a share s of the items is one-sided: their rates are Beta(9, 1) with probability m, else Beta(1, 9)
     divided          a share s of the items divides the raters: their rates are Beta(25, 25)
-    shifted          the items' mean is sigma(logit m + s), with the size a + b as it is
-    dispersed        the size is (a + b) / s: the working prior is s times as sure as it may be
+    shifted          the items' mean is sigma(logit m + s), with the same size a + b
+    dispersed        the size is (a + b) / s: the working prior is s times too confident
     flat             nature is the problem's prior, the working prior Beta(1 + (1-s)(a-1), 1 + (1-s)(b-1))
 
-At the *right* strength, 0 or for ``dispersed`` 1, nature and working model are one. In ``flat`` the working model
+At the *right* strength, 0 (for ``dispersed`` 1), nature and working model are equal. In ``flat`` the working model
 changes and nature stays; in all others nature changes.
 
 ``colluding`` needs integrals of alpha^j (1-alpha)^k over both sides of the threshold, under the prior. They come from
-Gauss-Jacobi rules on (0, t) and (t, 1), whose weights take in the end that may be singular; what is left is a
-polynomial times a power that is analytic there, and 64 nodes on each side give tables to 1e-12 for thresholds from .02
-to .98. The rule is a belief of its own: a ``Grid`` of 128 rates.
+Gauss-Jacobi rules on (0, t) and (t, 1), whose weights contain the factor that may be singular at the end; the remaining
+integrand is a polynomial times a power that is analytic there, and 64 nodes on each side give tables to 1e-12 for
+thresholds from .02 to .98. The rule is itself a belief: a ``Grid`` of 128 rates.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ _NODES = 64
 
 @dataclass(frozen=True, eq=False)
 class Misbelief:
-    """A planner who is wrong.
+    """Planner whose belief differs from nature.
 
     Attributes
     ----------
     working : Problem
-        The problem as the planner states it: what is asked and decided by.
+        The planner's problem, by which labels are chosen and decisions made.
     nature : list of Belief
-        What is true of each item.
+        True belief about each item.
     """
 
     working: Problem
@@ -67,18 +67,18 @@ class Misbelief:
 
 
 class Nature:
-    """Base of the kinds of nature: values that say what is true of an item at each strength.
+    """Base of the kinds of nature: the belief about an item at each strength.
 
     Attributes
     ----------
     name : str
         Registered name.
     strengths : tuple
-        Test of a strength, and the strengths that pass it in words.
+        Test of a strength, and the allowed strengths in words.
     right : float
-        Strength at which nature and working model are one.
+        Strength at which nature and working model are equal.
     moves_planner : bool
-        Whether the belief at a strength is the working model, and the problem's prior nature.
+        True if the belief at a strength is the working model, and nature is the problem's prior.
     """
 
     name: ClassVar[str]
@@ -98,7 +98,7 @@ _SHARE = (lambda s: 0 <= s <= 1, "from 0 to 1")
 
 @dataclass(frozen=True)
 class Flipped(Nature):
-    """Labels that are turned over."""
+    """Labels flipped with a probability."""
 
     name = "flipped"
     strengths = _BELOW_HALF
@@ -110,7 +110,7 @@ class Flipped(Nature):
 
 @dataclass(frozen=True)
 class Random(Nature):
-    """Labels at random."""
+    """Labels of which a share is random."""
 
     name = "random"
     strengths = _BELOW_ONE
@@ -122,12 +122,12 @@ class Random(Nature):
 
 @dataclass(frozen=True)
 class Colluding(Nature):
-    """Labels that a script says.
+    """Labels of which a share follows a script.
 
     Parameters
     ----------
     script : float
-        Chance that the script says 1, from 0 to 1.
+        Probability that the script says 1, from 0 to 1.
     """
 
     script: float = 1.0
@@ -146,7 +146,7 @@ class Colluding(Nature):
 
 @dataclass(frozen=True)
 class Polarised(Nature):
-    """Items that are one-sided."""
+    """Items of which a share is one-sided."""
 
     name = "polarised"
     strengths = _SHARE
@@ -159,7 +159,7 @@ class Polarised(Nature):
 
 @dataclass(frozen=True)
 class Divided(Nature):
-    """Items that divide the raters."""
+    """Items of which a share divides the raters."""
 
     name = "divided"
     strengths = _SHARE
@@ -171,7 +171,7 @@ class Divided(Nature):
 
 @dataclass(frozen=True)
 class Shifted(Nature):
-    """Items of another mean."""
+    """Items with another mean rate."""
 
     name = "shifted"
     strengths = (lambda s: abs(s) < np.inf, "finite")
@@ -184,7 +184,7 @@ class Shifted(Nature):
 
 @dataclass(frozen=True)
 class Dispersed(Nature):
-    """Items that are more, or less, alike."""
+    """Items whose rates vary more, or less."""
 
     name = "dispersed"
     strengths = (lambda s: 0 < s < np.inf, "positive and finite")
@@ -197,7 +197,7 @@ class Dispersed(Nature):
 
 @dataclass(frozen=True)
 class Flat(Nature):
-    """A planner who knows less than there is to be known."""
+    """Planner whose prior is flatter than nature."""
 
     name = "flat"
     strengths = _SHARE
@@ -229,17 +229,17 @@ def exchangeable_names() -> tuple[str, ...]:
 
 
 def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> Misbelief:
-    """A planner with this problem, and a nature that is wrong by so much.
+    """Planner with this problem, and a nature that differs from it by a strength.
 
     Parameters
     ----------
     problem : Problem
-        Priors must be Beta.
+        Problem with Beta priors.
     kind : str
         One of ``exchangeable_names()``, alone or with settings in brackets; see the module's docstring.
     strength : float
     **settings
-        ``script``, for ``colluding``: the chance that the script says 1, from 0 to 1; default 1.
+        ``script``, for ``colluding``: the probability that the script says 1, from 0 to 1; default 1.
 
     Returns
     -------
@@ -270,7 +270,7 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
 
 
 def quadrature(prior: Beta, threshold: float) -> Grid:
-    """Grid with the moments of a Beta belief on either side of a threshold, those of high order included.
+    """Grid with the moments, up to high order, of a Beta belief on each side of a threshold.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def quadrature(prior: Beta, threshold: float) -> Grid:
     """
     a, b, t = prior.a, prior.b, threshold
     scale = np.exp(-betaln(a, b))
-    # On (0, t) the weight x^(a-1) is the rule's own, on (t, 1) the weight (1-x)^(b-1).
+    # The rule contains the weight x^(a-1) on (0, t), and the weight (1-x)^(b-1) on (t, 1).
     low, low_weight = roots_jacobi(_NODES, 0.0, a - 1.0)
     x = t * (1.0 + low) / 2.0
     below = scale * (t / 2.0) ** a * low_weight * (1.0 - x) ** (b - 1.0)

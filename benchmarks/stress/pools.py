@@ -1,9 +1,9 @@
 """Pools of votes drawn from a model of raters, or from a nature whose labels are exchangeable.
 
-In replication r every item's rate is drawn from the problem's priors, and then the whole pool at once: who votes on
-which item, in which order, and what is said. A policy that buys the k-th label of an item gets the k-th vote of the
-item's pool. So all policies meet the same votes in the same order, and their differences have far smaller errors than
-each has alone. The rates of a replication are the same for every model and strength; who votes on what is too.
+In replication r every item's rate is drawn from the problem's priors, and then the whole pool at once: the raters of
+each item, their order and their votes. A policy that buys the k-th label of an item gets the k-th vote of the item's
+pool. So all policies get the same votes in the same order, and differences between policies have far smaller errors
+than the value of each. The rates and the raters of a replication are the same for every model and strength.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Pools:
     ----------
     votes : ndarray of int8, shape (R, N, P)
     rate : ndarray, shape (R, N) or (R, N, G)
-        What decisions are about; by group where the rates differ by group.
+        Rates to decide on; by group if the rates differ by group.
     designs : sequence of Design, length R
-        Who votes on what; empty where the votes have no raters.
+        Rater and item of each vote; empty if the votes have no raters.
     """
 
     votes: NDArray[np.int8]
@@ -44,7 +44,7 @@ class Pools:
 
     @property
     def population(self) -> Floats:
-        """Rate of each item over all groups alike, shape (R, N)."""
+        """Rate of each item, averaged over all groups with equal weight, shape (R, N)."""
         return self.rate if self.rate.ndim == 2 else np.asarray(self.rate.mean(axis=2))
 
     def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
@@ -52,7 +52,7 @@ class Pools:
         return np.asarray(self.votes[rows, items, counts], dtype=np.int64)
 
     def bought(self, r: int, counts: Ints) -> LabelSet:
-        """The first ``counts`` votes of each item of replication r, shape (N,); items without any are left out."""
+        """First ``counts`` votes, shape (N,), of each item in replication r; items without votes are left out."""
         design, votes = self.designs[r], self.votes[r]
         kept = np.flatnonzero(counts)
         first = np.arange(votes.shape[1]) < counts[:, None]
@@ -84,17 +84,21 @@ def draw_raters(
     Parameters
     ----------
     problem : Problem
-        Its priors are where the items' rates come from.
+        Problem from whose priors the items' rates are drawn.
     model : RaterModel
     parameters : dict
-        Parameters of the model that are given; the others are drawn afresh in each replication.
+        Fixed parameters of the model; the others are drawn anew in each replication.
     seeds : sequence of SeedSequence, length R
     votes : int
-        Votes on each item, by different raters.
+        Number of votes on each item, by different raters.
     raters : int, optional
-        Raters in all; None for one of its own for each vote.
+        Number of raters; None for a different rater for each vote.
     groups : int
-        Groups among which raters are dealt out in turn; 0 for none.
+        Number of groups, to which raters are assigned in turn; 0 for none.
+
+    Returns
+    -------
+    Pools
 
     Examples
     --------
@@ -143,7 +147,7 @@ def draw_beliefs(nature: Sequence[Belief], seeds: Sequence[np.random.SeedSequenc
 
 
 def _children(seed: np.random.SeedSequence) -> list[np.random.SeedSequence]:
-    """Seeds of the rates, the design and the votes of a replication; the same ones whenever they are asked for."""
+    """Seeds of the rates, the design and the votes of a replication; repeated calls give the same ones."""
     return np.random.SeedSequence(entropy=seed.entropy, spawn_key=seed.spawn_key).spawn(3)
 
 
@@ -153,7 +157,7 @@ def _rates(beliefs: Sequence[Belief], seed: np.random.SeedSequence) -> Floats:
 
 
 def _own_raters(items: int, votes: int, groups: int) -> Design:
-    """Design in which every vote has a rater of its own."""
+    """Design in which every vote has a different rater."""
     size = items * votes
     rater = np.arange(size)
     return Design(

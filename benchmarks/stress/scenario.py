@@ -1,4 +1,4 @@
-"""A scenario of a stress test, and a grid of them: what is worked on, and where its votes come from."""
+"""Scenario of a stress test, and a grid of scenarios: problem, policies, and the nature that gives the votes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Scenario", "StressGrid"]
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """One nature at several strengths.
+    """Scenario of a stress test: one nature at several strengths.
 
     Attributes
     ----------
@@ -32,23 +32,25 @@ class Scenario:
     values : tuple of float
         Strengths, the mildest first.
     problem : Problem
-        What is asked and decided by; where simulated, no cap is above ``votes``.
+        Problem by which labels are chosen and decisions made; in simulated scenarios no cap exceeds ``votes``.
     policies : tuple of Policy
-        ``uniform`` is among them.
+        Policies, including ``uniform``.
     eps : float
+        Level at which a belief is decisive.
     settings : dict
         ``script``, for an exchangeable nature that has one.
     nature : RaterModel, optional
-        The model of raters, if it is one.
+        Model of raters, in simulated scenarios that have one.
     parameter : str
-        Its strength.
+        Parameter of ``nature`` that is the strength.
     fixed : dict
-        Its parameters that are given.
+        Fixed parameters of ``nature``.
     votes, groups, draws : int
+        Votes in the pool of each item, groups of raters, and draws of a fit.
     raters : int, optional
-        None for a rater of its own for each vote.
+        Number of raters; None for a different rater for each vote.
     refit : RaterModel, optional
-        What decides after the fact.
+        Model that decides after the fact.
     """
 
     name: str
@@ -70,18 +72,38 @@ class Scenario:
 
     @property
     def strength(self) -> str:
-        """What the strength is."""
+        """Name of the quantity that is the strength."""
         return self.parameter or self.model
 
     def working(self, strength: float) -> Problem:
-        """The problem as the planner states it at one strength: another one where the nature is ``flat``."""
+        """Planner's problem at one strength, which differs from ``problem`` if the nature is ``flat``.
+
+        Parameters
+        ----------
+        strength : float
+
+        Returns
+        -------
+        Problem
+        """
         if self.nature is not None:
-            # Raters are a matter of nature alone, and the priors need not be Beta.
+            # A model of raters changes only nature, and the priors need not be Beta.
             return self.problem
         return misbelief(self.problem, self.model, strength, **self.settings).working
 
     def pools(self, strength: float, seeds: Sequence[np.random.SeedSequence]) -> Pools:
-        """Pools of votes at one strength."""
+        """Pools of votes at one strength.
+
+        Parameters
+        ----------
+        strength : float
+        seeds : sequence of SeedSequence, length R
+            Seed of each replication.
+
+        Returns
+        -------
+        Pools
+        """
         if self.nature is None:
             wrong = misbelief(self.problem, self.model, strength, **self.settings)
             return draw_beliefs(wrong.nature, seeds, votes=self.votes)
@@ -102,15 +124,15 @@ class Scenario:
 
 @dataclass(frozen=True, eq=False)
 class StressGrid:
-    """Scenarios with what is common to them.
+    """Scenarios of a stress test, with common settings.
 
     Attributes
     ----------
     scenarios : tuple of Scenario
     replications : int
-        Of simulated scenarios.
+        Number of replications of simulated scenarios.
     seed : int
-        Root of their randomness.
+        Seed of simulated scenarios.
     """
 
     scenarios: tuple[Scenario, ...]

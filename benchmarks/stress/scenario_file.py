@@ -1,28 +1,29 @@
-"""Scenarios of a stress test: which nature, how wrong, on which problem, for which policies; read from a TOML file.
+"""Scenarios of a stress test, read from a TOML file: nature, strengths, problem and policies.
 
     seed, replications        of the simulated scenarios
     policies                  names for all scenarios, or a table with a list under ``exact`` and under ``simulated``
-    [problem]                 the problem of scenarios that name none
+    [problem]                 the problem of scenarios that do not name one
     [problems.NAME]           problems that scenarios name
     [[scenario]]
       name                    letters, digits, blanks and . , ( ) -; part of the names of files, so 100 bytes at most
-      kind                    "exact" or "simulated"; default: exact where the nature's labels are exchangeable
-      model                   a nature of ``benchmarks.natures``, or a registered model of raters
+      kind                    "exact" or "simulated"; default: exact if the nature's labels are exchangeable
+      model                   a nature of ``benchmarks.stress.natures``, or a registered model of raters
       parameter               with a model of raters: the parameter that is the strength
       values                  strengths, the mildest first, rising or falling
-      problem, policies       where not those for all
+      problem, policies       if they differ from those for all scenarios
       eps                     level at which a belief is decisive; default 0.05
       script                  with ``colluding``
       votes                   simulated: votes in the pool of each item; default 12
-      raters                  with a model of raters: raters in all, or "fresh" for one of its own for each vote
-      groups                  with a model of raters: groups that raters are dealt out to
-      refit                   with a model of raters: false, or what decides after the fact; default the model itself
+      raters                  with a model of raters: number of raters, or "fresh" for a different one for each vote
+      groups                  with a model of raters: number of groups to which raters are assigned
+      refit                   with a model of raters: false, or the model that decides after the fact;
+                              default: the same model
       draws                   draws of each such fit; default 200
-      constants, fixed        with a model of raters: constants of its priors, and parameters that are given; a number
-                              in place of a list holds for all items, raters or groups
+      constants, fixed        with a model of raters: constants of its priors, and fixed parameters; a number
+                              instead of a list applies to all items, raters or groups
 
 A problem is a table with the keys of a problem file, or with ``file``, a path relative to that of the scenarios.
-Everything is checked, and every cell tried out, before any work starts.
+Everything is checked, and every cell is tried out, before any work starts.
 """
 
 from __future__ import annotations
@@ -61,12 +62,21 @@ _TOP = ("seed", "replications", "policies", "problem", "problems", "scenario")
 _COMMON = ("name", "kind", "model", "values", "problem", "policies", "eps", "script", "votes")
 _RATERS = ("parameter", "raters", "groups", "refit", "draws", "constants", "fixed")
 _MOST_VALUES = 100
-# Bytes of a name: with the strength and an ending it is the name of a file, of which systems allow 255.
+# Largest length of a name in bytes: with the strength and an ending it is a file name, of at most 255 bytes.
 _LONGEST_NAME = 100
 
 
 def built_in_scenarios(**options: Any) -> StressGrid:
-    """The scenarios that come with the package; options as for ``read_scenarios``.
+    """Scenarios that come with the package.
+
+    Parameters
+    ----------
+    **options
+        As for ``read_scenarios``.
+
+    Returns
+    -------
+    StressGrid
 
     Examples
     --------
@@ -84,13 +94,38 @@ def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
     ----------
     path : str or Path
     **options
-        ``policies``, ``replications`` and ``seed``, in place of those of the file.
+        ``policies``, ``replications`` and ``seed``, to replace those of the file.
+
+    Returns
+    -------
+    StressGrid
 
     Raises
     ------
     ValueError
-        For a file that cannot be read, and for anything in it that is wrong, naming scenario, key, what was found and
-        what is allowed.
+        For a file that cannot be read, and for any fault in it; the message names scenario, key, value and what is
+        allowed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from seqaudit import read_scenarios
+    >>> text = '''
+    ... policies = ["kg"]
+    ... [problem]
+    ... budget = 4
+    ... threshold = [0.5, 0.6]
+    ... [[scenario]]
+    ... name = "noise"
+    ... model = "flipped"
+    ... values = [0, 0.2]
+    ... '''
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "scenarios.toml")
+    ...     _ = path.write_text(text)
+    ...     list(read_scenarios(path).cells)
+    ['noise=0.0', 'noise=0.2']
     """
     path = Path(path)
     try:
@@ -116,7 +151,29 @@ def make_scenarios(
     replications: int | None = None,
     seed: int | None = None,
 ) -> StressGrid:
-    """Scenarios from a mapping with the keys of a file; see the module's docstring.
+    """Scenarios from a mapping with the keys of a file.
+
+    Parameters
+    ----------
+    fields : mapping
+        Contents of a scenario file; see the module's docstring.
+    folder : str or Path
+        Folder to which paths in ``file`` keys are relative.
+    policies : sequence of names or policies, optional
+        Policies for all scenarios, to replace those of `fields`.
+    replications : int, optional
+        Replications of simulated scenarios, at least 2; default: as in `fields`, else 100.
+    seed : int, optional
+        Seed of simulated scenarios; default: as in `fields`, else 7.
+
+    Returns
+    -------
+    StressGrid
+
+    Raises
+    ------
+    ValueError
+        For any fault; the message names scenario, key, value and what is allowed.
 
     Examples
     --------
@@ -259,19 +316,19 @@ def _values(given: Any) -> tuple[float, ...]:
 
 
 def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[str, Any]:
-    """What a scenario says about its model of raters."""
+    """Fields of a scenario that describe its model of raters."""
     tables = {key: given.get(key, {}) for key in ("constants", "fixed")}
     for key, table in tables.items():
         if not isinstance(table, Mapping):
             raise ValueError(f"{key} is {table!r}; it must be a table")
     constants = {key: tuple(x) if isinstance(x, list) else x for key, x in tables["constants"].items()}
-    # A constant called name would be the first argument of make_rater_model.
+    # A constant called ``name`` would clash with the first parameter of make_rater_model.
     model = RATER_MODELS.make(name, **constants)
     numbers = [key for key, dims in model.dims.items() if not dims]
     parameter = given.get("parameter")
     if parameter not in numbers:
         raise ValueError(f"parameter is {parameter!r}; the numbers of {name} are {', '.join(numbers)}")
-    # The rates are those of the problem's priors.
+    # The rates are drawn from the problem's priors.
     free = [key for key in model.dims if key not in (parameter, "rate")]
     for key in tables["fixed"]:
         if key not in free:
@@ -288,8 +345,8 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[st
     if after is not None and after.needs_raters:
         if fresh:
             raise ValueError(f"refit is {after.name}, which learns from raters with several votes; raters are 'fresh'")
-        # A policy goes on while it can pay for a label of an item that is below its cap, so it buys no fewer than the
-        # budget has room for of the dearest.
+        # A policy goes on while it can pay for a label of an item below its cap, so it buys at least as many labels as
+        # the budget allows of the most expensive.
         least = min(int(problem.cap.sum()), int(with_slack(problem.budget) // problem.cost.max()))
         if least <= max(int(raters), problem.size):
             raise ValueError(
@@ -309,7 +366,7 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[st
 
 
 def _try_out(one: Scenario, strength: float) -> None:
-    """Raise where a cell cannot be had; what takes long is not done."""
+    """Raise if a cell cannot be computed; long computations are left out."""
     if one.kind == "exact":
         wrong = misbelief(one.problem, one.model, strength, **one.settings)
         score_tables(wrong.working, natural_problem(wrong.working, wrong.nature))

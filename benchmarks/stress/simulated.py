@@ -1,21 +1,22 @@
-r"""What a wrong rater model costs, simulated: raters who are not alike, and a planner who does not know it.
+r"""Simulated cost of a wrong rater model: raters differ, and the planner ignores it.
 
-Votes come from pools that a model of raters has drawn (``benchmarks.pools``). Policies ask and decide by the problem's
-own beliefs, for which votes on an item are exchangeable. When the budget is spent there are two ways to decide:
+Votes come from pools drawn from a model of raters (``benchmarks.stress.pools``). Policies choose labels and decide by
+the beliefs of the problem, under which votes on an item are exchangeable. When the budget is spent, there are two ways
+to decide:
 
     as planned       by the problem's beliefs, given labels and wins of each item;
-    after the fact   by a model of raters fitted to the very votes that the policy bought, with their raters and groups
-                     (the model's fast approximation). An item without votes is decided by what the fit says of new
+    after the fact   by a model of raters fitted to the votes that the policy bought, with their raters and groups
+                     (the model's fast approximation). An item without votes is decided by the fit's rate of new
                      items.
 
-The truth is known, so p is 0 or 1 in every measure of ``stress_measures``, and ``loss`` is the payoff of one who knows
-it, less what was earned, both by decisions alone: rewards of labels are in ``payoff`` and ``claimed_payoff`` and not in
-``loss``. Where rates differ by group, a decision is about the rate over all groups alike, and ``worst_group`` is the
-accuracy for the group for which it is lowest in that replication: of the item's one decision as planned, and of a
-decision for each group of its own after the fact.
+The truth is known, so p is 0 or 1 in every measure of ``benchmarks.stress.measures``, and ``loss`` is the payoff of one
+who knows the truth minus the payoff earned, both by decisions alone: rewards of labels count in ``payoff`` and
+``claimed_payoff`` but not in ``loss``. If rates differ by group, a decision is about the mean rate over all groups, and
+``worst_group`` is the accuracy for the group with the lowest accuracy in that replication: as planned, by the single
+decision on an item; after the fact, by a separate decision for each group.
 
-Whether an item's decision is right after its first k votes depends on the pool alone, so ``already_right`` needs only
-to know how many of its votes a policy bought.
+The correctness of an item's decision after its first k votes depends on the pool alone, so ``already_right`` depends
+only on the number of its votes that a policy bought.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["AFTER", "stress_simulated"]
 
 
-# Measures that are taken again with decisions after the fact.
+# Measures that are computed again with decisions after the fact.
 AFTER = ("accuracy", "claimed_accuracy", "decisive", "decisive_right", "payoff")
 
 
@@ -57,29 +58,29 @@ def stress_simulated(
     refit: RaterModel | None = None,
     draws: int = 200,
 ) -> xr.Dataset:
-    """Measures of policies on the same pools.
+    """Measures of policies on common pools of votes.
 
     Parameters
     ----------
     problem : Problem
-        What is asked and decided by; no cap above the votes of a pool.
+        Problem by which labels are chosen and decisions made; no cap exceeds the votes of a pool.
     policies : sequence of Policy
     pools : Pools
-        R replications.
-    keys : ndarray of uint64, shape (R, 2)
-        Philox keys that break ties.
+        Pools of R replications.
+        keys : ndarray of uint64, shape (R, 2)
+            Philox keys that break ties.
     eps : float
         Level at which a belief is decisive.
     refit : RaterModel, optional
-        What decides after the fact.
+        Model that decides after the fact.
     draws : int
-        Draws of a fit.
+        Number of draws of a fit.
 
     Returns
     -------
     xarray.Dataset
-        The measures of ``stress_measures`` over (policy, replication); with ``refit`` some of them with ``_after`` at
-        the end of their names; with groups ``worst_group``.
+        The measures of ``benchmarks.stress.measures`` over (policy, replication); with ``refit`` some of them again,
+        with names that end in ``_after``; with groups ``worst_group``.
 
     Examples
     --------
@@ -117,7 +118,7 @@ def stress_simulated(
 
 
 def _scored(problem: Problem, tails: Floats, truth: Bools, wins: Ints, eps: float) -> dict[str, Floats]:
-    """Measures of the final states of R replications, shape (R,); the loss is that of the decisions alone."""
+    """Measures of the final states of R replications, each of shape (R,); the loss is that of the decisions alone."""
     real = truth.T.astype(np.float64)
     out = {name: x.sum(axis=0) for name, x in worths(problem, tails.T, real, eps).items()}
     best = worths(problem, real, real, eps)["payoff"].sum(axis=0)
@@ -127,7 +128,7 @@ def _scored(problem: Problem, tails: Floats, truth: Bools, wins: Ints, eps: floa
 
 
 def _settled(problem: Problem, pools: Pools, truth: Bools) -> Ints:
-    """Number of k < K after whose first k votes an item's decision is right, shape (R, N, P + 1) over K."""
+    """Number of k < K such that an item's decision is correct after its first k votes, shape (R, N, P + 1) over K."""
     size, items, votes = pools.votes.shape
     out = np.zeros((size, items, votes + 1), dtype=np.int64)
     wins = np.zeros((size, items), dtype=np.int64)
@@ -149,7 +150,7 @@ def _bought(problem: Problem, counts: Ints, settled: Ints) -> dict[str, Floats]:
 
 
 def _worst_group(problem: Problem, pools: Pools, tails: Floats) -> Floats:
-    """Smallest accuracy of a group, shape (R,), of decisions by tails of shape (R, N, 1) or (R, N, G)."""
+    """Smallest accuracy over the groups, shape (R,), of decisions by tails of shape (R, N, 1) or (R, N, G)."""
     real = (pools.rate > problem.threshold[:, None]).astype(np.float64)
     correct = decisions_right(problem.utility, np.broadcast_to(tails, real.shape), real)
     return np.asarray((correct * problem.weight[:, None]).sum(axis=1).min(axis=1) / problem.weight.sum())

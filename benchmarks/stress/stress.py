@@ -1,18 +1,18 @@
-r"""The stress test: a grid of scenarios, and what follows from it.
+r"""Stress test over a grid of scenarios, with its tables.
 
-Each cell, one scenario at one strength, is worked on by itself: exactly (``stress_exact``) or by simulation
-(``stress_simulated``). In the table the share of decisive mass that is true,
+Each cell, one scenario at one strength, is computed separately: exactly (``stress_exact``) or by simulation
+(``stress_simulated``). In the table the share of decisive mass with correct decisions,
 
     true_share = decisive_right / decisive,
 
-should be 1 - eps at least: that is what the planner takes "decisive" to mean. ``versus_uniform`` is the payoff less
-that of the policy ``uniform`` in the same runs. The *slope* of a policy in a scenario is that of the least-squares
-line through its losses against the distance of the strength from the first one,
+should be at least 1 - eps, since that is the planner's meaning of "decisive". ``versus_uniform`` is the payoff minus
+that of the policy ``uniform`` in the same runs. The *slope* of a policy in a scenario is that of the least-squares line
+through its losses as a function of the distance of the strength from the first one,
 
     slope = sum (x - mean x) (loss - mean loss) / sum (x - mean x)^2,        x = |strength - first strength|.
 
-In exact cells a loss is against the planner who knows nature, in simulated ones against one who knows the truth; the
-slopes can be compared within a scenario.
+In exact cells the loss is relative to a planner who knows nature, in simulated ones to one who knows the truth; slopes
+are comparable within a scenario only.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["REFERENCE", "stress", "stress_slopes", "stress_table", "worse_than_uniform"]
 
-# Differences are from this policy.
+# Reference policy of the differences.
 REFERENCE = "uniform"
-# Errors by which a policy must be behind to be called worse.
+# Standard errors by which a policy must be behind to be called worse.
 _ERRORS = 2.0
 # Differences of exact values that are below this share of the payoffs are not reported: well above rounding.
 _UNTOLD = 1e-9
@@ -53,7 +53,7 @@ def stress(
     finished: Mapping[str, xr.Dataset] | None = None,
     on_part: Callable[[str, xr.Dataset], None] | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Work on every cell of a grid.
+    """Compute every cell of a grid of scenarios.
 
     Parameters
     ----------
@@ -62,15 +62,15 @@ def stress(
     n_jobs : int
         Worker processes, one cell each (joblib); -1 for all cores. The answer does not depend on it.
     finished : mapping, optional
-        Cells that need not be worked on again, by name.
+        Cells computed before, by name.
     on_part : callable, optional
         Called with name and result as each cell ends.
 
     Returns
     -------
     dict of xarray.Dataset
-        By the names in ``grid.cells``; see ``stress_exact`` and ``stress_simulated``. ``attrs`` say which scenario,
-        kind and strength.
+        Measures of each cell, by the names in ``grid.cells``; see ``stress_exact`` and ``stress_simulated``. ``attrs``
+        hold scenario, kind and strength.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def stress(
 
 def _warm(scenarios: Iterable[Scenario]) -> None:
     warm()
-    # Only fits run compiled code of the rater models: pools are drawn without it.
+    # Only fits need compiled code of the rater models: pools are drawn without it.
     if any(one.refit is not None for one in scenarios):
         warm_raters()
 
@@ -100,10 +100,10 @@ def _cell(one: Scenario, strength: float, replications: int, seed: int) -> xr.Da
         wrong = misbelief(one.problem, one.model, strength, **one.settings)
         found = stress_exact(wrong, one.policies, eps=one.eps)
     else:
-        # The same seeds in every cell: rates and raters are those of the others.
+        # The same seeds in every cell, so that rates and raters are the same.
         seeds, keys = replication_keys(seed, replications)
         pools = one.pools(strength, seeds)
-        # Where the nature is ``flat``, the strength is in the planner's problem and not in the pools.
+        # If the nature is ``flat``, the strength changes the planner's problem and not the pools.
         working = one.working(strength)
         found = stress_simulated(working, one.policies, pools, keys, eps=one.eps, refit=one.refit, draws=one.draws)
     found.attrs = {"scenario": one.name, "kind": one.kind, "strength": strength, "eps": one.eps}
@@ -111,7 +111,7 @@ def _cell(one: Scenario, strength: float, replications: int, seed: int) -> xr.Da
 
 
 def stress_table(result: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """One row for each policy in each cell.
+    """Table of a stress test with a row for each policy in each cell.
 
     Parameters
     ----------
@@ -122,8 +122,16 @@ def stress_table(result: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``scenario``, ``kind``, ``strength``, ``eps``, ``policy``; every measure with its standard error under
-        ``<measure>_se`` (0 where it is exact); ``true_share``, ``true_share_after`` and ``versus_uniform`` with theirs.
-        Measures that a cell has not are nan.
+        ``<measure>_se`` (0 if it is exact); ``true_share``, ``true_share_after`` and ``versus_uniform`` with theirs.
+        Measures that a cell does not have are nan.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> grid = sa.make_scenarios({"problem": {"budget": 4, "threshold": [0.5, 0.6]}, "policies": ["kg"],
+    ...                           "scenario": [{"name": "noise", "model": "flipped", "values": [0, 0.2]}]})
+    >>> sa.stress_table(sa.stress(grid))[["strength", "policy", "loss"]].round(3).values.tolist()
+    [[0.0, 'uniform', 0.061], [0.0, 'kg', 0.024], [0.2, 'uniform', 0.043], [0.2, 'kg', 0.018]]
     """
     import pandas as pd
 
@@ -153,7 +161,7 @@ def _mean(values: Floats) -> tuple[float, float]:
 
 
 def _ratio(part: Floats, whole: Floats) -> tuple[float, float]:
-    """Mean of one divided by that of the other, and its standard error to first order."""
+    """Ratio of two means, and its standard error to first order."""
     below = float(np.mean(whole))
     if below <= 0:
         return float("nan"), float("nan")
@@ -174,7 +182,15 @@ def stress_slopes(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``scenario``, ``policy``, ``slope`` and, where there are decisions after the fact, ``slope_after``.
+        Columns ``scenario``, ``policy``, ``slope`` and, with decisions after the fact, ``slope_after``.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> grid = sa.make_scenarios({"problem": {"budget": 4, "threshold": [0.5, 0.6]}, "policies": ["kg"],
+    ...                           "scenario": [{"name": "noise", "model": "flipped", "values": [0, 0.2]}]})
+    >>> sa.stress_slopes(sa.stress_table(sa.stress(grid)))[["policy", "slope"]].round(3).values.tolist()
+    [['kg', -0.033], ['uniform', -0.092]]
     """
     import pandas as pd
 
@@ -201,12 +217,25 @@ def _slope(x: Floats, y: Floats) -> float:
 
 
 def worse_than_uniform(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of policies that earn less than ``uniform``: by two standard errors, or by more than rounding where exact.
+    """Rows of policies that earn less than ``uniform``: by two standard errors, or if exact by more than rounding.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From ``stress_table``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Those rows of `table`.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> grid = sa.make_scenarios({"problem": {"budget": 4, "threshold": [0.5, 0.6]}, "policies": ["kg"],
+    ...                           "scenario": [{"name": "noise", "model": "flipped", "values": [0, 0.2]}]})
+    >>> len(sa.worse_than_uniform(sa.stress_table(sa.stress(grid))))
+    0
     """
     least = np.maximum(_ERRORS * table["versus_uniform_se"], _UNTOLD * table["payoff"].abs())
     return table[table["versus_uniform"] < -least].reset_index(drop=True)
