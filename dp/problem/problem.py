@@ -279,7 +279,7 @@ class Problem:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """Problem from a mapping of keywords: those of ``from_logratio`` if ``c`` is among them, else of ``Problem``."""
+        """Problem from keywords: those of ``from_logratio`` if ``c`` is among them, else those of ``Problem``."""
         return cls.from_logratio(**fields) if "c" in fields else cls(**fields)
 
     def as_dict(self) -> dict[str, Any]:
