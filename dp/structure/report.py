@@ -286,6 +286,7 @@ class Structure:
 
         Examples
         --------
+        >>> from seqaudit import structure
         >>> example = structure(Problem([0.5], budget=3)).counterexample()
         >>> example.labels, example.wins, example.later_labels, example.later_wins
         (1, 0, 2, 1)
@@ -327,6 +328,7 @@ class Structure:
 
         Examples
         --------
+        >>> from seqaudit import structure
         >>> structure(Problem([0.5], budget=3)).gain(0, labels=1, wins=0)
         0.0
         """
@@ -348,6 +350,7 @@ class Structure:
 
         Examples
         --------
+        >>> from seqaudit import structure
         >>> found = structure(Problem([0.5, 0.95], budget=20)).table()
         >>> found[["item", "flat", "first_rise"]].values.tolist()
         [['item 1', 0, 3], ['item 2', 12, 13]]
