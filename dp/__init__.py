@@ -1,4 +1,4 @@
-"""Floor 2: the problem, its exact optimum, exact values of policies, and upper bounds."""
+"""Floor 2: the problem statement, its exact optimum, exact values of policies, and upper bounds."""
 
 from .bounds.upper_bound import UpperBound, upper_bound
 from .designs.allocation import Allocation, allocate

@@ -79,43 +79,6 @@ QUESTIONS = """
     benchmarks.stress.scenario:Scenario.strength
     benchmarks.stress.scenario_file:_of_raters
     benchmarks.stress.simulated
-    dp.bounds.information_relaxation:InformationRelaxation._lost
-    dp.bounds.upper_bound:money_of
-    dp.evaluation.choices
-    dp.evaluation.passage
-    dp.exact.kept_policy:KeptPolicy.acceptable
-    dp.exact.lattice:Lattice.holds
-    dp.exact.scope:few_states
-    dp.exact.scope:small_enough
-    dp.exact.symmetric:SymmetricLattice._leaders
-    dp.exact.symmetric:_Moves.of
-    dp.kernels.simd:_Row.extended
-    dp.kernels.structure:leads_to
-    dp.kernels.structure:measure
-    dp.kernels.symmetric:leave
-    dp.machine.memory:ProblemTooLarge
-    dp.machine.memory:fits
-    dp.problem.availability
-    dp.problem.availability:Availability.items
-    dp.problem.availability:Availability.spent
-    dp.problem.budget
-    dp.problem.budget:most_of_each.possible
-    dp.problem.checks
-    dp.problem.identical
-    dp.problem.identical:has_identical
-    dp.problem.problem:Problem.unit_costs
-    dp.problem.problem:_budget
-    dp.problem.states
-    dp.problem.toml:faults_of
-    dp.single_item.curves
-    dp.single_item.stopping:Stopping.worth
-    dp.structure.report:Structure.concave
-    dp.structure.report:Structure.monotone
-    dp.structure.report:Structure.submodular
-    dp.structure.scope
-    dp.structure.scope:never_harmful
-    dp.structure.scope:slacks
-    dp.structure.structure
     posteriors.beliefs.belief
     posteriors.kernels.contaminated:gain_of
     posteriors.raters.diagnostics
@@ -131,49 +94,48 @@ QUESTIONS = """
 """
 INCOMPLETE = {
     "Parameters": """
-        Belief.after Belief.draw Belief.label_chance Counterexample Design.labelled Design.of Exact.solution
+        Belief.after Belief.draw Belief.label_chance Design.labelled Design.of Exact.solution
         IndexPolicy.index JointPolicy.allowed JointPolicy.prepare Lagrangian.bounds Lagrangian.prices
-        Lattice.bytes_needed Lattice.holds Lattice.layer Lattice.of Lattice.require Lattice.slots_of
-        Lookahead.values Passage.at_the_end Passage.when_asked Policy.index_scale Policy.require Problem.belief
-        Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml ProblemError
+        Lookahead.values Policy.index_scale Policy.require Problem.belief
+        Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml
         RaterBias.build_field RaterBias.vote_logits RaterFit.tail_error RaterModel.approximate RaterModel.build
         RaterModel.chances RaterModel.channel RaterModel.complete RaterModel.conditional_tails RaterModel.coords
         RaterModel.data RaterModel.draw RaterModel.for_group RaterModel.group_index RaterModel.item_beliefs
         RaterModel.limits RaterModel.log_likelihood RaterModel.new_item_belief RaterModel.new_rates
         RaterModel.require Rollout.estimates Rollout.values Scenario.pools Scenario.working Session.load
-        Session.save Solution Solution.action Solution.save Stopping.spent Stopping.worth
-        Structure.counterexample Structure.gain Utility.decide Utility.score built_in_scenarios
-        largest_learnable_beta make_scenarios make_utility states_at states_of_item threshold_slope with_noise
+        Session.save
+        Utility.decide Utility.score built_in_scenarios
+        largest_learnable_beta make_scenarios make_utility threshold_slope
     """,
     "Returns": """
         Belief.label_chance Design.balanced Design.labelled Design.of Diagnostics.remark Exact.solution
-        JointPolicy.allowed Lagrangian.bounds Lagrangian.prices Lattice.bytes_needed Lattice.holds Lattice.layer
-        Lattice.of Lattice.slots_of Lattice.table_bytes Lookahead.values NoisyBeta.parts Passage.at_the_end
-        Passage.when_asked Policy.index_scale Problem.as_dict Problem.bandit Problem.belief Problem.check
+        JointPolicy.allowed Lagrangian.bounds Lagrangian.prices
+        Lookahead.values NoisyBeta.parts
+        Policy.index_scale Problem.as_dict Problem.bandit Problem.belief Problem.check
         Problem.digest Problem.from_dict Problem.from_logratio Problem.from_toml Problem.tables Problem.tail_at
         RaterBias.build_field RaterBias.vote_logits RaterFit.diagnostics RaterFit.new_item RaterFit.tail_error
         RaterModel.channel RaterModel.conditional_tails RaterModel.coords RaterModel.data RaterModel.for_group
         RaterModel.group_index RaterModel.item_beliefs RaterModel.limits RaterModel.new_item_belief
         Rollout.estimates Rollout.values Scenario.as_inputs Scenario.pools Scenario.working Session.ask
-        Session.decisions Session.load Solution.action Solution.optimal_batches Solution.optimal_items
-        Stopping.spent Stopping.worth StressGrid.as_inputs Structure.counterexample Structure.gain
-        Structure.table TreeSearch.search Utility.accept_above Utility.as_dict Utility.decide built_in_scenarios
-        gittins_bernoulli gittins_index largest_learnable_beta learnable_share load_policy make_belief
+        Session.decisions Session.load
+        StressGrid.as_inputs
+        TreeSearch.search Utility.accept_above Utility.as_dict Utility.decide built_in_scenarios
+        largest_learnable_beta learnable_share make_belief
         make_policy make_rater_model make_scenarios make_utility policy_names predictive_table problem_of_labels
-        rater_model_names read_scenarios reliability_table solve_stopping states_at states_of_item threshold
-        threshold_slope whittle_index with_noise worse_than_uniform
+        rater_model_names read_scenarios reliability_table threshold
+        threshold_slope worse_than_uniform
     """,
     "Raises": """
         APT Asymmetric Contaminated Decisive EpsilonAudit Grid LSA LogitNormal Lookahead NoisyBeta Policy
         Problem.bandit Problem.from_logratio Problem.from_toml RaterFit.beliefs RaterFit.new_item
         RaterModel.for_group RaterModel.group_index Rollout SoftmaxAudit TopTwo TreeSearch Uniform
-        expected_final gittins_bernoulli largest_learnable_beta learnable_share make_scenarios predictive_checks
-        replay solve solve_stopping uniformity whittle_index with_noise
+        largest_learnable_beta learnable_share make_scenarios predictive_checks
+        replay uniformity
     """,
     "Examples": """
-        Lattice Policy break_even_table claims_table compare_fits curve_table largest_movers load_policy
+        Policy break_even_table claims_table compare_fits curve_table largest_movers
         predictive_table problem_of_labels protocols_table read_scenarios reliability_table replay_table
-        states_at states_of_item stress_slopes stress_table survey_table uniformity vary_table
+        stress_slopes stress_table survey_table uniformity vary_table
         worse_than_uniform
     """,
 }
@@ -245,7 +207,7 @@ def lacks_parameters(item: Any) -> bool:
     """A parameter is not explained, or what is explained under Parameters is none."""
     if inspect.isclass(item) and not inspect.isfunction(item.__init__):
         return False
-    takes = {name for name in inspect.signature(item).parameters if name not in ("self", "cls")}
+    takes = {name for name in inspect.signature(item).parameters if name not in ("self", "cls") and name[0] != "_"}
     named = {one.lstrip("*") for entry in section(item, "Parameters") for one in entry.name.split(", ")}
     return not named <= takes <= explained(item)
 

@@ -1,1 +1,1 @@
-"""Upper bounds that no policy exceeds."""
+"""Upper bounds on the value of every policy."""

@@ -1,27 +1,27 @@
-r"""Upper bounds by information relaxation: all labels seen in advance, and a penalty for having seen them.
+r"""Upper bounds by information relaxation: all labels are seen in advance, and a penalty is paid for seeing them.
 
-Someone who knows every label that could come chooses how many to buy of each item, and pays for each label bought what
-it turned out better than expected, M = sum of [v h + W](next) - E [v h + W](next). Who does not know the labels pays
-nothing on average, since M is then a martingale, and has no more choices: so what the one who knows earns on average is
-at least the optimum, whatever W is (Brown, Smith and Sun 2010).
+A *clairvoyant* knows every label that could be drawn, chooses the number of labels of each item, and pays for each
+label bought the amount by which it turned out better than expected, M = sum of [v h + W](next) - E [v h + W](next). A
+policy that does not know the labels pays nothing on average, since M is then a martingale, and has no more choices than
+the clairvoyant. So the clairvoyant's mean payoff is at least the optimum, for every W (Brown, Smith and Sun 2010).
 
-Take for W what going on is worth at a price lambda of a unit of cost (see ``stopping``), and let F be what one more
-label is. A telescoping sum leaves, on every path,
+Let W be the worth of continuing at a price lambda for a unit of cost (see ``stopping``), and F the worth of buying one
+more label and then continuing. A telescoping sum leaves, on every path,
 
     payoff - M = L(lambda) - lambda (K - spent) - sum_i loss_i(n_i),
     loss_i(n) = sum over the first n labels of (W_i - F_i)  +  W_i after them,
 
-with L the Lagrangian bound at that price. Every term subtracted is at least zero, so on no path is this above
-L(lambda), and a loss is a function of its own item's labels. The best n is that of
+with L the Lagrangian bound at that price. Every term subtracted is at least zero, so no path exceeds L(lambda), and
+each loss depends on the labels of one item only. The best n solves
 
     min sum_i loss_i(n_i) + lambda (K - spent),
 
-over the n at which a policy can end: nothing left of its budget buys another label. It is found by a (min, +)
-convolution over the items in the common unit of the costs. The bound is the mean over paths, an exact one where all
-paths of all items together are few.
+over the n at which a policy can end: those after which the rest of the budget buys no label of some item, or no label
+is left. It is found by a (min, +) convolution over the items in the common unit of the costs. The bound is the mean
+over paths; it is exact where all paths of all items together are few enough to enumerate.
 
-The price need not be that of the Lagrangian bound: a higher one makes it dearer to follow luck, and is usually better
-where items are few.
+The price need not be that of the Lagrangian bound. A higher price makes following lucky labels more expensive, and is
+usually better for few items.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ from ..problem.tables import ZERO_GAIN, gains
 __all__ = ["InformationRelaxation", "two_seeds"]
 
 
-# All paths are followed where there are no more, together, than two to this power.
+# All paths are enumerated if there are at most two to this power.
 _FEW = 15
 # Paths that are drawn together.
 _PATHS = 256
-# The price is looked for on so many paths, and raised by this factor as long as that helps.
+# The price is searched on ``_PILOT`` paths, and raised by the factor ``_STEP`` as long as that helps.
 _PILOT = 512
 _STEP = 1.25
 
@@ -64,26 +64,33 @@ def two_seeds(seed: Seed) -> tuple[np.random.SeedSequence, np.random.SeedSequenc
 
 @dataclass(frozen=True)
 class _Paths:
-    """Wins after 0, 1, .. labels, one array (S, cap + 1) for each item, and the chances of the paths."""
+    """Wins after 0, 1, .. labels, an array (S, cap + 1) for each item, and the probabilities of the paths, (S,)."""
 
     wins: list[Ints]
     chance: Floats
 
 
 class InformationRelaxation:
-    """The relaxation of one problem, to be solved at any price.
+    """Information relaxation of a problem, solvable at any price.
 
     Parameters
     ----------
     problem : Problem
-        Quotas and batches are not looked at: they only narrow what a policy can do.
+        Quotas and batches are ignored: they only restrict the policies, so the bound holds with them too.
 
     Attributes
     ----------
     exact : bool
-        Whether all paths can be followed.
+        True if all paths are few enough to enumerate.
     highest : float
-        From this price on no label is bought in the relaxed problem.
+        Price from which on the relaxed problem buys no label.
+
+    Raises
+    ------
+    ValueError
+        For costs without a common unit.
+    ProblemTooLarge
+        If the relaxation does not fit in memory.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -91,14 +98,14 @@ class InformationRelaxation:
         units = common_unit(problem.cost, limit)
         if units is None:
             raise ValueError(
-                "costs have no common unit, which the information relaxation needs; use the Lagrangian bound, or costs "
-                "that are multiples of a thousandth"
+                "costs have no common unit, which the information relaxation needs; use the Lagrangian bound, or "
+                "costs that are multiples of a thousandth"
             )
         self.size, capacity = units
         self.problem, self.unit = problem, float(problem.cost[0]) / float(self.size[0])
         every = int(problem.cap @ self.size)
         self.capacity = min(capacity, every)
-        # A policy ends where what is left buys no label of some item, or where there are no more labels.
+        # A policy ends where the rest of the budget buys no label of some item, or where no label is left.
         dearest = int(self.size[problem.cap > 0].max(initial=1))
         self.least = every if every <= capacity else max(0, self.capacity - dearest + 1)
         self.kind = classes(problem)
@@ -123,7 +130,7 @@ class InformationRelaxation:
         require_memory(needed, what="the information relaxation", instead="use the Lagrangian bound")
 
     def mean(self, price: float, paths: int, seed: np.random.SeedSequence) -> tuple[float, float]:
-        """Bound at a price, and its standard error: zero where all paths are followed."""
+        """Bound at a price and its standard error, which is 0 if all paths are enumerated."""
         idle_worth = []
         for (mean, gain), i in zip(self.tables, self.first, strict=True):
             table = np.zeros_like(gain), np.zeros((len(gain) + 1, len(gain) + 1))
@@ -135,7 +142,7 @@ class InformationRelaxation:
             every = self._every_path
             lost = self._lost(price, idle_worth, iter(every.wins), len(every.chance))
             return highest - float(every.chance @ lost), 0.0
-        # Made afresh, so that every price meets the same paths.
+        # New generators from the same seeds, so that every price meets the same paths.
         key = seed.spawn_key
         children = [np.random.SeedSequence(seed.entropy, spawn_key=(*key, c)) for c in range(-(-paths // _PATHS))]
 
@@ -147,7 +154,7 @@ class InformationRelaxation:
         return float(values.mean()), float(values.std(ddof=1) / np.sqrt(paths))
 
     def _lost(self, price: float, tables: list[tuple[Floats, Floats]], wins: Iterator[Ints], paths: int) -> Floats:
-        """What the best choice on each path falls short of the Lagrangian bound."""
+        """Difference between the Lagrangian bound and the best choice on each path, shape (S,)."""
         best = np.full((paths, self.capacity + 1), np.inf)
         best[:, 0] = 0.0
         most = 0
@@ -181,9 +188,9 @@ class InformationRelaxation:
         return _Paths(wins, chance)
 
     def best_price(self, price: float, paths: int, seed: np.random.SeedSequence) -> float:
-        """Price, from this one on upwards, at which the bound and two standard errors for so many paths are lowest.
+        """Price, at least the given one, at which the bound plus two standard errors for ``paths`` paths is lowest.
 
-        It is looked for on paths drawn for this alone, so that the bound there has no bias.
+        The search uses separate paths, so that the bound at this price has no bias.
         """
 
         def quoted(price: float) -> float:
@@ -191,7 +198,7 @@ class InformationRelaxation:
             return value + 2.0 * error * float(np.sqrt(_PILOT / paths))
 
         best, least = price, quoted(price)
-        # Below a thousandth of the highest price little changes, and zero cannot be raised by a factor.
+        # Prices below a thousandth of the highest differ little, and a factor does not raise a price of zero.
         price, worse = max(price * _STEP, 1e-3 * self.highest), 0
         while worse < 3 and price < self.highest:
             found = quoted(price)

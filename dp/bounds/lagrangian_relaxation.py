@@ -1,26 +1,27 @@
-r"""Items at a fixed price: the stopping problems that the Lagrangian bound takes apart, solved where it matters.
+r"""Items at a fixed price: the separate stopping problems of the Lagrangian bound, solved in the states that matter.
 
-At a price lambda of a unit of cost item i is worth its payoff and W_i(lambda) >= 0, the worth of being allowed to buy
-labels (see ``stopping``). A label with gain d(n, w) <= kappa lambda, after which going on is worth nothing, is not
-bought. So, backwards from a row n where going on is worth nothing anywhere, the states of row n - 1 where it is worth
+At a price lambda for a unit of cost, item i is worth its payoff plus W_i(lambda) >= 0, the worth of the right to buy
+labels (see ``stopping``). A label with gain d(n, w) <= kappa lambda after which continuing is worth nothing is not
+bought. So, backwards from a row n in which continuing is worth nothing, the states of row n - 1 in which it is worth
 something are among those with d > kappa lambda and the neighbours, (n - 1, w - 1) and (n - 1, w), of those of row n.
 
-**One kink.** Under ``accuracy`` and ``asymmetric`` h is S max(0, p - c) and something linear, and p is a martingale,
-so a label gains something only where one outcome carries p over c and the other does not. Tails rise with the wins w:
-that is one state in each row, and W > 0 in a thin band around these states. For a Beta belief a label there gains
+**One kink.** Under ``accuracy`` and ``asymmetric``, h is S max(0, p - c) plus a linear function, and p is a martingale.
+So a label gains something only where one outcome moves p across c and the other does not. Tails rise with the wins w,
+so this is one state in each row, and W > 0 in a thin band around these states. For a Beta belief a label there gains
 
     d <= v S mu (1 - mu) J = v S D / s,    D / s <= exp(1 / (12 s)) sqrt(M / (2 pi s)),
     M = max(q min(2, exp(1 / (3 s q))), 4 / (3 s)),    q = t (1 - t),
 
 with s = a + b. (D = (a b / s) times a binomial probability, which Stirling's formula bounds by
 sqrt(s / (2 pi a b)) exp(1/(12 s) - s KL(x, t)), x = a / s; with y = |x - t|, x (1 - x) <= q + y, KL is at least
-y^2 / (2 (q + y / 3)), Bernstein's inequality, and (q + y) exp(-s y^2 / (q + y / 3)) <= M.) The right side, v S times
-it, G(s), falls with s: the band ends where G <= kappa lambda, and W is computed exactly. Where that is beyond the
-rows allowed, W in the last row is bounded by the smaller of two. Labels
-gain at most B = v S min((1 - c) p, c (1 - p)), what the truth is worth, and G each: so they number B / G at least, and
-W <= B (1 - kappa lambda / G). And labels that number m on average gain (v S / 2) (E|p' - c| - |p - c|) <= (v S / 2)
-E|p' - p| <= (v S / 2) sqrt(m X), where X = exp(1 / (6 s)) / (2 pi s) bounds the variance D^2 / (a b) of p by one
-label, so W <= max_m [(v S / 2) sqrt(m X) - kappa lambda m] = (v S)^2 X / (16 kappa lambda).
+y^2 / (2 (q + y / 3)), Bernstein's inequality, and (q + y) exp(-s y^2 / (q + y / 3)) <= M.) The right side times v S,
+G(s), falls with s. The band ends where G <= kappa lambda, and W is computed exactly. If that is beyond the rows
+allowed, W in the last row is bounded by the smaller of two bounds. First, all labels together gain at most
+B = v S min((1 - c) p, c (1 - p)), the worth of the truth, and each gains at most G. So B needs at least B / G labels,
+and W <= B (1 - kappa lambda / G). Second, labels that number m on average gain
+(v S / 2) (E|p' - c| - |p - c|) <= (v S / 2) E|p' - p| <= (v S / 2) sqrt(m X), where X = exp(1 / (6 s)) / (2 pi s)
+bounds the variance D^2 / (a b) of p after one label. So W <= max_m [(v S / 2) sqrt(m X) - kappa lambda m]
+= (v S)^2 X / (16 kappa lambda).
 
 Other utilities and beliefs are solved from tables of all states.
 """
@@ -45,37 +46,38 @@ from ..problem.tables import gains
 __all__ = ["ROWS", "Relaxed", "one_kink"]
 
 
-# Labels of an item that are followed in full: the heaviest items of a large problem would take more.
+# Largest number of labels of an item that is computed exactly; the heaviest items of a large problem may have more.
 ROWS = 20_000
 # Items that a thread takes at a time.
 _ITEMS = 256
 
 
 def one_kink(problem: Problem) -> tuple[float, float] | None:
-    """Place and slope change of the utility's kink, where the band along it is all there is to an item; else None."""
+    """Place and slope change of the utility's kink, if the band along it determines an item's worth; else None."""
     if isinstance(problem.prior, np.ndarray) and not problem.reward.any():
         return problem.utility.kink()
     return None
 
 
 class Relaxed:
-    """The distinct items of a problem, each to be solved at any price; identical items share one stopping problem.
+    """Stopping problems of the distinct items of a problem, solvable at any price; identical items share one.
 
     Parameters
     ----------
     problem : Problem
     items : ndarray of int, optional
-        Only these items.
+        Only these items; default: all.
     threads : int, optional
         Default: all cores. The answers do not depend on it.
 
     Attributes
     ----------
     first, count : ndarray of int, shape (M,)
-        One of each kind of identical items, and how many there are.
+        First item and number of items of each class of identical items.
     weight, cost, cap : ndarray, shape (M,)
+        Constants of each class.
     spread : float
-        No item's labels are worth more than this in all.
+        Upper bound on the worth of all labels of any one item.
     """
 
     def __init__(self, problem: Problem, items: Ints | None = None, threads: int | None = None) -> None:
@@ -97,7 +99,7 @@ class Relaxed:
             self._tabulate(problem)
 
     def at(self, price: float) -> tuple[Floats, Floats]:
-        """Worth of each kind of item, and the expected cost of the labels it buys; ties buy nothing. Shape (M,)."""
+        """Worth of each class of items at a price, and expected cost of its labels; ties buy nothing; shape (M,)."""
         worth, labels = np.zeros((2, len(self.first)))
         parts = [slice(k, k + _ITEMS) for k in range(0, len(self.first), _ITEMS)]
         solve = partial(self._solve_part, price, worth, labels)

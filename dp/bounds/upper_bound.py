@@ -1,20 +1,21 @@
 r"""Upper bounds on what any policy can earn.
 
-*Lagrangian.* Pay lambda for each unit of cost instead of spending from a budget of K. The items then come apart, and
+*Lagrangian.* Pay lambda for each unit of cost instead of spending from a budget of K. The items then separate, and
 
     L(lambda) = lambda K + sum_i V_i(lambda),
     V_i(lambda) = max over stopping rules of E[ v_i h(p_i) + r_i * wins - lambda * kappa_i * labels bought ]
 
 is at least the optimum for every lambda >= 0, because a policy for the budget is feasible in the relaxed problem
-(Whittle 1988; Hawkins 2003; Adelman and Mersereau 2008). Quotas and batches only narrow what a policy can do. L is
-convex and piecewise linear; a slope is K minus the expected cost of the labels that the stopping rules buy. Its
+(Whittle 1988; Hawkins 2003; Adelman and Mersereau 2008). Quotas and batches only restrict the policies further. L is
+convex and piecewise linear; its slope is K minus the expected cost of the labels that the stopping rules buy. Its
 minimum is found exactly by intersecting tangents from both sides (Kelley's cutting planes in one dimension),
 safeguarded by bisection.
 
-*Clairvoyant.* Someone who is told every indicator 1{alpha_i > t_i} earns sum_i v_i [p_i h(1) + (1 - p_i) h(0)], which
-no policy can beat as long as h lies below the chord from h(0) to h(1).
+*Clairvoyant.* A planner who knows every indicator 1{alpha_i > t_i} earns sum_i v_i [p_i h(1) + (1 - p_i) h(0)], which
+no policy can exceed if h lies below the chord from h(0) to h(1).
 
-*Information relaxation.* Someone who sees all labels in advance, and pays for the luck in them: see ``information``.
+*Information relaxation.* A planner sees all labels in advance, and pays a penalty for the luck in them; see
+``information_relaxation``.
 """
 
 from __future__ import annotations
@@ -34,28 +35,26 @@ from .lagrangian_relaxation import Relaxed
 
 __all__ = ["UpperBound", "marginal_price", "money_of", "upper_bound"]
 
-# Squares of caps, summed, up to which all labels that there are can be followed.
+# Largest sum of squared caps at which the stopping problems are solved at price 0, where all labels may be bought.
 _SMALL = 1e8
 
 
 @dataclass(frozen=True)
 class UpperBound:
-    """An upper bound on the value of every policy.
-
-    Certain, or an estimate whose expectation is one: ``standard_error`` tells them apart.
+    """Upper bound on the value of every policy, or an unbiased estimate of such a bound.
 
     Attributes
     ----------
     kind : str
     value : float
-        The bound, or an estimate of it without bias where ``standard_error`` is not 0.
+        The bound; if ``standard_error`` is not 0, an unbiased estimate of it.
     price : float or None
-        Price of a unit of cost; None for the clairvoyant bound. Best for the Lagrangian bound.
+        Price of a unit of cost; None for the clairvoyant bound. For the Lagrangian bound, the optimal price.
     labels : float or None
-        Cost of the labels that the relaxed problem buys in expectation when a tie buys nothing: at most the budget.
-        When ties buy, and the price is not zero, at least the budget. Lagrangian bound only.
+        Expected cost of the labels that the relaxed problem buys if ties buy nothing; at most the budget. (If ties buy
+        and the price is not 0, it is at least the budget.) Lagrangian bound only.
     standard_error : float
-        Of ``value``; 0 where it is certain.
+        Standard error of ``value``; 0 for a certain bound.
     """
 
     kind: str
@@ -72,21 +71,21 @@ def upper_bound(
     samples: int = 1000,
     seed: Seed = 0,
 ) -> UpperBound:
-    """Bound the optimum from above.
+    """Upper bound on the expected payoff of the optimal policy, and so of every policy.
 
     Parameters
     ----------
     problem : Problem
     kind : {"lagrangian", "clairvoyant", "information-relaxation"}
-        The last is an estimate: a mean over simulated labels, whose expectation is a bound, and which can itself fall
-        below the optimum. Add two standard errors or more where a bound has to hold. Where items and labels are so few
-        that all outcomes can be gone through, with caps that sum to 15 at most, it is certain, and its standard error
-        is 0. It is tighter than the Lagrangian bound where items are few, and takes time in proportion to
-        ``samples``, the budget and the sum of the caps.
+        The information relaxation is an estimate: a mean over simulated labels. Its expectation is a bound, but the
+        estimate itself can be below the optimum; add two or more standard errors where a bound has to hold. If the
+        caps sum to at most 15, all outcomes are enumerated, the bound is certain and its standard error is 0. It is
+        tighter than the Lagrangian bound for few items, and takes time in proportion to ``samples``, the budget and the
+        sum of the caps.
     samples : int
-        Simulated outcomes of all labels, at least 2 (information relaxation only).
+        Number of simulated outcomes of all labels, at least 2 (information relaxation only).
     seed : int, SeedSequence or Generator
-        Of the simulation.
+        Seed of the simulation.
 
     Returns
     -------
@@ -95,10 +94,10 @@ def upper_bound(
     Raises
     ------
     ValueError
-        For an unknown kind, the clairvoyant bound of a callable utility that rises above its chord, and the
-        information relaxation of costs without a common unit, which are not multiples of a thousandth or a like part.
+        For an unknown kind, the clairvoyant bound with rewards or with a callable utility that rises above its chord,
+        and the information relaxation with costs that are not multiples of a common unit of a thousandth or more.
     ProblemTooLarge
-        When the items' tables do not fit in memory.
+        If the items' tables do not fit in memory.
 
     Examples
     --------
@@ -141,7 +140,7 @@ class _Tangent:
 
 
 class _Dual:
-    """L for a budget, with subgradients; the value of buying no label is left out."""
+    """Lagrangian bound L for a budget, with subgradients; the value of buying no label is left out."""
 
     def __init__(self, relaxed: Relaxed, budget: float) -> None:
         self.relaxed, self.budget = relaxed, budget
@@ -161,7 +160,7 @@ class _Dual:
             if left.slope >= 0:
                 return left
         else:
-            # Price zero buys everything there is, which may be far more than can be followed.
+            # At price 0 all labels may be bought, which may be far more than can be computed.
             left = self.tangent(0.25 * highest)
             while left.slope >= 0:
                 # As good as zero: prices fall fourfold a step, so it takes 19 of them.
@@ -196,15 +195,20 @@ class _Dual:
 
 
 def marginal_price(problem: Problem, items: int = 2000, threads: int | None = None) -> float:
-    """Price of a unit of cost at which the relaxed problem spends the budget, from a sample of the items.
+    """Price of a unit of cost at which the relaxed problem spends the budget, computed from a sample of the items.
 
     Parameters
     ----------
     problem : Problem
     items : int
-        Size of the sample: every so many-th item in order of their thresholds. Where there are no more items than
-        this, the price is that of the Lagrangian bound; else it is near it. L is a bound at every price.
+        Size of the sample, at most: items at equal steps in order of their thresholds. With no more items than this,
+        the price is that of the Lagrangian bound; otherwise it is close to it. L is a bound at every price.
     threads : int, optional
+        Default: all cores. The answer does not depend on it.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -219,7 +223,7 @@ def marginal_price(problem: Problem, items: int = 2000, threads: int | None = No
 
 
 def money_of(problem: Problem) -> float:
-    """What the relaxed problem may spend: the budget with its slack, or the cost of all labels that there are."""
+    """Budget of the relaxed problem: that of the problem with its slack, or the cost of all labels if lower."""
     if problem.unit_costs:
         return float(problem.labels)
     return min(with_slack(problem.budget), float(problem.cap @ problem.cost))
@@ -230,7 +234,7 @@ def _lagrangian(problem: Problem) -> UpperBound:
     relaxed = Relaxed(problem)
     dual = _Dual(relaxed, budget)
     best = dual.lowest()
-    # At the best price itself rounding would decide ties, so labels are counted a little above it.
+    # At the best price rounding would decide ties, so labels are counted at a slightly higher price.
     above = dual.tangent(best.price + 1e-9 * relaxed.spread / float(relaxed.cost.min()))
     value = float(best.value + problem.prior_value)
     return UpperBound("lagrangian", value, float(best.price), float(budget - above.slope))

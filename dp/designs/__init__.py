@@ -1,1 +1,1 @@
-"""One-shot designs: how many labels each item gets before any is seen."""
+"""One-shot designs: numbers of labels for each item, fixed before any label is seen."""

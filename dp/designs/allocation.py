@@ -1,22 +1,22 @@
-r"""One-shot allocation: how many labels of each item to buy when nothing is seen before all are bought.
+r"""One-shot allocation: the number of labels of each item when all are bought before any is seen.
 
 With g_i(n) the expected payoff of item i after n labels,
 
     maximise  sum_i g_i(n_i)    over    sum_i kappa_i n_i <= K,   0 <= n_i <= cap_i,   quotas,
 
-a multiple-choice knapsack. A price lambda for a unit of cost bounds it from above (Everett 1963),
+a multiple-choice knapsack. Every price lambda for a unit of cost gives an upper bound (Everett 1963),
 
-    D(lambda) = lambda K + sum_i max_n [g_i(n) - lambda kappa_i n]  >=  every allocation,
+    D(lambda) = lambda K + sum_i max_n [g_i(n) - lambda kappa_i n]  >=  value of every allocation,
 
 and at the best price D is the optimum with each g_i replaced by its *concave majorant*. Greedy choice by gain per unit
-of cost along the majorants attains it where no piece has to be cut: always where the g_i are concave, labels cost the
+of cost along the majorants attains it if no piece has to be cut, and always if the g_i are concave, labels cost the
 same and no quota binds (Fox 1966). Otherwise an optimal allocation has D - sum_i g_i(n_i) = sum_i loss_i + lambda
-(K - cost), with loss_i = max_n [g_i(n) - lambda kappa_i n] - [g_i(n_i) - lambda kappa_i n_i] >= 0. So no n whose loss
-alone exceeds the difference between D and the greedy allocation can be part of it, and the few that remain are settled
-by dynamic programming over the budget (Sinha and Zoltners 1979). Quotas, and costs without a common unit, are left to
+(K - cost), with loss_i = max_n [g_i(n) - lambda kappa_i n] - [g_i(n_i) - lambda kappa_i n_i] >= 0. So it contains no n
+whose loss alone exceeds the difference between D and the greedy allocation. Dynamic programming over the budget chooses
+among the few that remain (Sinha and Zoltners 1979). Quotas, and costs without a common unit, are solved by
 mixed-integer programming.
 
-g_i and its concave majorant are those of ``curves``.
+``curves`` computes g_i and its concave majorant.
 """
 
 from __future__ import annotations
@@ -37,37 +37,37 @@ from ..single_item.curves import Curves, curves_of
 __all__ = ["Allocation", "allocate"]
 
 
-# What counts as equal among values: this share of their sum's size.
+# Values within this share of their sum's size count as equal.
 _TIE = 1e-13
-# Programmes state values in this part of the largest payoff, as HiGHS takes differences below 1e-6 for none.
+# Unit of values in programmes, as a share of the largest gain: HiGHS ignores differences below 1e-6.
 _UNIT = 1e-5
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """An optimal one-shot allocation, and what shows how good it is.
+    """Optimal one-shot allocation, with the bounds that prove its quality.
 
     Attributes
     ----------
     counts : ndarray of int, shape (N,)
-        Labels to buy of each item.
+        Number of labels of each item.
     value : float
-        Expected payoff after them.
+        Expected payoff of the allocation.
     prior_value : float
-        Payoff of buying no label.
+        Expected payoff of buying no label.
     price : float
-        Shadow price of a unit of cost: what a little more budget is worth along the concave majorants.
+        Shadow price of a unit of cost: slope of the value in the budget, along the concave majorants.
     quota_prices : tuple of float
-        What a label less in each quota would be worth, in the same sense.
+        Shadow price of each quota: gain from a quota of one label less, in the same sense.
     upper : float
-        Bound on every one-shot allocation, from these prices.
+        Upper bound on the value of every one-shot allocation, from these prices.
     kkt_residual : float
-        Largest loss of an item: what its best number of labels at these prices is better than ``counts``. Zero for
-        all items where the Karush-Kuhn-Tucker conditions hold.
+        Largest loss of an item: the net gain at these prices of its best number of labels minus that of its ``counts``.
+        Zero if the Karush-Kuhn-Tucker conditions hold.
     defect : ndarray, shape (N,)
-        Concavity defect of each item: how far its expected payoff lies below its concave majorant, at most.
+        Concavity defect of each item: largest distance of its expected payoff below its concave majorant.
     method : {"greedy", "knapsack", "programme"}
-        What proved it optimal.
+        Method that proved the allocation optimal.
     """
 
     counts: Ints
@@ -82,12 +82,14 @@ class Allocation:
 
 
 def allocate(problem: Problem) -> Allocation:
-    """Best allocation of the budget when all labels are bought at once.
+    """Optimal allocation of the budget when all labels are bought at once.
+
+    Part of the budget may be left, where further labels are worth nothing or do harm.
 
     Parameters
     ----------
     problem : Problem
-        Its batch size is not looked at. Money may be left over, where labels are worth nothing or do harm.
+        Its batch size is ignored.
 
     Returns
     -------
@@ -96,10 +98,10 @@ def allocate(problem: Problem) -> Allocation:
     Raises
     ------
     ProblemTooLarge
-        When the items' tables, the table of the knapsack, or the programme do not fit in memory.
+        If the items' tables, the table of the knapsack, or the programme do not fit in memory.
     ValueError
-        Where costs have no common unit and the budget is within a millionth of a sum of them, which is more than the
-        solver can tell apart.
+        If costs have no common unit and the budget is within a millionth of a sum of them, which the solver cannot
+        distinguish.
 
     Examples
     --------
@@ -145,7 +147,7 @@ def allocate(problem: Problem) -> Allocation:
 
 
 def _greedy(curves: Curves, limit: float) -> tuple[float, Ints]:
-    """Best price, and what is bought along the majorants, the steepest pieces first, as long as they fit."""
+    """Best price, and the labels bought along the majorants, steepest pieces first, as long as they fit."""
     item, start, end, slope = [], [], [], []
     pieces = [
         [(a, b, (curve[b] - curve[a]) / (b - a)) for a, b in pairwise(bends.tolist())]
@@ -169,7 +171,7 @@ def _greedy(curves: Curves, limit: float) -> tuple[float, Ints]:
         counts[item[s]] = end[s]
     left = limit - (float(paid[fit - 1]) if fit else 0.0)
     for s in order[fit:]:
-        # Later pieces of an item come after its earlier ones, which must have been bought.
+        # A later piece of an item is bought only after its earlier pieces.
         piece = (end[s] - start[s]) * curves.cost[item[s]]
         if counts[item[s]] == start[s] and piece <= left:
             counts[item[s]] = end[s]
@@ -180,7 +182,7 @@ def _greedy(curves: Curves, limit: float) -> tuple[float, Ints]:
 def _losses(
     problem: Problem, curves: Curves, price: float, quota_prices: tuple[float, ...]
 ) -> list[tuple[float, Floats]]:
-    """For each class, the best net gain at these prices, and what every number of labels falls short of it."""
+    """For each class, the best net gain at these prices, and the loss against it of every number of labels."""
     out = []
     for i, curve in zip(curves.first.tolist(), curves.curve, strict=True):
         each = price * curves.cost[i]
@@ -191,7 +193,7 @@ def _losses(
 
 
 def _knapsack(curves: Curves, spread: list[tuple[float, Floats]], size: Ints, capacity: int, allowed: float) -> Ints:
-    """Optimal counts, among those that lose no more than is allowed."""
+    """Optimal counts among those whose losses do not exceed ``allowed``."""
     options = [np.flatnonzero(loss <= allowed) for _, loss in spread]
     begin = np.concatenate([[0], np.cumsum([len(options[k]) for k in curves.kind])]).astype(np.int64)
     capacity = min(capacity, int(sum(int(options[k][-1]) * s for k, s in zip(curves.kind, size.tolist(), strict=True))))
@@ -213,7 +215,7 @@ def _knapsack(curves: Curves, spread: list[tuple[float, Floats]], size: Ints, ca
 
 
 def _programme(problem: Problem, curves: Curves, limit: float) -> tuple[float, tuple[float, ...], Ints]:
-    """Prices of the budget and of quotas, and optimal counts: a variable for every number of labels of every item."""
+    """Prices of the budget and of quotas, and optimal counts; a 0-1 variable for each number of labels of each item."""
     from scipy.optimize import Bounds, LinearConstraint, linprog, milp
     from scipy.sparse import coo_array, vstack
 
@@ -249,10 +251,10 @@ def _programme(problem: Problem, curves: Curves, limit: float) -> tuple[float, t
     counts = np.zeros(problem.size, dtype=np.int64)
     chosen = answer.x > 0.5
     counts[item[chosen]] = labels[chosen]
-    # HiGHS lets rows be exceeded by a millionth, which costs without a common unit may just do.
+    # HiGHS lets constraints be violated by a millionth, which costs without a common unit may do.
     if counts @ curves.cost > limit or any(counts[list(items)].sum() < least for items, least in problem.quota):
         raise ValueError(
-            "the programme of the allocation exceeds the budget by less than it can tell; change it a little"
+            "the allocation exceeds the budget by less than the solver's tolerance; change the budget a little"
         )
     duals = -relaxed.ineqlin.marginals * scale
     return (

@@ -1,1 +1,1 @@
-"""Exact values and operating characteristics of policies that are given."""
+"""Exact values and operating characteristics of given policies."""

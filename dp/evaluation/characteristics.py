@@ -1,10 +1,10 @@
-r"""Operating characteristics of a policy: what it does when the items' true rates are given.
+r"""Operating characteristics of a policy: its decisions, labels and payoff at given true rates of the items.
 
-At fixed rates alpha the number of states is that of the lattice, and the probability of each follows forward from the
-start: a state of probability P in which the policy labels item i with probability pi_i passes P pi_i alpha_i on to the
-state with one more win of item i, and P pi_i (1 - alpha_i) to that with one more loss. At the end the items' joint
-probabilities of labels and wins give everything else, with no simulation. (In the sense of the operating
-characteristic of a sequential test: Wald, 1947, "Sequential Analysis".)
+At fixed rates alpha the states are those of the lattice, and their probabilities follow forward from the start. A state
+of probability P in which the policy labels item i with probability pi_i adds P pi_i alpha_i to the state with one more
+win of item i, and P pi_i (1 - alpha_i) to the state with one more loss. The items' joint probabilities of labels and
+wins at the end give everything else, without simulation. (The term is that of sequential tests: Wald, 1947, "Sequential
+Analysis".)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def operating_characteristics(
     policy : index policy or joint policy
         As for ``evaluate``.
     alpha : array_like, shape (A, N) or (A,)
-        True rates, from 0 to 1: of every item, or one for all. Under a noisy channel labels are turned over on the way.
+        True rates, from 0 to 1, of each item or one for all items. A noisy channel flips labels drawn at these rates.
     threads, progress
         As for ``solve``.
 
@@ -54,23 +54,24 @@ def operating_characteristics(
         Over the dimensions ``alpha``, ``item`` and ``labels``:
 
         rate (alpha, item)
-            The rates given.
+            True rates.
         learnable (alpha, item)
             Probability that the item is declared learnable at the end.
         labels_probability (alpha, item, labels)
             Distribution of the number of labels.
         mean_labels (alpha, item)
+            Expected number of labels.
         wins_mean, wins_variance (alpha)
-            Of the number of wins of all items.
+            Mean and variance of the number of wins of all items.
         payoff (alpha)
-            Expected payoff where the truth is 1{alpha > t}, rewards included.
+            Expected payoff, rewards included, if the truth is 1{alpha > t}.
 
     Raises
     ------
     ValueError
         For rates outside [0, 1] or of another shape, a problem with batches, or a callable utility.
     ProblemTooLarge
-        When two layers with the policy's choices do not fit in memory.
+        If two layers with the policy's choices do not fit in memory.
 
     Examples
     --------
@@ -91,7 +92,7 @@ def operating_characteristics(
     # A noisy channel may lie between a rate and the label.
     chances = np.column_stack([problem.belief(i).label_chance(rate[:, i]) for i in range(items)])
     width = int(problem.cap.max()) + 1
-    # Probability of (labels, wins) of each item at the end, and of the number of wins of all.
+    # Probability of (labels, wins) of each item at the end, and of the number of wins of all items.
     joint = np.zeros((grid, items, width, width))
     total = np.zeros((grid, lattice.depth + 1))
     now = np.ones((grid, 1))

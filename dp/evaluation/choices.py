@@ -1,9 +1,9 @@
-"""What a policy does in every state of a layer, whatever kind of policy it is.
+"""Choices of a policy in every state of a layer, for index policies and joint policies.
 
 An *index policy* labels an item of largest index. An item's index depends on its own belief, and for some policies on
-the budget left, so one small table an item is enough. A *joint policy* gives the probability of labelling each item,
-from the labels and wins of all: it draws, or it plans and spreads the probability evenly over the items that it
-accepts.
+the budget left, so one small table for each item is enough. A *joint policy* gives the probability of labelling each
+item from the labels and wins of all items. Such a policy chooses at random, or it plans and divides the probability
+evenly among the items that it finds equally good.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 Ties = Literal["random", "first"]
 
-# States that a joint policy is asked about at once.
+# States in one call of a joint policy.
 AT_ONCE = 100_000
 
 
@@ -48,7 +48,7 @@ class SupportsIndex(Protocol):
         """Index at each state, elementwise."""
 
     def index_scale(self, problem: Problem) -> float:
-        """Size of the numbers that the index is a difference of: rounding is relative to it."""
+        """Size of the numbers whose difference is the index; its rounding errors are relative to it."""
 
 
 @runtime_checkable
@@ -56,9 +56,9 @@ class SupportsProbabilities(Protocol):
     """A policy that gives the probability of labelling each item."""
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Probabilities in S states; all arrays of shape (S, N). ``usable`` says which items can be labelled.
+        """Probabilities in S states; all arrays have shape (S, N), and ``usable`` marks the items that are available.
 
-        Those of items that cannot be labelled are ignored, and the others scaled to sum to one.
+        Probabilities of unavailable items are ignored, and the others are scaled to sum to one.
         """
 
 
@@ -75,7 +75,7 @@ class IndexChoices:
         self._last: tuple[Layer, tuple[Floats, Ints]] | None = None
 
     def tables(self, layer: Layer) -> tuple[Floats, Ints]:
-        """Index tables (T, N, width, width), and which of them holds in each block."""
+        """Index tables (T, N, width, width), and the number of the table of each block, (C,)."""
         if self._fixed is not None:
             return self._fixed, np.zeros(len(layer.slot), dtype=np.int64)
         found = self._last
@@ -85,7 +85,7 @@ class IndexChoices:
             rounded = np.round(left / self.problem.budget, 12)
             _, some, which = np.unique(rounded, return_index=True, return_inverse=True)
             made = np.stack([self._tables(float(x)) for x in left[some]]), which.reshape(-1)
-            # Threads that ask at once each make the same.
+            # Threads that call at the same time each make the same tables.
             found = self._last = layer, made
         return found[1]
 
@@ -103,7 +103,7 @@ class IndexChoices:
         for i, states in enumerate(self._states):
             if remaining is not None:
                 states = replace(states, remaining=np.asarray(remaining))
-            # The corner w > n holds zeros, of which a formula may make what it likes.
+            # Entries with w > n hold zeros, where a formula may divide by zero.
             with np.errstate(all="ignore"):
                 table = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), states.mean.shape)
             n, w = np.nonzero(np.tri(len(table), dtype=bool) & ~np.isfinite(table))
@@ -121,7 +121,7 @@ class JointChoices:
 
     def __init__(self, problem: Problem, policy: SupportsProbabilities) -> None:
         self.problem, self.policy = problem, policy
-        # What takes long is done here, once, and not by the threads of the sweep.
+        # Slow preparations are made once, here, and not by the threads of the sweep.
         prepare = getattr(policy, "prepare", None)
         if prepare is not None:
             prepare(problem)
@@ -134,7 +134,7 @@ class JointChoices:
 
     @staticmethod
     def states(layer: Layer, first: int, last: int) -> tuple[Ints, Ints, Bools]:
-        """Labels, wins and availability in every state of blocks first..last."""
+        """Labels, wins and availability in every state of blocks first..last, each of shape (S, N)."""
         size = layer.size[first:last]
         counts = np.repeat(layer.composition[first:last], size, axis=0)
         wins = np.empty_like(counts)
@@ -142,7 +142,7 @@ class JointChoices:
         return counts, wins, np.repeat(layer.after[first:last] >= 0, size, axis=0)
 
     def at(self, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Probability of labelling each item in some states; zero where nothing can be labelled."""
+        """Probability of labelling each item in some states, (S, N); zero in states without an available item."""
         goes_on = usable.any(axis=1)
         out = np.zeros(counts.shape)
         if not goes_on.any():
@@ -174,13 +174,13 @@ Choices = IndexChoices | JointChoices
 
 
 def check_policy(problem: Problem, policy: Any) -> None:
-    """Raise unless the policy is of a kind that has choices, and the problem one where it can make them."""
+    """Raise unless the policy is an index policy or a joint policy, and the problem has no batches."""
     if isinstance(policy, (str, type)):
         raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
     if problem.batch > 1:
         raise ValueError(
-            f"batch is {problem.batch}: a policy that chooses label by label has no exact value where outcomes come "
-            "in batches; simulate estimates one, solve gives the optimum"
+            f"batch is {problem.batch}: policies have no exact value where outcomes come in batches; simulate "
+            "estimates it, and solve gives the optimum"
         )
     if not isinstance(policy, (SupportsProbabilities, SupportsIndex)):
         name = str(getattr(policy, "name", type(policy).__name__))
@@ -190,7 +190,7 @@ def check_policy(problem: Problem, policy: Any) -> None:
 
 
 def choices_of(problem: Problem, policy: Any) -> Choices:
-    """Choices of a policy that ``check_policy`` lets pass."""
+    """Choices of a policy that passes ``check_policy``."""
     if isinstance(policy, SupportsProbabilities):
         return JointChoices(problem, policy)
     return IndexChoices(problem, policy)

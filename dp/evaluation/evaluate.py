@@ -1,27 +1,29 @@
-r"""Exact value of a policy: the sweep of backward induction with the policy's choice in place of the maximum.
+r"""Exact value of a policy: backward induction with the policy's choice in place of the maximum.
 
-If in state (n, w) the policy labels item i with probability pi_i(n, w), its value satisfies
+If the policy labels item i with probability pi_i(n, w) in state (n, w), its value satisfies
 
     V(n, w) = sum_i pi_i(n, w) [ mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w) ],
 
-with the same terminal payoff as the optimum: policy evaluation in the sense of Howard (1960), with no simulation.
+with the same terminal payoff as the optimum. This is policy evaluation in the sense of Howard (1960), without
+simulation.
 
-An index policy is followed backwards so. A joint policy may think long about a state, and reaches few of them. It is
-followed forwards: with P(s) the probability of coming to state s and d_i the gain of a label,
+Index policies are evaluated backwards in this way. A joint policy may take long to choose in a state, and reaches few
+states. It is evaluated forwards: with P(s) the probability of reaching state s and d_i the gain of a label,
 
     V - (payoff of no label) = sum_s P(s) sum_i pi_i(s) d_i(s),
 
-a sum over the states that the policy comes to, each of which is put to it once.
+a sum over the states that the policy reaches, in each of which it chooses once.
 
-**Under another nature.** The policy asks and decides by the problem's own beliefs, the *working* model; labels come
-with nature's means, and a decision is worth what nature's tail says. With S(q, p) the payoff of stating q where p is
-true, S(p, p) = h(p), the same recursion holds with nature's mu and the terminal payoff sum_i v_i S(p_i^working,
-p_i^nature). The loss against a planner who knows nature splits exactly:
+**Under another nature.** The policy chooses labels and decides by the problem's own beliefs, the *working* model.
+Labels are drawn with the means of another belief, *nature*, and decisions are paid by nature's tail probabilities. With
+S(q, p) the payoff of stating q when p is true, S(p, p) = h(p), the same recursion holds with nature's mu and the
+terminal payoff sum_i v_i S(p_i^working, p_i^nature). The loss against a planner who knows nature splits exactly:
 
     V*(nature) - V  =  [V*(nature) - V_d]  +  [V_d - V],
 
-where V_d is the value of the same questions with decisions by nature's tails: the first bracket is the loss by asking
-the wrong items, the second that by deciding wrongly. For decision utilities and proper scores neither is negative.
+where V_d is the value of the same choices of labels with decisions by nature's tail probabilities. The first bracket is
+the loss from labelling the wrong items, the second the loss from wrong decisions. Neither is negative for decision
+utilities and proper scores.
 """
 
 from __future__ import annotations
@@ -61,9 +63,9 @@ class Evaluation:
     prior_value, states, seconds
         As in ``Solution``.
     best_decisions_value : float, optional
-        With a ``nature``: value of the same questions with decisions by nature's tails.
+        With a ``nature``: value of the same choices of labels with decisions by nature's tail probabilities.
     optimum : float, optional
-        With a ``nature``: value of the best planner who knows it.
+        With a ``nature``: value of the optimal policy of a planner who knows nature.
     """
 
     policy: str
@@ -76,12 +78,12 @@ class Evaluation:
 
     @property
     def decided_wrongly(self) -> float | None:
-        """Loss by deciding with the working model."""
+        """Loss from deciding by the working model; None without a ``nature``."""
         return None if self.best_decisions_value is None else self.best_decisions_value - self.value
 
     @property
     def asked_wrongly(self) -> float | None:
-        """Loss by asking with the working model."""
+        """Loss from choosing labels by the working model; None without a ``nature``."""
         if self.best_decisions_value is None or self.optimum is None:
             return None
         return self.optimum - self.best_decisions_value
@@ -97,16 +99,16 @@ def evaluate(
 ) -> Evaluation:
     """Exact expected payoff of a policy on a problem.
 
-    A sum over all states that the policy can come to, or all outcomes of its choices: nothing is drawn.
+    It is computed from all states that the policy can reach, without simulation.
 
     Parameters
     ----------
     problem : Problem
     policy : index policy or joint policy
-        Anything with ``index``, ``index_scale`` and ``ties``, or with ``action_probabilities``; see
+        Object with ``index``, ``index_scale`` and ``ties``, or with ``action_probabilities``; see
         ``seqaudit.bandits.policy``.
     nature : Belief or sequence of Belief, optional
-        What is true of the items' rates, where the problem's own beliefs are wrong: one, or one for each item.
+        True distribution of the items' rates, if it differs from the problem's beliefs; one for all or one for each.
     threads, progress
         As for ``solve``.
 
@@ -117,12 +119,12 @@ def evaluate(
     Raises
     ------
     ProblemTooLarge
-        When the lattice does not fit in memory; use ``simulate``.
+        If the lattice does not fit in memory; use ``simulate``.
     TypeError
         For an object that is neither kind of policy, such as a policy's name or class.
     ValueError
-        For an index that is not finite or probabilities that are none, a problem with batches, a nature of the wrong
-        length, or one under a utility that no other truth can judge.
+        For an index that is not finite, invalid probabilities, a problem with batches, a nature of the wrong length, or
+        a nature with a utility that does not define a payoff under another truth.
 
     Examples
     --------
@@ -156,7 +158,7 @@ def evaluate(
 
 
 def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Problem:
-    """The problem of a planner who knows nature."""
+    """Problem of a planner who knows nature: the same problem with nature as its prior."""
     given = [nature] * problem.size if isinstance(nature, Belief) else nature
     if not isinstance(given, Sequence) or not all(isinstance(x, Belief) for x in given):
         raise ValueError(f"nature is {nature!r}; it must be a belief, or a list of beliefs")
@@ -166,7 +168,7 @@ def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Prob
 
 
 def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Floats]]:
-    """Payoffs of each item under nature over its label counts: decided by the working model, and by nature."""
+    """Payoffs of each item under nature, [labels, wins], with decisions by the working model and by nature."""
     working, right = [], []
     for i in range(problem.size):
         stated, states = states_of_item(problem, i).tail, states_of_item(true, i)
@@ -176,8 +178,8 @@ def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Fl
         n, w = np.nonzero(inside & ~np.isfinite(scored))
         if n.size:
             raise ValueError(
-                f"{problem.name[i]}: after {n[0]} labels with {w[0]} wins the working model is certain where nature is "
-                f"not, and the utility {problem.utility.name} pays {scored[n[0], w[0]]}"
+                f"{problem.name[i]}: after {n[0]} labels with {w[0]} wins the working model is certain and nature is "
+                f"not, so the utility {problem.utility.name} pays {scored[n[0], w[0]]}"
             )
         extra = states.reward * states.wins
         working.append(np.where(inside, states.weight * np.where(inside, scored, 0.0) + extra, 0.0))
@@ -192,7 +194,7 @@ def _advantages(
     threads: int | None,
     progress: Progress | None,
 ) -> list[float]:
-    """Advantage at the start of making these choices, with the gains of each of ``tables``; the means are the same."""
+    """Advantage at the start under these choices, for the gains of each of ``tables``, whose means are equal."""
     if isinstance(choices, IndexChoices):
         return [follow(lattice, choices, x, threads, progress if k == 0 else None) for k, x in enumerate(tables)]
     asked = carry_forward(lattice, choices, tables[0].mean, threads, progress)
@@ -206,7 +208,7 @@ def follow(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> float:
-    """Advantage at the start of an index policy's choices."""
+    """Advantage at the start under an index policy's choices."""
     if lattice.depth == 0:
         return 0.0
     mean, gain = tables.mean, tables.gain

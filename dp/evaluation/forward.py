@@ -1,12 +1,12 @@
-r"""Following a policy forwards from the start, under the prior.
+r"""Forward evaluation of a policy from the start, with labels drawn from the prior.
 
-A state of probability P in which the policy labels item i with probability pi_i passes P pi_i mu_i on to the state with
-one more win of item i, and P pi_i (1 - mu_i) to that with one more loss. So, d_i being the expected gain of a label,
+A state of probability P in which the policy labels item i with probability pi_i adds P pi_i mu_i to the state with one
+more win of item i, and P pi_i (1 - mu_i) to the state with one more loss. So, with d_i the expected gain of a label,
 
     V - (payoff of no label) = sum_s P(s) sum_i pi_i(s) d_i(s),         E labels_i = sum_s P(s) pi_i(s).
 
-A joint policy is put only the states that it comes to, and each of them once: it may think long about a state, and
-reaches few.
+A joint policy may take long to choose in a state, and reaches few states. It is called once for each state that it
+reaches, and for no other.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ from .choices import (
 __all__ = ["carry_forward", "chances_reached", "expected_labels", "require_evaluation", "require_forward"]
 
 
-# A thread is asked for this many states at least.
+# Smallest number of states that one thread is given.
 _A_THREAD = 8
 
 
 def _require_forward(lattice: Lattice) -> None:
-    """Raise unless there is room for two layers of probabilities and what is asked about the states of some blocks."""
+    """Raise unless two layers of probabilities and the choices in the states of some blocks fit in memory."""
     items, widest = len(lattice.cap), max(map(sum, pairwise([*lattice.layer_states, 0])))
-    # No block is larger than that of labels shared out evenly.
+    # The largest block is that in which the labels are divided evenly among the items.
     asked = min(widest, max((lattice.depth / items + 1.0) ** items, AT_ONCE))
     require_memory(8.0 * (widest + (4 * items + 2) * asked) + lattice.bytes_needed(), lattice.states)
 
 
 def require_evaluation(problem: Problem, policy: Any) -> Lattice:
-    """Lattice of a problem, if a policy's value can be found on it: else raise as ``evaluate``; nothing is computed."""
+    """Lattice of a problem on which a policy can be evaluated; raises as ``evaluate`` does, and computes nothing."""
     check_policy(problem, policy)
     lattice = Lattice.of(problem)
     lattice.require()
@@ -62,7 +62,7 @@ def require_evaluation(problem: Problem, policy: Any) -> Lattice:
 
 
 def expected_labels(problem: Problem, policy: Any, *, threads: int | None = None) -> Floats:
-    """Exact expected number of labels that a policy buys of each item, with rates drawn from the prior.
+    """Exact expected number of labels of each item under a policy, with rates drawn from the prior.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def expected_labels(problem: Problem, policy: Any, *, threads: int | None = None
     Raises
     ------
     ProblemTooLarge
-        When two layers with the policy's choices do not fit in memory.
+        If two layers with the policy's choices do not fit in memory.
     TypeError
         For an object that is neither kind of policy.
     ValueError
@@ -97,7 +97,7 @@ def expected_labels(problem: Problem, policy: Any, *, threads: int | None = None
 
 
 def require_forward(problem: Problem, policy: Any) -> Lattice:
-    """Lattice of a problem, if a policy can be followed forwards on it: else raise; nothing is computed."""
+    """Lattice of a problem on which a policy can be evaluated forwards; raises otherwise, and computes nothing."""
     check_policy(problem, policy)
     lattice = Lattice.of(problem)
     lattice.require_countable()
@@ -108,7 +108,7 @@ def require_forward(problem: Problem, policy: Any) -> Lattice:
 def carry_forward(
     lattice: Lattice, choices: Choices, mean: Floats, threads: int | None = None, progress: Progress | None = None
 ) -> Floats:
-    """Expected labels of each item by the labels and wins that it had, like ``mean`` of shape (N, width, width)."""
+    """Expected number of labels bought in each state of each item, of the shape of ``mean``, (N, width, width)."""
     count, asked = cores(threads), np.zeros_like(mean)
     now, layer, done = np.ones(1), lattice.layer(0), 0
     with ThreadPoolExecutor(count) as pool:
@@ -134,9 +134,9 @@ def carry_forward(
 def chances_reached(
     choices: Choices, layer: Layer, first: int, last: int, reached: Ints, pool: ThreadPoolExecutor, threads: int
 ) -> Floats:
-    """Choices in the states of blocks first..last; a joint policy's, asked by several threads, where they are reached.
+    """Choices in the states of blocks first..last, shape (states, N).
 
-    Elsewhere they are zero.
+    A joint policy is called, by several threads, in the states that are reached; its other rows are zero.
     """
     out = np.zeros((int(layer.begin[last] - layer.begin[first]), layer.composition.shape[1]))
     if isinstance(choices, IndexChoices):

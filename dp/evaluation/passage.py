@@ -1,19 +1,19 @@
-r"""What becomes of each item under a policy, exactly: where its labels are bought, and where it ends.
+r"""Exact passage of each item under a policy: the states in which its labels are bought, and those in which it ends.
 
-A policy is followed forwards from the start (``dp.forward``), with labels from the problem's own beliefs or from
-another nature. What is kept of every item i is
+A policy is evaluated forwards from the start (``forward``), with labels drawn from the problem's own beliefs or from
+another nature. Two tables are kept for every item i:
 
     asked_i(n, w)    expected number of labels of item i that are bought when it has n labels and w wins,
     ended_i(n, w)    probability that item i has n labels and w wins at the end.
 
-One follows from the other: item i comes to (n, w) from (n - 1, w - 1) by a win and from (n - 1, w) by a loss, and what
-comes and is not asked again ends there. With mu nature's mean,
+The second follows from the first: item i reaches (n, w) from (n - 1, w - 1) by a win and from (n - 1, w) by a loss, and
+it ends there if no further label of it is bought. With mu nature's mean,
 
     ended_i(n, w) = 1{n = 0} + mu_i(n-1, w-1) asked_i(n-1, w-1) + (1 - mu_i(n-1, w)) asked_i(n-1, w) - asked_i(n, w).
 
-So the expectation of every sum over items of a function of the item's own final state is a sum over these tables. Any
-number of them costs one walk, whatever they are: payoffs, what the working model *claims* about them, probabilities of
-being right.
+So for every function of an item's final state, the expectation of its sum over items is a sum over these tables. One
+forward evaluation serves any number of such functions: payoffs, the payoffs that the working model *claims*,
+probabilities of a right decision.
 """
 
 from __future__ import annotations
@@ -39,25 +39,45 @@ __all__ = ["Passage", "expected_final", "passage"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Passage:
-    """Where an item's labels are bought, and where it ends; arrays of shape (N, width, width), [item, labels, wins].
+    """States of each item in which its labels are bought, and states in which it ends.
 
     Attributes
     ----------
-    asked : ndarray
-        Expected number of labels that are bought in each state of the item.
-    ended : ndarray
-        Probability of each state of the item at the end; sums to one for each item.
+    asked : ndarray, shape (N, width, width)
+        Expected number of labels that are bought in each state of an item, [item, labels, wins].
+    ended : ndarray, shape (N, width, width)
+        Probability of each state of an item at the end; sums to one for each item.
     """
 
     asked: Floats
     ended: Floats
 
     def at_the_end(self, tables: ArrayLike) -> Floats:
-        """Expected sum over items of a table at the end; ``tables`` of shape (..., N, width, width)."""
+        """Expected sum, over items, of a table's entry at the item's final state.
+
+        Parameters
+        ----------
+        tables : array_like, shape (..., N, width, width)
+            Tables indexed [item, labels, wins].
+
+        Returns
+        -------
+        ndarray, shape (...)
+        """
         return _expected(self.ended, tables)
 
     def when_asked(self, tables: ArrayLike) -> Floats:
-        """Expected sum over labels of a table at the item's state when the label is bought."""
+        """Expected sum, over labels, of a table's entry at the item's state when the label is bought.
+
+        Parameters
+        ----------
+        tables : array_like, shape (..., N, width, width)
+            Tables indexed [item, labels, wins].
+
+        Returns
+        -------
+        ndarray, shape (...)
+        """
         return _expected(self.asked, tables)
 
 
@@ -65,7 +85,7 @@ def _expected(weight: Floats, tables: ArrayLike) -> Floats:
     given = np.asarray(tables, dtype=np.float64)
     if given.shape[-3:] != weight.shape:
         raise ValueError(f"tables have shape {given.shape}; the last three dimensions must be {weight.shape}")
-    # Tables may hold anything, nan included, where an item never comes.
+    # Tables may hold anything, nan included, in states that an item never reaches.
     return np.asarray((np.where(weight != 0.0, given, 0.0) * weight).sum(axis=(-3, -2, -1)))
 
 
@@ -77,9 +97,9 @@ def passage(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Passage:
-    """Follow a policy on a problem, and record each item's states.
+    """Expected labels bought in each state of each item under a policy, and the item's final distribution.
 
-    Anything that adds up over labels, or over items at the end, is a sum over what is recorded.
+    The expectation of any sum over labels, or over items at the end, follows from these tables.
 
     Parameters
     ----------
@@ -87,7 +107,7 @@ def passage(
     policy : index policy or joint policy
         As for ``evaluate``.
     nature : Belief or sequence of Belief, optional
-        Where labels come from, if not from the problem's own beliefs.
+        Distribution that labels are drawn from, if it differs from the problem's beliefs.
     threads, progress
         As for ``solve``.
 
@@ -118,7 +138,7 @@ def passage(
     ended[:, 0, 0] += 1.0
     ended[:, 1:, 1:] += won[:, :-1, :-1]
     ended[:, 1:, :] += (asked - won)[:, :-1, :]
-    # What is left of a difference of equal numbers is rounding.
+    # A difference of equal numbers leaves rounding errors.
     return Passage(asked, np.where(np.abs(ended) < 1e-15, 0.0, ended))
 
 
@@ -130,14 +150,14 @@ def expected_final(
     nature: Belief | Sequence[Belief] | None = None,
     threads: int | None = None,
 ) -> Floats:
-    """Exact expectation of sums over items of what each item's final state is worth.
+    """Exact expectation of a sum over items of a function of each item's final state.
 
     Parameters
     ----------
     problem, policy
         As for ``passage``.
     tables : array_like, shape (..., N, width, width)
-        Worth of item i after n labels and w wins, [item, labels, wins]; width is the largest cap and one.
+        Values of the function after n labels and w wins, [item, labels, wins]; width is the largest cap plus one.
     nature, threads
         As for ``passage``.
 
@@ -145,9 +165,16 @@ def expected_final(
     -------
     ndarray, shape (...)
 
+    Raises
+    ------
+    ProblemTooLarge, TypeError
+        As for ``passage``.
+    ValueError
+        As for ``passage``, and for tables of another shape.
+
     Examples
     --------
-    Expected labels of the first item, and the probability that it has won at least once:
+    Expected labels of the first item, and the probability that it has at least one win:
 
     >>> import numpy as np
     >>> import seqaudit as sa

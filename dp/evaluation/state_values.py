@@ -1,13 +1,13 @@
-r"""Values of a policy in every state: what it is worth to go on with it, wherever one stands.
+r"""Values of a policy in every state: the advantage of continuing with the policy from there.
 
-The sweep of ``evaluate`` keeps one layer. Here all are kept, which takes eight bytes a state, so that the value of
-going on with policy pi can be looked up:
+The sweep of ``evaluate`` keeps one layer. Here all layers are kept, at eight bytes for each state, so that the
+advantage of continuing with policy pi can be looked up:
 
     U_pi(n, w) = sum_i pi_i(n, w) Q_pi(n, w, i),
     Q_pi(n, w, i) = d_i(n_i, w_i) + mu_i U_pi(n + e_i, w + e_i) + (1 - mu_i) U_pi(n + e_i, w),
 
-an advantage over buying no further label, as in ``sweep``. Labelling the item of largest Q_pi once and going on with pi
-is never worse than pi, in any state, and doing so again in the next state neither (policy improvement: Howard 1960).
+an advantage over buying no further label, as in ``sweep``. Labelling the item of largest Q_pi once and continuing with
+pi is never worse than pi, in any state; nor is doing so in every state (policy improvement: Howard 1960).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["PolicyValues", "values_bytes"]
 
 
 def values_bytes(lattice: Lattice) -> float:
-    """Memory that a policy's values take while they are made."""
+    """Peak memory in bytes of computing a policy's values."""
     items = len(lattice.cap)
     return BYTES * (lattice.states + 2.0 * sum(lattice.layer_blocks)) + (
         lattice.bytes_needed() + BYTES * (3 * items + 1) * max(lattice.layer_states)
@@ -42,7 +42,7 @@ def values_bytes(lattice: Lattice) -> float:
 
 
 class PolicyValues:
-    """Advantages of going on with a policy, in every state of a small problem.
+    """Advantages of continuing with a policy, in every state of a small problem.
 
     Parameters
     ----------
@@ -55,11 +55,12 @@ class PolicyValues:
     Attributes
     ----------
     states : int
+        Number of states.
 
     Raises
     ------
     ProblemTooLarge
-        When the values do not fit in memory.
+        If the values do not fit in memory.
 
     Examples
     --------
@@ -85,7 +86,7 @@ class PolicyValues:
         self._base = np.cumsum([0, *lattice.layer_states], dtype=np.int64)
         self._values = np.zeros(int(self._base[-1]))
         last = lattice.layer(lattice.depth)
-        # Of each layer the slots of its blocks and where their values begin; the last layer comes first.
+        # For each layer, the slots of its blocks and the offsets of their values; the last layer comes first.
         self._blocks = [(last.slot, self._base[lattice.depth] + last.begin)]
         choices, count, done = choices_of(problem, policy), cores(threads), last.states
         with ThreadPoolExecutor(count) as pool:
@@ -103,7 +104,7 @@ class PolicyValues:
             progress(lattice.states, lattice.states)
 
     def _fill(self, choices: Choices, m: int, layer: Layer, first: int, last: int, stop: threading.Event) -> None:
-        """Values of some blocks of layer m, from those of the layer after it."""
+        """Compute the values of some blocks of layer m from those of layer m + 1."""
         _, begin = self._blocks[-1]
         source = np.where(layer.block >= 0, begin[layer.block], np.int64(-1))
         where = (layer.composition, self._base[m] + layer.begin[:-1], source, self._tables.mean, self._tables.gain)
@@ -120,10 +121,10 @@ class PolicyValues:
                 _kernels.mix(a, b, *where, rows, chance, self._values)
 
     def at(self, counts: Ints, wins: Ints) -> Floats:
-        """Advantage of going on with the policy in S states of the lattice; arrays of shape (S, N).
+        """Advantage of continuing with the policy in S states, shape (S,); ``counts`` and ``wins`` of shape (S, N).
 
-        States need not have equal numbers of labels. One outside the lattice, from which quotas cannot be met or which
-        the budget does not afford, is a ``ValueError``.
+        States may have different numbers of labels. A state outside the lattice, which the budget does not afford or
+        from which quotas cannot be met, raises a ``ValueError``.
         """
         labels = counts.sum(axis=1)
         slots = self.lattice.slots_of(counts)
@@ -144,7 +145,7 @@ class PolicyValues:
         return out
 
     def of_labels(self, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Advantage of labelling each item and then going on with the policy, (S, N); -inf where it is not usable."""
+        """Advantage of labelling each item and then continuing with the policy, (S, N); -inf for unavailable items."""
         out = np.full(counts.shape, -np.inf)
         for i in range(counts.shape[1]):
             rows = np.flatnonzero(usable[:, i])

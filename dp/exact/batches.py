@@ -1,18 +1,18 @@
 r"""Exact optimum when labels are bought in batches.
 
-A batch d = (d_1..d_N) is chosen as a whole, and its outcomes X are seen when it is bought:
+A batch d = (d_1..d_N) is chosen as a whole, and its outcomes X are seen once it is bought:
 
     V(n, w) = max_d  E[ V(n + d, w + X) | n, w ],
 
-over the batches that can be bought one label after another and hold B labels, or fewer where nothing more can be had.
-B = 1 is sequential; with B = K all labels are allocated at once, and V_sequential - V_B is the *price of batching*.
+over the batches of B labels that can be bought one after another, or of fewer where no further label is available.
+B = 1 is sequential; with B = K all labels are allocated at once. V_sequential - V_B is the *price of batching*.
 
-X has a known law: expectations over the labels of a batch are taken one label at a time, since
+The distribution of X is known. Expectations over the labels of a batch are taken one label at a time, since
 
     E[f(w + X)] for d + e_i  =  mu_i(n_i, w_i) E[f for d | a win] + (1 - mu_i(n_i, w_i)) E[f for d | a loss],
 
-and in terms of U = V - G each label adds its item's gain on the way, as in ``sweep``. For every batch that ends in
-block n' the blocks on the way down from n' to n are shared by all batches that end there.
+and in terms of U = V - G each label adds its item's gain, as in ``sweep``. The expectations are taken from the block n'
+in which a batch ends down to the block n in which it begins.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ Composition = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class BatchPolicy:
-    """Optimal batches: at the start, and with a kept policy at the beginning of every batch."""
+    """Optimal batches at the start and, with a kept policy, in every state in which a batch begins."""
 
     choices: dict[Composition, tuple[list[Composition], Bools]]
 
     def batches(self, counts: Ints, wins: Ints) -> Ints:
-        """All optimal batches in a state, shape (ties, N)."""
+        """All optimal batches in a state, one row of labels for each, shape (ties, N)."""
         found = self.choices.get(tuple(counts.tolist()))
         if found is None:
             more = " or the policy was not kept: call solve(problem, keep_policy=True)" if counts.any() else ""
@@ -91,12 +91,12 @@ def solve_batches(
     dtype: np.dtype,
     progress: Progress | None,
 ) -> tuple[float, BatchPolicy, int, int]:
-    """Advantage at the start, the policy, the states at which batches begin or end, and the bytes estimated."""
+    """Advantage at the start, the policy, the number of states in which batches begin or end, and the memory."""
     batch, items = problem.batch, problem.size
     require_memory(lattice.bytes_needed(), lattice.states)
     sizes = lattice.layer_states
     begins = range(0, lattice.depth + 1, batch)
-    # Values where batches begin or end, a batch's way down, and the marks of a kept policy, a byte for each batch.
+    # Values where batches begin or end, the blocks within a batch, and a byte for each batch of a kept policy.
     held = sum(sizes) if lattice.quota or not problem.unit_costs else sum(sizes[m] for m in (*begins, lattice.depth))
     needed = 8 * held + 1000 * sum(lattice.layer_blocks)
     require_memory(needed, held)
@@ -138,7 +138,7 @@ def solve_batches(
 
 
 def _one_label(value: Floats, axis: int, chance: Floats, gain: Floats) -> Floats:
-    """Expectation over one label along an axis that shrinks by one."""
+    """Expectation over one label of an item; the item's axis becomes shorter by one."""
     size = value.shape[axis] - 1
     lost = np.take(value, range(size), axis)
     won = np.take(value, range(1, size + 1), axis)

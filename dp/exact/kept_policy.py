@@ -1,17 +1,17 @@
-"""The optimal policy as an object: every optimal item in every live state, one bit each.
+"""The optimal policy as an object: every optimal item in every live state, one bit for each item.
 
-A policy is kept in layers. A state's row holds the N bits of its items in ceil(N / 8) bytes; where its row lies follows
-from the lattice and the live ranges, which are kept too. Large policies live in a temporary memory-mapped file, which
-is deleted when it is made, so that nothing is left behind however the process ends.
+A policy is kept in layers. A state's row holds the N bits of its items in ceil(N / 8) bytes. The place of a row follows
+from the lattice and the live ranges, which are kept too. Large policies are stored in a temporary memory-mapped file,
+which is unlinked as soon as it is made, so that nothing is left behind however the process ends.
 
-Saved, a policy is a folder of open files:
+A saved policy is a folder of files in open formats:
 
-    policy.json     what it is: format, version, the problem, its value, the epochs of the ranges, checksums
+    policy.json     format, version, the problem, its value, the epochs of the ranges, checksums
     ranges.npy      live ranges, int64, shape (2, N, width, width)
     actions.npy     one row of bytes for each state, layer after layer, uint8, shape (states, ceil(N / 8))
 
-Both arrays are NumPy's own format. When a policy is loaded, ``actions.npy`` is mapped: it is read once, piece by piece,
-for its checksum, and does not stay in memory.
+Both arrays are in NumPy's file format. When a policy is loaded, ``actions.npy`` is memory-mapped: it is read once,
+piece by piece, for its checksum, and does not stay in memory.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _SHARE = 0.25
 
 
 def policy_bytes(live: LiveLattice) -> int:
-    """Bytes that a policy takes."""
+    """Size of a policy in bytes."""
     return -(-len(live.lattice.cap) // 8) * (live.states - live.layer_states[-1])
 
 
 def room_for(live: LiveLattice) -> Bytes:
-    """Rows for every state with a choice: in memory, or in a file that is gone with the process."""
+    """Rows for every state with a choice: in memory, or in a file that disappears with the process."""
     width = -(-len(live.lattice.cap) // 8)
     shape = (live.states - live.layer_states[-1], width)
     if fits(policy_bytes(live), _SHARE):
@@ -60,7 +60,7 @@ def room_for(live: LiveLattice) -> Bytes:
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if policy_bytes(live) > free:
         raise ValueError(
-            f"keeping the policy takes {policy_bytes(live):.3g} bytes, {tempfile.gettempdir()} has {free:.3g}; "
+            f"keeping the policy takes {policy_bytes(live):.3g} bytes, {tempfile.gettempdir()} has {free:.3g} free; "
             "set TMPDIR to a larger disk, or solve without keep_policy"
         )
     with tempfile.TemporaryFile(prefix="seqaudit-policy-") as file:
@@ -68,7 +68,7 @@ def room_for(live: LiveLattice) -> Bytes:
 
 
 def layers_of(actions: Bytes, live: LiveLattice) -> list[Bytes]:
-    """Rows of each layer with a choice."""
+    """Rows of each layer, except the last, where nothing is left to choose."""
     starts = np.concatenate([[0], np.cumsum(live.layer_states[:-1])]).astype(np.int64)
     return [actions[a:b] for a, b in pairwise(starts)]
 
@@ -77,7 +77,7 @@ def layers_of(actions: Bytes, live: LiveLattice) -> list[Bytes]:
 class KeptPolicy:
     """Optimal items of every state.
 
-    A row of ``actions`` belongs to a live state and has a bit for each item, rows in order of layers.
+    A row of ``actions`` belongs to a live state and has a bit for each item; rows are in order of layers.
 
     Attributes
     ----------
@@ -99,9 +99,9 @@ class KeptPolicy:
         return {}
 
     def acceptable(self, counts: Ints, wins: Ints) -> Bools:
-        """Whether labelling each item is optimal, (S, N), in states (counts, wins) of equal numbers of labels.
+        """Mask of the optimal items, (S, N), in states (counts, wins) of equal numbers of labels.
 
-        A row without any item is a state that no policy can reach, or where no label can be had.
+        A row without any item is a state that no policy can reach, or in which no label is available.
         """
         m = int(counts[0].sum())
         items = counts.shape[1]
@@ -129,7 +129,7 @@ class KeptPolicy:
 
 
 def write_policy(policy: KeptPolicy, path: str | Path, about: dict[str, Any]) -> None:
-    """Write a policy folder: it appears whole or not at all."""
+    """Write a policy folder, whole or not at all."""
     path = Path(path)
     if path.exists():
         raise ValueError(f"{path} exists; a policy is written to a new folder")
@@ -151,9 +151,9 @@ def write_policy(policy: KeptPolicy, path: str | Path, about: dict[str, Any]) ->
 
 
 def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptPolicy, dict[str, Any]]:
-    """Read a policy folder; ``problem`` must be that of the folder, and is needed where its utility is a callable.
+    """Policy of a folder, and the facts saved about its solution: value, prior_value, seconds, bytes.
 
-    Also returns what was written about the solution: value, prior_value, seconds, bytes.
+    ``problem`` must be the folder's problem, and is needed if its utility is a callable.
     """
     path = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""The lattice of label counts: blocks, layers, and where their values are stored.
+"""The lattice of label counts: blocks, layers, and the storage of their values.
 
 A state is (n, w): labels and wins of every item. States with the same composition n = (n_1..n_N) form a *block* of
 prod(n_i + 1) values, one for each win vector, stored with the last item's wins contiguous. Blocks whose labels sum to
@@ -11,8 +11,8 @@ place of n + e_1, which no other block needs except those of smaller suffixes n 
 needs lie in its own slot or in slots of larger suffixes. So blocks are overwritten in lexicographic order of their
 suffixes, and nothing is overwritten too early.
 
-With costs, caps and quotas the compositions are those that the budget affords and from which all quotas can still be
-met. For N items, K unit labels and no caps there are C(K + 2N, 2N) states in all.
+With costs, caps and quotas the lattice holds the compositions that the budget affords and from which all quotas can
+still be met. For N items, a budget of K at unit costs and no caps there are C(K + 2N, 2N) states in all.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Layer:
     """Blocks of one layer, in order.
 
     ``composition`` (C, N); ``slot`` (C,), the suffix's number; ``after`` (C, N), the slot of the block with one more
-    label of each item, and ``block`` (C, N), its number in the next layer, both -1 where that label cannot be had.
+    label of each item, and ``block`` (C, N), its number in the next layer, both -1 where that label is not available.
     """
 
     composition: Ints
@@ -56,7 +56,7 @@ class Layer:
 
     @cached_property
     def begin(self) -> Ints:
-        """Where each block begins when all are laid end to end, shape (C + 1,)."""
+        """Offset of each block when all are laid end to end, and their total size, shape (C + 1,)."""
         out = np.empty(len(self.slot) + 1, dtype=np.int64)
         _kernels.begins(self.composition, out)
         return out
@@ -68,20 +68,29 @@ class Layer:
 
 
 class Lattice:
-    """Ints, slots and layers of a problem's lattice.
+    """Lattice of label counts of a problem: its counts of states, slots and layers.
 
     Parameters
     ----------
     cap : ndarray of int, shape (N,)
-        Labels that can be had for each item.
+        Largest number of labels of each item.
     depth : int
-        Most labels that can be bought.
+        Largest number of labels in all.
     cost : ndarray, shape (N,), optional
         Price of a label of each item; default 1.
     budget : float, optional
-        What can be spent; default ``depth``.
+        Largest total cost; default ``depth``.
     quota : sequence of (items, labels)
         Least number of labels of each slice.
+
+    Examples
+    --------
+    >>> lattice = Lattice(np.array([2, 2]), depth=2)
+    >>> lattice.states, lattice.layer_states
+    (15, [1, 4, 10])
+    >>> lattice.layer(1).composition
+    array([[1, 0],
+           [0, 1]])
     """
 
     def __init__(
@@ -94,14 +103,23 @@ class Lattice:
         self.quota = quota
         self.plain = bool(np.all(self.cost == 1.0)) and not quota
         if quota and not np.all(self.cost == 1.0):
-            # An integer programme found the depth, within its tolerance.
+            # An integer programme found the depth, and its tolerance may have made it too large.
             found = next(m for m in range(depth, -1, -1) if self.holds(m).any())
             if found < depth:
                 self.__init__(cap, found, self.cost, budget, quota)  # type: ignore[misc]
 
     @classmethod
     def of(cls, problem: Problem) -> Lattice:
-        """Lattice of a problem."""
+        """Lattice of a problem.
+
+        Parameters
+        ----------
+        problem : Problem
+
+        Returns
+        -------
+        Lattice
+        """
         return cls(problem.cap, problem.labels, problem.cost, problem.budget, problem.quota)
 
     # Ints ---------------------------------------------------------------------------------------------------------
@@ -150,7 +168,7 @@ class Lattice:
 
     @cached_property
     def suffix(self) -> Ints:
-        """Label counts of all items but the first, in lexicographic order, shape (P, N - 1)."""
+        """Label counts of all items except the first, in lexicographic order, shape (P, N - 1)."""
         cap, cost = self.cap[1:].copy(), self.cost[1:].copy()
         nothing = np.empty((0, len(cap)), dtype=np.int64)
         count = _kernels.suffixes(cap, cost, self.limit, self.depth, _MOST_SUFFIXES, nothing)
@@ -166,19 +184,19 @@ class Lattice:
 
     @cached_property
     def plane(self) -> Ints:
-        """States of each suffix that share the first item's wins, shape (P,)."""
+        """Number of states of each suffix for fixed wins of the first item, shape (P,)."""
         return np.asarray(np.prod(self.suffix + 1, axis=1))
 
     @cached_property
     def first(self) -> Ints:
-        """Most labels of the first item beside each suffix, shape (P,)."""
+        """Largest number of labels of the first item beside each suffix, shape (P,)."""
         spent = self.suffix @ self.cost[1:]
         affordable = np.floor((self.limit - spent) / self.cost[0]).astype(np.int64)
         return np.asarray(np.minimum(np.minimum(self.cap[0], self.depth - self.labels), affordable))
 
     @cached_property
     def base(self) -> Ints:
-        """Where each slot begins, shape (P + 1,). The last layer is worth nothing more, and is not stored."""
+        """Offset of each slot, and their total size, shape (P + 1,); the last layer has advantage 0 and no storage."""
         most = np.minimum(self.first, self.depth - 1 - self.labels)
         base = np.zeros(len(self.plane) + 1, dtype=np.int64)
         np.cumsum((most + 1) * self.plane, out=base[1:])
@@ -186,14 +204,14 @@ class Lattice:
 
     @cached_property
     def raised(self) -> Ints:
-        """Number of the suffix with one more label of each item but the first, -1 where there is none."""
+        """Number of the suffix with one more label of each item except the first, -1 where there is none."""
         out = np.empty(self.suffix.shape, dtype=np.int64)
         _kernels.raised(self.suffix, out)
         return out
 
     @cached_property
     def _held(self) -> list[Bools]:
-        """For each layer, and an empty one after the last, the suffixes of compositions that may be visited."""
+        """Mask of the suffixes whose compositions may be visited, for each layer and an empty one after the last."""
         out = [np.zeros(len(self.labels), dtype=bool)]
         for m in range(self.depth, -1, -1):
             affordable = (self.labels <= m) & (m - self.labels <= self.first)
@@ -209,11 +227,31 @@ class Lattice:
         return out[::-1]
 
     def holds(self, m: int) -> Bools:
-        """Whether layer m has a composition with each suffix, shape (P,)."""
+        """Mask of the suffixes that layer m has a composition with.
+
+        Parameters
+        ----------
+        m : int
+            Number of labels bought.
+
+        Returns
+        -------
+        ndarray of bool, shape (P,)
+        """
         return self._held[min(m, self.depth + 1)]
 
     def layer(self, m: int) -> Layer:
-        """Blocks of layer m."""
+        """Blocks of a layer.
+
+        Parameters
+        ----------
+        m : int
+            Number of labels bought.
+
+        Returns
+        -------
+        Layer
+        """
         here, there = self.holds(m), self.holds(m + 1)
         blocks, items = int(np.count_nonzero(here)), len(self.cap)
         composition, after, block = np.empty((3, blocks, items), dtype=np.int64)
@@ -222,7 +260,18 @@ class Lattice:
         return Layer(composition, slot, after, block)
 
     def slots_of(self, compositions: Ints) -> Ints:
-        """Slot of each composition, -1 where the lattice has no such suffix."""
+        """Slot of each composition.
+
+        Parameters
+        ----------
+        compositions : ndarray of int, shape (S, N)
+            Labels of each item.
+
+        Returns
+        -------
+        ndarray of int, shape (S,)
+            Numbers of the slots, -1 where the lattice has no such suffix.
+        """
         out = np.empty(len(compositions), dtype=np.int64)
         _kernels.find_all(self.suffix, np.ascontiguousarray(compositions[:, 1:], dtype=np.int64), out)
         return out
@@ -230,7 +279,20 @@ class Lattice:
     # Memory ---------------------------------------------------------------------------------------------------------
 
     def bytes_needed(self, itemsize: int = BYTES, threads: int | None = None) -> int:
-        """Peak memory of a sweep that keeps no policy: slots, spare ones, indices of two layers, the items' tables."""
+        """Peak memory of a sweep that keeps no policy: slots, spare slots, indices of two layers, and items' tables.
+
+        Parameters
+        ----------
+        itemsize : int
+            Bytes of a stored value.
+        threads : int, optional
+            Default: all cores.
+
+        Returns
+        -------
+        int
+            Bytes.
+        """
         items, suffixes = len(self.cap), len(self.labels)
         threads = cores(threads)
         values = itemsize * (int(self.base[-1]) + (threads - 1) * self.widest_slice)
@@ -241,31 +303,43 @@ class Lattice:
         return values + index + self.table_bytes()
 
     def table_bytes(self) -> int:
-        """Memory of the items' tables, those of an index included, of their making, and of Python's own objects."""
+        """Memory of the items' tables and an index's tables, with what making them takes and Python's objects.
+
+        Returns
+        -------
+        int
+            Bytes.
+        """
         items, width = len(self.cap), int(self.cap.max()) + 1
         return BYTES * width * width * (13 * items + 4) + 8 * items * items + 2000 * items + 200_000
 
     @cached_property
     def widest_slice(self) -> int:
-        """Most values in slots that share the second item's labels."""
+        """Largest number of values in the slots that share the second item's labels."""
         if len(self.cap) == 1:
             return 0
         first = np.searchsorted(self.suffix[:, 0], np.arange(int(self.cap[1]) + 2))
         return int(np.diff(self.base[first]).max())
 
     def _unit_part(self) -> Lattice:
-        """A lattice without costs and quotas that this one holds: labels at the highest price, quotas paid apart."""
+        """Part of this lattice without costs and quotas: labels at the highest price, the quotas' cost set aside."""
         reserved = least_cost(self.quota, self.cost, self.cap) if self.quota else 0.0
         labels = int(max(self.limit - reserved, 0.0) // self.cost.max())
         return Lattice(self.cap, min(labels, self.depth, int(self.cap.sum())))
 
     def require(self, itemsize: int = BYTES) -> None:
-        """Raise ``ProblemTooLarge`` unless a sweep fits in memory; nothing is allocated."""
+        """Raise ``ProblemTooLarge`` unless a sweep fits in memory; nothing is allocated.
+
+        Parameters
+        ----------
+        itemsize : int
+            Bytes of a stored value.
+        """
         self.require_countable()
         require_memory(self.bytes_needed(itemsize), self.states)
 
     def require_countable(self) -> None:
-        """Raise ``ProblemTooLarge`` where cheap lower bounds already say so.
+        """Raise ``ProblemTooLarge`` where lower bounds that are cheap to compute exceed the memory.
 
         Exact counts take about N K additions of large integers. Where these are many, one of the following is large:
         the items' tables, the compositions of one label, or the widest layer of the first few items and labels.

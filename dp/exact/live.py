@@ -1,22 +1,22 @@
 r"""Exact optimum on the live part of the lattice.
 
-An item is *dead* in state (n, w) with r labels left for it when its gains are zero there and in every state that r
-labels can lead to: under a decision utility, when no further labels can change its decision. Then the advantage U
-does not depend on w any more, and one dead state can stand for all. What is left of each row is the live range, the
-smallest interval lo..hi of wins that holds all live states; its ends follow from those of one label less, as (n, w)
-is live where its own gain is not zero or where (n + 1, w) or (n + 1, w + 1) is live:
+An item is *dead* in state (n, w) with r labels left if its gains are zero there and in every state that r labels can
+lead to. Under a decision utility, this means that no further labels can change its decision. Then the advantage U no
+longer depends on w, and one dead state can represent all. The *live range* of each row is the smallest interval lo..hi
+of wins that holds all live states. Its ends follow from those for one label less, since (n, w) is live if its own gain
+is not zero or if (n + 1, w) or (n + 1, w + 1) is live:
 
     lo(n, r) = min(first gain of row n, lo(n + 1, r - 1) - 1),     hi(n, r) = max(last gain of row n, hi(n + 1, r - 1)).
 
-A gain below 2e-15 of the largest payoff counts as zero. Under a decision utility it is rounding noise of a difference
-that is zero; under a smooth one it is a true gain too small to be added to a payoff. So K labels change less than
-2 K 1e-15 payoffs, or twice that where gains can be negative.
+A gain below 2e-15 of the largest payoff counts as zero. Under a decision utility it is the rounding error of a zero
+difference; under a smooth utility it is a true gain too small to change a payoff. So K labels change the value by less
+than 2 K 1e-15 payoffs, or twice that where gains can be negative.
 
-Positions along an item's axis are the live wins in order, and one dead state at each end where there are any. Were
-the ranges taken afresh in every layer, every axis of every block would shift with every label. So they are taken for
-an *epoch* of layers, as of its first one, and along an axis that is not labelled blocks of neighbouring layers look
-alike: long runs of states have neighbouring successors, as on the dense lattice. Between epochs the values are moved
-to the wider ranges. Two layers are held.
+Positions along an item's axis are the live wins in order, and one dead state at each end where there are any. If the
+ranges changed in every layer, every axis of every block would shift with every label. So they are fixed for an *epoch*
+of layers, at those of its first layer. Then blocks of neighbouring layers have equal axes for all items that are not
+labelled, and long runs of states have neighbouring successors, as on the dense lattice. Between epochs the values are
+moved to the wider ranges. Two layers are held in memory.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from .sweep import Progress, divide, pieces
 __all__ = ["Axes", "LiveLattice", "Ranges", "labels_left", "sweep_live"]
 
 
-# What counts as tied in single precision: sixteen units of rounding.
+# Relative difference that counts as a tie in single precision: sixteen units of rounding.
 _SINGLE_TIE = 1e-6
-# Layers with R labels left share the ranges of R + R / 4: wider by a few positions, and seldom moved.
+# Layers with R labels left share the ranges of R + R / 4, which are a few positions wider and seldom change.
 _EPOCH = 4
 
 
@@ -80,13 +80,13 @@ class Ranges:
 
     @classmethod
     def whole(cls, items: int, width: int) -> Ranges:
-        """No reduction: every row is live as a whole."""
+        """Ranges without any reduction: all wins of every row are live."""
         n = np.broadcast_to(np.arange(width)[None, :, None], (items, width, width))
         return cls(np.zeros((items, width, width), dtype=np.int64), np.array(n, dtype=np.int64))
 
 
 def labels_left(composition: Ints, cap: Ints, cost: Floats, limit: float, most: int) -> Ints:
-    """Labels that each item can still get, shape (C, N); never fewer than it can, and at most ``most``."""
+    """Upper bound on the labels that each item can still get, shape (C, N); at most ``most``."""
     left = np.minimum(cap - composition, most)
     if not np.all(cost == 1.0):
         rest = limit - composition @ cost
@@ -96,7 +96,7 @@ def labels_left(composition: Ints, cap: Ints, cost: Floats, limit: float, most: 
 
 @dataclass(frozen=True)
 class Axes:
-    """Axes in one epoch, arrays of shape (N, width) indexed [item, labels].
+    """Axes of one epoch, arrays of shape (N, width) indexed [item, labels].
 
     Positions 0, .., ``size`` - 1 are ``first``, ``first`` + 1, .. wins.
     """
@@ -113,7 +113,7 @@ class LiveLattice:
     lattice : Lattice
     ranges : Ranges
     reach : list of int, optional
-        Labels left that the ranges of each layer are taken for; by default, epochs of a quarter of the labels left.
+        Number of labels left whose ranges each layer uses; default: epochs of a quarter of the labels left.
     """
 
     def __init__(self, lattice: Lattice, ranges: Ranges, reach: list[int] | None = None) -> None:
@@ -124,14 +124,14 @@ class LiveLattice:
         self.states = sum(self.layer_states)
 
     def axes(self, reach: int) -> Axes:
-        """Axes where that many labels are left."""
+        """Axes for ``reach`` labels left."""
         found = self._axes.get(reach)
         if found is None:
             items, width, _ = self.ranges.low.shape
             item, labels = np.arange(items)[:, None], np.arange(width)[None, :]
             left = np.clip(self.lattice.cap[:, None] - labels, 0, reach)
             low, high = self.ranges.low[item, labels, left], self.ranges.high[item, labels, left]
-            # One dead state at each end speaks for those beyond; where all are dead, the first one for all.
+            # One dead state at each end represents those beyond it; where all are dead, the first represents all.
             first = np.where(low > high, 0, np.maximum(low - 1, 0))
             found = self._axes[reach] = Axes(first, np.where(low > high, 1, np.minimum(high + 1, labels) - first + 1))
         return found
@@ -141,14 +141,14 @@ class LiveLattice:
         return int(_kernels.states(m, lattice.holds(m), lattice.labels, lattice.suffix, self.axes(reach).size))
 
     def begins(self, layer: Layer, reach: int) -> Ints:
-        """Where each block begins, shape (C + 1,)."""
+        """Offset of each block, and the total size, shape (C + 1,)."""
         out = np.empty(len(layer.slot) + 1, dtype=np.int64)
         _kernels.begins(layer.composition, self.axes(reach).size, out)
         return out
 
     @property
     def room(self) -> int:
-        """States of the largest layer, in the ranges of its own epoch or of the one before."""
+        """States of the largest layer, under the ranges of its epoch or of the epoch before."""
         widened = [self._states(m + 1, r) for m, r in enumerate(self.reach[:-1]) if r != self.reach[m + 1]]
         return max([*self.layer_states, *widened])
 
@@ -160,7 +160,7 @@ class LiveLattice:
 
 
 def _epochs(depth: int) -> list[int]:
-    """Labels left that the ranges of each layer are taken for."""
+    """Number of labels left whose ranges each layer uses."""
     reach = [0] * (depth + 1)
     left = 1
     while left <= depth:
@@ -182,8 +182,8 @@ def sweep_live(
 ) -> tuple[float, Floats]:
     """Advantage at the start, and that of labelling each item there (-inf where it cannot be labelled).
 
-    With ``masks``, one array of rows for each layer but the last, the items that reach the maximum are marked in
-    them, bit i for item i, within rounding of payoffs of size ``scale``.
+    ``masks`` holds an array of rows for each layer except the last. The items that attain the maximum, within the
+    rounding of payoffs of size ``scale``, are marked in it: bit i for item i.
     """
     count, lattice = cores(threads), live.lattice
     depth = lattice.depth

@@ -1,4 +1,4 @@
-"""Problems small enough for exact values: what is computed for every state unless asked otherwise."""
+"""Size limits below which problems are solved exactly by default."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ __all__ = ["few_states", "small_enough"]
 def small_enough(
     problem: Problem, *, states: int = 2_000_000, items: int | None = 12, lattice: Lattice | None = None
 ) -> bool:
-    """Whether a problem is solved exactly unless asked otherwise.
+    """True if a problem is small enough to be solved exactly by default.
 
-    It is where labels are bought one at a time, there are at most ``items`` items, its lattice has at most ``states``
-    states, and a sweep of them fits in the memory available.
+    Labels must be bought one at a time, and a sweep of the lattice must fit in the memory available.
 
     Parameters
     ----------
     problem : Problem
     states : int
-        Default: as many as are swept in a second or so.
+        Largest number of states of the lattice; the default takes about a second.
     items : int, optional
-        None for any number.
+        Largest number of items; None for any number.
     lattice : Lattice, optional
-        Of the problem, where it is at hand.
+        Lattice of the problem, if the caller has it.
+
+    Returns
+    -------
+    bool
 
     Examples
     --------
@@ -40,7 +43,7 @@ def small_enough(
     if lattice.plain and not few_states(problem, states):
         return False
     try:
-        # Costs and quotas may leave few states of many.
+        # Costs and quotas may rule out most states.
         lattice.require_countable()
         return lattice.states <= states and fits(lattice.bytes_needed())
     except ProblemTooLarge:
@@ -48,9 +51,9 @@ def small_enough(
 
 
 def few_states(problem: Problem, most: int) -> bool:
-    """Whether a problem has at most so many states however its labels are priced; the same on every machine.
+    """True if a problem would have at most ``most`` states even at the lowest of its costs and without quotas.
 
-    States are counted as if all labels cost the least and there were no quotas, which takes no enumeration.
+    Such states are counted without enumeration, and the answer is the same on every machine.
 
     Examples
     --------
@@ -58,11 +61,11 @@ def few_states(problem: Problem, most: int) -> bool:
     (True, False)
     """
     labels = problem.labels
-    # However many the items are, so many labels of one item have fewer states.
+    # One item with this number of labels has fewer states than all items.
     if (labels + 1) * (labels + 2) // 2 > most:
         return False
     cap = problem.cap[problem.cap > 0]
-    # A part of the items first, as the whole number may be very large.
+    # The first items alone are counted first, since the number for all may be very large.
     for count in (1, 2, 4, 8, 16, 32, len(cap)):
         part = cap[:count]
         if Lattice(part, min(labels, int(part.sum()))).states > most:

@@ -3,19 +3,19 @@ r"""Exact optimum by backward induction.
 After n_i labels of item i with w_i wins, the state is (n, w). With mu_i(n_i, w_i) the probability that item i's next
 label is a win and G(n, w) = sum_i [v_i h(p_i(n_i, w_i)) + r_i w_i] the payoff of stopping there,
 
-    V(n, w) = G(n, w)                                                          when no label can be had,
+    V(n, w) = G(n, w)                                                          if no label is available,
     V(n, w) = max_i  mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w)       otherwise,
 
-over the items i that can be labelled, and V(0, 0) is the largest expected payoff that any rule for choosing labels can
-earn: Bellman's equation for the finite-horizon Bayesian bandit of Lemma (2026), eq. 26, with the payoff made to depend
-on decisions. (DeGroot, 1970, "Optimal Statistical Decisions", is the classical account.) It is solved for U = V - G;
-see ``sweep``.
+over the items i that can be labelled. V(0, 0) is the largest expected payoff of any rule for choosing labels. This is
+Bellman's equation for the finite-horizon Bayesian bandit of Lemma (2026), eq. 26, with a payoff that depends on
+decisions. (DeGroot, 1970, "Optimal Statistical Decisions", is the classical account.) It is solved for U = V - G; see
+``sweep``.
 
-The recursion sees an item only through its tables mu and v h(p) + r w, so it holds for any exchangeable belief.
+An item enters the recursion only through its tables mu and v h(p) + r w, so it holds for any exchangeable belief.
 
-Four engines give the same answer. The *dense* one visits every state. The *live* one leaves out what cannot matter any
-more (``live``), the *symmetric* one visits states of identical items once for all their orders (``symmetric``), and
-that of *batches* chooses several labels at a time (``batches``).
+Four engines give the same answer. The *dense* engine visits every state. The *live* engine leaves out states whose
+decisions further labels cannot change (``live``). The *symmetric* engine visits states that differ by the order of
+identical items once (``symmetric``). The *batches* engine chooses several labels at a time (``batches``).
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ __all__ = ["Solution", "load_policy", "require_policy", "solve"]
 
 
 _REDUCTIONS = ("dead", "identical")
-# Nanoseconds a state on two threads, for choosing between engines: dense for 1, 2, 3 and more items, and the others,
-# which take some time to start.
+# Nanoseconds for each state on two threads, for choosing between engines: dense for 1, 2, 3 and more items, then the
+# other engines with their starting times.
 _DENSE_COST = (5.0, 0.75, 1.3, 2.4)
 _LIVE_COST, _LIVE_START = 2.2, 1.5e7
 _SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
@@ -57,24 +57,30 @@ _SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """An exactly solved problem.
+    """Exact solution of a problem.
 
-    With its policy kept it also answers which item to label in any state, see ``action``.
+    With a kept policy, ``action`` gives the item to label next in any state.
 
     Attributes
     ----------
+    problem : Problem
     value : float
         Expected payoff of the optimal policy.
     prior_value : float
-        Payoff of buying no label.
+        Expected payoff of buying no label.
     states : int
-        States visited.
+        Number of states visited.
     seconds : float
         Wall-clock time.
     engine : {"dense", "live", "symmetric", "batches"}
-        How it was solved.
+        Engine that solved the problem.
     bytes : int
-        Estimate of the peak memory taken.
+        Estimated peak memory.
+    first_choice : ndarray, shape (N,)
+        Expected gain from labelling each item first and choosing optimally afterwards; -inf where it is unavailable or
+        was not computed.
+    kept : KeptPolicy, BatchPolicy or None
+        Policy, if it was kept; for batches, at least the choices at the start.
     """
 
     problem: Problem
@@ -88,18 +94,23 @@ class Solution:
     kept: KeptPolicy | BatchPolicy | None = field(repr=False, default=None)
 
     def optimal_items(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> Ints:
-        """All items that an optimal policy may label next, at some state or at the start.
+        """All items that an optimal policy may label next in a state.
 
         Parameters
         ----------
         counts, wins : array_like of int, shape (N,), optional
-            Labels bought of each item and wins among them. Without a kept policy only the start can be asked for.
+            Labels of each item and wins among them; default: the start, the only state known without a kept policy.
+
+        Returns
+        -------
+        ndarray of int
+            Numbers of the items, in increasing order.
 
         Raises
         ------
         ValueError
-            For counts that no policy can reach, a state where no label can be had, one that needs a kept policy, or a
-            problem with batches; see ``optimal_batches``.
+            For counts that no policy can reach, a state in which no label is available, a state that needs a kept
+            policy, or a problem with batches; see ``optimal_batches``.
 
         Examples
         --------
@@ -108,26 +119,35 @@ class Solution:
         array([1])
         """
         if self.problem.batch > 1:
-            raise ValueError(f"labels are bought {self.problem.batch} at a time: ask for optimal_batches")
+            raise ValueError(f"labels are bought {self.problem.batch} at a time: call optimal_batches")
         n, w = self._state(counts, wins)
         if not isinstance(self.kept, KeptPolicy):
             if n.any():
                 raise ValueError("the policy was not kept: call solve(problem, keep_policy=True)")
             best = self.first_choice.max()
             if best == -np.inf:
-                raise ValueError("no label can be had: nothing is left to choose")
+                raise ValueError("no label is available: nothing is left to choose")
             level = best - _kernels.TIE * max(abs(best), self.problem.payoff_scale)
             return np.flatnonzero(self.first_choice >= level)
         items = np.flatnonzero(self.kept.acceptable(n[None, :], w[None, :])[0])
         if not len(items):
             raise ValueError(
-                f"after {n.tolist()} labels nothing is left to choose, or no policy gets there: budget, caps and "
-                "quotas allow no further label, or do not allow these"
+                f"no label is available after {n.tolist()} labels, or no policy can buy these labels; allowed: counts "
+                "within budget, caps and quotas that leave a label to buy"
             )
         return items
 
     def action(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> int:
-        """First optimal item at a state (the start by default); see ``optimal_items``.
+        """First optimal item in a state; see ``optimal_items``.
+
+        Parameters
+        ----------
+        counts, wins : array_like of int, shape (N,), optional
+            As for ``optimal_items``.
+
+        Returns
+        -------
+        int
 
         Examples
         --------
@@ -137,12 +157,17 @@ class Solution:
         return int(self.optimal_items(counts, wins)[0])
 
     def optimal_batches(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> Ints:
-        """All batches that an optimal policy may buy next, rows of labels for each item.
+        """All batches that an optimal policy may buy next.
 
         Parameters
         ----------
         counts, wins : array_like of int, shape (N,), optional
             As for ``optimal_items``, at the beginning of a batch.
+
+        Returns
+        -------
+        ndarray of int, shape (batches, N)
+            Labels of each item in each optimal batch.
 
         Examples
         --------
@@ -158,15 +183,19 @@ class Solution:
         return self.kept.batches(n, w)
 
     def save(self, path: str | Path) -> None:
-        """Write the kept policy to a new folder of open files; see ``docs/exact.md``.
+        """Write the kept policy to a new folder in open file formats; see ``docs/exact.md``.
+
+        Parameters
+        ----------
+        path : str or Path
 
         Raises
         ------
         ValueError
-            Without a kept policy, or where ``path`` exists.
+            Without a kept policy of single labels, or if ``path`` exists.
         """
         if not isinstance(self.kept, KeptPolicy):
-            raise ValueError("there is no policy to save: call solve(problem, keep_policy=True), with single labels")
+            raise ValueError("no policy to save: call solve(problem, keep_policy=True) on a problem without batches")
         about = {key: getattr(self, key) for key in ("value", "prior_value", "seconds", "bytes")}
         write_policy(self.kept, path, about)
 
@@ -182,23 +211,38 @@ class Solution:
                 f"<= {self.problem.cap[i]}"
             )
         if self.problem.unit_costs and n.sum() >= self.problem.labels:
-            raise ValueError(f"{n.sum()} labels are spent of {self.problem.labels}: nothing is left to choose")
+            raise ValueError(
+                f"{n.sum()} labels are bought, the budget allows {self.problem.labels}: nothing is left to choose"
+            )
         return n, w
 
 
 def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
-    """Solution with its policy, from a folder that ``Solution.save`` wrote.
+    """Solution with its policy, read from a folder that ``Solution.save`` wrote.
 
     Parameters
     ----------
     path : str or Path
     problem : Problem, optional
-        Needed only where the utility is a callable, which no file can hold.
+        Needed only if the utility is a callable, which files cannot hold.
+
+    Returns
+    -------
+    Solution
 
     Raises
     ------
     ValueError
-        For a folder that is damaged, of another version, or of another problem.
+        For a damaged folder, or one of another version or another problem.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> solution = solve(Problem([0.5, 0.7], budget=3), keep_policy=True)
+    >>> with TemporaryDirectory() as folder:
+    ...     solution.save(Path(folder, "policy"))
+    ...     load_policy(Path(folder, "policy")).action([1, 0], [1, 0])
+    1
     """
     kept, about = read_policy(path, problem)
     first = np.full(kept.problem.size, -np.inf)
@@ -224,23 +268,20 @@ def solve(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Solution:
-    """Solve a problem exactly.
-
-    Values are worked out backwards, from the last label to the first; ``docs/exact.md`` says how.
+    """Solve a problem exactly, by backward induction from the last label to the first; see ``docs/exact.md``.
 
     Parameters
     ----------
     problem : Problem
     keep_policy : bool
-        Keep the optimal items of every state, a bit each, so that ``Solution.action`` answers everywhere.
+        Keep the optimal items of every state, one bit for each item, so that ``Solution.action`` works in every state.
     reduce : bool or collection of {"dead", "identical"}
-        Exact reductions that may be used; the answer does not depend on them but for rounding. ``True`` takes those
-        that save time. A kept policy uses "dead" only.
+        Exact reductions that may be used; they change the answer by rounding only. ``True`` uses those that save time.
+        A kept policy uses "dead" only.
     dtype : {"float64", "float32"}
-        Numbers that values are stored in. Single precision halves the memory; its error is bounded in
-        ``docs/exact.md``.
+        Number type of stored values. Single precision halves the memory; ``docs/exact.md`` bounds its error.
     threads : int, optional
-        Threads to use; default: all cores. The answer does not depend on it.
+        Number of threads; default: all cores. The answer does not depend on it.
     progress : callable, optional
         Called as ``progress(states_done, states_in_all)`` after each layer.
 
@@ -251,7 +292,9 @@ def solve(
     Raises
     ------
     ProblemTooLarge
-        Before anything is allocated, when the lattice does not fit in the memory available.
+        If the lattice does not fit in the memory available; raised before anything is allocated.
+    ValueError
+        For reductions, a number type or a number of threads that are not allowed.
 
     Examples
     --------
@@ -296,7 +339,7 @@ def solve(
 
 
 def require_policy(problem: Problem) -> None:
-    """Raise ``ProblemTooLarge`` unless the problem can be solved with its policy kept; nothing is solved."""
+    """Raise ``ProblemTooLarge`` unless memory suffices to solve the problem with its policy kept; solves nothing."""
     lattice = Lattice.of(problem)
     _, _, live = _plan(problem, lattice, frozenset(_REDUCTIONS), np.dtype(np.float64), True, problem.payoff_scale, None)
     if isinstance(live, LiveLattice):
@@ -321,7 +364,7 @@ def _plan(
     scale: float,
     threads: int | None,
 ) -> tuple[str, Tables, LiveLattice | SymmetricLattice | None]:
-    """Engine, tables, and the lattice to sweep: the one that should take the least time among those that fit."""
+    """Engine, tables, and lattice to sweep: of the engines that fit in memory, the one expected to be fastest."""
     require_memory(lattice.table_bytes(), lattice.depth)
     likely = "identical" in wanted and not keep_policy and has_identical(problem)
     too_large = None
@@ -372,7 +415,7 @@ def _plan(
 def _dense(
     lattice: Lattice, tables: Tables, number: np.dtype, threads: int | None, progress: Progress | None
 ) -> tuple[float, Floats]:
-    """Every state of the lattice."""
+    """Advantage at the start, and that of labelling each item there, from a sweep over every state."""
     items = len(lattice.cap)
     first_choice = np.full(items, -np.inf)
     if lattice.depth == 0:

@@ -1,18 +1,18 @@
 r"""Backward induction over the lattice, one layer in memory.
 
 Write G(n, w) = sum_i g_i(n_i, w_i) for the payoff if no further label were bought, with g_i = v_i h(p_i) + r_i w_i,
-and V = G + U. A label of item i changes G by g_i alone, so Bellman's equation for the *advantage* U of going on is
+and V = G + U. A label of item i changes only g_i in G, so Bellman's equation for the *advantage* U of continuing is
 
-    U(n, w) = 0                                                                            where no label can be had,
+    U(n, w) = 0                                                                            if no label is available,
     U(n, w) = max_i  d_i(n_i, w_i) + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w)    otherwise,
 
     d_i(n, w) = mu_i g_i(n + 1, w + 1) + (1 - mu_i) g_i(n + 1, w) - g_i(n, w),
 
-the *gain* of one label. Against the recursion for V this needs no payoffs of the last layer, which for many items is
-the largest share of all states, and shows what does not matter: an item whose gains are zero from here on.
+the *gain* of one label. Unlike the recursion for V, this one needs no payoffs of the last layer, which for many items
+holds the largest share of all states. It also shows which items no longer matter: those with zero gains from here on.
 
-Running rewards need nothing more. A reward paid at once and one paid at the end are worth the same without
-discounting, so r_i for each win is part of the payoff.
+Running rewards need no further term. Without discounting, a reward paid at once and one paid at the end are worth the
+same, so r_i for each win is part of the payoff.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["PIECE", "WORTH_SHARING", "Progress", "divide", "pieces", "sweep"]
 Progress = Callable[[int, int], None]
 Step = Callable[[int, int, int, Layer, Ints, Ints, Floats], None]
 
-# Below this many states a layer is swept by one thread: handing it out would take longer.
+# A layer with fewer states is swept by one thread, since sharing it would take longer.
 WORTH_SHARING = 40_000
 # Beginning a row of the last item's wins takes as long as this many states.
 _ROW = 6.0
@@ -44,7 +44,7 @@ PIECE = 20_000_000
 
 
 def pieces(begin: Ints, first: int, last: int) -> list[tuple[int, int]]:
-    """Cut blocks first..last into runs of about ``PIECE`` states; block c's states are begin[c]..begin[c + 1]."""
+    """Runs of blocks first..last with about ``PIECE`` states each; block c has states begin[c]..begin[c + 1]."""
     count = int(begin[last] - begin[first]) // PIECE + 1
     cuts = [first, last]
     if count > 1:
@@ -57,9 +57,9 @@ def sweep(
 ) -> float:
     """Advantage at the start: ``step(m, first, last, layer, target, source, values)`` overwrites blocks of layer m.
 
-    Blocks of a layer are independent, so threads cannot change the answer. Each takes the slots of a range of labels
-    of the second item. A thread's last slots need the first ones of the next thread's as they were: the layer's values
-    of those go to a *spare* place and stay there, and with the next layer they come home.
+    Blocks of a layer are independent, so threads cannot change the answer. Each thread takes the slots of a range of
+    labels of the second item. The last slots of a thread read the old values of the next thread's first slots. So the
+    new values of those first slots go to a *spare* place; in the next layer they move back to their slots.
     """
     count = cores(threads)
     zeros = _largest_block(lattice)
@@ -103,9 +103,10 @@ def _largest_block(lattice: Lattice) -> int:
 
 
 def divide(begin: Ints, composition: Ints, length: Ints, count: int) -> list[int]:
-    """Blocks at which threads' shares begin, but for the first; rows of the last item hold ``length[labels]`` states.
+    """First block of each thread's share, except the first thread's.
 
-    A block may take longer than a share: then some are empty.
+    Rows along the last item's axis hold ``length[labels]`` states. A block may take longer than a share; then some
+    shares are empty.
     """
     if count == 1 or begin[-1] < WORTH_SHARING:
         return []
@@ -116,7 +117,7 @@ def divide(begin: Ints, composition: Ints, length: Ints, count: int) -> list[int
 
 
 def _shares(layer: Layer, count: int) -> list[int]:
-    """Labels of the second item with which each thread's blocks begin, but for the first thread's."""
+    """Labels of the second item at which each thread's blocks begin, except the first thread's."""
     if layer.composition.shape[1] == 1:
         return []
     second = layer.composition[:, 1]

@@ -1,17 +1,17 @@
-r"""Exact optimum with identical items: states that differ by an order of such items are visited once.
+r"""Exact optimum with identical items: states that differ only in the order of such items are visited once.
 
-Items are identical when everything about them is: belief, threshold, weight, cost, reward, cap and quotas. Then U does
-not change when two of them swap their states, and it is enough to know how many of them are in each state. In a
-composition, items of one class that have equally many labels n form a *group*; their wins are a multiset of positions.
-Positions are an item's live wins (see ``live``) in order, after one representative of all its dead ones where it has
-any: here nothing is gained by runs that look alike, and one dead state is enough. With c items and L positions there
-are C(L + c - 1, c) multisets t_1 <= .. <= t_c, numbered by the combinatorial number system
+Items are identical if they share belief, threshold, weight, cost, reward, cap and quotas. Then U does not change when
+two of them swap their states, so it is enough to know how many of them are in each state. In a composition, items of
+one class with the same number n of labels form a *group*; their wins are a multiset of positions. Positions are an
+item's live wins (see ``live``) in order, preceded by one representative of all its dead wins where it has any. (One is
+enough here, since this engine does not rely on long runs of states.) With c items and L positions there are
+C(L + c - 1, c) multisets t_1 <= .. <= t_c, numbered by the combinatorial number system
 
     rank(t) = sum_k C(t_k + k - 1, k),
 
 which depends neither on L nor, for the first elements, on the last. A block is the product of its groups' multisets. A
-label of an item of the group moves one element out of its multiset and, a win or a loss later, into that of the group
-with n + 1 labels. Tables of these moves are made once for each kind of group.
+label of an item removes one element from its group's multiset and adds one, after a win or a loss, to the multiset of
+the group with n + 1 labels. Tables of these moves are made once for each kind of group.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ _WORTH_SHARING = 2_000
 class SymmetricLayer:
     """Blocks of one layer.
 
-    ``composition`` (C, N), sorted within each class; ``left`` (C, N) labels each item can still get; ``after`` (C, N)
-    number of the block with one more label of the first item of a group, -1 for other items and where it cannot be
-    had; ``leader`` (C, N) whether an item is the first of its group; ``count`` (C, N) items in the group that it
-    leads; ``axis`` (C, N) multisets of that group, 1 for other items; ``begin`` (C + 1,).
+    ``composition`` (C, N), sorted within each class; ``left`` (C, N) labels that each item can still get; ``after``
+    (C, N) number of the block with one more label of the first item of a group, -1 for other items and where that label
+    is not available; ``leader`` (C, N) true for the first item of a group; ``count`` (C, N) items in the group that it
+    leads; ``axis`` (C, N) multisets of that group, 1 for other items; ``begin`` (C + 1,) offsets of the blocks.
     """
 
     composition: Ints
@@ -69,11 +69,11 @@ class SymmetricLayer:
 
 
 def require_listable(problem: Problem, lattice: Lattice) -> None:
-    """Raise ``ProblemTooLarge`` where listing the compositions of the largest class alone takes too much memory."""
+    """Raise ``ProblemTooLarge`` if listing the compositions of the largest class alone takes too much memory."""
     _, first, count = np.unique(classes(problem), return_index=True, return_counts=True)
     largest = int(np.argmax(count))
     labels = min(lattice.depth, int(lattice.cap[first[largest]]), 2000)
-    # Partitions of the labels into at most so many parts; fewer parts make fewer of them.
+    # Partitions of the labels into at most as many parts as the class has items, or 50: a lower bound.
     ways = np.zeros(labels + 1)
     ways[0] = 1.0
     for part in range(1, min(int(count[largest]), 50) + 1):
@@ -83,9 +83,7 @@ def require_listable(problem: Problem, lattice: Lattice) -> None:
 
 
 class SymmetricLattice:
-    """The lattice of a problem with identical items, up to their order.
-
-    States that differ by a permutation of identical items are one.
+    """Lattice of a problem in which states that differ by a permutation of identical items are one state.
 
     Parameters
     ----------
@@ -96,7 +94,7 @@ class SymmetricLattice:
     """
 
     def __init__(self, lattice: Lattice, ranges: Ranges, kind: Ints) -> None:
-        # Items of a class stand together; the order of the classes does not matter.
+        # Items of a class are put next to each other; the order of the classes does not matter.
         self.order = np.argsort(kind, kind="stable")
         self.kind = kind[self.order]
         self.cap, self.cost = lattice.cap[self.order], lattice.cost[self.order]
@@ -116,7 +114,7 @@ class SymmetricLattice:
         return cls(lattice, ranges, classes(problem))
 
     def _layers(self) -> list[SymmetricLayer]:
-        """All layers: grown label by label, cut down to those from which all quotas can be met."""
+        """All layers, grown label by label and restricted to compositions from which all quotas can be met."""
         items = len(self.cap)
         found = [np.zeros((1, items), dtype=np.int64)]
         taken = 0
@@ -147,11 +145,11 @@ class SymmetricLattice:
             kept.append(composition)
             following = composition
         kept = kept[::-1]
-        # Without quotas nothing is cut, but with unequal costs the last layers may be empty.
+        # Without quotas nothing is removed, but with unequal costs the last layers may be empty.
         return [self._layer(m, kept[m], kept[m + 1] if m < self.depth else kept[m][:0]) for m in range(len(kept))]
 
     def _leaders(self, composition: Ints) -> Bools:
-        """Whether an item is the first of its group: of its class, with that many labels."""
+        """Mask of the leaders, (C, N): the first item of each class with each number of labels."""
         out = np.ones(composition.shape, dtype=bool)
         out[:, 1:] = (self.kind[1:] != self.kind[:-1]) | (composition[:, 1:] != composition[:, :-1])
         return out
@@ -167,7 +165,7 @@ class SymmetricLattice:
         return out
 
     def _group_axes(self, composition: Ints, most: int) -> tuple[Bools, Ints, Ints, Ints]:
-        """Leaders of groups, labels left, members of the groups they lead, and the multisets of these."""
+        """Leaders of groups, labels left, and the numbers of members and of multisets of the groups they lead."""
         leader = self._leaders(composition)
         left = labels_left(composition, self.cap, self.cost, self.limit, most)
         last = np.ones_like(leader)
@@ -187,7 +185,7 @@ class SymmetricLattice:
         return SymmetricLayer(composition, left, self._after(composition, following), leader, count, axis, begin)
 
     def bytes_needed(self, itemsize: int = BYTES) -> int:
-        """Peak memory of a sweep: two layers, the indices of all."""
+        """Peak memory of a sweep in bytes: two layers of values, and the indices of all layers."""
         sizes = [layer.states for layer in self.layers]
         values = itemsize * max(x + y for x, y in zip(sizes, [*sizes[1:], 0], strict=True))
         index = 8 * 6 * sum(layer.composition.size for layer in self.layers)
@@ -251,19 +249,19 @@ def _find_rows(rows: Ints, wanted: Ints) -> Ints:
 
 
 def _positions(ranges: Ranges, item: Ints, labels: Ints, left: Ints) -> Ints:
-    """Positions of items: the live wins, and one more where there are others."""
+    """Number of positions of items: the live wins, and one more where there are dead wins."""
     live = np.maximum(ranges.high[item, labels, left] - ranges.low[item, labels, left] + 1, 0)
     return np.asarray(np.where(live <= labels, live + 1, live))
 
 
 def _outcomes(ranges: Ranges, i: int, left: int) -> Ints:
-    """Positions of a loss and of a win in the first label of item ``i``."""
+    """Positions that the first label of item ``i`` leads to: after a loss and after a win."""
     first, spare, size = _kernels.axis(ranges.low, ranges.high, i, 1, left)
     return np.array([_kernels.place(first, spare, size, w) for w in (0, 1)])
 
 
 def _multisets(size: Ints, count: Ints) -> Ints:
-    """Numbers of multisets: C(size + count - 1, count), elementwise; huge ones are cut off, and do not fit anyway."""
+    """Numbers of multisets, C(size + count - 1, count), elementwise; cut off at 2^62, which fits in no memory."""
     all_, fewer = size + count - 1, np.minimum(count, size - 1)
     out = np.ones(size.shape)
     for k in range(1, int(fewer.max()) + 1):
@@ -273,7 +271,7 @@ def _multisets(size: Ints, count: Ints) -> Ints:
 
 
 def _unique_rows(rows: Ints) -> Ints:
-    """Different rows of whole numbers, not negative, in lexicographic order."""
+    """Distinct rows of nonnegative whole numbers, in lexicographic order."""
     words = [np.zeros(len(rows), dtype=np.int64)]
     used = 0
     for column, most in zip(rows.T, rows.max(axis=0).tolist(), strict=True):
@@ -292,25 +290,25 @@ def _unique_rows(rows: Ints) -> Ints:
 
 
 class _Moves:
-    """Tables of what a label does to groups, made once for each kind of group and layer."""
+    """Tables of the effect of a label on groups, made once for each kind of group and layer."""
 
     def __init__(self, symmetric: SymmetricLattice) -> None:
         self.symmetric = symmetric
-        # One item of each class speaks for all.
+        # The first item of each class represents all.
         self.speaker = np.searchsorted(symmetric.kind, symmetric.kind)
 
     def of(self, layer: SymmetricLayer, following: SymmetricLayer) -> _kernels.Actions:
-        """What can be labelled in the blocks of a layer, and where it leads."""
+        """Groups that can be labelled in the blocks of a layer, and the states that the labels lead to."""
         composition, left = layer.composition, layer.left
         group = self._groups(layer)
         block, item = np.nonzero(layer.after >= 0)
-        # Columns of one array, which a kernel would be compiled for once more.
+        # A contiguous copy: for a column of a larger array the kernel would be compiled once more.
         item = np.ascontiguousarray(item)
         source_block = layer.after[block, item]
         action_begin = np.searchsorted(block, np.arange(len(composition) + 1))
         steps = np.ones_like(following.axis)
         steps[:, :-1] = np.cumprod(following.axis[:, :0:-1], axis=1)[:, ::-1]
-        # Everything about an action, one row for each; about its block's groups, one column for each.
+        # One row for each action; one column for each group of its block.
         leaders = group[block]
         real = leaders >= 0
         at = np.maximum(leaders, 0)
@@ -331,7 +329,7 @@ class _Moves:
         taken = 0
 
         def place_all(keys: Ints, make: Callable[[tuple[int, ...]], Ints]) -> Ints:
-            """One table for each different key; where each key's table begins."""
+            """Offset of each key's table; one table is made for each distinct key."""
             nonlocal taken
             kinds, which = np.unique(keys, axis=0, return_inverse=True)
             starts = np.empty(len(kinds), dtype=np.int64)

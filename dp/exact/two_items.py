@@ -1,4 +1,4 @@
-"""Backward induction for two uncapped items at unit costs: several layers in one pass over memory."""
+"""Backward induction for two uncapped items at unit costs, several layers in one pass over memory."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .sweep import PIECE, WORTH_SHARING, Progress
 
 __all__ = ["sweep_two"]
 
-# Layers of two items that are worked on together: their slots should stay in the second-level cache.
+# Layers swept in one pass: their slots should stay in the second-level cache.
 _DEEP = 8
 
 
 def _wave(
     pace: int, first: int, last: int, where: tuple[Any, ...], halo: int, tables: tuple[Any, ...], stop: threading.Event
 ) -> None:
-    """One thread's part of some layers, in pieces."""
+    """Sweep one thread's part of some layers, in pieces."""
     end = last + where[1] - 1
     for begin in range(first, end, pace):
         if not stop.is_set():
@@ -36,10 +36,7 @@ def _wave(
 def sweep_two(
     lattice: Lattice, tables: Tables, dtype: np.dtype, threads: int | None = None, progress: Progress | None = None
 ) -> tuple[float, Floats]:
-    """``sweep`` for the optimum of two uncapped items at unit costs, several layers in one pass over memory.
-
-    Returns the advantage at the start and that of labelling each item there.
-    """
+    """Advantage at the start, and that of labelling each item there, for two uncapped items at unit costs."""
     count = cores(threads)
     mean, gain = tables.cast(dtype)
     deep, first_choice = _DEEP, np.empty(2)
@@ -56,7 +53,7 @@ def sweep_two(
             if progress:
                 progress(done, total)
             states = lattice.layer_states[top]
-            # The start is left to itself: what each first label leads to is read off before it is overwritten.
+            # Layer 0 is swept separately: the outcomes of each first label are read before they are overwritten.
             levels = max(1, min(deep, top))
             if top == 0:
                 for i, at in enumerate(base[:2]):

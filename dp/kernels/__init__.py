@@ -1,1 +1,1 @@
-"""Compiled sweeps: plain arrays in and out, no validation; the floor above calls them too."""
+"""Compiled kernels on plain arrays, without validation; the floor above calls them too."""

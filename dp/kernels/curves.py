@@ -1,4 +1,4 @@
-"""Compiled parts of expected payoffs after so many labels: plain arrays in, plain arrays out."""
+"""Compiled tables and value curves of items: plain arrays in, plain arrays out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...posteriors.kernels.beliefs import tables
 def beta_tables(a, b, threshold, first_column, mean, tail, jump):
     """Fill tables [item, labels, wins] of means and tails of Beta items.
 
-    ``first_column[i, n]`` is the tail after n losses; ``jump`` is room for one item's jumps, of which nothing is kept.
+    ``first_column[i, n]`` is the tail after n losses; ``jump`` is scratch space for one item's jumps.
     """
     for i in range(a.size):
         tables(a[i], b[i], threshold[i], first_column[i], mean[i], tail[i], jump)
@@ -35,7 +35,7 @@ def expected_gains(mean, gain, out):
 
 @njit(cache=True, nogil=True)
 def majorant(curve, corner):
-    """Numbers of labels where the concave majorant bends, into ``corner``; how many, and its largest distance."""
+    """Write the labels at which the concave majorant bends to ``corner``; return their number and its distance."""
     count = 0
     for n in range(curve.size):
         while count > 1:

@@ -10,8 +10,8 @@ from numba import njit
 def suffixes(cap, cost, limit, most, stop, out):
     """Fill ``out`` with all count vectors within ``cap``, of at most ``most`` labels and cost ``limit``, in order.
 
-    The order is lexicographic. Returns how many there are, or ``stop`` where there are at least so many; an ``out``
-    of no rows asks for the number only.
+    The order is lexicographic. Returns the number of vectors, or ``stop`` if there are at least ``stop``; with an
+    ``out`` of no rows they are only counted.
     """
     size = cap.size
     n = np.zeros(size, dtype=np.int64)
@@ -96,7 +96,7 @@ def raised(rows, out):
 
 @njit(cache=True, nogil=True)
 def begins(composition, out):
-    """Where blocks of prod(n_i + 1) states begin when they are laid end to end, and where the last one ends."""
+    """Offsets of blocks of prod(n_i + 1) states when they are laid end to end, and the end of the last one."""
     out[0] = 0
     for c in range(composition.shape[0]):
         states = 1

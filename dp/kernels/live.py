@@ -1,7 +1,7 @@
 """Compiled sweep over the live part of the lattice: plain arrays in, plain arrays out.
 
 ``first`` and ``size`` describe the axes, as in ``exact.live.Axes``. Block c of a layer begins at ``begin[c]`` of its
-values; ``after`` are the values of the layer one label on.
+values; ``after`` holds the values of the layer with one more label.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class LiveLayer(NamedTuple):
     composition : ndarray of int64, shape (C, N)
         Labels of each item.
     begin : ndarray of int64, shape (C + 1,)
-        Where blocks begin among the layer's values.
+        Offsets of the blocks among the layer's values.
     block : ndarray of int64, shape (C, N)
         Number of the block with one more label of an item in the next layer, or -1.
     begin_after : ndarray of int64
-        Where the blocks of the next layer begin among its values.
+        Offsets of the blocks of the next layer among its values.
     first, size : ndarray of int64, shape (N, cap + 1)
         First live wins and positions of each axis.
     """
@@ -63,7 +63,7 @@ def states(m, here, labels, suffix, size):
 
 @njit(cache=True, nogil=True)
 def begins(composition, size, out):
-    """Where the blocks of a layer begin, and where the last one ends."""
+    """Offsets of the blocks of a layer, and the end of the last one."""
     out[0] = 0
     for c in range(composition.shape[0]):
         block = 1
@@ -232,7 +232,7 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
 
 @njit(cache=True, nogil=True)
 def mark_live(first_block, last_block, layer, mean, gain, after, value, scale, tie, mask):
-    """Set bit i of a state's row of ``mask`` where labelling item i reaches ``value``, but for ``tie`` of its size."""
+    """Set bit i of a state's row of ``mask`` where labelling item i attains ``value`` within ``tie`` of its size."""
     composition, begin, block, begin_after, first, size = layer
     items = composition.shape[1]
     width = mean.shape[1] + 1

@@ -1,8 +1,9 @@
-"""Compiled items at a fixed price, where the belief is Beta and h is linear but for one kink.
+"""Compiled items at a fixed price, for Beta beliefs and a utility h that is linear except at one kink.
 
-Everything is for a unit weight: ``lam`` is the price of a label over the item's weight. With h(p) = S max(0, p - c) and
-something linear, a label gains something only where it may carry p over c. Tails rise with the wins, so that is one
-state in each row (see ``relaxed``), and the states where going on is worth something form a thin band along these.
+All items have weight 1: ``lam`` is the price of a label divided by the item's weight. With h(p) = S max(0, p - c) plus
+a linear function, a label gains something only where it may move p across c. Tails rise with the wins, so that is one
+state in each row (see ``lagrangian_relaxation``). The states in which continuing is worth something form a thin band
+along these.
 """
 
 from __future__ import annotations
@@ -213,10 +214,10 @@ def band(n, k, seed, first, last):
 def go_on_along(item, rows, lam, first, last, keep, room):
     """Backward induction within the band; worth and labels bought at the start.
 
-    In ``room``, ``worth`` and ``labels`` hold the last row, which is zero but for first..last (empty where last <
+    In ``room``, ``worth`` and ``labels`` hold the last row, which is zero except in first..last (empty if last <
     first), and are overwritten. The worths of rows 0..keep are left in ``kept``: those of row n, from ``begin[n, 0]``
-    wins on, stand at ``begin[n, 1]``, .., ``begin[n, 2]`` - 1. Where ``kept`` is too short the answer is (-1, the room
-    it takes).
+    wins on, are at ``begin[n, 1]``, .., ``begin[n, 2]`` - 1. If ``kept`` is too short the answer is (-1, the size that
+    it needs).
     """
     a, b = item.a, item.b
     last_below, gain, worth, labels, begin, kept = room
@@ -294,7 +295,7 @@ def relax_items(a, b, t, p, kink, slope, cap, lam, most, worth, labels):
 
 @njit(cache=True, nogil=True)
 def room_for(rows):
-    """Room for an item of so many rows, of which no worths are kept."""
+    """Room for an item of this number of rows, none of whose worths are kept."""
     last_below, gain = np.empty(rows + 1, dtype=np.int64), np.empty(rows)
     worth, labels = np.zeros(rows + 2), np.zeros(rows + 2)
     return Room(last_below, gain, worth, labels, np.empty((1, 3), dtype=np.int64), np.empty(1))

@@ -165,7 +165,7 @@ class _Row:
         return self.builder.call(self._load, [self._where(position, offset), self._align, mask, otherwise])
 
     def extended(self, begin, size):
-        """How to read a row of ``after`` from some offset on; beyond its ends it goes on with its first or last."""
+        """Reader of a row of ``after`` from some offset on; beyond its ends the row repeats its first or last value."""
         builder = self.builder
         final = builder.sub(size, self.integer(1))
         ends = [self.splat(self.single(2, builder.add(begin, q))) for q in (self.integer(0), final)]

@@ -1,7 +1,7 @@
 """Compiled parts of the structure report: plain arrays in, plain arrays out.
 
-``gain[n, w]`` is the expected gain of one more label after n labels with w wins, ``mean[n, w]`` the chance that it is a
-win. A state lies *ahead* of another if it can follow on it, or is that state itself. ``slack`` is what counts as equal.
+``gain[n, w]`` is the expected gain of one more label after n labels with w wins, ``mean[n, w]`` the probability that it
+is a win. A state lies *ahead* of another if it can follow it, or is that state itself. Gains within ``slack`` tie.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .stopping import go_on
 
 @njit(cache=True, nogil=True)
 def leads_to(mean, ahead, n, w):
-    """Whether labels lead to a state, from the states before it."""
+    """True if labels lead to a state, given the states before it."""
     won = w > 0 and ahead[n - 1, w - 1] > -np.inf and mean[n - 1, w - 1] > 0.0
     lost = w < n and ahead[n - 1, w] > -np.inf and mean[n - 1, w] < 1.0
     return won or lost
@@ -112,7 +112,7 @@ def least_ratio(mean, gain, best, distance, slack):
 
 @njit(cache=True, nogil=True)
 def measure(mean, gain, slack, amount, states, harm, rise):
-    """What the report says of items stacked along the first axis.
+    """Amounts, states, harm and rise of the structure report, for items stacked along the first axis.
 
     ``amount[i]`` is (largest rise ahead, smallest ratio), ``states[i]`` (states, those with a larger gain ahead, most
     labels to it).
@@ -152,7 +152,7 @@ def measure(mean, gain, slack, amount, states, harm, rise):
 
 @njit(cache=True, nogil=True)
 def point_out(gain, ahead, distance, rise):
-    """The counterexample of fewest labels, then fewest further labels: the least wins, and the largest gain there."""
+    """Counterexample with the fewest labels, then the fewest further labels, fewest wins and largest later gain."""
     for n in range(gain.shape[0]):
         for w in range(n + 1):
             if distance[n, w] > 0 and (rise[0] < 0 or distance[n, w] < distance[rise[0], rise[1]]):

@@ -36,9 +36,9 @@ class Blocks(NamedTuple):
 class Actions(NamedTuple):
     """Groups that can be labelled, A of them in all blocks of a layer, each with up to G groups.
 
-    An element leaves one group and joins another; the others of the block stay. Groups are given by their places in the
-    block's list, and what becomes of a group by a table that begins at a place in ``flat``, see ``leave``, ``join`` and
-    ``stay``; a step is a stride in the block of the next layer.
+    An element leaves one group and joins another; the other groups of the block stay. A group is given by its place in
+    the block's list, and its changes by a table at some offset in ``flat``; see ``leave``, ``join`` and ``stay``. A
+    step is a stride in the block of the next layer.
 
     Attributes
     ----------
@@ -177,7 +177,7 @@ def join(low, high, i, n, left, left_after, count, out):
 
 @njit(cache=True, nogil=True)
 def leave(low, high, i, n, left, left_after, left_raised, count, multisets, out):
-    """What becomes of a group when one of its items is labelled, as one run of integers; returns its length.
+    """Write the changes of a group when one of its items is labelled, as one run of integers; returns its length.
 
     For each position: wins there, position after a loss, position after a win, in the group with one label more. For
     each multiset, and one more: where its entries begin. For each different element of each multiset: its position,

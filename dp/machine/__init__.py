@@ -1,1 +1,1 @@
-"""Memory, threads and processes, and files that appear whole or not at all."""
+"""Machine resources: memory, threads, worker processes, and atomic writing of files."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing of files: a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ __all__ = ["write_whole"]
 
 
 def write_whole(path: str | Path, content: str | Callable[[Path], object]) -> Path:
-    """Write text, or let a function write, to a file beside the target, then rename it.
+    """Write a file through a temporary file beside it, which is then renamed.
 
-    An interrupted write leaves the target as it was and nothing beside it.
+    ``content`` is the text, or a function that writes to the path it is given. An interrupted write leaves the target
+    unchanged and no temporary file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Memory: what is available, and the refusal of what does not fit."""
+"""Available memory, and the error for problems that do not fit in it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 __all__ = ["ProblemTooLarge", "available_memory", "fits", "how_many_fit", "require_memory", "too_large"]
 
-_BOUNDED = "use simulate for a policy's value and upper_bound for what the optimum cannot exceed"
+_BOUNDED = "use simulate for a policy's value and upper_bound for a bound on the optimum"
 
 
 class ProblemTooLarge(ValueError):
-    """What was asked for takes too much memory or work; the message says how much, and what to call instead."""
+    """Error of a request that needs too much memory or work; the message says how much, and what to call instead."""
 
 
 def too_large(what: str, why: str, instead: str) -> ProblemTooLarge:
-    """The refusal of something for its size.
+    """``ProblemTooLarge`` with a message of the usual form.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def too_large(what: str, why: str, instead: str) -> ProblemTooLarge:
 
 
 def available_memory() -> int:
-    """Bytes that can be taken without swapping: what the system reports, within any control-group limit."""
+    """Bytes that can be allocated without swapping, as the system reports them, within any control-group limit."""
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
@@ -40,12 +40,12 @@ def available_memory() -> int:
 
 
 def fits(needed: float, share: float = 1.0) -> bool:
-    """Whether so many bytes fit in what is available, or in a share of it."""
+    """True if ``needed`` bytes are available, or fit in a share of what is available."""
     return needed <= share * available_memory()
 
 
 def how_many_fit(each: float, beside: float = 0.0) -> int:
-    """Pieces of so many bytes that are available together, beside some bytes for all of them; 0 where there is none."""
+    """Number of pieces of ``each`` bytes that fit in memory together with ``beside`` bytes for all of them, or 0."""
     return max(0, int((available_memory() - beside) // each))
 
 
@@ -59,11 +59,15 @@ def require_memory(
     needed : float
         Bytes.
     states : float, optional
-        Least number of states that need them, for the message.
+        Number of states that need them, at least; for the message.
     what : str
-        Noun phrase for what needs them.
+        Noun phrase for the computation that needs them.
     instead : str
-        Way out, as an imperative or a sentence.
+        Alternative for the user, as an imperative or a sentence.
+
+    Raises
+    ------
+    ProblemTooLarge
     """
     available = available_memory()
     if needed > available:

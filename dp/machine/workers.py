@@ -1,4 +1,4 @@
-"""Threads and worker processes: how many to use, jobs that stop together, and named jobs in worker processes."""
+"""Threads and worker processes: their numbers, jobs that stop together, and named jobs in worker processes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ...posteriors.foundation.refusals import whole, whole_or_none
 
 __all__ = ["cores", "in_processes", "run", "workers"]
 
-# Threads of what asks for no number of them; None for one on each processor.
+# Threads where the caller asks for no number; None for one on each processor.
 _SHARE: ContextVar[int | None] = ContextVar("share", default=None)
 
 
 def cores(threads: int | None) -> int:
-    """Threads to use: as many as are asked for, else one on each processor, or one alone in a worker process."""
+    """Number of threads to use: the number asked for, else one for each processor; a worker process uses one."""
     return _SHARE.get() or len(os.sched_getaffinity(0)) if threads is None else whole("threads", threads, least=1)
 
 
 def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], None]]) -> None:
-    """Run jobs side by side; when one fails, or the user interrupts, the others stop at their next piece."""
+    """Run jobs in parallel; when one fails, or the user interrupts, the others stop at their next piece of work."""
     stop = threading.Event()
-    # The first job is this thread's own: a thread that sleeps meanwhile has to be woken twice.
+    # This thread runs the first job itself: a thread that sleeps meanwhile has to be woken twice.
     futures: list[Future[None]] = [pool.submit(job, stop) for job in jobs[1:]]
     try:
         jobs[0](stop)
@@ -37,7 +37,7 @@ def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], Non
 
 
 def workers(n_jobs: int, tasks: int) -> int:
-    """Worker processes to start: never more than there is work for."""
+    """Number of worker processes to start: at most one for each task."""
     asked = whole_or_none(n_jobs)
     if asked is None or not (asked == -1 or asked >= 1):
         raise ValueError(f"the number of workers is {n_jobs!r}; allowed: 1 and more, or -1 for one on each core")
@@ -55,23 +55,28 @@ def in_processes[Name: Hashable, Result](
     in_order: bool = True,
     before: Callable[[], object] | None = None,
 ) -> Generator[tuple[Name, Result], None, None]:
-    """Name and result of each job, handed over one by one, from worker processes or from this one.
+    """Name and result of each job, one by one, computed in worker processes or in this process.
 
-    With one worker, or one job, all is done in this process; else a job has one thread where it asks for no number.
-    When a job fails, when this process is interrupted, and when the generator is closed, the other jobs are dropped
-    and their processes end.
+    With one worker, or one job, all work is done in this process. In a worker process, a job that asks for no number of
+    threads has one. When a job fails, this process is interrupted, or the generator is closed, the other jobs are
+    dropped and their processes end.
 
     Parameters
     ----------
     jobs : mapping of callables
-        By name; what they are made of, and what they return, must be picklable.
+        Jobs by name; they and their results must be picklable.
     n_jobs : int
         Worker processes; -1 for one on each core.
     in_order : bool
-        Hand results over in the order of the jobs; else as they end.
+        Yield results in the order of the jobs; else as the jobs end.
     before : callable, optional
-        Called before worker processes start, and not where there are none: compiled code that is kept in files now is
-        found there by all of them.
+        Called before worker processes start, and not called without them. Compiled code that it caches in files is
+        found by all of them.
+
+    Yields
+    ------
+    name : hashable
+    result : object
 
     Examples
     --------
@@ -97,13 +102,13 @@ def in_processes[Name: Hashable, Result](
             yield names[k], result
     finally:
         with warnings.catch_warnings():
-            # Those who close a generator know that jobs are dropped; joblib remarks on it all the same.
+            # The caller who closes a generator knows that jobs are dropped; joblib warns of it all the same.
             warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
             runs.close()
 
 
 def _alone[Result](k: int, job: Callable[[], Result]) -> tuple[int, Result]:
-    """Number and result of a job that has one thread."""
+    """Number and result of a job that runs in one thread."""
     before = _SHARE.set(1)
     try:
         return k, job()

@@ -1,1 +1,1 @@
-"""The problem statement: its checks, files, variants, budget and the tables that solvers read."""
+"""Problem statement: fields, validation, files, variants, budget rules, and the tables that solvers read."""

@@ -1,7 +1,7 @@
-r"""Which items can be bought next: caps, the budget, and quotas that must still be met.
+r"""Availability: the items that can be labelled next under caps, the budget, and quotas that must still be met.
 
 At labels n, slice q of the items lacks u_q = max(0, least_q - its labels), and m_i = cap_i - n_i more labels of item i
-can be had. The *reserve* is what the cheapest way to meet all quotas costs,
+are left. The *reserve* is the least cost of meeting all quotas,
 
     R(u, m) = min { sum_i kappa_i x_i  :  sum_{i in q} x_i >= u_q for every q,  0 <= x_i <= m_i,  x whole }.
 
@@ -9,13 +9,15 @@ Item i is available when m_i >= 1 and the budget affords n, one more label of i,
 and the reserve after it cost at least R(u, m), since together they meet all quotas, and at most kappa_i + R(u, m).
 
 Where no item is in two slices, R is a sum over slices, each of which takes its cheapest labels. A label of item i in
-slice q then takes the place of the dearest of them, unless it is among them itself:
+slice q then replaces the most expensive of them, unless it is among them itself. With kappa_max the cost of that one,
+and 0 where the slice lacks nothing,
 
-    kappa_i + R after = R + max(kappa_i - kappa of the dearest, 0),        the dearest being 0 where nothing is lacking.
+    kappa_i + R after = R + max(kappa_i - kappa_max, 0).
 
 Where slices overlap, items that are in the same slices are of one *kind*, and R is a minimum over the number of labels
-of each kind (``cheapest_cover``). Of two items of a kind, with a label of each to be had, the cheaper one is available
-where the other is: in a way to go on that begins with the dearer one, the cheaper one can take its place or precede it.
+of each kind (``cheapest_cover``). If two items of a kind are below their caps and the more expensive one is available,
+so is the cheaper one: in any sequence of labels that begins with the more expensive item, the cheaper one can replace
+it or come first.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ __all__ = ["Availability", "availability_of"]
 
 
 class Availability:
-    """Caps, budget and quotas of a problem, ready to be asked.
+    """Rules of a problem's caps, budget and quotas: the items available at given labels.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ class Availability:
 
     Examples
     --------
-    Two units are left, and item 2 still needs its label:
+    Two units of the budget are left, and item 2 still needs its label:
 
     >>> rules = Availability(Problem([0.5, 0.5], budget=4, cost=[1, 2], quota=[([1], 1)]))
     >>> rules.items(np.array([[2, 0]]))
@@ -68,10 +70,10 @@ class Availability:
         self._begin = np.cumsum([0, *(len(items) for items, _ in alone)], dtype=np.int64)
 
     def items(self, bought: Ints) -> Bools:
-        """Whether each item can be bought at each row of labels, shape (R, N)."""
+        """Mask of the items available at each row of labels; both of shape (R, N)."""
         if not self._tangles or len(bought) < 2:
             return self._items(bought)
-        # A cover is dear to find, and replications come to the same labels.
+        # A cover is slow to find, and many replications have the same labels.
         rows, row = np.unique(bought, axis=0, return_inverse=True)
         return self._items(rows)[row]
 
@@ -91,11 +93,11 @@ class Availability:
         return out
 
     def spent(self, bought: Ints) -> float:
-        """What one row of labels costs."""
+        """Cost of one row of labels, shape (N,)."""
         return float(self.cost @ bought)
 
     def labels(self, bought: Ints) -> int:
-        """Most labels that can be bought after one row of labels."""
+        """Largest number of labels that can still be bought after one row of labels, shape (N,)."""
         if not self.items(bought[None, :]).any():
             return 0
         return max(1, further_labels(bought, self.cost, self.cap, self.budget, self.quota))
@@ -103,12 +105,12 @@ class Availability:
 
 @lru_cache(maxsize=8)
 def availability_of(problem: Problem) -> Availability:
-    """Availability of a problem, kept for the last few problems."""
+    """Availability of a problem, cached for the last few problems."""
     return Availability(problem)
 
 
 class _Tangle:
-    """Slices that share items, with each other or along a chain of them."""
+    """Slices that share items, directly or through a chain of slices."""
 
     def __init__(self, quota: Sequence[tuple[tuple[int, ...], int]], cost: Floats, cap: Ints) -> None:
         self.cost, self.cap = cost, cap
@@ -117,11 +119,11 @@ class _Tangle:
         kinds: dict[tuple[int, ...], list[int]] = {}
         for i in sorted({i for items, _ in quota for i in items}, key=lambda i: float(cost[i])):
             kinds.setdefault(tuple(q for q, (items, _) in enumerate(quota) if i in items), []).append(i)
-        # Those that count for many quotas first: at the end little is left to choose.
+        # Kinds that count for many quotas come first: little is left to choose at the end.
         self.kinds = [(k, np.array(kinds[k])) for k in sorted(kinds, key=lambda k: (-len(k), k))]
 
     def reserve(self, labels: Ints) -> float:
-        """Cheapest way to meet the quotas after these labels."""
+        """Least cost of meeting the quotas after these labels."""
         unmet = tuple(
             max(0, least - int(labels[items].sum())) for items, least in zip(self.items, self.least, strict=True)
         )
@@ -130,14 +132,14 @@ class _Tangle:
         return cheapest_cover(unmet, tuple((k, self._prices(labels, k, members, unmet)) for k, members in self.kinds))
 
     def _prices(self, labels: Ints, kind: tuple[int, ...], members: Ints, unmet: Sequence[int]) -> tuple[float, ...]:
-        """Costs of as many labels of a kind as can be of use, cheapest first."""
+        """Costs of the labels of a kind that can help to meet the quotas, cheapest first."""
         most = max(unmet[q] for q in kind)
         room = np.clip(self.cap[members] - labels[members], 0, most)
         few = members[: int(np.searchsorted(np.cumsum(room), most)) + 1]
         return tuple(np.repeat(self.cost[few], room[: len(few)])[:most].tolist())
 
     def complete(self, labels: Ints, free: float, known: Bools) -> None:
-        """Mark the items that cost more than is free, but that a quota needs."""
+        """Mark the items that cost more than ``free``, the money that no quota needs, but that a quota asks for."""
         reserve = self.reserve(labels)
         if reserve == 0:
             return

@@ -1,6 +1,6 @@
-"""What a budget buys: affordability, the most labels it can buy, and whether quotas can be met.
+"""Affordability: the labels that a budget buys, and the cost of meeting quotas.
 
-Labels n are affordable when sum_i kappa_i n_i <= K. Costs are real numbers, and ten labels at .1 must be affordable
+Labels n are affordable when sum_i kappa_i n_i <= K. Costs are real numbers, and ten labels at 0.1 must be affordable
 with a budget of 1, so sums up to K (1 + 1e-9) count as affordable.
 """
 
@@ -33,7 +33,7 @@ __all__ = [
 Quota = tuple[tuple[tuple[int, ...], int], ...]
 
 _SLACK = 1e-9
-# Costs have a common unit where they are whole multiples of one of these parts of 1.
+# Costs have a common unit where they are whole multiples of 1 / k for some whole k up to this.
 _PARTS = 1000
 
 
@@ -43,19 +43,19 @@ def with_slack(budget: float) -> float:
 
 
 def common_unit(cost: Floats, limit: float) -> tuple[Ints, int] | None:
-    """Costs and budget as whole numbers of a common unit, None where there is none."""
+    """Costs, shape (N,), and budget as whole numbers of a common unit; None where there is no common unit."""
     prices, which = np.unique(cost, return_inverse=True)
     parts = [Fraction(x).limit_denominator(_PARTS) for x in prices.tolist()]
     share = lcm(*(part.denominator for part in parts))
     if share > _PARTS or any(abs(float(part) / x - 1.0) > ROUNDING for part, x in zip(parts, prices, strict=True)):
         return None
     size = np.array([int(part * share) for part in parts], dtype=np.int64)[which.reshape(-1)]
-    # A budget with slack has room for sums that are the budget but for rounding.
+    # The limit includes the slack, so sums that differ from the budget by rounding still fit.
     return size, int(np.floor(limit * share))
 
 
 def most_labels(cost: Floats, cap: Ints, budget: float, quota: Quota = ()) -> int:
-    """Largest number of labels that can be bought: the cheapest first, but for those that quotas ask for."""
+    """Largest number of labels that can be bought: first those that quotas ask for, then the cheapest."""
     if np.all(cost == 1.0):
         return min(int(budget), int(cap.sum()))
     counts = (
@@ -74,18 +74,18 @@ def most_labels(cost: Floats, cap: Ints, budget: float, quota: Quota = ()) -> in
 
 
 def further_labels(bought: Ints, cost: Floats, cap: Ints, budget: float, quota: Quota = ()) -> int:
-    """Largest number of labels that can be bought after some have been; the quotas can be met from there."""
+    """Largest number of further labels after those bought, shape (N,), from which the quotas can still be met."""
     spent = float(bought @ cost)
-    # The slack is that of the whole budget. Whole numbers need none, and division would round them.
+    # The slack is a share of the whole budget. Whole numbers need none, and division would round them.
     left = budget - spent if np.all(cost == 1.0) else (with_slack(budget) - spent) / (1.0 + _SLACK)
     unmet = tuple((items, max(0, labels - int(bought[list(items)].sum()))) for items, labels in quota)
     return max(0, most_labels(cost, cap - bought, left, unmet))
 
 
 def unmet_quota(quota: Quota, cost: Floats, cap: Ints, budget: float) -> list[str]:
-    """Why the quotas cannot be met, as sentences; an empty list means that they can."""
+    """Reasons why the quotas cannot be met, as sentences; an empty list means that they can be met."""
     faults = [
-        f"quota {k}: {labels} labels are asked of items that have {int(cap[list(items)].sum())} between them"
+        f"quota {k}: its items need {labels} labels; their caps and the budget allow {int(cap[list(items)].sum())}"
         for k, (items, labels) in enumerate(quota, start=1)
         if labels > int(cap[list(items)].sum())
     ]
@@ -97,13 +97,13 @@ def unmet_quota(quota: Quota, cost: Floats, cap: Ints, budget: float) -> list[st
 
 
 def least_cost(quota: Quota, cost: Floats, cap: Ints) -> float:
-    """Cheapest way to meet all quotas."""
+    """Least cost of meeting all quotas; infinite where they cannot be met."""
     counts = _cheapest(quota, cost, cap) if _disjoint(quota) else _programme(cost / cost.max(), quota, cap)
     return float("inf") if counts is None else float(counts @ cost)
 
 
 def most_of_each(quota: Quota, cost: Floats, cap: Ints, budget: float) -> Ints:
-    """Most labels that each item can get where all quotas are met in the end, shape (N,).
+    """Largest number of labels that each item can get if all quotas are met in the end, shape (N,).
 
     Examples
     --------
@@ -112,7 +112,7 @@ def most_of_each(quota: Quota, cost: Floats, cap: Ints, budget: float) -> Ints:
     """
 
     def possible(i: int, labels: int) -> bool:
-        """Whether quotas can be met after so many labels of an item: the fewer, the easier."""
+        """True if quotas can be met after this number of labels of an item; then also after any smaller number."""
         unmet = tuple((items, max(0, least - labels * (i in items))) for items, least in quota)
         left = cap.copy()
         left[i] -= labels
@@ -134,7 +134,7 @@ def most_of_each(quota: Quota, cost: Floats, cap: Ints, budget: float) -> Ints:
 
 
 def entangled(quota: Quota) -> list[list[int]]:
-    """Numbers of the quotas in groups: those in different groups share no item."""
+    """Groups of quotas, by their numbers: quotas in different groups share no item."""
     groups: list[tuple[set[int], list[int]]] = []
     for q, (items, _) in enumerate(quota):
         touched = [group for group in groups if not group[0].isdisjoint(items)]
@@ -146,12 +146,12 @@ def entangled(quota: Quota) -> list[list[int]]:
 
 @lru_cache(maxsize=512)
 def cheapest_cover(unmet: tuple[int, ...], kinds: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]) -> float:
-    """Cheapest way to meet overlapping quotas, exactly; infinite where there is none.
+    """Least cost of meeting overlapping quotas, exact; infinite where they cannot be met.
 
-    ``unmet`` is what each quota lacks. A kind of items is (numbers of the quotas that its labels count for, costs of
-    its labels, cheapest first). All numbers of labels of one kind are tried after the other, and the last kind that a
-    quota has must meet it. The work grows with the product of what the quotas of one entangled group lack; for two
-    of them, with their sum.
+    ``unmet`` holds the labels that each quota lacks. A kind of items is (numbers of the quotas that its labels count
+    for, costs of its labels, cheapest first). The search tries every number of labels of each kind in turn; the last
+    kind that counts for a quota must meet it. The work grows with the product of the labels that the quotas of one
+    group lack; for two quotas, with their sum.
     """
     last = {q: k for k, (quotas, _) in enumerate(kinds) for q in quotas}
     totals = [tuple(accumulate(prices, initial=0.0)) for _, prices in kinds]
@@ -194,7 +194,7 @@ def _cheapest(quota: Quota, cost: Floats, cap: Ints) -> Ints:
 def _programme(
     objective: Floats, quota: Quota, cap: Ints, cost: Floats | None = None, budget: float = np.inf
 ) -> Ints | None:
-    """Labels of least ``objective`` that meet all quotas within caps and budget; None where there are none."""
+    """Labels of least ``objective`` that meet all quotas within caps and budget; None where no labels do."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 

@@ -1,7 +1,7 @@
-"""What is wrong with the fields of a problem, gathered before any work starts.
+"""Validation of a problem's fields: all faults are collected before any work starts.
 
-Each function turns one field into an array or object that can be worked with, and adds a sentence to ``faults`` for
-everything in it that is not allowed. A faulty field is replaced by one that passes, so that the others are checked too.
+Each function converts one field to an array or object, and adds a sentence to ``faults`` for every value that is not
+allowed. A faulty field is replaced by a valid one, so that the other fields are checked too.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Quota = tuple[tuple[tuple[int, ...], int], ...]
 
 
 def whole(value: Any) -> int | None:
-    """The whole number that a value is, or None; a problem file may well say 4.0."""
+    """Value as a whole number, or None; floats such as 4.0 pass, since problem files may hold them."""
     return whole_or_none(value, floats=True)
 
 
 def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -> Floats:
-    """Copy to a float vector; with ``size``, a scalar is repeated."""
+    """Copy of the values as a float vector; with ``size``, a scalar is repeated."""
     stand_in = np.full(1, 0.5) if size is None else np.ones(size)
     try:
         array = np.array(values, dtype=np.float64)
@@ -49,13 +49,13 @@ def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -
 
 
 def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str, names: Sequence[str], faults: list[str]) -> None:
-    """One fault for each item whose value is not ok."""
+    """Add a fault for each item whose value is not ok."""
     for i in np.flatnonzero(~ok).tolist():
         faults.append(f"{field} of {names[i]} is {values[i]}; it must be {allowed}")
 
 
 def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[str, ...]:
-    """Items' names: given, or counted from 1."""
+    """Names of the items: those given, or "item 1", "item 2", ..."""
     default = tuple(f"item {i + 1}" for i in range(size))
     if name is None:
         return default
@@ -111,7 +111,7 @@ def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None,
 
 
 def quota_of(quota: Any, names: Sequence[str], faults: list[str]) -> Quota:
-    """Slices as sorted item numbers with the labels that each must get; items given by number or name."""
+    """Slices as sorted item numbers, each with its least number of labels; items are given by number or name."""
     if quota is None:
         return ()
     number = {name: i for i, name in enumerate(names)}
@@ -143,7 +143,24 @@ def quota_of(quota: Any, names: Sequence[str], faults: list[str]) -> Quota:
 
 
 class ProblemError(ValueError):
-    """A problem that cannot be stated; ``faults`` lists everything that is wrong with it."""
+    """Error of an invalid problem: ``faults`` lists everything that is wrong with it.
+
+    Attributes
+    ----------
+    faults : sequence of str
+        One sentence for each fault; kept as a tuple. The message shows the first 20.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> try:
+    ...     sa.Problem([0.5, 1.5], budget=0)
+    ... except sa.ProblemError as error:
+    ...     for fault in error.faults:
+    ...         print(fault)
+    threshold of item 2 is 1.5; it must be strictly between 0 and 1
+    budget is 0; it must be a whole number of labels, at least 1 and at most 10**9
+    """
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)

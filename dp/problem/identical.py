@@ -1,4 +1,4 @@
-"""Which items of a problem are identical: nothing tells them apart but their names."""
+"""Classes of identical items: items that differ in their names only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["classes", "has_identical"]
 
 
 def classes(problem: Problem) -> Ints:
-    """Class of each item, shape (N,), numbered from 0.
+    """Class of identical items that each item belongs to, shape (N,), numbered from 0.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def classes(problem: Problem) -> Ints:
 
 
 def has_identical(problem: Problem) -> bool:
-    """Whether some items are identical.
+    """True if some items are identical.
 
     Examples
     --------

@@ -1,9 +1,8 @@
 """The problem statement: items, thresholds, weights, beliefs, budget and terminal utility.
 
-A problem is a value: validated when it is made, frozen, and free of any solver's state. Item i has an unknown rate
-alpha_i with a prior, a threshold t_i, a weight v_i, a price kappa_i of a label and a number of labels that can be had.
-Labels are bought, one at a time or in batches, until the budget affords no further one; then item i pays v_i h(p_i)
-and r_i for each of its wins.
+A problem is validated when it is made, immutable, and holds no solver state. Item i has an unknown rate alpha_i with a
+prior, a threshold t_i, a weight v_i, a price kappa_i of a label and a cap on its labels. Labels are bought, one at a
+time or in batches, until the budget affords no further one; then item i pays v_i h(p_i) and r_i for each of its wins.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ __all__ = ["Problem"]
 
 # Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
 _MOST_LABELS = 10**9
-# What ``dataclasses.replace`` hands the constructor beside the fields: the problem, which shows which of them are new.
+# ``dataclasses.replace`` passes the constructor the problem itself beside the fields: it shows which fields are new.
 _ITSELF = property(lambda self: self)
 
 
@@ -46,9 +45,9 @@ class Problem:
     Parameters
     ----------
     threshold : array_like, shape (N,)
-        Bar t that each item's rate must clear; strictly between 0 and 1.
+        Threshold t that each item's rate is compared with; strictly between 0 and 1.
     budget : int or float
-        What can be spent. Where every label costs 1, a whole number of labels, at least 1.
+        Largest total cost of the labels. Where every label costs 1, a whole number, at least 1.
     weight : float or array_like, shape (N,)
         Importance v of each item; positive and finite.
     prior : pair, array_like of shape (N, 2), Belief, or sequence of Belief
@@ -58,17 +57,18 @@ class Problem:
     cost : float or array_like, shape (N,)
         Price kappa of a label of each item; positive and finite. Sums within 1e-9 of the budget are affordable.
     cap : int or array_like of int, shape (N,), optional
-        Labels that can be had for each item; default: no limit but the budget.
+        Largest number of labels of each item; default: limited by the budget only.
     quota : sequence of (items, labels), optional
-        Each slice of items, given by number or name, must get that many labels in all. Slices may overlap.
+        Each slice of items, given by number or name, must get at least that number of labels in all. Slices may
+        overlap.
     batch : int
-        Labels chosen together: their outcomes are seen when the whole batch is bought.
+        Number of labels chosen together: their outcomes are seen once the whole batch is bought.
     reward : float or array_like, shape (N,)
-        What a win pays when it happens.
+        Payment for each win of an item.
     name : sequence of str, optional
         Items' names, used in messages and tables; default "item 1", "item 2", ...
     log_ratio, beta : array_like of shape (N,) and float, optional
-        Reference log-ratios c and the strength that turned them into thresholds; set by ``from_logratio``.
+        Reference log-ratios c and the beta that turned them into thresholds; set by ``from_logratio``.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Problem:
     prior : ndarray, shape (N, 2), or tuple of Belief
         Beta parameters where all beliefs are Beta.
     cap : ndarray of int, shape (N,)
-        Never above what the budget buys of the item alone.
+        At most the labels that the budget buys of the item alone.
     quota : tuple of (tuple of int, int)
 
     Raises
@@ -202,21 +202,21 @@ class Problem:
         values |= {"utility": chosen, "log_ratio": c, "beta": None if beta is None else float(beta)}
         for key, value in values.items():
             object.__setattr__(self, key, value)
-        # No field: two problems that the same labels can be bought in are equal, whether a cap or the budget says so.
+        # No field: problems that allow the same labels are equal, whether a cap or the budget is what limits them.
         object.__setattr__(self, "_asked_cap", limit)
 
     @classmethod
     def bandit(cls, prior: Any, horizon: int, *, reward: ArrayLike = 1.0, **fields: Any) -> Self:
-        """Classical Bernoulli bandit: pull an arm ``horizon`` times, each win pays when it happens.
+        """Classical Bernoulli bandit: ``horizon`` pulls of arms, each win paid when it happens.
 
         Parameters
         ----------
         prior : sequence of pairs or of Belief
             One for each arm.
         horizon : int
-            Pulls in all.
+            Number of pulls.
         reward : float or array_like, shape (N,)
-            What a win of each arm pays.
+            Payment for a win of each arm.
         **fields
             Other keywords of ``Problem``.
 
@@ -230,7 +230,7 @@ class Problem:
             arms = len(prior)
         except TypeError:
             raise ProblemError([f"prior is {prior!r}; a bandit needs one prior for each arm"]) from None
-        # Nothing is paid at the end, so the bar is idle.
+        # Nothing is paid at the end, so the threshold does not matter.
         return cls(np.full(arms, 0.5), horizon, prior=prior, utility=None, reward=reward, **fields)
 
     @classmethod
@@ -243,10 +243,10 @@ class Problem:
             Reference log-ratios, log pi_ref(y_lose) - log pi_ref(y_win).
         beta : float
             Positive.
-        budget : int
-            Labels to buy.
+        budget : int or float
+            As for ``Problem``.
         **fields
-            The other keywords of ``Problem``.
+            Other keywords of ``Problem``.
 
         Examples
         --------
@@ -260,7 +260,7 @@ class Problem:
         except ValueError as error:
             faults.append(str(error))
         if faults:
-            # A stand-in for the thresholds, so that the other fields' faults are named as well.
+            # Valid thresholds take their place, so that the faults of the other fields are listed too.
             try:
                 cls(np.full(len(ratio), 0.5), budget, **fields)
             except ProblemError as error:
@@ -279,7 +279,7 @@ class Problem:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """Problem from keywords, those of ``from_logratio`` where there is a ``c``."""
+        """Problem from keywords: those of ``from_logratio`` if ``c`` is among them, else those of ``Problem``."""
         return cls.from_logratio(**fields) if "c" in fields else cls(**fields)
 
     def as_dict(self) -> dict[str, Any]:
@@ -288,16 +288,16 @@ class Problem:
         Raises
         ------
         ValueError
-            For a callable utility, which has no plain value.
+            For a callable utility, which has no plain form.
         """
         return plain(self)
 
     def replace(self, **changes: Any) -> Self:
-        """State the same problem anew with some fields changed.
+        """Copy of the problem with some fields changed.
 
-        All other fields stay as they were asked for: a cap that the budget cuts is kept whole, and a problem that was
-        stated by log-ratios and beta keeps them, so that a new ``beta`` or ``log_ratio`` moves the thresholds. With a
-        new ``threshold`` it is stated by thresholds. ``copy.replace`` and ``dataclasses.replace`` do the same.
+        All other fields keep the values that were given: caps are those before the budget cut them, and a problem
+        stated by log-ratios and beta keeps both, so that a new ``beta`` or ``log_ratio`` changes the thresholds. A new
+        ``threshold`` drops them. ``copy.replace`` and ``dataclasses.replace`` do the same.
 
         Parameters
         ----------
@@ -313,7 +313,7 @@ class Problem:
         TypeError
             For a keyword that ``Problem`` does not have.
         ProblemError
-            Lists every fault of the changed problem, as for a batch or a quota that the budget no longer affords.
+            For an invalid result; lists every fault, such as a batch or a quota that the budget no longer affords.
 
         Examples
         --------
@@ -328,14 +328,14 @@ class Problem:
     __replace__ = replace
 
     def to_toml(self, path: str | Path) -> None:
-        """Write the problem so that ``from_toml`` gives back an equal one."""
+        """Write the problem to a TOML file, from which ``from_toml`` reads an equal one."""
         write_problem(self, Path(path))
 
     @property
     def asked_cap(self) -> Ints | None:
-        """Caps as they were given, before the budget cut them, shape (N,); None where none were.
+        """Caps as they were given, before the budget cut them, shape (N,); None where none were given.
 
-        They matter where labels become cheaper or the budget larger: ``replace`` keeps them.
+        ``replace`` keeps them, so that they apply again when labels become cheaper or the budget larger.
 
         Examples
         --------
@@ -353,27 +353,27 @@ class Problem:
 
     @property
     def labels(self) -> int:
-        """Most labels that can be bought; with unit costs, exactly that many are."""
+        """Largest number of labels that can be bought; with unit costs, the exact number that is bought."""
         return most_labels(self.cost, self.cap, self.budget, self.quota)
 
     @property
     def unit_costs(self) -> bool:
-        """Whether every label costs 1."""
+        """True if every label costs 1."""
         return bool(np.all(self.cost == 1.0))
 
     @property
     def prior_tail(self) -> Floats:
-        """P(alpha > t) of each item before any label, shape (N,)."""
+        """Tail probability P(alpha > t) of each item before any label, shape (N,)."""
         return self.tail_at(np.zeros(self.size), np.zeros(self.size))
 
     @cached_property
     def prior_value(self) -> float:
-        """Value of buying no label at all."""
+        """Expected payoff of buying no label."""
         return float(self.weight @ self.utility(self.prior_tail))
 
     @property
     def payoff_scale(self) -> float:
-        """Largest payoff in absolute value that one item can have: the unit of rounding in payoffs."""
+        """Largest absolute payoff of one item; rounding errors of payoffs are relative to it."""
         paid = float(self.weight.max() * np.abs(self.utility(np.linspace(0.0, 1.0, 1001))).max())
         return paid + float((np.abs(self.reward) * self.cap).max())
 
@@ -382,11 +382,11 @@ class Problem:
         return Beta(*self.prior[i]) if isinstance(self.prior, np.ndarray) else self.prior[i]
 
     def tables(self, i: int) -> BeliefTables:
-        """Belief tables of item ``i`` for up to ``cap[i]`` labels."""
+        """Belief tables of item ``i`` for 0 to ``cap[i]`` labels, arrays indexed [labels, wins]."""
         return self.belief(i).tables(int(self.cap[i]), float(self.threshold[i]))
 
     def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
-        """P(alpha > t) of every item, from labels and wins of shape (..., N)."""
+        """Tail probability P(alpha > t) of every item, shape (..., N), from labels and wins of that shape."""
         n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
         if isinstance(self.prior, np.ndarray):
             a, b = self.prior.T
@@ -398,7 +398,7 @@ class Problem:
         return out
 
     def check(self) -> list[str]:
-        """Remarks on a valid problem: what in it will surprise. An empty list means nothing will.
+        """Remarks on features of the problem that its author may not intend; an empty list where there are none.
 
         Examples
         --------
@@ -419,7 +419,7 @@ class Problem:
         )
 
     def digest(self) -> str:
-        """Return a fingerprint of the problem, the same in every process; a callable utility enters by its name."""
+        """SHA-256 hash of the problem, the same in every process; a callable utility enters by its name."""
         return fingerprint(self)
 
     def __hash__(self) -> int:
@@ -427,7 +427,7 @@ class Problem:
 
 
 def _budget(budget: Any, unit_costs: bool, faults: list[str]) -> int | float:
-    """What can be spent: a whole number of labels where each costs 1, else any positive number."""
+    """Budget as given, or a fault: a whole number of labels where each costs 1, else any positive number."""
     count = checks.whole(budget)
     if unit_costs:
         if count is None or not 1 <= count <= _MOST_LABELS:

@@ -1,4 +1,4 @@
-"""Remarks on valid problems: what in them will surprise."""
+"""Remarks on features of a valid problem that its author may not intend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["remarks_on"]
 
 
 def remarks_on(problem: Problem) -> list[str]:
-    """Remarks of ``Problem.check``."""
+    """Remarks on a problem; see ``Problem.check``."""
     remarks = []
     utility = problem.utility
     if isinstance(utility, Linear) and not problem.reward.any():
@@ -23,7 +23,7 @@ def remarks_on(problem: Problem) -> list[str]:
     if isinstance(utility, NoPayoff) and not problem.reward.any():
         remarks.append("utility none and no reward: nothing is ever paid")
     if problem.unit_costs and problem.labels < problem.budget:
-        remarks.append(f"budget {problem.budget}: only {problem.labels} labels can be had under the caps")
+        remarks.append(f"budget {problem.budget}: the caps allow only {problem.labels} labels")
     for i in np.flatnonzero(problem.cap == 0):
         remarks.append(f"{problem.name[i]}: cap is 0, it can never be labelled")
     if isinstance(utility, (Accuracy, Asymmetric)):

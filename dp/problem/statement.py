@@ -1,8 +1,8 @@
-"""A problem as it was stated: caps before the budget cut them, and either thresholds or log-ratios with beta.
+"""A problem as its author stated it: uncut caps, and either thresholds or log-ratios with beta.
 
-What a problem holds is partly derived from what was asked for: a cap is never above what the budget buys, and
-log-ratios follow from thresholds, or thresholds from log-ratios. A problem that is the same but for some fields is
-stated anew from what was asked for, never from what was derived.
+Some fields of a problem are derived from those given: a cap is cut to the labels that the budget buys, and log-ratios
+follow from thresholds, or thresholds from log-ratios. A problem with some fields changed is built from the fields that
+were given, never from derived ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["fingerprint", "new_fields", "plain", "restated", "statement"]
 
 
 def statement(problem: Problem) -> dict[str, Any]:
-    """Keywords of ``Problem`` as they were asked for."""
+    """Keywords of ``Problem`` as they were given."""
     asked: dict[str, Any] = {field.name: getattr(problem, field.name) for field in fields(problem)}
     asked["cap"] = problem.asked_cap
     if problem.beta is None:
@@ -36,7 +36,7 @@ def statement(problem: Problem) -> dict[str, Any]:
 
 
 def plain(problem: Problem) -> dict[str, Any]:
-    """Keywords of ``Problem.from_dict`` as they were asked for, as plain numbers, strings, lists and mappings."""
+    """Keywords of ``Problem.from_dict`` as they were given: plain numbers, strings, lists and mappings."""
     asked = {key: x.tolist() if isinstance(x, np.ndarray) else x for key, x in statement(problem).items()}
     by_ratio = asked["beta"] is not None
     asked["c"] = asked.pop("log_ratio")
@@ -50,16 +50,17 @@ def plain(problem: Problem) -> dict[str, Any]:
 
 
 def new_fields(problem: Problem, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields among those given that are not the very objects that a problem holds.
+    """Fields among those given that differ, as objects, from those of a problem.
 
-    ``dataclasses.replace`` hands over all fields, changed or not. A problem's own array counts as one not changed.
+    ``dataclasses.replace`` passes all fields, changed or not. A field that is the problem's own object counts as
+    unchanged.
     """
     every = {field.name: given[field.name] for field in fields(problem)}
     return {key: value for key, value in every.items() if value is not getattr(problem, key)}
 
 
 def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords of the problem that is the same but for some of them; see ``Problem.replace``."""
+    """Keywords of a problem with some of them changed; see ``Problem.replace``."""
     asked = statement(problem)
     for key in changes:
         if key not in asked:
@@ -71,14 +72,14 @@ def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
     asked |= changes
     ratio, beta = asked["log_ratio"], asked["beta"]
     if "threshold" not in changes and changes.keys() & {"log_ratio", "beta"} and ratio is not None and beta is not None:
-        # A faulty strength is left to the constructor, which names the faults of all fields at once.
+        # An invalid beta is left to the constructor, which lists the faults of all fields at once.
         with suppress(ValueError):
             asked["threshold"] = threshold(checks.vector("log_ratio", ratio, problem.size, []), beta)
     return asked
 
 
 def fingerprint(problem: Problem) -> str:
-    """Digest of what a problem holds; see ``Problem.digest``."""
+    """Hash of a problem's fields; see ``Problem.digest``."""
     utility = problem.utility.name if isinstance(problem.utility, Custom) else repr(problem.utility)
     plain_fields = (problem.budget, problem.name, problem.beta, utility, problem.quota, problem.batch)
     content = hashlib.sha256(repr(plain_fields).encode())

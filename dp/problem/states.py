@@ -1,11 +1,11 @@
-"""What an index policy sees: the belief about items, elementwise.
+"""States of items as an index policy sees them: beliefs and constants, elementwise.
 
-Every field is an array of one broadcastable shape: the whole triangle of one item's label counts when a policy is
-valued exactly, the items' current states when it is simulated, a single state when a person asks what to label next.
-An index written as an elementwise formula of these fields therefore serves all three.
+All fields are arrays that broadcast together. They cover the whole triangle of one item's label counts when a policy is
+evaluated exactly, the items' current states when it is simulated, and a single state when a session asks for the next
+label. An index written as an elementwise formula of these fields therefore serves all three.
 
-With mu the mean, p the tail and J the jump, one more label leads to p+ = p + (1-mu) J with probability mu and to
-p- = p - mu J otherwise.
+With mu the mean, p the tail probability and J the jump, one more label leads to p+ = p + (1-mu) J with probability mu
+and to p- = p - mu J otherwise.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class ItemStates:
     mean : ndarray
         Probability that the next label is a win.
     tail : ndarray
-        P(alpha > t).
+        Tail probability P(alpha > t).
     jump : ndarray
-        Tail after a win minus tail after a loss.
+        Tail probability after a win minus that after a loss.
     threshold, log_ratio, weight, cost, reward : ndarray
         The item's constants.
     remaining : ndarray
-        Budget left. True only for policies with ``uses_remaining``; for the others, the whole budget.
+        Budget left, for policies with ``uses_remaining``; the whole budget for all others.
     utility : Utility
         The problem's terminal utility h.
     item : ndarray of int
-        Number of the item, for an index that is looked up in tables of its own.
+        Number of the item, for policies that look up its index in a table.
     problem : Problem
     """
 
@@ -75,7 +75,7 @@ class ItemStates:
 
     @property
     def payoff(self) -> Floats:
-        """Payoff v h(p) + r w if no further label is bought."""
+        """Payoff v h(p) + r w of buying no further label."""
         return self.weight * self.utility(self.tail) + self.reward * self.wins
 
     @property
@@ -96,7 +96,29 @@ class ItemStates:
 
 
 def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> ItemStates:
-    """States of one item over its triangle of label counts, arrays of shape (cap + 1, cap + 1); void where w > n."""
+    """States of one item over its triangle of label counts.
+
+    Parameters
+    ----------
+    problem : Problem
+    i : int
+        Number of the item.
+    remaining : float, optional
+        Budget left; default: the whole budget.
+
+    Returns
+    -------
+    ItemStates
+        Arrays of shape (cap + 1, cap + 1), indexed [labels, wins]; entries with more wins than labels mean nothing.
+
+    Examples
+    --------
+    >>> states = states_of_item(Problem([0.5], budget=2), 0)
+    >>> np.where(np.tri(3), states.tail, np.nan)
+    array([[0.5  ,   nan,   nan],
+           [0.25 , 0.75 ,   nan],
+           [0.125, 0.5  , 0.875]])
+    """
     mean, p, step = problem.tables(i)
     n = np.arange(len(mean), dtype=np.float64)
     fields = (problem.threshold, problem.log_ratio, problem.weight, problem.cost, problem.reward)
@@ -109,7 +131,29 @@ def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> 
 def states_at(
     problem: Problem, items: Ints, labels: Floats, wins: Floats, remaining: Floats | None = None
 ) -> ItemStates:
-    """States of ``items`` at the given label counts; arrays of the broadcast shape."""
+    """States of items at given label counts.
+
+    Parameters
+    ----------
+    problem : Problem
+    items : ndarray of int
+        Numbers of the items.
+    labels, wins : ndarray
+        Labels of each item and wins among them. ``items``, ``labels`` and ``wins`` broadcast together.
+    remaining : ndarray, optional
+        Budget left; default: the whole budget.
+
+    Returns
+    -------
+    ItemStates
+        Arrays of the broadcast shape.
+
+    Examples
+    --------
+    >>> states = states_at(Problem([0.5, 0.7], budget=9), np.arange(2), np.array([1, 2]), np.array([1, 2]))
+    >>> states.tail.round(3), states.expected_gain.round(4)
+    (array([0.75 , 0.657]), array([0.    , 0.0758]))
+    """
     n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
     mean, p, step = _belief_at(problem, items, n, w)
     return ItemStates(

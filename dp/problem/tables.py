@@ -1,4 +1,4 @@
-"""Tables of means, gains and payoffs that the sweeps read."""
+"""Tables of means, gains and payoffs that the sweeps of backward induction read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Tables:
 def tables_of(
     problem: Problem, means: Sequence[Floats] | None = None, payoffs: Sequence[Floats] | None = None
 ) -> Tables:
-    """Tables of a problem, or with other means and payoffs of its items, square tables [labels, wins]."""
+    """Tables of a problem, or tables with the given means and payoffs: a square array [labels, wins] for each item."""
     if means is None or payoffs is None:
         states = [states_of_item(problem, i) for i in range(problem.size)]
         means, payoffs = [x.mean for x in states], [x.payoff for x in states]
@@ -49,7 +49,7 @@ def tables_of(
 
 
 def gains(mean: Floats, payoff: Floats, zero: float | Floats = 0.0) -> Floats:
-    """Gain of each label but the last, from square tables [.., labels, wins]; zero where wins > labels.
+    """Gain of each label, from square tables [.., labels, wins] of one more row; zero where wins > labels.
 
     Gains of at most ``zero`` in absolute value count as zero.
     """

@@ -53,7 +53,7 @@ def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
 
 
 def faults_of(fields: dict[str, Any]) -> list[str]:
-    """What is wrong with the keys of a problem that is stated as a table; their values are not looked at."""
+    """Faults in the keys of a problem that is stated as a table; values are not checked."""
     faults = []
     for key in fields:
         if key not in _KEYS:
@@ -68,5 +68,5 @@ def faults_of(fields: dict[str, Any]) -> list[str]:
 
 
 def write_problem(problem: Problem, path: Path) -> None:
-    """Write atomically: the file appears whole or not at all."""
+    """Write a problem file, whole or not at all."""
     write_whole(path, tomli_w.dumps(problem.as_dict()))

@@ -1,4 +1,4 @@
-"""Problems that are the same as another but for one design choice: beta, temperature, offset or noise."""
+"""Variants of a problem in one design choice: beta, temperature, offset or noise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,23 @@ KNOBS = ("beta", "temperature", "offset", "noise")
 
 
 def with_noise(problem: Problem, flip: float) -> Problem:
-    """The problem where labels are turned over with probability ``flip``; priors must be Beta or noisy Beta.
+    """Variant of a problem whose labels are flipped with a given probability.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its priors must be Beta or noisy Beta.
+    flip : float
+        Probability that a label is flipped, at least 0 and below 1/2.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ValueError
+        For another kind of prior, a prior that holds labels, or a probability out of range.
 
     Examples
     --------
@@ -34,25 +50,30 @@ def with_noise(problem: Problem, flip: float) -> Problem:
                 f"noise: the prior of {problem.name[i]} is {belief}; only a Beta or noisy Beta prior without labels "
                 "can have its noise changed"
             )
-        # Without noise the two are one, and Beta is the faster.
+        # Without noise the two beliefs are equal, and Beta is faster.
         noisy = NoisyBeta(belief.a, belief.b, flip)
         beliefs.append(noisy if noisy.flip else Beta(belief.a, belief.b))
     return problem.replace(prior=tuple(beliefs))
 
 
 def changed(problem: Problem, knob: str, value: float) -> Problem:
-    """The problem with another beta, temperature, offset or noise.
+    """Variant of a problem with another beta, temperature, offset or noise.
 
     Parameters
     ----------
     problem : Problem
     knob : {"beta", "temperature", "offset", "noise"}
+        Design choice: beta itself, a divisor of the log-ratios, a number added to them, or the flip probability.
     value : float
+
+    Returns
+    -------
+    Problem
 
     Raises
     ------
     ValueError
-        For an unknown knob, a value that it or the problem does not take, or priors that noise cannot be put on.
+        For an unknown knob, a value that the knob or the problem refuses, or noise with priors that do not allow it.
 
     Examples
     --------
@@ -85,7 +106,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
 
 
 def knob_number(knob: str, value: Any) -> float:
-    """Return a design choice's value as a float, or refuse it."""
+    """Value of a design choice as a float; ``ValueError`` for a value that it does not take."""
     if knob == "noise":
         return flip_chance(knob, value)
     if knob == "offset":

@@ -1,1 +1,1 @@
-"""One item on its own: optimal stopping, value curves and index tables."""
+"""Single-item problems: optimal stopping, value curves and index tables."""

@@ -1,14 +1,14 @@
-r"""What an item is worth after so many labels, whatever they are: its curve, and the concave majorant of it.
+r"""Value curve of an item: its expected gain from n labels as a function of n, and the curve's concave majorant.
 
-With d(n, w) the gain of one more label (see ``sweep``) and P_n(w) the chance of w wins in n labels,
+With d(n, w) the gain of one more label (see ``sweep``) and P_n(w) the probability of w wins in n labels,
 
     g(n) - g(0) = sum_{m < n} sum_w P_m(w) d(m, w)
 
-is the expected gain of the first n labels. It comes from a walk over the number of wins, and sums gains, so that a
-label that changes nothing adds exactly zero. Labels have *diminishing returns* where g is concave; its largest distance
-below its concave majorant, the least concave curve above it, is its *concavity defect*.
+is the expected gain of the first n labels. It is computed forward over the number of wins, as a sum of gains, so that a
+label that changes nothing adds exactly zero. Labels have *diminishing returns* if g is concave. The largest distance of
+g below its concave majorant, the least concave curve above it, is its *concavity defect*.
 
-Identical items share one curve. The others are worked on many at a time: a hundred thousand of twenty labels take
+Identical items share one curve. Distinct items are computed many at a time: a hundred thousand of twenty labels take
 seconds.
 """
 
@@ -34,9 +34,9 @@ __all__ = ["Curves", "curves_of", "gain_tables", "of_each_class"]
 
 Work = Callable[[Ints, Ints, Floats, Floats], None]
 
-# Entries of one table that are worked on at a time.
+# Entries of one table that are computed at a time.
 _ENTRIES = 1 << 17
-# Tables alive at a time for each thread: means, tails, jumps, payoffs, gains, and what they are made of.
+# Tables in memory at a time for each thread: means, tails, jumps, payoffs, gains, and intermediate results.
 _TABLES = 12
 
 
@@ -47,17 +47,17 @@ class Curves:
     Attributes
     ----------
     curve : list of ndarray
-        For each class.
+        Expected gain after 0, 1, .. labels, for each class.
     corner : list of ndarray of int
-        Numbers of labels where the concave majorant bends, the ends included.
+        Numbers of labels at which the concave majorant bends, ends included, for each class.
     defect : ndarray, shape (classes,)
-        Concavity defect.
+        Concavity defect of each class.
     first : ndarray of int, shape (classes,)
         First item of each class.
     kind : ndarray of int, shape (N,)
         Class of each item.
     cost : ndarray, shape (N,)
-        Price of a label.
+        Price of a label of each item.
     """
 
     curve: list[Floats]
@@ -72,7 +72,7 @@ class Curves:
         return self.curve[int(self.kind[i])]
 
     def total(self, counts: Ints) -> float:
-        """Expected gain of an allocation."""
+        """Expected gain of an allocation, labels of each item of shape (N,)."""
         return float(sum(self.of(i)[n] for i, n in enumerate(counts.tolist())))
 
 
@@ -83,14 +83,18 @@ def curves_of(problem: Problem, threads: int | None = None, also: Work | None = 
     ----------
     problem : Problem
     threads : int, optional
-        Default: all cores. Nothing depends on it.
+        Default: all cores. The curves do not depend on it.
     also : callable, optional
-        What else to do with the tables while they are there; see ``of_each_class``.
+        Further work on the same tables, called as in ``of_each_class``.
+
+    Returns
+    -------
+    Curves
 
     Raises
     ------
     ProblemTooLarge
-        When tables and curves do not fit in memory.
+        If tables and curves do not fit in memory.
 
     Examples
     --------
@@ -120,7 +124,7 @@ def curves_of(problem: Problem, threads: int | None = None, also: Work | None = 
 
 
 def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None = None) -> None:
-    """Call ``work(items, which, mean, gain)`` for some classes of equal cap at a time, from several threads.
+    """Call ``work(items, which, mean, gain)`` on groups of classes of equal cap, from several threads.
 
     Parameters
     ----------
@@ -128,15 +132,15 @@ def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None
     first : ndarray of int, shape (classes,)
         First item of each class. Classes whose cap is 0 are left out.
     work : callable
-        Gets the first items of the classes and their numbers, and means and gains of shape (classes, cap, cap), indexed
-        [labels, wins].
+        Takes the first items of the classes, the numbers of the classes, and their means and gains, arrays of shape
+        (classes, cap, cap), indexed [class, labels, wins].
     threads : int, optional
-        Default: all cores. Nothing depends on it.
+        Default: all cores. The results do not depend on it.
 
     Raises
     ------
     ProblemTooLarge
-        Before any work, when the tables and a curve for each class do not fit in memory.
+        If the tables and a curve for each class do not fit in memory; raised before any work.
     """
     cap = problem.cap[first]
     parts = []
@@ -162,7 +166,7 @@ def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None
 
 
 def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
-    """Means and gains of items of one cap, shape (items, cap, cap), indexed [labels, wins]; zero where wins > labels.
+    """Means and gains of items of equal cap, shape (items, cap, cap), [item, labels, wins]; zero where wins > labels.
 
     Examples
     --------
@@ -172,7 +176,7 @@ def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
            [0.3333, 0.6667]]), array([[0.25, 0.  ],
            [0.  , 0.  ]]))
     """
-    # An item's own scale: what counts as nothing must not depend on the other items.
+    # The scale of the item itself: the gains that count as zero must not depend on other items.
     largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
     weight, reward = (x[items][:, None, None] for x in (problem.weight, problem.reward))
     zero = ZERO_GAIN * (weight * largest + np.abs(reward) * problem.cap[items][:, None, None])

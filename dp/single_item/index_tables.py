@@ -1,9 +1,9 @@
-"""Tables of the Gittins index where it matters: many items, the states that are still worth a label.
+"""Tables of the Gittins index for many items, restricted to the states whose index exceeds a floor.
 
 The index of item i is v_i / kappa_i times that of an item of weight 1 and cost 1 with the same belief and threshold, so
-that one table serves all weights and costs. Under a utility with one kink, for a Beta belief, the states with an index
-above some floor form a thin band (see ``relaxed``), and only these are computed, exactly but for the number of labels
-looked ahead, from their hinges (see ``stopping``).
+one table serves all weights and costs. For a Beta belief and a utility with one kink, the states with an index above
+some floor form a thin band (see ``lagrangian_relaxation``). Only these are computed, from their hinges (see
+``stopping``). They are exact except for the limit on the number of labels looked ahead.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ from ..machine.workers import cores
 __all__ = ["BandTables", "band_tables"]
 
 
-# Tables that a thread makes at a time.
+# Tables that a thread computes at a time.
 _TABLES = 16
 
 
 @dataclass(frozen=True)
 class BandTables:
-    """Indices of T items for fewer than ``rows`` labels, for a unit weight and unit cost.
+    """Indices of T items for fewer than ``rows`` labels, at weight 1 and cost 1.
 
-    A row holds the wins at which an index is above the floor, and rows lie end to end.
+    A row covers the wins at which an index is above the floor. Rows are stored end to end.
 
     Attributes
     ----------
     rows : int
+        Number of rows of each item: row n is for n labels.
     first : ndarray of int, shape (T * rows,)
-        Wins at which the row of each number of labels begins.
+        Number of wins of each row's first entry.
     begin : ndarray of int, shape (T * rows + 1,)
-        Where each row begins in ``value``.
+        Offset of each row in ``value``.
     value : ndarray
-        Indices; zero where they are not above the floor, as everywhere outside the rows.
+        Indices; zero where they are not above the floor, as is every index outside the rows.
     """
 
     rows: int
@@ -48,7 +49,7 @@ class BandTables:
     value: Floats
 
     def index(self, table: int, labels: int, wins: int) -> float:
-        """Index of one state."""
+        """Index in one state of the item with this number of a table."""
         at = table * self.rows + labels
         j = wins - int(self.first[at])
         inside = 0 <= j < self.begin[at + 1] - self.begin[at]
@@ -72,19 +73,24 @@ def band_tables(
     Parameters
     ----------
     a, b, threshold : ndarray, shape (T,)
-        Beliefs before any label, and thresholds.
+        Parameters of the beliefs before any label, and thresholds.
     kink : (place, slope change)
-        Of the utility: ``Utility.kink``.
+        Kink of the utility: ``Utility.kink``.
     floor : ndarray, shape (T,)
-        Positive: indices that are not above it count as zero.
+        Positive; indices that are not above it count as zero.
     rows : int
-        Tables end before this many labels.
+        Tables cover fewer labels than this.
     depth : ndarray of int, shape (T,)
-        Labels looked at in all; those beyond count for nothing, so an index may be too low, and is never too high.
+        Largest number of labels in all. Later ones are ignored, so an index may be too low, and is never too high.
     merge : float
-        Hinges within this share of each other are merged, which is faster, and changes an index by a small part of it.
+        Hinges within this share of each other are merged. This is faster, and changes an index by a small part of that
+        share.
     threads : int, optional
         Default: all cores. The answers do not depend on it.
+
+    Returns
+    -------
+    BandTables
 
     Examples
     --------

@@ -1,31 +1,30 @@
-r"""Single-item stopping problems: what a label of one item is worth, for every price.
+r"""Single-item stopping problems: the worth of labels of one item, for every price.
 
-Labels of one item are bought at a price of lambda for a unit of cost, and one may stop at will. With d(n, w) the gain
-of a label (see ``sweep``), kappa what it costs and beta a discount factor, being allowed to go on is worth
+Labels of one item are bought at a price of lambda for a unit of cost, and buying may stop at any time. With d(n, w) the
+gain of a label (see ``sweep``), kappa its cost and beta a discount factor, the right to continue is worth
 
     W(n, w) = max(0, F(n, w)),   F = d - kappa lambda + beta [mu W(n + 1, w + 1) + (1 - mu) W(n + 1, w)],
 
 and W = 0 after the last label. The *index* of a state is the price at which one more label is worth nothing, F = 0. It
-is the largest ratio of expected gains to expected cost that a rule which buys at least one label can have: the index of
-Gittins (1979) without a limit on labels, that of Whittle (1988) with at most k more.
+is the largest ratio of expected gain to expected cost among rules that buy at least one label. Without a limit on
+labels it is the index of Gittins (1979), with at most k more labels that of Whittle (1988).
 
 As a function of the price, W is convex, piecewise linear, and zero from the index on: a sum of *hinges*,
 
     W(lambda) = sum_j q_j max(0, x_j - lambda),    x_1 > x_2 > ..,    x_1 the index.
 
-The x_j are the values that the smallest index met so far may take (the prevailing charge of Weber, 1992), and q_j is
-the expected cost of labels bought while it has that value. The hinges of a state follow from those of its two
-successors. Mixed with weights beta mu and beta (1 - mu), and in falling order, let
+The x_j are the possible values of the smallest index met so far (the prevailing charge of Weber, 1992), and q_j is the
+expected cost of the labels bought while it has that value. The hinges of a state follow from those of its two
+successors. With their hinges weighted by beta mu and beta (1 - mu), merged and sorted by falling price, let
 
     A_k = d + sum_{j <= k} q_j x_j,      B_k = kappa + sum_{j <= k} q_j,
 
-so that F = A_k - B_k lambda between x_{k+1} and x_k. The index is A_k / B_k for the first k where that is not below
-x_{k+1}. There stands a new hinge of weight B_k in place of the first k, and the others stay. One pass backwards gives
-the indices of all states, exact up to rounding: prices are neither bisected nor laid out on a grid.
+so that F = A_k - B_k lambda between x_{k+1} and x_k. The index is A_k / B_k for the first k for which that is not below
+x_{k+1}. A new hinge there, of weight B_k, replaces the first k hinges, and the others stay. One pass backwards gives
+the indices of all states, exact up to rounding, without bisection or a grid of prices.
 
-Where a single state is asked for, Newton's method does the same: F at some price is A - B lambda for the best rule
-there, whose ratio A / B is the next price. Prices rise, and it ends with the rule that is best at its own ratio
-(Dinkelbach 1967).
+For a single state, Newton's method gives the same index. F at some price is A - B lambda for the best rule there, and
+the rule's ratio A / B is the next price. Prices rise until a rule is optimal at its own ratio (Dinkelbach 1967).
 """
 
 from __future__ import annotations
@@ -60,14 +59,14 @@ Hinges = tuple[Ints, Floats, Floats]
 
 @dataclass(frozen=True)
 class Stopping:
-    """A single-item stopping problem, solved for every price.
+    """Solution of a single-item stopping problem for every price.
 
     Attributes
     ----------
     index : ndarray, shape (k, k)
         Index after n labels with w wins; NaN where w > n.
     price, weight : ndarray, shape (J,)
-        Hinges at the start, prices falling: going on is worth ``sum(weight * max(0, price - lambda))``.
+        Hinges at the start, by falling price: continuing is worth ``sum(weight * max(0, price - lambda))``.
     """
 
     index: Floats
@@ -75,11 +74,31 @@ class Stopping:
     weight: Floats
 
     def worth(self, price: float) -> float:
-        """What being allowed to buy labels is worth at the start, at this price of a unit of cost."""
+        """Worth of the right to buy labels, at the start.
+
+        Parameters
+        ----------
+        price : float
+            Price of a unit of cost.
+
+        Returns
+        -------
+        float
+        """
         return float(self.weight @ np.maximum(self.price - price, 0.0))
 
     def spent(self, price: float) -> float:
-        """Expected cost of the labels that an optimal rule buys at this price; where it is indifferent it stops."""
+        """Expected cost of the labels that an optimal rule buys, one that stops where it is indifferent.
+
+        Parameters
+        ----------
+        price : float
+            Price of a unit of cost.
+
+        Returns
+        -------
+        float
+        """
         return float(self.weight[self.price > price].sum())
 
 
@@ -87,16 +106,14 @@ class Stopping:
 class IndexTable:
     """Indices of one item.
 
-    Looking further ahead raises an index, if anything.
-
     Attributes
     ----------
     index : ndarray, shape (k, k)
-        As in ``Stopping``.
+        Index after n labels with w wins; NaN where w > n.
     error : float
-        No index is too low by more than this, and none is too high.
+        Largest error: an index may be too low by at most this, and is never too high.
     depth : int
-        Labels looked ahead from the start.
+        Number of labels looked ahead from the start; looking further ahead can only raise an index.
     """
 
     index: Floats
@@ -112,23 +129,29 @@ def solve_stopping(
     Parameters
     ----------
     mean, gain : ndarray, shape (k, k)
-        Chance that the next label is a win, and expected gain of it, after n labels with w wins.
+        Probability that the next label is a win, and its expected gain, after n labels with w wins.
     cost : float
-        Cost of a label.
+        Cost of a label; positive.
     discount : float
-        What a label after this one counts for.
+        Factor by which each further label counts less, above 0 and at most 1.
     ending : (begin, price, weight), optional
-        Hinges of what follows k labels, as in ``Stopping``: those of w wins are begin[w], .., begin[w + 1] - 1, with
-        ``begin`` of length k + 2. By default nothing follows.
+        Hinges of the worth after k labels, as in ``Stopping``: those for w wins are begin[w], .., begin[w + 1] - 1,
+        with ``begin`` of length k + 2. Default: worth 0.
+
+    Returns
+    -------
+    Stopping
 
     Raises
     ------
     ProblemTooLarge
-        When the hinges of a row of states do not fit in memory.
+        If the hinges of a row of states do not fit in memory.
+    ValueError
+        For tables that are not square and of equal shape, or a cost or discount out of range.
 
     Examples
     --------
-    Three more plays of an arm that nothing is known about:
+    Three more plays of an arm whose rate has a uniform prior:
 
     >>> n, w = np.indices((3, 3))
     >>> mean = (1 + w) / (2 + n)
@@ -138,9 +161,11 @@ def solve_stopping(
     mean, gain = np.asarray(mean, dtype=np.float64), np.asarray(gain, dtype=np.float64)
     labels = len(mean) if mean.ndim else 0
     if not labels or not mean.shape == gain.shape == (labels, labels):
-        raise ValueError(f"mean has shape {mean.shape} and gain {gain.shape}; both must be square and alike")
+        raise ValueError(f"mean has shape {mean.shape} and gain {gain.shape}; both must be square, of the same shape")
     if not (cost > 0 and 0 < discount <= 1):
-        raise ValueError(f"cost is {cost} and discount {discount}; cost must be positive, discount from above 0 to 1")
+        raise ValueError(
+            f"cost is {cost} and discount {discount}; cost must be positive, discount above 0 and at most 1"
+        )
     index = np.full((labels, labels), np.nan)
     nothing = np.zeros(labels + 2, dtype=np.int64), np.empty(0), np.empty(0)
     begin, price, weight = nothing if ending is None else ending
@@ -148,7 +173,7 @@ def solve_stopping(
         room = 2 * len(price) + n + 1
         require_memory(16.0 * (room + len(price)), what=f"indices of {labels} labels", instead="take a smaller cap")
         row = np.empty(n + 2, dtype=np.int64), np.empty(room), np.empty(room)
-        # Copies: for arrays that cannot be written the kernel would be compiled once more.
+        # Copies: for read-only arrays the kernel would be compiled once more.
         one = np.array(mean[n, : n + 1], dtype=np.float64), np.array(gain[n, : n + 1], dtype=np.float64)
         _kernels.mix_hinges(*one, float(cost), float(discount), begin, price, weight, *row)
         begin, (price, weight) = row[0], (x[: row[0][-1]].copy() for x in row[1:])
@@ -157,15 +182,24 @@ def solve_stopping(
 
 
 def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexTable:
-    """Index of every state of an item that can get a limited number of labels in all.
+    """Whittle index of an item with a limited number of labels, in every state.
 
     Parameters
     ----------
     problem : Problem
     i : int
-        The item.
+        Number of the item.
     labels : int, optional
-        Labels that it can get in all, at most its cap; default: its cap. After n of them at most ``labels`` - n remain.
+        Limit on its labels, at most its cap; default: its cap. After n labels, ``labels`` - n remain.
+
+    Returns
+    -------
+    IndexTable
+
+    Raises
+    ------
+    ValueError
+        For an item or a number of labels out of range.
 
     Examples
     --------
@@ -182,28 +216,32 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
 
 
 def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: int | None = None) -> IndexTable:
-    """Index of every state of an item that can get any number of labels.
+    """Gittins index of an item without a limit on labels, in every state.
 
-    Indices are computed with no label beyond some depth, and again with the truth told for the price of one label
-    there, which is better than any labels can be: the difference bounds the error. It is largest in the last rows of
-    the table, where a decision nearly made is worth hardly anything and takes many labels to change.
+    Indices are computed twice: without labels beyond some depth, and with the truth for the price of one label at that
+    depth, which is worth more than any labels. The difference bounds the error. It is largest in the last rows of the
+    table, where a decision is nearly certain, so that further labels are worth little and it takes many to change it.
 
     Parameters
     ----------
     problem : Problem
-        Its caps and its budget are not looked at, but for the default of ``labels``.
+        Its caps and its budget are ignored, except for the default of ``labels``.
     i : int
-        The item.
+        Number of the item.
     labels : int, optional
-        The table ends before this many labels; default: the item's cap.
+        The table covers fewer labels than this; default: the item's cap.
     depth : int, optional
-        No labels beyond this many; default: 4 ``labels`` + 64.
+        Largest number of labels in all; default: 4 ``labels`` + 64.
+
+    Returns
+    -------
+    IndexTable
 
     Raises
     ------
     ValueError
-        For an item with a reward, whose labels are worth something for ever, and for a utility that rises above its
-        chord, where knowing the truth would not pay.
+        For an item with a reward, whose labels never lose their worth, and for a utility that rises above its chord,
+        under which knowing the truth may not pay.
 
     Examples
     --------
@@ -231,7 +269,7 @@ def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: in
 
 
 def require_unlimited(problem: Problem) -> None:
-    """Raise unless ``gittins_index`` can be had for every item."""
+    """Raise ``ValueError`` unless ``gittins_index`` is defined for every item."""
     for i in np.flatnonzero(problem.reward):
         _require_no_reward(problem, int(i))
     require_chord(problem)
@@ -243,7 +281,7 @@ def _require_no_reward(problem: Problem, i: int) -> None:
 
 
 def require_chord(problem: Problem) -> None:
-    """Raise unless h lies below the chord from h(0) to h(1), so that nothing is better than to know the truth."""
+    """Raise ``ValueError`` unless h lies below its chord from h(0) to h(1), so that nothing beats knowing the truth."""
     grid = np.linspace(0.0, 1.0, 1001)
     h = problem.utility(grid)
     chord = grid * h[-1] + (1.0 - grid) * h[0]
@@ -256,26 +294,35 @@ def require_chord(problem: Problem) -> None:
 
 
 def label_gains(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, Floats]:
-    """Means and gains of at most so many labels of an item, its cap not looked at, and the tails after them."""
+    """Means and gains of an item's first ``labels`` labels, whatever its cap, and its tail probabilities after them."""
     mean, tail, _ = problem.belief(i).tables(labels, float(problem.threshold[i]))
     payoff = problem.weight[i] * problem.utility(tail) + problem.reward[i] * np.arange(labels + 1.0)
     return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]
 
 
 def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = None, tolerance: float = 1e-9) -> float:
-    """Gittins index of a Bernoulli arm whose rate has a Beta(a, b) belief: a play that wins pays 1.
+    """Gittins index of a Bernoulli arm whose rate has a Beta(a, b) belief and whose wins pay 1.
 
     Parameters
     ----------
     a, b : float
-        Positive.
+        Parameters of the belief; positive.
     discount : float
-        What a play after this one counts for, above 0; below 1 where there is no limit on plays, and at most 1.
+        Factor by which each further play counts less: above 0, below 1 without a limit on plays, at most 1 with one.
     plays : int, optional
-        Plays left; default: no limit.
+        Number of plays left; default: no limit.
     tolerance : float
-        Error allowed where there is no limit. Arms are played to a depth where an arm that keeps its mean for ever,
-        which is too little, and one whose rate is told, which is too much, agree to that.
+        Largest error allowed without a limit on plays. The index lies between that of an arm that keeps its mean from
+        some depth on and that of an arm whose rate is revealed there; the depth grows until they agree to this.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        For parameters out of range.
 
     Examples
     --------
@@ -287,7 +334,9 @@ def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = N
     if not (a > 0 and b > 0 and np.isfinite(a + b)):
         raise ValueError(f"a is {a} and b is {b}; they must be positive and finite")
     if not (0 < discount <= 1) or (plays is None and discount == 1):
-        raise ValueError(f"discount is {discount}; it must be above 0, and below 1 where there is no limit on plays")
+        raise ValueError(
+            f"discount is {discount}; it must be above 0 and at most 1, and below 1 without a limit on plays"
+        )
     number("tolerance", tolerance, lambda x: x > 0, "positive")
     if plays is not None:
         return _bernoulli(a, b, discount, whole("plays", plays, least=1), "nothing")
@@ -300,7 +349,7 @@ def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = N
 
 
 def _bernoulli(a: float, b: float, discount: float, plays: int, after: str) -> float:
-    """Index of an arm that is played at most so often, and after that pays nothing, or its mean, or its rate."""
+    """Index of an arm played at most ``plays`` times, after which each play pays nothing, its mean, or its rate."""
     require_memory(16.0 * plays**2, what=f"an index of {plays} plays", instead="take a larger tolerance")
     n, w = np.arange(plays)[:, None], np.arange(plays)[None, :]
     mean = (a + w) / (a + b + n)
@@ -310,7 +359,7 @@ def _bernoulli(a: float, b: float, discount: float, plays: int, after: str) -> f
     price, forever = float(mean[0, 0]), 0.0 if after == "nothing" else 1.0 / (1.0 - discount)
     while True:
         if after == "told":
-            # E max(0, rate - price), and the chance that the rate is above the price.
+            # E max(0, rate - price), and the probability that the rate is above the price.
             above = betaincc(wins, losses, price)
             worth = rate * betaincc(wins + 1.0, losses, price) - price * above
         else:
@@ -318,7 +367,7 @@ def _bernoulli(a: float, b: float, discount: float, plays: int, after: str) -> f
             worth = np.maximum(rate - price, 0.0)
         value, labels = _kernels.go_on(mean, mean, price, float(discount), forever * worth, forever * above)
         better = price + value / labels
-        # Rounding may push the price to and fro by its last digit.
+        # Rounding may move the price up and down by its last digit.
         if not better > price * (1.0 + 4e-16):
             return price
         price = better

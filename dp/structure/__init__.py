@@ -1,1 +1,1 @@
-"""Diminishing returns, counterexamples to them, and what greedy labelling earns."""
+"""Structure of a problem: diminishing returns, counterexamples to them, and guarantees of greedy labelling."""

@@ -1,16 +1,17 @@
-r"""In how many joint states a label that can be had violates adaptive submodularity.
+r"""Number of joint states in which an available label violates adaptive submodularity.
 
-A state of item i has a *distance*: the fewest labels of the item to a state where a label gains more than here. With r
-labels of the item to be had one after the other, the item violates where its distance is at most r - 1: there, too, a
-label must be left. What r is follows from budget, caps and quotas, and from the labels of all items, not from wins.
+The *distance* of a state of item i is the least number of labels of the item that lead to a state in which a label
+gains more. If r labels of the item are available one after another, the item violates adaptive submodularity where its
+distance is at most r - 1, so that a label is left in the later state too. The *room* r depends on the budget, caps and
+quotas, and on the labels of all items, but not on wins.
 
-Where costs are one and nothing is asked by quotas, r is the number of labels left, m labels having been bought of K:
-caps are in the distances. With c_i(n, r) states of item i that have n labels and do not violate,
+With unit costs and without quotas, r is the number of labels left, K - m after m of K labels; the distances account for
+caps. If c_i(n, r) states of item i have n labels and do not violate,
 
     states without violation  =  sum_{m < K}  coefficient of x^m in  prod_i sum_n c_i(n, K - m) x^n,
 
-in exact integers. Otherwise the compositions of the lattice are walked through, the last layer first: r is 0 where a
-label of item i cannot be had, and else one more than after it.
+in exact integers. Otherwise all compositions of the lattice are visited, last layer first: r is 0 where no label of
+item i is available, and otherwise one more than after that label.
 """
 
 from __future__ import annotations
@@ -30,28 +31,33 @@ from ..single_item.curves import of_each_class
 __all__ = ["count_violating"]
 
 
-# Most work for products of polynomials, in nanoseconds or so.
+# Largest work for products of polynomials, in nanoseconds or so.
 _MOST_WORK = 5e9
-# Most compositions, times items, that are walked through: some ten seconds.
+# Largest number of compositions, times items, that are visited: some ten seconds.
 _MOST_ENTRIES = 100_000_000
 
 
 def count_violating(
     problem: Problem, lattice: Lattice, first: Ints, kind: Ints, slack: Floats, farthest: int
 ) -> tuple[int, int] | None:
-    """Joint states in which a label that can be had violates, and all in which one can be had; None for too many.
+    """Numbers of joint states in which an available label violates, and in which a label is available.
 
     Parameters
     ----------
     problem : Problem
     lattice : Lattice
-        Of the problem.
-    first, kind : ndarray of int
-        First item of each class of identical ones, and class of each item.
+        Lattice of the problem.
+    first, kind : ndarray of int, shapes (classes,) and (N,)
+        First item of each class of identical items, and class of each item.
     slack : ndarray, shape (N,)
-        What counts as equal among gains.
+        Differences of gains up to this count as zero.
     farthest : int
-        Largest distance of any state; 0 where no state has one.
+        Largest distance of any state; 0 if no state has one.
+
+    Returns
+    -------
+    tuple of int, or None
+        None if there are too many states to count.
     """
     if lattice.plain:
         if _work(problem, lattice, farthest) > _MOST_WORK:
@@ -70,7 +76,7 @@ def count_violating(
 
 
 def _good_states(problem: Problem, first: Ints, slack: Floats, farthest: int) -> list[Ints]:
-    """For each class, its states by labels and room, but for those that violate; rooms above the last are like it."""
+    """For each class, the number of states that do not violate, [labels, room]; larger rooms are like the last."""
     out = [np.ones((1, farthest + 2), dtype=np.int64)] * len(first)
 
     def work(items: Ints, which: Ints, mean: Floats, gain: Floats) -> None:
@@ -83,13 +89,13 @@ def _good_states(problem: Problem, first: Ints, slack: Floats, farthest: int) ->
 
 
 def _bits(cap: Ints) -> float:
-    """Bits that hold every coefficient of the product."""
+    """Number of bits that can hold every coefficient of the product."""
     cap = cap.astype(np.float64)
     return float(np.log2((cap + 1.0) * (cap + 2.0) / 2.0).sum()) + 1.0
 
 
 def _work(problem: Problem, lattice: Lattice, farthest: int) -> float:
-    """Nanoseconds of the products, roughly: digits of one factor by those of the other, as Karatsuba has it."""
+    """Rough time of the products in nanoseconds, from the numbers of digits under Karatsuba's method."""
     digits = _bits(lattice.cap) / 30.0
     short = np.minimum(lattice.cap + 1.0, lattice.depth) * digits
     return float((farthest + 2.0) * (lattice.depth * digits) * (short**0.6).sum())
@@ -101,13 +107,13 @@ def _by_products(depth: int, good: Sequence[Ints], farthest: int) -> tuple[int, 
     free = 0
     for room in range(1, min(farthest, depth - 1) + 1):
         free += _product(good, room, bits, depth - room + 1)[depth - room]
-    # From there on every violation is within reach.
+    # With more room than this, every violation is within reach.
     free += sum(_product(good, farthest + 1, bits, max(depth - farthest, 0)))
     return total - free, total
 
 
 def _product(good: Sequence[Ints], room: int, bits: int, count: int) -> list[int]:
-    """First ``count`` coefficients of the product of the items' polynomials, as parts of one large integer."""
+    """First ``count`` coefficients of the product of the items' polynomials, computed on large integers."""
     if count == 0:
         return []
     mask = (1 << bits * count) - 1
@@ -129,7 +135,7 @@ def _by_walking(lattice: Lattice, good: Sequence[Ints]) -> tuple[int, int]:
     later = np.zeros((0, items), dtype=np.int64)
     for m in range(lattice.depth, -1, -1):
         layer = lattice.layer(m)
-        # Where no label can be had, the number of the next block is no number at all.
+        # Where a label is not available, the next block is -1: the row appended last.
         after = np.vstack([later, np.full(items, -1)])[layer.block, each]
         room = np.where(layer.block >= 0, after + 1, 0)
         some = (room > 0).any(axis=1)

@@ -1,6 +1,6 @@
-"""The greedy policy: the label that gains most in expectation.
+"""The greedy policy, which buys the label of largest expected gain.
 
-It is the policy whose guarantees ``structure`` checks, and the knowledge gradient among the policies (``kg``).
+It is the policy whose guarantees ``structure`` checks. Among the registered policies it is the knowledge gradient.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Greedy"]
 
 @dataclass(frozen=True)
 class Greedy:
-    """Label an item of largest expected gain by one label, for a unit of cost.
+    """Policy that labels an item of largest expected gain from one label for each unit of cost.
 
     Examples
     --------
@@ -30,9 +30,9 @@ class Greedy:
     name: ClassVar[str] = "greedy"
 
     def index(self, states: ItemStates) -> Floats:
-        """Expected gain for a unit of cost."""
+        """Expected gain for each unit of cost."""
         return states.expected_gain / states.cost
 
     def index_scale(self, problem: Problem) -> float:
-        """Largest payoff of an item, for the cheapest label."""
+        """Largest payoff of an item divided by the smallest cost."""
         return problem.payoff_scale / float(problem.cost.min())

@@ -1,4 +1,4 @@
-"""The structure report in words."""
+"""Structure report: the properties of a problem, and their text."""
 
 from __future__ import annotations
 
@@ -21,25 +21,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Counterexample", "Structure", "percent", "state_in_words", "structure_report"]
 
-# Items that are listed.
+# Largest number of items that are listed.
 _LISTED = 20
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """A state in which a label gains less than in one that can follow on it.
+    """State of an item in which a label gains less than in a later state that can follow it.
 
-    Printed, it is a sentence about the item.
+    ``print`` shows it as a sentence.
 
     Attributes
     ----------
+    problem : Problem
     item : int
+        Number of the item.
     labels, wins : int
         The state.
     gain : float
-        Expected gain of one more label there.
-    later_labels, later_wins, later_gain
-        The same of the later state.
+        Expected gain of one more label in the state.
+    later_labels, later_wins : int
+        The later state.
+    later_gain : float
+        Expected gain of one more label in the later state.
     """
 
     problem: Problem = field(repr=False)
@@ -61,7 +65,7 @@ class Counterexample:
 
 
 def structure_report(found: Structure) -> list[str]:
-    """Lines of the report on a problem."""
+    """Lines of the printed report."""
     problem = found.problem
     lines = [f"{problem.size:,} items, {problem.labels:,} labels, utility {problem.utility.name}"]
     lines += [f"{name:<24}{text}" for name, text in _findings(found)]
@@ -113,7 +117,7 @@ def _proved(found: Structure) -> str:
 
 
 def _items(found: Structure) -> list[str]:
-    """A line for each item, of the first of them."""
+    """Lines of the table of items, of which the first 20 are listed."""
     rows = [("item", "flat start", "first rise", "defect", "largest violation", "states violating", "gamma")]
     rows += [
         (
@@ -137,7 +141,7 @@ def _items(found: Structure) -> list[str]:
 
 
 def state_in_words(problem: Problem, i: int, labels: int, wins: int) -> str:
-    """A state of an item: labels, wins, belief and tail."""
+    """Description of a state of an item: labels, wins, belief and tail probability."""
     belief = problem.belief(i)
     p = float(belief.at(labels, wins, float(problem.threshold[i])).tail)
     later = belief.after(wins, labels - wins)
@@ -152,7 +156,7 @@ def state_in_words(problem: Problem, i: int, labels: int, wins: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as it is shown."""
+    """Share as a percentage, for display."""
     return f"{100 * share:.4g} %"
 
 
@@ -160,24 +164,24 @@ def percent(share: float) -> str:
 class Structure:
     """Diminishing returns of the labels of a problem's items.
 
-    ``print`` it for a report.
+    ``print`` shows it as a report.
 
     Attributes
     ----------
     problem : Problem
     curves : Curves
-        Expected gains of so many labels of each item, up to as many as budget, caps and quotas allow it together;
+        Expected gain of each item after 0, 1, .. labels, up to the largest number that budget, caps and quotas allow;
         ``curves.of(i)``.
     defects : ndarray, shape (N,)
         Concavity defect of each item's curve.
     first_rises : ndarray of int, shape (N,)
         First label whose expected gain is larger than that of the label before; 0 where there is none.
     flat : ndarray of int, shape (N,)
-        Labels at the beginning that change the expected payoff by nothing; all of them where none does.
+        Number of first labels that leave the expected payoff unchanged; all labels if none changes it.
     violations : ndarray, shape (N,)
         Largest violation of adaptive submodularity, 0 where it holds.
     shares : ndarray, shape (N,)
-        Share of the item's states that violate it.
+        Share of the item's states that violate adaptive submodularity.
     ratios : ndarray, shape (N,)
         Adaptive submodularity ratio; 1 where there is no violation.
     harms : ndarray of int, shape (N, 2)
@@ -185,14 +189,14 @@ class Structure:
     rises : ndarray of int, shape (N, 4)
         Labels and wins of the smallest counterexample, and of its later state; -1 where there is none.
     states, violating : int or None
-        Joint states in which a label can be had, and those in which one that can be had violates adaptive
-        submodularity; None where there are too many to count.
+        Numbers of joint states in which a label is available, and in which an available label violates adaptive
+        submodularity; None if there are too many to count.
     greedy_value, optimal_value : float or None
-        Exact values of the greedy policy and of the best one; None where they were not computed.
+        Exact values of the greedy policy and of the optimal policy; None if not computed.
     prior_value : float
-        Payoff of buying no label.
+        Expected payoff of buying no label.
     remarks : tuple of str
-        Why something is missing, and what limits the guarantee.
+        Reasons for missing results, and limits of the guarantee.
     """
 
     problem: Problem
@@ -214,17 +218,17 @@ class Structure:
 
     @property
     def monotone(self) -> bool:
-        """Whether no label does harm in expectation: adaptive monotonicity."""
+        """True if no label does harm in expectation: adaptive monotonicity."""
         return bool(np.all(self.harms[:, 0] < 0))
 
     @property
     def submodular(self) -> bool:
-        """Whether adaptive submodularity holds."""
+        """True if adaptive submodularity holds."""
         return bool(np.all(self.rises[:, 0] < 0))
 
     @property
     def concave(self) -> bool:
-        """Whether the expected gain of no item's labels ever rises."""
+        """True if the expected gain of successive labels never rises, for every item."""
         return bool(np.all(self.first_rises == 0))
 
     @property
@@ -234,7 +238,7 @@ class Structure:
 
     @property
     def share(self) -> float | None:
-        """Share of joint states in which a label that can be had violates adaptive submodularity; 0 without states."""
+        """Share of joint states in which an available label violates adaptive submodularity; None if not counted."""
         if self.submodular:
             return 0.0
         return None if not self.states or self.violating is None else self.violating / self.states
@@ -257,7 +261,7 @@ class Structure:
 
     @property
     def greedy_share(self) -> float | None:
-        """Share of the best possible gain that greedy earns, exactly; None where unknown or nothing can be gained."""
+        """Exact share of the best possible gain that greedy earns; None if unknown or if nothing can be gained."""
         if self.greedy_value is None or self.optimal_value is None:
             return None
         possible = self.optimal_value - self.prior_value
@@ -266,12 +270,23 @@ class Structure:
         return (self.greedy_value - self.prior_value) / possible
 
     def counterexample(self, i: int | None = None) -> Counterexample | None:
-        """Smallest counterexample to adaptive submodularity, of item ``i`` or of all; None where it holds.
+        """Smallest counterexample to adaptive submodularity.
 
-        The fewest labels come first, then the fewest labels between the two states, then the order of the items.
+        It has the fewest labels, then the fewest labels between the two states, then the first item.
+
+        Parameters
+        ----------
+        i : int, optional
+            Number of an item; default: all items.
+
+        Returns
+        -------
+        Counterexample or None
+            None if adaptive submodularity holds.
 
         Examples
         --------
+        >>> from seqaudit import structure
         >>> example = structure(Problem([0.5], budget=3)).counterexample()
         >>> example.labels, example.wins, example.later_labels, example.later_wins
         (1, 0, 2, 1)
@@ -295,13 +310,25 @@ class Structure:
     def gain(self, i: int, labels: int, wins: int) -> float:
         """Expected gain of one more label of an item in one of its states.
 
+        Parameters
+        ----------
+        i : int
+            Number of the item.
+        labels, wins : int
+            Labels of the item, fewer than its cap, and wins among them.
+
+        Returns
+        -------
+        float
+
         Raises
         ------
         ValueError
-            For an item, labels or wins out of range, or labels that leave none to buy.
+            For an item, labels or wins out of range.
 
         Examples
         --------
+        >>> from seqaudit import structure
         >>> structure(Problem([0.5], budget=3)).gain(0, labels=1, wins=0)
         0.0
         """
@@ -314,10 +341,16 @@ class Structure:
         return float(gain_tables(self.problem, np.array([i]))[1][0, labels, wins])
 
     def table(self) -> pd.DataFrame:
-        """A row for each item.
+        """Properties of the items as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each item.
 
         Examples
         --------
+        >>> from seqaudit import structure
         >>> found = structure(Problem([0.5, 0.95], budget=20)).table()
         >>> found[["item", "flat", "first_rise"]].values.tolist()
         [['item 1', 0, 3], ['item 2', 12, 13]]

@@ -1,11 +1,12 @@
-"""What the structure report looks at: which states can be reached, which gains are equal, and what is proved.
+"""Scope of the structure report: reachable states, gains that count as equal, and properties that are proved.
 
-Gains count as equal that differ by at most 1e-12 of the item's largest payoff, or by four times what the rounding of
-a tail changes in a payoff, whichever is more: under ``entropy``, whose slope is log(p / (1-p)), that is 3e-12. It is
-above their rounding, and costs the guarantees as much for each label. Where h is convex and a win's reward is not
-negative, monotonicity is proved (p is a martingale; Jensen) and is not looked for in gains that are rounded.
+Gains count as equal if they differ by at most 1e-12 of the item's largest payoff, or by four times the change in payoff
+that the rounding of a tail probability causes, whichever is more. Under ``entropy``, whose slope is log(p / (1-p)),
+that is 3e-12. This slack is above the rounding of gains, and weakens the guarantees by as much for each label. If h is
+convex and no win has a negative reward, monotonicity is proved (p is a martingale; Jensen), and rounded gains are not
+tested for it.
 
-Under quotas an item may never get the labels that its cap allows. States beyond do not count.
+Under quotas an item may never get the labels that its cap allows. States with more labels do not count.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from ..problem.problem import Problem
 __all__ = ["never_harmful", "slacks", "within_reach"]
 
 
-# What rounding of tails reaches, and the change of h that is a jump and no rounding.
+# Largest rounding error of tail probabilities, and the change of h above which it is a jump and not rounding.
 _TAIL, _JUMP = 2.5e-14, 1e-9
 _CONVEX = (Accuracy, Asymmetric, Variance, Entropy, Linear, NoPayoff)
 
 
 def never_harmful(problem: Problem) -> Bools:
-    """Whether it is proved of each item that no label of it does harm in expectation, shape (N,).
+    """Mask of the items of which it is proved that no label does harm in expectation, shape (N,).
 
     Examples
     --------
@@ -39,7 +40,7 @@ def never_harmful(problem: Problem) -> Bools:
 
 
 def within_reach(problem: Problem) -> Problem:
-    """The problem with caps that leave each item the labels that it can get when all quotas are met."""
+    """Problem with each cap reduced to the number of labels that the item can get if all quotas are met."""
     if not problem.quota:
         return problem
     most = most_of_each(problem.quota, problem.cost, problem.cap, problem.budget)
@@ -47,14 +48,14 @@ def within_reach(problem: Problem) -> Problem:
 
 
 def slacks(problem: Problem) -> Floats:
-    """What counts as equal among gains of each item."""
+    """Difference up to which gains of each item count as equal, shape (N,)."""
     largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
     paid = ROUNDING * (problem.weight * largest + np.abs(problem.reward) * problem.cap)
     return np.maximum(paid, 4.0 * _rounding(problem.utility) * problem.weight)
 
 
 def _rounding(utility: Utility) -> float:
-    """Most that rounding of a tail changes in h, jumps left out: which side of one a tail is on is decided by h."""
+    """Largest change of h by the rounding of a tail probability, jumps excluded: h itself places a tail at a jump."""
     p = expit(np.linspace(-40.0, 40.0, 1601))
     change = np.abs(utility(np.minimum(p + _TAIL, 1.0)) - utility(p))
     change = np.append(change, np.abs(utility(np.maximum(p - _TAIL, 0.0)) - utility(p)))

@@ -1,40 +1,41 @@
-r"""Whether labels of a problem have diminishing returns, and what greedy labelling earns.
+r"""Diminishing returns of a problem's labels, and the guarantees of greedy labelling.
 
 Write d_i(n, w) for the expected gain of one more label of item i after n labels with w wins (see ``sweep``). The
-guarantee of the greedy policy, which buys the label of largest d, rests on two conditions:
+guarantee of the greedy policy, which buys the label of largest d, needs two conditions:
 
     adaptive monotonicity     d_i(s) >= 0           in every state s that labels lead to,
-    adaptive submodularity    d_i(s') <= d_i(s)     for every state s' that can follow on s and leaves a label to buy.
+    adaptive submodularity    d_i(s') <= d_i(s)     for every state s' that can follow s and leaves a label to buy.
 
-These are the definitions of Golovin and Krause (2011), with the j-th label of item i as element (i, j), cap_i of them,
-their outcomes as the realisation, and the payoff as f. Their conditional expected benefit of (i, j) given a partial
-realisation is d_i in the state that its labels of item i make: labels of an item are exchangeable, and items are
-independent. Partial realisations that contain each other are states that follow on each other. So the conditions hold
-if and only if theirs do. Along a chain of single labels d cannot rise if it rises at no link: to decide whether there
-is a violation, one label ahead is enough; the largest violation is
+These are the definitions of Golovin and Krause (2011), with the j-th of at most cap_i labels of item i as element
+(i, j), the outcomes of the labels as the realisation, and the payoff as f. Their conditional expected benefit of (i, j)
+given a partial realisation is d_i in the state of item i that the realisation's labels lead to, since labels of an item
+are exchangeable and items are independent. One partial realisation contains another if and only if its state can follow
+the other's. So these conditions hold if and only if theirs do. If d rises along a sequence of labels, it rises at one
+of them, so comparing states one label apart decides whether there is a violation. The largest violation is
 
     max over s of max { d_i(s') : s' ahead of s } - d_i(s).
 
 Where both hold and labels cost the same, greedy earns at least 1 - 1/e of the gain that the best policy earns over
 buying no label (Golovin and Krause 2011, after Nemhauser, Wolsey and Fisher 1978).
 
-**Where they fail**, the *adaptive submodularity ratio* gamma of Fujii and Sakaue (2019) may still guarantee something.
-It is the largest number for which in every partial realisation every policy of at most K labels gains at most 1 / gamma
-times the sum of the benefits d now of all labels that it buys, each weighted with the chance that it is bought. A
-policy's labels of one item are bought by some rule tau that stops, with the other items for a source of chance. So the
-ratio of a sum over items is at least the smallest of its terms, and with Delta(tau) the gain of tau,
+**If they fail**, the *adaptive submodularity ratio* gamma of Fujii and Sakaue (2019) may still give a guarantee. It is
+the largest number such that, in every partial realisation, every policy of at most K labels gains at most 1 / gamma
+times the sum of the present gains d of the labels that it buys, each weighted by the probability that it is bought. A
+policy buys the labels of one item by a stopping rule tau, randomised by the other items. A ratio of sums over items is
+at least the smallest ratio of their terms. So, with Delta(tau) the gain of tau,
 
     gamma = min over i, s, tau of  E[tau] d_i(s) / E Delta_i(tau)  =  min over i, s of  d_i(s) / nu_i(s),
 
 where nu_i(s) = max over tau of E Delta_i(tau) / E[tau] is the index of the item for the labels that it has left (see
-``stopping``). gamma is 1 if and only if there is no violation. With monotonicity, greedy earns at least 1 - e^-gamma:
-let K labels be bought, and let greedy have bought j < K. The best policy, run after these with what is bought already
-read off, reaches at least its own value V, as further labels do no harm, and gains at most sum_i E[N_i] nu_i(s_i) <=
-(K / gamma) max_i d_i(s_i), with N_i the labels that it buys of item i. So V - V_j <= (K / gamma) (V_{j+1} - V_j), and
+``stopping``). gamma is 1 if and only if there is no violation. With monotonicity, greedy earns at least the share
+1 - e^-gamma. To see this, let greedy have bought j < K of K labels, with value V_j. Run the best policy after these
+labels, reusing their outcomes where it would buy them. It reaches at least its own value V, since further labels do no
+harm. It gains at most sum_i E[N_i] nu_i(s_i) <= (K / gamma) max_i d_i(s_i), with N_i the number of labels that it buys
+of item i. So V - V_j <= (K / gamma) (V_{j+1} - V_j), and
 
     V - V_K  <=  (1 - gamma / K)^K (V - V_0)  <=  e^-gamma (V - V_0).
 
-Which gains count as equal, and what is proved and not looked for, is said in ``structure_scope``.
+``scope`` states which gains count as equal, and which properties are proved rather than computed.
 """
 
 from __future__ import annotations
@@ -62,19 +63,20 @@ if TYPE_CHECKING:
 __all__ = ["structure"]
 
 
-# Lattices up to this many states are solved unless asked otherwise: seconds.
+# Lattices with at most this number of states are solved by default, which takes seconds.
 _EXACT_STATES = 20_000_000
 
 
 def structure(problem: Problem, *, exact: bool | None = None, threads: int | None = None) -> Structure:
-    """Check the conditions under which greedy labelling is provably good, and what it earns.
+    """Structure of a problem: the conditions under which greedy labelling has a guarantee, and the gain it earns.
 
     Parameters
     ----------
     problem : Problem
-        Of a batch size, the single label is what is looked at.
+        Conditions are those of single labels, whatever its batch size.
     exact : bool, optional
-        Value the greedy policy and the optimum exactly; default: where the lattice has at most 20 million states.
+        Compute the exact values of the greedy policy and of the optimum; default: if the lattice has at most 20 million
+        states.
     threads : int, optional
         Default: all cores. The answer does not depend on it.
 
@@ -85,9 +87,9 @@ def structure(problem: Problem, *, exact: bool | None = None, threads: int | Non
     Raises
     ------
     ProblemTooLarge
-        When the items' tables do not fit in memory, or with ``exact`` the lattice does not.
+        If the items' tables, or with ``exact`` the lattice, do not fit in memory.
     ValueError
-        Where ``exact`` is asked of a problem with batches.
+        If ``exact`` is set for a problem with batches.
 
     Examples
     --------
@@ -128,7 +130,8 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
             remarks.append(f"labels come {problem.batch} at a time; greedy takes one at a time and has no exact value")
         elif not exact:
             remarks.append(
-                "greedy and the optimum were not valued: the lattice is large; exact=True asks for it where it fits"
+                "the values of greedy and the optimum were not computed: the lattice is large; exact=True computes "
+                "them if it fits in memory"
             )
     greedy = best = None
     if exact:
@@ -155,7 +158,7 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
 
 
 def _measure(problem: Problem, slack: Floats, threads: int | None) -> tuple[Curves, Floats, Ints, Ints, Ints]:
-    """Curves of all classes, and what ``_kernels_structure.measure`` says of each."""
+    """Curves of all classes, and for each class the amounts, states, harm and rise of ``kernels.structure.measure``."""
     amount = np.tile([0.0, 1.0], (problem.size, 1))
     states = np.zeros((problem.size, 3), dtype=np.int64)
     harm, rise = np.full((problem.size, 2), -1), np.full((problem.size, 4), -1)

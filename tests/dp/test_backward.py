@@ -218,7 +218,7 @@ def test_first_action_needs_no_kept_policy(case):
     problem = problem_of(case)
     solution = sa.solve(problem)
     if problem.labels == 0:
-        with pytest.raises(ValueError, match="0 labels are spent of 0: nothing is left to choose"):
+        with pytest.raises(ValueError, match="0 labels are bought, the budget allows 0: nothing is left to choose"):
             solution.action()
         return
     recursion = Recursion(case)
@@ -247,8 +247,8 @@ def test_later_actions_need_a_kept_policy():
         ([1, 0], [-1, 0], "sky: -1 wins in 1 labels"),
         ([-1, 0], [0, 0], "sky: 0 wins in -1 labels"),
         ([0, 3], [0, 0], "sea: 0 wins in 3 labels; allowed: 0 <= wins <= labels <= 2"),
-        ([2, 2], [1, 1], "4 labels are spent of 4: nothing is left to choose"),
-        ([3, 2], [1, 1], "5 labels are spent of 4: nothing is left to choose"),
+        ([2, 2], [1, 1], "4 labels are bought, the budget allows 4: nothing is left to choose"),
+        ([3, 2], [1, 1], "5 labels are bought, the budget allows 4: nothing is left to choose"),
     ],
 )
 def test_state_that_cannot_be_is_refused(counts, wins, message):

@@ -140,7 +140,7 @@ def test_budget_need_not_be_whole_where_costs_differ():
         ),
         (
             {"quota": [([0], 3), ([1], 3)], "cap": [4, 2]},
-            "quota 2: 3 labels are asked of items that have 2 between them",
+            "quota 2: its items need 3 labels; their caps and the budget allow 2",
         ),
         (
             {"quota": [([0], 1), ([1], 1)], "cost": [1.5, 2]},
@@ -557,7 +557,7 @@ def test_callable_utility_is_not_written_and_spoils_no_file(tmp_path):
     [
         ({}, []),
         ({"utility": "linear"}, ["utility linear: every policy has the same value, because p is a martingale"]),
-        ({"cap": [2, 1]}, ["budget 4: only 3 labels can be had under the caps"]),
+        ({"cap": [2, 1]}, ["budget 4: the caps allow only 3 labels"]),
         ({"cap": [4, 0]}, ["item 2: cap is 0, it can never be labelled"]),
         ({"cost": [1, 5]}, ["item 2: cap is 0, it can never be labelled"]),
         ({"cost": [1, 1.5], "cap": [2, 1]}, []),

@@ -194,7 +194,7 @@ def test_solve_says_where_there_is_nothing_to_label(run):
     Path("none.toml").write_text("budget = 2\nthreshold = [0.5]\ncap = [0]\n")
     outcome = run("solve", "none.toml")
     assert outcome.status == 0
-    assert "note: budget 2: only 0 labels can be had under the caps" in outcome.out
+    assert "note: budget 2: the caps allow only 0 labels" in outcome.out
     assert re.search(r"label first +nothing", outcome.out)
     assert run("solve", "none.toml", "--json").json["first"] == []
 
