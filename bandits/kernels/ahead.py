@@ -88,7 +88,7 @@ def stopping_index(mean, gain, labels, wins, ahead, cost, out):
 
 @njit(cache=True, nogil=True)
 def place(keys, key):
-    """Where a key stands in a hash table, or the empty place where it belongs; the size is a power of two."""
+    """Position of a key in a hash table, or the empty place where it belongs; the size is a power of two."""
     mask = keys.size - 1
     # The finaliser of SplitMix64: every bit of the key moves every bit of the place.
     mixed = np.uint64(key)

@@ -35,7 +35,7 @@ _COUNT, _MIXED = np.int64(0x7FFFFFFF), np.int64(0x80000000)
 
 
 class Scoring(NamedTuple):
-    """How items are scored, n of them.
+    """Scoring of n items: the rule, and the data that it reads.
 
     Attributes
     ----------

@@ -77,14 +77,14 @@ class Priced(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How long to search.
+    """Limits of a search.
 
     Attributes
     ----------
     simulations : int
         Largest number of descents.
     exploration : float
-        Weight of the bonus for items that were looked at less.
+        Weight of the bonus for items that were tried less.
     tolerance : float
         Difference of bounds that counts as none.
     exact : bool
@@ -146,7 +146,7 @@ def item_tables(mean, gain, n, w, depth, cost, prices, mean_out, gain_out, worth
 
 @njit(cache=True, nogil=True)
 def item_key(i, place):
-    """What an item's place adds to a state's key, by the finaliser of SplitMix64."""
+    """Contribution of an item's place to a state's key, by the finaliser of SplitMix64."""
     x = (np.uint64(i) << _40) + np.uint64(place) + _ODD
     x = (x ^ (x >> _30)) * _M1
     x = (x ^ (x >> _27)) * _M2
@@ -185,7 +185,7 @@ def look_up(table, key, place, wanted, s, item, to):
 
 @njit(cache=True, nogil=True)
 def stands_for_all(place, s, i, twin):
-    """Whether no earlier twin of a candidate is in the same place."""
+    """True if no earlier twin of a candidate is in the same place."""
     other = twin[i]
     while other != NONE:
         if place[s, other] == place[s, i]:
@@ -275,7 +275,7 @@ def search_bounds(tables, candidates, priced, effort, upper_out, lower_out, visi
     while True:
         s = fresh
         if s != NONE:
-            # Bounds of both outcomes of every item, without nodes of their own.
+            # Bounds of both outcomes of every item, without separate nodes.
             upper[s], lower[s] = bound[s].min(), floor[s]
             for i in range(items):
                 item_high[s, i] = item_low[s, i] = -np.inf
