@@ -1,8 +1,8 @@
 """Compiled tree search over beliefs: plain arrays in, plain arrays out.
 
-A state of the tree has a *place* in each candidate's triangle: the entry of j labels and x wins since the root stands
-at j (j + 1) / 2 + x. States that several orders of labels lead to are one node, found by a hash of the places. All
-values are advantages: what labels yet to be bought gain.
+A state of the tree has a *place* in each candidate's triangle: the entry of j labels and x wins since the root is at j
+(j + 1) / 2 + x. States that several orders of labels lead to are one node, found by a hash of the places. All values
+are advantages: gains from labels that are still to be bought.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _ODD, _M1, _M2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), n
 
 
 class Candidates(NamedTuple):
-    """Candidates of the search, n of them.
+    """The n candidates of the search.
 
     Attributes
     ----------
     depth : ndarray of int64, shape (n,)
-        Labels that each may still get.
+        Number of labels that each may still get.
     cost : ndarray, shape (n,)
-        What one of them costs.
+        Cost of a label.
     twin : ndarray of int64, shape (n,)
-        Last candidate before it that is alike and begins in the same state, or NONE: of twins in equal places one
-        stands for all.
+        Previous candidate that is identical and begins in the same state, or NONE. Of twins in equal places, one
+        represents all.
     first : ndarray of bool, shape (n,)
-        Those that may be labelled at the root, one of those that are alike there.
+        Candidates that may be labelled at the root, one of each group of twins.
     """
 
     depth: NDArray[np.int64]
@@ -57,15 +57,15 @@ class BoundTables(NamedTuple):
 
 
 class Priced(NamedTuple):
-    """Money at the root, and what the items that are no candidates could make of it.
+    """Budget at the root, and the bound on the gain from items that are not candidates.
 
     Attributes
     ----------
     left : float
-        Money at the root.
+        Budget left at the root.
     prices : ndarray, shape (K,)
     outside : ndarray, shape (K,)
-        What these items add to the bound at each price.
+        Contribution of these items to the bound at each price.
     outside_cost : float
         Cost of the cheapest of them; infinite where there are none.
     """
@@ -86,9 +86,9 @@ class Effort(NamedTuple):
     exploration : float
         Weight of the bonus for items that were tried less.
     tolerance : float
-        Difference of bounds that counts as none.
+        Difference of bounds that counts as zero.
     exact : bool
-        If not, the search ends as soon as one item is better than all others.
+        If False, the search ends as soon as one item is better than all others.
     """
 
     simulations: int
@@ -103,7 +103,7 @@ class Nodes(NamedTuple):
     Attributes
     ----------
     place, used : ndarray of int32, shape (R, n)
-        Place of each candidate, and labels that it got since the root.
+        Place of each candidate, and the number of its labels since the root.
     child : ndarray of int32, shape (R, n, 2)
         Nodes after a loss and after a win, or NONE.
     key : ndarray of uint64, shape (R,)
@@ -164,7 +164,7 @@ def hash_room(nodes):
 
 @njit(cache=True, nogil=True)
 def look_up(table, key, place, wanted, s, item, to):
-    """Node that differs from node s in ``item``, at ``to``, and otherwise the free entry where it belongs.
+    """Node that equals node s except for ``item``, which is at ``to``, or the free entry where it belongs.
 
     Returns (node or NONE, entry). Keys may collide; places are compared.
     """
@@ -196,7 +196,7 @@ def stands_for_all(place, s, i, twin):
 
 @njit(cache=True, nogil=True)
 def planted(room, items, money):
-    """Nodes of a tree that has a root only."""
+    """Nodes of a tree with the root only."""
     place, used = np.zeros((room, items), dtype=np.int32), np.zeros((room, items), dtype=np.int32)
     nodes = Nodes(
         place,
@@ -249,7 +249,7 @@ def take_best(item_high, item_low, s, upper, lower, best):
 def search_bounds(tables, candidates, priced, effort, upper_out, lower_out, visits_out):
     """Search on bounds, see ``tree_search``.
 
-    Returns the nodes made, and upper less lower bound at the root before and after the search.
+    Returns the number of nodes, and the distance between the bounds of the root before and after the search.
     """
     mean, gain, worth, least = tables
     depth, cost, twin, first = candidates
@@ -332,7 +332,7 @@ def search_bounds(tables, candidates, priced, effort, upper_out, lower_out, visi
             if s == 0:
                 best_score = -np.inf
                 for i in range(items):
-                    # What is settled, or no better than another item is at least, needs no more thought.
+                    # The search leaves an item whose bounds meet, or whose upper bound is below another's lower one.
                     if item_high[0, i] - item_low[0, i] > tolerance and item_high[0, i] >= lower[0]:
                         bonus = exploration * spread * np.sqrt(np.float64(done)) / (items * (1.0 + visits[0, i]))
                         if item_high[0, i] + bonus > best_score:
