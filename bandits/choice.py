@@ -1,4 +1,4 @@
-"""Policies that a comparison is made of."""
+"""Choice of the policies that a comparison covers."""
 
 from __future__ import annotations
 
@@ -19,27 +19,32 @@ def choose_policies(
     planning: bool = True,
     require: Callable[[Policy], object] = lambda policy: None,
 ) -> tuple[list[Policy], list[str]]:
-    """Policies to compare, and a line on each that was left out.
+    """Policies to compare, and one remark on each that is left out.
 
     Parameters
     ----------
     problem : Problem
     policies : sequence of names or policies, optional
-        Default: every registered one, without those that cannot be had for the problem: it is too large for them, or of
-        a kind that they are not made for. A policy that is asked for is never left out: if it cannot be had, that is
-        an error.
+        Default: every registered policy that applies to the problem; one that does not handle its size or kind is left
+        out. A policy that is asked for is never left out: if it does not apply, that is an error.
     usual : sequence of names, optional
-        What stands for every registered one where no policy is asked for.
+        Names that replace every registered one as the default.
     planning : bool
-        Whether policies that plan every label are among them.
+        Include policies that plan every label in the default.
     require : callable, optional
-        Raises for a policy that cannot be had for what is to be done with it.
+        Called with each policy; raises ``ValueError`` or ``TypeError`` for one that the comparison cannot use.
+
+    Returns
+    -------
+    policies : list of Policy
+    remarks : list of str
+        Reason why a policy is left out, one for each.
 
     Raises
     ------
     ValueError
-        For an unknown or repeated name, an empty choice, or a policy that was asked for and cannot be had;
-        ``ProblemTooLarge`` where that is for the problem's size.
+        For an unknown or repeated name, an empty choice, or a policy that was asked for and does not apply;
+        ``ProblemTooLarge`` where the problem is too large for it.
     """
     if policies is None:
         asked: Sequence[str | Policy] = policy_names() if usual is None else usual

@@ -1,15 +1,15 @@
-"""What a policy is.
+"""Policies: rules that choose the item to label next.
 
-A policy answers one question: which item gets the next label? It gives every item a *score* at the current belief, and
-the label goes to an item of largest score among those that can still be labelled; equal scores are tied, and ties are
-broken uniformly at random unless the policy says ``ties="first"``. Two scores are equal when they differ by at most
-1e-12 of the larger one or of the policy's ``index_scale``, whichever is more: an index that is a difference of payoffs
-carries their rounding errors, and noise must not decide.
+A policy gives every item a *score* at the current beliefs, and the next label goes to an item of largest score among
+those that can still be labelled. Equal scores are ties, which are broken uniformly at random unless the policy has
+``ties="first"``. Two scores are equal when they differ by at most 1e-12 of the larger one or of the policy's
+``index_scale``, whichever is larger: an index that is a difference of payoffs carries their rounding errors, and these
+must not decide.
 
-An ``IndexPolicy`` scores each item from that item's own belief, by an elementwise formula of ``ItemStates``, and from
-the budget left where the class says ``uses_remaining = True``. A ``JointPolicy`` gives the probability of labelling
-each item, from the beliefs about all: it may draw, plan, or weigh one item against another. Both can be valued exactly,
-simulated, replayed and asked. Write an index policy so:
+An ``IndexPolicy`` scores each item from that item's belief, by an elementwise formula of ``ItemStates``, and from the
+budget left where the class has ``uses_remaining = True``. A ``JointPolicy`` gives the probability of labelling each
+item, from the beliefs about all items: it may draw, plan, or weigh one item against another. Both can be evaluated
+exactly, simulated, replayed, and used in a session. An example of an index policy:
 
 >>> from dataclasses import dataclass
 >>> @dataclass(frozen=True)
@@ -22,8 +22,8 @@ simulated, replayed and asked. Write an index policy so:
 >>> round(sa.evaluate(sa.Problem([0.5, 0.7], budget=4), Boldest()).value, 10)
 1.5339116944
 
-and let ``seqaudit.bandits.conformance.policies.check_policy(Boldest())`` try it. A package offers its policies to
-others through the entry-point group ``seqaudit.policies``.
+``seqaudit.bandits.conformance.policies.check_policy(Boldest())`` checks that it keeps the contract. A package registers
+its policies through the entry-point group ``seqaudit.policies``.
 """
 
 from __future__ import annotations
@@ -48,13 +48,30 @@ __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best
 class Policy(ABC):
     """A rule for choosing the next item.
 
-    A class that says ``planning = True`` takes milliseconds or more for a label. Studies that ask for many labels leave
+    A class with ``planning = True`` takes milliseconds or more to choose a label. Studies that choose many labels leave
     such policies out unless they are asked for by name.
 
     Parameters
     ----------
     ties : {"random", "first"}
-        What to do with equal scores.
+        Draw uniformly among equal scores, or take the first item.
+
+    Raises
+    ------
+    ValueError
+        For another value of ``ties``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import seqaudit as sa
+    >>> class Leader(sa.Policy):
+    ...     '''Label the item with the largest share of the wins so far.'''
+    ...     name = "leader"
+    ...     def scores(self, problem, counts, wins):
+    ...         return (wins + 1) / (wins.sum(axis=1, keepdims=True) + problem.size)
+    >>> Leader().scores(sa.Problem([0.5, 0.7], budget=4), np.array([[1, 1]]), np.array([[1, 0]])).round(3).tolist()
+    [[0.667, 0.333]]
     """
 
     ties: Literal["random", "first"] = field(default="random", kw_only=True)
@@ -62,7 +79,7 @@ class Policy(ABC):
     planning: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        # A class that lacks a name is the conformance suite's to tell.
+        # A missing name is reported by the conformance suite.
         one_of(f"{getattr(self, 'name', type(self).__name__)}: ties", self.ties, ("random", "first"))
 
     @abstractmethod
@@ -81,30 +98,58 @@ class Policy(ABC):
         """
 
     def index_scale(self, problem: Problem) -> float:
-        """Size of the numbers that a score is a difference of; 0 when it is not a difference."""
+        """Magnitude of the terms whose difference a score is; 0 where a score is not a difference.
+
+        Parameters
+        ----------
+        problem : Problem
+
+        Returns
+        -------
+        float
+        """
         return 0.0
 
-    def require(self, problem: Problem) -> None:  # noqa: B027 - most policies can be had for every problem
-        """Raise ``ValueError`` where the policy cannot be had for a problem, ``ProblemTooLarge`` for its size.
+    def require(self, problem: Problem) -> None:  # noqa: B027 - most policies apply to every problem
+        """Raise where the policy does not apply to a problem; nothing is computed.
 
-        Nothing is computed.
+        Parameters
+        ----------
+        problem : Problem
+
+        Raises
+        ------
+        ValueError
+            Where the policy does not handle this kind of problem.
+        ProblemTooLarge
+            Where the problem is too large for the policy.
         """
 
 
 @dataclass(frozen=True)
 class IndexPolicy(Policy):
-    """A policy whose score of an item depends on that item's belief, and on the budget left if it says so."""
+    """A policy whose score of an item depends on that item's belief, and on the budget left if ``uses_remaining``."""
 
     uses_remaining: ClassVar[bool] = False
 
     @abstractmethod
     def index(self, states: ItemStates) -> Any:
-        """Index at each state, elementwise; anything that broadcasts to the states' shape."""
+        """Index at each state, elementwise.
+
+        Parameters
+        ----------
+        states : ItemStates
+
+        Returns
+        -------
+        array_like
+            Broadcasts to the states' shape.
+        """
 
     def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Index of every item, shape (R, N)."""
         items = np.broadcast_to(np.arange(problem.size), counts.shape)
-        # Summed row by row: a matrix product may round a row otherwise among others.
+        # Summed row by row: the rounding of a matrix product may depend on the other rows.
         left = problem.budget - (counts * problem.cost).sum(axis=1) if self.uses_remaining else None
         states = states_at(
             problem,
@@ -118,21 +163,21 @@ class IndexPolicy(Policy):
 
 @dataclass(frozen=True)
 class GainPolicy(IndexPolicy):
-    """An index policy whose index is a gain in payoff, for one unit of cost.
+    """An index policy whose index is a gain in payoff per unit of cost.
 
-    A gain is a difference of payoffs, so payoffs set the scale of its rounding.
+    A gain is a difference of payoffs, so payoffs set the scale of its rounding errors.
     """
 
     @abstractmethod
     def gain(self, states: ItemStates) -> Any:
-        """Gain by one label at each state, elementwise."""
+        """Gain from one label at each state, elementwise."""
 
     def index(self, states: ItemStates) -> Any:
-        """Gain by one label, divided by what the label costs."""
+        """Gain from one label, divided by its cost."""
         return self.gain(states) / states.cost
 
     def index_scale(self, problem: Problem) -> float:
-        """Largest payoff of an item, for the cheapest label."""
+        """Largest payoff of an item, divided by the least cost of a label."""
         return problem.payoff_scale / float(problem.cost.min())
 
 
@@ -140,41 +185,58 @@ class GainPolicy(IndexPolicy):
 class JointPolicy(Policy):
     """A policy that gives the probability of labelling each item, from the state of all items.
 
-    It draws, plans, or wraps another policy. Where the class says ``uses_pending = True`` it is also shown the labels
-    that were bought in the present batch, or asked for, and whose outcomes it has not seen: an argument ``pending``,
-    shape (S, N), which is None where every outcome is known.
+    It draws, plans, or wraps another policy. With ``uses_pending = True`` its ``action_probabilities`` also takes
+    ``pending``, shape (S, N): the number of labels of each item that were bought in the present batch, or asked for,
+    and whose outcomes the policy has not seen. It is None where every outcome is known.
     """
 
     uses_pending: ClassVar[bool] = False
 
     @abstractmethod
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Probability of labelling each item in S states that need not have anything to do with each other.
+        """Probability of labelling each item in each of S unrelated states.
 
         Parameters
         ----------
         problem : Problem
         counts, wins : ndarray of int, shape (S, N)
         usable : ndarray of bool, shape (S, N)
-            Items that can be labelled now, one at least in each state.
+            Items that can be labelled now; at least one in each state.
 
         Returns
         -------
         ndarray, shape (S, N)
-            Sums to one over the usable items, and is zero elsewhere.
+            Sums to one over the usable items; zero elsewhere.
         """
 
     def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
-        """Items that the policy may label among those that can be, shape (S, N): all, unless it keeps rules of its own.
+        """Items that the policy may label, among those that can be labelled; by default all of them.
 
-        At labels ``bought``, outstanding ones included. None where none is usable; elsewhere one at least. Items of
-        which a label is outstanding are passed over among these. A policy that leaves some out gives them no
-        probability either.
+        A policy that leaves an item out also gives it probability zero. Among the items allowed, simulations and
+        sessions pass over those with an outstanding label as long as another one is left.
+
+        Parameters
+        ----------
+        problem : Problem
+        bought : ndarray of int, shape (S, N)
+            Labels of each item, outstanding ones included.
+        usable : ndarray of bool, shape (S, N)
+            Items that can be labelled.
+
+        Returns
+        -------
+        ndarray of bool, shape (S, N)
+            At least one item in each state where one is usable, and none elsewhere.
         """
         return usable
 
     def prepare(self, problem: Problem) -> None:
-        """Do what takes long and is needed once for a problem, before threads ask."""
+        """Do the slow work that a problem needs once, before threads ask for probabilities.
+
+        Parameters
+        ----------
+        problem : Problem
+        """
 
     def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Probability of labelling each item now, shape (R, N); zero where nothing can be labelled."""
@@ -187,7 +249,7 @@ class JointPolicy(Policy):
 
 
 def even_over_best(scores: Floats, usable: Bools, scale: float, ties: str) -> Floats:
-    """Probabilities, even over the usable items that tie for the largest score, or one for the first; shape (S, N)."""
+    """Probabilities, equal over the usable items that tie for the largest score, or one for the first; shape (S, N)."""
     held = np.where(usable, scores, -np.inf)
     best = held.max(axis=1, keepdims=True)
     tied = usable & (held >= best - TIE * np.maximum(np.abs(best), scale))
@@ -197,13 +259,13 @@ def even_over_best(scores: Floats, usable: Bools, scale: float, ties: str) -> Fl
 
 
 def refuse_first(policy: Policy) -> None:
-    """Raise where a policy that draws is told to take the first of what ties."""
+    """Raise where a policy that draws its item is asked to take the first of tied ones."""
     if policy.ties != "random":
-        raise ValueError(f"{policy.name}: ties is {policy.ties!r}; it draws, and shares ties out evenly: 'random'")
+        raise ValueError(f"{policy.name}: ties is {policy.ties!r}; allowed: 'random', since it draws among tied items")
 
 
 def even_over_finite(values: Floats, usable: Bools, problem: Problem, ties: str) -> Floats:
-    """Probabilities, even over the usable items of largest value; over all of them where no value is known."""
+    """Probabilities, equal over the usable items of largest value, or over all usable ones where no value is known."""
     told = usable & np.isfinite(values)
     told = np.where(told.any(axis=1, keepdims=True), told, usable)
     return even_over_best(np.where(np.isfinite(values), values, 0.0), told, problem.payoff_scale, ties)

@@ -29,7 +29,11 @@ def registered_policies() -> dict[str, type[Policy]]:
 
 
 def policy_names() -> tuple[str, ...]:
-    """Names of all registered policies.
+    """Names of all registered policies, built-in ones first.
+
+    Returns
+    -------
+    tuple of str
 
     Examples
     --------
@@ -40,18 +44,22 @@ def policy_names() -> tuple[str, ...]:
 
 
 def make_policy(policy: str | Policy) -> Policy:
-    """Policy of a registered name, with settings in brackets if they are not the usual ones.
+    """Policy by its registered name, with settings in brackets where they differ from the defaults.
 
     Parameters
     ----------
     policy : str or Policy
-        Such as ``"kg"``, ``"lookahead(depth=3, leaf=payoff)"`` or ``"rollout(base=lookahead(depth=1))"``. A policy is
-        passed through.
+        A name such as ``"kg"``, ``"lookahead(depth=3, leaf=payoff)"`` or ``"rollout(base=lookahead(depth=1))"``. A
+        policy is returned as it is.
+
+    Returns
+    -------
+    Policy
 
     Raises
     ------
     ValueError
-        For an unknown name, with the nearest known one, and for a setting that the policy does not have or take.
+        For an unknown name (the message suggests the nearest known one), an unknown setting, or a refused value.
 
     Examples
     --------
@@ -66,7 +74,7 @@ def make_policy(policy: str | Policy) -> Policy:
 
 
 def label(policy: Policy) -> str:
-    """Name of a policy in tables, with its settings where they are not the usual ones, as ``make_policy`` reads it."""
+    """Name of a policy in tables, with settings that differ from the defaults, as ``make_policy`` reads it."""
     changed = {}
     for field in fields(policy):
         value = getattr(policy, field.name)

@@ -1,4 +1,4 @@
-"""Scores and choice probabilities of a policy in many states at once, whatever its kind."""
+"""Scores and choice probabilities of any policy in many states at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _indices(problem: Problem, policy: IndexPolicy) -> ItemNumbers:
 
 
 def scores_of(policy: Policy, problem: Problem, counts: Ints, wins: Ints) -> Floats:
-    """Scores that any policy gives, (S, N); indices that depend on the item's state alone are remembered."""
+    """Scores of any policy, shape (S, N); indices that depend on the item's state alone are cached."""
     if isinstance(policy, IndexPolicy) and not policy.uses_remaining and type(policy).scores is IndexPolicy.scores:
         return _indices(problem, policy).at(counts, wins)
     return np.asarray(policy.scores(problem, counts, wins), dtype=np.float64)
@@ -45,7 +45,7 @@ def chances_of(
 
 
 def for_distinct(rule: Callable[[Ints, Ints, Bools], Floats], counts: Ints, wins: Ints, usable: Bools) -> Floats:
-    """What a costly rule says of some states, asked once for each distinct one; shape (S, N)."""
+    """Answers of a costly rule in S states, shape (S, N); each distinct state is asked for once."""
     if len(counts) == 1:
         return rule(counts, wins, usable)
     _, first, which = np.unique(np.hstack([counts, wins, usable]), axis=0, return_index=True, return_inverse=True)

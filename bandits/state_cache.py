@@ -1,7 +1,7 @@
-"""Numbers that belong to states of single items, worked out once and remembered.
+"""Numbers that belong to states of single items, computed once and remembered.
 
-Simulation, replay and exact evaluation come back to the same states of an item in many joint states. What was found for
-a state is a function of that state alone, so remembering it changes no answer.
+Simulation, replay and exact evaluation meet the same state of an item in many joint states. Its number is a function of
+that state alone, so remembering it changes no answer.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["MOST_ANSWERS", "ItemNumbers", "Memory", "state_keys"]
 
 
 _FIRST_ROOM = 1024
-# With more answers than this, of 32 to 64 bytes each, all are forgotten before the next question.
+# With more answers than this, of 32 to 64 bytes each, all are dropped before the next question.
 MOST_ANSWERS = 4_000_000
 # A key has 35 bits for labels and wins.
 _MOST_LABELS = 262_142
 
 
 def state_keys(kind: Ints, labels: Ints, wins: Ints, ahead: Ints, most: int) -> Ints:
-    """A number for each state and look-ahead; EMPTY where there is no state, or nothing to look at."""
+    """Key of each state and look-ahead; EMPTY for an impossible state or a look-ahead of no labels."""
     key = ((kind * (most + 1) + ahead) << 35) + labels * (labels + 1) // 2 + wins
     return np.where((wins <= labels) & (ahead > 0), key, _kernels.EMPTY)
 
@@ -66,12 +66,12 @@ class Memory:
 
 
 class ItemNumbers:
-    """What an elementwise rule says of states of items.
+    """Values of an elementwise rule at states of items, each computed once.
 
     Parameters
     ----------
     rule : callable
-        Of items, labels and wins, arrays of one shape; finite.
+        Function of items, labels and wins, arrays of one shape; its values are finite.
     """
 
     def __init__(self, rule: Callable[[Ints, Ints, Ints], Floats]) -> None:
@@ -80,7 +80,7 @@ class ItemNumbers:
         self._lock = threading.Lock()
 
     def at(self, counts: Ints, wins: Ints) -> Floats:
-        """Number of every item in some joint states, (S, N) from labels and wins (S, N)."""
+        """Number of every item in S joint states, (S, N) from labels and wins (S, N)."""
         items = np.broadcast_to(np.arange(counts.shape[1]), counts.shape)
         if counts.max(initial=0) > _MOST_LABELS:
             # Their keys would run into those of the next item.
@@ -93,5 +93,5 @@ class ItemNumbers:
         return out.reshape(counts.shape)
 
     def _work_out(self, keys: Ints, items: Ints, counts: Ints, wins: Ints) -> None:
-        # Of its own, since for arrays that cannot be written the kernel would be compiled once more.
+        # A copy, since the kernel would be compiled again for a read-only array.
         self._known.enter(keys, np.array(self.rule(items, counts, wins), dtype=np.float64))

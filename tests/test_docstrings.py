@@ -26,27 +26,6 @@ FLOORS = ("posteriors", "dp", "bandits", "benchmarks")
 # Docstrings that begin with a question word, by module and name, and public names that lack a section. A name that no
 # longer does must leave its list, and none is added.
 QUESTIONS = """
-    bandits.kernels.run:Scoring
-    bandits.kernels.tree:Effort
-    bandits.kernels.tree:item_key
-    bandits.kernels.tree:stands_for_all
-    bandits.planning.lookahead:_Ahead.reached
-    bandits.planning.lookahead:_usable_ahead
-    bandits.planning.lookahead:values_fit
-    bandits.planning.rollout:Rollout._runs
-    bandits.planning.tree_search:Search.gap
-    bandits.planning.tree_search:_Found
-    bandits.policies.ahead:_Answers
-    bandits.policy
-    bandits.scoring:for_distinct
-    bandits.sessions.session:Session.decisions
-    bandits.simulation.compiled_run:_closed
-    bandits.simulation.compiled_run:_tabled
-    bandits.simulation.compiled_run:can_run
-    bandits.simulation.compiled_run:pays
-    bandits.state_cache:ItemNumbers
-    bandits.wrappers.minimum_coverage:_Rules.lacking
-    bandits.wrappers.wrapper
     benchmarks.calibration
     benchmarks.calibration.fit_tables
     benchmarks.calibration.posterior_checks
@@ -94,46 +73,46 @@ QUESTIONS = """
 """
 INCOMPLETE = {
     "Parameters": """
-        Belief.after Belief.draw Belief.label_chance Design.labelled Design.of Exact.solution
-        IndexPolicy.index JointPolicy.allowed JointPolicy.prepare Lagrangian.bounds Lagrangian.prices
-        Lookahead.values Policy.index_scale Policy.require Problem.belief
-        Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml
+        Belief.after Belief.draw Belief.label_chance Counterexample Design.labelled Design.of
+        Lattice.bytes_needed Lattice.holds Lattice.layer Lattice.of Lattice.require Lattice.slots_of
+        Passage.at_the_end Passage.when_asked Problem.belief
+        Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml ProblemError
         RaterBias.build_field RaterBias.vote_logits RaterFit.tail_error RaterModel.approximate RaterModel.build
         RaterModel.chances RaterModel.channel RaterModel.complete RaterModel.conditional_tails RaterModel.coords
         RaterModel.data RaterModel.draw RaterModel.for_group RaterModel.group_index RaterModel.item_beliefs
         RaterModel.limits RaterModel.log_likelihood RaterModel.new_item_belief RaterModel.new_rates
-        RaterModel.require Rollout.estimates Rollout.values Scenario.pools Scenario.working Session.load
-        Session.save
-        Utility.decide Utility.score built_in_scenarios
-        largest_learnable_beta make_scenarios make_utility threshold_slope
+        RaterModel.require Scenario.pools Scenario.working
+        Solution Solution.action Solution.save Stopping.spent Stopping.worth
+        Structure.counterexample Structure.gain Utility.decide Utility.score built_in_scenarios
+        largest_learnable_beta make_scenarios make_utility states_at states_of_item threshold_slope with_noise
     """,
     "Returns": """
-        Belief.label_chance Design.balanced Design.labelled Design.of Diagnostics.remark Exact.solution
-        JointPolicy.allowed Lagrangian.bounds Lagrangian.prices
-        Lookahead.values NoisyBeta.parts
-        Policy.index_scale Problem.as_dict Problem.bandit Problem.belief Problem.check
+        Belief.label_chance Design.balanced Design.labelled Design.of Diagnostics.remark
+        Lattice.bytes_needed Lattice.holds Lattice.layer
+        Lattice.of Lattice.slots_of Lattice.table_bytes NoisyBeta.parts Passage.at_the_end
+        Passage.when_asked Problem.as_dict Problem.bandit Problem.belief Problem.check
         Problem.digest Problem.from_dict Problem.from_logratio Problem.from_toml Problem.tables Problem.tail_at
         RaterBias.build_field RaterBias.vote_logits RaterFit.diagnostics RaterFit.new_item RaterFit.tail_error
         RaterModel.channel RaterModel.conditional_tails RaterModel.coords RaterModel.data RaterModel.for_group
         RaterModel.group_index RaterModel.item_beliefs RaterModel.limits RaterModel.new_item_belief
-        Rollout.estimates Rollout.values Scenario.as_inputs Scenario.pools Scenario.working Session.ask
-        Session.decisions Session.load
-        StressGrid.as_inputs
-        TreeSearch.search Utility.accept_above Utility.as_dict Utility.decide built_in_scenarios
-        largest_learnable_beta learnable_share make_belief
-        make_policy make_rater_model make_scenarios make_utility policy_names predictive_table problem_of_labels
-        rater_model_names read_scenarios reliability_table threshold
-        threshold_slope worse_than_uniform
+        Scenario.as_inputs Scenario.pools Scenario.working
+        Solution.action Solution.optimal_batches Solution.optimal_items
+        Stopping.spent Stopping.worth StressGrid.as_inputs Structure.counterexample Structure.gain
+        Structure.table Utility.accept_above Utility.as_dict Utility.decide built_in_scenarios
+        gittins_bernoulli gittins_index largest_learnable_beta learnable_share load_policy make_belief
+        make_rater_model make_scenarios make_utility predictive_table problem_of_labels
+        rater_model_names read_scenarios reliability_table solve_stopping states_at states_of_item threshold
+        threshold_slope whittle_index with_noise worse_than_uniform
     """,
     "Raises": """
-        APT Asymmetric Contaminated Decisive EpsilonAudit Grid LSA LogitNormal Lookahead NoisyBeta Policy
+        Asymmetric Contaminated Decisive Grid LogitNormal NoisyBeta
         Problem.bandit Problem.from_logratio Problem.from_toml RaterFit.beliefs RaterFit.new_item
-        RaterModel.for_group RaterModel.group_index Rollout SoftmaxAudit TopTwo TreeSearch Uniform
-        largest_learnable_beta learnable_share make_scenarios predictive_checks
-        replay uniformity
+        RaterModel.for_group RaterModel.group_index
+        expected_final gittins_bernoulli largest_learnable_beta learnable_share make_scenarios predictive_checks
+        replay solve solve_stopping uniformity whittle_index with_noise
     """,
     "Examples": """
-        Policy break_even_table claims_table compare_fits curve_table largest_movers
+        Lattice break_even_table claims_table compare_fits curve_table largest_movers load_policy
         predictive_table problem_of_labels protocols_table read_scenarios reliability_table replay_table
         stress_slopes stress_table survey_table uniformity vary_table
         worse_than_uniform

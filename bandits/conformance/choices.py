@@ -1,4 +1,4 @@
-"""Clauses on what a policy chooses: its probabilities, its choices in simulations, and what these are worth."""
+"""Clauses on what a policy chooses: its probabilities, its choices in simulations, and their value."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _probabilities(policy: SupportsProbabilities, problem: Problem, seed: int) -
                 raise Broken(f"{where} the probabilities are {given[k].tolist()}; {wanted}")
 
 
-# Policies are tried one after the other on the same problems.
+# Policies are checked one after the other on the same problems.
 @lru_cache(maxsize=32)
 def _nature(problem: Problem, seed: int, replications: int) -> PriorNature:
     seeds, keys = replication_keys(seed, replications)
@@ -120,7 +120,7 @@ def _expect_same(one: Ints, other: Ints, runs: str, wanted: str) -> None:
 
 
 def exact_value(policy: Policy, problem: Problem) -> float:
-    """Exact value that the last three clauses are about."""
+    """Exact value, which the last three clauses check."""
     return evaluate(problem, policy).value
 
 

@@ -19,7 +19,7 @@ from ..policy import Policy
 
 __all__ = ["INDEX_CLAUSES", "SCORE_CLAUSES"]
 
-# The whole table and a single state reach the jump by different exponential functions, an ulp or so apart.
+# The whole table and a single state compute the jump by different exponential functions, about an ulp apart.
 _RELATIVE, _OF_SCALE = 1e-9, 1e-12
 
 
@@ -45,7 +45,7 @@ def _say(problem: Problem, item: int, labels: int, wins: int) -> str:
 
 def _index_at(policy: SupportsIndex, states: ItemStates) -> Floats:
     """Index at each state, in the states' shape."""
-    # States outside the triangle of an item's table are void: what an index makes of them, warnings included, is void.
+    # States outside the triangle of an item's table do not exist: index values and warnings there are ignored.
     with np.errstate(all="ignore"):
         found = np.asarray(policy.index(states), dtype=np.float64)
     try:
@@ -56,7 +56,7 @@ def _index_at(policy: SupportsIndex, states: ItemStates) -> Floats:
 
 
 def _index_in_tables(policy: SupportsIndex, problem: Problem) -> Floats:
-    """Index of every state, each item's states at once."""
+    """Index of every state, computed from the whole table of each item."""
     tables = (_index_at(policy, states_of_item(problem, i)) for i in range(problem.size))
     return np.concatenate([table[np.tril_indices(len(table))] for table in tables])
 
@@ -99,7 +99,7 @@ def _differ(policy: Policy, problem: Problem, one: Floats, other: Floats) -> NDA
 
 
 def _reachable(problem: Problem, seed: int) -> tuple[Ints, Ints]:
-    """The start and some states on the way from it, where a label is still to be bought; shape (R, N)."""
+    """The start and some states reached from it, in which a label can still be bought; shape (R, N)."""
     rng, rules = np.random.default_rng(seed), Availability(problem)
     counts = np.zeros((problem.labels, problem.size), dtype=np.int64)
     for r in range(len(counts)):

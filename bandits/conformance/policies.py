@@ -1,13 +1,14 @@
-"""Does a policy keep the contract? A suite for authors of policies, in this package and in others.
+"""Conformance suite for policies: checks of the contract, for authors in this package and in others.
 
-A policy that passes means the same wherever it is used: its exact value, its simulated value, its replay on real
-labels and its questions in a session agree. Its author needs no test framework:
+A policy that passes behaves the same wherever it is used: its exact value, its simulated value, its replay on real
+labels and its questions in a session agree. No test framework is needed:
 
 >>> import seqaudit as sa
 >>> sa.check_policy(sa.VarianceReduction())
 
-Silence is success. Otherwise ``ConformanceError`` has one line for each clause that failed: the clause, the problem and
-the state where it failed, what was found and what was expected. The clauses, in the order of trial:
+No output means success. Otherwise ``ConformanceError`` has one line for each clause that failed: the clause, the
+problem and the state where it failed, the value found and the value expected. The clauses, in the order in which they
+are checked:
 
 =================  ====================================================================================================
 name               lower-case letters, digits, dots, hyphens and underscores, a letter first
@@ -53,23 +54,24 @@ __all__ = ["ConformanceError", "check_policy", "conformance_problems", "policy_c
 
 
 def check_policy(policy: Policy, *, seed: int = 7, problems: Mapping[str, Problem] | None = None) -> None:
-    """Try a policy against every clause of the contract.
+    """Check a policy against every clause of the contract.
 
-    Each clause is tried on the problems of ``conformance_problems``, or on those given. On one problem the trial ends
-    at the first clause that fails, because the later ones lean on it; each clause is reported once, for the first
-    problem where it fails.
+    Each clause is checked on the problems of ``conformance_problems``, or on those given. On one problem the checks end
+    at the first clause that fails, because later ones depend on it; each clause is reported once, for the first problem
+    where it fails.
 
     Parameters
     ----------
     policy : Policy
-        A policy, not its class. With neither an index nor probabilities it has no exact value and is tried for the
-        rest.
+        A policy, not its class. With neither an index nor probabilities it has no exact value, and only the other
+        clauses are checked.
     seed : int
-        Of the simulations. A policy that keeps the contract fails the clause ``simulation`` by chance for about 4 seeds
-        in 10,000 (four standard errors on each of six problems); with one seed the verdict is always the same.
+        Seed of the simulations. A policy that keeps the contract fails the clause ``simulation`` by chance for about 4
+        seeds in 10,000 (four standard errors on each of six problems); with the same seed the verdict is always the
+        same.
     problems : mapping of str to Problem, optional
         Small problems by name, for a policy that holds data on each item and so fits problems of one size: some of
-        ``conformance_problems``, or your own. The clause ``prior`` wants convex utilities.
+        ``conformance_problems``, or your own. The clause ``prior`` requires convex utilities.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def check_policy(policy: Policy, *, seed: int = 7, problems: Mapping[str, Proble
 
     Examples
     --------
-    A policy that looks at other items is no index policy:
+    An index that depends on other items fails:
 
     >>> import seqaudit as sa
     >>> class Share(sa.AuditIndex):
@@ -106,15 +108,15 @@ def policy_cases(
     Parameters
     ----------
     policies : mapping of str to Policy, or iterable of Policy
-        Policies, by the names that tests shall have; without names, by those of the policies.
+        Policies, by the names to use for the tests; default: the names of the policies.
     seed, problems
         As in ``check_policy``.
 
     Returns
     -------
     list of Case
-        Each with its ``subject`` and ``clause``, which make up its ``__name__``. A call tries that clause on all
-        problems and raises ``ConformanceError`` where it fails; a clause that leans on a broken one may fail with it.
+        Each with its ``subject`` and ``clause``, which make up its ``__name__``. A call checks that clause on all
+        problems and raises ``ConformanceError`` where it fails; a clause that depends on a broken one may fail with it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Small problems that policies are tried on."""
+"""Small problems on which policies are checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["conformance_problems"]
 
 
 def conformance_problems() -> dict[str, Problem]:
-    """Small problems on which ``check_policy`` tries a policy, by name. Their utilities are convex.
+    """Small problems on which ``check_policy`` checks a policy, by name. Their utilities are convex.
 
     Examples
     --------

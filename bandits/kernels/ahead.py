@@ -12,14 +12,14 @@ from numba import njit
 from ...dp.kernels.stopping import mix_hinges
 
 EMPTY = -1
-# Newton's method ends after a handful of steps; this many are never needed.
+# Newton's method ends after a few steps; this number is never needed.
 _STEPS = 200
 _ROUNDS = 2000
 
 
 @njit(cache=True, nogil=True)
 def best_ratio(mean, gain, n, w, ahead, cost, chance):
-    """Largest expected gain of m labels bought come what may, over their cost, for m = 1..ahead.
+    """Largest ratio of expected gain to cost of m labels that are all bought, over m = 1..ahead.
 
     chance[x] is the probability of x wins among the labels bought so far, and the gain of m labels is the sum of the
     expected gains of the first, the second, and so on.
@@ -42,7 +42,7 @@ def best_ratio(mean, gain, n, w, ahead, cost, chance):
 
 @njit(cache=True, nogil=True)
 def advantage(mean, gain, n, w, ahead, price, worth, spent):
-    """Worth of one more label when each costs ``price``, stopping at will later, and the labels it leads to buy."""
+    """Worth of one more label at ``price`` each, stopping optimally later, and the expected number of labels bought."""
     for x in range(ahead + 1):
         worth[x] = 0.0
         spent[x] = 0.0
@@ -70,7 +70,8 @@ def fixed_look_ahead(mean, gain, labels, wins, ahead, cost, out):
 def stopping_index(mean, gain, labels, wins, ahead, cost, out):
     """Price of a unit of cost at which one more label is worth nothing, for some states of one item.
 
-    Newton's method from below (Dinkelbach 1967): the best rule at a price has a ratio of gain to cost, the next price.
+    Newton's method from below (Dinkelbach 1967): the next price is the ratio of gain to cost of the best rule at the
+    present one.
     """
     worth = np.empty(ahead.max() + 1)
     spent = np.empty(ahead.max() + 1)
@@ -79,7 +80,7 @@ def stopping_index(mean, gain, labels, wins, ahead, cost, out):
         for _ in range(_STEPS):
             value, bought = advantage(mean, gain, labels[s], wins[s], ahead[s], price * cost, worth, spent)
             better = price + value / (bought * cost)
-            # Rounding may push the price to and fro by its last digit.
+            # Rounding may make the price alternate in its last digit.
             if not better > price + 4e-16 * abs(price):
                 break
             price = better
@@ -88,7 +89,7 @@ def stopping_index(mean, gain, labels, wins, ahead, cost, out):
 
 @njit(cache=True, nogil=True)
 def place(keys, key):
-    """Where a key stands in a hash table, or the empty place where it belongs; the size is a power of two."""
+    """Position of a key in a hash table, or the empty place where it belongs; the size is a power of two."""
     mask = keys.size - 1
     # The finaliser of SplitMix64: every bit of the key moves every bit of the place.
     mixed = np.uint64(key)
@@ -123,7 +124,7 @@ def enter(keys, values, new_keys, new_values):
 
 @njit(cache=True, nogil=True)
 def above(x, low, high, price):
-    """Number of x above a price, known to lie from ``low`` to ``high``; the x fall."""
+    """Number of x above a price, known to lie from ``low`` to ``high``; the x decrease."""
     while low < high:
         middle = (low + high) // 2
         if x[middle] > price:
@@ -137,8 +138,8 @@ def above(x, low, high, price):
 def advantage_hinges(mean, gain, n, w, ahead, cost):
     """Worth F of one more label as a function of the price lambda of a unit of cost, and where F is zero.
 
-    Returns x, A, B, the index, and the expected cost of what is bought at a price of zero. F = A[j] - B[j] lambda,
-    where j is the number of x above lambda. The x fall, and the last of them is minus infinity.
+    Returns x, A, B, the index, and the expected cost of the labels bought at a price of zero. F = A[j] - B[j] lambda,
+    where j is the number of x above lambda. The x decrease, and the last of them is minus infinity.
     """
     begin = np.zeros(ahead + 2, dtype=np.int64)
     price = np.empty(0)
@@ -191,10 +192,10 @@ def dual_price(which, begin, x, slope, index, free, budget, hint, low, high, mid
     """Least price at which the items' best rules spend at most ``budget`` in expectation, stopping when indifferent.
 
     Item i has the hinges of state which[i], none where that is negative, and spends ``free`` at a price of zero.
-    Spending is a falling step function of the price, which is sought between ``left``, where it is too much, and
-    ``right``, where it is not and a step stands: by interpolation and bisection in turn, until no step lies between.
-    ``hint`` saves steps and changes nothing; ``low`` and ``high`` end as bounds for each item's number of x above the
-    price.
+    Spending is a decreasing step function of the price. The search keeps ``left``, a price at which spending is too
+    high, and ``right``, a step at which it is not. It alternates interpolation and bisection until no step lies between
+    them. ``hint`` saves iterations and does not change the result; ``low`` and ``high`` end as bounds on each item's
+    number of x above the price.
     """
     items = which.size
     spent = 0.0
@@ -275,7 +276,7 @@ def lagrangian_scores(which, begin, x, total, slope, index, free, cost, budget, 
 
 @njit(cache=True, nogil=True)
 def worth_at(which, begin, x, total, slope, index, prices, out):
-    """Sum over some states of the worth of being allowed to buy labels, at each price."""
+    """Sum over some states of the worth of the option to buy labels, at each price."""
     for k in range(prices.size):
         out[k] = 0.0
         for s in which:

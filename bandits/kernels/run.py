@@ -3,8 +3,7 @@
 Scores stand in a *tournament*. Its leaves are groups of eight items, whose scores share a cache line; an inner node has
 the larger score of its two children and a word that names the winning group (upper 32 bits) and counts the items tied
 with it (lower 31 bits; the bit above says that their scores differ by rounding). One label changes the nodes above one
-leaf. Winners are unpredictable, so nodes are compared without
-branches, by masks over the bits of their scores.
+leaf. Winners are unpredictable, so nodes are compared without branches, by masks over the bits of their scores.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from ...dp.kernels.relaxed import Kinked, Room
 from ...posteriors.kernels.beliefs import log_step_scalar
 from .choosing import LABELS, TIES, uniform
 
-# How an item is scored after a label: by the closed form of variance reduction, by tables of its index, or by a window
-# of scores computed ahead.
+# Scoring of an item after a label: by the closed form of variance reduction, by tables of its index, or by a window of
+# scores computed ahead.
 CLOSED, TABLES, WINDOW = 0, 1, 2
-# Why a run stops: the budget is spent; an item has left its table or window; no score is above zero.
+# Reasons for a run to stop: the budget is spent; an item has left its table or window; no score is above zero.
 SPENT, LEFT, ALL_ZERO = 0, 1, 2
 # Columns of an item's row, which fills one cache line. Under CLOSED, X and Y are the parameters of its Beta belief;
 # else the wins and losses since its table or window began. FREE is the threshold or the place between two tables, HAND
@@ -35,14 +34,14 @@ _COUNT, _MIXED = np.int64(0x7FFFFFFF), np.int64(0x80000000)
 
 
 class Scoring(NamedTuple):
-    """How items are scored, n of them.
+    """Scoring of n items: the rule, and the data that it reads.
 
     Attributes
     ----------
     rule : int
         CLOSED, TABLES or WINDOW.
     row : ndarray, shape (n, 8)
-        What changes with the labels of an item, see the columns above.
+        Data that change with the labels of an item, see the columns above.
     rows : int
         Rows of an item's table or window.
     begin : ndarray of int32, shape (tables * rows + 1, 2)
@@ -76,7 +75,7 @@ class Tournament(NamedTuple):
     tree : ndarray of int64, shape (nodes, 2)
         Bits of the best score, and the word of each node.
     scale : float
-        Size of scores whose differences are rounding.
+        Size of the terms whose rounding errors scores carry.
     """
 
     scores: NDArray[np.float64]
@@ -92,9 +91,9 @@ class Budget(NamedTuple):
     cost : ndarray, shape (n,)
         Cost of a label; empty where every label costs 1.
     dear : ndarray of int64
-        Items from the dearest on.
+        Items by decreasing cost.
     money : ndarray, shape (1,)
-        Money left; it is spent.
+        Budget left; updated as labels are bought.
     """
 
     cost: NDArray[np.float64]
@@ -171,8 +170,8 @@ def best_score(tree):
 def search(scores, tree, pick, scale):
     """Find the tied item number ``pick``, from 0 and in their order, or where that is -1 the number of tied items.
 
-    What a node counts is tied with the node's own best score, which may be below the best of all. So the counts of
-    nodes whose scores differ are not relied on; these are few.
+    A node counts the items tied with its own best score, which may be below the best of all. Counts of nodes whose
+    scores differ are therefore not used; such nodes are few.
     """
     groups = tree.shape[0] >> 1
     top = best_score(tree)
@@ -261,12 +260,12 @@ def score_items(scoring, items, scores):
 
 @njit(cache=True, nogil=True)
 def run(scoring, tournament, budget, in_order, key, until, at, waiting):
-    """Label until ``until`` labels are bought or the money is spent; why it stopped.
+    """Label until ``until`` labels are bought or the budget is spent; returns the reason for stopping.
 
-    ``in_order``: of tied items the first is labelled. ``at`` holds, and is
-    left with: labels bought, items of ``dear`` that have become too dear, items in ``waiting``, and the item whose
-    path in the tree is out of date, or -1. ``waiting`` lists items half through their windows: refilling them along
-    with the one that is through makes stops rare.
+    ``in_order``: of tied items the first is labelled. ``at`` is updated and holds the number of labels bought, the
+    number of items of ``dear`` that are too expensive by now, the number of items in ``waiting``, and the item whose
+    path in the tree is out of date, or -1. ``waiting`` lists items that have used half of their windows: refilling
+    these together with the one that has used all of its window makes stops rare.
     """
     rule, row, rows, _, _, _, settings, _ = scoring
     scores, tree, scale = tournament
@@ -295,7 +294,7 @@ def run(scoring, tournament, budget, in_order, key, until, at, waiting):
         if tied > 1 and not in_order:
             pick = np.int64(uniform(step, np.int64(0), TIES, k0, k1) * tied)
         if tied == 1:
-            # Without a call, as almost always.
+            # Without a call, in almost all cases.
             i = (tree[1, 1] >> 32) << 3
             top = best_score(tree)
             while scores[i] < top:
@@ -322,7 +321,7 @@ def run(scoring, tournament, budget, in_order, key, until, at, waiting):
             continue
         if rule == CLOSED:
             if row[i, HAND] < 1e-150:
-                # Below this a product of factors may have lost D for good; the square of it counts for nothing.
+                # Below this a product of factors may have lost D by underflow; its square is negligible.
                 row[i, HAND] = math.exp(log_step_scalar(row[i, X], row[i, Y], row[i, FREE]))
         elif rule == WINDOW:
             labels = np.int64(row[i, X] + row[i, Y])

@@ -2,7 +2,7 @@
 
 A state of the tree has a *place* in each candidate's triangle: the entry of j labels and x wins since the root stands
 at j (j + 1) / 2 + x. States that several orders of labels lead to are one node, found by a hash of the places. All
-values are advantages: what labels yet to be bought gain. ``twin[i]`` is the last candidate before i that is alike and
+values are advantages: gains from labels that are still to be bought. ``twin[i]`` is the last candidate before i that is alike and
 begins in the same state, or NONE: of twins in equal places one stands for all.
 """
 
@@ -42,7 +42,7 @@ def item_tables(mean, gain, n, w, depth, cost, prices, mean_out, gain_out, worth
 
 @njit(cache=True, nogil=True)
 def item_key(i, place):
-    """What an item's place adds to a state's key, by the finaliser of SplitMix64."""
+    """Contribution of an item's place to a state's key, by the finaliser of SplitMix64."""
     x = (np.uint64(i) << _40) + np.uint64(place) + _ODD
     x = (x ^ (x >> _30)) * _M1
     x = (x ^ (x >> _27)) * _M2
@@ -60,7 +60,7 @@ def hash_room(nodes):
 
 @njit(cache=True, nogil=True)
 def look_up(table, key, place, wanted, s, item, to):
-    """Node that differs from node s in ``item``, at ``to``, and otherwise the free entry where it belongs.
+    """Node that equals node s except for ``item``, which is at ``to``, or the free entry where it belongs.
 
     Returns (node or NONE, entry). Keys may collide; places are compared.
     """
@@ -81,7 +81,7 @@ def look_up(table, key, place, wanted, s, item, to):
 
 @njit(cache=True, nogil=True)
 def stands_for_all(place, s, i, twin):
-    """Whether no earlier twin of a candidate is in the same place."""
+    """True if no earlier twin of a candidate is in the same place."""
     other = twin[i]
     while other != NONE:
         if place[s, other] == place[s, i]:
@@ -156,7 +156,7 @@ def search_bounds(
     while True:
         s = fresh
         if s != NONE:
-            # Bounds of both outcomes of every item, without nodes of their own.
+            # Bounds of both outcomes of every item, without separate nodes.
             upper[s], lower[s] = bound[s].min(), floor[s]
             for i in range(items):
                 item_high[s, i] = item_low[s, i] = -np.inf
@@ -213,7 +213,7 @@ def search_bounds(
             if s == 0:
                 best_score = -np.inf
                 for i in range(items):
-                    # What is settled, or no better than another item is at least, needs no more thought.
+                    # The search leaves an item whose bounds meet, or whose upper bound is below another's lower one.
                     if item_high[0, i] - item_low[0, i] > tolerance and item_high[0, i] >= lower[0]:
                         bonus = exploration * spread * np.sqrt(np.float64(done)) / (items * (1.0 + visits[0, i]))
                         if item_high[0, i] + bonus > best_score:

@@ -1,14 +1,15 @@
-r"""Looking ahead: the exact expectation over the next few labels, with a value for what lies beyond.
+r"""Lookahead: the exact expectation over the next few labels, and an estimated value of the last state.
 
 From a state s with budget for more labels,
 
     L_0(s) = leaf(s),      L_d(s) = max_i d_i(s) + mu_i L_{d-1}(s, win of i) + (1 - mu_i) L_{d-1}(s, loss of i),
 
-and item i scores the bracket with d = ``depth``. States that several orders of labels lead to are merged: d labels of M
-items lead to C(d + 2M, 2M) states, not (2M)^d. With depth as large as the budget this is backward induction.
+and the score of item i is the term under the maximum, with d = ``depth``. States that several orders of labels lead to
+are merged: d labels of M items lead to C(d + 2M, 2M) states, not (2M)^d. With a depth as large as the budget this is
+backward induction.
 
-Where beliefs about one item lead nowhere within ``depth`` labels, a leaf of zero sees nothing to gain: then it is the
-leaf that matters, the value of going on with a policy, or the Lagrangian bound on all that can be gained.
+Where ``depth`` labels cannot change the decision on an item, a leaf of zero sees nothing to gain. The choice then rests
+on the leaf: the value of continuing with a policy, or the Lagrangian bound on all that can be gained.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ from ..wrappers.based import as_base
 __all__ = ["Lookahead", "best_candidates", "policy_values", "require_shortlist", "require_values", "values_fit"]
 
 
-# States ahead that are looked at together, and the most of them for one decision.
+# States ahead that are evaluated together, and the largest number of them for one decision.
 _AT_ONCE = 2_000_000
 _MOST_STATES = 20_000_000
-# The values of a policy are kept for every state of a problem with at most so many: 160 MB, a second or so.
+# The values of a policy are kept in problems of at most this number of states: 160 MB, about a second.
 _MOST_VALUES = 20_000_000
 
 
@@ -57,18 +58,18 @@ def policy_values(problem: Problem, policy: Policy) -> PolicyValues:
 
 @lru_cache(maxsize=16)
 def values_fit(problem: Problem) -> bool:
-    """Whether a problem is small enough for the values of a policy to be kept; the same on every machine."""
+    """True if a problem is small enough to keep the values of a policy in every state; the same on every machine."""
     return problem.batch == 1 and few_states(problem, _MOST_VALUES)
 
 
 def require_values(problem: Problem) -> None:
-    """Raise ``ProblemTooLarge`` unless the values of a policy in every state have room; nothing is computed."""
+    """Raise ``ProblemTooLarge`` unless the values of a policy in every state fit in memory; nothing is computed."""
     lattice = Lattice.of(problem)
     require_memory(values_bytes(lattice), lattice.states)
 
 
 def require_shortlist(shortlist: Policy | str | None, candidates: int, problem: Problem) -> None:
-    """Raise where the policy that chooses the candidates cannot be had, if there is anything to choose."""
+    """Raise where the policy that chooses the candidates does not apply, unless all items are candidates."""
     if isinstance(shortlist, Policy) and problem.size > candidates:
         shortlist.require(problem)
 
@@ -106,7 +107,7 @@ class _Ahead:
         self.leaf_labels = np.repeat(last.composition, last.size, axis=0)
 
     def reached(self, usable: Bools) -> Bools:
-        """Which blocks of the last layer labels can lead to, (R, blocks), from what is usable in each inner block."""
+        """Blocks of the last layer that labels can lead to, (R, blocks), from the usable items of each inner block."""
         out = np.zeros((len(usable), len(self.composition)), dtype=bool)
         out[:, 0] = True
         for c in range(self.inner):
@@ -125,24 +126,29 @@ def _ahead(candidates: int, depth: int) -> _Ahead:
 class Lookahead(JointPolicy):
     """Label the item that is best when the next ``depth`` labels are planned exactly.
 
-    Rule: the expected payoff of labelling the item, then the best items for the rest of ``depth`` labels, and of the
-    leaf after them. A depth that reaches the end of the budget gives the optimum. Source: limited lookahead (Pearl
-    1984); with a base policy at the leaves, rollout (Bertsekas, Tsitsiklis and Wu 1997); the bound at the leaves is
-    optimistic, as in Hawkins (2003). Departure: in problems of more than ``candidates`` items only those of largest
-    score by ``shortlist`` are planned with.
+    Rule: the score is the expected payoff when the item is labelled and the best items get the rest of the ``depth``
+    labels, with the leaf's value after them. A depth that reaches the end of the budget gives the optimum. Source:
+    limited lookahead (Pearl 1984); with a base policy at the leaves, rollout (Bertsekas, Tsitsiklis and Wu 1997); the
+    bound at the leaves is optimistic, as in Hawkins (2003). Departure: in problems of more than ``candidates`` items,
+    only those of largest score by ``shortlist`` are considered.
 
     Parameters
     ----------
     depth : int
-        Labels that are planned, at least 1.
+        Number of labels that are planned, at least 1.
     leaf : {"bound", "payoff"}, Policy or registered name
-        What the last state is worth beyond its payoff: the Lagrangian bound on what the budget left can gain, by at
-        most 32 further labels of an item; nothing; or what a policy gains from there, exactly, where its values in
-        every state can be kept.
+        Value of the last state beyond its payoff. For "bound", the Lagrangian bound on the gain from the budget left,
+        by at most 32 further labels of an item. For "payoff", zero. For a policy, its exact gain from there on, where
+        its values in every state can be kept.
     candidates : int
-        Items that are planned with at most.
+        Largest number of items that are considered.
     shortlist : Policy or registered name
-        What chooses the candidates, by its scores.
+        Policy whose scores choose the candidates.
+
+    Raises
+    ------
+    ValueError
+        For a depth or number of candidates below 1, and an unknown leaf or shortlist.
 
     Examples
     --------
@@ -179,7 +185,7 @@ class Lookahead(JointPolicy):
         if states > _MOST_STATES:
             raise too_large(
                 f"{self.name}, with {depth} labels of {candidates} candidates",
-                f"they lead to {states:.3g} states, at most {_MOST_STATES:.3g} are looked at",
+                f"they lead to {states:.3g} states, at most {_MOST_STATES:.3g} are evaluated",
                 "take a smaller depth or fewer candidates",
             )
         require_shortlist(self.shortlist, candidates, problem)
@@ -196,14 +202,14 @@ class Lookahead(JointPolicy):
             require_values(problem)
 
     def prepare(self, problem: Problem) -> None:
-        """Make the values of the leaf's policy."""
+        """Compute the values of the leaf's policy, and prepare the policy that chooses the candidates."""
         if isinstance(self.leaf, Policy):
             policy_values(problem, self.leaf)
         if isinstance(self.shortlist, JointPolicy) and problem.size > self.candidates:
             self.shortlist.prepare(problem)
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Even over the best items, shape (S, N)."""
+        """Probabilities, equal over the best items; shape (S, N)."""
 
         def rule(counts: Ints, wins: Ints, usable: Bools) -> Floats:
             return even_over_finite(self.values(problem, counts, wins, usable), usable, problem, self.ties)
@@ -211,8 +217,22 @@ class Lookahead(JointPolicy):
         return for_distinct(rule, counts, wins, usable)
 
     def values(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Advantage of labelling each item, over no further label; -inf where it is no candidate. Shape (S, N)."""
-        assert isinstance(self.shortlist, Policy), "made one when the policy was"
+        """Advantage of labelling each item over buying no further label.
+
+        Parameters
+        ----------
+        problem : Problem
+        counts, wins : ndarray of int, shape (S, N)
+            Labels and wins of each item in S states.
+        usable : ndarray of bool, shape (S, N)
+            Items that can be labelled now.
+
+        Returns
+        -------
+        ndarray, shape (S, N)
+            In units of payoff; -inf for an item that is not a candidate.
+        """
+        assert isinstance(self.shortlist, Policy), "__post_init__ makes it a policy"
         items, open_now = best_candidates(self.shortlist, int(self.candidates), problem, counts, wins, usable)
         left = problem.budget - counts @ problem.cost
         rules = availability_of(problem)
@@ -277,7 +297,7 @@ def _tables_ahead(problem: Problem, items: Ints, counts: Ints, wins: Ints, depth
 
 
 def _usable_ahead(problem: Problem, ahead: _Ahead, items: Ints, counts: Ints) -> Bools:
-    """Which candidates can be labelled in each block before the last layer, (R, blocks, M)."""
+    """Candidates that can be labelled in each block before the last layer, (R, blocks, M)."""
     rules, inner = availability_of(problem), ahead.composition[: ahead.inner]
     if problem.quota:
         after = np.repeat(counts[:, None, :], len(inner), axis=1)

@@ -1,17 +1,17 @@
 r"""Rollout: one label chosen as if a base policy chose all later ones.
 
-With U_b(s) the value of going on with the base policy b,
+With U_b(s) the value of continuing with the base policy b,
 
     Q_b(s, i) = d_i(s) + mu_i U_b(s, win of i) + (1 - mu_i) U_b(s, loss of i),
 
 and the rollout policy labels an item of largest Q_b: one step of policy improvement (Howard 1960; for sequential
-problems Bertsekas, Tsitsiklis and Wu 1997). Where U_b is exact it is nowhere below its base.
+problems Bertsekas, Tsitsiklis and Wu 1997). Where U_b is exact, the rollout policy is nowhere worse than its base.
 
 U_b is exact where the values of all states can be kept (``Lookahead`` of depth 1 with the base at its leaves).
-Otherwise Q_b is estimated from runs to the end of the budget. A run of one candidate meets the same chance as that of
-another: the j-th label of an item is a win where the same random number is below the chance that the belief then gives
-it, and ties are broken by the same numbers. So candidates are compared on differences of which most of the noise is
-gone. A run is worth the payoff of its final beliefs, not of a drawn truth.
+Otherwise Q_b is estimated from runs to the end of the budget. Runs of different candidates share their random numbers:
+the j-th label of an item is a win where the same number is below the predictive probability under the belief at that
+point, and ties are broken by the same numbers. Most of the noise therefore cancels from the differences between
+candidates. The value of a run is the expected payoff under its final beliefs, not the payoff under a drawn truth.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PAIRS_AT_ONCE = 2_000_000
 
 
 def state_seeds(seed: int, counts: Ints, wins: Ints, number: int) -> NDArray[np.uint64]:
-    """Philox keys (number, 2) that belong to one state: the same whenever and beside whatever it is asked about."""
+    """Philox keys (number, 2) that depend on the seed and on one state alone."""
     state = hashlib.blake2b(np.concatenate([counts, wins]).astype("<i8").tobytes(), digest_size=16).digest()
     root = np.random.SeedSequence([int(seed), int.from_bytes(state, "little")])
     return np.asarray(root.generate_state(2 * number, np.uint64), dtype=np.uint64).reshape(number, 2)
@@ -53,7 +53,7 @@ def state_seeds(seed: int, counts: Ints, wins: Ints, number: int) -> NDArray[np.
 class Rollout(BasedPolicy):
     """Label the item after which the base policy does best.
 
-    Rule: the largest Q_b(s, i) = payoff expected when item i is labelled and the base policy b goes on to the end of
+    Rule: the largest Q_b(s, i), the expected payoff when item i is labelled and the base policy b spends the rest of
     the budget. Exact on problems of at most 20,000,000 states without batches; elsewhere estimated by simulated runs
     with common random numbers, as if the label began a batch. Source: Bertsekas, Tsitsiklis and Wu (1997), "Rollout
     algorithms for combinatorial optimization". Departure: where runs are simulated, only the ``candidates`` items of
@@ -65,11 +65,16 @@ class Rollout(BasedPolicy):
     runs : int
         Simulated runs for each candidate, where values are not exact.
     candidates : int
-        Items that are tried at most, where values are not exact.
+        Largest number of items that are tried, where values are not exact.
     shortlist : Policy or registered name, optional
-        What chooses the candidates by its scores; default: the base.
+        Policy whose scores choose the candidates; default: the base.
     seed : int
-        Of the runs. The same state is always judged by the same ones.
+        Seed of the runs. The same state always gets the same runs.
+
+    Raises
+    ------
+    ValueError
+        For settings out of range, and an unknown base or shortlist.
 
     Examples
     --------
@@ -97,7 +102,7 @@ class Rollout(BasedPolicy):
             object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist))
 
     def require(self, problem: Problem) -> None:
-        """Raise where the base policy cannot be had, or its values have no room."""
+        """Raise where the base policy does not apply, or its values do not fit in memory."""
         super().require(problem)
         if values_fit(problem):
             require_values(problem)
@@ -105,14 +110,14 @@ class Rollout(BasedPolicy):
             require_shortlist(self.shortlist, int(self.candidates), problem)
 
     def prepare(self, problem: Problem) -> None:
-        """Make the values of the base policy where they can be kept."""
+        """Compute the values of the base policy where they can be kept; otherwise prepare the base."""
         if values_fit(problem):
             policy_values(problem, self.based_on)
         else:
             super().prepare(problem)
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Even over the best items, shape (S, N)."""
+        """Probabilities, equal over the best items; shape (S, N)."""
 
         def rule(counts: Ints, wins: Ints, usable: Bools) -> Floats:
             return even_over_finite(self.values(problem, counts, wins, usable), usable, problem, self.ties)
@@ -120,15 +125,45 @@ class Rollout(BasedPolicy):
         return for_distinct(rule, counts, wins, usable)
 
     def values(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Advantage Q_b of labelling each item, over no further label; -inf where it is no candidate. Shape (S, N)."""
+        """Advantage Q_b of labelling each item over buying no further label.
+
+        Parameters
+        ----------
+        problem : Problem
+        counts, wins : ndarray of int, shape (S, N)
+            Labels and wins of each item in S states.
+        usable : ndarray of bool, shape (S, N)
+            Items that can be labelled now.
+
+        Returns
+        -------
+        ndarray, shape (S, N)
+            In units of payoff; -inf for an item that is not a candidate.
+        """
         if values_fit(problem):
             return policy_values(problem, self.based_on).of_labels(counts, wins, usable)
         return self.estimates(problem, counts, wins, usable)[0]
 
     def estimates(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> tuple[Floats, Floats]:
-        """Simulated Q_b and the standard error of its difference from the best candidate's, shapes (S, N)."""
+        """Simulated advantages Q_b and their standard errors.
+
+        Parameters
+        ----------
+        problem : Problem
+        counts, wins : ndarray of int, shape (S, N)
+            Labels and wins of each item in S states.
+        usable : ndarray of bool, shape (S, N)
+            Items that can be labelled now.
+
+        Returns
+        -------
+        values : ndarray, shape (S, N)
+            Advantages in units of payoff; -inf for an item that is not a candidate.
+        errors : ndarray, shape (S, N)
+            Standard error of each difference from the best candidate's value; NaN where there is none.
+        """
         shortlist = self.base if self.shortlist is None else self.shortlist
-        assert isinstance(shortlist, Policy), "made one when the policy was"
+        assert isinstance(shortlist, Policy), "__post_init__ makes it a policy"
         values = np.full(counts.shape, -np.inf)
         errors = np.full(counts.shape, np.nan)
         for s in range(len(counts)):
@@ -146,7 +181,7 @@ class Rollout(BasedPolicy):
         return values, errors
 
     def _runs(self, problem: Problem, counts: Ints, wins: Ints, tried: Ints) -> Floats:
-        """What each run gains over the present payoff, shape (candidates, runs)."""
+        """Gain of each run over the present payoff, shape (candidates, runs)."""
         count = int(self.runs)
         keys = state_seeds(self.seed, counts, wins, count)
         now = float(final_values(problem, counts[None], wins[None])[0])
@@ -163,12 +198,12 @@ class Rollout(BasedPolicy):
 
 
 def _finish(problem: Problem, board: Board, first: Ints, step: int) -> None:
-    """Label ``first`` in each row, and then spend the budget with the board's policy.
+    """Label ``first`` in each row, then spend the budget with the board's policy.
 
-    With batches, the first label begins one.
+    With batches, ``first`` begins a batch.
     """
     rows, items = np.arange(len(first)), first
-    # Outcomes that are drawn and not yet shown count here already: labels of one item tell of each other.
+    # These include outcomes that the policy has not seen yet, since labels of one item depend on each other.
     counts, wins = board.counts.copy(), board.wins.copy()
     waiting: list[tuple[Ints, Ints, Ints]] = []
     board.choose(step)

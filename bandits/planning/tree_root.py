@@ -25,36 +25,36 @@ AT_ROOT = 4
 
 @lru_cache(maxsize=8)
 def rounding(problem: Problem) -> float:
-    """Differences between payoffs that count as none."""
+    """Largest difference between payoffs that counts as zero."""
     return TIE * problem.payoff_scale
 
 
 @dataclass(frozen=True)
 class Root:
-    """One state, made ready for a tree search, with arrays over its C candidates.
+    """One state prepared for a tree search; arrays are over its C candidates.
 
     Attributes
     ----------
     items : ndarray of int, shape (C,)
         The candidates, in item order.
     outside : ndarray of int
-        Other items of which labels can be had.
+        Other items of which labels can be bought.
     twins : ndarray of int, shape (N,)
-        Class of each item: alike, with the same labels and wins.
+        Class of each item. Items of one class are identical and have the same labels and wins.
     last_twin : ndarray of int
-        Candidate before each one that is of its class, or NONE.
+        Previous candidate of the same class, or NONE.
     first : ndarray of bool
         Candidates that can be labelled now, one of each class.
     ahead : ndarray of int
-        Labels of each candidate to look ahead.
+        Number of labels to look ahead for each candidate.
     cost, score : ndarray
-        Price of a label, and what one is worth at the dual price.
+        Cost of a label, and its worth at the dual price.
     money : float
         Budget left, with its slack.
     prices : ndarray, shape (P,)
         The grid; entry ``AT_ROOT`` is the dual price.
     mean, gain, least, worth : ndarray
-        Tables over (candidate, place), and price for ``worth``; see ``_kernels_tree.item_tables``.
+        Tables over (candidate, place), and price for ``worth``; see ``kernels.tree.item_tables``.
     """
 
     items: Ints
@@ -73,14 +73,14 @@ class Root:
     least: Floats
 
     def spread(self, given: Floats, otherwise: float) -> Floats:
-        """Numbers of the candidates for all items: those of the first of its twins that can be labelled."""
+        """Number of each item: that of the candidate representing its class, or ``otherwise`` where there is none."""
         of_twins = np.full(int(self.twins.max()) + 1, otherwise)
         of_twins[self.twins[self.items[self.first]]] = given[self.first]
         return of_twins[self.twins]
 
 
 def root_of(problem: Problem, counts: Ints, wins: Ints, usable: Bools, candidates: int, most: int) -> Root:
-    """Candidates and their tables."""
+    """Candidates of one state, with their tables."""
     hinges = hinges_of(problem, most)
     scores, dual = hinges.scores(counts[None, :], wins[None, :])
     everything = np.arange(problem.size)
@@ -98,13 +98,13 @@ def root_of(problem: Problem, counts: Ints, wins: Ints, usable: Bools, candidate
     for c, twin in enumerate(twins[items].tolist()):
         last_twin[c] = seen.get(twin, _kernels.NONE)
         seen[twin] = c
-    # At the root only usable items count, and one of those that are twins.
+    # At the root only usable items count, one of each class of twins.
     first = np.zeros(len(items), dtype=np.bool_)
     open_now = np.flatnonzero(usable[items])
     first[open_now[np.unique(twins[items[open_now]], return_index=True)[1]]] = True
     price = float(dual[0])
     if price <= 0.0:
-        # The budget does not bind in expectation: prices about what a label gains.
+        # The budget does not bind in expectation: take prices of about the gain from a label.
         price = max(float((scores[0, items] / ahead[items]).max()), rounding(problem))
     prices = price * _GRID
     width = int(ahead[items].max()) + 1

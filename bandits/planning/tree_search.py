@@ -1,47 +1,48 @@
-r"""Tree search: the labels to come are thought through where it matters, one state of belief at a time.
+r"""Tree search: coming labels are planned where it matters, one state of belief at a time.
 
-From a state s of all items the planner chooses an item i, and chance answers, with a win at the known probability mu_i.
-So the tree of choices and answers has values
+From a state s of all items the planner chooses an item i, and its label is a win with the known probability mu_i. The
+tree of choices and outcomes therefore has values
 
     U(s) = max_i Q(s, i),    Q(s, i) = d_i(s) + mu_i U(s, win of i) + (1 - mu_i) U(s, loss of i),
 
-the advantage of Bellman's equation. A *simulation* goes down from the present state, adds one state, judges it, and
-carries the judgement back along its path. States that several orders of labels lead to are one node. The other paths to
-a node learn of it when they next come by.
+the advantage of Bellman's equation. A *simulation* descends from the present state, adds one state, estimates its
+value, and carries the estimate back along its path. States that several orders of labels lead to are one node. Other
+paths to that node take up its new value when a simulation next follows them.
 
-**On bounds** (``leaf="bound"``). With W_i(s_i; lambda) the worth of being allowed to buy labels of item i at lambda for
-a unit of cost, stopping at will,
+**On bounds** (``leaf="bound"``). With W_i(s_i; lambda) the worth of the option to buy labels of item i at price lambda
+per unit of cost, stopping at any time,
 
     upper(s) = min_k  lambda_k R + sum_i W_i(s_i; lambda_k),        lower(s) = sum_i m_i(s_i),
 
-R being the budget left in s. The first is the Lagrangian bound (Hawkins 2003; Adelman and Mersereau 2008) at the best
-price of a grid, made once around the root's dual price; a label changes one term at each price. The second is the least
+with R the budget left in s. The first is the Lagrangian bound (Hawkins 2003; Adelman and Mersereau 2008) at the best
+price of a grid, set once around the root's dual price; a label changes one term at each price. The second is the least
 that any further labels of each item can gain, zero under convex utilities. Both bounds are carried through Bellman's
 equation with the exact chances. This is best-first search on admissible bounds, as in AO* (Nilsson 1980), LAO* (Hansen
 and Zilberstein 2001) and BRTDP (McMahan, Likhachev and Gordon 2005): below the root a simulation follows the item of
-largest upper bound, and of its two answers the one whose chance times the distance between its bounds is larger (Smith
-and Simmons 2004). At the root it takes the item that maximises
+largest upper bound, and the outcome with the larger product of its probability and the distance between its bounds
+(Smith and Simmons 2004). At the root it takes the item that maximises
 
     upper(i) + c g sqrt(n) / (N (1 + n_i)),
 
 where g is the distance between the root's bounds and n_i of n simulations began with item i, one of N: the bonus of
-PUCT (Rosin 2011; Silver et al. 2017) with an even prior. When the bounds meet the answer is exact; when the lower bound
-of one item is above the upper bounds of all others the choice is.
+PUCT (Rosin 2011; Silver et al. 2017) with an even prior. When the bounds meet, the value is exact. When the lower bound
+of one item is above the upper bounds of all others, the choice is proved optimal.
 
-Where they do not, upper bounds of the items that were thought through have come down to those that were not, and say
-little. The item is then one of largest
+Otherwise the upper bounds of the items that were searched have fallen to those of the items that were not, and hardly
+tell them apart. The item is then one of largest
 
     (upper(i) + lower(i)) / 2 + (g / g_0)^2 (d_i - lambda* kappa_i + E W_i(next; lambda*)),
 
-g_0 being the distance before the search and lambda* the root's dual price: the judgement of the Lagrangian policy
-counts as far as the search has left the question open.
+with g_0 the distance before the search and lambda* the root's dual price: the less the search has narrowed the
+distance, the more the score of the Lagrangian policy counts.
 
-**On runs** (``leaf="rollout"``). Monte-Carlo tree search (Kocsis and Szepesvari 2006) with PUCT: a new state is judged
-by a simulated run of an index policy to the end of the budget, and nodes keep mean returns. The index is the price at
-which a label is worth nothing, Whittle's (1988), interpolated in the grid of prices; half of the prior is in proportion
-to it, and half even. Returns are measured against the bound at lambda*: along any path the gains sum in expectation to
-the root's bound less the losses W_i - (d_i - lambda* kappa_i + E W_i) of the labels chosen, and less what the bound
-still promises when the budget is spent. Counting losses in place of gains leaves out noise that no choice has caused.
+**On runs** (``leaf="rollout"``). Monte-Carlo tree search (Kocsis and Szepesvari 2006) with PUCT: the value of a new
+state is estimated by a simulated run of an index policy to the end of the budget, and nodes keep mean returns. The
+index is the price at which a label is worth nothing, Whittle's (1988), interpolated in the grid of prices; half of the
+prior is proportional to it, and half is uniform. Returns are measured against the bound at lambda*: along any path the
+gains sum in expectation to the root's bound less the losses W_i - (d_i - lambda* kappa_i + E W_i) of the labels chosen,
+and less the part of the bound that is unrealised when the budget is spent. Counting losses instead of gains removes
+noise that does not depend on the choices.
 """
 
 from __future__ import annotations
@@ -78,23 +79,23 @@ _BYTES_A_NODE, _BYTES_A_CANDIDATE = 160, 72
 class Search:
     """Values and bounds that a tree search found in one state.
 
-    Payoffs are of the end, when the budget is spent.
+    Payoffs are final ones, after the budget is spent.
 
     Attributes
     ----------
     item : int
         First of the items that may be labelled next.
     values : ndarray, shape (N,)
-        Estimated final payoff when an item is labelled next; NaN where it was not looked at. The midpoint of its
-        bounds, or the mean of its runs.
+        Estimated final payoff when an item is labelled next: the midpoint of its bounds, or the mean of its runs. NaN
+        for an item that was not searched.
     item_upper, item_lower : ndarray, shape (N,)
-        Bounds on that payoff when all later labels are chosen best; NaN where there are none.
+        Bounds on that payoff when all later labels are chosen optimally; NaN where there are none.
     upper, lower : float
-        Bounds on the final payoff of the best way to go on, see ``TreeSearch.search``.
+        Bounds on the final payoff of an optimal continuation, see ``TreeSearch.search``.
     visits : ndarray of int, shape (N,)
         Simulations that began with each item.
     solved : bool
-        Whether labelling ``item`` is certain to be optimal.
+        True if labelling ``item`` is certain to be optimal.
     nodes : int
         States in the tree.
     """
@@ -111,14 +112,14 @@ class Search:
 
     @property
     def gap(self) -> float:
-        """What labelling ``item`` can lose against the best choice at most; infinite where there is no bound."""
+        """Largest possible loss of labelling ``item`` against the best choice; infinite where there is no bound."""
         least = float(self.item_lower[self.item])
         return self.upper - least if np.isfinite(least) else float("inf")
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What a search says of each candidate, as advantages; ``merit`` decides. ``bound`` is the Lagrangian bound."""
+    """Advantages that a search found, by candidate; ``merit`` decides. ``bound`` is the Lagrangian bound."""
 
     merit: Floats
     values: Floats
@@ -131,32 +132,37 @@ class _Found:
 
 @dataclass(frozen=True)
 class TreeSearch(JointPolicy):
-    """Label the item that a tree search over the labels to come finds best.
+    """Label the item that a tree search over the coming labels finds best.
 
-    Rule: from the present state, ``simulations`` states of the tree of choices and answers are looked at; those that
-    several orders of labels lead to are looked at once. ``leaf="bound"`` searches between an upper and a lower bound
-    and finds the optimum where it closes the gap, often long before the last simulation; ``leaf="rollout"`` is
-    Monte-Carlo tree search with simulated runs. Source: Kocsis and Szepesvari (2006), "Bandit based Monte-Carlo
+    Rule: the search evaluates ``simulations`` states of the tree of choices and outcomes from the present state on; a
+    state that several orders of labels lead to is evaluated once. ``leaf="bound"`` searches between an upper and a
+    lower bound and finds the optimum where it closes the gap, often long before the last simulation; ``leaf="rollout"``
+    is Monte-Carlo tree search with simulated runs. Source: Kocsis and Szepesvari (2006), "Bandit based Monte-Carlo
     planning"; Rosin (2011), "Multi-armed bandits with episode context"; McMahan, Likhachev and Gordon (2005), "Bounded
-    real-time dynamic programming"; the module says more. Departures: bounds in place of mean returns, unless
-    ``leaf="rollout"``. Only ``candidates`` items are labelled within the tree, those of largest score by the Lagrangian
-    policy; the others stay in the bound. Each gets at most ``most`` more labels there. Budget, costs and caps hold
-    within the tree, quotas at its root only, and batches are not looked at.
+    real-time dynamic programming"; see the module's equations. Departures: bounds in place of mean returns, unless
+    ``leaf="rollout"``. Within the tree only the ``candidates`` items of largest score by the Lagrangian policy are
+    labelled, each at most ``most`` more times; the others count in the bound. The tree respects budget, costs and caps.
+    Quotas are respected at its root only, and batches are ignored.
 
     Parameters
     ----------
     simulations : int
-        States to look at for one decision.
+        Number of states to evaluate for one decision.
     candidates : int
-        Items to choose among at most.
+        Largest number of items to choose among.
     exploration : float
-        Weight c of the bonus of what was tried less; not negative.
+        Weight c of the bonus for items that were tried less; at least 0.
     leaf : {"bound", "rollout"}
-        How a new state is judged.
+        Estimate of a new state's value: its bounds, or a simulated run.
     most : int
-        Labels of an item to look ahead at most.
+        Largest number of further labels of an item to look ahead.
     seed : int
-        Of the simulated runs. The same state is always judged by the same ones; on bounds there is no chance.
+        Seed of the simulated runs. The same state always gets the same runs; bounds involve no chance.
+
+    Raises
+    ------
+    ValueError
+        For settings out of range.
 
     Examples
     --------
@@ -192,10 +198,10 @@ class TreeSearch(JointPolicy):
         require_memory(needed, what=what, instead="take fewer of them")
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Even over the best items, shape (S, N)."""
+        """Probabilities, equal over the best items; shape (S, N)."""
 
         def rule(counts: Ints, wins: Ints, usable: Bools) -> Floats:
-            # One state at a time, since a matrix product may round a row otherwise among others.
+            # One state at a time, since the rounding of a matrix product may depend on the other rows.
             merit = [self._judge(problem, *state, exact=False)[0] for state in zip(counts, wins, usable, strict=True)]
             scores = np.array(merit).reshape(counts.shape)
             return even_over_best(scores, usable & np.isfinite(scores), problem.payoff_scale, self.ties)
@@ -206,19 +212,24 @@ class TreeSearch(JointPolicy):
         """Search one state, by default the start, until its bounds meet or the simulations are spent.
 
         With ``leaf="bound"`` the bounds hold for the problem in which no item gets more than ``most`` further labels.
-        Where there are more items than candidates ``upper`` is the Lagrangian bound, and a lower bound is given under
-        convex utilities only. Under quotas that are still to be met, or batches, none is given. With ``leaf="rollout"``
-        ``upper`` is the Lagrangian bound, and nothing bounds the payoff from below.
+        Where there are more items than candidates, ``upper`` is the Lagrangian bound, and there is a lower bound under
+        convex utilities only. Under quotas or batches there is no lower bound. With ``leaf="rollout"``, ``upper`` is
+        the Lagrangian bound, and there is no lower bound.
 
         Parameters
         ----------
         problem : Problem
         counts, wins : array_like of int, shape (N,), optional
+            Labels and wins of each item; default none.
+
+        Returns
+        -------
+        Search
 
         Raises
         ------
         ValueError
-            For counts of the wrong shape, wins above labels, and a state where no label can be had.
+            For counts of the wrong shape, wins above labels, and a state where no label can be bought.
 
         Examples
         --------
@@ -239,13 +250,13 @@ class TreeSearch(JointPolicy):
             )
         usable = availability_of(problem).items(n[None, :])[0]
         if not usable.any():
-            raise ValueError(f"after {n.tolist()} labels nothing is left to choose: no label can be had")
+            raise ValueError(f"after {n.tolist()} labels nothing is left to choose: no label can be bought")
         return self._told(problem, n, w, usable, *self._judge(problem, n, w, usable, exact=True))
 
     def _judge(
         self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, exact: bool
     ) -> tuple[Floats, Root, _Found]:
-        """Merit of every item, (N,), -inf where there is none, and where it comes from."""
+        """Merit of every item, (N,), -inf where it has none, with the root and the search that it comes from."""
         root = root_of(problem, counts, wins, usable, int(self.candidates), int(self.most))
         if self.leaf == "bound":
             found = self._search_bounds(problem, root, counts, wins, exact)
@@ -256,7 +267,7 @@ class TreeSearch(JointPolicy):
     def _told(
         self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, merit: Floats, root: Root, found: _Found
     ) -> Search:
-        """The result, with those bounds that hold."""
+        """Result of a search, with the bounds that are valid."""
         fit = np.isfinite(merit)
         item = int(np.argmax(even_over_best(merit[None, :], fit[None, :], problem.payoff_scale, "first")[0]))
         places = np.arange(problem.size)
@@ -267,7 +278,7 @@ class TreeSearch(JointPolicy):
         visits[root.items] = found.visits
         whole = not len(root.outside)
         tight = rounding(problem)
-        # Labels that a quota asks for, or that come in batches, the tree does not know.
+        # The tree knows neither labels that quotas require nor batches.
         free = problem.batch == 1 and not problem.quota
         if self.leaf == "rollout" or not free or (not whole and isinstance(problem.utility, (Decisive, Custom))):
             lower = np.full(problem.size, np.nan)
@@ -315,7 +326,7 @@ class TreeSearch(JointPolicy):
         tight = rounding(problem)
         rivals = upper >= lower.max() - tight
         if np.count_nonzero(rivals) == 1 or (upper[rivals] - lower[rivals]).max() <= tight:
-            # The choice is settled: what is known of the others is a bound only.
+            # The choice is settled; for the other items only bounds are known.
             merit = np.where(rivals, lower, -np.inf)
         bound = float((outside + root.prices * root.money + root.worth[:, 0].sum(axis=0)).min())
         open_now = upper > -np.inf
@@ -357,6 +368,6 @@ class TreeSearch(JointPolicy):
             hinges = hinges_of(problem, int(self.most))
             bound += float(hinges.worth(counts[None, :], wins[None, :], root.outside, root.prices)[AT_ROOT])
         nothing = np.full(len(mean), np.nan)
-        # Most visits, and of equally many the larger mean.
+        # Most visits; among equal numbers, the larger mean.
         merit = np.where(visits == visits.max(), bound + mean, -np.inf)
         return _Found(merit, np.where(visits > 0, bound + mean, np.nan), nothing, nothing, visits, nodes, bound)

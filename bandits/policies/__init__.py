@@ -1,1 +1,1 @@
-"""Policies that score items by a rule, one rule a module."""
+"""Policies that score items by a rule, one module for each rule."""

@@ -1,9 +1,9 @@
-"""Looking ahead from any state of any item: tables made where they are needed, and answers that are remembered.
+"""Look-ahead from any state of any item: tables made on demand, and answers that are kept.
 
-A look-ahead of k labels from n labels with w wins needs the item's means and gains of n, .., n + k - 1 labels. Tables
-are kept for each distinct item, and made deeper when a state asks for it. What was found for a state is remembered,
-since simulation, replay and exact evaluation come back to the same states. An answer is a function of the state alone:
-neither the order of the questions nor the number of threads can change it.
+A look-ahead of k labels from n labels with w wins needs the item's posterior means and gains after n, .., n + k - 1
+labels. Tables are kept for each distinct item, and extended when a state needs more. Answers are kept too, since
+simulation, replay and exact evaluation return to the same states. An answer is a function of the state alone: neither
+the order of the questions nor the number of threads can change it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 Rule = Callable[..., None]
 
-# Deeper than asked for, because the next state of an item is one label on.
+# Spare depth, because the next state of an item has one label more.
 _SPARE = 8
 # Problems whose tables and answers are kept.
 _PROBLEMS = 4
@@ -67,7 +67,7 @@ class ItemTables:
         self._lock = threading.Lock()
 
     def of(self, kind: int, depth: int) -> tuple[Floats, Floats]:
-        """Means and gains of the first ``depth`` labels at least.
+        """Means and gains of at least the first ``depth`` labels.
 
         Raises
         ------
@@ -97,7 +97,7 @@ def item_tables(problem: Problem) -> ItemTables:
 
 
 def require_tables(problem: Problem, name: str, labels: int) -> None:
-    """Raise ``ProblemTooLarge`` unless the first ``labels`` labels of all items have room; nothing is computed."""
+    """Raise ``ProblemTooLarge`` unless tables of ``labels`` labels of all items fit in memory; nothing is computed."""
     kinds = int(classes(problem).max()) + 1
     needed = 16.0 * kinds * (labels + _SPARE) ** 2 / 2
     require_memory(needed, what=f"{name}, with tables of {kinds} different items", instead=_NEARER)
@@ -105,14 +105,14 @@ def require_tables(problem: Problem, name: str, labels: int) -> None:
 
 def affordable(problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
     """Labels of each item that its cap and the budget left allow, elementwise."""
-    # The budget's slack belongs to what is left of it.
+    # The slack of the whole budget applies to what is left of it.
     left = remaining + (with_slack(problem.budget) - problem.budget)
     room = np.floor(np.maximum(left, 0.0) / problem.cost[items])
     return np.asarray(np.maximum(np.minimum(room, problem.cap[items] - labels), 0.0), dtype=np.int64)
 
 
 class _Answers:
-    """What a rule found in each state that was asked for."""
+    """Answers of a rule in the states that were asked for."""
 
     def __init__(self, problem: Problem, rule: Rule, most: int) -> None:
         self.tables, self.rule, self.most = item_tables(problem), rule, most
@@ -147,12 +147,17 @@ def _answers(problem: Problem, rule: Rule, most: int) -> _Answers:
 
 @dataclass(frozen=True)
 class AheadPolicy(IndexPolicy):
-    """An index policy whose index looks some labels of its item ahead, at most ``most`` of them.
+    """An index policy whose index looks at most ``most`` labels of its item ahead.
 
     Parameters
     ----------
     most : int
-        Labels to look ahead at most.
+        Largest number of labels to look ahead.
+
+    Raises
+    ------
+    ValueError
+        For ``most`` below 1.
     """
 
     most: int = 64
@@ -165,12 +170,12 @@ class AheadPolicy(IndexPolicy):
     def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
         """Labels to look ahead in each state: what cap and budget left allow, at most ``most``.
 
-        An index without any is 0.
+        The index is 0 where no label is allowed.
         """
         return np.minimum(affordable(problem, items, labels, remaining), self.most)
 
     def index(self, states: ItemStates) -> Any:
-        """Index of each state, looked up or worked out."""
+        """Index of each state, looked up or computed."""
         given = (states.item, states.labels, states.wins, states.remaining)
         items, labels, wins, left = np.broadcast_arrays(*(np.asarray(x) for x in given))
         return self._at(states.problem, items, labels.astype(np.int64), wins.astype(np.int64), left)
@@ -186,7 +191,7 @@ class AheadPolicy(IndexPolicy):
         return _answers(problem, type(self).rule, int(self.most)).at(items, labels, wins, ahead)
 
     def index_scale(self, problem: Problem) -> float:
-        """Largest payoff of an item, for the cheapest label."""
+        """Largest payoff of an item, divided by the least cost of a label."""
         return problem.payoff_scale / float(problem.cost.min())
 
     def require(self, problem: Problem) -> None:

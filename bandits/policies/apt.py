@@ -21,13 +21,18 @@ class APT(IndexPolicy):
 
     Rule: index -sqrt(n) (|w / n - t| + epsilon) after n labels with w wins, and 1 after none, as the published rule
     begins with one label of each item. Source: the algorithm APT of Locatelli, Gutzeit and Carpentier (2016), "An
-    optimal algorithm for the thresholding bandit problem". As published it knows neither prior nor weight, cost nor
-    utility, and takes each label for what it says. Departure: ties are broken at random.
+    optimal algorithm for the thresholding bandit problem". As published it ignores prior, weight, cost and utility, and
+    takes every label at face value. Departure: ties are broken at random.
 
     Parameters
     ----------
     epsilon : float
-        Items closer to their threshold than this need not be told apart from it; at least 0.
+        Precision: items closer to their threshold than this may be decided either way; at least 0.
+
+    Raises
+    ------
+    ValueError
+        For a negative ``epsilon``.
 
     Examples
     --------
@@ -51,5 +56,5 @@ class APT(IndexPolicy):
         return np.where(states.labels == 0, 1.0, -np.sqrt(states.labels) * (distance + self.epsilon))
 
     def index_scale(self, problem: Problem) -> float:
-        """Rates, whose difference an index is, are at most 1."""
+        """One: an index is a difference of rates, which are at most 1."""
         return 1.0

@@ -1,4 +1,4 @@
-"""The audit index: where the decision is most uncertain."""
+"""The audit index: the weighted variance of the learnability indicator."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["AuditIndex"]
 class AuditIndex(IndexPolicy):
     """Label the item whose learnability indicator has the largest weighted variance.
 
-    Rule: index v p (1 - p), p = P(alpha > t). Source: Lemma (2026), eq. 22. It measures how uncertain the decision
-    is, not how much a label would tell: an item whose rate sits on its threshold keeps its attention.
-    ``VarianceReduction`` is the expected fall of this very index.
+    Rule: index v p (1 - p), p = P(alpha > t). Source: Lemma (2026), eq. 22. It measures how uncertain the decision is,
+    not how informative a label would be: the policy keeps returning to an item whose rate lies at its threshold.
+    ``VarianceReduction`` is the expected decrease of this index.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The optimum as a policy."""
+"""The optimal policy of a small problem."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Exact(JointPolicy):
     """Label an item that attains the maximum in Bellman's equation.
 
     Rule: score 1 for every optimal item, 0 for the others. Source: backward induction, ``seqaudit.dp.exact.solve``.
-    Small problems only: the optimal items of every live state are kept, a bit each.
+    Small problems only: the optimal items of every live state are kept, one bit for each item.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Exact(JointPolicy):
     def require(self, problem: Problem) -> None:
         """Raise ``ProblemTooLarge`` unless the problem can be solved with its policy kept.
 
-        A problem with batches of several labels is a ``ValueError``.
+        Raises ``ValueError`` for a problem with batches of several labels.
         """
         if problem.batch > 1:
             raise ValueError(
@@ -56,13 +56,22 @@ class Exact(JointPolicy):
         _solved(problem)
 
     def solution(self, problem: Problem) -> Solution:
-        """Solved problem with the policy kept."""
+        """Solution of the problem, with its policy kept.
+
+        Parameters
+        ----------
+        problem : Problem
+
+        Returns
+        -------
+        Solution
+        """
         return _solved(problem)
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Even over the optimal items that can be labelled, or one for the first, shape (S, N).
+        """Probabilities, equal over the optimal items that can be labelled, or one for the first; shape (S, N).
 
-        Where none of them can be, as while their answers are awaited, even over the others.
+        Where no optimal item can be labelled, as while its answer is outstanding, they are equal over the others.
         """
         return even_over_best(self.scores(problem, counts, wins), usable, 0.0, self.ties)
 

@@ -1,4 +1,4 @@
-"""Gittins's index: what a label is worth while there is no end of them."""
+"""Gittins index: the highest price at which a label is worth buying, with unlimited labels to come."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def _require_unlimited(problem: Problem) -> None:
 
 @dataclass(frozen=True)
 class Gittins(AheadPolicy):
-    """Label the item whose labels would still be bought at the highest price, if they never ran out.
+    """Label the item whose next label is worth the highest price, with unlimited labels to come.
 
-    Rule: index sup{price of a unit of cost at which one more label is worth buying}, the largest ratio of expected gain
-    to expected cost of a rule that buys at least one label of the item and stops at will; caps and budget are not
-    looked at. Source: Gittins (1979), "Bandit processes and dynamic allocation indices", without discount. Departure:
-    such rules buy at most ``most`` labels, which makes an index too low, if anything; ``seqaudit.gittins_index`` looks
-    as far as asked, and bounds its error. Simulations of 200 items and more, with Beta beliefs, a utility with one kink
-    and ``most`` from 64 to 96, take the index from tables that look 96 labels ahead or more, and where many items
-    share a prior interpolate it between thresholds; a test holds the mean error to .4 %. For items without
-    rewards, and utilities that never rise above their chord.
+    Rule: index sup{price of a unit of cost at which one more label is worth buying}. It is the largest ratio of
+    expected gain to expected cost over all rules that buy at least one label of the item and may stop at any time; caps
+    and budget are ignored. Source: Gittins (1979), "Bandit processes and dynamic allocation indices", without discount.
+    Departure: such rules buy at most ``most`` labels, which can only make an index too low; ``seqaudit.gittins_index``
+    looks as far ahead as asked, and bounds its error. Simulations of 200 items and more, with Beta beliefs, a utility
+    with one kink and ``most`` from 64 to 96, take the index from tables that look at least 96 labels ahead. Where many
+    items share a prior, it is interpolated between thresholds; a test bounds the mean error by .4 %. The policy applies
+    to items without rewards, and to utilities that never rise above their chord.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Gittins(AheadPolicy):
     rule = staticmethod(_kernels.stopping_index)
 
     def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:
-        """As many as ``most`` in every state."""
+        """Look-ahead of ``most`` labels in every state."""
         _require_unlimited(problem)
         return np.full(labels.shape, self.most, dtype=np.int64)
 
@@ -70,7 +70,7 @@ class Gittins(AheadPolicy):
         kink = one_kink(problem)
         if kink is None:
             return super()._at(problem, items, labels, wins, left)
-        # Along the kink no tables are needed, and no answers remembered.
+        # With one kink, neither tables nor kept answers are needed.
         assert isinstance(problem.prior, np.ndarray)
         out = np.zeros(labels.shape)
         real = wins <= labels

@@ -15,8 +15,8 @@ __all__ = ["HighLogRatio"]
 class HighLogRatio(IndexPolicy):
     """Label the item of largest reference log-ratio c.
 
-    Rule: index c. Source: the "high-c heuristic" of Lemma (2026), section 9. It ignores what has been learned, so
-    without a cap it spends the whole budget on one item. Where a problem was given thresholds only, c is logit(t).
+    Rule: index c. Source: the "high-c heuristic" of Lemma (2026), section 9. It ignores all labels, so without a cap it
+    spends the whole budget on one item. Where a problem was given thresholds only, c is logit(t).
 
     Examples
     --------

@@ -13,12 +13,12 @@ __all__ = ["KGStar"]
 
 @dataclass(frozen=True)
 class KGStar(AheadPolicy):
-    """Label the item that gains most a label, for the number of labels where that is most.
+    """Label the item with the largest gain per label, at the best number of labels for each item.
 
-    Rule: index max over m = 1, .., M of E[payoff after m more labels - payoff] / (m kappa), all m labels bought come
-    what may; M is what cap and budget left allow. Source: KG(*) of Frazier and Powell (2010), "Paradoxes in learning
-    and the marginal value of information", made for where the knowledge gradient is zero because one label cannot
-    change a decision. Departure: M is at most ``most``. Quotas are not looked at.
+    Rule: index max over m = 1, .., M of E[payoff after m more labels - payoff] / (m kappa), where all m labels are
+    bought whatever their outcomes; M is the number that cap and budget left allow. Source: KG(*) of Frazier and Powell
+    (2010), "Paradoxes in learning and the marginal value of information", for cases where the knowledge gradient is
+    zero because one label cannot change a decision. Departure: M is at most ``most``. Quotas are ignored.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The knowledge gradient: expected payoff of one more label."""
+"""The knowledge gradient: expected gain in payoff from one more label."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ class KnowledgeGradient(GainPolicy):
     """Label the item whose next label raises the expected payoff most.
 
     Rule: index v [mu h(p+) + (1-mu) h(p-) - h(p)]. Source: Gupta and Miescke (1996); Frazier, Powell and Dayanik
-    (2008); Chen, Lin and Zhou (2015) for labelling.
-    One label often cannot change a decision, and then the index is zero: at t = .95 from Beta(1, 1) for the
-    first twelve labels. Ties then decide.
+    (2008); Chen, Lin and Zhou (2015) for labelling. One label often cannot change a decision; the index is then zero,
+    and ties decide. At t = .95 from Beta(1, 1) this holds for the first twelve labels.
 
     Examples
     --------

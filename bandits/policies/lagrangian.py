@@ -1,4 +1,4 @@
-"""The Lagrangian policy: labels that are worth the budget's dual price, solved for afresh in every state."""
+"""The Lagrangian policy: labels are compared at the dual price of the budget, solved for in every state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Lagrangian", "hinges_of"]
 
 Pool = tuple[Ints, Floats, Floats, Floats, Floats, Floats]
 
-# When hinges take more bytes than this all are forgotten, before the next so many (row, item) pairs are looked at.
+# When hinges take more bytes than this, all are dropped before the next group of (row, item) pairs.
 _MOST_BYTES = 200_000_000
 _PAIRS_AT_ONCE = 10_000
 _BYTES_A_HINGE = 24
@@ -30,7 +30,7 @@ _FIRST_ROOM = 1024
 
 
 class Hinges:
-    """Hinges of the states that were asked for, laid end to end; see ``_kernels_ahead.advantage_hinges``."""
+    """Hinges of the states that were asked for, laid end to end; see ``kernels.ahead.advantage_hinges``."""
 
     def __init__(self, problem: Problem, most: int) -> None:
         self.problem, self.tables, self.most = problem, item_tables(problem), most
@@ -49,10 +49,10 @@ class Hinges:
         """Scores (R, N) and dual prices (R,)."""
         problem = self.problem
         left = problem.budget - counts @ problem.cost
-        # The last prices are good guesses, and no more than guesses.
+        # The last prices are good starting values, and serve as no more than that.
         guess = self._prices
         out, prices = np.empty(counts.shape), guess.copy() if len(guess) == len(counts) else np.zeros(len(counts))
-        # Copies, since for arrays that cannot be written the kernel would be compiled once more.
+        # A copy, since the kernel would be compiled again for a read-only array.
         cost = np.array(problem.cost)
         room = left + (with_slack(problem.budget) - problem.budget)
         step = max(1, _PAIRS_AT_ONCE // problem.size)
@@ -72,7 +72,7 @@ class Hinges:
         return out
 
     def _of(self, counts: Ints, wins: Ints, left: Floats) -> tuple[Ints, Pool]:
-        """Number of the state of each item, -1 where no label can be had, and the hinges of all states."""
+        """Number of the state of each item, -1 where no label can be bought, and the hinges of all states."""
         items = np.broadcast_to(np.arange(self.problem.size), counts.shape)
         ahead = np.minimum(affordable(self.problem, items, counts, left[:, None]), self.most)
         kind = self.tables.kind[items]
@@ -103,7 +103,7 @@ class Hinges:
 
 
 def _with_room[Array: (Ints, Floats)](held: Array, used: int, more: int) -> Array:
-    """The array, or a copy of what is used of it in one of at least twice the size."""
+    """The array itself, or a copy of its used part in an array of at least twice the size."""
     if used + more <= len(held):
         return held
     out = np.zeros(2 * (used + more), dtype=held.dtype)
@@ -119,23 +119,28 @@ def hinges_of(problem: Problem, most: int) -> Hinges:
 
 @dataclass(frozen=True)
 class Lagrangian(JointPolicy):
-    """Label the item that gains most at the price of a label that the budget left is worth.
+    """Label the item with the largest gain net of the dual price of the budget left.
 
-    Rule: let W_i(lambda) be the worth of being allowed to buy labels of item i at lambda for a unit of cost, stopping
-    at will, at most as many as cap and budget left allow. The price lambda* >= 0 is the least that minimises
-    lambda K' + sum_i W_i(lambda), K' the budget left: the Lagrangian bound of the problem that is left. The score is
-    the worth of one label of the item at lambda*, going on optimally at that price, over its cost. It is positive for
-    the items that the relaxed problem buys, zero for those at the margin, and negative for the others. Source: Hawkins
-    (2003); Brown and Smith (2020), "Index policies and performance bounds for dynamic selection problems".
-    Departures: Brown and Smith set a price for each period, fill it with several items, and draw those at the margin by
-    the mixture that keeps to the budget in expectation. Here there is one budget and one label at a time, the price is
-    solved for again after each, and all items that tie are drawn evenly. At most ``most`` labels of an item are looked
-    ahead. Quotas are not looked at.
+    Rule: let W_i(lambda) be the worth of the option to buy labels of item i at price lambda per unit of cost, stopping
+    at any time, within its cap and the budget left. With K' the budget left, lambda* >= 0 is the least price that
+    minimises lambda K' + sum_i W_i(lambda), the Lagrangian bound of the remaining problem. The score is the worth of
+    one label of the item at lambda*, continuing optimally at that price, divided by its cost. It is positive for the
+    items that the relaxed problem buys, zero for those at the margin, and negative for the others. Source: Hawkins
+    (2003); Brown and Smith (2020), "Index policies and performance bounds for dynamic selection problems". Departures:
+    Brown and Smith set a price for each period, fill it with several items, and draw those at the margin by the mixture
+    that keeps to the budget in expectation. Here there is one budget, labels are bought one at a time, the price is
+    solved for again after each label, and ties are drawn uniformly. The look-ahead is at most ``most`` labels of an
+    item. Quotas are ignored.
 
     Parameters
     ----------
     most : int
-        Labels to look ahead at most.
+        Largest number of labels to look ahead.
+
+    Raises
+    ------
+    ValueError
+        For ``most`` below 1.
 
     Examples
     --------
@@ -157,28 +162,50 @@ class Lagrangian(JointPolicy):
         whole(f"{self.name}: most", self.most, least=1)
 
     def prices(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
-        """Dual price lambda* of a unit of cost in each state, shape (R,)."""
+        """Dual price lambda* of a unit of cost in each state.
+
+        Parameters
+        ----------
+        problem : Problem
+        counts, wins : ndarray of int, shape (R, N)
+            Labels and wins of each item in R states.
+
+        Returns
+        -------
+        ndarray, shape (R,)
+        """
         return hinges_of(problem, int(self.most)).scores(counts, wins)[1]
 
     def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
-        """Worth of one label of every item at the dual price, for one unit of cost, shape (R, N)."""
+        """Worth of one label of every item at the dual price, per unit of cost, shape (R, N)."""
         return hinges_of(problem, int(self.most)).scores(counts, wins)[0]
 
     def bounds(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
-        """Lagrangian bound on what the budget left can gain, at each state's dual price; shape (R,).
+        """Lagrangian bound on the gain from the budget left, at each state's dual price.
 
-        It is a bound where ``most`` labels of an item are all that can be bought.
+        It is valid where at most ``most`` further labels of an item can be bought.
+
+        Parameters
+        ----------
+        problem : Problem
+        counts, wins : ndarray of int, shape (R, N)
+            Labels and wins of each item in R states.
+
+        Returns
+        -------
+        ndarray, shape (R,)
+            In units of payoff.
         """
         scores, prices = hinges_of(problem, int(self.most)).scores(counts, wins)
         left = np.maximum(problem.budget - counts @ problem.cost, 0.0)
         return np.asarray(prices * left + np.maximum(scores * problem.cost, 0.0).sum(axis=1))
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Even over the items of largest score that can be labelled, or one for the first, shape (S, N)."""
+        """Probabilities, equal over the usable items of largest score, or one for the first; shape (S, N)."""
         return even_over_best(self.scores(problem, counts, wins), usable, self.index_scale(problem), self.ties)
 
     def index_scale(self, problem: Problem) -> float:
-        """Largest payoff of an item, for the cheapest label."""
+        """Largest payoff of an item, divided by the least cost of a label."""
         return problem.payoff_scale / float(problem.cost.min())
 
     def require(self, problem: Problem) -> None:

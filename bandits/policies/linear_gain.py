@@ -14,14 +14,13 @@ __all__ = ["LinearGain"]
 
 @dataclass(frozen=True)
 class LinearGain(IndexPolicy):
-    """Label the item of largest expected gain in v p: not a working index, since it is zero everywhere.
+    """Label the item of largest expected gain in v p, which is zero everywhere and so no working index.
 
     Rule: index v (mu p+ + (1-mu) p- - p). Source: Lemma (2026), eqs. 24-29. Since p is the conditional expectation of
     the indicator 1{alpha > t}, it is a martingale: mu p+ + (1-mu) p- = p exactly, and every item ties in every state.
-    In floating point the difference is rounding noise, and its argmax says nothing. Departure from the source: the
-    noise is recognised as a tie, so the rule is uniform sampling under random ties, and labels the first item for
-    ever under ``ties="first"``. It stands here so that the published rule can be compared; ``VarianceReduction``
-    repairs it.
+    In floating point the difference is rounding noise, and its argmax is arbitrary. Departure from the source: the
+    noise is recognised as a tie, so the rule is uniform sampling under random ties, and always labels the first item
+    under ``ties="first"``. It is included so that the published rule can be compared; ``VarianceReduction`` repairs it.
 
     Examples
     --------
@@ -34,7 +33,7 @@ class LinearGain(IndexPolicy):
     name: ClassVar[str] = "linear-gain"
 
     def index(self, states: ItemStates) -> Any:
-        """Expected gain in v p: zero, but for rounding."""
+        """Expected gain in v p: zero, up to rounding."""
         p = states.mean * states.tail_after_win + (1.0 - states.mean) * states.tail_after_loss
         return states.weight * (p - states.tail)
 

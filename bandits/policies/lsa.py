@@ -21,14 +21,19 @@ class LSA(IndexPolicy):
 
     Rule: index -(alpha n (w / n - t)^2 + ln(n) / 2) after n labels with w wins, and 1 after none, so that every item is
     labelled once at first. Source: the logarithmic-sample algorithm LSA of Tao, Blanco, Peng and Zhou (2019),
-    "Thresholding bandit with optimal aggregate regret". As published it knows neither prior nor weight, cost nor
-    utility. Departure: the default of ``alpha`` is ours, not the authors': with 2, minus the index is the exponent of
+    "Thresholding bandit with optimal aggregate regret". As published it ignores prior, weight, cost and utility.
+    Departure: the default of ``alpha`` is ours, not the authors': with 2, minus the index is the exponent of
     Hoeffding's bound exp(-2 n (w / n - t)^2) / sqrt(n).
 
     Parameters
     ----------
     alpha : float
-        Weight of the distance against the number of labels; positive.
+        Weight of the distance term relative to the term in the number of labels; positive.
+
+    Raises
+    ------
+    ValueError
+        For an ``alpha`` that is not positive.
 
     Examples
     --------
@@ -52,5 +57,5 @@ class LSA(IndexPolicy):
         return np.where(states.labels == 0, 1.0, -evidence)
 
     def index_scale(self, problem: Problem) -> float:
-        """Rates, whose difference an index is made of, are at most 1."""
+        """One: an index is made of differences of rates, which are at most 1."""
         return 1.0

@@ -16,7 +16,7 @@ class RoundRobin(IndexPolicy):
     """Label an item that has the fewest labels.
 
     Rule: index -n. Source: folklore; the fixed-overlap design of annotation practice. Departure: the order within a
-    round is random unless ``ties="first"``, so that a budget that ends within a round favours nobody.
+    round is random unless ``ties="first"``, so that a budget that ends within a round favours no item.
 
     Examples
     --------

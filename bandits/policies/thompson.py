@@ -1,18 +1,18 @@
-r"""Thompson sampling for thresholds: draw the truth from the beliefs, and label where it speaks against a decision.
+r"""Thompson sampling for thresholds: draw the truth from the beliefs, and label an item whose decision it contradicts.
 
-A rate drawn from item i's belief lies above the threshold with probability p_i. Where the drawn indicator is z, what is
-stated about the item now loses, against stating z,
+A rate drawn from item i's belief lies above the threshold with probability p_i. If the drawn indicator is z, the
+present statement about the item loses, compared with stating z,
 
     r_i(z) = v_i [h(z) - S(p_i, z)] / kappa_i        S(q, z) the payoff of stating q where z is true.
 
 Under accuracy r_i is v_i / kappa_i where the indicator disagrees with the decision and 0 where it agrees, and the rule
 labels an item of largest weight whose sampled indicator disagrees. Only the indicator of a drawn rate matters, so r_i
-takes two values and the probability that item i has the largest is a finite sum: nothing need be drawn to know it. Ties
-are shared evenly by an integral over a polynomial (``_kernels_sampling``): a Gauss rule of at most 64 nodes is exact,
-to rounding, for up to 128 tied items.
+takes two values, and the probability that item i has the largest is a finite sum, computed without drawing. Ties are
+shared equally by an integral over a polynomial (``kernels.sampling``): a Gauss rule of at most 64 nodes is exact, to
+rounding, for up to 128 tied items.
 
-A sample that disagrees with no decision says nothing about where to look, and is drawn again: the probabilities are
-those given that some r_i > 0.
+A sample that disagrees with no decision selects no item, and is drawn again: the probabilities are conditional on some
+r_i > 0.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def sampled_chances(problem: Problem, counts: Ints, wins: Ints, usable: Bools) -
     utility = problem.utility
     with np.errstate(all="ignore"):
         if isinstance(utility, Custom):
-            # It does not say what a statement is worth under another truth: a wrong decision costs the weight.
+            # A callable does not give the payoff of a statement under another truth: a wrong decision costs the weight.
             decided = utility.decide(p)
             won, lost = (~decided).astype(np.float64), decided.astype(np.float64)
         else:
             ones, zeros = np.ones_like(p), np.zeros_like(p)
             won = utility(ones) - utility.score(p, ones)
             lost = utility(zeros) - utility.score(p, zeros)
-    # A loss under a truth of probability zero may be infinite, and never comes.
+    # A loss under a truth of probability zero may be infinite, and never occurs.
     won, lost = (np.where(np.isfinite(x), np.maximum(x, 0.0), 0.0) for x in (won, lost))
     price = problem.weight / problem.cost
     swap = lost > won
@@ -77,14 +77,19 @@ def sampled_chances(problem: Problem, counts: Ints, wins: Ints, usable: Bools) -
 
 @dataclass(frozen=True)
 class Thompson(JointPolicy):
-    """Draw every item's indicator from its belief, and label the item where it costs its decision most.
+    """Draw every item's indicator from its belief, and label the item whose decision loses most by it.
 
     Rule: draw z_i = 1{alpha_i > t_i} from each belief; label an item of largest v_i [h(z_i) - S(p_i, z_i)] / kappa_i,
     where S(q, z) is the payoff of stating q where z is true; draw again where all are zero. Under accuracy: the largest
     weight among the items whose sampled indicator disagrees with the decision. Under a callable utility a wrong
-    decision costs the weight. Source: Thompson (1933); departures: the sample is judged by what it costs the present
-    decision, as no label is a reward here, and empty samples are drawn again. Its probabilities are a finite sum, exact
-    to rounding where at most 128 items tie.
+    decision costs the weight. Source: Thompson (1933); departures: the sample is scored by its cost to the present
+    decision, since labels are not rewards here, and a sample that contradicts no decision is drawn again. Its
+    probabilities are a finite sum, exact to rounding where at most 128 items tie.
+
+    Raises
+    ------
+    ValueError
+        For ``ties="first"``.
 
     Examples
     --------

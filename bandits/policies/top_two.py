@@ -1,4 +1,4 @@
-"""Top-two sampling: the item that a sample points at, or the next one that another sample does."""
+"""Top-two sampling: the item that Thompson sampling selects, or the next different one that it selects."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ __all__ = ["TopTwo"]
 
 @dataclass(frozen=True)
 class TopTwo(JointPolicy):
-    """Thompson sampling that labels a challenger half of the time, so that it does not stay with one item.
+    """Thompson sampling that labels a challenger half of the time, so that it does not settle on one item.
 
     Rule: the leader is the item that ``thompson`` draws. With probability ``leader`` it is labelled; otherwise samples
-    are drawn until they point at another item, the challenger, and that is labelled. With pi_i the probability that
-    Thompson sampling labels item i,
+    are drawn until one selects another item, the challenger, which is labelled. With pi_i the probability that Thompson
+    sampling labels item i,
 
         psi_i = pi_i [leader + (1 - leader) sum_{j != i} pi_j / (1 - pi_j)].
 
-    Source: Russo (2016), "Simple Bayesian algorithms for best arm identification". Departure: there a sample points at
-    the best arm, here at the item whose sampled indicator costs its decision most.
+    Source: Russo (2016), "Simple Bayesian algorithms for best arm identification". Departure: there a sample selects
+    the best arm, here the item whose sampled indicator costs its decision most.
 
     Parameters
     ----------
     leader : float
         Probability of labelling the leader, from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        For ``ties="first"``, and a probability outside 0 to 1.
 
     Examples
     --------

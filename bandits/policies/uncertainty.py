@@ -16,8 +16,8 @@ class UncertaintySampling(IndexPolicy):
     """Label the item whose next label is the most uncertain.
 
     Rule: index mu (1 - mu), mu the posterior mean. Source: Lewis and Gale (1994), as the "uncertainty-only" baseline of
-    Lemma (2026), section 9. It knows neither threshold nor weight, and an item whose raters truly disagree keeps its
-    attention for ever.
+    Lemma (2026), section 9. It ignores threshold and weight, and keeps returning to an item whose raters truly
+    disagree.
 
     Examples
     --------

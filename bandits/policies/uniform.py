@@ -15,8 +15,13 @@ __all__ = ["Uniform"]
 class Uniform(IndexPolicy):
     """Label an item drawn uniformly among those that can be labelled.
 
-    Rule: every index is zero, and the tie is broken at random. Source: the baseline of Lemma (2026), section 9. With
-    ``ties="first"`` it would label the first item for ever; it refuses.
+    Rule: every index is zero, and the tie is broken at random. Source: the baseline of Lemma (2026), section 9. The
+    policy refuses ``ties="first"``, which would always label the first item.
+
+    Raises
+    ------
+    ValueError
+        For ``ties="first"``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Variance reduction: the audit index, repaired."""
+"""Variance reduction: the expected decrease of the audit index by one label."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["VarianceReduction"]
 class VarianceReduction(IndexPolicy):
     """Label the item whose next label lowers the weighted variance of its indicator most.
 
-    Rule: index v mu (1-mu) (p+ - p-)^2, the expected fall of v p (1-p), since p is a martingale. For a Beta belief
+    Rule: index v mu (1-mu) (p+ - p-)^2, the expected decrease of v p (1-p), since p is a martingale. For a Beta belief
     this is v D^2 / (a b) with D = t^a (1-t)^b / B(a, b): closed form, constant time, positive everywhere and free of
-    cancellation. Source: the one-step look-ahead on the loss of Lemma (2026), eq. 22, in place of that paper's eq.
-    24, which is zero.
+    cancellation. Source: the one-step look-ahead on the loss of Lemma (2026), eq. 22, in place of that paper's eq. 24,
+    which is zero.
 
     Examples
     --------
@@ -33,5 +33,5 @@ class VarianceReduction(IndexPolicy):
     name: ClassVar[str] = "variance-reduction"
 
     def index(self, states: ItemStates) -> Any:
-        """Expected fall of the weighted variance, for one unit of cost."""
+        """Expected decrease of the weighted variance, per unit of cost."""
         return states.weight * states.mean * (1.0 - states.mean) * states.jump**2 / states.cost

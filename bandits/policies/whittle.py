@@ -1,4 +1,4 @@
-"""Whittle's index: what a label is worth while a limited number of them can be bought."""
+"""Whittle index: the highest price at which a label is worth buying, with a limited number of labels to come."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Whittle"]
 
 @dataclass(frozen=True)
 class Whittle(AheadPolicy):
-    """Label the item whose labels would still be bought at the highest price, if it alone had the budget left.
+    """Label the item whose next label is worth the highest price, if the item alone had the budget left.
 
-    Rule: index sup{price of a unit of cost at which one more label is worth buying}, the largest ratio of expected gain
-    to expected cost of a rule that buys at least one label of the item, stops at will, and buys at most as many as cap
-    and budget left allow; see ``seqaudit.dp.single_item.stopping``. Source: Whittle (1988), "Restless bandits: activity
-    allocation in a changing world". Departure: never more than ``most`` labels are looked ahead. Quotas are not looked
-    at.
+    Rule: index sup{price of a unit of cost at which one more label is worth buying}. It is the largest ratio of
+    expected gain to expected cost over all rules that buy at least one label of the item, may stop at any time, and
+    stay within cap and budget left; see ``seqaudit.dp.single_item.stopping``. Source: Whittle (1988), "Restless
+    bandits: activity allocation in a changing world". Departure: the look-ahead is at most ``most`` labels. Quotas are
+    ignored.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Ask and tell: a policy on labels that arrive one by one."""
+"""Ask/tell sessions: a policy that chooses questions while answers arrive one by one."""

@@ -1,14 +1,15 @@
-"""Ask and tell: labels bought from people, one question at a time.
+"""Ask/tell session: labels bought from people, one question at a time.
 
-``ask`` names the item to label next; ``tell`` enters an answer. Answers may come late, in any order, from items that
+``ask`` names the item to label next; ``tell`` enters an answer. Answers may come late, in any order, for items that
 were never asked for, and more than once:
 
-- While an answer is outstanding its label counts as bought: towards budget, cap and quotas. Its item is passed over as
+- While an answer is outstanding, its label counts as bought: towards budget, cap and quotas. Its item is passed over as
   long as another one can be asked. So several people can work at once.
 - Every answer that is entered counts against the budget, asked for or not.
 - With batches of B, the questions of a batch are chosen from the answers entered before the first of them was asked.
-  Answers that come earlier than the next batch are entered, and steer from the next batch on.
-- An answer with an ``answer_id`` that is already known is ignored if it says the same, and refused if it does not.
+  Answers that come earlier than the next batch are entered, and affect choices from the next batch on.
+- An answer with an ``answer_id`` that is already known is ignored if it agrees with the earlier one, and refused
+  otherwise.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _FORMAT, _VERSION = "seqaudit-session", 1
 
 
 class BudgetSpent(ValueError):
-    """The budget affords no further label, or not this one."""
+    """Error: the budget affords no further label, or not the one that was entered."""
 
 
 class Session:
@@ -46,7 +47,7 @@ class Session:
     problem : Problem
     policy : Policy or registered name
     seed : int, SeedSequence or Generator
-        Breaks ties; the same answers in the same order then give the same questions.
+        Seed of tie-breaks and draws: the same answers in the same order then give the same questions.
 
     Examples
     --------
@@ -83,12 +84,12 @@ class Session:
 
     @property
     def remaining(self) -> int:
-        """Questions that can still be asked, at most: with unequal costs their number depends on what is asked."""
+        """Largest number of questions that can still be asked; with unequal costs it depends on the items asked for."""
         return self._board.rules.labels(self._board.bought[0])
 
     @property
     def budget_left(self) -> float:
-        """Budget that neither answers nor outstanding questions have used up."""
+        """Budget that is not used by answers or outstanding questions."""
         return max(0.0, self.problem.budget - self._board.rules.spent(self._board.bought[0]))
 
     @property
@@ -97,17 +98,27 @@ class Session:
         return self.problem.tail_at(self.counts, self.wins)
 
     def decisions(self) -> Bools:
-        """Whether each item would be declared learnable now, shape (N,)."""
+        """Decision on each item if labelling stopped now.
+
+        Returns
+        -------
+        ndarray of bool, shape (N,)
+            True for an item that would be declared learnable.
+        """
         return self.problem.utility.decide(self.tail)
 
     def ask(self) -> int:
         """Item to label next.
 
+        Returns
+        -------
+        int
+            Number of the item, from 0.
+
         Raises
         ------
         BudgetSpent
-            When nothing is available any more: answers and outstanding questions have used up the budget, or every
-            item's cap.
+            When no item is available: answers and outstanding questions have used up the budget, or every item's cap.
         """
         item = int(self._board.choose(self._asked)[0])
         if item < 0:
@@ -123,10 +134,11 @@ class Session:
         Parameters
         ----------
         item : int
-            From 0.
+            Number of the item, from 0.
         label : {0, 1}
+            1 for a win.
         answer_id : str, optional
-            Makes a repeated answer harmless.
+            Identifier of the answer; an answer that is entered again with the same one counts once.
 
         Raises
         ------
@@ -134,7 +146,8 @@ class Session:
             For an item or label that does not exist, an item whose cap is reached, or an answer that contradicts an
             earlier one of the same ``answer_id``.
         BudgetSpent
-            When the answers entered so far leave nothing to pay for it, or only what the quotas need for other items.
+            When the answers entered so far leave too little budget for it, or only what the quotas need for other
+            items.
         """
         item = whole("item", item, 0, self.problem.size - 1)
         if label not in (0, 1):
@@ -149,7 +162,7 @@ class Session:
                 )
             return
         self._require_payable(int(item))
-        # An unasked answer can take the place of a question that is out: then that question's answer will be refused.
+        # An unasked answer can use the budget of an outstanding question, whose own answer is then refused.
         enter = self._board.enter if self.outstanding[item] else self._board.record
         enter(np.array([0]), np.array([item]), np.array([label]))
         self._events.append(["tell", *answer, answer_id])
@@ -183,7 +196,12 @@ class Session:
         return int(self._board.counts.sum())
 
     def save(self, path: str | Path) -> None:
-        """Write everything asked and told, as JSON; the file appears whole or not at all."""
+        """Write all questions and answers as JSON; the file is written whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         text = json.dumps(
             {
                 "format": _FORMAT,
@@ -198,7 +216,18 @@ class Session:
 
     @classmethod
     def load(cls, path: str | Path, problem: Problem, policy: str | Policy) -> Session:
-        """Take up a saved session where it was left.
+        """Resume a saved session.
+
+        Parameters
+        ----------
+        path : str or Path
+        problem : Problem
+        policy : Policy or registered name
+            Problem and policy of the saved session.
+
+        Returns
+        -------
+        Session
 
         Raises
         ------

@@ -1,9 +1,9 @@
 """The board: labels and wins so far, and the policy's scores, kept up to date label by label.
 
 Simulation, replay and the ask/tell session all choose and record through this class, so that a policy, a budget and a
-batch mean the same in each. R independent replications stand side by side. For an index policy one label changes one
-score, and only that one is computed again; policies that look at the budget left, and other policies, score the whole
-state. A joint policy is asked for its probabilities at each question, and an item is drawn by them.
+batch mean the same in each. R independent replications run side by side. For an index policy one label changes one
+score, and only that one is computed again; policies that use the budget left, and other policies, score the whole state
+again. A joint policy is asked for its probabilities at each question, and an item is drawn from them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ __all__ = ["Board", "final_values"]
 class Board:
     """State of R replications of one policy on one problem.
 
-    A label is *bought* when its question is asked, and *entered* when its outcome is known. What can be bought looks at
-    labels bought. The policy looks at outcomes entered before the present batch began; items of which there are labels
-    without such an outcome are passed over as long as another one can be bought.
+    A label is *bought* when its question is asked, and *entered* when its outcome is known. The labels bought determine
+    which items can still be labelled. The policy sees the outcomes entered before the present batch began; items with a
+    label whose outcome it does not see are passed over as long as another item can be labelled.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Board:
     keys : ndarray of uint64, shape (R, 2)
         Philox keys that break ties.
     start : tuple of ndarray of int, shape (R, N), optional
-        Labels bought and entered before, and wins among them; default none.
+        Labels bought and entered before the start, and wins among them; default none.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Board:
     bought : ndarray of int, shape (R, N)
         Labels bought.
     open : ndarray of int
-        Replications in which something can be bought, in order.
+        Replications in which a label can be bought, in order.
     rules : Availability
     """
 
@@ -66,7 +66,7 @@ class Board:
         first, copies = (self.counts[:1], len(keys)) if start is None else (self.counts, 1)
         self._usable = np.repeat(self.rules.items(first), copies, axis=0)
         self.open = np.flatnonzero(self._usable.any(axis=1))
-        # Labels of one price without quotas: caps aside, only their number matters, and a label changes one item.
+        # With unit costs and no quotas, only caps and the number of labels matter, and a label changes one item.
         self._most = problem.labels if problem.unit_costs and not problem.quota else None
         self._rounds = 0 if start is None else problem.labels
         self._questions = 0  # still to be asked in the present batch
@@ -85,7 +85,7 @@ class Board:
     def choose(self, step: int, usable: Bools | None = None) -> Ints:
         """Next item of each replication, shape (R,); -1 where nothing can be labelled.
 
-        ``step`` numbers the choice, for the random number that breaks a tie. ``usable`` narrows the items further.
+        ``step`` numbers the choice, for the random number that breaks a tie. ``usable`` restricts the items further.
         """
         if not self._questions:
             self._begin_batch()
@@ -132,7 +132,7 @@ class Board:
             self._score(items, at)
 
     def _at(self, rows: Ints, items: Ints) -> Ints:
-        # Places in an array laid flat: NumPy is several times slower at pairs of indices.
+        # Positions in the flattened array: NumPy is several times slower with pairs of indices.
         return rows * self.problem.size + items
 
     def _buy(self, rows: Ints, items: Ints, at: Ints) -> None:
@@ -179,7 +179,7 @@ class Board:
         self._score(items, at)
 
     def _draw(self, policy: JointPolicy, allowed: Bools, step: int) -> None:
-        """Draw an item of each replication by a policy's probabilities."""
+        """Draw an item of each replication from a policy's probabilities."""
         self._out[:] = -1
         rows = np.flatnonzero(allowed.any(axis=1))
         if not rows.size:
@@ -209,7 +209,7 @@ class Board:
             self._scores.reshape(-1)[at] = fresh
 
     def _all_scores(self, counts: Ints, wins: Ints) -> Floats:
-        # Writeable too: for an array that is not, such as a broadcast row, the kernel would be compiled once more.
+        # Writeable, since the kernel would be compiled again for a read-only array such as a broadcast row.
         scores = np.require(self.policy.scores(self.problem, counts, wins), np.float64, ["C", "W"])
         if scores.shape != counts.shape:
             raise ValueError(f"{self.policy.name}: scores have shape {scores.shape}; it must be {counts.shape}")
@@ -226,5 +226,5 @@ class Board:
 def final_values(problem: Problem, counts: Ints, wins: Ints) -> Floats:
     """Expected payoff under the final beliefs, shape (R,)."""
     paid = problem.weight * problem.utility(problem.tail_at(counts, wins)) + problem.reward * wins
-    # Summed row by row: a matrix product may round a row otherwise among others.
+    # Summed row by row: the rounding of a matrix product may depend on the other rows.
     return np.asarray(paid.sum(axis=1))

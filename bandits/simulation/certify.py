@@ -1,17 +1,17 @@
-r"""Certificates: how far a policy is from the best that any policy could do.
+r"""Certificates: bounds on the distance between the value of a policy and the optimum.
 
 The upper bound is the Lagrangian one, L(lambda) = lambda K + sum_i V_i(lambda) (see ``dp.bounds``). The lower bound is
-the policy's own value: exact where the problem is small, else simulated, with the relaxed problem for a control
-variate. Let W_i(n, w) be what going on with item i is worth at the price lambda, and F_i(n, w) = d_i(n, w) - kappa_i
-lambda + E W_i(next) what one more label is. Whatever W is, the sum of its surprises over the labels bought, M = sum
-[v h + W](next) - E [v h + W](next), has mean zero, and
+the policy's own value: exact where the problem is small, otherwise simulated, with the relaxed problem as control
+variate. Let W_i(n, w) be the worth of continuing with item i at the price lambda, and F_i(n, w) = d_i(n, w) - kappa_i
+lambda + E W_i(next) that of one more label. Whatever W is, the sum of its martingale differences over the labels
+bought, M = sum [v h + W](next) - E [v h + W](next), has mean zero, and
 
     payoff - M = L(lambda) - lambda (K - spent) - sum over labels (W_i - F_i) - sum_i W_i(end).
 
-Of luck nothing is left but in the choices themselves. Every term subtracted is at least zero, and says where the policy
-falls short of the bound: money not spent, labels that the relaxed problem would not buy, and items left while more
-labels would have been worth their price. (Summation by parts of the martingale: Brown, Smith and Sun, 2010, use the
-same penalties for upper bounds.)
+Chance is left in the choices alone. Every term subtracted is at least zero, and shows where the policy falls short of
+the bound: budget not spent, labels that the relaxed problem would not buy, and items left although further labels were
+worth their price. (Summation by parts of the martingale: Brown, Smith and Sun, 2010, use the same penalties for upper
+bounds.)
 """
 
 from __future__ import annotations
@@ -47,33 +47,33 @@ __all__ = ["Certificate", "certify"]
 
 # Items that a thread takes at a time.
 _ITEMS = 256
-# The price is looked for again while the bound may still fall by more than this share of the possible gain.
+# The price is refined while the bound may still fall by more than this share of the possible gain.
 _WORTH_ANOTHER = 1e-4
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A policy's value and a bound on every policy's.
+    """Value of a policy, and an upper bound on the value of every policy.
 
     Attributes
     ----------
     policy : str
     lower : float
-        Value of the policy, or an estimate without bias.
+        Value of the policy, or an unbiased estimate of it.
     standard_error : float
-        Of ``lower``; 0 where it is exact.
+        Standard error of ``lower``; 0 where it is exact.
     upper : float
-        No policy is worth more.
+        Bound on the value of every policy.
     prior_value : float
         Value of buying no label.
     lower_by, upper_by : str
-        How the two were got.
+        Methods by which the two were computed.
     price : float or None
         Price of a unit of cost in the Lagrangian bound.
     spent : float
-        Mean cost of the labels that the policy bought; the most that can be spent where it was valued exactly.
+        Mean cost of the labels bought; where the value is exact, the most that can be spent.
     replications : int
-        0 where the value is exact.
+        Number of simulated runs; 0 where the value is exact.
     """
 
     policy: str
@@ -89,7 +89,7 @@ class Certificate:
 
     @property
     def gap(self) -> float:
-        """Share of the possible gain, ``upper - prior_value``, that the policy may fall short of; 0 where it is 0."""
+        """Largest possible shortfall, as a share of the possible gain ``upper - prior_value``; 0 where that is 0."""
         possible = self.upper - self.prior_value
         return (self.upper - self.lower) / possible if possible > ROUNDING * max(1.0, abs(self.upper)) else 0.0
 
@@ -121,16 +121,16 @@ def certify(
     Parameters
     ----------
     problem : Problem
-        With costs, caps, quotas and batches, if it has any; the bound does not see quotas and batches.
+        With costs, caps, quotas and batches, if it has any; the bound ignores quotas and batches.
     policy : Policy or registered name
     replications : int
-        Simulated runs, at least 2. Few are enough: what is left of chance is small.
+        Simulated runs, at least 2. Few are enough, since the control variate removes most of the noise.
     seed : int, SeedSequence or Generator
-        Of the simulation.
+        Seed of the simulation.
     exact : bool, optional
-        Value the policy exactly and compare with the optimum; default: where the lattice is small.
+        Evaluate the policy exactly and compare it with the optimum; default: where the lattice is small.
     threads : int, optional
-        Default: all cores. The answers do not depend on it.
+        Number of threads; default: all cores. The results do not depend on it.
 
     Returns
     -------
@@ -171,13 +171,13 @@ def certify(
             "exact evaluation",
             "exact optimum",
             None,
-            # Under caps the budget may not be spent.
+            # Caps may leave a part of the budget unspent.
             min(float(problem.budget), float(problem.cap @ problem.cost)),
             0,
         )
     seeds, keys = replication_keys(seed, replications)
     nature = PriorNature.draw(problem, seeds, keys)
-    # First what may find that policy or tables are not to be had.
+    # First the checks that may refuse the policy or its tables.
     chosen.require(problem)
     if one_kink(problem) is None:
         needed = 64.0 * cores(threads) * (float(problem.cap.max()) + 2.0) ** 2
@@ -199,7 +199,7 @@ def _account(
         upper = price * money + worth
         if upper < best[0]:
             best, credit = (upper, price), credit_there
-        # To first order spending goes with the inverse of the price: the bound may fall by half of this product.
+        # To first order spending is inversely proportional to the price: the bound may fall by half of this product.
         over = (spent - money) / money if money > 0 else 0.0
         if price == 0 or abs(over) * abs(over) * price * money <= 2.0 * _WORTH_ANOTHER * worth:
             break
@@ -230,7 +230,7 @@ class _Books:
         self.tail = problem.prior_tail
 
     def at(self, price: float) -> tuple[float, float, Floats]:
-        """Worth and expected cost of all items in the relaxed problem, and each replication's gain without luck."""
+        """Worth and expected cost of all items in the relaxed problem, and each replication's gain net of chance."""
         size, replications = self.counts.shape
         worth, spent, credit = np.zeros(size), np.zeros(size), np.zeros((size, replications))
         parts = [slice(k, min(k + _ITEMS, size)) for k in range(0, size, _ITEMS)]

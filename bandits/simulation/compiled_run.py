@@ -1,13 +1,13 @@
-"""A run of an index policy over many items: what one label costs does not grow with their number.
+"""Compiled run of an index policy over many items, whose time for one label hardly grows with their number.
 
 A policy whose index of an item depends on that item alone needs only the score of the item just labelled. Here scores
-are kept in a tournament (see ``_kernels_run``), labels are drawn and scores looked up in compiled code, and all of it
-gives the same choices as ``Board``, which serves every policy and every constraint:
+are kept in a tournament (see ``kernels.run``), and compiled code draws labels and looks scores up. The choices are
+those of ``Board``, which serves every policy and every constraint. Scores come from one of three sources:
 
 - *variance-reduction* with Beta beliefs by its closed form, from D = t^a (1-t)^b / B(a, b), which one label multiplies;
-- *gittins* with Beta beliefs and a utility with one kink, where items are many, from tables (see ``index_book``);
-- any other index policy from *windows*: scores of the states up to so many labels ahead, which the policy's own formula
-  gives for many items at once.
+- *gittins* with Beta beliefs and a utility with one kink, where items are many, from tables (see ``gittins_tables``);
+- any other index policy from *windows*: scores of the states up to a fixed number of labels ahead, which the
+  policy's own formula gives for many items at once.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ __all__ = ["Run", "can_run", "pays", "run_policy"]
 
 Observe = Callable[[int, Ints, Ints], None]
 
-# States that a window holds are few for many items, and many for few.
+# States in all windows together: a window is small for many items, and large for few.
 _WINDOW_STATES = 4_000_000
 _LEAST_ROWS, _MOST_ROWS = 6, 24
 _NOTHING = np.empty(0)
-# Items from which on Gittins indices come from tables.
+# Number of items from which on Gittins indices come from tables.
 TABLED = 200
 
 
 def can_run(problem: Problem, policy: Policy) -> bool:
-    """Whether a policy can run on a problem this way: by its index alone, with no quota and no batches."""
+    """True if a policy can run on a problem this way: by its index alone, with no quota and no batches."""
     return isinstance(policy, IndexPolicy) and not policy.uses_remaining and not problem.quota and problem.batch == 1
 
 
@@ -97,7 +97,7 @@ class Run:
         _kernels.build(self.scores, self.tree, self.scale)
 
     def _score(self, items: Ints) -> None:
-        """Score some items where they stand."""
+        """Score some items at their present states."""
         _kernels.score_items(self._scoring(), items, self.scores)
 
     def _scoring(self) -> _kernels.Scoring:
@@ -106,7 +106,7 @@ class Run:
         return _kernels.Scoring(self.rule, self.row, *tables, self.belief, self.settings, self.window)
 
     def _begin(self, items: Ints) -> None:
-        """Count labels and wins of some items from where they stand."""
+        """Count labels and wins of some items from their present states on."""
         won, lost = self.row[items, _kernels.X], self.row[items, _kernels.Y]
         self.base[items] += np.stack([won + lost, won], axis=1).astype(np.int64)
         self.row[items, _kernels.X] = self.row[items, _kernels.Y] = 0.0
@@ -115,7 +115,7 @@ class Run:
         """Score items from the tables of a book."""
         self.rule, self.rows = _kernels.TABLES, ROWS
         self.row[:, _kernels.HAND], self.row[:, _kernels.FREE] = book.table, book.between
-        # Half as wide as they are made: what a label costs is to wait for them.
+        # Stored at half their width, since the time for a label is spent waiting for them.
         tables = book.tables
         self.begin = np.column_stack([np.append(tables.first, 0), tables.begin]).astype(np.int32)
         self.value = tables.value.astype(np.float32)
@@ -126,7 +126,7 @@ class Run:
         self.settings = np.array([*book.kink, AHEAD, 0.0, book.floor])
 
     def _take_windows(self) -> None:
-        """Score items from windows, from where they stand on."""
+        """Score items from windows that begin at their present states."""
         size = self.problem.size
         self.rule = _kernels.WINDOW
         self.rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, _MOST_ROWS)) // 2 * 2
@@ -134,7 +134,7 @@ class Run:
         self._begin_windows(np.arange(size))
 
     def _begin_windows(self, items: Ints) -> None:
-        """Score some items ahead of where they stand."""
+        """Make the windows of some items, from their present states on."""
         self._begin(items)
         if items.size:
             step = max(1, _WINDOW_STATES // self.window.shape[1])
@@ -146,12 +146,12 @@ class Run:
         """Scores of the states up to ``rows`` - 1 labels ahead, shape (items, states)."""
         more, won = np.tril_indices(self.rows)
         cap = self.problem.cap[items]
-        # States beyond the cap are never reached; a formula need not be good for them.
+        # States beyond the cap are never reached, and a formula need not hold there.
         labels = np.minimum(base[:, :1] + more, cap[:, None])
         wins = np.minimum(base[:, 1:] + won, labels)
         which = np.broadcast_to(items[:, None], labels.shape)
         states = states_at(self.problem, which, labels.astype(np.float64), wins.astype(np.float64))
-        # Replications may run in threads, and a policy need not be made for that.
+        # Replications may run in threads, and a policy need not be thread-safe.
         with self.lock:
             found = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), labels.shape)
         bad = np.flatnonzero(~np.isfinite(found))
@@ -161,7 +161,7 @@ class Run:
         return found
 
     def until(self, labels: int) -> None:
-        """Go on until so many labels are bought, or no more can be."""
+        """Continue until ``labels`` labels are bought, or no more can be bought."""
         while True:
             why = _kernels.run(
                 self._scoring(),
@@ -176,10 +176,10 @@ class Run:
             if why == _kernels.SPENT:
                 return
             items = self.waiting[: self.at[2]].copy()
-            # Scored anew, items that are too dear come back, until they are taken out once more.
+            # Scoring again brings back items that are too expensive, until they are taken out again.
             self.at[1:] = 0, 0, -1
             if why == _kernels.ALL_ZERO:
-                # What is left is below the floor of the tables.
+                # All scores that are left are below the floor of the tables.
                 self._take_windows()
                 self._score(np.arange(self.problem.size))
                 _kernels.build(self.scores, self.tree, self.scale)
@@ -198,7 +198,7 @@ class Run:
         return labels, self.base[:, 1] + self.row[:, _kernels.X].astype(np.int64)
 
     def with_nature(self, rate: Floats, key: NDArray[np.uint64]) -> Run:
-        """Same start of another replication."""
+        """Copy of this start for another replication."""
         one = copy.copy(self)
         for name in ("row", "base", "window", "scores", "tree", "at", "money", "waiting", "settings"):
             setattr(one, name, _aligned_copy(getattr(self, name)))
@@ -217,21 +217,27 @@ def run_policy(
     observe: Observe | None = None,
     threads: int = 1,
 ) -> tuple[Ints, Ints]:
-    """Spend the budget in each of R replications; labels and wins of each item, shape (R, N).
+    """Spend the budget in each of R replications.
 
     Parameters
     ----------
     problem, policy
         For which ``can_run`` holds.
     rate : ndarray, shape (R, N)
-        Chance that a label is a win.
+        Probability that a label is a win.
     keys : ndarray of uint64, shape (R, 2)
+        Philox keys of the replications.
     stops : sequence of int
         Numbers of labels after each of which ``observe`` is called.
     observe : callable, optional
         Called as ``observe(labels, counts, wins)``, with arrays of shape (R, N).
     threads : int
-        Replications that run at a time; the answers do not depend on it.
+        Number of replications that run in parallel; the results do not depend on it.
+
+    Returns
+    -------
+    counts, wins : ndarray of int, shape (R, N)
+        Labels and wins of each item at the end.
     """
     policy.require(problem)
     start = Run(problem, policy, rate[0], keys[0])
@@ -260,17 +266,17 @@ def run_policy(
 
 
 def pays(problem: Problem, policy: Policy, replications: int) -> bool:
-    """Whether to run a policy this way: where it says what its index is, or is faster than label by label.
+    """True if a policy should run this way: where it determines the index, or is faster than label by label.
 
-    The choices are the same either way, but for Gittins indices from tables: there the number of replications must not
-    decide.
+    The choices are the same either way, except for Gittins indices from tables: for these, the answer must not depend
+    on the number of replications.
     """
     if not can_run(problem, policy):
         return False
     if _tabled(problem, policy):
         return True
     closed = _closed(problem, policy)
-    # Seconds, roughly, on a machine of 2020: what matters is where they cross.
+    # Approximate seconds on a machine of 2020; only the point where they cross matters.
     labels = problem.labels
     together = labels * (6e-5 + 1.5e-9 * problem.size * replications)
     alone = replications * (3e-4 + 1e-6 * problem.size + labels * (4e-7 if closed else 1e-5))
@@ -278,14 +284,14 @@ def pays(problem: Problem, policy: Policy, replications: int) -> bool:
 
 
 def _closed(problem: Problem, policy: Policy) -> bool:
-    """Whether scores come from the closed form; a subclass may have an index of its own."""
+    """True if scores come from the closed form; a subclass may define another index."""
     if type(policy) is not VarianceReduction or not isinstance(problem.prior, np.ndarray):
         return False
     return float(problem.prior.prod(axis=1).min()) > 1e-200 and float(problem.prior.max()) < 1e15
 
 
 def _tabled(problem: Problem, policy: Policy) -> bool:
-    """Whether a policy's scores come from tables of the Gittins index, which look at least ``AHEAD`` labels ahead."""
+    """True if scores come from tables of the Gittins index, which look at least ``AHEAD`` labels ahead."""
     if type(policy) is not Gittins or not Gittins.most <= policy.most <= AHEAD:
         return False
     return problem.size >= TABLED and one_kink(problem) is not None

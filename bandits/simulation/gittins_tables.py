@@ -1,12 +1,12 @@
 """Gittins indices of many items for the compiled run, from tables that items share.
 
-Where there are few kinds of items each has its own table. Otherwise items of about equal weight and equal prior share
+Where there are few kinds of items, each has its own table. Otherwise items of about equal weight and equal prior share
 tables at nodes, quantiles of their thresholds, between which the index is interpolated. Tables end after ``ROWS``
-labels; the few items that get more have their index computed where they stand.
+labels; for the few items that get more, the index is computed at each state.
 
-Indices are computed where they are above a floor below the price at which the relaxed problem spends the budget, since
-labels below that price are not bought. Should no item be above it, the run goes on without tables, as it does from the
-start where tables would be too many or too deep.
+Indices are computed only above a floor. It lies below the price at which the relaxed problem spends the budget, since
+labels of lower index are not bought. If no item is above the floor, the run continues without tables, as it does from
+the start where tables would be too many or too deep.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ...posteriors.foundation.arrays import Floats
 __all__ = ["AHEAD", "ROWS", "IndexBook", "book_of"]
 
 
-# Labels that a table covers, labels that it looks at in all, and labels looked ahead from states beyond it.
+# Labels that a table covers, labels up to which it looks ahead, and look-ahead from states beyond it.
 ROWS, DEPTH, AHEAD = 256, 576, 96
 # Hinges within this share of each other are merged.
 MERGE = 0.01
-# Nodes of the items of one prior whose weights differ by a factor of two at most.
+# Most nodes for items of one prior whose weights differ by at most a factor of two.
 _NODES = 256
 # Share of the relaxed problem's price at which tables end.
 FLOOR = 0.6
-# No tables with more labels an item than this, as their floor is low and their bands are long; nor more than so many.
+# Most labels for each item, as beyond it the floor is low and the bands are long; and most tables.
 _MOST_LABELS, _MOST_TABLES = 100, 20_000
 
 
@@ -47,9 +47,9 @@ class IndexBook:
     problem : Problem
         With Beta beliefs, a utility with one kink and no rewards.
     floor : float
-        Index, for one unit of cost, below which none is computed.
+        Index per unit of cost below which none is computed.
     nodes : int
-        Most tables for one prior and weights within a factor of two.
+        Largest number of tables for one prior and weights within a factor of two.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class IndexBook:
     table : ndarray of int, shape (N,)
         First of the two tables of each item.
     between : ndarray, shape (N,)
-        Weight of the second one; zero where an item has a table of its own.
+        Weight of the second one; zero where an item has its own table.
     """
 
     def __init__(self, problem: Problem, floor: float, nodes: int = _NODES) -> None:
@@ -106,7 +106,7 @@ class IndexBook:
 
 @lru_cache(maxsize=1)
 def book_of(problem: Problem) -> IndexBook | None:
-    """Tables for a problem, with the floor for its budget; None where they are no way to run it."""
+    """Tables for a problem, with the floor for its budget; None where they do not suit it."""
     if problem.labels > _MOST_LABELS * problem.size:
         return None
     price = marginal_price(problem)

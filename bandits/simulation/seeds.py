@@ -1,4 +1,4 @@
-"""One key for each replication, so that answers do not depend on how work is shared out."""
+"""One key for each replication, so that results do not depend on the division of work."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def replication_keys(seed: Seed, replications: int) -> tuple[list[np.random.Seed
     """Independent seed and Philox key (R, 2) of each replication; the r-th is the same for any number of them.
 
     See ``seed_sequence``.
+
+    Raises
+    ------
+    ValueError
+        For more replications than fit in memory.
     """
     most = how_many_fit(_BYTES_A_REPLICATION)
     if replications > most:

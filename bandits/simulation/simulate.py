@@ -1,12 +1,12 @@
-"""Simulation: what a policy earns on problems too large to solve.
+"""Simulation: the value of a policy on problems too large to solve.
 
 Each replication draws every item's rate from its prior, and labels from the rates, until no item is available. With
-batches, the items of a batch are chosen before any of its outcomes is seen. At the end the expected payoff under
-the final beliefs is recorded, not whether the decisions happened to be right: by the tower property it has the same
+batches, the items of a batch are chosen before any of its outcomes is seen. At the end the expected payoff under the
+final beliefs is recorded, not the payoff of the decisions under the drawn rates: by the tower property it has the same
 mean and less variance.
 
 The same seed gives the same rates and the same labels to every policy (common random numbers), whatever the number of
-workers and whatever order the policies run in, so differences between policies are sharper than the standard errors
+workers and the order of the policies. Differences between policies are therefore more precise than the standard errors
 of their means suggest.
 """
 
@@ -40,7 +40,7 @@ _PAIRS_AT_ONCE = 4_000_000
 
 
 class LabelSource(Protocol):
-    """Where labels come from: nature in a simulation, a pool of votes in a replay."""
+    """Source of labels: nature in a simulation, a pool of votes in a replay."""
 
     def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         """Label number ``counts`` (from 0) of ``items`` in replications ``rows``."""
@@ -85,7 +85,7 @@ def spend(
     """Spend the whole budget in R replications side by side; labels and wins of each item, shape (R, N).
 
     After each number of labels in ``stops``, ``observe(labels_bought, counts, wins)`` is called; it sees the outcomes
-    of whole batches, and replications that ended earlier as they ended.
+    of whole batches, and the final state of replications that ended earlier.
     """
     board = Board(problem, policy, keys)
     marks = set(stops)
@@ -205,7 +205,7 @@ def simulate(
 
 
 def replication_parts(problem: Problem, replications: int, least: int = 1) -> list[slice]:
-    """Cut replications into parts that memory holds, and into a least number of parts.
+    """Parts of the replications that each fit in memory, at least ``least`` of them where there are enough.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Policies that change what another policy asks for."""
+"""Policies that wrap another policy and change its choices."""

@@ -1,4 +1,4 @@
-"""Policies inside policies."""
+"""Policies that are built on another policy, their base."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["BasedPolicy", "as_base"]
 
 
 def as_base(name: str, base: object) -> Policy:
-    """The policy that another one, called ``name``, is built on: given as such, or by its registered name.
+    """Base of the policy called ``name``, given as a policy or by its registered name.
 
     Raises
     ------
@@ -42,11 +42,11 @@ class BasedPolicy(JointPolicy):
     @property
     def based_on(self) -> Policy:
         """The base as a policy."""
-        assert isinstance(self.base, Policy), "made one when the policy was"
+        assert isinstance(self.base, Policy), "__post_init__ makes it a policy"
         return self.base
 
     def with_ties_of_base(self) -> None:
-        """Break ties as the base does, and let it take the first where this policy is told to."""
+        """Break ties as the base does; with ``ties="first"``, make the base take the first too."""
         base = self.based_on
         if self.ties == "first" != base.ties:
             try:
@@ -57,7 +57,7 @@ class BasedPolicy(JointPolicy):
         object.__setattr__(self, "ties", base.ties)
 
     def require(self, problem: Problem) -> None:
-        """Raise where the base policy cannot be had."""
+        """Raise where the base policy does not apply."""
         self.based_on.require(problem)
 
     def prepare(self, problem: Problem) -> None:

@@ -1,13 +1,14 @@
-r"""Diverse batches: labels that are bought together go to items that are unlike each other.
+r"""Diverse batches: labels that are bought together go to dissimilar items.
 
-A policy that scores items one by one fills a batch with what looks best, and that may be fifty near-copies of one item.
-Here the first label of a batch goes where the base puts it. Later ones go, among the items of best score, to one that
-is unlike those whose outcomes are awaited, y. With x_i the features and s_i the base's scores, candidate i has quality
+A policy that scores items one by one fills a batch with the items of best score, which may be fifty near-copies of one
+item. Here the base chooses the first label of a batch. Later labels go, among the items of best score, to one that is
+dissimilar to the items whose outcomes are awaited, y. With x_i the features and s_i the base's scores, candidate i has
+quality
 
     q_i = exp(gamma (s_i - best) / (best - worst)),        best and worst over the candidates,
 
-which no change of the scores' origin or unit alters, and which log-linear models of quality have too (Kulesza and
-Taskar 2012, "Determinantal point processes for machine learning", section 4). The candidate chosen has the largest
+which does not depend on the scores' origin or unit. Log-linear models of quality have the same form (Kulesza and Taskar
+2012, "Determinantal point processes for machine learning", section 4). The candidate chosen has the largest
 
     k-center:       q_i min_{j in y} |x_i - x_j|
     determinantal:  det L_{y + i} / det L_y  =  q_i^2 (S_ii - S_iy S_yy^-1 S_yi),      L = diag(q) S diag(q),
@@ -15,8 +16,8 @@ Taskar 2012, "Determinantal point processes for machine learning", section 4). T
 with S_ij = exp(-|x_i - x_j|^2 / (2 length^2)) + 1e-6 1{i = j}. The first is greedy farthest-first choice (Gonzalez
 1985, "Clustering to minimize the maximum intercluster distance"), with weights as in Dyer and Frieze (1985, "A simple
 heuristic for the p-centre problem"). The second is the greedy step towards the set of largest determinant (Chen, Zhang
-and Zhou 2018, "Fast greedy MAP inference for determinantal point process"). At gamma = 0 only the features choose among
-the candidates.
+and Zhou 2018, "Fast greedy MAP inference for determinantal point process"). At gamma = 0 the choice among the
+candidates depends on the features alone.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ __all__ = ["DiverseBatch", "typical_distance"]
 _METHODS = ("k-center", "determinantal")
 # Added to the diagonal of the similarities, so that copies of an item can be awaited together.
 _RIDGE = 1e-6
-# Candidates within this share of the best are tied, for distances and determinants are rounded.
+# Candidates within this share of the best are tied, since distances and determinants are rounded.
 _ALIKE = 1e-9
-# Features of this size have squares that can be added up.
+# Largest feature whose squares can be summed without overflow.
 _LARGEST = 1e100
 _FEWEST, _A_BATCH = 64, 10
 _SAMPLE = 1000
@@ -54,13 +55,13 @@ _SAMPLE = 1000
 
 @lru_cache(maxsize=2)
 def _scores(base: Policy, problem: Problem, counts: PerItem, wins: PerItem) -> Floats:
-    """Scores of the base: within a batch it is asked about the same state again and again."""
+    """Scores of the base, kept because a batch asks for the same state many times."""
     return base.scores(problem, counts.values.copy(), wins.values.copy())
 
 
 @lru_cache(maxsize=16)
 def typical_distance(features: PerItem) -> float:
-    """Median distance between items that differ; of a thousand of them, evenly spaced, where there are more.
+    """Median distance between distinct items; of a thousand of them, evenly spaced, where there are more.
 
     Examples
     --------
@@ -79,33 +80,33 @@ def typical_distance(features: PerItem) -> float:
 
 @dataclass(frozen=True)
 class DiverseBatch(Wrapper):
-    """Label as a base policy does, with batches that are spread over the items' features.
+    """Label as a base policy does, but spread each batch over the items' features.
 
     Rule: while no outcome is awaited, the base chooses. While some are, as in a batch or between the questions and
-    answers of a session, the label goes to the one of the base's best items that is best by quality and by its distance
-    from the awaited ones together; see the module's equations. Ties go by the base's scores, and then as it breaks
-    them. Distances are Euclidean: bring features to comparable scales first.
+    answers of a session, the label goes to one of the base's best items: the one with the best combination of quality
+    and distance from the awaited items; see the module's equations. Ties are broken by the base's scores, and then as
+    the base breaks them. Distances are Euclidean: scale features comparably first.
 
     Parameters
     ----------
     base : Policy or registered name
-        Any policy: one that has no scores of its own is taken by its probabilities.
+        Any policy; where it has no scores, its probabilities are used.
     features : array_like, shape (N, F)
-        Finite.
+        Finite numbers, one row for each item.
     method : {"k-center", "determinantal"}
     candidates : int, optional
-        Items of best score to choose from, and all that tie with the last of them; default ten times the batch, 64 at
-        least.
+        Number of items of best score to choose from; those that tie with the last are added. Default: ten times the
+        batch, at least 64.
     strength : float
-        How much the base's scores count, gamma: the worst candidate's quality is exp(-gamma) times the best one's.
+        Weight gamma of the base's scores: the worst candidate's quality is exp(-gamma) times the best one's.
     length : float, optional
-        Length scale of similarity, for "determinantal"; default the median distance between items that differ.
+        Length scale of similarity, for "determinantal"; default the median distance between distinct items.
 
     Raises
     ------
     ValueError
-        For features that are not finite or not of two dimensions, settings out of range, and, when it meets a problem,
-        for another number of items.
+        For features that are not finite or not two-dimensional, and settings out of range; on use, for a problem with
+        another number of items.
 
     Examples
     --------
@@ -174,14 +175,14 @@ class DiverseBatch(Wrapper):
         return self.features
 
     def _worth(self, problem: Problem, counts: Ints, wins: Ints, may: Bools, pending: Ints) -> Floats:
-        """Scores of the base, or its probabilities where it has nothing else."""
+        """Scores of the base, or its probabilities where it has no scores."""
         base = self.based_on
         if isinstance(base, JointPolicy) and type(base).scores is JointPolicy.scores:
             return chances_of(base, problem, counts, wins, may, pending)
         return _scores(base, problem, PerItem(counts), PerItem(wins))
 
     def _value(self, scores: Floats, awaited: Ints, items: Ints, scale: float) -> Floats:
-        """Value of each candidate beside the awaited items."""
+        """Value of each candidate, given the awaited items."""
         from scipy.spatial.distance import cdist
 
         best, width = scores.max(), float(np.ptp(scores))
@@ -204,7 +205,7 @@ def _similarity(apart: Floats, length: float) -> Floats:
 
 
 def _best_items(scores: Floats, may: Bools, most: int, scale: float) -> Ints:
-    """Items of largest score, ``most`` of them and those that tie with the last."""
+    """The ``most`` items of largest score, and those that tie with the last of them."""
     items = np.flatnonzero(may)
     if len(items) <= most:
         return items

@@ -1,4 +1,4 @@
-"""Exploration on top of any policy: some labels by chance, the others where the policy wants them."""
+"""Exploration on top of any policy: some labels are random, the others follow the policy."""
 
 from __future__ import annotations
 
@@ -21,16 +21,21 @@ __all__ = ["EpsilonAudit", "SoftmaxAudit"]
 
 @dataclass(frozen=True)
 class EpsilonAudit(BasedPolicy):
-    """Label any item with probability ``epsilon``, and else the one that the base policy labels.
+    """Label a random item with probability ``epsilon``, and otherwise the item that the base policy labels.
 
-    Rule: probability epsilon / (number of items that can be labelled) + (1 - epsilon) pi_i, with pi_i that of the base.
-    Source: epsilon-greedy (Sutton and Barto 1998), an exploration budget over an index.
+    Rule: probability epsilon / (number of items that can be labelled) + (1 - epsilon) pi_i, with pi_i the base's
+    probability. Source: epsilon-greedy (Sutton and Barto 1998), an exploration budget over an index.
 
     Parameters
     ----------
     base : Policy or registered name
     epsilon : float
         Share of labels spent on exploration, from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        For an unknown base, and an ``epsilon`` outside 0 to 1.
 
     Examples
     --------
@@ -69,16 +74,21 @@ class SoftmaxAudit(BasedPolicy):
     """Label items with probabilities that rise with the base policy's score.
 
     Rule: probability proportional to exp(s_i / (temperature max_j |s_j|)) over the items that can be labelled, s_i the
-    base's score. The unit of the temperature is the largest score in sight, so that neither the unit of the weights nor
-    the shrinking of scores as labels come in changes how much is explored. Source: Boltzmann exploration (Sutton and
+    base's score. The temperature is relative to the largest score, so that the amount of exploration depends neither on
+    the unit of the weights nor on the decrease of scores as labels come in. Source: Boltzmann exploration (Sutton and
     Barto 1998); the relative temperature is ours.
 
     Parameters
     ----------
     base : Policy or registered name
-        One with scores: a joint policy has probabilities instead, and is refused.
+        A policy with scores; a joint policy has probabilities instead, and is refused.
     temperature : float
-        Positive; towards 0 the base policy, with large values uniform sampling.
+        Positive; the limit 0 gives the base policy, and large values give uniform sampling.
+
+    Raises
+    ------
+    ValueError
+        For a base that is unknown or a joint policy, a ``temperature`` that is not positive, and ``ties="first"``.
 
     Examples
     --------
@@ -105,7 +115,7 @@ class SoftmaxAudit(BasedPolicy):
         """Probability of labelling each item, shape (S, N)."""
         scores = np.where(usable, scores_of(self.based_on, problem, counts, wins), 0.0)
         largest = np.abs(scores).max(axis=1, keepdims=True)
-        # Where all scores are zero, or too small to be told from rounding, all items are alike.
+        # Where all scores are zero, or too small to be told from rounding, all items count alike.
         told = largest > ROUNDING * float(self.based_on.index_scale(problem))
         level = np.where(told, scores / np.where(largest > 0.0, largest, 1.0), 0.0)
         level = np.where(usable, level - np.where(usable, level, -np.inf).max(axis=1, keepdims=True), -np.inf)

@@ -1,8 +1,8 @@
-"""Data of the user's on each item, as values that can be hashed: numbers, features, and names of slices.
+"""Users' data on each item as hashable values: numbers, features, and labels of slices.
 
-A policy is a value: equal policies have equal hashes, survive pickling, and say what they are. Arrays are none of this,
-and tuples of a hundred thousand rows are slow. So arrays are held read-only beside a digest of what is in them, and
-compared by it.
+A policy is a value: it can be compared, hashed, pickled and printed. Arrays cannot be compared or hashed as a whole,
+and tuples of a hundred thousand rows are slow. Arrays are therefore kept read-only with a digest of their contents, by
+which they are compared.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PerItem:
 
     def __init__(self, values: ArrayLike | PerItem, dtype: DTypeLike | None = None) -> None:
         array = np.array(values.values if isinstance(values, PerItem) else values, dtype=dtype, order="C")
-        # Minus zero is zero.
+        # Minus zero becomes zero, so that equal arrays have equal digests.
         array += array.dtype.type(0)
         array.setflags(write=False)
         content = hashlib.blake2b(repr((array.shape, array.dtype.str)).encode(), digest_size=16)
@@ -102,7 +102,7 @@ class Slices:
         codes = np.empty(len(given), dtype=np.int64)
         for i, label in enumerate(given):
             try:
-                # Also not-a-number, which is how tables write what is missing, and which equals nothing.
+                # Tables use NaN for a missing value; it does not equal itself.
                 if label != label:
                     raise TypeError
                 codes[i] = -1 if label is None else names.setdefault(label, len(names))
@@ -125,6 +125,6 @@ class Slices:
 
 
 def of_size(policy: str, field: str, data: PerItem | Slices, size: int) -> None:
-    """Raise ``ValueError`` unless a policy's data are on as many items as there are."""
+    """Raise ``ValueError`` unless a policy's data have one row for each item."""
     if len(data) != size:
         raise ValueError(f"{policy}: {field} has {len(data)} rows; it must have one for each of the {size} items")

@@ -1,4 +1,4 @@
-"""Minimum coverage: every slice of the items gets some labels, whatever a base policy would like."""
+"""Minimum coverage: every slice of the items gets a minimum of labels, whatever the base policy prefers."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from .wrapper import Wrapper
 __all__ = ["MinimumCoverage"]
 
 
-# Unmet minima of quotas that share items; the work for one label grows with it.
+# Most combinations of unmet minima of quotas that share items; the work for one label grows with them.
 _MOST_TANGLED = 1e9
 
 
 @dataclass(frozen=True, eq=False)
 class _Rules:
-    """A problem with the slices' minima among its quotas, and what can be bought under them."""
+    """A problem with the slices' minima among its quotas, and the labels that are available under them."""
 
     problem: Problem
     available: Availability
     slices: tuple[tuple[Any, int], ...]
 
     def lacking(self, bought: Ints) -> Bools:
-        """Whether each item is in a slice that lacks labels, shape (S, N)."""
+        """True for each item in a slice that lacks labels, shape (S, N)."""
         out = np.zeros(bought.shape, dtype=np.bool_)
         for items, least in self.slices:
             short = bought[:, items].sum(axis=1) < least
@@ -56,7 +56,7 @@ def _rules(problem: Problem, name: str, slices: Slices, minimum: int | tuple[tup
     for part in entangled(quota):
         if len(part) > 1 and prod(quota[q][1] + 1.0 for q in part) > _MOST_TANGLED:
             raise ValueError(
-                f"{name}: the minima of the slices cross the problem's quotas in more ways than can be looked through "
+                f"{name}: the minima of the slices cross the problem's quotas in more ways than can be searched "
                 "for each label; state smaller minima, or fewer quotas that share items with several slices"
             )
     cost = least_cost(quota, problem.cost, problem.cap) if quota else 0.0
@@ -69,20 +69,20 @@ def _rules(problem: Problem, name: str, slices: Slices, minimum: int | tuple[tup
         )
     stated = problem.replace(quota=quota, batch=1)
     if problem.batch > 1:
-        # With labels kept for slices that are dear, fewer may be had in all.
+        # Labels reserved for expensive slices may lower the total number that can be bought.
         stated = stated.replace(batch=max(1, min(problem.batch, stated.labels)))
     return _Rules(stated, Availability(stated), tuple((items, least) for _, items, least in pairs))
 
 
 @dataclass(frozen=True)
 class MinimumCoverage(Wrapper):
-    """Label as a base policy does, with at least so many labels for every slice of the items by the end.
+    """Label as a base policy does, and give every slice of the items a minimum number of labels by the end.
 
     Rule, with ``when="last"``: the base chooses among the items from which the minima can still be met, as if they were
-    quotas of the problem (see ``seqaudit.dp.problem.availability``). So it is free until what is left is only just
-    enough for what the slices lack. With ``when="first"`` it chooses among the items of slices that lack labels, as
-    long as there are any. The base is shown the problem with the minima among its quotas. Where labels that were not
-    asked for have used up what the slices need, what is left goes to slices that lack labels first.
+    quotas of the problem (see ``seqaudit.dp.problem.availability``). The base is therefore free until the budget left
+    is just enough for the labels that the slices lack. With ``when="first"`` it chooses among the items of slices that
+    lack labels, as long as there are such slices. The base is shown the problem with the minima among its quotas. Where
+    unasked labels have used budget that the slices need, the rest goes first to slices that lack labels.
 
     Parameters
     ----------
@@ -90,14 +90,15 @@ class MinimumCoverage(Wrapper):
     slices : sequence
         The label of each item's slice; None for an item in no slice.
     minimum : int or mapping
-        Labels for every slice, or for each by its label; for those that a mapping does not name, none.
+        Number of labels for every slice, or for each slice by its label; slices that a mapping does not name have none.
     when : {"last", "first"}
+        Meet the minima as late as possible, or before all other labels.
 
     Raises
     ------
     ValueError
-        For a minimum that is no whole number, or names no slice, and, when it meets a problem, for another number of
-        items, or minima that caps or budget do not allow.
+        For a minimum that is not a whole number or names no slice; on use, for a problem with another number of items,
+        or with caps or a budget that do not allow the minima.
 
     Examples
     --------
@@ -135,7 +136,7 @@ class MinimumCoverage(Wrapper):
         """Probability of labelling each item, shape (S, N): the base's, among those that may be labelled."""
         bought = counts if pending is None else counts + pending
         rules, may = self._rules(problem), self.allowed(problem, bought, usable)
-        # Where the minima can no longer be met, a problem that asks for them has no such state.
+        # States from which the minima cannot be met do not exist in the problem with these quotas: show the original.
         lost = ~(usable & rules.available.items(bought)).any(axis=1)
         out = np.empty(counts.shape)
         for rows, shown in ((~lost, rules.problem), (lost, problem)):

@@ -1,4 +1,4 @@
-"""Risk weights: labels bought as if some items mattered more than they are paid for."""
+"""Risk weights: labels are bought as if some items had larger weights than in the payoff."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class RiskWeighted(Wrapper):
     """Label as a base policy does on the problem whose weights are multiplied by a risk.
 
     Rule: the base is shown weights v_i rho_i in place of v_i. Payoffs, budget and constraints stay as they are, so the
-    value is that of the user's problem; it never exceeds its optimum. Where all rho_i are equal, a base whose choices
-    do not depend on the unit of payoff labels as it does alone. Rewards are not multiplied.
+    value is measured on the user's problem, and never exceeds its optimum. Where all rho_i are equal, a base whose
+    choices do not depend on the unit of payoff makes the same choices as it does alone. Rewards are not multiplied.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ class RiskWeighted(Wrapper):
     risk : array_like, shape (N,), or mapping
         Positive number rho of each item, or of each slice by its label.
     slices : sequence, optional
-        With a mapping: the label of each item's slice, None for an item in no slice, whose risk is 1. What is kept is
-        the risk of each item, so ``slices`` is None once the policy is made.
+        With a mapping: the label of each item's slice, None for an item in no slice, whose risk is 1. Only the risk of
+        each item is kept, so ``slices`` is None once the policy is made.
 
     Raises
     ------
     ValueError
-        For a risk that is not positive and finite, slices without a risk or the other way round, and, when it meets a
-        problem, for another number of items.
+        For a risk that is not positive and finite, and slices without a risk or the reverse; on use, for a problem with
+        another number of items.
 
     Examples
     --------

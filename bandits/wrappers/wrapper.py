@@ -1,7 +1,7 @@
-"""What policies that wrap another policy share.
+"""Common part of the policies that wrap another policy.
 
-A wrapper shows its base a problem, the user's own or one made from it, and does something with what the base answers.
-The payoff, the budget and the constraints stay those of the user's problem.
+A wrapper shows its base the user's problem or one derived from it, and may change the base's answers. The payoff, the
+budget and the constraints stay those of the user's problem.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Wrapper(BasedPolicy):
     ----------
     base : Policy or registered name
     ties : {"random", "first"}, optional
-        Default: as the base breaks them. With "first" the base does so too.
+        Default: that of the base. With "first", the base takes the first too.
     """
 
     uses_pending: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class Wrapper(BasedPolicy):
     ) -> Floats:
         """Probability of labelling each item, shape (S, N): the base's, among those that may be labelled.
 
-        ``pending`` are labels bought whose outcomes are not known.
+        ``pending`` counts labels bought whose outcomes are not known.
         """
         may = self.allowed(problem, counts if pending is None else counts + pending, usable)
         return chances_of(self.based_on, self.seen(problem), counts, wins, may, pending)
@@ -59,15 +59,15 @@ class Wrapper(BasedPolicy):
         return self.based_on.scores(self.seen(problem), counts, wins)
 
     def index_scale(self, problem: Problem) -> float:
-        """Size of the numbers that a score of the base is a difference of."""
+        """Magnitude of the terms whose difference a score of the base is."""
         return self.based_on.index_scale(self.seen(problem))
 
     def require(self, problem: Problem) -> None:
-        """Raise where the wrapper's data do not fit the problem, or its base cannot be had for it."""
+        """Raise where the wrapper's data do not fit the problem, or its base does not apply to it."""
         self.based_on.require(self.seen(problem))
 
     def prepare(self, problem: Problem) -> None:
-        """Refuse what cannot be had, and let the base do what takes long."""
+        """Refuse a problem that the policy does not apply to, and prepare the base."""
         self.require(problem)
         if isinstance(self.based_on, JointPolicy):
             self.based_on.prepare(self.seen(problem))

@@ -180,7 +180,7 @@ def test_sampling_keeps_to_what_can_be_labelled(policy):
         (lambda: sa.EpsilonAudit(base="kgg"), "did you mean 'kg'"),
         (lambda: sa.SoftmaxAudit(temperature=0), "temperature is 0; it must be positive and finite"),
         (lambda: sa.SoftmaxAudit(base="thompson"), "has no scores"),
-        (lambda: sa.Thompson(ties="first"), "it draws, and shares ties out evenly"),
+        (lambda: sa.Thompson(ties="first"), "allowed: 'random', since it draws among tied items"),
         (lambda: sa.TopTwo(ties="first"), "it draws"),
         (lambda: sa.SoftmaxAudit(ties="first"), "it draws"),
     ],
