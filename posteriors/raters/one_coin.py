@@ -1,16 +1,16 @@
-"""One coin: every item has an answer, and every rater one chance of being right, whatever the answer.
+"""One coin: every item has an answer, and each rater is right with one probability, the same for both answers.
 
     skill_mean ~ HalfNormal(skill_scale),    skill_sd ~ HalfNormal(spread_scale),
     skill_j ~ Normal(skill_mean, skill_sd^2),    P(vote of j is right) = logistic(skill_j e_i),
 
-with answers, their rate and the ease e_i as in ``class_model``, which also says why skill_mean is positive: otherwise
-the two answers could change places. A rater of negative skill is believed in reverse. Raters who lean towards 0 all
-together are beyond the model: it then takes most answers to be 0.
+with answers, their rate and the ease e_i as in ``class_model``, which also explains why skill_mean is positive:
+otherwise the two answers could be exchanged. Votes of a rater of negative skill count for the opposite answer. The
+model cannot represent a lean towards 0 that all raters share: it then infers that most answers are 0.
 
-The fast method is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are thrown away, then every fourth is kept. Its
-draws come from the posterior itself, hyperparameters included, so that it differs from NUTS by the error of finitely
-many, dependent draws alone; tests/posteriors/test_class_models.py holds the tails of 4000 of them to a mean difference
-of .02 and a largest one of .06.
+The fast method is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are discarded, then every fourth is kept. Its draws
+come from the exact posterior, including the hyperparameters, so that it differs from NUTS only by the error of
+finitely many, dependent draws; tests/posteriors/test_class_models.py checks that the tails of 4000 draws differ by at
+most .02 on average and .06 at most.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OneCoin(ClassModel):
     Parameters
     ----------
     difficulty : bool
-        Whether items differ in how hard they are.
+        True if items differ in difficulty.
     answer_a, answer_b : float
         Beta prior of the share of items whose answer is 1.
     skill_scale : float
