@@ -1,4 +1,4 @@
-"""Floor 1: what is believed about one item, its threshold, and what a final belief is worth."""
+"""Floor 1: beliefs about one item's rate, its threshold, the utility of a final belief, and models of raters."""
 
 from .beliefs.belief import Belief, BeliefTables
 from .beliefs.beta import Beta

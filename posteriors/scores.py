@@ -1,7 +1,7 @@
-"""Scores of final beliefs, item by item: decided rightly, decisive, and both.
+"""Scores of final beliefs, item by item: right decisions, decisive beliefs, and both together.
 
-With q the tail probability that is stated of an item, p the true one (the truth itself, 0 or 1, where that is known),
-and the decision "learnable" where q says so:
+Let q be the tail probability stated for an item and p the true one (the truth, 0 or 1, where that is known). The item
+is decided to be learnable if q exceeds the utility's acceptance level. The scores are
 
     right            p if decided learnable, else 1-p
     decisive         1{q >= 1-eps or q <= eps}                (Lemma 2026, section 10)
@@ -24,7 +24,7 @@ __all__ = ["Scores", "decisions_right", "item_scores"]
 
 
 class Scores(NamedTuple):
-    """Scores of items, arrays of one shape; see the module's docstring."""
+    """Scores of items, arrays of one shape; the module docstring defines them."""
 
     right: Floats
     decisive: Floats
@@ -32,7 +32,7 @@ class Scores(NamedTuple):
 
 
 def decisions_right(utility: Utility, stated: Floats, true: ArrayLike) -> Floats:
-    """Probability that what is decided by ``stated`` is right where ``true`` is true, elementwise."""
+    """Probability, under the true tail ``true``, that the decision based on ``stated`` is right; elementwise."""
     real = np.asarray(true, dtype=np.float64)
     return np.where(utility.decide(stated), real, 1.0 - real)
 
@@ -43,14 +43,18 @@ def item_scores(utility: Utility, stated: Floats, true: ArrayLike, eps: float) -
     Parameters
     ----------
     utility : Utility
-        What decides.
+        Decides, by its acceptance level, which items are declared learnable.
     stated : ndarray
-        Tails that are stated.
+        Stated tail probabilities.
     true : array_like
-        True tails, or truths: 1 or True where the item is learnable. nan where it is not known, as is then what is
-        right.
+        True tail probabilities, or truths: 1 or True where the item is learnable. nan where the truth is unknown; the
+        scores ``right`` and ``decisive_right`` are then nan too.
     eps : float
         Level at which a belief is decisive.
+
+    Returns
+    -------
+    Scores
 
     Examples
     --------

@@ -1,4 +1,4 @@
-r"""Thresholds: the preference rate that a comparison must clear to be learnable.
+r"""Thresholds: the preference rate that a comparison must exceed to be learnable.
 
 A reference-conditioned optimiser (DPO, or RLHF with a KL penalty) of strength beta ranks the preferred
 output first exactly when the preference rate alpha satisfies
@@ -8,10 +8,10 @@ output first exactly when the preference rate alpha satisfies
 so that ``dt/dbeta = c t (1 - t)``, and for c > 0 an item of rate alpha is learnable iff
 ``beta < logit(alpha) / c`` (Chen et al. 2024; Lemma 2026, eqs. 12-18).
 
-The log-ratio c is estimated from a language model's log-probabilities. Long outputs have low
-probability whatever their merit, hence length normalisation; a reference may be over-confident, hence a
-temperature; and several references may be combined, by the mean of their log-probabilities (a geometric
-mean of probabilities) or by the log of their mean probability (a mixture).
+The log-ratio c is estimated from a language model's log-probabilities. Long outputs have low probability
+regardless of quality, so the log-probabilities can be normalised by length. A reference may be over-confident,
+so c can be divided by a temperature. Several references can be combined, by the mean of their log-probabilities
+(a geometric mean of probabilities) or by the log of their mean probability (a mixture).
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ def log_ratio(
     Parameters
     ----------
     logp_win, logp_lose : array_like, shape (N,) or (M, N)
-        Natural-log probabilities of the output that label 1 stands for and of the other one. A second,
-        leading axis holds the M members of an ensemble of references.
+        Natural-log probabilities of the output that label 1 prefers and of the other output. With shape
+        (M, N), row m holds those of member m of an ensemble of references.
     length_win, length_lose : array_like, shape (N,), optional
-        Tokens in each output; when given, the log-probabilities are divided by them (both or neither).
+        Number of tokens in each output, by which its log-probability is divided; give both or neither.
     temperature : float
-        c is divided by it; above 1 it damps an over-confident reference.
+        Positive; c is divided by it. A value above 1 damps an over-confident reference.
     ensemble : {"mean-log", "log-mean"}
-        Mean of the members' log-probabilities, or log of their mean probability. The members are
-        combined before the lengths divide: a length belongs to an output, not to a reference.
+        Mean of the members' log-probabilities, or log of their mean probability. Members are combined
+        before the division by length, because a length belongs to an output and not to a reference.
 
     Returns
     -------
@@ -103,6 +103,10 @@ def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     beta : float
         Strength of the pull towards the reference; positive.
 
+    Returns
+    -------
+    ndarray of float64, shape of ``log_ratio``
+
     Examples
     --------
     >>> threshold([0.0, 2.0], beta=1.0).round(4)
@@ -114,6 +118,17 @@ def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
 
 def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
     """Derivative of the threshold in beta, c t (1 - t).
+
+    Parameters
+    ----------
+    log_ratio : array_like
+        Reference log-ratio c, any shape.
+    beta : float
+        Strength of the pull towards the reference; positive.
+
+    Returns
+    -------
+    ndarray of float64, shape of ``log_ratio``
 
     Examples
     --------
@@ -127,10 +142,27 @@ def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
 def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     """Supremum of the betas at which an item of known rate is learnable: logit(rate) / c for c > 0.
 
-    For c > 0 and rate <= 1/2 no beta will do and the answer is 0. For c = 0 the threshold is 1/2 at every
-    beta: ``inf`` when rate > 1/2, otherwise 0. For c < 0 the reference already agrees: ``inf`` when
-    rate >= 1/2, and ``nan`` when rate < 1/2, where larger betas help and the learnable set is not an
-    interval from 0.
+    For c > 0 and rate <= 1/2 the item is learnable at no beta, and the result is 0. For c = 0 the threshold is
+    1/2 at every beta; the result is ``inf`` if rate > 1/2 and 0 otherwise. For c < 0 the reference already prefers
+    the output of label 1. Then the result is ``inf`` if rate >= 1/2, and ``nan`` if rate < 1/2, where the item is
+    learnable only at large betas, so that the learnable set is not an interval from 0.
+
+    Parameters
+    ----------
+    log_ratio : array_like
+        Reference log-ratio c.
+    rate : array_like
+        True rate of label 1, from 0 to 1; broadcasts with ``log_ratio``.
+
+    Returns
+    -------
+    ndarray of float64
+        Betas, 0, ``inf`` or ``nan``, of the broadcast shape.
+
+    Raises
+    ------
+    ValueError
+        For a rate that is not between 0 and 1.
 
     Examples
     --------
@@ -141,7 +173,7 @@ def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     if not np.all((alpha >= 0) & (alpha <= 1)):
         raise ValueError("rate must lie between 0 and 1")
     agree = np.where((c < 0) & (alpha >= 0.5), np.inf, np.nan)
-    # Of a log-ratio next to zero the largest beta may be beyond every number.
+    # For a log-ratio near zero the division may overflow to infinity.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         against = np.where(alpha > 0.5, logit(alpha) / np.abs(c), 0.0)
     return np.asarray(np.where(c >= 0, against, agree))

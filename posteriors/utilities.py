@@ -1,21 +1,21 @@
-r"""Terminal utilities: what a final belief is worth.
+r"""Terminal utilities: the payoff of a final belief.
 
 When the budget is spent, item i pays ``v h(p)``, where p = P(alpha > t) under the final belief:
 
-    accuracy            h = max(p, 1-p)                        decide "learnable" or not, be right
-    asymmetric(g, l)    h = max(0, g p - l (1-p))              accept when worth it, else nothing
+    accuracy            h = max(p, 1-p)                        probability that the better decision is right
+    asymmetric(g, l)    h = max(0, g p - l (1-p))              accept, to gain g or lose l, or reject for 0
     variance            h = -p (1-p)                           the audit index as a loss (Lemma 2026, eq. 22)
     entropy             h = p log p + (1-p) log(1-p)
     decisive(eps)       h = 1{p >= 1-eps or p <= eps}          (Lemma 2026, section 10)
     linear              h = p                                  (Lemma 2026, eq. 26)
     none                h = 0                                  nothing is paid at the end
 
-p is a martingale under every policy, so labels can raise E h(p) only where h is not linear: by Jensen's inequality
-never below h(p) for convex h. For ``linear`` the expected payoff is the same under *every* policy and every label is
-worth exactly nothing.
+p is a martingale under every policy, so labels can change E h(p) only if h is not linear. For convex h the expected
+payoff after labels is at least h(p), by Jensen's inequality. For ``linear`` the expected payoff is the same under
+*every* policy, and the value of every label is exactly 0.
 
-The decision maker states p, and h(p) is what that is worth if p is right. Where the truth has another probability,
-``score(stated, p)`` is what the same statement, and the decision that goes with it, is worth in expectation under p:
+The decision maker states p, and h(p) is the expected payoff if p is correct. If the item is in fact learnable with
+another probability p, ``score(stated, p)`` is the expected payoff of the stated tail and of the decision based on it:
 
     accuracy            p if ``stated`` decides "learnable", else 1-p
     asymmetric(g, l)    g p - l (1-p) if ``stated`` decides "learnable", else 0
@@ -24,9 +24,9 @@ The decision maker states p, and h(p) is what that is worth if p is right. Where
     decisive(eps)       1 if both are >= 1-eps or both are <= eps, else 0
     linear, none        p, 0
 
-score(p, p) = h(p). All but ``decisive`` are linear in p: what a statement earns is settled by whether the item is
-learnable. For these and convex h, score(stated, p) <= h(p): no other statement than the truth pays more. They are the
-proper scoring rules that belong to h (Savage 1971).
+score(p, p) = h(p). All scores except that of ``decisive`` are linear in p: the payoff of a statement depends only on
+whether the item is learnable. For these and convex h, score(stated, p) <= h(p), so no statement pays more than the
+true p. They are the proper scoring rules of h (Savage 1971).
 """
 
 from __future__ import annotations
@@ -59,45 +59,76 @@ __all__ = [
 ]
 
 
-# Where a callable is tried out: evenly, then where logarithms and differences go wrong. The first fault found is told.
+# Tail probabilities at which a callable is tried: evenly spaced ones first, then values where logarithms and
+# differences lose accuracy. Only the first fault is reported.
 _PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
     2, 53
 )
 
 
 class Utility:
-    """Base of the terminal utilities; call it with tail probabilities to get h(p), elementwise."""
+    """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise."""
 
     name: ClassVar[str]
 
     def __call__(self, p: Floats) -> Floats:
-        """Payoff h(p) of a unit weight."""
+        """Payoff h(p) for weight 1, elementwise."""
         raise TypeError(f"{type(self).__name__} must define __call__")
 
     def score(self, stated: Floats, p: Floats) -> Floats:
-        """Expected payoff of a unit weight where ``stated`` is said and decided by, and p is true; elementwise.
+        """Expected payoff, for weight 1, of a decision based on ``stated`` when p is the true tail; elementwise.
+
+        Parameters
+        ----------
+        stated, p : ndarray
+            Stated and true tail probabilities, from 0 to 1; they broadcast together.
+
+        Returns
+        -------
+        ndarray of float64
+            Expected payoffs, of the broadcast shape.
 
         Raises
         ------
         ValueError
-            For a utility that does not say what a statement is worth under another truth, as every callable.
+            For a utility without such a score, which includes every callable.
         """
-        raise ValueError(f"utility {self.name} has no decision that another nature could judge; use a named utility")
+        raise ValueError(f"utility {self.name} has no score for a tail other than the stated one; use a named utility")
 
     def accept_above(self) -> float:
-        """Tail probability above which the item is declared learnable; a tie decides "not"."""
+        """Tail probability above which an item is declared learnable; at a tie it is declared not learnable.
+
+        Returns
+        -------
+        float
+        """
         return 0.5
 
     def decide(self, p: Floats) -> Bools:
-        """Whether each item is declared learnable."""
+        """Decision for each item: True if it is declared learnable.
+
+        Parameters
+        ----------
+        p : ndarray
+            Tail probabilities, any shape.
+
+        Returns
+        -------
+        ndarray of bool, shape of ``p``
+        """
         return np.asarray(p) > self.accept_above() + ROUNDING
 
     def kink(self) -> tuple[float, float] | None:
-        """Place c and slope change S where h(p) is S max(0, p - c) and something linear; None where it is not."""
+        """Kink of a piecewise linear utility: c and S if h(p) is S max(0, p - c) plus a linear function, else None."""
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """Name and parameters, as written to TOML."""
+        """Name and parameters, as written to TOML.
+
+        Returns
+        -------
+        dict
+        """
         return {"name": self.name} | {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
 
@@ -118,7 +149,7 @@ class Accuracy(Utility):
         return np.maximum(p, 1.0 - p)
 
     def score(self, stated: Floats, p: Floats) -> Floats:
-        """Expected payoff of a unit weight where ``stated`` is said and p is true."""
+        """Expected payoff for weight 1 when ``stated`` is stated and p is true."""
         return np.where(self.decide(stated), p, 1.0 - p)
 
     def kink(self) -> tuple[float, float]:
@@ -128,7 +159,7 @@ class Accuracy(Utility):
 
 @dataclass(frozen=True)
 class Asymmetric(Utility):
-    """h = max(0, gain p - loss (1-p)): accept the item, and win ``gain`` or lose ``loss``, or leave it.
+    """h = max(0, gain p - loss (1-p)): accept the item, to gain ``gain`` or lose ``loss``, or reject it for 0.
 
     Parameters
     ----------
@@ -156,7 +187,7 @@ class Asymmetric(Utility):
         return np.maximum(0.0, self.gain * p - self.loss * (1.0 - p))
 
     def score(self, stated: Floats, p: Floats) -> Floats:
-        """Expected payoff of a unit weight where ``stated`` is said and p is true."""
+        """Expected payoff for weight 1 when ``stated`` is stated and p is true."""
         return np.where(self.decide(stated), self.gain * p - self.loss * (1.0 - p), 0.0)
 
     def accept_above(self) -> float:
@@ -185,7 +216,7 @@ class Variance(Utility):
         return -p * (1.0 - p)
 
     def score(self, stated: Floats, p: Floats) -> Floats:
-        """Expected payoff of a unit weight where ``stated`` is said and p is true."""
+        """Expected payoff for weight 1 when ``stated`` is stated and p is true."""
         return np.asarray(-(p * (1.0 - stated) ** 2 + (1.0 - p) * stated**2))
 
 
@@ -206,10 +237,7 @@ class Entropy(Utility):
         return self.score(p, p)
 
     def score(self, stated: Floats, p: Floats) -> Floats:
-        """Expected payoff of a unit weight where ``stated`` is said and p is true.
-
-        Minus infinity where ``stated`` is 0 or 1 and p is not the same.
-        """
+        """Expected payoff for weight 1; minus infinity where ``stated`` is 0 or 1 and p differs from it."""
         from scipy.special import xlog1py, xlogy
 
         return np.asarray(xlogy(p, stated) + xlog1py(1.0 - p, -stated))
@@ -242,7 +270,7 @@ class Decisive(Utility):
         return ((p <= self.eps + ROUNDING) | (p >= 1.0 - self.eps - ROUNDING)).astype(np.float64)
 
     def score(self, stated: Floats, p: Floats) -> Floats:
-        """Expected payoff of a unit weight: 1 where ``stated`` and p are decisive on the same side. Not linear in p."""
+        """Expected payoff for weight 1: 1 where ``stated`` and p are decisive on the same side. Not linear in p."""
         low, high = self.eps + ROUNDING, 1.0 - self.eps - ROUNDING
         both_low, both_high = np.maximum(stated, p) <= low, np.minimum(stated, p) >= high
         return np.asarray(both_low | both_high, dtype=np.float64)
@@ -250,7 +278,7 @@ class Decisive(Utility):
 
 @dataclass(frozen=True)
 class Linear(Utility):
-    """h = p: the source paper's surrogate, under which no label is ever worth anything.
+    """h = p: the source paper's surrogate, under which the value of every label is 0.
 
     Examples
     --------
@@ -265,13 +293,13 @@ class Linear(Utility):
         return np.array(p, dtype=np.float64)
 
     def score(self, stated: Floats, p: Floats) -> Floats:
-        """Expected payoff of a unit weight where ``stated`` is said and p is true."""
+        """Expected payoff for weight 1 when ``stated`` is stated and p is true."""
         return np.broadcast_arrays(stated, p)[1].astype(np.float64)
 
 
 @dataclass(frozen=True)
 class NoPayoff(Utility):
-    """h = 0: nothing is paid at the end, so that rewards of wins are all there is.
+    """h = 0: no terminal payoff; only rewards of wins count.
 
     Examples
     --------
@@ -286,7 +314,7 @@ class NoPayoff(Utility):
         return np.zeros(np.shape(p))
 
     def score(self, stated: Floats, p: Floats) -> Floats:
-        """Expected payoff of a unit weight: 0."""
+        """Expected payoff for weight 1: 0."""
         return np.zeros(np.broadcast_shapes(np.shape(stated), np.shape(p)))
 
 
@@ -317,8 +345,8 @@ class Custom(Utility):
         Raises
         ------
         ValueError
-            Where the callable fails, changes its argument, or returns anything but an array of finite numbers of the
-            shape that it is given.
+            If the callable raises, changes its argument, or does not return an array of finite numbers of the shape of
+            its argument.
         """
         given = np.array(p, dtype=np.float64)
         argument = given.copy()
@@ -346,7 +374,7 @@ class Custom(Utility):
             raise ValueError(
                 f"utility callable returned {value[bad][0]} at p = {given[bad][0]:g}; it must be finite on [0, 1]"
             )
-        # A copy, because what is returned may be the argument or an array that the callable keeps.
+        # A copy: the callable may return its argument, or an array that it keeps.
         return np.array(value, dtype=np.float64)
 
     def as_dict(self) -> dict[str, Any]:
@@ -381,13 +409,17 @@ def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Float
     Parameters
     ----------
     spec : str, dict, Utility, callable or None
-        A registered name stands alone or has parameters in brackets. A utility is returned as it is.
+        A name is a registered one, alone or with parameters in brackets. A utility is returned unchanged.
+
+    Returns
+    -------
+    Utility
 
     Raises
     ------
     ValueError
-        For an unknown name, with the nearest known one; for an unknown or missing parameter; and for a callable that is
-        not finite and shape-preserving on [0, 1].
+        For an unknown name, with the most similar known one; for an unknown or missing parameter; and for a callable
+        that does not return finite numbers in the shape of its argument on [0, 1].
 
     Examples
     --------

@@ -2,8 +2,8 @@
 
 A state of the tree has a *place* in each candidate's triangle: the entry of j labels and x wins since the root stands
 at j (j + 1) / 2 + x. States that several orders of labels lead to are one node, found by a hash of the places. All
-values are advantages: gains from labels that are still to be bought. ``twin[i]`` is the last candidate before i that is alike and
-begins in the same state, or NONE: of twins in equal places one stands for all.
+values are advantages: gains from labels that are still to be bought. ``twin[i]`` is the last candidate before i that is
+alike and begins in the same state, or NONE: of twins in equal places one stands for all.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""What a belief about one item's rate offers, whatever its kind.
+"""Contract of all beliefs about one item's rate: mean, tail and jump in every state.
 
-An item has a true rate alpha, and each of its labels is a win with probability q(alpha), independently given alpha.
-After n labels with w wins a belief about alpha with threshold t is summed up in three numbers,
+An item has a true rate alpha. Given alpha, its labels are independent, and each is a win with probability q(alpha).
+After n labels with w wins, a belief about alpha with threshold t is summarised by three numbers,
 
     mean = E q(alpha)                      probability that the next label is a win,
     tail = P(alpha > t),
     jump = tail after a win - tail after a loss = Cov(q(alpha), 1{alpha > t}) / (mean (1 - mean)).
 
-The last equation is Bayes' rule: the tail after a win is E[q 1{alpha > t}] / mean. So, with p the tail and J the jump,
-p + (1 - mean) J and p - mean J are the two next tails, and the tail is a martingale under every belief.
+The last equation is Bayes' rule: the tail after a win is E[q 1{alpha > t}] / mean. So, with tail p and jump J, the tail
+is p + (1 - mean) J after a win and p - mean J after a loss, and it is a martingale under every belief.
 
-The planner sees nothing but tables of these numbers. For every kind but ``NoisyBeta``, and a
-``Grid`` with chances, q(alpha) = alpha.
+The planner uses only tables of these numbers. q(alpha) = alpha for every kind except ``NoisyBeta`` and a ``Grid`` with
+chances.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ Size = int | Sequence[int] | None
 
 
 class BeliefTables(NamedTuple):
-    """Mean, tail and jump: over the triangle [labels, wins], zero where wins > labels, or elementwise."""
+    """Mean, tail and jump, three arrays of one shape.
+
+    They are elementwise, or tables [labels, wins] that are zero where wins > labels.
+    """
 
     mean: Floats
     tail: Floats
@@ -41,9 +44,9 @@ class BeliefTables(NamedTuple):
 
 
 class Belief(ABC):
-    """Base of the beliefs: frozen values that say what is believed about one item's true rate alpha.
+    """Base of the beliefs: frozen values, each a distribution of one item's true rate alpha.
 
-    A kind of its own defines ``at``, ``after``, ``draw`` and ``as_dict``; ``tables`` then follows.
+    A subclass defines ``at``, ``after``, ``draw`` and ``as_dict``. ``tables`` and ``mean`` are computed from ``at``.
     """
 
     kind: ClassVar[str]
@@ -57,7 +60,7 @@ class Belief(ABC):
         labels, wins : array_like of int
             Labels seen and wins among them, 0 <= wins <= labels.
         threshold : array_like
-            Bar that the rate must clear, strictly between 0 and 1. All three broadcast together.
+            Threshold that the rate must exceed, strictly between 0 and 1. The three arguments broadcast together.
 
         Returns
         -------
@@ -72,15 +75,36 @@ class Belief(ABC):
 
     @abstractmethod
     def after(self, wins: int, losses: int) -> Self:
-        """Belief of the same kind after some labels."""
+        """Posterior after more labels: a belief of the same kind.
+
+        Parameters
+        ----------
+        wins, losses : int
+            Numbers of new labels, at least 0.
+
+        Returns
+        -------
+        Belief
+        """
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
-        """True rates alpha, drawn independently from this belief."""
+        """True rates alpha, drawn independently from this belief.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        size : int or sequence of int, optional
+            Shape of the draws; default: a single one.
+
+        Returns
+        -------
+        ndarray of float64, shape ``size``
+        """
 
     @abstractmethod
     def as_dict(self) -> dict[str, Any]:
-        """Kind and parameters, as written to TOML; ``make_belief`` makes an equal belief of them."""
+        """Kind and parameters, as written to TOML; ``make_belief`` turns them into an equal belief."""
 
     @property
     def mean(self) -> float:
@@ -88,7 +112,17 @@ class Belief(ABC):
         return float(self.at(0, 0, 0.5).mean)
 
     def label_chance(self, alpha: ArrayLike) -> Floats:
-        """Probability q(alpha) that a label of an item of true rate alpha is a win."""
+        """Probability q(alpha) that a label of an item of true rate alpha is a win.
+
+        Parameters
+        ----------
+        alpha : array_like
+            Rates from 0 to 1, any shape.
+
+        Returns
+        -------
+        ndarray of float64, shape of ``alpha``
+        """
         return np.array(alpha, dtype=np.float64)
 
     def tables(self, n_max: int, threshold: float) -> BeliefTables:
@@ -99,7 +133,7 @@ class Belief(ABC):
         n_max : int
             Largest number of labels, at least 0.
         threshold : float
-            Bar that the rate must clear, strictly between 0 and 1.
+            Threshold that the rate must exceed, strictly between 0 and 1.
 
         Returns
         -------
@@ -124,7 +158,7 @@ def triangle(size: int, values: BeliefTables) -> BeliefTables:
 
 
 def shares(field: str, values: tuple[float, ...]) -> tuple[float, ...]:
-    """Divide by the sum, unless it is 1 already: what was divided once is left as it is."""
+    """Normalise to a sum of 1; values that already sum to 1 are returned unchanged."""
     largest = max(values)
     if largest <= 0:
         raise ValueError(f"{field} are all zero; at least one must be positive")
@@ -133,14 +167,14 @@ def shares(field: str, values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def checked_range(n_max: int, threshold: float) -> tuple[int, float]:
-    """Side of the tables for ``n_max`` labels, and the threshold."""
+    """Side of the tables for ``n_max`` labels, and the threshold, both validated."""
     return whole("n_max", n_max) + 1, probability("threshold", threshold)
 
 
 def checked_states(
     labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike
 ) -> tuple[tuple[int, ...], Ints, Ints, Floats]:
-    """Common shape, and flat writable copies: read-only arrays would compile the kernels once more."""
+    """Common shape, and flat writable copies; a kernel would be compiled a second time for read-only arrays."""
     given = [np.asarray(labels), np.asarray(wins), np.asarray(threshold)]
     for field, values, kinds, allowed in (
         ("labels", given[0], "iu", "whole numbers"),

@@ -1,10 +1,11 @@
-"""Beta beliefs: the conjugate kind, and what the others are made of.
+"""Beta beliefs: the conjugate kind, of which other kinds are mixtures.
 
-After w wins in n labels the belief is Beta(a + w, b + n - w), and at the current parameters, with s = a + b,
+After w wins in n labels the belief is Beta(a + w, b + n - w). At its current parameters, written (a, b) again, and with
+s = a + b,
 
     mean = a / s,    tail = 1 - I_t(a, b),    jump = D s / (a b),    D = t^a (1-t)^b / B(a, b).
 
-The planner sees nothing but these numbers, so any exchangeable binary belief can take Beta's place.
+The planner uses only these numbers, so any other exchangeable belief about binary labels can replace the Beta.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Beta(Belief):
         return self.a / (self.a + self.b)
 
     def after(self, wins: int, losses: int) -> Beta:
-        """Belief after some labels."""
+        """Posterior after more labels."""
         return Beta(self.a + whole("wins", wins), self.b + whole("losses", losses))
 
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
@@ -71,7 +72,7 @@ class Beta(Belief):
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def tables(self, n_max: int, threshold: float) -> BeliefTables:
-        """Mean, tail and jump for up to ``n_max`` labels: one incomplete beta function for each number of labels.
+        """Mean, tail and jump for up to ``n_max`` labels, with one incomplete beta function for each number of labels.
 
         See ``Belief.tables``.
 

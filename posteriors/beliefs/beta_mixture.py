@@ -1,4 +1,4 @@
-"""Mixtures of Beta beliefs: items of several sorts, and no label that says which sort an item is of.
+"""Mixtures of Beta beliefs: items of several sorts, where the sort of an item is unknown.
 
 With weights u_k and components Beta(a_k, b_k), the weights after w wins and l losses are
 
@@ -8,9 +8,9 @@ the marginal likelihoods of the labels under each component (Diaconis and Ylvisa
 
     B(a + w, b + l) / B(a, b) = r^w (1-r)^l D(a, b, r) / D(a + w, b + l, r),    D = r^a (1-r)^b / B(a, b),
 
-whose first two factors all components share; at r = (w + 1/2) / (n + 1) the logarithms of the others are small
-wherever a component matters, so no large log-gamma values are subtracted. With m_k, p_k, J_k a component's mean, tail
-and jump, and m, p their averages, mean = m, tail = p, and
+where the factor r^w (1-r)^l is common to all components. At r = (w + 1/2) / (n + 1) the logarithms of the other factors
+are small for every component that matters, so no large log-gamma values are subtracted. With m_k, p_k and J_k the mean,
+tail and jump of component k, and m and p the averages over the weights W_k, the mean is m, the tail is p, and
 
     jump = sum_k W_k [m_k (1 - m_k) J_k + (m_k - m) (p_k - p)] / (m (1 - m)).
 """
@@ -34,7 +34,7 @@ __all__ = ["BetaMixture"]
 
 @dataclass(frozen=True)
 class BetaMixture(Belief):
-    """Belief alpha ~ Beta(a_k, b_k) with probability weights_k.
+    """Belief alpha ~ Beta(a_k, b_k) with probability proportional to weights_k.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class BetaMixture(Belief):
 
     Examples
     --------
-    Three items in four are easy for the raters and one is a coin flip; four wins settle which:
+    Three items in four are easy for the raters and one is a coin flip; after four wins an item is almost surely easy:
 
     >>> prior = BetaMixture(weights=[3, 1], a=[9, 50], b=[1, 50])
     >>> prior.mean
@@ -122,7 +122,7 @@ class BetaMixture(Belief):
         return triangle(size, self._mixed(*state, [BeliefTables(*(table[state] for table in part)) for part in parts]))
 
     def after(self, wins: int, losses: int) -> BetaMixture:
-        """Belief after some labels; a component whose weight underflows is dropped.
+        """Posterior after more labels; a component whose weight underflows is dropped.
 
         Examples
         --------

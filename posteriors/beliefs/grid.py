@@ -1,14 +1,14 @@
-"""Beliefs on finitely many rates: simple hypotheses, or any prior to the accuracy of a histogram.
+"""Beliefs on finitely many rates: simple hypotheses, or a histogram that approximates any prior.
 
-With rates alpha_k and weights u_k, and q_k the chance that a label of an item of rate alpha_k is a win, the weights
-after w wins and l losses are proportional to u_k q_k^w (1 - q_k)^l, and everything is a finite sum:
+Rate alpha_k has weight u_k, and a label of an item of rate alpha_k is a win with probability q_k. After w wins and l
+losses the weights W_k are proportional to u_k q_k^w (1 - q_k)^l, and all three numbers are finite sums:
 
     mean = sum_k W_k q_k,    tail = sum of W_k over alpha_k > t,
     jump = p (1 - p) (m1 - m0) / (mean (1 - mean)),
 
-with p the tail and m1, m0 the means given that alpha is above t and that it is not. A rate equal to the threshold is
-not above it. q_k = alpha_k unless ``chances`` say otherwise: they describe labels that come through any channel, such
-as raters of known sensitivity and specificity (alpha 0 or 1), or a pool of which a share answers at random.
+where p is the tail, m1 the mean given alpha > t, and m0 the mean given alpha <= t. A rate equal to the threshold does
+not exceed it. q_k = alpha_k unless ``chances`` are given. These describe labels that pass through a channel: raters of
+known sensitivity and specificity (alpha is 0 or 1), or a pool of raters of whom a share answers at random.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def _rates(x: Floats) -> Bools:
 class Grid(Belief):
     """Belief that alpha is one of finitely many rates.
 
-    Rates of 0 and 1 are allowed. Where every rate of positive weight is one of them, some sequences of labels have
-    probability zero. Nothing follows from what cannot happen; by convention ``at`` and ``tables`` then give mean 1/2,
-    the tail without any label, and jump 0, and ``after`` refuses. The jump is 0 wherever one of the two next labels
-    has probability zero.
+    Rates of 0 and 1 are allowed. If every rate of positive weight is 0 or 1, some sequences of labels have probability
+    zero, and the posterior after them is undefined. For such states ``at`` and ``tables`` return, by convention, mean
+    1/2, the tail without labels and jump 0, and ``after`` raises. The jump is 0 wherever one of the two possible next
+    labels has probability zero.
 
     Parameters
     ----------
@@ -49,9 +49,15 @@ class Grid(Belief):
     chances : sequence of float, optional
         Chance that a label is a win at each of the points, from 0 to 1, not decreasing; default: the points themselves.
 
+    Raises
+    ------
+    ValueError
+        For empty lists, lists of different lengths, values outside their range, points that do not increase strictly,
+        and chances that decrease.
+
     Examples
     --------
-    An item that nearly everybody agrees on, or one that divides the raters:
+    An item on which nearly all raters agree, or one that divides them:
 
     >>> prior = Grid(points=[0.5, 0.95], weights=[1, 1])
     >>> prior.mean
@@ -59,7 +65,7 @@ class Grid(Belief):
     >>> np.round(prior.after(wins=4, losses=0).weights, 3)
     array([0.071, 0.929])
 
-    An answer that is yes or no, heard from raters who find a yes in 9 of 10 cases and a no in 7 of 10:
+    A yes-or-no answer, and raters who say 1 on 9 of 10 items whose answer is yes and 0 on 7 of 10 whose answer is no:
 
     >>> answer = Grid(points=[0, 1], weights=[1, 1], chances=[0.3, 0.9])
     >>> round(float(answer.at(3, 3, 0.5).tail), 3)
@@ -113,7 +119,7 @@ class Grid(Belief):
             return np.asarray(np.log(self.weights))
 
     def after(self, wins: int, losses: int) -> Grid:
-        """Belief on the same points after some labels.
+        """Posterior on the same points after more labels.
 
         Raises
         ------
@@ -168,7 +174,10 @@ class Grid(Belief):
 
 
 def grid_of_draws(rate: Floats, chance: Floats, threshold: float | None, parts: int) -> Grid:
-    """Belief with the distribution of S draws of a rate, and of the chance that a label is a win."""
+    """Grid belief from S joint draws of a rate and of the chance that a label is a win, of about ``parts`` points.
+
+    With a threshold, the belief's tail there is exactly the share of draws above it.
+    """
     order = np.argsort(rate, kind="stable")
     rates, chances = rate[order], chance[order]
     cuts = np.linspace(0, len(rates), min(parts, len(rates)) + 1).round().astype(np.int64)
@@ -177,7 +186,7 @@ def grid_of_draws(rate: Floats, chance: Floats, threshold: float | None, parts: 
     size = np.diff(cuts)
     points = np.add.reduceat(rates, cuts[:-1]) / size
     heard = np.add.reduceat(chances, cuts[:-1]) / size
-    # Means of equal draws may differ in their last digit.
+    # Means of equal draws may differ from these in their last digit.
     points, heard = np.clip(points, rates[cuts[:-1]], rates[cuts[1:] - 1]), np.clip(heard, 0.0, 1.0)
     distinct, which = np.unique(points, return_inverse=True)
     weight = np.bincount(which, weights=size)
@@ -186,7 +195,7 @@ def grid_of_draws(rate: Floats, chance: Floats, threshold: float | None, parts: 
         return Grid(tuple(distinct), tuple(weight))
     from scipy.optimize import isotonic_regression
 
-    # A channel does not decrease; the uncertainty about it may make averages do so. Neighbours that fall are pooled,
-    # which keeps the belief's mean: the chance that the next label is a win.
+    # The channel never decreases in the rate, but averages over uncertain channels may. Neighbouring points whose
+    # chances decrease are pooled; this keeps the belief's mean, the chance that the next label is a win.
     through = isotonic_regression(mean, weights=weight).x
     return Grid(tuple(distinct), tuple(weight), tuple(np.clip(through, 0.0, 1.0)))

@@ -6,10 +6,10 @@ With x = logit(alpha) ~ Normal(m, sd^2), the density after w wins in n labels is
 
 which is log-concave in x: it has one mode, and falls on either side of it at least as fast as the Normal density
 (Aitchison and Shen 1980 give its properties). There is no closed form. The integrals of 1, alpha and 1 - alpha above
-and below the threshold are Gauss-Legendre sums over panels that start at the threshold and at the mode, are as wide as
-the density there is smooth, and end where it has fallen below exp(-50) of its largest value on that side. So no panel
-contains the threshold, and the tail is as accurate as the mean, whatever the number of labels. The largest error of
-mean and tail for up to 200 labels is below 1e-13 (tests/posteriors/test_beliefs.py).
+and below the threshold are sums over Gauss-Legendre panels. The panels start at the threshold and at the mode; their
+width follows the local smoothness of the density; and they end where it has fallen below exp(-50) of its largest value
+on that side. So no panel contains the threshold, and the tail is as accurate as the mean for any number of labels. The
+largest error of mean and tail for up to 200 labels is below 1e-13 (tests/posteriors/test_beliefs.py).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = ["LogitNormal"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _NODES, _WEIGHTS = (1.0 + _NODES) / 2.0, _WEIGHTS / 2.0
-# Beyond these a rate is 0 or 1, or known, to more digits than a float has.
+# Beyond these limits a rate rounds to 0 or 1, or its spread rounds to 0, in floating point.
 _LARGEST, _SMALLEST_SD = 1e6, 1e-6
 
 
 class _Density:
-    """The density in units of its width around the mode, as SciPy's sampler wants it."""
+    """Density in units of its width around the mode, with the methods that SciPy's sampler calls."""
 
     def __init__(self, belief: LogitNormal) -> None:
         self.shape = (belief.logit_mean, belief.sd, belief.wins + belief.losses, belief.wins)
@@ -60,10 +60,10 @@ class LogitNormal(Belief):
     ----------
     mean, sd : float
         Mean and standard deviation of the log-odds before any label; at most 1e6 in absolute value, ``sd`` at least
-        1e-6. They are kept as ``logit_mean`` and ``sd``: the property ``mean`` is, as for every belief, the
+        1e-6. They are stored as ``logit_mean`` and ``sd``, because the property ``mean`` is, as for every belief, the
         probability that the next label is a win.
     wins, losses : int
-        Labels seen already; 0 in a prior, set by ``after``.
+        Labels seen so far; 0 in a prior, increased by ``after``.
 
     References
     ----------
@@ -94,7 +94,7 @@ class LogitNormal(Belief):
         return f"LogitNormal(mean={self.logit_mean}, sd={self.sd}{seen})"
 
     def after(self, wins: int, losses: int) -> LogitNormal:
-        """Belief after some labels; they are kept beside the prior.
+        """Posterior after more labels: the same prior, with the counts of labels.
 
         Examples
         --------
@@ -119,7 +119,7 @@ class LogitNormal(Belief):
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:
-        """True rates, drawn independently; after labels, by rejection (Hoermann 1995, as SciPy has it).
+        """True rates, drawn independently; after labels by transformed density rejection (Hoermann 1995, in SciPy).
 
         Examples
         --------
@@ -137,7 +137,7 @@ class LogitNormal(Belief):
         return np.asarray(expit(density.mode + density.width * z), dtype=np.float64)
 
     def as_dict(self) -> dict[str, Any]:
-        """Kind and parameters, as written to TOML; labels seen already, where there are any."""
+        """Kind and parameters, as written to TOML, and the counts of labels that are not 0."""
         seen = {"wins": self.wins, "losses": self.losses}
         prior = {"kind": self.kind, "mean": self.logit_mean, "sd": self.sd}
         return prior | {name: number for name, number in seen.items() if number}

@@ -1,4 +1,4 @@
-"""Beta beliefs seen through a noisy channel: some labels are turned over on their way.
+"""Beta beliefs learned from noisy labels: each label is flipped with a fixed probability.
 
 alpha ~ Beta(a, b), and each label is flipped with probability f, independently, so that it is a win with probability
 
@@ -9,9 +9,10 @@ The likelihood q^w (1-q)^l of w wins and l losses, n = w + l, is a polynomial in
     q^w (1-q)^l = sum_j c_j alpha^j (1-alpha)^(n-j),    sum_j c_j z^j = (f + (1-f) z)^w ((1-f) + f z)^l,
 
 with coefficients c_j > 0: c_j is the probability that j of the n labels were wins before they were flipped. So the
-belief is a mixture of Beta(a + j, b + n - j) with weights proportional to c_j B(a + j, b + n - j), and nothing in it
-cancels. The weights of one state come from a recurrence between the ratios of neighbouring c_j, in O(n) (see
-``kernels.beliefs.true_wins``). The label's mean is f + (1 - 2f) E alpha; tail and threshold are about alpha itself.
+belief is a mixture of Beta(a + j, b + n - j) with weights proportional to c_j B(a + j, b + n - j), a sum of positive
+terms without cancellation. The weights of one state come from a recurrence between the ratios of neighbouring c_j, in
+O(n) (see ``kernels.beliefs.true_wins``). The mean is that of the label, f + (1 - 2f) E alpha. Tail and threshold are
+about alpha itself.
 """
 
 from __future__ import annotations
@@ -34,20 +35,20 @@ __all__ = ["NoisyBeta"]
 
 @dataclass(frozen=True)
 class NoisyBeta(Belief):
-    """Belief alpha ~ Beta(a, b) about labels that are flipped with probability ``flip``.
+    """Belief alpha ~ Beta(a, b), where each label is flipped with probability ``flip``.
 
     Parameters
     ----------
     a, b : float
         Positive and finite; parameters before any label.
     flip : float
-        At least 0 and below 1/2.
+        Probability that a label is flipped, at least 0 and below 1/2.
     wins, losses : int
-        Labels seen already; 0 in a prior, set by ``after``.
+        Labels seen so far; 0 in a prior, increased by ``after``.
 
     Examples
     --------
-    A flipped label says less, and many labels never say that the rate of wins is above 1 - flip:
+    A noisy label carries less information, and the mean stays below 1 - flip however many labels are wins:
 
     >>> noisy, clean = NoisyBeta(1, 1, flip=0.2), NoisyBeta(1, 1, flip=0)
     >>> round(float(noisy.at(4, 4, 0.5).tail), 4), round(float(clean.at(4, 4, 0.5).tail), 4)
@@ -69,7 +70,7 @@ class NoisyBeta(Belief):
         check_fields(self, whole, "wins", "losses")
 
     def after(self, wins: int, losses: int) -> NoisyBeta:
-        """Belief after some labels; they are kept beside the prior.
+        """Posterior after more labels: the same prior, with the counts of labels.
 
         Examples
         --------
@@ -102,7 +103,12 @@ class NoisyBeta(Belief):
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def parts(self) -> list[tuple[float, float, float]]:
-        """The mixture of Betas that it is: weight, a and b of each.
+        """Components of the posterior, a mixture of Betas.
+
+        Returns
+        -------
+        list of (float, float, float)
+            Weight, a and b of each component, n + 1 of them after n labels.
 
         Examples
         --------
@@ -134,7 +140,7 @@ class NoisyBeta(Belief):
         return np.asarray(rng.beta(self.a + before_flip, self.b + (n - before_flip)))
 
     def as_dict(self) -> dict[str, Any]:
-        """Kind and parameters, as written to TOML; labels seen already, where there are any."""
+        """Kind and parameters, as written to TOML, and the counts of labels that are not 0."""
         seen = {"wins": self.wins, "losses": self.losses}
         prior = {"kind": self.kind, "a": self.a, "b": self.b, "flip": self.flip}
         return prior | {name: number for name, number in seen.items() if number}

@@ -1,4 +1,4 @@
-"""Beliefs by the name of their kind, as problem files state them."""
+"""Registry of beliefs: classes by the name of their kind, as written in problem files."""
 
 from __future__ import annotations
 
@@ -38,17 +38,21 @@ def belief_kinds() -> tuple[str, ...]:
 
 
 def make_belief(spec: Belief | Mapping[str, Any]) -> Belief:
-    """Turn a mapping with a ``kind`` and parameters into a belief; a belief is returned as it is.
+    """Turn a mapping with a ``kind`` and parameters into a belief; a belief is returned unchanged.
 
     Parameters
     ----------
     spec : Belief or mapping
-        What ``as_dict`` of a belief returns: ``kind``, a registered one, and the parameters of its class.
+        A registered ``kind`` and the parameters of its class, as returned by ``Belief.as_dict``.
+
+    Returns
+    -------
+    Belief
 
     Raises
     ------
     ValueError
-        For an unknown kind, with the nearest known one, and an unknown, missing or faulty parameter.
+        For an unknown kind, with the most similar known one, and for an unknown, missing or invalid parameter.
 
     Examples
     --------

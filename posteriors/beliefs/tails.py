@@ -7,13 +7,14 @@ For alpha ~ Beta(a, b) and a threshold t, with s = a + b and mu = a / s,
     one loss:  p- = p - D/b,   D- = D (1-t) s / b,
 
 which are the recurrences of the regularised incomplete beta function (DLMF 8.17.20 and 8.17.21). The distance
-``J = p+ - p- = D s / (a b)`` is called the *jump*; it gives both outcomes, p+ = p + (1-mu) J and p- = p - mu J,
-so the tail is a martingale, mu p+ + (1-mu) p- = p, and one label lowers p(1-p) by
+``J = p+ - p- = D s / (a b)`` is called the *jump*. It gives the tail after either outcome, p+ = p + (1-mu) J and
+p- = p - mu J, so the tail is a martingale, mu p+ + (1-mu) p- = p, and one label lowers p(1-p) by
 
     mu (1-mu) J^2 = D^2 / (a b)     in expectation.
 
-D is carried as a logarithm: it underflows long before p does anything of interest. The update adds and subtracts
-numbers no larger than p's own change, so its error is absolute, of the order of rounding; ``tail`` re-anchors it.
+The logarithm of D is stored, because D itself can underflow where p is still far from 0 and 1. An update adds or
+subtracts only the change of p, so its absolute error is of the order of rounding; ``tail`` computes p afresh and
+removes the accumulated error.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ __all__ = ["follow_labels", "jump", "log_step", "tail", "update"]
 
 
 def _flat(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[Floats, ...]]:
-    """Broadcast to float64 and flatten; copies, since a read-only array would compile the kernels once more."""
+    """Broadcast to float64 and flatten; copies, since a kernel would be compiled a second time for read-only arrays."""
     broadcast = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in arrays))
     return broadcast[0].shape, tuple(np.array(x, order="C").reshape(-1) for x in broadcast)
 
@@ -49,6 +50,11 @@ def tail(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:
     a, b, t : array_like
         Broadcast together; a, b > 0 and 0 < t < 1.
 
+    Returns
+    -------
+    ndarray of float64
+        Tail probabilities, of the broadcast shape.
+
     Examples
     --------
     >>> float(tail(2, 1, 0.5))
@@ -60,7 +66,7 @@ def tail(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:
 
 
 def log_step(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:
-    """Log D(a, b) = a log t + b log(1-t) - log B(a, b), accurate where D matters for any size of a and b.
+    """Log D(a, b) = a log t + b log(1-t) - log B(a, b), accurate for a and b of any size where D is not negligible.
 
     Examples
     --------
@@ -94,7 +100,7 @@ def update(
     Parameters
     ----------
     p, log_d : array_like
-        ``tail(a, b, t)`` and ``log_step(a, b, t)``, or what this function returned for them.
+        ``tail(a, b, t)`` and ``log_step(a, b, t)``, computed directly or by earlier updates.
     a, b, t : array_like
         Parameters *before* the label.
     win : array_like of 0 and 1
@@ -118,7 +124,9 @@ def update(
 
 
 def follow_labels(a: float, b: float, t: float, labels: ArrayLike) -> Floats:
-    """Tail after each label of a run, from Beta(a, b): one incomplete beta function, then constant-time updates.
+    """Tail after each of a sequence of labels, starting at Beta(a, b).
+
+    It costs one incomplete beta function and a constant-time update for each label.
 
     Examples
     --------
@@ -127,7 +135,7 @@ def follow_labels(a: float, b: float, t: float, labels: ArrayLike) -> Floats:
     """
     run = np.array(labels, dtype=np.float64, ndmin=1)
     if run.ndim != 1 or not np.all((run == 0) | (run == 1)):
-        raise ValueError("labels must be a run of zeros and ones")
+        raise ValueError("labels must be a sequence of zeros and ones")
     out = np.empty(run.size)
     _kernels.follow(float(tail(a, b, t)), float(log_step(a, b, t)), float(a), float(b), float(t), run, out)
     return out

@@ -1,1 +1,1 @@
-"""The shape of all conformance suites, and the suites for beliefs and models of raters."""
+"""Conformance suites for beliefs and models of raters, and the framework of all suites."""

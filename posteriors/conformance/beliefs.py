@@ -1,38 +1,38 @@
-"""Does a belief keep the contract? A suite for authors of beliefs, in this package and in others.
+"""Conformance suite for beliefs, for authors of beliefs in this package and in others.
 
-A belief that passes can be planned with: its tables, its states one by one, its updates and its draws say the same.
+A belief that passes can be used for planning: its tables, single states, updates and draws are consistent.
 
 >>> import seqaudit as sa
 >>> sa.check_belief(sa.NoisyBeta(2, 1, 0.1))
 
-Silence is success. Otherwise ``ConformanceError`` has one line for each clause that failed. The clauses, in the order
-of trial, of which the first five are about the belief as a value:
+If all clauses hold, nothing is printed. Otherwise ``ConformanceError`` has one line for each clause that failed. These
+are the clauses, in the order of trial; the first five are about the belief as a value:
 
 =================  ====================================================================================================
 kind               lower-case letters, digits, dots, hyphens and underscores, a letter first
 hash               can be hashed, and its copy has the same hash
-equality           equals its copy, and every setting is a dataclass field, so that unlike beliefs differ
-pickle             equals what comes back from ``pickle``, as worker processes need it
-description        ``as_dict`` has the kind and plain parameters, of which the class makes an equal belief
+equality           equals its copy, and every setting is a dataclass field, so that different beliefs are unequal
+pickle             equals its pickled and restored copy, as worker processes need it
+description        ``as_dict`` has the kind and plain parameters, from which the class makes an equal belief
 shapes             ``at`` returns float arrays of the common shape of its arguments
-arguments          arrays may be read-only, and are left as they were
+arguments          arrays may be read-only, and are not changed
 range              finite numbers, mean and tail from 0 to 1, for few labels and for many
-elementwise        the numbers of a state are the same among others and alone
+elementwise        a state has the same numbers alone and in an array with others
 tables             triangles of the numbers of ``at``, zero where wins exceed labels
-mean               ``mean`` is that without labels, and means are a martingale: so a win and a loss are as likely in
-                   either order
+mean               ``mean`` is that of ``at`` without labels, and means are a martingale, so that a win and a loss have
+                   the same probability in either order
 tail               tails are a martingale: mean (tail after a win) + (1 - mean) (tail after a loss) = tail
-jump               the tail after a win less the tail after a loss, and 0 where one of them cannot be
+jump               the tail after a win minus the tail after a loss, and 0 if one of the two is impossible
 wins               a win does not lower the tail
 threshold          a higher threshold does not raise the tail
-after              the belief after some labels is of the same kind and has the rest of the tables
+after              the posterior after some labels is of the same kind, and its tables are the rest of the prior's
 label-chance       from 0 to 1, not decreasing in the rate, in the shape of the rates
-draws              from 0 to 1, in the shape that is asked for, and by the generator alone
+draws              from 0 to 1, in the requested shape, and determined by the generator
 sample             label chances and tails of draws agree with mean and tail, within five standard errors
 refusals           counts and thresholds outside their range raise ``ValueError``
 =================  ====================================================================================================
 
-Nothing is asked of states whose labels have probability zero under the belief.
+States whose labels have probability zero under the belief are not tested.
 """
 
 from __future__ import annotations
@@ -59,31 +59,31 @@ _THRESHOLDS = (0.05, 0.6, 0.99)
 _BAR = 0.6
 _ROUNDING = 1e-10
 _DRAWS, _STANDARD_ERRORS = 4000, 5.0
-# What a tail or a mean of the draws may be off where next to none of them are expected to matter.
+# Extra tolerance for tails and means near 0 or 1, whose standard error is almost 0 although a few draws may differ.
 _RARE = 3.0 / _DRAWS
 _LONGEST_NAME = 60
 
 
 def check_belief(belief: Belief, *, seed: int = 7) -> None:
-    """Try a belief against every clause of the contract.
+    """Check a belief against every clause of the contract.
 
     Parameters
     ----------
     belief : Belief
         A belief, not its class.
     seed : int
-        Of the draws. A belief that keeps the contract fails the clause ``sample`` by chance for about 3 seeds in a
-        million; with one seed the verdict is always the same.
+        Seed of the draws. A belief that satisfies the contract fails the clause ``sample`` by chance for about 3 seeds
+        in a million; the result for a given seed is always the same.
 
     Raises
     ------
     ConformanceError
-        An ``AssertionError`` with one line for each clause that failed. The trial of the numbers ends at the first
-        clause that fails, because the later ones lean on it.
+        An ``AssertionError`` with one line for each clause that failed. The clauses about numbers stop at the first one
+        that fails, because the later ones depend on it.
 
     Examples
     --------
-    Squares of tails are no tails:
+    Squares of tails are not tails:
 
     >>> import seqaudit as sa
     >>> class Squared(sa.Grid):
@@ -105,15 +105,15 @@ def belief_cases(beliefs: Mapping[str, Belief] | Iterable[Belief], *, seed: int 
     Parameters
     ----------
     beliefs : mapping of str to Belief, or iterable of Belief
-        Beliefs, by the names that tests shall have; without names, by what they print as, or by their kind.
+        Beliefs by the names for the tests; in an iterable, a belief is named by its ``repr`` or, if long, its kind.
     seed : int
         As in ``check_belief``.
 
     Returns
     -------
     list of Case
-        Each with its ``subject`` and ``clause``, which make up its ``__name__``. A call tries that clause and raises
-        ``ConformanceError`` where it fails; a clause that leans on a broken one may fail with it.
+        Each with its ``subject`` and ``clause``, which form its ``__name__``. A call checks that clause and raises
+        ``ConformanceError`` if it fails; a clause that depends on a failing one may fail with it.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def _called(belief: Belief) -> str:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A belief, with the numbers that several clauses look at."""
+    """A belief under test, with the numbers that several clauses use."""
 
     belief: Belief
     seed: int
@@ -143,7 +143,7 @@ class _Trial:
 
     @cached_property
     def tables(self) -> dict[float, BeliefTables]:
-        """Numbers of all states, [labels, wins], by threshold; NaN where wins exceed labels or nothing can lead."""
+        """Numbers of all states, [labels, wins], by threshold; NaN in impossible states and outside the triangle."""
         n, w = np.tril_indices(_LABELS + 1)
         found = {}
         for threshold in _THRESHOLDS:
@@ -166,12 +166,12 @@ class _Trial:
         return reached
 
     def alone(self, labels: Ints, wins: Ints, threshold: float) -> list[tuple[float, ...]]:
-        """Numbers of some states, one by one."""
+        """Mean, tail and jump of given states, each computed by a separate call."""
         return [tuple(float(x) for x in self.at(int(n), int(w), threshold)) for n, w in zip(labels, wins, strict=True)]
 
 
 def _scenes(belief: Belief, seed: int) -> list[Scene]:
-    """The belief as a value, and its numbers."""
+    """Scenes of a belief: the belief as a value, and its numbers."""
     if not isinstance(belief, Belief):
         raise ConformanceError(f"belief: found {belief!r}; expected an instance of a subclass of seqaudit.Belief")
     trial = _Trial(belief, seed)
@@ -203,7 +203,7 @@ def _say(labels: int, wins: int, threshold: float) -> str:
 
 
 def _expect_equal(found: Floats, wanted: Floats, threshold: float, what: str, expected: str) -> None:
-    """Compare two tables [labels, wins]; NaN agrees with everything."""
+    """Compare two tables [labels, wins]; NaN counts as equal to any number."""
     apart = np.abs(found - wanted) > _ROUNDING * np.maximum(1.0, np.abs(wanted))
     for n, w in np.argwhere(apart):
         where = _say(n, w, threshold)
@@ -276,12 +276,12 @@ def _tables(trial: _Trial) -> None:
 
 
 def _next(table: Floats) -> tuple[Floats, Floats, Floats]:
-    """The states with at least one label to come, and those after a win and after a loss."""
+    """Entries of the states before a label, of those after a win and of those after a loss."""
     return table[:-1, :-1], table[1:, 1:], table[1:, :-1]
 
 
 def _average(mean: Floats, won: Floats, lost: Floats) -> Floats:
-    """Average over the next label; what cannot happen has no share in it."""
+    """Average over the next label; an outcome of probability zero is left out."""
     return np.where(mean > 0, mean * won, 0.0) + np.where(mean < 1, (1.0 - mean) * lost, 0.0)
 
 

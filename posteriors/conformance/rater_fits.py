@@ -1,4 +1,4 @@
-"""Clauses on fits of a model of raters: draws, tails, beliefs, and what is refused."""
+"""Clauses on fits of a model of raters: draws, tails, beliefs, and refused arguments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .suite import Broken, ConformanceError, expect, expect_refusal
 __all__ = ["FIT_CLAUSES", "NUTS_CLAUSES"]
 
 _THRESHOLDS = (0.2, 0.5, 0.8)
-# Mixtures of Betas have the tails of the draws as nearly as so many components can.
+# The tails of a mixture of Betas approximate those of the draws, to an accuracy set by the number of components.
 _LOOSE, _EXACT = 0.05, 1e-9
 _PARTS = 8
 
@@ -66,7 +66,7 @@ def _tail(trial: RaterTrial) -> None:
 
 
 def _votes(trial: RaterTrial) -> None:
-    # Everybody agrees that odd items are 1, so that nobody is suspected of meaning the opposite.
+    # All raters agree that odd items are 1, so that no rater is classified as inverted.
     design = trial.design
     label = design.item % 2
     found: list[float] = []
@@ -85,7 +85,7 @@ def _channel(trial: RaterTrial) -> None:
     expect(heard.shape == rate.shape, f"channel has shape {heard.shape}; expected {rate.shape}")
     for s, k in np.argwhere(~((heard >= 0) & (heard <= 1))):
         raise Broken(f"channel of rate {rate[s, k]:g} is {heard[s, k]} under draw {s}; expected a number from 0 to 1")
-    # Single draws may be of raters who are wrong more often than not; what is planned with is their average.
+    # In single draws raters may be wrong more often than not; planning uses the average over draws.
     average = heard.mean(axis=0)
     for k in np.flatnonzero(np.diff(average) < -_EXACT):
         fall = f"{average[k]:.6g} for rate {rate[0, k]:g} and {average[k + 1]:.6g} for {rate[0, k + 1]:g}"

@@ -1,38 +1,38 @@
-"""Does a model of raters keep the contract? A suite for authors of models, in this package and in others.
+"""Conformance suite for models of raters, for authors of models in this package and in others.
 
-A model that passes means the same in ``simulate``, in ``log_likelihood`` and in a fit, and its beliefs can be planned
-with.
+In a model that passes, ``simulate``, ``log_likelihood`` and fits are consistent, and its beliefs can be used for
+planning.
 
 >>> import seqaudit as sa
 >>> sa.check_rater_model(sa.RaterBias())
 
-Silence is success. Otherwise ``ConformanceError`` has one line for each clause that failed. The clauses, in the order
-of trial, of which the first six are about the model as a value:
+If all clauses hold, nothing is printed. Otherwise ``ConformanceError`` has one line for each clause that failed. These
+are the clauses, in the order of trial; the first six are about the model as a value:
 
 =================  ====================================================================================================
 name               lower-case letters, digits, dots, hyphens and underscores, a letter first
 hash               can be hashed, and its copy has the same hash
-equality           equals its copy, and every setting is a dataclass field, so that unlike models differ
-pickle             equals what comes back from ``pickle``, as worker processes need it
-title              the name, with the constants that are not the usual ones
+equality           equals its copy, and every setting is a dataclass field, so that different models are unequal
+pickle             equals its pickled and restored copy, as worker processes need it
+title              the name, with the constants that differ from the defaults
 constants          those named ``..._scale`` or ``..._sd`` must be positive
 simulate           votes of the design, and a truth with the parameters of ``dims``, in their shapes
 seed               the same seed gives the same votes and truth
-parameters         a truth that is given comes back
-rate               rates that are given are those of the truth, by one of ``rate_names``
+parameters         the truth contains given parameters unchanged
+rate               the truth contains given rates, under one of ``rate_names``
 chances            from 0 to 1, and simulated votes have them
-log-likelihood     the log-probability of each vote, given what it may be given: of 1 and of 0 they make up 1, and
-                   simulated votes have these probabilities
+log-likelihood     the log-probability of each vote, given the votes that it may depend on: those of 1 and of 0 sum to
+                   1, and simulated votes have these probabilities
 vote-order         the order of an item's votes does not matter, unless the model is ``in_order``
 relabelling        items and raters in another order have the same chances and log-likelihoods
 fit                finite draws of the parameters of ``dims``, in their shapes and within their limits
-fit-seed           the same seed gives the same draws, whatever items and raters are called
+fit-seed           the same seed gives the same draws, for any names of items and raters
 tail               from 0 to 1, one for each item and group, not increasing with the threshold
 votes              more votes of 1 raise an item's tail
 channel            from 0 to 1, not decreasing in the rate, in the shape of the rates
 beliefs            one for each item; it passes ``check_belief`` and has the tail of the draws: a ``Grid`` exactly
 new-item           rates from 0 to 1, and a belief that passes ``check_belief``
-refusals           what makes no sense raises a ``ValueError`` of one line
+refusals           invalid arguments raise a ``ValueError`` of one line
 nuts               on request: chains of the No-U-Turn sampler agree with each other and with the fast method
 =================  ====================================================================================================
 """
@@ -55,27 +55,27 @@ __all__ = ["check_rater_model", "rater_model_cases"]
 
 
 def check_rater_model(model: RaterModel, *, seed: int = 7, nuts: bool = False) -> None:
-    """Try a model of raters against every clause of the contract.
+    """Check a model of raters against every clause of the contract.
 
     Parameters
     ----------
     model : RaterModel
         A model, not its class.
     seed : int
-        Of the simulations and fits. A model that keeps the contract fails the clauses ``chances`` and
-        ``log-likelihood`` by chance for about one seed in 100,000; with one seed the verdict is always the same.
+        Seed of the simulations and fits. A model that satisfies the contract fails the clauses ``chances`` and
+        ``log-likelihood`` by chance for about one seed in 100,000; the result for a given seed is always the same.
     nuts : bool
-        Whether the model is fitted by the No-U-Turn sampler too, which takes some ten seconds.
+        True to fit the model by the No-U-Turn sampler too, which takes about ten seconds.
 
     Raises
     ------
     ConformanceError
-        An ``AssertionError`` with one line for each clause that failed. The trial of simulations and fits ends at the
-        first clause that fails, because the later ones lean on it.
+        An ``AssertionError`` with one line for each clause that failed. The clauses about simulations and fits stop at
+        the first one that fails, because the later ones depend on it.
 
     Examples
     --------
-    Votes that are drawn with other chances than those that the model learns from:
+    Votes that are simulated with other chances than those in the likelihood:
 
     >>> import seqaudit as sa
     >>> class Shy(sa.RaterBias):
@@ -98,15 +98,15 @@ def rater_model_cases(
     Parameters
     ----------
     models : mapping of str to RaterModel, or iterable of RaterModel
-        Models, by the names that tests shall have; without names, by their titles.
+        Models by the names for the tests; in an iterable, a model is named by its title.
     seed, nuts
         As in ``check_rater_model``.
 
     Returns
     -------
     list of Case
-        Each with its ``subject`` and ``clause``, which make up its ``__name__``. A call tries that clause and raises
-        ``ConformanceError`` where it fails; a clause that leans on a broken one may fail with it. Cases of one model
+        Each with its ``subject`` and ``clause``, which form its ``__name__``. A call checks that clause and raises
+        ``ConformanceError`` if it fails; a clause that depends on a failing one may fail with it. Cases of one model
         share its fit.
 
     Examples
@@ -125,7 +125,7 @@ def _called(model: RaterModel) -> str:
 
 
 def _scenes(model: RaterModel, seed: int, nuts: bool) -> list[Scene]:
-    """The model as a value, and what it draws and learns."""
+    """Scenes of a model: the model as a value, and its simulations and fits."""
     if not isinstance(model, RaterModel):
         raise ConformanceError(f"model: found {model!r}; expected an instance of a subclass of seqaudit.RaterModel")
     trial = RaterTrial(model, seed)
@@ -159,7 +159,7 @@ def _replaced(model: RaterModel, name: str, value: object) -> object:
 _OF_ITSELF: dict[str, Callable[[RaterModel], None]] = {
     "name": partial(naming, attribute="name"),
     "hash": partial(hashing, what="models"),
-    # What parameters a model has may follow from its settings.
+    # The parameters of a model may depend on its settings.
     "equality": partial(equality, what="models", derived=("dims",)),
     "pickle": pickling,
     "title": _title,

@@ -1,4 +1,4 @@
-"""Clauses on what a model of raters draws, and on the log-likelihood of what it has drawn."""
+"""Clauses on simulations of a model of raters, and on the log-likelihood of simulated votes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["SIMULATION_CLAUSES"]
 _REPLICATIONS = 200
 _STANDARD_ERRORS = 5.0
 _RATE = 0.3
-# Parameters that are given come back by way of their log-odds, which near 0 and 1 takes digits.
+# Given parameters may be converted to log-odds and back, which loses digits near 0 and 1.
 _ROUNDING = 1e-6
 
 
@@ -77,13 +77,13 @@ def _chances(trial: RaterTrial) -> None:
 
 
 def _residuals(label: NDArray[np.int8], chance: Floats) -> tuple[float, float]:
-    """Votes less their chances, in sum, and weighted by how high the chances are."""
+    """Sum of the votes minus their chances, plain and weighted by the size of the chances."""
     apart = label - chance
     return float(apart.sum()), float(apart @ (chance - 0.5))
 
 
 def _expect_centred(sums: Floats, what: str) -> None:
-    """Refuse sums of independent replications, shape (R, K), whose averages are not 0 within their standard errors."""
+    """Fail if averages of sums of independent replications, shape (R, K), differ from 0 by several standard errors."""
     mean, error = sums.mean(axis=0), sums.std(axis=0, ddof=1) / np.sqrt(len(sums))
     for k in np.flatnonzero(np.abs(mean) > _STANDARD_ERRORS * error + 1e-9):
         found = (
@@ -113,7 +113,7 @@ def _log_likelihood(trial: RaterTrial) -> None:
 def _permuted(
     trial: RaterTrial, items: Ints, raters: Ints, votes: Ints
 ) -> tuple[Design, Ints, dict[str, NDArray[Any]]]:
-    """Design, votes and truth with new places of items and raters, and the old votes in a new order."""
+    """Design, outcomes and truth with items, raters and votes permuted."""
     design, places = trial.design, {"item": items, "rater": raters, "vote": np.argsort(votes)}
     names = {"item": np.empty(len(items), dtype=object), "rater": np.empty(len(raters), dtype=object)}
     names["item"][items], names["rater"][raters] = design.items, design.raters

@@ -1,4 +1,4 @@
-"""A model of raters on trial: the votes that it is tried on, and what several clauses look at."""
+"""Model of raters under test: its simulated votes and its fit, which several clauses use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DRAWS = 400
 
 @dataclass(frozen=True)
 class RaterTrial:
-    """A model of raters, and seeds of what is drawn from it.
+    """A model of raters under test, and the seed of its simulations and fits.
 
     Attributes
     ----------
@@ -41,12 +41,12 @@ class RaterTrial:
 
     @cached_property
     def made(self) -> SimulatedLabels:
-        """Votes and their truth."""
+        """Simulated votes and their truth."""
         return self.model.simulate(self.seed, self.design)
 
     @cached_property
     def label(self) -> Ints:
-        """The simulated votes."""
+        """Outcomes of the simulated votes, shape (V,)."""
         return self.made.labels.labels.astype(np.int64)
 
     @cached_property
@@ -56,16 +56,16 @@ class RaterTrial:
 
     @cached_property
     def groups(self) -> tuple[str | None, ...]:
-        """Groups that tails and beliefs may be asked for: those of the votes, or none."""
+        """Groups for which tails and beliefs are defined: those of the votes, or only None."""
         return self.made.labels.groups if self.model.needs_groups else (None,)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a parameter for the votes on trial."""
+        """Shape of a parameter for the simulated votes."""
         coords = self.model.coords(self.design)
         return tuple(len(coords[dim]) for dim in self.model.dims[name])
 
     def expect_parameters(self, found: Mapping[str, Any], what: str, lead: tuple[int, ...]) -> None:
-        """Refuse parameters that are not those of ``dims``, in their shapes, finite and within their limits."""
+        """Fail unless parameters are those of ``dims``, in their shapes, finite and within their limits."""
         model = self.model
         told = (
             f"{what} has {', '.join(sorted(found))}; expected the parameters of dims, {', '.join(sorted(model.dims))}"
@@ -86,7 +86,7 @@ def as_draws(parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def log_likelihood(trial: RaterTrial, draws: Draws, design: Design, label: Ints) -> NDArray[np.float64]:
-    """Log-probability of each vote under each draw, of the right shape and at most 0."""
+    """Log-probability of each vote under each draw, checked for its shape and to be at most 0."""
     found = np.asarray(trial.model.log_likelihood(draws, design, label), dtype=np.float64)
     shape = (len(draws["rate"]), design.size)
     expect(found.shape == shape, f"log_likelihood has shape {found.shape}; expected (draws, votes) = {shape}")

@@ -1,9 +1,9 @@
-"""The shape that all conformance suites share: clauses by name, tried together or one by one.
+"""Framework of all conformance suites: named clauses, checked together or one by one.
 
-A suite cuts its clauses into *scenes*: the object by itself, or the object on one problem. ``check`` tries the scenes
-one after the other and reports each clause once, for the first scene where it fails. In a scene that ends at its first
-fault, later clauses lean on earlier ones and would only repeat it. ``cases_of`` makes one callable of each clause of
-each object, for test frameworks that count and name them:
+A suite groups its clauses into *scenes*: the object by itself, or the object on one problem. ``check`` runs the scenes
+one after the other and reports each clause once, for the first scene where it fails. Some scenes end at their first
+fault, because their later clauses depend on earlier ones and would only repeat it. ``cases_of`` makes one callable for
+each clause of each object, for test frameworks that count and name them:
 
 >>> import seqaudit as sa
 >>> cases = sa.belief_cases([sa.Beta(1, 1), sa.Grid([0.2, 0.7], [1, 1])])
@@ -31,7 +31,7 @@ Test = Callable[[], None]
 
 
 class ConformanceError(AssertionError):
-    """An object that breaks a contract.
+    """Error for an object that breaks a contract.
 
     Attributes
     ----------
@@ -49,17 +49,17 @@ class ConformanceError(AssertionError):
 
 
 class Broken(Exception):
-    """A clause that fails; the message says where, what was found and what was expected."""
+    """Failure of a clause; the message says where, what was found and what was expected."""
 
 
 def expect(kept: bool, fault: str) -> None:
-    """Refuse with a fault unless a clause is kept."""
+    """Raise ``Broken`` with a message unless a condition holds."""
     if not kept:
         raise Broken(fault)
 
 
 def expect_refusal(what: str, call: Callable[[], object]) -> None:
-    """Refuse a call that does not end in a ``ValueError`` of one line."""
+    """Raise ``Broken`` unless a call raises a ``ValueError`` with a message of one line."""
     try:
         call()
     except ValueError as error:
@@ -72,16 +72,16 @@ def expect_refusal(what: str, call: Callable[[], object]) -> None:
 
 @dataclass(frozen=True)
 class Scene:
-    """Clauses that are tried in one place, in order.
+    """Clauses that are checked on one problem, in order.
 
     Attributes
     ----------
     where : str
-        What faults begin with: the place, or nothing.
+        Prefix of the messages: the problem, or the empty string.
     tests : dict of str to callable
         One test for each clause.
     ends_at_fault : bool
-        Whether later tests lean on earlier ones.
+        True if later tests depend on earlier ones.
     """
 
     where: str
@@ -91,7 +91,7 @@ class Scene:
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """One clause on one object; a call tries it. ``__name__``, by which pytest names it, says both.
+    """One clause for one object; a call checks it. ``__name__``, which pytest shows, names both.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Case:
         Name of the object.
     clause : str
     scenes : tuple of Scene
-        Those that have the clause.
+        Scenes that contain the clause.
     """
 
     subject: str
@@ -114,12 +114,12 @@ class Case:
         return f"Case({self.__name__})"
 
     def __call__(self) -> None:
-        """Try the clause.
+        """Check the clause in each of its scenes.
 
         Raises
         ------
         ConformanceError
-            With the fault in the first scene where the clause fails.
+            If the clause fails, with the fault in the first such scene.
         """
         for scene in self.scenes:
             if fault := _fault(scene, self.clause):
@@ -127,12 +127,12 @@ class Case:
 
 
 def check(scenes: Iterable[Scene]) -> None:
-    """Try all clauses of some scenes.
+    """Check all clauses of some scenes.
 
     Raises
     ------
     ConformanceError
-        With one line for each clause that failed.
+        If any clause fails, with one line for each.
     """
     faults: dict[str, str] = {}
     for scene in scenes:
@@ -150,7 +150,7 @@ def cases_of(
     name: Callable[[Any], str],
     scenes: Callable[[Any], Iterable[Scene]],
 ) -> list[Case]:
-    """One case for each clause of each object, by the names in a mapping, or those that ``name`` gives."""
+    """One case for each clause of each object; objects are named by the keys of a mapping, or by ``name``."""
     if not isinstance(subjects, Mapping):
         named: dict[str, Any] = {}
         for subject in subjects:
@@ -169,7 +169,7 @@ def cases_of(
 
 
 def _fault(scene: Scene, clause: str) -> str | None:
-    """Run one test; what it found, or None."""
+    """Fault that a test reports, or None if it passes."""
     try:
         scene.tests[clause]()
     except Broken as broken:

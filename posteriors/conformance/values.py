@@ -1,4 +1,4 @@
-"""Clauses of frozen values, as policies, beliefs and models of raters are: names, equality, copies, pickles."""
+"""Clauses for frozen values such as policies, beliefs and models of raters: names, equality, copies, pickles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["equality", "hashing", "naming", "pickling"]
 
 
 def naming(value: object, attribute: str) -> None:
-    """A class attribute that can name a file and an option."""
+    """Check a class attribute, the name, which must be usable in file names and options."""
     name = getattr(value, attribute, None)
     good = isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9._-]*", name)
     allowed = f"expected a class attribute {attribute} = '...' of lower-case letters, digits and . - _"
@@ -23,7 +23,7 @@ def naming(value: object, attribute: str) -> None:
 
 
 def hashing(value: object, what: str) -> None:
-    """A hash, which a copy shares."""
+    """Check that a value can be hashed, and that its copy has the same hash."""
     try:
         same = hash(value) == hash(copy.copy(value))
     except TypeError as error:
@@ -32,7 +32,7 @@ def hashing(value: object, what: str) -> None:
 
 
 def equality(value: Any, what: str, derived: Collection[str] = ()) -> None:
-    """Equality with a copy, and no settings but the fields, and what is ``derived`` from them."""
+    """Check equality with a copy, and that all settings are fields or ``derived`` from them."""
     expect(bool(copy.copy(value) == value), "differs from its copy; expected a frozen dataclass")
     settings = {name for name in getattr(value, "__dict__", {}) if not name.startswith("_")}
     stray = sorted(settings - {field.name for field in fields(value)} - set(derived))
@@ -44,7 +44,7 @@ def equality(value: Any, what: str, derived: Collection[str] = ()) -> None:
 
 
 def pickling(value: object) -> None:
-    """Equality with what comes back from ``pickle``."""
+    """Check equality with the pickled and restored value."""
     try:
         back = pickle.loads(pickle.dumps(value))
     except Exception as error:

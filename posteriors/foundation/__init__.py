@@ -1,1 +1,1 @@
-"""Types of arrays, names with settings, seeds, tolerances, and refusals of bad values: nothing about labels."""
+"""General tools that know nothing of labels: array types, named objects, seeds, tolerances and validation."""

@@ -1,4 +1,4 @@
-"""Types of arrays, one name for each."""
+"""Type aliases of arrays."""
 
 from __future__ import annotations
 

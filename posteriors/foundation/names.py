@@ -1,7 +1,7 @@
 """Objects by name, with settings in brackets such as ``lookahead(depth=3, leaf=payoff)``.
 
-A ``Registry`` knows the classes of one kind of thing, those of other packages among them. A package offers a class in
-its own metadata, in the registry's entry-point group:
+A ``Registry`` holds the classes of one kind, including those of other packages. A package registers a class in its own
+metadata, in the registry's entry-point group:
 
     [project.entry-points."seqaudit.policies"]
     boldest = "my_package:Boldest"
@@ -31,22 +31,22 @@ __all__ = [
 
 @dataclass(eq=False)
 class Registry[T]:
-    """Classes of one kind by their names, and objects of them.
+    """Classes of one kind by their names, and construction of objects from names and settings.
 
     Parameters
     ----------
     base : type
         Base of all classes.
     called : str
-        The kind of thing, as messages call it.
+        Name of the kind in messages.
     group : str, optional
-        Entry-point group in which other packages offer classes.
+        Entry-point group in which other packages register classes.
     key : str
-        Attribute of a class that is its name, and key of the name where an object is given as a mapping.
+        Attribute of a class that holds its name, and key of the name in a mapping that describes an object.
     setting : str
         Word for an argument of a class.
     unknown : str
-        Message on an unknown name, for ``unknown_name``.
+        Template of the message on an unknown name; see ``unknown_name``.
 
     Examples
     --------
@@ -73,12 +73,12 @@ class Registry[T]:
     _found: dict[str, type[T]] | None = field(default=None, init=False, repr=False)
 
     def add_built_in(self, classes: Iterable[type[T]]) -> None:
-        """Make classes known by their names, before those of other packages."""
+        """Register built-in classes; they come before those of other packages."""
         self._built_in.extend(classes)
         self.forget()
 
     def forget(self) -> None:
-        """Look for the classes of other packages again when they are next needed."""
+        """Discard the classes found so far; those of other packages are looked up again at the next use."""
         self._found = None
 
     def classes(self) -> dict[str, type[T]]:
@@ -87,9 +87,9 @@ class Registry[T]:
         Raises
         ------
         TypeError
-            When an entry point offers something that is not a class of this kind.
+            If an entry point refers to something that is not a class of this kind.
         ValueError
-            When two classes claim one name, or an entry point's name is not that of its class.
+            If two classes claim one name, or an entry point's name is not that of its class.
         """
         if self._found is None:
             found = {getattr(cls, self.key): cls for cls in self._built_in}
@@ -102,21 +102,26 @@ class Registry[T]:
         return tuple(self.classes())
 
     def make(self, spec: object, /, **settings: Any) -> T:
-        """Object of a class that is known by its name.
+        """Object of a registered class.
 
         Parameters
         ----------
         spec : object, str or mapping
-            A name, alone or with settings in brackets; or a mapping with the name and settings. An object of this kind
-            is returned as it is.
+            A name, alone or with settings in brackets, or a mapping with the name and settings. An object of this kind
+            is returned unchanged.
         **settings
-            In place of those of ``spec``.
+            Settings that replace those in ``spec``.
+
+        Returns
+        -------
+        object
+            Instance of ``base``.
 
         Raises
         ------
         ValueError
-            For an unknown name, with the nearest known one; for a setting that is unknown, missing or given twice, with
-            the allowed ones; for settings of an object that is made already; and for values that the class refuses.
+            For an unknown name, with the most similar known one; for a setting that is unknown, missing or given twice,
+            with the allowed ones; for settings beside an existing object; and for values that the class refuses.
         """
         if isinstance(spec, self.base):
             if settings:
@@ -155,7 +160,7 @@ class Registry[T]:
             raise ValueError(f"{self.called} {name}: {error}") from None
 
     def _add_offered(self, found: dict[str, type[T]]) -> None:
-        """Add the classes that other packages offer."""
+        """Add the classes that other packages register."""
         from importlib.metadata import entry_points
 
         if self.group is None:
@@ -165,7 +170,7 @@ class Registry[T]:
             try:
                 cls = entry.load()
             except ImportError as error:
-                # One broken package must not take away what everybody else offers.
+                # One broken package must not disable the classes of all others.
                 warnings.warn(f"{self.called} {offer} cannot be imported: {error}", stacklevel=2)
                 continue
             if not (isinstance(cls, type) and issubclass(cls, self.base)):
@@ -178,7 +183,7 @@ class Registry[T]:
 
 
 def split_name(text: str) -> tuple[str, str | None]:
-    """Name, and what stands in brackets behind it, or None.
+    """Name, and the text in brackets after it; None without brackets.
 
     Examples
     --------
@@ -190,21 +195,26 @@ def split_name(text: str) -> tuple[str, str | None]:
 
 
 def read_settings(what: str, inside: str | None, allowed: Sequence[str]) -> dict[str, Any]:
-    """Settings as written between brackets: numbers, words, or names with brackets of their own.
+    """Settings parsed from the text between brackets: numbers, words, or names with settings in brackets.
 
     Parameters
     ----------
     what : str
-        Begins the message of an error.
+        Start of error messages.
     inside : str or None
-        What stands between the brackets; None for no brackets.
+        Text between the brackets; None without brackets.
     allowed : sequence of str
-        Names of settings.
+        Names of the allowed settings.
+
+    Returns
+    -------
+    dict
+        Values by the names of their settings.
 
     Raises
     ------
     ValueError
-        For what is no setting, and for settings that are not allowed or given twice.
+        For text that is not of the form name=value, and for settings that are not allowed or given twice.
 
     Examples
     --------
@@ -227,7 +237,7 @@ def read_settings(what: str, inside: str | None, allowed: Sequence[str]) -> dict
 
 
 def write_name(name: str, settings: Mapping[str, object]) -> str:
-    """Name with settings in brackets, as it is read again.
+    """Name with settings in brackets, in the form that ``split_name`` and ``read_settings`` parse.
 
     Examples
     --------
@@ -239,19 +249,19 @@ def write_name(name: str, settings: Mapping[str, object]) -> str:
 
 
 def nearest_name(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known name that a word is most like, whatever its case and the spaces around it.
+    """Known name most similar to a word, ignoring case and surrounding spaces.
 
     Parameters
     ----------
     word : str
     known : iterable of str
     cutoff : float
-        Least likeness, from 0 for any name to 1 for equal ones.
+        Smallest similarity accepted, from 0 (any name) to 1 (equal names only).
 
     Returns
     -------
     str or None
-        None where no known name is so like it.
+        None if no known name is similar enough.
 
     Examples
     --------
@@ -264,14 +274,18 @@ def nearest_name(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | 
 
 
 def unknown_name(message: str, name: object, known: Iterable[str]) -> str:
-    """Message on a name that is not known.
+    """Message on an unknown name, with the known names and the most similar one.
 
     Parameters
     ----------
     message : str
-        With ``{name}``, ``{known}`` for the list of known names and ``{hint}`` for the nearest of them.
+        Template with ``{name}``, ``{known}`` (the list of known names) and ``{hint}`` (the most similar one).
     name : object
     known : iterable of str
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -285,7 +299,7 @@ def unknown_name(message: str, name: object, known: Iterable[str]) -> str:
 
 
 def unknown_key(key: str, allowed: Sequence[str]) -> str:
-    """Message on a key of a file that is not allowed there.
+    """Message on a key that is not allowed in a file, with the allowed keys and the most similar one.
 
     Examples
     --------
@@ -298,7 +312,7 @@ def unknown_key(key: str, allowed: Sequence[str]) -> str:
 
 
 def _apart(text: str) -> list[str]:
-    """Parts between commas that stand in no brackets."""
+    """Parts of a text, split at the commas outside brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter in "([{") - (letter in ")]}")

@@ -1,7 +1,7 @@
-"""Values of fields, returned in their plain type or refused with the field's name.
+"""Validation of field values: each function returns the value in its plain type, or raises an error.
 
-Every refusal is a ``ValueError`` that reads "FIELD is VALUE; it must ..." or, where words are to choose from, "FIELD is
-VALUE; allowed: ...". A number is a Python or NumPy number; True and False are none, nor is text that spells one.
+Every error is a ``ValueError`` that reads "FIELD is VALUE; it must ..." or, for a choice between words, "FIELD is
+VALUE; allowed: ...". A number is a Python or NumPy number; True, False and text such as "3" are not numbers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def plain(value: Any) -> Any:
-    """A NumPy scalar as the Python number that it is; anything else as it was given."""
+    """Python number equal to a NumPy scalar; any other value unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -57,17 +57,21 @@ def number(field: str, value: Any, within: Callable[[float], Any] | None = None,
     Parameters
     ----------
     field : str
-        Its name, as the refusal says it.
+        Name of the field in the error message.
     value : object
     within : callable, optional
-        True for the numbers that are allowed; default: all, nan and the infinities among them.
+        Returns True for the allowed numbers; default: all numbers, including nan and the infinities.
     allowed : str
-        What ``within`` asks for, to go with "it must be".
+        Description of the numbers that ``within`` allows, to follow "it must be".
+
+    Returns
+    -------
+    float
 
     Raises
     ------
     ValueError
-        For what is no number, or not within its range.
+        For a value that is not a number, or a number that is not allowed.
 
     Examples
     --------
@@ -92,7 +96,7 @@ def nonnegative(field: str, value: Any) -> float:
 
 
 def probability(field: str, value: Any, *, most: Fraction | int = 1, ends: bool = False) -> float:
-    """Return a field's value as a float between 0 and ``most``, with ``ends`` also 0 and ``most`` themselves."""
+    """Return a field's value as a float between 0 and ``most``; with ``ends``, 0 and ``most`` are allowed too."""
     x = _real(field, value)
     if not (0 <= x <= most if ends else 0 < x < most):
         raise _refused(field, value, f"be a number from 0 to {most}" if ends else f"lie strictly between 0 and {most}")
@@ -100,12 +104,12 @@ def probability(field: str, value: Any, *, most: Fraction | int = 1, ends: bool 
 
 
 def flip_chance(field: str, value: Any) -> float:
-    """Return the probability that a label is turned over as a float: at least 0 and below 1/2."""
+    """Return the probability that a label is flipped as a float: at least 0 and below 1/2."""
     return number(field, value, lambda x: 0 <= x < 0.5, "at least 0 and below 1/2")
 
 
 def whole_or_none(value: Any, *, floats: bool = False) -> int | None:
-    """The whole number that a value is, or None; with ``floats``, 4.0 is one too."""
+    """Value as an int if it is a whole number, else None; with ``floats``, 4.0 counts as one."""
     if isinstance(value, (bool, np.bool_)):
         return None
     if isinstance(value, Integral):
@@ -124,13 +128,22 @@ def whole(field: str, value: Any, least: int = 0, most: int | None = None, allow
     Parameters
     ----------
     field : str
-        Its name, as the refusal says it.
+        Name of the field in the error message.
     value : object
-        Python or NumPy integer: 4.0 is refused.
+        Python or NumPy integer; 4.0 is refused.
     least, most : int
-        Both allowed; by default there is no largest one.
+        Smallest and largest allowed value; by default there is no upper limit.
     allowed : str, optional
-        Description of what is allowed, to go with "it must be".
+        Description of the allowed values, to follow "it must be".
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        For a value that is not a whole number within the limits.
 
     Examples
     --------
@@ -146,7 +159,7 @@ def whole(field: str, value: Any, least: int = 0, most: int | None = None, allow
 
 
 def one_of(field: str, value: Any, allowed: Collection[str]) -> str:
-    """Return a field's value, one of some words.
+    """Return a field's value if it is one of the allowed words.
 
     Examples
     --------
@@ -160,13 +173,13 @@ def one_of(field: str, value: Any, allowed: Collection[str]) -> str:
 
 
 def every(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:
-    """Refuse the first of an array's values that is not ok; arrays of one shape."""
+    """Raise an error for the first value of an array where ``ok``, an array of the same shape, is False."""
     if not np.all(ok):
         raise _refused(field, values[~ok][0], f"be {allowed}")
 
 
 def probabilities(field: str, values: NDArray[Any]) -> None:
-    """Refuse an array's first value that is not strictly between 0 and 1."""
+    """Raise an error for the first value of an array that is not strictly between 0 and 1."""
     inside = (values > 0) & (values < 1)
     if not np.all(inside):
         probability(field, values[~inside][0])
@@ -175,7 +188,7 @@ def probabilities(field: str, values: NDArray[Any]) -> None:
 def numbers(
     field: str, values: Any, within: Callable[[Floats], Bools] | None = None, allowed: str = "finite"
 ) -> tuple[float, ...]:
-    """Return a field's values as a tuple of at least one finite float, all of them within a range if one is given."""
+    """Return a field's values as a tuple of one or more finite floats, all of them in the allowed range if given."""
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "iuf" or array.ndim != 1 or not array.size:
@@ -191,7 +204,7 @@ def numbers(
 
 
 def same_length(**fields: tuple[float, ...]) -> None:
-    """Refuse fields that are not of one length."""
+    """Raise an error unless all fields have the same length."""
     (first, values), *rest = fields.items()
     for field, others in rest:
         if len(others) != len(values):

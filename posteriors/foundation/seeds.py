@@ -1,4 +1,4 @@
-"""Seeds of functions that draw, and the sequence that each stands for."""
+"""Random seeds: whole numbers, seed sequences and generators, converted to a seed sequence."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Seed = int | np.random.SeedSequence | np.random.Generator
 
 
 def seed_sequence(seed: Seed) -> np.random.SeedSequence:
-    """The sequence that a seed stands for, with nothing spawned from it yet.
+    """Seed sequence of a seed, from which nothing has been spawned yet.
 
-    A ``SeedSequence`` is copied, since spawning leaves a mark on it: the same one gives the same answer twice. A
-    ``Generator`` is a stream, and moves on.
+    A ``SeedSequence`` is copied, because spawning changes its state; so the same one gives the same results twice. A
+    ``Generator`` is a stream: its state advances at each call.
 
     Raises
     ------
     ValueError
-        For what is no seed, and a whole number below 0.
+        For a value that is not a seed, and for a whole number below 0.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Models of raters: their contract, fits by sampling or approximation, and one module a model."""
+"""Models of raters: their contract, their fits by sampling or approximation, and one module for each model."""

@@ -1,6 +1,6 @@
-"""Models of raters for items that have a right answer: what one-coin and Dawid-Skene have in common.
+"""Class models: the common part of the models whose items have a right answer, one-coin and Dawid-Skene.
 
-Item i has an answer z_i of 0 or 1, and alpha_i = z_i: somebody who is never wrong says it every time.
+Item i has an answer z_i of 0 or 1, and alpha_i = z_i: a rater who is never wrong always gives the answer.
 
     answer_rate ~ Beta(answer_a, answer_b),    z_i ~ Bernoulli(answer_rate).
 
@@ -13,30 +13,31 @@ where the ease e_i is 1, or, with ``difficulty=True``,
 
     e_i = exp(-d_i),    d_i ~ Normal(0, difficulty_sd^2),    difficulty_sd ~ HalfNormal(difficulty_scale).
 
-A difficult item takes the rater's skill away and leaves the lean: the votes on it approach what the rater says without
-looking. The product is that of Whitehill et al. (2009). Subtracting d_i from the log-odds is not offered: a large d_i
-would then turn the votes round, and (z, d) and (1 - z, 2 S - d) would explain them about equally well, so that the
-answer hung on the prior of d alone. Averages over raters and items are fixed by the means of the skills and
-by the zero mean of d.
+A difficult item removes the effect of skill and leaves that of the lean: votes on it approach those of a rater who does
+not look at the item. The product e_i S_j is that of Whitehill et al. (2009). The alternative, to subtract d_i from the
+log-odds, is not used: a large d_i would then invert the votes, and (z, d) and (1 - z, 2 S - d) would explain them about
+equally well, so that the answer would depend on the prior of d alone. The averages over raters and items are
+identified by the means of the skills and by the zero mean of d.
 
-**Which answer is which.** Calling all answers by the other name, with a' = -b and b' = -a, leaves the chances of all
-votes alone. It turns every S_j into -S_j. The mean of the skills is therefore positive in these models: raters are
-right more often than not, on average over the population that they come from. Single raters may be worse than chance.
+**Identification of the answers.** Exchanging the names of the two answers, with a' = -b and b' = -a, leaves the chances
+of all votes unchanged and turns every S_j into -S_j. The mean of the skills is therefore positive in these models:
+raters are right more often than not, on average over their population. Single raters may be worse than chance.
 
-**Summing out.** The answers are summed out, item by item:
+**Marginalisation.** The answers are summed out, item by item:
 
     p(y_i | rest) = answer_rate prod_v p(y_v | z_i = 1) + (1 - answer_rate) prod_v p(y_v | z_i = 0),
 
-and P(z_i = 1 | draw, votes), the ``answer_chance``, is the first term's share. A tail averages it over the draws.
+and P(z_i = 1 | draw, votes), the ``answer_chance``, is the share of the first term. A tail is its average over the
+draws.
 
 **Centring.** A rater's logit s ~ Normal(m, sd^2) is sampled as a part p ~ Normal(w m, sd^(2 w)), from which
-s = m + sd^(1 - w) (p - w m): centred where w = 1, not centred where w = 0 (Papaspiliopoulos, Roberts and Skold 2007). A
-rater with n votes has w = n / (n + 20). Difficulties are not centred.
+s = m + sd^(1 - w) (p - w m): centred for w = 1, non-centred for w = 0 (Papaspiliopoulos, Roberts and Skold 2007). A
+rater with n votes has w = n / (n + 20). Difficulties are non-centred.
 
-**The fast method** is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are thrown away, then every fourth is kept. Its
-draws come from the posterior itself, hyperparameters included, so that it differs from NUTS by the error of finitely
-many, dependent draws alone; tests/posteriors/test_class_models.py holds the tails of 4000 of them to a mean difference
-of .02 and a largest one of .06.
+**The fast method** is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are discarded, then every fourth is kept. Its
+draws come from the exact posterior, including the hyperparameters, so that it differs from NUTS only by the error of
+finitely many, dependent draws; tests/posteriors/test_class_models.py checks that the tails of 4000 draws differ by at
+most .02 on average and .06 at most.
 
 A. P. Dawid and A. M. Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM algorithm";
 J. Whitehill et al. (2009), "Whose vote should count more".
@@ -70,7 +71,7 @@ __all__ = ["ClassModel", "drawn_logits", "parts", "whole"]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _HALF = 20.0
-# Where votes say little, the answer rate and the lean need some hundreds of sweeps to find each other.
+# With few votes, the answer rate and the lean are strongly correlated and need some hundreds of sweeps to converge.
 _WARM, _THIN = 600, 4
 
 
@@ -86,7 +87,7 @@ class ClassModel(RaterModel):
     rate_names: ClassVar[tuple[str, ...]] = ("rate", "answer_chance", "answer")
 
     def _check(self, *scales: str) -> None:
-        """Constants as floats, and the dimensions that ``difficulty`` adds."""
+        """Validate the constants, store them as floats, and add the dimensions of ``difficulty``."""
         check_fields(self, positive, "answer_a", "answer_b", *scales, "difficulty_scale")
         if not isinstance(self.difficulty, bool):
             raise ValueError(f"difficulty is {self.difficulty!r}; it must be True or False")
@@ -96,11 +97,11 @@ class ClassModel(RaterModel):
 
     @abstractmethod
     def _draw_raters(self, rng: np.random.Generator, share: Floats, given: Parameters) -> Parameters:
-        """Population and raters from the prior; ``share`` holds each rater's w."""
+        """Parameters of the population and the raters, drawn from the prior; ``share`` holds each rater's w."""
 
     @abstractmethod
     def _build_raters(self, share: Floats) -> tuple[Any, Any]:
-        """Log-odds of a right vote of each rater, where the answer is 1 and where it is 0, inside a PyMC model."""
+        """Log-odds of a right vote of each rater, for answer 1 and for answer 0, inside a PyMC model."""
 
     @abstractmethod
     def _complete_raters(self, draws: Draws, share: Floats) -> dict[str, Floats]:
@@ -122,11 +123,11 @@ class ClassModel(RaterModel):
     def _fresh(self, draws: Draws, ease: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
         """Mean and standard deviation of a fresh rater's log-odds of a right vote, for answers 0 and 1.
 
-        ``ease`` has the draw as its first axis, and so have the answers.
+        The first axis of ``ease`` and of the returned arrays is the draw.
         """
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior; ``given["rate"]`` are the chances that the answers are 1, by their other name."""
+        """Parameters drawn from the prior; a given ``rate`` holds the chances that the answers are 1."""
         items = len(design.items)
         found = {"answer_rate": given.get("answer_rate", rng.beta(self.answer_a, self.answer_b))}
         found |= self._draw_raters(rng, _share(design), given)
@@ -144,14 +145,14 @@ class ClassModel(RaterModel):
         return found | {"rate": answer.astype(np.float64)}
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
-        """Sensitivity of each vote's rater, or one minus the specificity, on its item."""
+        """Chance of 1 of each vote: its rater's sensitivity on its item, or one minus the specificity."""
         skill, lean = (x[0, design.rater] for x in self._skill_and_lean(_one(parameters)))
         ease = np.exp(-np.asarray(parameters["difficulty"]))[design.item] if self.difficulty else 1.0
         yes = np.asarray(parameters["answer"])[design.item] == 1
         return np.asarray(expit(np.where(yes, ease * skill, -ease * skill) + lean))
 
     def build(self, design: Design, label: Ints) -> pm.Model:
-        """Votes with the answers summed out."""
+        """PyMC model of the votes, with the answers summed out."""
         import pymc as pm
         import pytensor.tensor as pt
 
@@ -185,7 +186,7 @@ class ClassModel(RaterModel):
         return found | {"answer_chance": chance, "answer": answer, "rate": answer.astype(np.float64)}
 
     def _votes(self, draws: Draws, design: Design, label: Ints) -> tuple[Ints, Ints, Ints, Floats, Floats, Floats]:
-        """Arguments that the kernels share."""
+        """Common arguments of the kernels."""
         skill, lean = self._skill_and_lean(draws)
         ease = np.exp(-draws["difficulty"]) if self.difficulty else np.ones((len(skill), len(design.items)))
         item, rater, vote = (np.array(x, dtype=np.int64) for x in (design.item, design.rater, label))
@@ -199,7 +200,7 @@ class ClassModel(RaterModel):
         return log0, log1
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
-        """Draws by Gibbs sampling: every so many sweeps of ``kernels.gibbs``."""
+        """Draws by Gibbs sampling: the sweeps of ``kernels.gibbs``, thinned."""
         items, raters = len(design.items), len(design.raters)
         population, rate = np.empty((draws, 5)), np.empty(draws)
         logits, hard = np.empty((draws, 2, raters)), np.empty((draws, items))
@@ -221,14 +222,14 @@ class ClassModel(RaterModel):
         return found
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
-        """Log p(votes on the item) - log p(the other votes on it), the answer summed out."""
+        """Log p(votes on the item) - log p(other votes on the item), with the answer summed out."""
         log0, log1 = self._answer_logs(draws, design, label)
         out = np.empty((len(log0), design.size))
         _kernels_answers.vote_given_others(*self._votes(draws, design, label), log0, log1, out)
         return out
 
     def conditional_tails(self, draws: Draws, design: Design, label: Ints, threshold: Floats) -> Floats:
-        """Chance that the answer is 1, whatever the threshold."""
+        """Chance that the answer is 1, for any threshold."""
         return np.asarray(draws["answer_chance"])
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
@@ -237,13 +238,13 @@ class ClassModel(RaterModel):
         return (rng.random(rate.shape) < rate).astype(np.float64)
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:
-        """Chance of 1 from a fresh rater, on an item of fresh difficulty: linear in the rate, 0 or 1."""
+        """Chance of 1 from a fresh rater, on an item of unknown difficulty: linear between the rates 0 and 1."""
         no, yes = self._fresh_chances(draws)
         shape = (-1,) + (1,) * (np.ndim(rate) - 1)
         return no.reshape(shape) + (yes - no).reshape(shape) * rate
 
     def _fresh_chances(self, draws: Draws) -> tuple[Floats, Floats]:
-        """Chance of 1 from a fresh rater on a new item whose answer is 0, and on one whose answer is 1, shape (S,)."""
+        """Chance of 1 from a fresh rater on a new item of answer 0, and on one of answer 1, shape (S,)."""
         if not self.difficulty:
             no, yes = self._heard(draws, np.ones((len(draws["answer_rate"]), 1)))
             return no[:, 0], yes[:, 0]
@@ -252,7 +253,7 @@ class ClassModel(RaterModel):
         return no @ _WEIGHTS, yes @ _WEIGHTS
 
     def _heard(self, draws: Draws, ease: Floats) -> tuple[Floats, Floats]:
-        """Chance of 1 from a fresh rater on items of that ease, answer 0 and answer 1, shape of ``ease``."""
+        """Chance of 1 from a fresh rater on items of given ease, for answer 0 and answer 1, shape of ``ease``."""
         found = []
         for mean, sd in self._fresh(draws, ease):
             out = np.empty(ease.size)
@@ -264,10 +265,10 @@ class ClassModel(RaterModel):
     def item_beliefs(
         self, draws: Draws, design: Design, label: Ints, threshold: Floats | None, parts: int
     ) -> list[Belief]:
-        """Two-point beliefs: answers 0 and 1, and what a fresh rater says of an item with either.
+        """Two-point beliefs: rates 0 and 1, and for either the chance that a fresh rater says 1.
 
-        The chances are means over the draws with weights P(z = 0 | draw) and P(z = 1 | draw), which makes the belief's
-        mean the predictive probability that the next vote is 1.
+        The chances are means over the draws with weights P(z = 0 | draw) and P(z = 1 | draw). So the belief's mean is
+        the predictive probability that the next vote is 1.
         """
         chance = np.asarray(draws["answer_chance"])
         ease = np.exp(-draws["difficulty"]) if self.difficulty else np.ones((len(chance), 1))
@@ -289,7 +290,7 @@ def _one(parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def _share(design: Design) -> Floats:
-    """Each rater's w: how far the rater's logits are centred."""
+    """Each rater's w, the degree of centring of the rater's logits."""
     n = np.bincount(design.rater, minlength=len(design.raters))
     return np.asarray(n / (n + _HALF))
 
@@ -297,21 +298,21 @@ def _share(design: Design) -> Floats:
 def drawn_logits(
     rng: np.random.Generator, names: tuple[str, str], given: Parameters, mean: float, sd: float, share: Floats
 ) -> Parameters:
-    """Raters' logits and their parts, by name, from Normal(mean, sd^2) unless one of the two is given."""
+    """Raters' logits and their parts, by name, drawn from Normal(mean, sd^2) unless one of the two is given."""
     value, part = names
     found = rng.normal(mean, sd, share.size)
     if value in given:
         found = np.broadcast_to(np.asarray(given[value], dtype=np.float64), share.size)
     elif part in given:
         found = np.broadcast_to(whole(np.asarray(given[part]), mean, sd, share), share.size)
-    # Where raters do not differ, their parts are at the mean; given values may then have none.
+    # If raters do not differ (sd = 0), their parts are at the mean, and given logits may have no parts.
     with np.errstate(divide="ignore", invalid="ignore"):
         inner = np.where(found == mean, share * mean, parts(found, mean, np.float64(sd), share))
     return {value: found, part: np.broadcast_to(given.get(part, inner), share.size)}
 
 
 def whole(part: Any, mean: Any, sd: Any, share: Floats) -> Any:
-    """Logits of the raters from their parts: arrays, or tensors."""
+    """Logits of the raters from their parts, as arrays or tensors."""
     return mean + sd ** (1.0 - share) * (part - share * mean)
 
 
@@ -321,18 +322,18 @@ def parts(value: Floats, mean: Any, sd: Any, share: Floats) -> Floats:
 
 
 def _two_points(chance: Floats, no: Floats, yes: Floats) -> Grid:
-    """Belief about an answer that is 1 with these chances, and heard with those, under each draw."""
+    """Belief about an answer, from its chance of being 1 and a fresh rater's chances of 1 under each draw."""
     tail = float(chance.mean())
     low = _weighted(no, 1.0 - chance)
-    # A skilled population says 1 more often of a 1; averages over different draws may come out the other way.
+    # A skilled population says 1 more often if the answer is 1, but averages over different draws may be reversed.
     high = _weighted(yes, chance)
     if high < low:
-        # What keeps the belief's mean.
+        # This keeps the belief's mean.
         low = high = (1.0 - tail) * low + tail * high
     return Grid((0.0, 1.0), (1.0 - tail, tail), (low, high))
 
 
 def _weighted(values: Floats, weight: Floats) -> float:
-    """Weighted mean, or the plain one where all weights are 0."""
+    """Weighted mean, or the plain mean if all weights are 0."""
     total = weight.sum()
     return float(np.clip(weight @ values / total if total > 0 else values.mean(), 0.0, 1.0))

@@ -1,12 +1,12 @@
-"""A rater model compiled once for a design, and sampled for any outcomes of it.
+"""Sampler of a rater model that is compiled once for a design and reused for any outcomes of that design.
 
-``pymc.sample`` derives and compiles the gradient of each model anew, which for small sets of votes takes longer than to
-sample. Here the model is built once; other outcomes of the same design enter through ``RaterModel.data``, and the
+``pymc.sample`` derives and compiles the gradient of each model anew, which for small sets of votes takes longer than
+the sampling. Here the model is built once; other outcomes of the same design enter through ``RaterModel.data``, and the
 No-U-Turn step of PyMC (Hoffman and Gelman 2014) is called in a plain loop.
 
-The step's masses are posterior variances on the unconstrained scale. A long pilot run on outcomes of the same design
-finds them; each run starts from these and needs to tune little more than its step size. A chain starts where PyMC's
-default would: at the model's initial point, moved by Uniform(-1, 1) in each coordinate.
+The mass matrix consists of posterior variances on the unconstrained scale. A long pilot run on outcomes of the same
+design estimates them; each run starts from these estimates and tunes little more than its step size. As by PyMC's
+default, a chain starts at the model's initial point, moved by Uniform(-1, 1) in each coordinate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["RaterSampler"]
 # PyMC's default: half the gradients of 0.9, and chains are short.
 _TARGET = 0.8
 _PILOT_TUNE, _PILOT_DRAWS = 350, 150
-# What the pilot's variances count for, in draws, beside those of a run's own tuning.
+# Weight of the pilot's variances, in draws, relative to those of a run's tuning.
 _WEIGHT = 20
 
 
@@ -41,7 +41,7 @@ class RaterSampler:
     label : ndarray of int64, shape (V,)
         Outcomes of the pilot run.
     seed : int or SeedSequence
-        Of the pilot run.
+        Seed of the pilot run.
 
     Examples
     --------
@@ -63,15 +63,15 @@ class RaterSampler:
         with quiet(), model.build(design, label) as built:
             self._built = built
             self._logp: Any = built.logp_dlogp_function(ravel_inputs=True, mode="NUMBA")
-            # Points are always arrays of doubles: not to be checked at each of thousands of calls.
+            # Points are always arrays of doubles, so checks at each of thousands of calls are skipped.
             self._logp._pytensor_function.trust_input = True
             kept = [*built.free_RVs, *built.deterministics]
             self._names = [x.name for x in kept]
-            # Names of the values differ from those of the variables, where these are transformed.
+            # For transformed variables the names of the values differ from those of the variables.
             self._natural: Any = built.compile_fn(
                 built.replace_rvs_by_values(kept), inputs=built.value_vars, mode="NUMBA", on_unused_input="ignore"
             )
-            # ``initial_point`` compiles this at each call. A model may start where its votes, which change, say.
+            # ``initial_point`` compiles this at each call. The initial point may depend on the votes, which change.
             self._initial = make_initial_point_fn(model=built)
             self._start = DictToArrayBijection.map(self._initial(0))
         self._middle, self._variance = np.zeros(self.size), np.ones(self.size)
@@ -92,7 +92,7 @@ class RaterSampler:
         label : ndarray of int64, shape (V,)
         rng : Generator
         draws, thin, tune : int
-            Draws that are kept, steps from one to the next, and steps thrown away before.
+            Number of draws kept, of steps from one to the next, and of tuning steps discarded before the first.
 
         Returns
         -------

@@ -1,45 +1,45 @@
-"""Contaminated: a share of the raters is not honest.
+"""Contaminated: a minority of the raters is dishonest.
 
     item_mean ~ Normal(0, mean_sd^2),  item_sd ~ HalfNormal(item_sd_scale),
     x_i ~ Normal(item_mean, item_sd^2),  rate_i = sigma(x_i),
     share = half / 2,  half ~ Beta(share_a, share_b),
-    kind_share ~ Dirichlet(concentration, ...)  over the dishonest kinds that are in play,
+    kind_share ~ Dirichlet(concentration, ...)  over the dishonest kinds of the model,
     script_i ~ Normal(0, 1),  g_i = sigma(script_scale script_i),
 
-and each rater is, independently, honest with chance 1 - share, or of dishonest kind k with chance share kind_share_k.
+and each rater is independently honest with chance 1 - share, or of dishonest kind k with chance share kind_share_k.
 On item i a rater says 1 with chance
 
     honest: rate_i,   random: 1/2,   inverted: 1 - rate_i,   colluding: g_i.
 
-Colluders follow a script that they share; ``script_scale`` is large, so that the script says 0 or 1 of most items. The
-kinds are summed out: with u_jk the weight of kind k and p_k(y) the chance of a vote under it, rater j's votes have
-likelihood sum_k u_k prod_v p_k(y_v). What is known of the kind afterwards is
+Colluders follow a common script; ``script_scale`` is large, so that the script says 0 or 1 of most items. The kinds are
+summed out: with u_k the prior weight of kind k and p_k(y) the chance of a vote under it, the votes of rater j have
+likelihood sum_k u_k prod_v p_k(y_v). The posterior probability of the kind is
 
     kind_chance_jk = u_k prod_v p_k(y_v) / sum_l u_l prod_v p_l(y_v),
 
 and the chance of a vote given the same rater's other votes is 1 / sum_k (kind_chance_jk / p_k(y_v)).
 
-Which bloc is the honest one? Votes alone do not say: exchanging honest and inverted raters, and x with -x, leaves the
-likelihood as it is. As share < 1/2, the prior says that the larger bloc is honest, and a posterior that gives two blocs
-of almost equal size weight on both readings is right to do so. A lone colluder is not told from a rater who answers at
-random, because a script that nobody else follows is a coin: with colluders in play there is a reading of the votes
-for each set of raters that the script may follow. These readings are modes of the script that the No-U-Turn sampler
-does not leave. Its chains start from the majority's reading; where they disagree all the same (R-hat far above 1.01,
-tens of units of log-density between readings), neither more draws nor the fast method, which sums the scripts and the
-rates out but is one chain, can be relied on to find the largest mode. Nor need the largest mode be the true one: where
-honest raters differ in skill, which this model does not know, the most skilled of them agree more than the rest, and
-may be taken for colluders. The remedy is to leave the script out, ``Contaminated(kinds=("random", "inverted"))``, of
-which chains agree, and to take colluders seriously only if all chains, and the fast method under several seeds, find
-the same ones.
+**Several modes.** Votes alone do not identify the honest bloc: exchanging honest and inverted raters, and x with -x,
+leaves the likelihood unchanged. Because share < 1/2, the prior favours the larger bloc as the honest one; for two blocs
+of almost equal size the posterior rightly gives weight to both interpretations. A single colluder cannot be
+distinguished from a rater who answers at random, because a script that no other rater follows is a coin. So with
+colluders the votes have one interpretation for each set of raters that may follow the script. These interpretations are
+modes of the script that the No-U-Turn sampler does not leave. Its chains start from the majority's interpretation. If
+they still disagree (R-hat far above 1.01, tens of units of log-density between modes), neither more draws nor the fast
+method, which sums out the scripts and the rates but is a single chain, is sure to find the largest mode. The largest
+mode may also be wrong: this model has no skills, and if honest raters differ in skill, the most skilled agree more than
+the rest and may be classified as colluders. The remedy is to omit the script, ``Contaminated(kinds=("random",
+"inverted"))``, for which chains agree, and to trust a finding of colluders only if all chains, and the fast method
+under several seeds, find the same ones.
 
 The fast method (``fast.contaminated_chain``) is a Markov chain over the kinds of the raters and the four
 hyperparameters.
 
-A fresh rater says 1 of an item of rate alpha, whose script is unknown, with chance
+A fresh rater says 1 of an item of rate alpha and unknown script with chance
 
     (1 - share) alpha + share (kind_share_random / 2 + kind_share_inverted (1 - alpha) + kind_share_colluding / 2),
 
-which increases in alpha because share < 1/2.
+which is increasing in alpha because share < 1/2.
 
 Sources: A. P. Dawid and A. M. Skene (1979) for raters' errors as latent classes; V. C. Raykar and S. Yu (2012) for
 spammers among raters, those whose answers do not depend on the item; random and inverted raters are two of the kinds
@@ -75,23 +75,28 @@ _DISHONEST = ("random", "inverted", "colluding")
 
 @dataclass(frozen=True)
 class Contaminated(RaterModel):
-    """Raters of whom a minority answers at random, inverts the answer, or follows a common script.
+    """Honest raters, and a minority who answer at random, invert the answer, or follow a common script.
 
     Parameters
     ----------
     kinds : sequence of {"random", "inverted", "colluding"}
-        Dishonest kinds in play; at least one.
+        Dishonest kinds of the model; at least one.
     mean_sd : float
-        Standard deviation of the mean of the items' log-odds.
+        Standard deviation of the prior of the mean of the items' log-odds.
     item_sd_scale : float
-        Scale of the half-Normal prior of their standard deviation.
+        Scale of the half-Normal prior of the standard deviation of the items' log-odds.
     share_a, share_b : float
-        Parameters of the Beta distribution of twice the share of dishonest raters. As given, the share is .125 on
-        average and below .32 with 95 %.
+        Parameters of the Beta prior of twice the share of dishonest raters. By default the share is .125 on average
+        and below .32 with probability 95 %.
     concentration : float
-        Parameter of the symmetric Dirichlet distribution of the kinds' shares among the dishonest.
+        Parameter of the symmetric Dirichlet prior of the kinds' shares among the dishonest raters.
     script_scale : float
         Standard deviation of the script's log-odds.
+
+    Raises
+    ------
+    ValueError
+        For an empty or unknown list of kinds, and for constants that are not positive and finite.
 
     References
     ----------
@@ -136,7 +141,7 @@ class Contaminated(RaterModel):
         for kind in self.kinds:
             if kind not in _DISHONEST:
                 raise ValueError(f"kinds has {kind!r}; allowed: {', '.join(_DISHONEST)}")
-        # One order, so that equal models are equal.
+        # A fixed order of the kinds, so that models with the same kinds compare equal.
         object.__setattr__(self, "kinds", tuple(kind for kind in _DISHONEST if kind in self.kinds))
         if "colluding" not in self.kinds:
             object.__setattr__(self, "dims", {name: dims for name, dims in self.dims.items() if name != "script"})
@@ -147,15 +152,15 @@ class Contaminated(RaterModel):
         return super().coords(design) | {"dishonest": list(self.kinds), "kinds": ["honest", *self.kinds]}
 
     def limits(self, name: str) -> tuple[float, float] | None:
-        """As in all models; dishonest raters are a minority, and kinds are numbered."""
+        """Limits as in all models; dishonest raters are a minority, and kinds are numbered."""
         ends = {"share": (0.0, 0.5), "kind": (0.0, float(len(self.kinds)))}
         return ends.get(name) or super().limits(name)
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior; ``kind`` numbers the kinds from 0 for honest, ``kind_chance`` is its indicator."""
+        """Parameters drawn from the prior; ``kind`` is 0 for honest raters, and ``kind_chance`` is its indicator."""
         items, raters = len(design.items), len(design.raters)
         if "kind_chance" in given and "kind" not in given:
-            raise ValueError("kind_chance is given, which follows from the kinds; give kind")
+            raise ValueError("kind_chance is given without kind, which determines it; give kind")
         if "kind_share" in given and not np.isclose(np.sum(given["kind_share"]), 1.0, rtol=0.0, atol=1e-9):
             raise ValueError(f"kind_share sums to {np.sum(given['kind_share']):g}; it must sum to 1")
         share = given.get("share", rng.beta(self.share_a, self.share_b) / 2)
@@ -173,7 +178,7 @@ class Contaminated(RaterModel):
         return found | scripts | {"kind": kind, "kind_chance": np.eye(len(self.kinds) + 1)[kind], "rate": rate}
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
-        """The rate of each vote's item as a rater of that kind reports it."""
+        """Chance of 1 of each vote, from the kind of its rater and the rate of its item."""
         rate = np.asarray(parameters["rate"])
         script = expit(self.script_scale * np.asarray(parameters.get("script", np.zeros_like(rate))))
         says = {"random": np.full_like(rate, 0.5), "inverted": 1.0 - rate, "colluding": script}
@@ -181,7 +186,7 @@ class Contaminated(RaterModel):
         return np.asarray(table[np.asarray(parameters["kind"])[design.rater], design.item])
 
     def build(self, design: Design, label: Ints) -> pm.Model:
-        """Likelihood of each rater's votes, summed over kinds."""
+        """PyMC model with the likelihood of each rater's votes, summed over kinds."""
         import pymc as pm
         import pytensor.tensor as pt
 
@@ -190,8 +195,8 @@ class Contaminated(RaterModel):
         with pm.Model(coords=self.coords(design)) as model:
             label_data = pm.Data("label", self.data(design, label)["label"])
             side = 2.0 * label_data - 1.0
-            # Chains start where the larger bloc is honest, and not from rates of 1/2, where all blocs look alike; and
-            # where *these* votes say so, should others be put in their place.
+            # Chains start where the larger bloc is honest; at rates of 1/2 all blocs would look alike. The start is
+            # computed from the votes in the model's data, which may be replaced after it is built.
             wins = pt.zeros(len(design.items))[design.item].inc(label_data)
             about = pt.log((wins + 1.0) / (votes - wins + 1.0))
             share = pm.Uniform("share", 0.0, 0.5, initval=0.1)
@@ -217,7 +222,7 @@ class Contaminated(RaterModel):
 
             total = pt.log1p(-share) + of_raters(-pt.softplus(-towards))
             for k, kind in enumerate(self.kinds):
-                # Sums of exponentials two at a time: what is stacked takes far longer to compile.
+                # Exponentials are summed in pairs: stacked arrays take far longer to compile.
                 total += pt.softplus(pt.log(share * kind_share[k]) + terms[kind] - total)
             pm.Potential("votes", total.sum())
         return model
@@ -230,7 +235,7 @@ class Contaminated(RaterModel):
         return alone | {"kind": kind, "kind_chance": chance, "rate": expit(draws["item_logit"])}
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
-        """Draws of a Markov chain over the raters' kinds; rates and scripts from their distributions given these."""
+        """Draws of a Markov chain over the raters' kinds, and of rates and scripts given these."""
         return sample_kinds(
             design,
             label,
@@ -243,19 +248,19 @@ class Contaminated(RaterModel):
         )
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
-        """Log-chance of each vote given the same rater's other votes."""
+        """Log-probability of each vote given the same rater's other votes."""
         chance = self._kind_chances(draws, design, label)
         out = np.empty((len(chance), design.size))
         rater, item = design.rater, design.item
-        # Draw by draw: arrays over draws, votes and kinds together would not fit for large data.
+        # Draw by draw: arrays over draws, votes and kinds would exceed memory for large data.
         for s, logs in enumerate(self._log_chances(draws)):
-            # On the log scale: a script may say 1 with a chance whose inverse overflows.
+            # On the log scale, because the inverse of a script's chance of 1 may overflow.
             with np.errstate(divide="ignore"):
                 out[s] = -logsumexp(np.log(chance[s][rater]) - logs[:, label, item].T, axis=1)
         return out
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:
-        """Average over the kinds; a script that is not known is a coin."""
+        """Chance of 1 averaged over the kinds; an unknown script says 1 with chance 1/2."""
         shape = (-1,) + (1,) * (rate.ndim - 1)
         share = draws["share"].reshape(shape)
         inverted = np.zeros_like(share)
@@ -264,11 +269,11 @@ class Contaminated(RaterModel):
         return np.asarray((1.0 - share) * rate + share * (inverted * (1.0 - rate) + (1.0 - inverted) / 2))
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
-        """Rates from the common distribution."""
+        """Rates drawn from the common distribution."""
         return np.asarray(expit(rng.normal(draws["item_mean"], draws["item_sd"])))
 
     def _log_chances(self, draws: Draws) -> Iterator[Floats]:
-        """For each draw: log-chance of a vote of each kind of rater, shape (K, 2, N), over kinds, labels and items."""
+        """Log-chances of votes under each draw, shape (K, 2, N): kinds of rater, labels, items."""
         coin = np.full((2, draws["item_logit"].shape[1]), -np.log(2.0))
         for s, x in enumerate(draws["item_logit"]):
             honest = np.stack([log_expit(-x), log_expit(x)])

@@ -1,4 +1,4 @@
-"""Dawid-Skene: every item has an answer; raters have a sensitivity and a specificity.
+"""Dawid-Skene: every item has an answer, and each rater has a sensitivity and a specificity.
 
     skill ~ HalfNormal(skill_scale),    lean ~ Normal(0, lean_scale^2),
     sensitivity_sd, specificity_sd ~ HalfNormal(spread_scale),
@@ -6,11 +6,11 @@
     specificity_logit_j ~ Normal(skill - lean, specificity_sd^2),
     P(1 | answer 1) = sensitivity_j,    P(0 | answer 0) = specificity_j,
 
-with answers, their rate, the difficulties and the fast method as in ``class_model``, which also says why skill, half
-the sum of the two means, is positive: otherwise the two answers could change places. lean, half their difference, is
-positive where raters say 1 too readily. With difficulties, sensitivity and specificity are those on an item of
-difficulty 0. The model is that of Dawid and Skene (1979) for two answers, with a population from which the raters come
-(Paun et al. 2018).
+with answers, their rate, the difficulties and the fast method as in ``class_model``, which also explains why skill,
+half the sum of the two means, is positive: otherwise the two answers could be exchanged. lean, half their difference,
+is positive if raters say 1 too readily. With difficulties, sensitivity and specificity are those on an item of
+difficulty 0. The model is that of Dawid and Skene (1979) for two answers, with a population of raters (Paun et al.
+2018).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _SIDES = (("sensitivity", 1.0), ("specificity", -1.0))
 
 @dataclass(frozen=True)
 class DawidSkene(ClassModel):
-    """Answers of 0 or 1, and raters who differ in how often they find a 1 and a 0.
+    """Answers of 0 or 1, and raters who differ in sensitivity and specificity.
 
     Parameters
     ----------
     difficulty : bool
-        Whether items differ in how hard they are.
+        True if items differ in difficulty.
     answer_a, answer_b : float
         Beta prior of the share of items whose answer is 1.
     skill_scale, lean_scale : float
@@ -142,7 +142,7 @@ class DawidSkene(ClassModel):
 
     def _fresh(self, draws: Draws, ease: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
         skill, lean = (np.asarray(draws[name])[:, None] for name in ("skill", "lean"))
-        # With answer 1, log-odds (1 + e) / 2 a - (1 - e) / 2 b; with answer 0, a and b change places.
+        # For answer 1 the log-odds are (1 + e) / 2 a - (1 - e) / 2 b; for answer 0, a and b are exchanged.
         sd_a, sd_b = (np.asarray(draws[f"{side}_sd"])[:, None] for side, _ in _SIDES)
         near, far = (1.0 + ease) / 2, (1.0 - ease) / 2
         wrong = ease * skill - lean, np.hypot(near * sd_b, far * sd_a)
@@ -150,5 +150,5 @@ class DawidSkene(ClassModel):
 
 
 def _logits(chance: Any) -> Floats:
-    """Logits, finite for raters who are never wrong too."""
+    """Logits, kept finite even for raters who are never wrong."""
     return np.asarray(logit(np.clip(chance, 1e-15, 1.0 - 1e-15)))

@@ -1,4 +1,4 @@
-"""Whether the chains of a sampled fit agree."""
+"""Convergence diagnostics of the chains of a sampled fit."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["Diagnostics"]
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Whether the chains of a fit agree.
+    """Convergence diagnostics of the chains of a fit.
 
     Attributes
     ----------
     rhat : float
-        Largest rank-normalised split R-hat of all parameters (Vehtari et al. 2021), and whose it is.
+        Largest rank-normalised split R-hat of all parameters (Vehtari et al. 2021).
     bulk, tail : float
-        Smallest effective sample sizes, in the bulk and in the tails.
+        Smallest effective sample sizes of all parameters, in the bulk and in the tails.
     divergences : int
-        Draws whose trajectory diverged.
+        Number of draws whose trajectory diverged.
     worst : str
         Parameter with the largest R-hat.
     """
@@ -31,11 +31,16 @@ class Diagnostics:
 
     @property
     def converged(self) -> bool:
-        """R-hat below 1.01, both effective sample sizes above 400, no divergence."""
+        """True if R-hat is below 1.01, both effective sample sizes are above 400 and no trajectory diverged."""
         return self.rhat < 1.01 and min(self.bulk, self.tail) > 400 and not self.divergences
 
     def remark(self) -> str | None:
-        """What is to be said of chains that have not converged; None of those that have.
+        """Warning about chains that have not converged.
+
+        Returns
+        -------
+        str or None
+            None for chains that have converged.
 
         Examples
         --------

@@ -1,30 +1,30 @@
-"""Drift: rates wander while labels are collected.
+"""Drift: the rates of items change while labels are collected.
 
     item_mean ~ Normal(0, mean_sd^2),  item_sd ~ HalfNormal(item_sd_scale),  step_sd ~ HalfNormal(step_sd_scale),
     x_i0 = item_mean + item_sd start_i,                 start_i ~ Normal(0, 1),
     x_ik = x_i,k-1 + step_sd walk_v,   k = 1, 2, ...,   walk_v ~ Normal(0, 1) for the item's (k+1)-th vote v,
     the vote is 1 with chance sigma(x_ik).
 
-A decision is about the present, so that the rate is the one at the item's last vote,
+Decisions are about the present, so the rate of an item is that at its last vote,
 
     first_rate_i = sigma(x_i0),   rate_i = sigma(x_i,n_i - 1),
 
-and what was said long ago counts for less. ``simulate(rate=...)`` says where the wandering begins: it sets
-``first_rate``. Raters are not looked at. Time is counted in votes on the item; its ``walk`` has an entry for each vote,
-and those of first votes are idle. All effects are in units of their standard deviations (the non-centred form), because
-a single vote says little about one step.
+and older votes have less weight. ``simulate(rate=...)`` sets ``first_rate``, the start of the walks. Raters are
+ignored. Time is counted in votes on the item. ``walk`` has an entry for each vote; those of first votes have no effect.
+All effects are in units of their standard deviations (the non-centred form), because a single vote carries little
+information about one step.
 
 The fast method is a quadrature. Given step_sd, the chance of an item's outcomes from vote k on, as a function of x_ik,
 
     A_k(x) = p(y_k | x) E A_{k+1}(x + step_sd z),   z ~ Normal(0, 1),
 
-is computed backwards on a grid of logits from -9 to 9. It does not involve the other two parameters: these enter by
-p(outcomes) = E A_0(item_mean + item_sd z) alone, so that one pass serves all their values. Their density is tabulated
-on a grid of 11 x 11 points around its mode, for each of 8 values of step_sd, which close in on those that matter.
-Draws of (item_mean, item_sd, step_sd) come from splines through that table; then x_i0 and the steps are
-drawn forwards, each from its distribution given what comes after (Fruehwirth-Schnatter 1994, Carter and Kohn 1994).
-tests/posteriors/test_drift.py holds the tails to within .01 of a plain recursion on a finer grid, and to within .025 of
-the No-U-Turn sampler's, beyond the error of the draws.
+is computed backwards on a grid of logits from -9 to 9. It does not depend on the other two parameters, which enter only
+through p(outcomes) = E A_0(item_mean + item_sd z), so that one pass serves all their values. Their density is tabulated
+on a grid of 11 x 11 points around its mode, for each of 8 values of step_sd, chosen to cover the bulk of the posterior.
+Draws of (item_mean, item_sd, step_sd) come from splines through that table. Then x_i0 and the steps are drawn forwards,
+each from its distribution given the later outcomes (Fruehwirth-Schnatter 1994, Carter and Kohn 1994).
+tests/posteriors/test_drift.py checks that the tails are within .01 of a plain recursion on a finer grid, and within
+.025 of the No-U-Turn sampler's, beyond the error of the draws.
 
 Sources: J. Durbin and S. J. Koopman (2012), "Time series analysis by state space methods", for non-Gaussian state
 spaces; G. Kitagawa (1987) for the recursion on a grid.
@@ -57,16 +57,16 @@ _REACH, _CELLS, _SIDE, _STEPS, _ROUNDS, _FINE = 9.0, 0.25, 11, 8, 3, 6
 
 @dataclass(frozen=True)
 class Drift(RaterModel):
-    """Rates that make a random walk on the logit scale, one step for each further vote on the item.
+    """Rates that follow a random walk on the logit scale, with one step for each further vote on the item.
 
     Parameters
     ----------
     mean_sd : float
         Standard deviation of the mean of the items' first log-odds.
     item_sd_scale : float
-        Scale of the half-Normal prior of their standard deviation.
+        Scale of the half-Normal prior of the standard deviation of these log-odds.
     step_sd_scale : float
-        Scale of the half-Normal prior of a step's standard deviation. As given, ten votes move the log-odds by .6 (the
+        Scale of the half-Normal prior of a step's standard deviation. By default ten votes move the log-odds by .6 (the
         median of the standard deviation of nine steps).
 
     References
@@ -108,7 +108,7 @@ class Drift(RaterModel):
         return super().coords(design) | {"vote": list(range(design.size))}
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior; a given ``rate`` is that of the first vote, unless that is given too."""
+        """Parameters drawn from the prior; a given ``rate`` is that of the first vote, unless that is given too."""
         items = len(design.items)
         mean = given.get("item_mean", rng.normal(0.0, self.mean_sd))
         sd = given.get("item_sd", abs(rng.normal(0.0, self.item_sd_scale)))
@@ -124,13 +124,13 @@ class Drift(RaterModel):
         return numbers | {"start": start, "walk": walk, "first_rate": first, "rate": rate}
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
-        """The rate of each vote's item at that vote."""
+        """Rate of each vote's item at the time of the vote."""
         first = logit(np.asarray(parameters["first_rate"]))[None]
         step, walk = np.array([parameters["step_sd"]]), np.asarray(parameters["walk"])[None]
         return np.asarray(expit(_logits(first, step, walk, design)[0]))
 
     def build(self, design: Design, label: Ints) -> pm.Model:
-        """Bernoulli votes along each item's random walk."""
+        """PyMC model of Bernoulli votes along each item's random walk."""
         import pymc as pm
         import pytensor.tensor as pt
 
@@ -153,14 +153,14 @@ class Drift(RaterModel):
         return {"first_rate": expit(first), "rate": expit(logits[:, _bounds(design)[1:] - 1])}
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
-        """Draws of the three numbers from a table of their density, then of the walks, forwards."""
+        """Draws of the three hyperparameters from a table of their density, and then of the walks, forwards."""
         quadrature = _Quadrature(design, label, np.array([self.mean_sd, self.item_sd_scale]))
         low, high = 0.0, 3.5 * self.step_sd_scale
         for _ in range(_ROUNDS):
             edges = np.linspace(low, high, _STEPS + 1)
             steps = (edges[:-1] + edges[1:]) / 2
             tables = [quadrature.table(step) for step in steps]
-            # The cells of (item_mean, log item_sd) are of different sizes.
+            # Cells of (item_mean, log item_sd) differ in size between tables.
             logs = np.array([logsumexp(logs) + np.log(abs(np.linalg.det(axes))) for _, axes, logs in tables])
             logs -= 0.5 * (steps / self.step_sd_scale) ** 2
             here = np.flatnonzero(logs > logs.max() - 9.0)
@@ -176,28 +176,28 @@ class Drift(RaterModel):
         numbers[:, 1] = np.exp(numbers[:, 1])
         numbers[:, 2] = step
         start, walk = quadrature.paths(numbers, steps[which], rng)
-        # In no order: draws that follow each other are independent.
+        # A random order makes successive draws independent.
         order = rng.permutation(draws)
         mean, sd, step = numbers[order].T
         return {"item_mean": mean, "item_sd": sd, "step_sd": step, "start": start[order], "walk": walk[order]}
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
-        """Log-chance of each vote given the item's walk, which the draws hold."""
+        """Log-probability of each vote given the item's walk, which is part of the draws."""
         side = np.where(label == 1, 1.0, -1.0)
         return np.asarray(log_expit(side * _logits(_first(draws), draws["step_sd"], draws["walk"], design)))
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
-        """Rates at the first vote, from the common distribution."""
+        """Rates at the first vote, drawn from the common distribution."""
         return np.asarray(expit(rng.normal(draws["item_mean"], draws["item_sd"])))
 
 
 class _Quadrature:
-    """The recursion on the grid of logits, for the votes of one fit."""
+    """Recursion on the grid of logits, for the votes of one fit."""
 
     def __init__(self, design: Design, label: Ints, scales: Floats) -> None:
         self.label, self.scales = np.array(label, dtype=np.int64), scales
         most = int(np.bincount(design.item).max())
-        # Cells no wider than what so many votes tell apart.
+        # Cells are no wider than the smallest difference of logits that the votes on an item can detect.
         cells = int(np.ceil(2.0 * _REACH / min(_CELLS, 1.2 / np.sqrt(most))))
         grid, self.width = np.linspace(-_REACH, _REACH, cells + 1, retstep=True)
         self.rate = expit(grid)
@@ -206,11 +206,11 @@ class _Quadrature:
         self.nodes, self.weights = _normal(max(25, int(np.ceil(8.0 * np.sqrt(most)))))
         self.fine, self.masses = _normal(13)
         self.steps = np.linspace(-4.5, 4.5, _SIDE)
-        # Later tables start from the mode of the one before.
+        # The search for a table's mode starts at the mode of the table before.
         self.mode, self.rounds = np.array([0.0, 0.0]), 25
 
     def table(self, step: float) -> tuple[Floats, Floats, Floats]:
-        """Mode, axes and logs of the density of (item_mean, log item_sd) given step_sd."""
+        """Density of (item_mean, log item_sd) given step_sd: its mode, its axes and a table of its logs."""
         self._look_back(step)
         axes, logs = np.empty((2, 2)), np.empty((_SIDE, _SIDE))
         about = (self.outlook, self.scales, self.nodes, self.weights)
@@ -229,7 +229,7 @@ class _Quadrature:
         return np.asarray(np.stack([fine[chosen // fine.size], fine[chosen % fine.size]], axis=1) + jitter)
 
     def paths(self, numbers: Floats, steps: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """``start`` and ``walk`` for each row of (item_mean, item_sd, step_sd); ``steps`` is sorted, its table's."""
+        """``start`` and ``walk`` for each row of (item_mean, item_sd, step_sd); ``steps``, of its table, is sorted."""
         first = self.outlook.start[:-1]
         start, walk = np.empty((len(numbers), first.size)), np.empty((len(numbers), len(self.label)))
         for s, row in enumerate(numbers):
@@ -247,7 +247,7 @@ class _Quadrature:
 
 
 def _between(nodes: Floats, logs: Floats, ends: tuple[float, float], rng: np.random.Generator, draws: int) -> Floats:
-    """Draws from a density between two ends, of which the logs at a few nodes are known."""
+    """Draws from a density on an interval, interpolated from its logs at a few nodes."""
     from scipy.interpolate import PchipInterpolator
 
     edges = np.linspace(*ends, _FINE * len(nodes) + 1)
@@ -264,7 +264,7 @@ def _normal(size: int) -> tuple[Floats, Floats]:
 
 
 def _bounds(design: Design) -> Ints:
-    """Where each item's votes begin, and where the last one's end."""
+    """Offsets of the items' votes, shape (N + 1,)."""
     return offsets(np.bincount(design.item, minlength=len(design.items)))
 
 

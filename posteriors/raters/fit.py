@@ -1,16 +1,16 @@
-"""Fits of rater models: draws from the posterior, their diagnostics, and the tails and beliefs that follow from them.
+"""Fits of rater models: draws from the posterior, their diagnostics, and the tails and beliefs computed from them.
 
-The draws are kept in an ArviZ ``DataTree``: group ``posterior`` with the parameters over (chain, draw),
+The draws are stored in an ArviZ ``DataTree``: group ``posterior`` with the parameters over (chain, draw),
 ``sample_stats`` of the sampler, ``observed_data`` with the votes. For S draws of an item's rate,
 
     tail = mean over draws of P(alpha > t | draw),
 
-where the model knows that probability in closed form, and the share of draws above t otherwise.
+if the model has that probability in closed form, and the share of draws above t otherwise.
 
-A belief that is planned with is a ``Grid``: the draws of alpha in increasing order, cut into K parts of equal size,
-each of which becomes a point at its mean, with the mean chance that a fresh rater says 1. A part in which the threshold
-lies is cut there, so that the belief has the tail of the draws. Where mean chances fall from one point to the next,
-these points share their average (isotonic regression), so that the belief has the predictive chance of the draws too.
+For planning, a belief is a ``Grid``. The draws of alpha, in increasing order, are cut into K parts of equal size. Each
+part becomes a point at its mean, with the mean chance that a fresh rater says 1. A part that contains the threshold is
+cut there, so that the belief has the tail of the draws. If the mean chance decreases from one point to the next, these
+points get their average (isotonic regression), so that the belief also has the predictive chance of the draws.
 """
 
 from __future__ import annotations
@@ -62,28 +62,32 @@ class RaterFit:
 
     @property
     def size(self) -> int:
-        """Number of draws of all chains, S."""
+        """Number of draws of all chains together, S."""
         sizes = self.data["posterior"].sizes
         return int(sizes["chain"] * sizes["draw"])
 
     @property
     def draws(self) -> dict[str, NDArray[Any]]:
-        """Parameters by name, chains laid end to end: arrays of shape (S, ...)."""
+        """Parameters by name, with the chains concatenated: arrays of shape (S, ...)."""
         posterior = self.data["posterior"].dataset
         return {str(k): x.values.reshape(-1, *x.shape[2:]) for k, x in posterior.data_vars.items()}
 
     def diagnostics(self) -> Diagnostics:
         """Convergence of the sampled parameters.
 
+        Returns
+        -------
+        Diagnostics
+
         Raises
         ------
         ValueError
-            For a fit that was not sampled.
+            For a fit by the fast method.
         """
         import arviz as az
 
         if self.method != "nuts":
-            raise ValueError("method is 'fast', of which there are no diagnostics; they are of the chains of 'nuts'")
+            raise ValueError("method is 'fast', which has no diagnostics; they describe the chains of method 'nuts'")
         sampled = self.data["posterior"].dataset[self.data.attrs["sampled"].split()]
         rhat, bulk, tail = az.rhat(sampled), az.ess(sampled, method="bulk"), az.ess(sampled, method="tail")
         largest = {str(name): float(rhat[name].max()) for name in sampled.data_vars}
@@ -93,7 +97,7 @@ class RaterFit:
         return Diagnostics(largest[worst], smallest[0], smallest[1], diverging, worst)
 
     def tail(self, threshold: ArrayLike = 0.5, *, group: str | None = None) -> Floats:
-        """P(alpha_i > t_i) of each item, and of each group where the rates differ by group.
+        """Tail P(alpha_i > t_i) of each item, and of each group if rates differ by group.
 
         Parameters
         ----------
@@ -109,9 +113,18 @@ class RaterFit:
         return np.asarray(self._tails(threshold, group).mean(axis=0))
 
     def tail_error(self, threshold: ArrayLike = 0.5, *, group: str | None = None) -> Floats:
-        """Standard error of ``tail`` that comes from having finitely many draws; shape as ``tail``.
+        """Monte Carlo standard error of ``tail``, from the finite number of draws.
 
-        What a fast method adds to it by approximating is not in it; see ``fit_fast``.
+        It does not include the approximation error of a fast method; see ``fit_fast``.
+
+        Parameters
+        ----------
+        threshold, group
+            As in ``tail``.
+
+        Returns
+        -------
+        ndarray, shape (N,) or (N, G)
         """
         import arviz as az
 
@@ -120,7 +133,7 @@ class RaterFit:
             return np.asarray(tails.std(axis=0) / np.sqrt(self.size))
         sizes = self.data["posterior"].sizes
         kept = tails.reshape(sizes["chain"], sizes["draw"], *tails.shape[1:])
-        # Where all draws agree, the estimate of the effective sample size is undefined and the error 0.
+        # If all draws agree, the estimate of the effective sample size is undefined, and the error is 0.
         found = az.mcse(kept, chain_axis=0, draw_axis=1)
         return np.where(tails.std(axis=0) > 0, found, 0.0)
 
@@ -138,19 +151,18 @@ class RaterFit:
     ) -> list[Belief]:
         """Belief about each item after these votes, for ``Problem(prior=...)``.
 
-        The beliefs are marginal: what a future label of one item says about the others is not in them. Where the rates
-        differ by group, they are about the population's rate, the groups weighted by their shares among the votes.
+        The beliefs are marginal: they do not contain what a future label of one item reveals about other items. If
+        rates differ by group, they are about the population's rate, which weights groups by their shares of the votes.
 
         Parameters
         ----------
         threshold : float or array_like, shape (N,), optional
-            Thresholds that the beliefs will be used with: they then have exactly the tails of the draws. Beliefs of
-            partial-pooling do not look at it: they are mixtures of Betas, whose tails are as near as so many
-            components are.
+            Thresholds of the problem that will use the beliefs; at these the beliefs have exactly the tails of the
+            draws. Beliefs of partial-pooling ignore it: they are mixtures of Betas, whose tails are approximate.
         parts : int
-            Points of a grid.
+            Number of points of a grid, or of components of a mixture.
         group : str, optional
-            Group whose rates they are about, where the rates differ by group.
+            Group whose rates the beliefs are about, if rates differ by group; default: the population.
 
         Returns
         -------
@@ -163,16 +175,20 @@ class RaterFit:
         return self.model.item_beliefs(self.model.for_group(self.draws, design, group), design, label, bar, parts)
 
     def new_item(self, *, parts: int = _PARTS, seed: int = 0, group: str | None = None) -> Belief:
-        """Belief about an item that nobody has labelled yet: the prior that the votes have taught.
+        """Belief about an item without votes: the prior learned from the votes on other items.
 
         Parameters
         ----------
         parts : int
-            Points of a grid, or components of a mixture.
+            Number of points of a grid, or of components of a mixture.
         seed : int
-            For models that draw the rates of new items.
+            Seed for models that draw the rates of new items.
         group : str, optional
             As in ``beliefs``.
+
+        Returns
+        -------
+        Belief
         """
         whole("parts", parts, least=2)
         draws = self.model.for_group(self.draws, Design.of(self.labels), group)

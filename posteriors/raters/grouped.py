@@ -1,26 +1,26 @@
-"""Items whose rate differs by the group of the rater.
+"""Grouped: the rate of an item differs by the group of the rater.
 
     logit alpha_i^(g) = x_i + e_g + u_ig,    rater of group g says 1 of item i with chance alpha_i^(g),
     x_i ~ Normal(item_mean, item_sd^2),   item_mean ~ Normal(0, mean_scale^2),   item_sd ~ HalfNormal(item_scale),
     e = group_scale z,  z standard Normal with sum_g z_g = 0,   group_scale ~ HalfNormal(effect_scale),
     u_ig ~ Normal(0, group_sd^2),         group_sd ~ HalfNormal(deviation_scale).
 
-Whether the bar is cleared is a question for each group: P(alpha_i^(g) > t_i | votes). The effects sum to zero, since
-item_mean could take over their mean. A group with no vote on an item borrows from x_i, e_g and the size of u.
+Tails are computed for each group: P(alpha_i^(g) > t_i | votes). The effects sum to zero, because their mean cannot be
+distinguished from item_mean. For a group without votes on an item, the rate is inferred from x_i, e_g and group_sd.
 
-A future label comes from somebody of the population, and a decision about an item as a whole is about the population's
-rate,
+A future label comes from a random member of the population, and a decision about an item as a whole is about the
+population's rate,
 
-    alpha_i = sum_g share_g alpha_i^(g),    share_g = the share of group g among all votes that were cast,
+    alpha_i = sum_g share_g alpha_i^(g),    share_g = share of group g among all votes,
 
-which is what beliefs are about unless a group is named. Raters have no parameters here: what they add is noise within
-their group.
+which beliefs describe unless a group is named. Raters have no parameters here: differences between the raters of a
+group are noise.
 
 The fast method is the nested Laplace approximation of ``nested_laplace``: Newton's method on the whole field, Laplace's
 marginal likelihood times each item's integral over (x_i, u_i1 .. u_iG) divided by Laplace's value for it, and draws of
 (e, item_mean) from the Gaussian. Given these, an item's block is drawn from its Gaussian and moved toward its exact
-density by steps of Metropolis and Hastings. On the 96 votes of tests/posteriors/test_grouped.py its tails at one half
-are within .06 of those of NUTS, and within .02 on average.
+density by Metropolis-Hastings steps. On the 96 votes of tests/posteriors/test_grouped.py its tails at one half are
+within .06 of those of NUTS, and within .02 on average.
 """
 
 from __future__ import annotations
@@ -99,10 +99,10 @@ class Grouped(RaterModel):
         check_fields(self, positive, "mean_scale", "item_scale", "effect_scale", "deviation_scale")
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior.
+        """Parameters drawn from the prior.
 
-        Rates that are given with shape (N,) are sigma(x_i), those of a group without effect or deviation; with shape
-        (N, G), what x_i and e_g leave of them is the deviation.
+        Given rates of shape (N,) are sigma(x_i), the rates in a group without effect or deviation. Given rates of shape
+        (N, G) determine the deviations: their log-odds minus x_i and e_g.
         """
         items, groups = len(design.items), len(_group(self.name, design)[1])
         mean = given.get("item_mean", rng.normal(0.0, self.mean_scale))
@@ -130,7 +130,7 @@ class Grouped(RaterModel):
         }
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
-        """The rate of each vote's item in the vote's group."""
+        """Rate of each vote's item in the vote's group."""
         return np.asarray(parameters["rate"][design.item, _group(self.name, design)[0]])
 
     def build(self, design: Design, label: Ints) -> pm.Model:
@@ -147,7 +147,7 @@ class Grouped(RaterModel):
             scale = pm.HalfNormal("group_scale", self.effect_scale)
             group_sd = pm.HalfNormal("group_sd", self.deviation_scale)
             x = normal_effects("item_logit", mean, sd, items, design.size)
-            # Groups are few and deviations may be absent: their scales can always be near zero.
+            # There are few groups, and deviations may be absent: their scales can be near zero for any data.
             effect = zero_sum_effects("group_effect", scale, groups, 0)
             deviation = normal_effects("deviation", 0.0, group_sd, (items, groups), 0)
             z = x[:, None] + effect + deviation
@@ -159,7 +159,7 @@ class Grouped(RaterModel):
         return {"wins": _cells(design, label)[1]}
 
     def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Rates from their log-odds, and the shares of the groups, which are the same in all draws."""
+        """Rates computed from their log-odds, and the shares of the groups, which are the same in all draws."""
         z = draws["item_logit"][:, :, None] + draws["group_effect"][:, None, :] + draws["deviation"]
         shares = _shares(self.name, design)
         return {"rate": expit(z), "share": np.tile(shares, (len(z), 1))}
@@ -212,7 +212,7 @@ class Grouped(RaterModel):
         return np.asarray(-np.logaddexp(0.0, (1 - 2 * label) * z))
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
-        """Rates of new items in the population, or in the group that ``for_group`` has picked."""
+        """Rates of new items in the population, or in the group chosen by ``for_group``."""
         x = rng.normal(draws["item_mean"], draws["item_sd"])[:, None]
         effect = draws["group_effect"]
         deviation = rng.normal(size=effect.shape) * draws["group_sd"][:, None]

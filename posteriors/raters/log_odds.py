@@ -1,4 +1,4 @@
-"""What models with additive log-odds share: sum-to-zero effects and the chance of a fresh rater's vote."""
+"""Tools of the models with additive log-odds: sum-to-zero effects and the chance of a fresh rater's vote."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
 def sum_to_zero(rng: np.random.Generator, size: int) -> Floats:
-    """Standard Normals minus their mean: standard Normals given that they sum to zero."""
+    """Standard Normal draws minus their mean, distributed as standard Normals conditional on a sum of zero."""
     z = rng.standard_normal(size)
     return np.asarray(z - z.mean())
 
 
 def along(values: NDArray[Any], rate: Floats) -> Floats:
-    """One value a draw, in a shape that goes with ``rate``, shape (S, ...)."""
+    """One value for each draw, reshaped to broadcast with ``rate``, shape (S, ...)."""
     return np.asarray(values, dtype=np.float64).reshape(-1, *[1] * (rate.ndim - 1))
 
 
@@ -37,7 +37,7 @@ def fresh_chance(x: Floats, sd: Floats) -> Floats:
 
 
 def add_votes(votes: Any, eta: Any) -> None:
-    """Likelihood of 0/1 votes with log-odds eta, in the PyMC model at hand."""
+    """Add the likelihood of 0/1 votes with log-odds eta to the current PyMC model."""
     import pymc as pm
     import pytensor.tensor as pt
 

@@ -1,25 +1,29 @@
-"""Models of raters: what all of them offer, in one shape.
+"""Contract of the models of raters: simulation, fits, tails and beliefs in one form for all of them.
 
-A model says how a vote comes about: from an item's rate alpha_i and from what the rater, the rater's group or the
-moment adds to it. What a decision is about is the item's rate with these additions taken away,
+In a model, the chance of a vote depends on the item's rate alpha_i and on an effect of the rater, the rater's group or
+the time of the vote. Decisions are about the rate without these effects,
 
-    alpha_i = the rate at which raters without bias, of usual skill, honest and of today, say 1 of item i,
+    alpha_i = rate at which honest raters of usual skill and without bias say 1 of item i today,
 
-and ``tail`` is P(alpha_i > t_i | all votes). What the next rater *says* is another matter: a fresh rater says 1 with
-probability q(alpha_i), the ``channel`` of the model. Where the model knows only right and wrong answers, alpha_i is 0
-or 1, and the channel is one minus the specificity, or the sensitivity.
+and ``tail`` is P(alpha_i > t_i | all votes). The next vote is a different quantity: a fresh rater says 1 with
+probability q(alpha_i), the ``channel`` of the model. In models of right and wrong answers alpha_i is 0 or 1, and the
+channel is one minus the specificity at 0 and the sensitivity at 1.
 
-A model is a frozen dataclass of the constants of its priors. It defines
+A model is a frozen dataclass whose fields are the constants of its priors. It defines
 
-    draw        parameters from the prior, or around rates that are given,
+    draw        parameters from the prior, some of which may be given,
     chances     the chance of 1 of each vote, given all parameters,
-    build       the same model in PyMC, discrete parameters summed out,
-    complete    what follows from PyMC's draws: the rates, and draws of what was summed out,
-    approximate draws from a fast approximation of the posterior, in the same names,
-    log_likelihood, new_rates   what votes were worth, and what items without votes are like,
+    build       the same model in PyMC, with discrete parameters summed out,
+    complete    variables that follow from PyMC's draws: rates, and draws of the parameters that were summed out,
+    approximate draws from a fast approximation of the posterior, under the same names,
+    log_likelihood, new_rates   log-probabilities of votes, and rates of items without votes,
 
-and everything else (``simulate``, ``fit``, tails, beliefs, diagnostics) is common to all of them. One name means one
-thing in all of them: the truth that ``simulate`` returns and the draws that ``fit`` returns have the same variables.
+and ``simulate``, ``fit``, tails, beliefs and diagnostics are common to all models. A name has one meaning throughout:
+the truth returned by ``simulate`` and the draws of ``fit`` have the same variables.
+
+There are N items, J raters, G groups, V votes and S draws. In all methods ``design`` is the ``Design`` of the votes,
+``label`` their outcomes (ndarray of int64, shape (V,)), ``draws`` a mapping of parameter names to arrays whose first
+axis is the draw, ``rate`` an array of rates with that first axis, and ``rng`` a ``numpy.random.Generator``.
 """
 
 from __future__ import annotations
@@ -58,13 +62,13 @@ _WHOLE = ("answer", "kind")
 
 @dataclass(frozen=True, eq=False)
 class SimulatedLabels:
-    """Votes that a model has drawn, and the parameters that it drew them from.
+    """Votes simulated from a model, and the parameters that generated them.
 
     Attributes
     ----------
     labels : LabelSet
     truth : dict
-        All parameters by name, as arrays; ``truth["rate"]`` are the items' rates, shape (N,) or (N, G).
+        All parameters by name, as arrays; ``truth["rate"]`` holds the items' rates, shape (N,) or (N, G).
     """
 
     labels: LabelSet
@@ -72,23 +76,22 @@ class SimulatedLabels:
 
 
 class RaterModel(ABC):
-    """Base of the models of raters; subclasses are frozen dataclasses of the constants of their priors.
+    """Base of the models of raters; subclasses are frozen dataclasses with the constants of their priors.
 
     Attributes
     ----------
     name : str
         Registered name.
     dims : dict
-        Dimensions of each parameter, of ``item``, ``rater`` and ``group``, or others that ``coords`` names; ``()`` for
-        a number.
+        Dimensions of each parameter: ``item``, ``rater``, ``group`` or others in ``coords``; ``()`` for a number.
     needs_raters, needs_groups : bool
-        Whether the model can say nothing without raters who label several items, or without groups.
+        True if the model requires raters with votes on several items, or groups.
     in_order : bool
-        Whether the order of an item's votes matters.
+        True if the order of an item's votes matters.
     fast_is_independent : bool
-        Whether the draws of ``approximate`` are independent, and not those of a chain.
+        True if the draws of ``approximate`` are independent, False if they come from a chain.
     rate_names : tuple of str
-        Parameters that say what ``simulate(rate=...)`` says.
+        Parameters that ``simulate(rate=...)`` determines.
     """
 
     name: ClassVar[str]
@@ -101,7 +104,7 @@ class RaterModel(ABC):
 
     @property
     def title(self) -> str:
-        """Registered name, with the constants that are not the usual ones; ``make_rater_model`` reads it.
+        """Registered name, with the constants that differ from the defaults; ``make_rater_model`` accepts it.
 
         Examples
         --------
@@ -115,9 +118,9 @@ class RaterModel(ABC):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """All parameters, drawn from the prior; those in ``given`` are taken as they are.
+        """All parameters by name: those in ``given`` unchanged, the others drawn from the prior.
 
-        ``given["rate"]`` stands for the items' rates where the model draws rates.
+        ``given["rate"]`` fixes the items' rates in models that draw rates.
         """
 
     @abstractmethod
@@ -126,15 +129,24 @@ class RaterModel(ABC):
 
     @abstractmethod
     def build(self, design: Design, label: Ints) -> pm.Model:
-        """The PyMC model, with ``data(design, label)`` in ``pm.Data`` and discrete parameters summed out."""
+        """PyMC model, with ``data(design, label)`` in ``pm.Data`` and discrete parameters summed out."""
 
     def data(self, design: Design, label: Ints) -> dict[str, Floats]:
-        """What ``build`` needs of the outcomes, by name: other outcomes of the same design go in without compiling."""
+        """Arrays through which the outcomes enter ``build``; to replace them needs no new compilation.
+
+        Parameters
+        ----------
+        design, label
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
         return {"label": label.astype(np.float64)}
 
     @abstractmethod
     def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Variables that follow from S draws of the PyMC model's: at least ``rate``, shape (S, N) or (S, N, G)."""
+        """Variables that follow from draws of the PyMC model: at least ``rate``, shape (S, N) or (S, N, G)."""
 
     @abstractmethod
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
@@ -142,64 +154,134 @@ class RaterModel(ABC):
 
     @abstractmethod
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
-        """Log-probability of each vote under each of S draws, shape (S, V).
+        """Log-probability of each vote under each draw, shape (S, V).
 
-        Where rates or discrete parameters are summed out, it is given the *other* votes too: exactly that makes the
-        importance weights of leave-one-out those of the posterior without the vote.
+        If rates or discrete parameters are summed out, it is conditional on the *other* votes too. Only then are the
+        importance weights of leave-one-out cross-validation those of the posterior without the vote.
         """
 
     def conditional_tails(self, draws: Draws, design: Design, label: Ints, threshold: Floats) -> Floats:
-        """P(alpha_i > t_i) given each draw, shape (S, N) or (S, N, G); ``threshold`` has shape (N,) or (N, 1)."""
+        """Tail P(alpha_i > t_i) given each draw.
+
+        Parameters
+        ----------
+        draws, design, label
+        threshold : ndarray, shape (N,) or (N, 1)
+
+        Returns
+        -------
+        ndarray, shape (S, N) or (S, N, G)
+        """
         return (draws["rate"] > threshold).astype(np.float64)
 
     @abstractmethod
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
-        """Rate of an item without votes under each of S draws, shape (S,)."""
+        """Rate of an item without votes under each draw, shape (S,)."""
 
     def item_beliefs(
         self, draws: Draws, design: Design, label: Ints, threshold: Floats | None, parts: int
     ) -> list[Belief]:
-        """Marginal belief about each item, which has the tail of the draws at ``threshold``, shape (N,)."""
+        """Marginal belief about each item, whose tail at the item's threshold is that of the draws.
+
+        Parameters
+        ----------
+        draws, design, label, threshold, parts
+
+        Returns
+        -------
+        list of Belief
+        """
         rate = np.asarray(draws["rate"], dtype=np.float64)
         heard = self.channel(draws, rate)
         bars = [None] * rate.shape[1] if threshold is None else threshold.tolist()
         return [grid_of_draws(rate[:, i], heard[:, i], bar, parts) for i, bar in enumerate(bars)]
 
     def new_item_belief(self, draws: Draws, rng: np.random.Generator, parts: int) -> Belief:
-        """Belief about an item without votes."""
+        """Belief about an item without votes.
+
+        Returns
+        -------
+        Belief
+        """
         rate = self.new_rates(draws, rng)
         return grid_of_draws(rate, self.channel(draws, rate), None, parts)
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:
-        """Chance that a fresh rater says 1 of an item of ``rate``, shape (S, ...), under each of S draws."""
+        """Chance that a fresh rater says 1 of items of given rates, under each draw.
+
+        Returns
+        -------
+        ndarray, shape (S, ...) of ``rate``
+        """
         return rate
 
     def for_group(self, draws: Draws, design: Design, group: str | None) -> Draws:
-        """Draws with one rate an item: that of a group, or, for None, the rate that beliefs are about."""
+        """Draws with one rate for each item: that of a group, or, for None, the rate that beliefs are about.
+
+        Parameters
+        ----------
+        draws, design, group
+
+        Returns
+        -------
+        dict of str to ndarray
+
+        Raises
+        ------
+        ValueError
+            For a group, if the model has no groups or the design does not contain it.
+        """
         if group is not None:
             raise ValueError(f"group is {group!r}; {self.name} knows no groups: leave it out")
         return draws
 
     def group_index(self, design: Design, group: str) -> int:
-        """Place of a group among the groups of a model whose rates differ by group."""
+        """Index of a group in ``design.groups``.
+
+        Parameters
+        ----------
+        design, group
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            If the model has no groups or the design does not contain this one.
+        """
         if not self.needs_groups:
             raise ValueError(f"group is {group!r}; {self.name} knows no groups: leave it out")
         return design.groups.index(one_of("group", group, design.groups))
 
     def coords(self, design: Design) -> dict[str, Any]:
-        """Coordinates of all dimensions."""
+        """Coordinates of all dimensions.
+
+        Parameters
+        ----------
+        design : Design
+
+        Returns
+        -------
+        dict of str to list
+        """
         names = {"item": design.items, "rater": design.raters, "group": design.groups}
         used = {dim for dims in self.dims.values() for dim in dims}
         return {dim: list(values) for dim, values in names.items() if dim in used}
 
     def require(self, labels: LabelSet) -> None:
-        """Refuse votes that the model cannot be fitted to.
+        """Raise an error for votes to which the model cannot be fitted.
+
+        Parameters
+        ----------
+        labels : LabelSet
 
         Raises
         ------
         ValueError
-            For an item without votes, a single rater, raters who labelled one item each, and missing or single groups;
-            the last three only for models that need them.
+            For an item without votes; if the model needs raters, for a single rater or raters with one item each; if
+            it needs groups, for fewer than two.
         """
         require_votes(self.name, labels)
         if self.needs_raters:
@@ -208,7 +290,16 @@ class RaterModel(ABC):
             require_groups(self.name, labels)
 
     def limits(self, name: str) -> tuple[float, float] | None:
-        """Least and largest value that a given parameter may have, or None where any will do."""
+        """Smallest and largest value allowed for a parameter; None without limits.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        tuple of float, or None
+        """
         if name in _SHARES or name.endswith("share"):
             return 0.0, 1.0
         if name.endswith(("_sd", "_scale")):
@@ -216,12 +307,12 @@ class RaterModel(ABC):
         return None if self.dims[name] else (-np.inf, np.inf)
 
     def require_parameters(self, parameters: Mapping[str, Any], design: Design) -> Parameters:
-        """Given parameters as numbers and arrays of their shapes; see ``simulate``.
+        """Given parameters, validated, as numbers and arrays of their shapes; see ``simulate``.
 
         Parameters
         ----------
         parameters : dict
-            By name; a number stands for all entries of a vector.
+            By name; a number is used for all entries of an array.
         design : Design
 
         Returns
@@ -231,8 +322,8 @@ class RaterModel(ABC):
         Raises
         ------
         ValueError
-            For a parameter that the model has not, another shape than the design's, values outside their range, and a
-            design that the model has no parameters for.
+            For an unknown parameter, a shape that does not fit the design, a value outside its range, and a design
+            without groups for a model that needs them.
 
         Examples
         --------
@@ -266,12 +357,12 @@ class RaterModel(ABC):
         ----------
         seed : int, SeedSequence or Generator
         design : Design or LabelSet, optional
-            Who labels what; default: a balanced design, with two groups where the model needs groups. A label set's
-            outcomes are not looked at.
+            Items and raters of the votes; default: a balanced design, with two groups if the model needs groups. The
+            outcomes of a label set are ignored.
         parameters : dict, optional
-            Parameters that are not to be drawn, by name; the truth that another call has returned is one.
+            Values of parameters that are not drawn, by name, such as the truth returned by another call.
         rate : array_like, shape (N,), optional
-            Rates of the items, where they are not to be drawn; with shape (N, G) where rates differ by group.
+            Rates of the items, if they are not drawn; shape (N, G) is allowed if rates differ by group.
 
         Returns
         -------
@@ -280,7 +371,7 @@ class RaterModel(ABC):
         Raises
         ------
         ValueError
-            For given parameters that ``require_parameters`` refuses, and rates that are given twice.
+            For given parameters that ``require_parameters`` refuses, and for rates given twice.
         """
         if design is None:
             design = Design.balanced(groups=2 if self.needs_groups else 0)
@@ -317,21 +408,21 @@ class RaterModel(ABC):
         ----------
         labels : LabelSet
         seed : int
-            Root of all randomness; the answer does not depend on ``cores``.
+            Seed of all randomness; the result does not depend on ``cores``.
         method : {"nuts", "fast"}
-            The No-U-Turn sampler (Hoffman and Gelman 2014), or the model's fast approximation, which ignores all but
-            ``draws`` of what follows.
+            The No-U-Turn sampler (Hoffman and Gelman 2014), or the model's fast approximation, which ignores all
+            arguments below except ``draws``.
         draws, tune, chains : int
-            Draws kept and thrown away in each chain, and independent chains.
+            Draws kept and tuning steps discarded in each chain, and number of independent chains.
         cores : int, optional
-            Chains that run at a time; default: as many as there are cores, up to ``chains``.
+            Number of chains run in parallel; default: the number of cores, at most ``chains``.
         sampler : {"pymc", "nutpie"}
-            Implementation of the sampler, named so that the answer does not depend on what is installed.
+            Implementation of the sampler; it is explicit, so that the result does not depend on what is installed.
         target_accept : float
-            Acceptance that the step size is tuned to; higher where there are divergences.
+            Acceptance rate to which the step size is tuned; a higher one helps against divergences.
         progress : bool or callable
-            True: show progress on standard error. A function is called with the steps done and the steps in all, of
-            all chains, by the sampler ``"pymc"``.
+            True shows progress on standard error. A callable receives the steps done and the total number of steps, of
+            all chains together, if the sampler is ``"pymc"``.
 
         Returns
         -------
@@ -340,7 +431,7 @@ class RaterModel(ABC):
         Raises
         ------
         ValueError
-            For votes that the model cannot be fitted to, before anything is sampled, and settings outside their range.
+            For votes to which the model cannot be fitted, before any sampling, and for settings outside their range.
         """
         self.require(labels)
         if one_of("method", method, ("nuts", "fast")) == "fast":

@@ -1,12 +1,12 @@
-"""Normal effects that a sampler moves in units of their standard deviation.
+"""Non-centred Normal effects: the sampler moves them in units of their standard deviation.
 
-An effect u ~ Normal(mu, tau^2) about which the votes say little is sampled badly as it is: where tau is small, all
-effects must be close together, a funnel that no step size suits. z = (u - mu) / tau has no funnel (Papaspiliopoulos,
-Roberts and Skold 2007). Where every effect has many votes it is the other way round: those determine u, and tau and z
-hang together.
+If votes carry little information about the effects u ~ Normal(mu, tau^2), a sampler is inefficient in u: at small tau
+all effects must be close together, a funnel that no step size suits. z = (u - mu) / tau has no funnel
+(Papaspiliopoulos, Roberts and Skold 2007). If every effect has many votes, the opposite holds: the votes determine u,
+and tau and z are strongly correlated.
 
-Here z is not a variable of its own but a transform of u, so that the model, its draws and their diagnostics know only
-u. The Jacobian of u = mu + tau z is tau for each effect, and for effects that sum to zero tau^(K - 1), z being
+Here z is a transform of u and not a separate variable, so that the model, its draws and their diagnostics contain only
+u. The Jacobian of u = mu + tau z is tau for each effect. For effects that sum to zero it is tau^(K - 1), because z is
 mapped to K - 1 free numbers by an isometry.
 """
 
@@ -16,14 +16,14 @@ from typing import Any
 
 __all__ = ["MANY_VOTES", "normal_effects", "zero_sum_effects"]
 
-# Votes for each effect, on average, from which effects are sampled as they are.
+# Average number of votes for each effect from which the effects are sampled in the centred form.
 MANY_VOTES = 40
 
 
 def normal_effects(name: str, mean: Any, sd: Any, shape: int | tuple[int, ...], votes: int, start: Any = None) -> Any:
-    """PyMC variable of independent Normal effects, about which there are so many votes in all.
+    """PyMC variable of independent Normal effects, centred or not depending on the total number of votes.
 
-    Chains start at ``start``, where that is given.
+    Chains start at ``start`` if it is given.
     """
     import pymc as pm
 
@@ -34,7 +34,7 @@ def normal_effects(name: str, mean: Any, sd: Any, shape: int | tuple[int, ...], 
 
 
 def zero_sum_effects(name: str, sd: Any, size: int, votes: int) -> Any:
-    """PyMC variable of Normal effects that sum to zero, about which there are so many votes in all."""
+    """PyMC variable of Normal effects that sum to zero, centred or not depending on the total number of votes."""
     import pymc as pm
 
     if votes >= MANY_VOTES * size:

@@ -1,11 +1,11 @@
-"""One coin: every item has an answer, and every rater one chance of being right, whatever the answer.
+"""One coin: every item has an answer, and each rater is right with one probability, the same for both answers.
 
     skill_mean ~ HalfNormal(skill_scale),    skill_sd ~ HalfNormal(spread_scale),
     skill_j ~ Normal(skill_mean, skill_sd^2),    P(vote of j is right) = logistic(skill_j e_i),
 
-with answers, their rate, the ease e_i and the fast method as in ``class_model``, which also says why skill_mean is
-positive: otherwise the two answers could change places. A rater of negative skill is believed in reverse. Raters who
-lean towards 0 all together are beyond the model: it then takes most answers to be 0.
+with answers, their rate, the ease e_i and the fast method as in ``class_model``, which also explains why skill_mean is
+positive: otherwise the two answers could be exchanged. Votes of a rater of negative skill count for the opposite
+answer. The model cannot represent a lean towards 0 that all raters share: it then infers that most answers are 0.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class OneCoin(ClassModel):
     Parameters
     ----------
     difficulty : bool
-        Whether items differ in how hard they are.
+        True if items differ in difficulty.
     answer_a, answer_b : float
         Beta prior of the share of items whose answer is 1.
     skill_scale : float

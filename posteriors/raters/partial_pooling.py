@@ -8,12 +8,12 @@ beta-binomial,
 
     prod_i B(a + w_i, b + n_i - w_i) / B(a, b),
 
-and only two parameters are sampled. Tails and beliefs average Beta tails and Beta beliefs over the draws. Raters are
-looked at by nobody here: this is the model for votes without their ids.
+and only two parameters are sampled. Tails and beliefs are averages of Beta tails and Beta beliefs over the draws.
+Raters are ignored: this is the model for votes without rater ids.
 
-The fast method is not an approximation of another kind but a quadrature: the posterior of (logit mean, log size) on a
-grid of 41 x 41 points, six standard deviations to each side of its mode in the coordinates of its curvature there, and
-draws from the grid, spread evenly over its cells.
+The fast method is a quadrature: the posterior of (logit mean, log size) is tabulated on a grid of 41 x 41 points, six
+standard deviations to each side of its mode, along axes given by its curvature there. A draw is a cell of the grid,
+chosen by its probability, and a point distributed uniformly in it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["PartialPooling"]
 
 _STEPS, _REACH = 41, 6.0
-# Given parameters of the Beta distribution are at least this.
+# Smallest allowed value of given parameters of the Beta distribution.
 _LEAST = 1e-12
 
 
@@ -50,7 +50,7 @@ class PartialPooling(RaterModel):
     Parameters
     ----------
     size_location, size_scale : float
-        Mean and standard deviation of the logarithm of size = a + b. As given, 95 % of it lies between .14 and 51.
+        Mean and standard deviation of the logarithm of size = a + b. By default 95 % of sizes lie between .14 and 51.
 
     References
     ----------
@@ -76,12 +76,12 @@ class PartialPooling(RaterModel):
         check_fields(self, positive, "size_scale")
 
     def limits(self, name: str) -> tuple[float, float] | None:
-        """As in all models; the parameters of a Beta distribution are positive."""
+        """Limits as in all models; the parameters of the Beta distribution are positive."""
         ends = {"mean": (_LEAST, 1.0 - _LEAST), "size": (_LEAST, np.inf), "a": (_LEAST, np.inf), "b": (_LEAST, np.inf)}
         return ends.get(name) or super().limits(name)
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior; a and b, which are given together, stand for mean and size."""
+        """Parameters drawn from the prior; a and b, if given, must be given together and determine mean and size."""
         if ("a" in given) != ("b" in given):
             one, other = "ab" if "a" in given else "ba"
             raise ValueError(f"{one} is given without {other}; give both, or mean and size")
@@ -98,7 +98,7 @@ class PartialPooling(RaterModel):
         return {"mean": mean, "size": size, "a": a, "b": b, "rate": rate}
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
-        """The rate of each vote's item."""
+        """Rate of each vote's item."""
         return np.asarray(parameters["rate"][design.item])
 
     def build(self, design: Design, label: Ints) -> pm.Model:
@@ -128,14 +128,14 @@ class PartialPooling(RaterModel):
         return {"a": a, "b": b, "rate": rng.beta(a[:, None] + w, b[:, None] + (n - w))}
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
-        """Draws from the posterior of the two parameters on a grid."""
+        """Draws of the two parameters from their posterior on a grid."""
         from scipy.optimize import minimize
 
         pairs, times = np.unique(np.stack(_counts(design, label)), axis=1, return_counts=True)
         n, w = pairs
 
         def log_posterior(x: Floats) -> Floats:
-            """At points x, shape (2, ...): log density of (logit mean, log size)."""
+            """Log density of (logit mean, log size) at points x, shape (2, ...)."""
             mean, size = expit(x[0])[..., None], np.exp(x[1])[..., None]
             a, b = mean * size, (1.0 - mean) * size
             fit = (times * (betaln(a + w, b + n - w) - betaln(a, b))).sum(axis=-1)
@@ -158,7 +158,7 @@ class PartialPooling(RaterModel):
         return {"mean": expit(x[0]), "size": np.exp(x[1])}
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
-        """Beta-binomial chance of each vote after the other votes on its item."""
+        """Log of the beta-binomial chance of each vote, given the other votes on its item."""
         a, b = draws["a"][:, None], draws["b"][:, None]
         n, w = (x[design.item] for x in _counts(design, label))
         agreeing = np.where(label == 1, a + w - 1, b + (n - w) - 1)
@@ -178,7 +178,7 @@ class PartialPooling(RaterModel):
     def item_beliefs(
         self, draws: Draws, design: Design, label: Ints, threshold: Floats | None, parts: int
     ) -> list[Belief]:
-        """Mixtures of Beta beliefs, to the accuracy of so many components."""
+        """Mixtures of at most ``parts`` Beta beliefs, whose tails approximate those of the draws."""
         weight, a, b = _components(draws, parts)
         made: dict[tuple[int, int], Belief] = {}
         for pair in zip(*(x.tolist() for x in _counts(design, label)), strict=True):
@@ -188,7 +188,7 @@ class PartialPooling(RaterModel):
         return [made[pair] for pair in zip(*(x.tolist() for x in _counts(design, label)), strict=True)]
 
     def new_item_belief(self, draws: Draws, rng: np.random.Generator, parts: int) -> Belief:
-        """The common distribution, averaged over what is known of it."""
+        """Belief about a new item: the common distribution, averaged over the draws of its parameters."""
         weight, a, b = _components(draws, parts)
         return BetaMixture(tuple(weight), tuple(a), tuple(b))
 
@@ -211,9 +211,9 @@ def _curvature(function: Any, at: Floats, step: float = 1e-3) -> Floats:
 
 
 def _components(draws: Draws, parts: int) -> tuple[Floats, Floats, Floats]:
-    """Weights and Beta parameters of at most so many components: averages over draws that are alike.
+    """Weights and Beta parameters of at most ``parts`` components, each the average of a group of similar draws.
 
-    Draws are cut into strips by size, and each strip into pieces by mean.
+    Draws are grouped into strips by size, and each strip into pieces by mean.
     """
     mean, size = draws["mean"], draws["size"]
     strips = max(1, int(np.sqrt(parts)))

@@ -1,24 +1,24 @@
-"""Raters with a bias: log-odds of an item's rate, shifted by an offset of the rater.
+"""Rater bias: the log-odds of an item's rate are shifted by an offset of the rater.
 
     logit P(rater j says 1 of item i) = x_i + o_j,        alpha_i = sigma(x_i),
     x_i ~ Normal(item_mean, item_sd^2),    o = rater_sd z,  z standard Normal with sum_j z_j = 0,
     item_mean ~ Normal(0, mean_scale^2),   item_sd ~ HalfNormal(item_scale),   rater_sd ~ HalfNormal(rater_scale).
 
-Without the constraint, item_mean and the mean of the offsets could be exchanged for one another, and only their priors
-would hold them apart: a ridge along which a sampler crawls. The raters at hand have therefore offsets that sum to zero,
-drawn as independent Normals minus their mean; alpha_i is what a rater says whose bias is their average. A fresh rater
-has an offset of its own, so that
+Without the constraint, only the priors would distinguish item_mean from the mean of the offsets, and the posterior
+would have a ridge on which samplers mix slowly. So the offsets of the raters in the data sum to zero: they are
+independent Normals minus their mean, and alpha_i is the rate at which a rater of average bias says 1. A fresh rater has
+an independent offset, so that
 
     q(alpha) = E sigma(logit(alpha) + rater_sd Z),  Z ~ Normal(0, 1),
 
-which is nearer to one half than alpha (Gauss-Hermite quadrature with 24 points). "A fresh rater" is a definition, and
-not what the model says of a rater who is added before voting: as offsets sum to zero over the raters at hand, another
-one changes what the others' are. After two raters have said 1 of all of 5 items, the channel predicts a 1 with chance
-.88; a third rater at hand, who has not voted, says it with chance .84 (tests/posteriors/test_rater_bias.py).
+which is nearer to one half than alpha (Gauss-Hermite quadrature with 24 points). This definition of a fresh rater
+differs from a rater in the data who has not voted yet: offsets sum to zero over the raters in the data, so one more
+rater changes the others' offsets. After two raters have said 1 of all of 5 items, the channel predicts a 1 with chance
+.88; a third rater in the data, who has not voted, says it with chance .84 (tests/posteriors/test_rater_bias.py).
 
-This is the one-parameter item response model of Rasch (1960), with the sign of the rater's side turned. The fast method
-is that of ``rater_field``. On the 60 votes of tests/posteriors/test_rater_bias.py its tails at one half are within .05
-of those of NUTS, and within .02 on average.
+This is the one-parameter item response model of Rasch (1960), with the opposite sign of the rater's parameter. The fast
+method is that of ``rater_field``. On the 60 votes of tests/posteriors/test_rater_bias.py its tails at one half are
+within .05 of those of NUTS, and within .02 on average.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class RaterBias(RaterModel):
         check_fields(self, positive, "mean_scale", "item_scale", "rater_scale")
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior; rates that are given stand for the log-odds."""
+        """Parameters drawn from the prior; given rates determine the items' log-odds."""
         mean = given.get("item_mean", rng.normal(0.0, self.mean_scale))
         sd = given.get("item_sd", abs(rng.normal(0.0, self.item_scale)))
         rater_sd = given.get("rater_sd", abs(rng.normal(0.0, self.rater_scale)))
@@ -103,15 +103,26 @@ class RaterBias(RaterModel):
         }
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
-        """Chance of 1 from the log-odds of each vote."""
+        """Chance of 1 of each vote, computed from its log-odds."""
         return np.asarray(expit(self.vote_logits(parameters, design)))
 
     def vote_logits(self, parameters: Parameters | Draws, design: Design) -> Floats:
-        """Log-odds of each vote, shape (V,) or (S, V)."""
+        """Log-odds of each vote.
+
+        Parameters
+        ----------
+        parameters : dict
+            Parameters, or draws of them, by name.
+        design : Design
+
+        Returns
+        -------
+        ndarray, shape (V,) for parameters, (S, V) for draws
+        """
         return np.asarray(parameters["item_logit"][..., design.item] + parameters["offset"][..., design.rater])
 
     def build(self, design: Design, label: Ints) -> pm.Model:
-        """Bernoulli votes, given log-odds and offsets."""
+        """PyMC model of Bernoulli votes, given log-odds and offsets."""
         import pymc as pm
 
         with pm.Model() as model:
@@ -124,7 +135,17 @@ class RaterBias(RaterModel):
         return x[design.item] + offset[design.rater]
 
     def build_field(self, design: Design) -> tuple[Any, Any]:
-        """PyMC variables of the items' log-odds and the raters' offsets, in the model at hand."""
+        """Variables of the items' log-odds and the raters' offsets, added to the current PyMC model.
+
+        Parameters
+        ----------
+        design : Design
+
+        Returns
+        -------
+        (TensorVariable, TensorVariable)
+            Log-odds, shape (N,), and offsets, shape (J,).
+        """
         import pymc as pm
 
         mean = pm.Normal("item_mean", 0.0, self.mean_scale)
@@ -134,7 +155,7 @@ class RaterBias(RaterModel):
         return x, zero_sum_effects("offset", rater_sd, len(design.raters), design.size)
 
     def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Rates from their log-odds."""
+        """Rates computed from their log-odds."""
         return {"rate": expit(draws["item_logit"])}
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
@@ -150,7 +171,7 @@ class RaterBias(RaterModel):
         return np.asarray(-np.logaddexp(0.0, (1 - 2 * label) * self.vote_logits(draws, design)))
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
-        """Rates from the items' distribution."""
+        """Rates drawn from the items' distribution."""
         return np.asarray(expit(rng.normal(draws["item_mean"], draws["item_sd"])))
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:

@@ -1,24 +1,24 @@
-"""Raters with a bias and a skill: two-parameter item response.
+"""Rater skill: raters with a bias and a skill, as in two-parameter item response models.
 
     logit P(rater j says 1 of item i) = d_j x_i + o_j,    alpha_i = sigma(x_i),
     d_j = exp(l_j),  l = skill_sd z,  o = rater_sd z',  z and z' standard Normal that sum to zero over the raters,
     x_i ~ Normal(item_mean, item_sd^2),    skill_sd ~ HalfNormal(skill_scale),    the rest as in ``rater_bias``.
 
-A skilled rater follows the item's log-odds more sharply. The other way to write it, d_j (x_i - c_j), would send a rater
-without skill, d near 0, to one half; here such a rater still has a habit, sigma(o_j), as people have who always say the
-same.
+Votes of a skilled rater depend more strongly on the item's log-odds. In the alternative parametrisation d_j (x_i - c_j)
+a rater without skill, d near 0, would say 1 with chance one half; here the chance is sigma(o_j), so that the model can
+represent a rater who always says the same.
 
-Two things are fixed by construction. The sign: without d_j > 0, (x, d) and (-x, -d) would be the same model. The scale:
-x and d could be stretched against each other; the geometric mean of the skills at hand is 1, so that alpha_i is the
-rate at which a rater of usual skill and average bias says 1. A fresh rater draws both,
+The construction fixes a sign and a scale. The sign: without d_j > 0, (x, d) and (-x, -d) would be equivalent. The
+scale: x and 1/d could be multiplied by a common factor; so the geometric mean of the raters' skills is 1, and alpha_i
+is the rate at which a rater of usual skill and average bias says 1. A fresh rater has an independent skill and offset,
 
     q(alpha) = E sigma(exp(skill_sd Z') logit(alpha) + rater_sd Z),
 
-by Gauss-Hermite quadrature, 12 x 24 points. The model is the two-parameter logistic one of Birnbaum (1968), with raters
-in the place of questions. The fast method is that of ``rater_field``. On the 80 votes of
+by Gauss-Hermite quadrature, 12 x 24 points. The model is the two-parameter logistic model of Birnbaum (1968), with
+raters instead of questions. The fast method is that of ``rater_field``. On the 80 votes of
 tests/posteriors/test_rater_skill.py its tails at one half are within .04 of those of NUTS, and within .015 on average.
-It starts from log-skills that are Normal given the rest, and moves them toward the exact posterior by four passes of
-Metropolis's steps.
+It starts from a Gaussian approximation of the log-skills, and moves them toward the exact posterior by four passes of
+Metropolis steps.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ __all__ = ["RaterSkill"]
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(12)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-# The smallest skill that has a logarithm.
+# Smallest positive skill, so that logarithms are finite.
 _LEAST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
 class RaterSkill(RaterBias):
-    """Rates on the logistic scale, and raters who differ in bias and in how sharply they tell items apart.
+    """Rates on the logistic scale, and raters who differ in bias and in skill.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ class RaterSkill(RaterBias):
         check_fields(self, positive, "skill_scale")
 
     def limits(self, name: str) -> tuple[float, float] | None:
-        """As in all models; skills are positive."""
+        """Limits as in all models; skills are positive."""
         return (_LEAST, np.inf) if name == "skill" else super().limits(name)
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
-        """Parameters from the prior; rates and skills that are given stand for their logarithms and log-odds."""
+        """Parameters drawn from the prior; given rates and skills determine the log-odds and log-skills."""
         found = super().draw(rng, design, given)
         sd = given.get("skill_sd", abs(rng.normal(0.0, self.skill_scale)))
         log_skill = np.asarray(given.get("log_skill", sd * sum_to_zero(rng, len(design.raters))), dtype=np.float64)
@@ -103,7 +103,7 @@ class RaterSkill(RaterBias):
         return np.asarray(skill * x + parameters["offset"][..., design.rater])
 
     def build_logits(self, design: Design) -> Any:
-        """Log-odds of each vote, in the PyMC model at hand."""
+        """Log-odds of each vote, in the PyMC model of the context."""
         import pymc as pm
         import pytensor.tensor as pt
 
@@ -113,7 +113,7 @@ class RaterSkill(RaterBias):
         return skill[design.rater] * x[design.item] + offset[design.rater]
 
     def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Rates and skills from their log-odds and logarithms."""
+        """Rates and skills computed from their log-odds and logarithms."""
         return super().complete(draws, design, label, rng) | {"skill": np.exp(draws["log_skill"])}
 
     def scales(self) -> Floats:

@@ -1,4 +1,4 @@
-"""Rater models by name."""
+"""Registry of the rater models, by name."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ RATER_MODELS.add_built_in([PartialPooling, RaterBias, RaterSkill, Grouped, Conta
 def rater_model_names() -> tuple[str, ...]:
     """Names of all registered models.
 
+    Returns
+    -------
+    tuple of str
+
     Examples
     --------
     >>> rater_model_names()[0]
@@ -38,21 +42,25 @@ def rater_model_names() -> tuple[str, ...]:
 
 
 def make_rater_model(name: str | RaterModel, **constants: Any) -> RaterModel:
-    """Model of that name, with constants of its priors where they are not the usual ones.
+    """Rater model of a given name, with given constants of its priors; other constants have their default values.
 
     Parameters
     ----------
     name : str or RaterModel
-        Registered name, alone or with constants as in a call: ``dawid-skene(difficulty=True)``. A model is returned as
-        it is.
+        Registered name, alone or with constants as in a call: ``dawid-skene(difficulty=True)``. A model is returned
+        unchanged.
     **constants
-        Constants of the model, in place of those in the name.
+        Constants of the model; they replace those in the name.
+
+    Returns
+    -------
+    RaterModel
 
     Raises
     ------
     ValueError
-        For an unknown name, with the nearest known one; for an unknown constant, and constants that cannot be read; and
-        for constants of a model that is made already.
+        For an unknown name, with the most similar known one; for an unknown constant, and constants that cannot be
+        parsed; and for constants beside an existing model.
 
     Examples
     --------

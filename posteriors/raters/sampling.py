@@ -1,4 +1,4 @@
-"""Fits of models of raters: by PyMC's sampler, or by a model's own fast approximation."""
+"""Fits of models of raters, by PyMC's sampler or by the fast approximation of the model."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def fit_nuts(
             backend="numba",
             nuts={"target_accept": target_accept},
             progressbar=bar,
-            # PyMC calls nothing back from other samplers.
+            # PyMC supports the callback only with its own sampler.
             callback=step if told and sampler == "pymc" else None,
             compute_convergence_checks=False,
         )
     if data["posterior"].sizes["draw"] < draws:
-        # PyMC returns what it has after Ctrl-C.
+        # After Ctrl-C PyMC returns the draws made so far.
         raise KeyboardInterrupt
     free = [variable.name for variable in built.free_RVs]
     return _completed(model, labels, data, " ".join(free), "nuts", np.random.default_rng(completing))
@@ -85,9 +85,9 @@ def fit_nuts(
 def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> RaterFit:
     """Fit by the model's fast approximation.
 
-    Draws of contaminated, one-coin and dawid-skene are those of a chain, one after the other. All others are
-    independent given the approximation; but those of rater-bias, rater-skill and grouped come from a common design of
-    at most 128 points, chosen at random, so that their error has a part that more draws do not lower.
+    Draws of contaminated, one-coin and dawid-skene are successive draws of a chain. All others are independent given
+    the approximation. Those of rater-bias, rater-skill and grouped come from a common random design of at most 128
+    points, so that part of their error does not decrease with more draws.
     """
     import arviz as az
 
@@ -101,7 +101,7 @@ def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> R
 def _completed(
     model: RaterModel, labels: LabelSet, data: xr.DataTree, sampled: str, method: str, rng: np.random.Generator
 ) -> RaterFit:
-    """Fit with named dimensions, the variables that follow from the draws, and the votes."""
+    """Fit with named dimensions, the variables computed from the draws, and the votes."""
     import xarray as xr
 
     design, label = Design.of(labels), labels.labels.astype(np.int64)
@@ -133,7 +133,7 @@ def require_settings(
     sampler: str = "pymc",
     target_accept: float = 0.9,
 ) -> None:
-    """Refuse settings of the sampler that are outside their range; see ``RaterModel.fit``."""
+    """Raise an error for settings of the sampler outside their range; see ``RaterModel.fit``."""
     for field, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
         whole(field, value, least)
     if cores is not None:
@@ -149,13 +149,13 @@ def require_settings(
 
 @contextmanager
 def quiet(progress: bool = False) -> Iterator[None]:
-    """Keep PyMC's remarks to itself: what they say is in the diagnostics."""
+    """Silence PyMC's log messages and warnings, which the diagnostics make redundant."""
     logger = logging.getLogger("pymc")
     before = logger.level
     logger.setLevel(logging.INFO if progress else logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # PyTensor's and Numba's remarks on compilation.
+            # Warnings of PyTensor and Numba about compilation.
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -1,1 +1,1 @@
-"""Label sets, who labels what, and checks of both."""
+"""Label sets, designs (who labels which item), and validation of both."""

@@ -1,4 +1,4 @@
-"""What votes must have for a model of raters to be fitted to them, and what parameters that are given must be."""
+"""Validation of votes before a model of raters is fitted to them, and of thresholds and parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def require_votes(model: str, labels: LabelSet) -> None:
-    """Refuse label sets without items, and items without votes."""
+    """Raise an error for a label set without items, or with an item without votes."""
     if not labels.n_items:
         raise ValueError(f"{model}: there are no items; at least one is needed")
     empty = np.flatnonzero(labels.counts == 0)
@@ -32,7 +32,7 @@ def require_votes(model: str, labels: LabelSet) -> None:
 
 
 def require_raters(model: str, labels: LabelSet) -> None:
-    """Refuse votes of a single rater, and votes that all have a rater of their own."""
+    """Raise an error if there is a single rater, or if no rater has labelled more than one item."""
     if len(labels.raters) == 1:
         raise ValueError(f"{model}: rater {labels.raters[0]!r} is the only one; at least two are needed")
     if np.bincount(labels.rater).max() == 1:
@@ -43,18 +43,18 @@ def require_raters(model: str, labels: LabelSet) -> None:
 
 
 def require_rater_ids(what: str, labels: LabelSet) -> None:
-    """Refuse what looks at who voted where nobody could tell: a single rater, or a rater for every vote."""
+    """Raise an error if the votes cannot distinguish raters: a single rater, or a separate rater for every vote."""
     if len(labels.raters) == 1:
         raise ValueError(f"{what}: rater {labels.raters[0]!r} is the only one; at least two are needed")
     if np.bincount(labels.rater, minlength=1).max() <= 1:
         raise ValueError(
-            f"{what}: every vote is by a rater of its own, so it cannot be said who is behind what; the column 'rater' "
+            f"{what}: every vote has a separate rater, so votes cannot be attributed to raters; the column 'rater' "
             "must hold ids that stay the same from item to item"
         )
 
 
 def require_one_vote(labels: LabelSet) -> None:
-    """Refuse more than one vote of a rater on an item."""
+    """Raise an error if a rater has more than one vote on an item."""
     pair = np.repeat(np.arange(labels.n_items), labels.counts) * len(labels.raters) + labels.rater
     seen, times = np.unique(pair, return_counts=True)
     if times.max(initial=1) > 1:
@@ -65,7 +65,7 @@ def require_one_vote(labels: LabelSet) -> None:
 
 
 def require_groups(model: str, labels: LabelSet) -> None:
-    """Refuse votes without groups, and votes of a single group."""
+    """Raise an error for votes without groups, or of a single group."""
     if labels.group is None:
         raise ValueError(f"{model}: the votes have no groups; a column 'group' of at least two is needed")
     if len(labels.groups) == 1:
@@ -73,12 +73,12 @@ def require_groups(model: str, labels: LabelSet) -> None:
 
 
 def checked_thresholds(labels: LabelSet, threshold: ArrayLike) -> Floats:
-    """A threshold for each item, shape (N,), from one for all items or one for each.
+    """Thresholds of the items, shape (N,), from one for all items or one for each.
 
     Raises
     ------
     ValueError
-        For another shape, and for thresholds that are not strictly between 0 and 1.
+        For any other shape, and for thresholds that are not strictly between 0 and 1.
     """
     bar = np.asarray(threshold, dtype=np.float64)
     if bar.shape not in ((), (labels.n_items,)):
@@ -90,24 +90,30 @@ def checked_thresholds(labels: LabelSet, threshold: ArrayLike) -> Floats:
 def checked_parameter(
     name: str, value: Any, shape: tuple[int, ...], limits: tuple[float, float] | None, *, whole: bool, by_item: bool
 ) -> Any:
-    """A parameter that is given, as a number or an array of its shape; a number stands for all entries.
+    """Value of a given parameter, as a number or an array of its shape; a number is used for all entries.
 
     Parameters
     ----------
     name : str
     value : array_like
     shape : tuple of int
+        Shape of the parameter; ``()`` for a number.
     limits : tuple of float, optional
-        Least and largest value allowed, both included unless infinite. Where there are none, log-odds may be infinite.
+        Smallest and largest allowed value, both included unless infinite. Without limits, values such as log-odds may
+        be infinite.
     whole : bool
-        Whether values must be whole numbers.
+        True if values must be whole numbers.
     by_item : bool
-        Whether one value an item is allowed where the shape has more dimensions.
+        True if one value per item is allowed although the shape has more dimensions.
+
+    Returns
+    -------
+    float, int or ndarray
 
     Raises
     ------
     ValueError
-        For what is not numbers, another shape, and values outside the limits.
+        For values that are not numbers, for any other shape, and for values outside the limits.
     """
     try:
         found = np.asarray(value, dtype=np.float64)
@@ -134,7 +140,7 @@ def checked_parameter(
 
 
 def _shapes(shape: tuple[int, ...], by_item: bool) -> str:
-    """What a parameter may be, in words."""
+    """Allowed shapes of a parameter, in words."""
     if not shape:
         return "a number"
     return " or ".join(["a number", *([f"of shape {shape[:1]}"] if by_item else []), f"of shape {shape}"])

@@ -1,7 +1,6 @@
-"""Votes as plain arrays: who labels what, in which order, and as a member of which group.
+"""Designs: the item, the rater, the order and the group of each vote, without its outcome.
 
-A *design* is a set of votes without their outcomes. Models of raters draw outcomes for a design (``simulate``) and
-learn from the outcomes of one (``fit``).
+Models of raters draw outcomes for a design (``simulate``), and learn from the votes of one (``fit``).
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ __all__ = ["Design"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Design:
-    """Votes without their outcomes, sorted by item; within an item in the order in which they are cast.
+    """Votes without their outcomes, sorted by item, and within an item by the order in which they are cast.
 
     Attributes
     ----------
     item, rater : ndarray of int64, shape (V,)
-        Item and rater of each vote: numbers from 0, indices into ``items`` and ``raters``.
+        Item and rater of each vote: indices into ``items`` and ``raters``.
     number : ndarray of int64, shape (V,)
-        How many votes on the same item came before.
+        Number of earlier votes on the same item.
     items, raters : tuple of str
-        Names.
+        Names of the items and raters.
     group : ndarray of int64, shape (V,), or None
-        Group as whose member the rater casts each vote: index into ``groups``.
+        Group of the rater in each vote: index into ``groups``.
     groups : tuple of str
-        Names; empty where ``group`` is None.
+        Names of the groups; empty if ``group`` is None.
 
     Raises
     ------
@@ -71,6 +70,14 @@ class Design:
     def of(cls, labels: LabelSet) -> Design:
         """Design of the votes of a label set.
 
+        Parameters
+        ----------
+        labels : LabelSet
+
+        Returns
+        -------
+        Design
+
         Examples
         --------
         >>> Design.of(LabelSet.from_pools({"a": [1, 0, 1], "b": [0]})).item
@@ -84,15 +91,19 @@ class Design:
     def balanced(
         cls, items: int = 50, raters: int = 20, votes_per_item: int = 10, groups: int = 0, *, seed: int = 0
     ) -> Design:
-        """Design in which every item gets votes from so many different raters, drawn at random.
+        """Design in which every item has the same number of votes, from different raters drawn at random.
 
         Parameters
         ----------
         items, raters, votes_per_item : int
-            At least 1; no more votes on an item than there are raters.
+            Numbers of items, raters and votes on each item, at least 1; ``votes_per_item`` is at most ``raters``.
         groups : int
-            Groups among which raters are dealt out in turn; 0 for none.
+            Number of groups; raters are assigned to them in turn. 0 for no groups.
         seed : int
+
+        Returns
+        -------
+        Design
 
         Raises
         ------
@@ -121,7 +132,17 @@ class Design:
         return cls(item, rater, names["item"], names["rater"], group, called)
 
     def labelled(self, label: Ints) -> LabelSet:
-        """Label set of these votes with the given outcomes, 0 or 1, shape (V,)."""
+        """Label set of these votes with given outcomes.
+
+        Parameters
+        ----------
+        label : ndarray of int64, shape (V,)
+            Outcomes, 0 or 1.
+
+        Returns
+        -------
+        LabelSet
+        """
         return LabelSet(
             items=self.items,
             labels=label.astype(np.int8),

@@ -1,6 +1,6 @@
-"""Votes on items, read or at hand.
+"""Label sets: votes on items, read from files or given in Python.
 
-Votes are kept in compressed sparse row form: one flat array of labels, sorted by item, and an array of offsets.
+Votes are stored in compressed sparse row form: one flat array of labels, sorted by item, and an array of offsets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["LabelSet", "offsets"]
 # Arrays have no single truth value, so a generated __eq__ could only raise: label sets compare by identity.
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelSet:
-    """The votes on N items, in compressed sparse row form, with what is known about each item.
+    """Votes on N items, in compressed sparse row form, with thresholds, weights and other data of the items.
 
     The votes on item i are ``labels[start[i]:start[i + 1]]``, in file order.
 
@@ -32,27 +32,27 @@ class LabelSet:
     labels : ndarray of int8, shape (n_labels,)
         Votes, 0 or 1.
     rater : ndarray of int32, shape (n_labels,)
-        Who voted: index into `raters`.
+        Rater of each vote: index into `raters`.
     raters : tuple of str
-        Rater names, in order of first appearance; every one of them has at least one vote here.
+        Rater names, in order of first appearance; each has at least one vote.
     start : ndarray of int64, shape (N + 1,)
         Offsets of the items' votes.
     group : ndarray of int32, shape (n_labels,), or None
-        Group of each vote: index into `groups`. None where the file has no such column.
+        Group of each vote: index into `groups`. None if the file has no such column.
     groups : tuple of str
-        Group names, in order of first appearance; empty where `group` is None.
+        Group names, in order of first appearance; empty if `group` is None.
     gold : ndarray of float64, shape (N,), or None
-        Known answer, 0 or 1, NaN where it is blank. None where the file has no such column.
+        Known answer, 0 or 1, NaN where it is blank. None if the file has no such column.
     logp_win, logp_lose : ndarray of float64, shape (N,), or None
-        Reference log-probabilities (natural logarithm) of the side that label 1 stands for, and of the other side.
+        Reference log-probabilities (natural logarithm) of the side that label 1 prefers, and of the other side.
     log_ratio : ndarray of float64, shape (N,), or None
         c = logp_lose - logp_win, or the items file's column ``c``.
     threshold : ndarray of float64, shape (N,), or None
-        Thresholds that the items file states; None where it gives log-probabilities or log-ratios.
+        Thresholds stated in the items file; None if it gives log-probabilities or log-ratios.
     weight : ndarray of float64, shape (N,), or None
-        Weights; None where the items file has no such column.
+        Weights; None if the items file has no such column.
     slice : tuple of str, length N, or None
-        The part of the data that the item belongs to; None where the items file has no such column.
+        Slice of the data to which the item belongs; None if the items file has no such column.
     source : tuple of str
         The files that were read: label file, then items file if there was one.
     dropped : int
@@ -91,7 +91,7 @@ class LabelSet:
 
     @classmethod
     def from_pools(cls, pools: Mapping[str, Sequence[int]]) -> Self:
-        """Label set of votes at hand, each from a rater of its own.
+        """Label set of given votes, each from a separate rater.
 
         Parameters
         ----------
@@ -149,20 +149,20 @@ class LabelSet:
 
     @property
     def wins(self) -> Ints:
-        """Votes per item with label 1: ndarray of int64, shape (N,)."""
+        """Votes of 1 per item: ndarray of int64, shape (N,)."""
         running = np.concatenate(([0], np.cumsum(self.labels, dtype=np.int64)))
         return np.diff(running[self.start])
 
     @property
     def rate(self) -> Floats:
-        """Share of label 1 among all votes on the item: ndarray of float64, shape (N,)."""
+        """Share of votes of 1 per item: ndarray of float64, shape (N,)."""
         return self.wins / self.counts
 
     def subset(self, mask: Bools) -> LabelSet:
         """Return the label set of some of the items.
 
-        Raters and groups without a vote on these items are left out too, so their codes may change; their names and
-        their order do not. `source`, `dropped` and `unlabelled` still describe the reading of the files.
+        Raters and groups without a vote on these items are left out too, so codes may change, but names and their
+        order do not. `source`, `dropped` and `unlabelled` still describe the files that were read.
 
         Parameters
         ----------
@@ -224,5 +224,5 @@ def _compact(code: NDArray[np.int32], names: tuple[str, ...]) -> tuple[NDArray[n
 
 
 def offsets(counts: Ints) -> Ints:
-    """Where each item's votes begin, and where the last one's end."""
+    """Offsets of the items' votes, shape (N + 1,): cumulative sums of the counts, starting at 0."""
     return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))

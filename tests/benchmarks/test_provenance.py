@@ -532,9 +532,9 @@ TWICE = label_set([(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 0, 0)], 2)
     ("call", "message"),
     [
         (lambda: sa.provenance(ONE_RATER), "provenance: rater 'r0' is the only one; at least two are needed"),
-        (lambda: sa.provenance(NO_IDS), "provenance: every vote is by a rater of its own, so it cannot be said who"),
-        (lambda: sa.agreement(NO_IDS), "agreement: every vote is by a rater of its own"),
-        (lambda: sa.rater_clusters(NO_IDS), "clusters: every vote is by a rater of its own"),
+        (lambda: sa.provenance(NO_IDS), "provenance: every vote has a separate rater, so votes cannot be attributed"),
+        (lambda: sa.agreement(NO_IDS), "agreement: every vote has a separate rater"),
+        (lambda: sa.rater_clusters(NO_IDS), "clusters: every vote has a separate rater"),
         (lambda: sa.provenance(NO_GROUPS, groups=True), "provenance: the votes have no groups; a column 'group'"),
         (lambda: sa.agreement(ONE_GROUP, groups=True), "agreement: all votes are of group 'g0'; at least two groups"),
         (lambda: sa.provenance(NO_GROUPS, model="glad"), "rater model is 'glad'; allowed: partial-pooling"),

@@ -114,7 +114,7 @@ def test_parameters_that_follow_from_others_are_taken_or_refused():
         ("partial-pooling", {"a": 2.0}, "a is given without b; give both, or mean and size"),
         ("partial-pooling", {"a": 2, "b": 6, "mean": 0.5}, r"mean is 0.5; with a = 2.0 and b = 6.0 it is 0.25"),
         ("partial-pooling", {"size": 0}, "size has 0; it must be at least 1e-12 and finite"),
-        ("contaminated", {"kind_chance": 0.25}, "kind_chance is given, which follows from the kinds; give kind"),
+        ("contaminated", {"kind_chance": 0.25}, "kind_chance is given without kind, which determines it; give kind"),
         ("contaminated", {"kind": [0, 1, 2, 3, 4]}, "kind has 4; it must be at least 0 and at most 3"),
         ("contaminated", {"kind": 0.5}, "kind has 0.5; it must be whole numbers"),
         ("contaminated", {"share": 0.6}, "share has 0.6; it must be at least 0 and at most 0.5"),

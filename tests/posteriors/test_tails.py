@@ -195,5 +195,5 @@ def test_parameters_outside_their_range_are_refused(function, a, b, t, message):
 
 @pytest.mark.parametrize("labels", [[0, 2], [0.5], [np.nan], [[0, 1], [1, 0]]])
 def test_labels_that_are_not_a_run_of_zeros_and_ones_are_refused(labels):
-    with pytest.raises(ValueError, match="labels must be a run of zeros and ones"):
+    with pytest.raises(ValueError, match="labels must be a sequence of zeros and ones"):
         tails.follow_labels(1, 1, 0.5, labels)

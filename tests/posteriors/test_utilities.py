@@ -264,5 +264,5 @@ def test_statements_and_truths_broadcast(utility):
 
 @pytest.mark.parametrize("utility", [Custom(np.square), type("Own", (Utility,), {"name": "own"})()])
 def test_utility_without_a_decision_is_not_scored(utility):
-    with pytest.raises(ValueError, match=f"utility {utility.name} has no decision that another nature could judge"):
+    with pytest.raises(ValueError, match=f"utility {utility.name} has no score for a tail other than the stated one"):
         utility.score(np.array([0.5]), np.array([0.5]))

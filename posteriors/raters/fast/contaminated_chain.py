@@ -1,26 +1,26 @@
-"""The fast method for contaminated raters: a Markov chain in which rates and scripts are summed out.
+"""Fast method for contaminated raters: a Markov chain with rates and scripts summed out.
 
-Given the kinds of all raters, items are independent of each other. Let w_i and l_i count the votes that speak for and
-against 1 on item i, honest ones as they are and inverted ones turned round, and a_i, b_i the colluders' votes for 1 and
-for 0. Then
+Given the kinds of all raters, items are independent. On item i, let w_i and l_i be the numbers of votes for 1 and for
+0, where votes of honest raters are counted unchanged and those of inverted raters with the opposite outcome, and let
+a_i and b_i be the colluders' votes for 1 and for 0. Then
 
     p(votes | kinds, hyperparameters) = 2^-(votes of random raters) prod_i R(w_i, l_i) G(a_i, b_i),
     R(w, l) = E sigma(x)^w sigma(-x)^l,  x ~ Normal(item_mean, item_sd^2),
     G(a, b) = E sigma(c z)^a sigma(-c z)^b,  z ~ Normal(0, 1),  c = script_scale.
 
-R and G are tables, found by the trapezoid rule, whose error falls exponentially in the number of nodes (Trefethen and
+R and G are tabulated by the trapezoid rule, whose error decreases exponentially in the number of nodes (Trefethen and
 Weideman 2014). A sweep of the chain draws
 
     each rater's kind given all other raters' kinds (a collapsed Gibbs sampler: Liu 1994),
     an exchange of the honest bloc with the inverted or the colluding one (Metropolis),
     share and kind_share given the kinds,
-    item_mean and log item_sd by a random-walk Metropolis step each, whose length is tuned while burning in.
+    item_mean and log item_sd by a random-walk Metropolis step each, whose length is tuned during burn-in.
 
 Every second sweep is kept; the rates and scripts of a kept draw come from their distributions given the kinds. The
-chain starts with all raters honest, because the larger bloc is the honest one. Its stationary distribution is the
-posterior itself; what is approximate is that there is one chain of a few hundred sweeps, whose draws are not quite
-independent. tests/posteriors/test_contaminated.py holds tails and kinds' chances of a long chain to those of a sum over
-all kinds, and the tails to within .03 of the No-U-Turn sampler's, beyond the error of the draws.
+chain starts with all raters honest, because the larger bloc is the honest one. Its stationary distribution is the exact
+posterior. The method is approximate only because it is a single chain of a few hundred dependent sweeps.
+tests/posteriors/test_contaminated.py compares tails and kind probabilities of a long chain with an exact sum over all
+kinds, and checks that tails are within .03 of the No-U-Turn sampler's, beyond the error of the draws.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ __all__ = ["arrays_of", "sample_kinds"]
 
 _CODES = ("honest", "random", "inverted", "colluding")
 _REACH, _CELLS, _THIN, _BURN = 5.0, 128, 2, 120
-# Votes on an item from which the chances of some outcomes are too small for the tables.
+# Largest number of votes on an item; beyond it the chances of some outcomes underflow in the tables.
 _MOST = 900
 
 
 def arrays_of(design: Design, label: Ints) -> tuple[Ints, Ints, Ints]:
-    """Item, rater and label of each vote, as the kernels want them."""
+    """Item, rater and label of each vote, as contiguous arrays for the kernels."""
     item, rater, vote = (np.array(x, dtype=np.int64, order="C") for x in (design.item, design.rater, label))
     return item, rater, vote
 
@@ -60,7 +60,7 @@ def sample_kinds(
     share: tuple[float, float],
     concentration: float,
 ) -> dict[str, NDArray[Any]]:
-    """Draws of share, kind_share, item_mean, item_sd, item_logit, and script where raters may collude.
+    """Draws of share, kind_share, item_mean, item_sd, item_logit, and of script if raters may collude.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def sample_kinds(
     rng : Generator
     draws : int
     kinds : sequence of str
-        Dishonest kinds in play.
+        Dishonest kinds of the model.
     scales : tuple of float
         mean_sd, item_sd_scale, script_scale.
     share : tuple of float
@@ -103,7 +103,7 @@ def sample_kinds(
         )
     order = np.argsort(rater, kind="stable")
     start = np.concatenate(([0], np.bincount(rater, minlength=len(design.raters)).cumsum()))
-    # Nodes no further apart than the likelihood of so many votes is wide, for standard deviations up to about 3.
+    # Nodes are no further apart than the width of the likelihood of all votes on an item, for item_sd up to about 3.
     nodes = np.linspace(-_REACH, _REACH, max(40, int(np.ceil(12.5 * np.sqrt(most)))))
     weights = np.exp(-0.5 * nodes**2)
     weights /= weights.sum()

@@ -1,32 +1,33 @@
-"""Integrated nested Laplace approximation: a few hyperparameters, and a Gaussian field given each value of them.
+"""Integrated nested Laplace approximation for a few hyperparameters and an approximately Gaussian field.
 
 For standard deviations tau = (tau_1 .. tau_p), a field z and votes y,
 
     p(tau | y) ~ p(tau) p(y, z* | tau) / p_G(z* | y, tau),
 
 where z* is the mode of p(z | y, tau) and p_G the Gaussian with the curvature at the mode (Rue, Martino and Chopin
-2009, eq. 3). The posterior of the field is then the mixture of p(z | y, tau) over a design of points tau_k with weights
-u_k. Points live on the scale theta = log tau, where a half-normal prior of scale c gives
+2009, eq. 3). The posterior of the field is the mixture of p(z | y, tau) over a design of points tau_k with weights u_k.
+The points are chosen on the scale theta = log tau, where a half-normal prior of scale c gives
 
     log p(theta) = -exp(2 theta) / (2 c^2) + theta + constant.
 
-The mode in theta is found by steps of Newton's method along each axis, by differences. The design is a rank-1 lattice
-with a random shift, mapped through the quantiles of independent distributions around the mode, whose widths differ on
-either side of it as the density does; the weights divide by the density of these. A point's weight is then that of an
-importance sample, and nothing depends on the posterior of theta being symmetric.
+The mode in theta is found by Newton steps along each axis, with derivatives by finite differences. The design is a
+rank-1 lattice with a random shift, mapped through the quantiles of independent proposal distributions around the mode.
+Their widths differ on the two sides of the mode, like those of the density. A point's weight is the density divided by
+that of the proposal, as in importance sampling, so that the posterior of theta need not be symmetric.
 
-The tails decide whether such weights have a variance. On the right the prior ends the density like exp(-exp(2 theta)),
-and half a normal distribution covers it. On the left, where the votes allow an effect to be absent, the likelihood is
-constant and the density falls only like exp(theta): over half a normal one the weights would be unbounded, without a
-variance, and now and then a single far point would carry the fit. On the left the proposal is therefore half of a
-Student's t with 3 degrees of freedom, whose power law bounds the weights. It has points at distances without limit
-too; those more than 10 log units below the mode are put there, at a standard deviation of less than 1/20000 of the
-mode's, which votes do not tell from 0: what lies below has a share of exp(-10) in the posterior.
+The tails of the proposal determine whether the weights have a finite variance. On the right the density decreases, by
+the prior, like exp(-exp(2 theta)), and half a normal distribution covers it. On the left, if the votes are compatible
+with an absent effect, the likelihood is constant and the density decreases only like exp(theta). With half a normal
+distribution the weights there would be unbounded and without a variance, and a single far point could dominate the
+fit. On the left the proposal is therefore half of a Student's t with 3 degrees of freedom, whose power law bounds the
+weights. It can place points arbitrarily far out. Points more than 10 log units below the mode are moved to that
+distance, to a standard deviation of less than 1/20000 of the mode's, which votes cannot distinguish from 0; the region
+below has a share of exp(-10) in the posterior.
 
-Once the field is drawn, its mean and the standard deviations are drawn anew from their exact distributions given the
-field (``redrawn_mean``, ``redrawn_sd``), the mean and the standard deviation of items in turn. These are steps of a
-Markov chain that leave the exact posterior as it is, and so can only bring the draws nearer to it; and the standard
-deviations, of which the design has but few, become as many as the draws.
+Once the field is drawn, its mean and the standard deviations are redrawn from their exact distributions given the field
+(``redrawn_mean``, ``redrawn_sd``), the mean and the standard deviation of items in turn. These are steps of a Markov
+chain that leaves the exact posterior invariant, so they can only bring the draws closer to it. They also replace the
+few standard deviations of the design by a different one for each draw.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ from ...foundation.arrays import Floats, Ints
 __all__ = ["design_of_points", "half_normal", "points_for", "redrawn_mean", "redrawn_sd", "share_out"]
 
 _WIDER, _ROUNDS = 1.2, 6
-# How far below the mode points may lie, in log units.
+# Largest distance of a point below the mode, in log units.
 _FARTHEST = 10.0
-# Log of the density of the normal distribution at 0 over that of Student's t with 3 degrees of freedom.
+# Log of the ratio at 0 of the normal density to that of Student's t with 3 degrees of freedom.
 _LOG_RATIO = float(np.log(np.pi * np.sqrt(3.0) / 2.0 / np.sqrt(2.0 * np.pi)))
 
 
@@ -55,17 +56,23 @@ def half_normal(theta: Floats, scale: Floats) -> Floats:
 def design_of_points(
     log_posterior: Callable[[Floats, bool], Floats], start: Floats, rng: np.random.Generator, points: int = 32
 ) -> tuple[Floats, Floats]:
-    """Points theta, shape (K, p), and their weights, which sum to 1.
+    """Design of points theta and their weights.
 
     Parameters
     ----------
     log_posterior : callable
-        Log density at K points at a time, shape (K, p) to (K,). Told last whether it must be as exact as it can be: at
-        the points of the design, not in the search for the mode.
+        Log density at K points at a time, shape (K, p) to (K,). Its second argument is True if the value must be as
+        exact as possible: at the points of the design, but not in the search for the mode.
     start : ndarray, shape (p,)
-        Where the search for the mode begins.
+        Start of the search for the mode.
     rng : numpy.random.Generator
     points : int
+        Number of points, K.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        Points, shape (K, p), and weights that sum to 1, shape (K,).
 
     Examples
     --------
@@ -90,7 +97,7 @@ def design_of_points(
     left, right = (_WIDER * np.clip(x, 0.6 * width, 2.5 * width) for x in (left, right))
     u = (rng.random(p) + np.outer(np.arange(points), _lattice(p))) % 1.0
     u = np.clip(u, 1e-9, 1 - 1e-9)
-    # A point falls on either side with probability one half.
+    # A point lies on either side with probability one half.
     below = u < 0.5
     z = np.where(below, np.maximum(stdtrit(3.0, u), -_FARTHEST / left), ndtri(u))
     minus = np.where(below, np.log(left) + _LOG_RATIO + 2.0 * np.log1p(z * z / 3.0), np.log(right) + 0.5 * z * z)
@@ -101,12 +108,12 @@ def design_of_points(
 
 
 def points_for(draws: int) -> int:
-    """Points of a design from which so many draws are taken: more draws deserve a finer one."""
+    """Number of points of a design for a given number of draws, larger for more draws."""
     return min(128, max(32, draws // 16))
 
 
 def share_out(weight: Floats, draws: int, rng: np.random.Generator) -> Ints:
-    """How many of the draws each point gets: systematic sampling, so within one of its share."""
+    """Number of draws from each point, by systematic sampling; it differs from the point's share by less than one."""
     edges = np.cumsum(weight)
     whole = np.floor(edges / edges[-1] * draws + rng.random()).astype(np.int64)
     return np.asarray(np.diff(whole, prepend=0))
@@ -119,8 +126,8 @@ def redrawn_sd(squares: Floats, effects: int, scale: float, rng: np.random.Gener
 
         g(t) = -a (exp(-2 t) - 1 + 2 t) - b (exp(2 t) - 1 - 2 t),    a = Q / (2 v),  b = v / (2 c^2),
 
-    which is concave: exp(g) lies below 1, and below an exponential that touches it on either side. Draws from this
-    envelope are rejected until all are taken (the way of Devroye 2014).
+    which is concave: exp(g) lies below 1, and below an exponential that touches it on either side. Draws come from this
+    envelope by rejection (the method of Devroye 2014).
 
     Examples
     --------
@@ -130,13 +137,13 @@ def redrawn_sd(squares: Floats, effects: int, scale: float, rng: np.random.Gener
     """
     squares = np.maximum(squares, 1e-200)
     v = 2.0 * squares / (effects - 1.0 + np.sqrt((effects - 1.0) ** 2 + 4.0 * squares / scale**2))
-    # On the left of the mode, g is what it is on the right with a and b exchanged.
+    # g on the left of the mode equals g on the right with a and b exchanged.
     near = 0.5 * np.stack([v / scale**2, squares / v])
     far = near[::-1]
-    # Any place to touch at is right; the envelope is tight where exp(g) is about 1/e.
+    # Any point of contact is valid; the envelope is tight if exp(g) there is about 1/e.
     at = np.minimum(np.sqrt(0.5 / near.sum(axis=0)), 0.5 * np.log1p(2.0 / near))
     rate = 2.0 * (near * np.expm1(2.0 * at) - far * np.expm1(-2.0 * at))
-    # Where the exponential that touches there is 1.
+    # Point at which the touching exponential equals 1.
     flat = at - _fall(at, near, far) / rate
     area = flat + 1.0 / rate
     t, left = np.empty_like(v), np.arange(v.size)
@@ -153,12 +160,12 @@ def redrawn_sd(squares: Floats, effects: int, scale: float, rng: np.random.Gener
 
 
 def _fall(t: Floats, near: Floats, far: Floats) -> Floats:
-    """How far the log density of ``redrawn_sd`` has fallen at distance t > 0 from its mode."""
+    """Decrease of the log density of ``redrawn_sd`` at distance t > 0 from its mode."""
     return np.asarray(near * (np.expm1(2.0 * t) - 2.0 * t) + far * (np.expm1(-2.0 * t) + 2.0 * t))
 
 
 def redrawn_mean(x: Floats, sd: Floats, scale: float, rng: np.random.Generator) -> Floats:
-    """Means of items from their exact distribution given the items, x of shape (S, N)."""
+    """Means of the items, drawn from their exact distribution given the items, x of shape (S, N)."""
     precision = x.shape[1] / sd**2 + 1.0 / scale**2
     return np.asarray(rng.normal(x.sum(axis=1) / sd**2 / precision, 1.0 / np.sqrt(precision)))
 

@@ -3,17 +3,18 @@
 Given the standard deviations, the log-odds x of the items, the offsets o and log-skills l of the raters and the items'
 mean m are a field with Normal prior. ``nested_laplace`` puts points on the standard deviations; at each of them,
 
-- the mode comes from Newton's method with the Fisher information (for l, which enters a product with x, that is not
-  the curvature itself, but it is positive definite everywhere),
-- the marginal likelihood is Laplace's, times for each item and each rater the ratio between the integral of its own
-  density, with the other side at the mode, and Laplace's value for that integral,
-- the raters' side (o, l, m) is drawn from the Gaussian, moved by one step of Newton's method toward the mode of the
-  density in which items are integrated out, and each item from its exact density given that side, so that the skewness
-  of items with few or unanimous votes is kept.
+- the mode is found by Newton's method with the Fisher information; for l, which enters in a product with x, this
+  differs from the curvature, but it is positive definite everywhere,
+- the marginal likelihood is Laplace's, multiplied for each item and each rater by a correction: the integral of its
+  density, with the other side at the mode, divided by Laplace's value for that integral,
+- the raters' side (o, l, m) is drawn from the Gaussian, shifted by one Newton step toward the mode of the density in
+  which items are integrated out; each item is drawn from its exact density given that side, which keeps the skewness of
+  items with few or unanimous votes.
 
-Means and standard deviations are then redrawn in turn, given the field. Log-skills are not near enough to a Gaussian:
-where there are any, passes of Metropolis's steps over items, offsets and log-skills (``kernels.rater_moves``) come in
-between. What is left of the error of the draws is that of a chain of four passes, started from the approximation.
+Means and standard deviations are then redrawn in turn, given the field. The posterior of log-skills is too far from a
+Gaussian: in models with skills, each pass therefore includes Metropolis steps over items, offsets and log-skills
+(``kernels.rater_moves``). The remaining error of the draws is that of a chain of four passes, started from the
+approximation.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _PASSES, _WIDTHS = 4, (1.0, 0.3)
 def draw_rater_field(
     design: Design, label: Ints, scale: Floats, mean_scale: float, rng: np.random.Generator, draws: int
 ) -> dict[str, NDArray[Any]]:
-    """Draws of ``RaterBias`` or, where there is a third scale, of ``RaterSkill``, but for what follows from others.
+    """Draws of ``RaterBias`` or, with a third scale, of ``RaterSkill``, except quantities computed from others.
 
     Parameters
     ----------
@@ -51,6 +52,12 @@ def draw_rater_field(
         Standard deviation of the prior of the items' mean.
     rng : numpy.random.Generator
     draws : int
+        Number of draws, S.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``sd``, shape (S, 2) or (S, 3); ``mean``, (S,); ``item``, (S, N); ``offset`` and ``log_skill``, (S, J).
     """
     items, raters, skilled = len(design.items), len(design.raters), len(scale) == 3
     begin = offsets(np.bincount(design.item, minlength=items))
@@ -63,7 +70,7 @@ def draw_rater_field(
         kernels.marginals(np.exp(theta), float(mean_scale), *votes, raters, skilled, exact, fields, out)
         latest[:] = fields[0]
         prior = half_normal(theta, scale)
-        # Standard deviations so far out that skills overflow: the prior alone leaves them no weight.
+        # At extreme standard deviations skills overflow; the prior density there is negligible.
         out[np.isnan(out) & (prior < -500.0)] = -np.inf
         return out + prior
 

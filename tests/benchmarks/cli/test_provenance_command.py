@@ -126,7 +126,7 @@ def test_figure_is_drawn(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (("alone.csv",), "provenance: rater 'ann' is the only one; at least two are needed"),
-        (("own.csv",), "provenance: every vote is by a rater of its own"),
+        (("own.csv",), "provenance: every vote has a separate rater"),
         (("plain.csv", "--groups"), "provenance: the votes have no groups; a column 'group' of at least two is needed"),
         (("one.csv", "--groups"), "provenance: all votes are of group 'x'; at least two groups are needed"),
         (("votes.csv", "--model", "glad"), "rater model is 'glad'; allowed: partial-pooling"),
