@@ -7,7 +7,6 @@ were given, never from derived ones.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...posteriors.foundation.names import unknown_key
 from ...posteriors.thresholds import threshold
 from ...posteriors.utilities import Custom
 from . import checks
@@ -64,9 +64,7 @@ def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
     asked = statement(problem)
     for key in changes:
         if key not in asked:
-            near = difflib.get_close_matches(key, asked, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise TypeError(f"{key} is not a field of a problem{hint} (allowed: {', '.join(asked)})")
+            raise TypeError(unknown_key(key, asked, "a field of a problem"))
     if "threshold" in changes:
         asked |= {"log_ratio": None, "beta": None}
     asked |= changes

@@ -298,17 +298,18 @@ def unknown_name(message: str, name: object, known: Iterable[str]) -> str:
     return message.format(name=repr(name), known=", ".join(names), hint=hint)
 
 
-def unknown_key(key: str, allowed: Sequence[str]) -> str:
-    """Message on a key that is not allowed in a file, with the allowed keys and the most similar one.
+def unknown_key(key: str, allowed: Iterable[str], kind: str = "a key") -> str:
+    """Message on a key that is not allowed, with the allowed ones and the most similar one.
 
     Examples
     --------
     >>> unknown_key("treshold", ["budget", "threshold"])
     'treshold is not a key; did you mean threshold? (allowed: budget, threshold)'
     """
-    near = nearest_name(key, allowed)
+    known = list(allowed)
+    near = nearest_name(key, known)
     hint = f"; did you mean {near}?" if near is not None else ""
-    return f"{key} is not a key{hint} (allowed: {', '.join(allowed)})"
+    return f"{key} is not {kind}{hint} (allowed: {', '.join(known)})"
 
 
 def _apart(text: str) -> list[str]:
