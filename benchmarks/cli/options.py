@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.refusals import whole
 from ..runner.folder import RunFolder
 
 __all__ = [
@@ -46,9 +47,7 @@ def at_least(least: int) -> Callable[[typer.CallbackParam, int], int]:
     """Make a callback that refuses numbers below ``least``."""
 
     def checked(option: typer.CallbackParam, value: int) -> int:
-        if value < least:
-            raise ValueError(f"{option.opts[0]} is {value}; it must be at least {least}")
-        return value
+        return whole(option.opts[0], value, least)
 
     return checked
 

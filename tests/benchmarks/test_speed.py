@@ -315,7 +315,7 @@ def test_without_a_compiler_the_engine_is_measured_alone(speed_command, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--memory", 0), "--memory is 0; it must be a positive number of GiB"),
+        (("--memory", 0), "--memory is 0.0; it must be a positive number of GiB"),
         (("--memory", "nan"), "--memory is nan; it must be a positive number of GiB"),
         (("--seconds", "inf"), "--seconds is inf; it must be finite"),
         (("--seconds", -1), "Invalid value for '--seconds': "),

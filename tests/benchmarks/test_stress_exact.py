@@ -208,7 +208,7 @@ def test_slices_without_items_say_nothing():
 @pytest.mark.parametrize(
     ("arguments", "settings", "message"),
     [
-        (("tired", 0.1), {}, "nature is 'tired'; allowed: 'flipped'"),
+        (("tired", 0.1), {}, "nature is 'tired'; allowed: flipped, random"),
         (("flipped", 0.5), {}, "flipped is 0.5; it must be at least 0 and below 1/2"),
         (("random", -0.1), {}, "random is -0.1; it must be at least 0 and below 1"),
         (("dispersed", 0.0), {}, "dispersed is 0.0; it must be positive and finite"),
