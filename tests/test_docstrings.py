@@ -115,59 +115,43 @@ QUESTIONS = """
     dp.structure.scope:never_harmful
     dp.structure.scope:slacks
     dp.structure.structure
-    posteriors.beliefs.belief
-    posteriors.foundation.seeds
-    posteriors.kernels.contaminated:gain_of
-    posteriors.raters.diagnostics
-    posteriors.raters.diagnostics:Diagnostics
-    posteriors.raters.diagnostics:Diagnostics.remark
-    posteriors.raters.fast.nested_laplace:_fall
-    posteriors.raters.fast.nested_laplace:share_out
-    posteriors.raters.log_odds
-    posteriors.raters.model:RaterModel.data
-    posteriors.utilities:Utility.decide
-    posteriors.votes.checks
-    posteriors.votes.checks:_shapes
 """
 INCOMPLETE = {
     "Parameters": """
-        Belief.after Belief.draw Belief.label_chance Counterexample Design.labelled Design.of Exact.solution
+        Counterexample Exact.solution
         IndexPolicy.index JointPolicy.allowed JointPolicy.prepare Lagrangian.bounds Lagrangian.prices
         Lattice.bytes_needed Lattice.holds Lattice.layer Lattice.of Lattice.require Lattice.slots_of
         Lookahead.values Passage.at_the_end Passage.when_asked Policy.index_scale Policy.require Problem.belief
         Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml ProblemError
-        RaterBias.build_field RaterBias.vote_logits RaterFit.tail_error RaterModel.approximate RaterModel.build
-        RaterModel.chances RaterModel.channel RaterModel.complete RaterModel.conditional_tails RaterModel.coords
-        RaterModel.data RaterModel.draw RaterModel.for_group RaterModel.group_index RaterModel.item_beliefs
-        RaterModel.limits RaterModel.log_likelihood RaterModel.new_item_belief RaterModel.new_rates
-        RaterModel.require Rollout.estimates Rollout.values Scenario.pools Scenario.working Session.load
+        RaterModel.approximate RaterModel.build
+        RaterModel.chances RaterModel.channel RaterModel.complete
+        RaterModel.draw
+        RaterModel.log_likelihood RaterModel.new_item_belief RaterModel.new_rates
+        Rollout.estimates Rollout.values Scenario.pools Scenario.working Session.load
         Session.save Solution Solution.action Solution.save Stopping.spent Stopping.worth
-        Structure.counterexample Structure.gain Utility.decide Utility.score built_in_scenarios
-        largest_learnable_beta make_scenarios make_utility states_at states_of_item threshold_slope with_noise
+        Structure.counterexample Structure.gain built_in_scenarios
+        make_scenarios states_at states_of_item with_noise
     """,
     "Returns": """
-        Belief.label_chance Design.balanced Design.labelled Design.of Diagnostics.remark Exact.solution
+        Exact.solution
         JointPolicy.allowed Lagrangian.bounds Lagrangian.prices Lattice.bytes_needed Lattice.holds Lattice.layer
-        Lattice.of Lattice.slots_of Lattice.table_bytes Lookahead.values NoisyBeta.parts Passage.at_the_end
+        Lattice.of Lattice.slots_of Lattice.table_bytes Lookahead.values Passage.at_the_end
         Passage.when_asked Policy.index_scale Problem.as_dict Problem.bandit Problem.belief Problem.check
         Problem.digest Problem.from_dict Problem.from_logratio Problem.from_toml Problem.tables Problem.tail_at
-        RaterBias.build_field RaterBias.vote_logits RaterFit.diagnostics RaterFit.new_item RaterFit.tail_error
-        RaterModel.channel RaterModel.conditional_tails RaterModel.coords RaterModel.data RaterModel.for_group
-        RaterModel.group_index RaterModel.item_beliefs RaterModel.limits RaterModel.new_item_belief
         Rollout.estimates Rollout.values Scenario.as_inputs Scenario.pools Scenario.working Session.ask
         Session.decisions Session.load Solution.action Solution.optimal_batches Solution.optimal_items
         Stopping.spent Stopping.worth StressGrid.as_inputs Structure.counterexample Structure.gain
-        Structure.table TreeSearch.search Utility.accept_above Utility.as_dict Utility.decide built_in_scenarios
-        gittins_bernoulli gittins_index largest_learnable_beta learnable_share load_policy make_belief
-        make_policy make_rater_model make_scenarios make_utility policy_names predictive_table problem_of_labels
-        rater_model_names read_scenarios reliability_table solve_stopping states_at states_of_item threshold
-        threshold_slope whittle_index with_noise worse_than_uniform
+        Structure.table TreeSearch.search built_in_scenarios
+        gittins_bernoulli gittins_index learnable_share load_policy
+        make_policy make_scenarios policy_names predictive_table problem_of_labels
+        read_scenarios reliability_table solve_stopping states_at states_of_item
+        whittle_index with_noise worse_than_uniform
     """,
     "Raises": """
-        APT Asymmetric Contaminated Decisive EpsilonAudit Grid LSA LogitNormal Lookahead NoisyBeta Policy
-        Problem.bandit Problem.from_logratio Problem.from_toml RaterFit.beliefs RaterFit.new_item
-        RaterModel.for_group RaterModel.group_index Rollout SoftmaxAudit TopTwo TreeSearch Uniform
-        expected_final gittins_bernoulli largest_learnable_beta learnable_share make_scenarios predictive_checks
+        APT EpsilonAudit LSA Lookahead Policy
+        Problem.bandit Problem.from_logratio Problem.from_toml
+        Rollout SoftmaxAudit TopTwo TreeSearch Uniform
+        expected_final gittins_bernoulli learnable_share make_scenarios predictive_checks
         replay solve solve_stopping uniformity whittle_index with_noise
     """,
     "Examples": """
