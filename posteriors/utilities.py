@@ -357,7 +357,7 @@ class Custom(Utility):
                 f"utility callable raised {type(error).__name__}: {error}, for an array of shape {given.shape}"
             ) from error
         if not np.array_equal(argument, given, equal_nan=True):
-            raise ValueError("utility callable changes its argument; it must leave the array that it is given as it is")
+            raise ValueError("utility callable changes its argument; it must not modify it")
         try:
             value = np.asarray(returned)
         except ValueError:

@@ -12,9 +12,9 @@ p- = p - mu J, so the tail is a martingale, mu p+ + (1-mu) p- = p, and one label
 
     mu (1-mu) J^2 = D^2 / (a b)     in expectation.
 
-The logarithm of D is stored, because D itself can underflow where p is still far from 0 and 1. An update adds or
-subtracts only the change of p, so its absolute error is of the order of rounding; ``tail`` computes p afresh and
-removes the accumulated error.
+The logarithm of D is stored, because D itself can underflow in one state of a sequence and be needed in a later one. An
+update adds or subtracts only the change of p, so its absolute error is of the order of rounding; ``tail`` computes p
+afresh and removes the accumulated error.
 """
 
 from __future__ import annotations

@@ -272,7 +272,7 @@ def _tables(trial: _Trial) -> None:
             expect(not found[above].any(), f"{name} is not 0 where wins exceed labels; expected 0")
             whole = np.zeros(shape)
             whole[n, w] = values
-            _expect_equal(found, whole, threshold, f"the table of {name} has", "what at says")
+            _expect_equal(found, whole, threshold, f"the table of {name} has", "the value from at")
 
 
 def _next(table: Floats) -> tuple[Floats, Floats, Floats]:
@@ -343,7 +343,7 @@ def _after(trial: _Trial) -> None:
                 found = np.full((size + 1, size + 1), np.nan)
                 found[n, w] = values
                 rest = table[won + lost : won + lost + size + 1, won : won + size + 1]
-                _expect_equal(found, rest, threshold, f"{name} of {what} is", "the rest of the numbers before")
+                _expect_equal(found, rest, threshold, f"{name} of {what} is", "the value in the prior's tables")
 
 
 def _label_chance(trial: _Trial) -> None:

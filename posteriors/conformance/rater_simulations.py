@@ -29,7 +29,7 @@ def _simulate(trial: RaterTrial) -> None:
     expect(isinstance(labels, LabelSet), f"labels are {labels!r}; expected a LabelSet")
     got = Design.of(labels)
     for name in ("items", "raters", "groups"):
-        expect(getattr(got, name) == getattr(design, name), f"{name} are not the design's; expected these")
+        expect(getattr(got, name) == getattr(design, name), f"{name} are not those of the design; expected these")
     for name in ("item", "rater", "group"):
         expect(np.array_equal(getattr(got, name), getattr(design, name)), f"{name} of votes differ from the design's")
     expect(bool(np.isin(labels.labels, (0, 1)).all()), "votes are not all 0 or 1; expected nothing else")

@@ -125,7 +125,7 @@ class Registry[T]:
         """
         if isinstance(spec, self.base):
             if settings:
-                raise ValueError(f"{self.called} {spec!r} is made already and takes no {', '.join(settings)}")
+                raise ValueError(f"{self.called} {spec!r} is already constructed and takes no {', '.join(settings)}")
             return spec
         known = self.classes()
         written = spec
@@ -176,7 +176,7 @@ class Registry[T]:
             if not (isinstance(cls, type) and issubclass(cls, self.base)):
                 raise TypeError(f"entry point {offer} in {self.group} is not a {self.base.__name__} class")
             if getattr(cls, self.key, None) != entry.name:
-                raise ValueError(f"entry point {offer} in {self.group} offers a {self.called} of another name")
+                raise ValueError(f"entry point {offer} in {self.group} refers to a {self.called} of another name")
             if entry.name in found:
                 raise ValueError(f"{self.called} name {entry.name!r} is claimed by {found[entry.name]} and by {cls}")
             found[entry.name] = cls
@@ -225,7 +225,7 @@ def read_settings(what: str, inside: str | None, allowed: Sequence[str]) -> dict
     for part in [] if inside is None else _apart(inside):
         key, equals, value = (x.strip() for x in part.partition("="))
         if not equals or not value:
-            raise ValueError(f"{what}: {part.strip()!r} is no setting; write name=value")
+            raise ValueError(f"{what}: {part.strip()!r} is not a setting; write name=value")
         if key not in allowed or key in out:
             fault = "is given twice" if key in out else "is not known"
             raise ValueError(f"{what}: setting {key!r} {fault}; allowed: {', '.join(allowed) or 'none'}")

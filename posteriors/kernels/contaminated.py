@@ -1,8 +1,8 @@
 """Compiled loops of the model of contaminated raters: plain arrays in, plain arrays out.
 
-Kinds are coded 0 honest, 1 random, 2 inverted, 3 colluding. Of the votes on an item, ``own`` counts those that speak
-of its rate (honest votes as they are, inverted ones turned round), ``script`` those of colluders, as [item, label].
-``T[w, l]`` is the log of the expectation of p^w (1-p)^l over a prior of p.
+Kinds are coded 0 honest, 1 random, 2 inverted, 3 colluding. Votes are counted as [item, label]: ``own`` counts those
+that depend on the item's rate (honest votes unchanged, inverted ones with the opposite label), ``script`` those of
+colluders. ``T[w, l]`` is the log of the expectation of p^w (1-p)^l over a prior of p.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 _LOG_HALF = math.log(0.5)
-# Where all nodes underflow.
+# Lower bound of sums whose terms may all underflow.
 _TINY = 1e-300
 
 
@@ -35,12 +35,12 @@ class Votes(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """Kinds in play and the priors of the hyperparameters.
+    """Kinds of the model and the priors of the hyperparameters.
 
     Attributes
     ----------
     allowed : ndarray of bool, shape (4,)
-        Codes of the kinds in play.
+        True for the codes of the model's kinds.
     scales : ndarray, shape (3,)
         mean_sd, item_sd_scale and script_scale.
     concentration : float
@@ -59,7 +59,7 @@ class Prior(NamedTuple):
 
 
 class ChainDraws(NamedTuple):
-    """Room for S kept draws.
+    """Output arrays for S kept draws.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ def log_sigmoid(x):
 
 @njit(cache=True, nogil=True)
 def kind_chances(x, script, codes, item, rater, label, out):
-    """P(kind | parameters, votes), in place of the logs of the kinds' weights; out has shape (draws, raters, kinds)."""
+    """Replace the logs of the kinds' weights in ``out`` (draws, raters, kinds) by P(kind | parameters, votes)."""
     draws, items = x.shape
     raters, kinds = out.shape[1], out.shape[2]
     log_chance = np.empty((items, 2, 4))
@@ -106,7 +106,7 @@ def kind_chances(x, script, codes, item, rater, label, out):
 
 @njit(cache=True, nogil=True)
 def to_chances(logs):
-    """Exponentiate and divide by the sum, in place."""
+    """Exponentiate and normalise, in place."""
     top = logs[0]
     for k in range(1, logs.size):
         top = max(top, logs[k])
@@ -131,7 +131,7 @@ def pick(rng, chance):
 
 @njit(cache=True, nogil=True)
 def fill_table(mean, sd, nodes, weights, table):
-    """T[w, l] for p = sigma(Normal(mean, sd^2)), by the trapezoid rule over standard Normal nodes."""
+    """Fill T[w, l] for p = sigma(Normal(mean, sd^2)), by the trapezoid rule over standard Normal nodes."""
     size = table.shape[0]
     table[:] = 0.0
     for q in range(nodes.size):
@@ -175,9 +175,9 @@ def count_votes(kind, votes, own, script):
 
 @njit(cache=True, nogil=True)
 def gain_of(first, last, item, label, turned, counts, table):
-    """What a rater's votes add to the sum of T, as they are or turned round; ``counts`` is as before afterwards."""
+    """Change of the sum of T from a rater's votes, unchanged or inverted; ``counts`` is restored afterwards."""
     gain = 0.0
-    # One by one, so that several votes on the same item are right too.
+    # Votes are added one by one, so that several votes on the same item are counted correctly.
     for v in range(first, last):
         i, y = item[v], label[v] ^ turned
         gain -= table[counts[i, 1], counts[i, 0]]
@@ -222,7 +222,7 @@ def draw_kinds(rng, kind, log_weight, votes, own, script, rates, scripts):
 
 @njit(cache=True, nogil=True)
 def exchange(rng, kind, other, log_weight, votes, own, script, rates, scripts):
-    """Propose that the honest raters and those of kind ``other`` change places; True where it is accepted."""
+    """Propose to exchange the honest raters and those of kind ``other``; True if the proposal is accepted."""
     swapped = kind.copy()
     change = 0
     for j in range(kind.size):
@@ -263,7 +263,7 @@ def log_prior_of(mean, sd, mean_sd, item_sd_scale):
 
 @njit(cache=True, nogil=True)
 def log_likelihoods(mean, sd, nodes, out):
-    """Log-chance of a vote for 0 and for 1 at each node, into rows 0 and 1."""
+    """Fill rows 0 and 1 with the log-chances of a vote for 0 and for 1 at each node."""
     for q in range(nodes.size):
         x = mean + sd * nodes[q]
         out[0, q] = log_sigmoid(-x)
@@ -313,7 +313,7 @@ def run_chain(rng, votes, prior, nodes, log_weights, burn, thin, draws):
         log_weight[0] = math.log1p(-share)
         for k in range(1, 4):
             log_weight[k] = math.log(max(share * gammas[k] / total, _TINY)) if allowed[k] else -np.inf
-        # The rates are found before anybody is suspected.
+        # In the first sweeps the kinds are fixed, so that the rates converge first.
         if sweep >= burn // 4:
             draw_kinds(rng, kind, log_weight, votes, own, script, rates, scripts)
             other = np.int64(5) - other
@@ -329,7 +329,7 @@ def run_chain(rng, votes, prior, nodes, log_weights, burn, thin, draws):
         share = draw_share(rng, dishonest, raters - dishonest, log_shares, share_logs)
         now = total_of(rates, own) + log_prior_of(mean, sd, scales[0], scales[1])
         for move in range(2):
-            # One at a time: a step in the mean that depends on sd is symmetric only while sd stays.
+            # One at a time: the step in the mean is proportional to sd, and so is symmetric only if sd is fixed.
             leap = step[move] * inverse * rng.standard_normal()
             mean_then = mean + sd * leap if move == 0 else mean
             sd_then = sd * math.exp(leap) if move == 1 else sd
@@ -340,7 +340,7 @@ def run_chain(rng, votes, prior, nodes, log_weights, burn, thin, draws):
                 mean, sd, now = mean_then, sd_then, then
                 rates, proposed = proposed, rates
             if sweep < burn:
-                # In balance at 44 % accepted, the best in one dimension.
+                # In equilibrium 44 % of the steps are accepted, the optimum in one dimension.
                 step[move] *= math.exp(0.112 if accepted else -0.088)
         kept = sweep - burn
         if kept >= 0 and kept % thin == thin - 1:

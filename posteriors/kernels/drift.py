@@ -1,6 +1,6 @@
 """Compiled loops of the model of drifting rates: plain arrays in, plain arrays out.
 
-Logits live on a regular grid. What is known of the outcomes from each vote on is ``Outlook``.
+Logits lie on a regular grid. ``Outlook`` holds the chances of the outcomes from each vote on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Outlook(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def step_kernel(step, width):
-    """Chances of moving by -r, ..., r cells in a Normal step: its own variance, whatever the cells' width."""
+    """Chances of moving by -r, ..., r cells in a Normal step, with its exact variance for any width of the cells."""
     ratio = step / width
     if ratio < 0.6:
         moving = 0.5 * ratio * ratio
@@ -71,7 +71,7 @@ def look_back(outlook, label, rate, kernel):
                         for k in range(kernel.size):
                             total += kernel[k] * after[v + 1, low + k]
                     else:
-                        # Who leaves the grid stays at its end, where the rate is 0 or 1 to three digits.
+                        # A walk that leaves the grid stays at its end, where the rate is 0 or 1 to three digits.
                         for k in range(kernel.size):
                             total += kernel[k] * after[v + 1, min(max(low + k, 0), cells - 1)]
                     chance *= total
@@ -84,7 +84,7 @@ def look_back(outlook, label, rate, kernel):
 
 @njit(cache=True, nogil=True)
 def read(row, x, low, per):
-    """Row of the grid, of so many cells ``per`` logit, at logit x: a straight line between its neighbours."""
+    """Value of a row of the grid at logit x, by linear interpolation; the grid has ``per`` cells for each logit."""
     place = (x - low) * per
     if place <= 0.0:
         return row[0]
@@ -176,7 +176,7 @@ def explore(outlook, scales, nodes, weights, steps, rounds, mode, axes, logs):
     one = (2.0 * values[1, 1] - values[0, 1] - values[2, 1]) / (e * e)
     two = (2.0 * values[1, 1] - values[1, 0] - values[1, 2]) / (e * e)
     both = (values[0, 2] + values[2, 0] - values[0, 0] - values[2, 2]) / (4.0 * e * e)
-    # Where there is next to no variation between items, log sd falls off slowly, and is not yet at its mode.
+    # With almost no variation between items, log sd converges slowly to its mode and has not reached it yet.
     two = max(two, 2.0)
     one = max(one, 1.5 * both * both / two, 1.0 / scales[0] ** 2)
     root = math.sqrt(one)

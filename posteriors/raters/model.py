@@ -232,7 +232,7 @@ class RaterModel(ABC):
             For a group, if the model has no groups or the design does not contain it.
         """
         if group is not None:
-            raise ValueError(f"group is {group!r}; {self.name} knows no groups: leave it out")
+            raise ValueError(f"group is {group!r}; {self.name} has no groups: leave it out")
         return draws
 
     def group_index(self, design: Design, group: str) -> int:
@@ -252,7 +252,7 @@ class RaterModel(ABC):
             If the model has no groups or the design does not contain this one.
         """
         if not self.needs_groups:
-            raise ValueError(f"group is {group!r}; {self.name} knows no groups: leave it out")
+            raise ValueError(f"group is {group!r}; {self.name} has no groups: leave it out")
         return design.groups.index(one_of("group", group, design.groups))
 
     def coords(self, design: Design) -> dict[str, Any]:

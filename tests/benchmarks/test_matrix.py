@@ -68,8 +68,8 @@ def test_label_of_a_policy_is_how_it_is_written(written):
     ("written", "says"),
     [
         ("lookahead(deph=3)", r"setting 'deph' is not known; allowed: depth, leaf, candidates, shortlist, ties"),
-        ("lookahead(3)", r"'3' is no setting; write name=value"),
-        ("lookahead(depth=)", r"'depth=' is no setting"),
+        ("lookahead(3)", r"'3' is not a setting; write name=value"),
+        ("lookahead(depth=)", r"'depth=' is not a setting"),
         ("lookahead(depth=3, depth=4)", r"setting 'depth' is given twice"),
         ("lookahead(depth=x)", r"depth is 'x'; it must be a whole number"),
         ("lookahed(depth=3)", r"policy 'lookahed' is not known; did you mean 'lookahead'"),

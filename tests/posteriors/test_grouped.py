@@ -97,11 +97,11 @@ def test_given_rates_are_those_of_a_group_without_effect():
         (lambda fit: MODEL.simulate(1, sa.Design.balanced()), "grouped: the design has no groups; at least two"),
         (
             lambda fit: sa.PartialPooling().fit(VOTES, seed=1, method="fast").tail(group="group 1"),
-            "group is 'group 1'; partial-pooling knows no groups: leave it out",
+            "group is 'group 1'; partial-pooling has no groups: leave it out",
         ),
         (
             lambda fit: sa.PartialPooling().fit(VOTES, seed=1, method="fast").beliefs(group="group 1"),
-            "group is 'group 1'; partial-pooling knows no groups: leave it out",
+            "group is 'group 1'; partial-pooling has no groups: leave it out",
         ),
     ],
 )

@@ -152,7 +152,7 @@ def test_a_package_that_cannot_be_imported_takes_nothing_else_away_and_warns_onc
 @of_each
 def test_an_entry_point_of_another_name_than_its_class_is_refused(case, install):
     install(case.registry, f"other = HERE:{case.offered}")
-    with pytest.raises(ValueError, match=rf"entry point other = .* offers a {case.registry.called} of another name"):
+    with pytest.raises(ValueError, match=rf"entry point other = .* refers to a {case.registry.called} of another name"):
         case.registry.names()
 
 
@@ -303,7 +303,7 @@ def test_what_is_no_name_is_refused_without_a_guess(case, spec):
         (lambda: RATER_MODELS.make("drift", name=1), "rater model drift has no constant 'name'; allowed: mean_sd"),
         (
             lambda: sa.make_rater_model(sa.OneCoin(), difficulty=True),
-            r"rater model OneCoin\(.*\) is made already and takes no difficulty",
+            r"rater model OneCoin\(.*\) is already constructed and takes no difficulty",
         ),
         (lambda: sa.make_rater_model("drift(mean_sd=-2)"), "^rater model drift: mean_sd is -2; it must be positive"),
         (lambda: sa.make_utility("decisive(eps=2)"), "^utility decisive: eps is 2; it must lie strictly"),

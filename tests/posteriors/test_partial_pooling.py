@@ -100,7 +100,7 @@ def test_simulated_rates_come_from_the_parameters():
         ),
         (lambda m: sa.make_rater_model("glad(x=1)"), "rater model is 'glad'; allowed: partial-pooling, "),
         (lambda m: sa.make_rater_model("drift(x=1)"), "setting 'x' is not known; allowed: mean_sd, "),
-        (lambda m: sa.make_rater_model("drift(2)"), r"rater model 'drift\(2\)': '2' is no setting; write name=value"),
+        (lambda m: sa.make_rater_model("drift(2)"), r"'drift\(2\)': '2' is not a setting; write name=value"),
         (lambda m: sa.make_rater_model("drift(mean_sd=2"), r"rater model is 'drift\(mean_sd=2'; allowed: partial-"),
         (lambda m: sa.make_rater_model("drift(mean_sd=max)"), "mean_sd is 'max'; it must be a number"),
         (lambda m: sa.make_rater_model("drift(mean_sd=-2)"), "mean_sd is -2; it must be positive and finite"),

@@ -306,7 +306,7 @@ BROKEN = [
     ("constants", AnyConstants(), r"size_scale=0\.0: was accepted; expected a ValueError"),
     ("simulate", SpareParameter(), r"the truth has a, b, mean, rate, size, spare; expected the parameters of dims"),
     ("simulate", OneRateForAll(), r"rate of the truth has shape \(1,\); expected \(8,\)"),
-    ("simulate", OtherVotes(), r"items are not the design's"),
+    ("simulate", OtherVotes(), r"items are not those of the design"),
     ("seed", IgnoresSeed(), r"two votes of the same seed differ"),
     ("parameters", IgnoresWhatIsGiven(), r"mean is .* was given; expected what was given"),
     ("rate", IgnoresRates(), r"none of rate is 0\.3 or its log-odds"),

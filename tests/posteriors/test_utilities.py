@@ -181,7 +181,7 @@ def doubled_in_place(p):
             r"utility callable raised ZeroDivisionError: division by zero, for an array of shape \(2, 53",
         ),
         (lambda p: max(p, 1 - p), "utility callable raised ValueError: The truth value of an array"),
-        (doubled_in_place, "utility callable changes its argument; it must leave the array that it is given as it is"),
+        (doubled_in_place, "utility callable changes its argument; it must not modify it"),
     ],
 )
 def test_faulty_utility_is_refused(spec, message):
