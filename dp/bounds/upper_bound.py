@@ -170,7 +170,7 @@ class _Dual:
         return self.between(left, right, tolerance)
 
     def between(self, left: _Tangent, right: _Tangent, tolerance: float) -> _Tangent:
-        """Tangent at the minimum of L, to ``tolerance``; the slope of ``left`` is negative, that of ``right`` is not."""
+        """Tangent at the minimum of L, to ``tolerance``, between ``left`` of negative slope and ``right`` of none."""
         # Each step intersects the two tangents. L is piecewise linear, so the search ends exactly, when the point of
         # intersection lies on L. Every second step bisects, in case the pieces are many.
         for k in range(200):
