@@ -170,9 +170,9 @@ class _Dual:
         return self.between(left, right, tolerance)
 
     def between(self, left: _Tangent, right: _Tangent, tolerance: float) -> _Tangent:
-        """Minimum between prices of a slope below and a slope not below zero, to ``tolerance`` in L."""
-        # Each step meets the two tangents. L is piecewise linear, so it stops exactly, when the meeting point lies on
-        # L; every second step bisects, lest the pieces be too many.
+        """Tangent at the minimum of L, to ``tolerance``, between ``left`` of negative slope and ``right`` of none."""
+        # Each step intersects the two tangents. L is piecewise linear, so the search ends exactly, when the point of
+        # intersection lies on L. Every second step bisects, in case the pieces are many.
         for k in range(200):
             price = (right.value - left.value + left.slope * left.price - right.slope * right.price) / (
                 left.slope - right.slope

@@ -132,8 +132,8 @@ class Solution:
         items = np.flatnonzero(self.kept.acceptable(n[None, :], w[None, :])[0])
         if not len(items):
             raise ValueError(
-                f"no label is available after {n.tolist()} labels, or no policy can buy these labels; allowed: counts "
-                "within budget, caps and quotas that leave a label to buy"
+                f"after {n.tolist()} labels nothing is left to choose, or no policy can buy these labels; allowed: "
+                "counts within budget, caps and quotas that leave a label to buy"
             )
         return items
 

@@ -133,9 +133,9 @@ def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, aft
 def optimal_live(first_block, last_block, layer, mean, gain, after, out):
     """U(n, w) = max_i gain_i + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w) over live positions.
 
-    Item by item over each block, in runs of states that share the positions of items 0..i, as ``optimal`` does it on
-    the dense lattice; only that the runs a loss and a win lead to are looked up. Rows along the last axis are short, so
-    the last two items take theirs together. ``after`` are the values of the next layer.
+    It is computed item by item over each block, in runs of states that share the positions of items 0..i, as in
+    ``optimal`` on the dense lattice, except that the runs after a loss and after a win are looked up. Rows along the
+    last axis are short, so the last two items are handled together. ``after`` holds the values of the next layer.
     """
     composition, begin, block, begin_after, first, size = layer
     items = composition.shape[1]

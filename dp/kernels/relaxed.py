@@ -73,7 +73,7 @@ def largest_gain(s, q, slope):
 
 @njit(cache=True, nogil=True)
 def rows_needed(s, q, slope, lam, most):
-    """Rows before the first from which on no label gains more than it costs; ``most`` where there are more."""
+    """Number of rows before the first from which on no label gains more than it costs, at most ``most``."""
     if largest_gain(s + most, q, slope) > lam:
         return most
     low, high = -1, most
@@ -88,11 +88,11 @@ def rows_needed(s, q, slope, lam, most):
 
 @njit(cache=True, nogil=True)
 def follow_kink(item, rows, last_below, gain):
-    """Go along the states whose tail is next to the kink, row by row.
+    """Follow the states whose tail is next to the kink, row by row.
 
     ``last_below[n]``, n = 0..rows, is the largest number of wins w with tail(n, w) < c, or -1. ``gain[n]``, n < rows,
-    is what a label gains in the one state of row n where it gains anything, that of w = last_below[n + 1], and zero
-    where there is no such state. Returns the tail and D in the state of the last row with max(last_below, 0) wins.
+    is the gain of a label in the only state of row n where it is not zero, that of w = last_below[n + 1], and zero if
+    there is no such state. Returns the tail and D in the state of the last row with max(last_below, 0) wins.
     """
     a, b, t, p, kink, slope = item
     x, y, w = a, b, 0
@@ -101,11 +101,11 @@ def follow_kink(item, rows, last_below, gain):
     n = 0
     while True:
         if d < 1e-280:
-            # Far from the kink D may be too small for products; on the way there it grows.
+            # Far from the kink D may be too small for products; it grows towards the kink.
             d = math.exp(log_step_scalar(x, y, t))
         if p < kink:
             while w < n:
-                # Reciprocals first: what waits for d is then multiplied only.
+                # Reciprocals first, so that only multiplications wait for d.
                 inverse = 1.0 / x
                 above = p + d * (inverse * over_miss)
                 if above >= kink:
@@ -131,7 +131,7 @@ def follow_kink(item, rows, last_below, gain):
                 mean = (a + k) / (a + b + (n - 1))
                 now = p + mean * (above - p)
                 found = mean * (above - kink) - max(0.0, now - kink)
-                # Where a tail lies on the kink a label gains nothing, and rounding must not say otherwise.
+                # If a tail lies on the kink, a label gains nothing, and rounding must not make it a gain.
                 if found > 1e-14:
                     gain[n - 1] = slope * found
         if n == rows:
@@ -153,10 +153,10 @@ def follow_kink(item, rows, last_below, gain):
 
 @njit(cache=True, nogil=True)
 def truth_at_the_end(item, p, d, wins, rows, lam, worth, labels):
-    """Bound what more labels are worth after ``rows`` of them, from the state of ``wins`` outwards; first and last.
+    """Bound the worth of labels after row ``rows``, from the state of ``wins`` outwards; returns first and last wins.
 
-    ``p`` and ``d`` are the tail and D in that state. See ``lagrangian_relaxation`` for the two bounds, of which the
-    smaller one is taken in each state.
+    ``p`` and ``d`` are the tail and D in that state. The bound in each state is the smaller of the two bounds in
+    ``lagrangian_relaxation``.
     """
     a, b, t, _, kink, slope = item
     odds = t / (1.0 - t)
@@ -164,7 +164,7 @@ def truth_at_the_end(item, p, d, wins, rows, lam, worth, labels):
     most = largest_gain(s, t * (1.0 - t), slope)
     share = 1.0 - lam / most
     variance = math.exp(1.0 / (6.0 * s)) / (2.0 * math.pi * s)
-    # At no price labels are bought for ever, and no number of them bounds what they gain.
+    # At price 0 labels are bought for ever, and no number of them bounds their gain.
     spread = slope * slope * variance / (16.0 * lam) if lam > 0.0 else math.inf
     first, last = wins, wins
     for down in range(2):

@@ -1,9 +1,9 @@
 """Rows of the lattice as explicit vector instructions.
 
-Rows and runs are often only some values long. Compiled from a loop, most of their time goes into what comes before and
-after the vectorised part: checks that arrays do not overlap, and the values left over. With masked vectors there is
-neither; LLVM lowers them to what the processor has. Values are read before any is written to the same place, and rows
-are written from their beginning, so that a row may take the place of a successor.
+Rows and runs are often only a few values long. Compiled from a loop, they spend most of their time before and after the
+vectorised part: on checks that arrays do not overlap, and on the remaining values. Masked vectors need neither; LLVM
+lowers them to the instructions of the processor. Values are read before any is written to the same place, and rows are
+written from their beginning, so that a row may overwrite a successor.
 """
 
 from __future__ import annotations

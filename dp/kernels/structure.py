@@ -63,10 +63,11 @@ def fewest_labels(gain, ahead, best, slack, distance):
 
 @njit(cache=True, nogil=True)
 def least_ratio(mean, gain, best, distance, slack):
-    """Smallest ratio of a label's gain to the best gain a label of any rule that stops; see ``structure``.
+    """Smallest ratio of a label's gain to the state's index, the largest gain per label of a stopping rule.
 
-    No rule earns more a label than the largest gain ahead, so states are taken in order of the ratio to that, and no
-    further than it may still be the smallest. Where a state's own index is wanted, Newton's method finds it.
+    No rule gains more per label than the largest gain ahead. So states are visited in increasing order of the ratio to
+    that gain, as long as it is below the smallest ratio found. Newton's method finds the index of a state; see
+    ``structure``.
     """
     rows = gain.shape[0]
     count = 0
@@ -102,7 +103,7 @@ def least_ratio(mean, gain, best, distance, slack):
             spent[:] = 0.0
             value, labels = go_on(chance, worth, price, 1.0, nothing, spent)
             better = price + value / labels
-            # Rounding may push the price to and fro by its last digits.
+            # Rounding may move the price up and down by its last digits.
             if not better > price * (1.0 + 1e-15):
                 break
             price = better
@@ -171,9 +172,9 @@ def point_out(gain, ahead, distance, rise):
 
 @njit(cache=True, nogil=True)
 def count_good(mean, gain, slack, out):
-    """Count states: ``out[n, r]`` of those of n labels have no larger gain ahead by fewer than r labels.
+    """Count states: ``out[n, r]`` states of n labels have no larger gain ahead within fewer than r further labels.
 
-    ``out`` has a row for every number of labels, up to the last, where none is left, and a column for each r from 0 on.
+    ``out`` has a row for every number of labels, the last of which leaves none to buy, and a column for r = 0, 1, ..
     """
     rows = gain.shape[0]
     ahead = np.empty((rows, rows))

@@ -25,7 +25,7 @@ class Blocks(NamedTuple):
     size : ndarray of int64, shape (C, N)
         Multisets of the group that an item leads.
     begin : ndarray of int64, shape (C + 1,)
-        Where blocks begin among the layer's values.
+        Offsets of the blocks among the layer's values.
     """
 
     composition: NDArray[np.int64]
@@ -49,7 +49,7 @@ class Actions(NamedTuple):
     item : ndarray of int64, shape (A,)
         Leader of the group.
     source : ndarray of int64, shape (A,)
-        Where the block of the next layer begins.
+        Offset of the block of the next layer.
     leaving, leave_at, leave_step : ndarray of int64, shape (A,)
         Group that the element leaves, its table and step.
     positions : ndarray of int64, shape (A,)
@@ -82,7 +82,7 @@ class Actions(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def axis(low, high, i, n, left):
-    """Positions along an axis: (first live wins, whether a representative comes before them, number of positions)."""
+    """Positions along an axis: (first live wins, 1 if a representative precedes them or 0, number of positions)."""
     first = low[i, n, left]
     live = max(high[i, n, left] - first + 1, 0)
     spare = 1 if live <= n else 0
@@ -91,7 +91,7 @@ def axis(low, high, i, n, left):
 
 @njit(cache=True, nogil=True)
 def wins_at(first, spare, size, q):
-    """Wins at a position; the representative stands for dead wins beside the live ones."""
+    """Wins at a position; for the representative, dead wins next to the live ones."""
     if spare == 1 and q == 0:
         return first - 1 if first > 0 else size - 1
     return first + q - spare
@@ -99,7 +99,7 @@ def wins_at(first, spare, size, q):
 
 @njit(cache=True, nogil=True)
 def place(first, spare, size, w):
-    """Position of a number of wins; the representative's where they are dead."""
+    """Position of a number of wins, that of the representative for dead wins."""
     q = w - first
     return q + spare if 0 <= q < size - spare else 0
 

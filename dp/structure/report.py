@@ -250,9 +250,9 @@ class Structure:
 
     @property
     def guarantee(self) -> float | None:
-        """Share of the best possible gain that greedy is proved to earn, 1 - e^-ratio; None where nothing is proved.
+        """Share of the best possible gain that greedy is proved to earn, 1 - e^-ratio; None if nothing is proved.
 
-        The theorem asks for labels that do no harm and cost the same, one at a time, and no quotas.
+        The theorem needs labels that do no harm, cost the same and are bought one at a time, and no quotas.
         """
         plain = bool(np.all(self.problem.cost == self.problem.cost[0])) and not self.problem.quota
         if self.ratio is None or not plain or self.problem.batch > 1:

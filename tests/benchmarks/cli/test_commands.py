@@ -292,7 +292,7 @@ def test_solve_saves_the_policy_to_a_folder(run):
 
 def test_policy_of_batches_cannot_be_saved(run):
     Path("whole.toml").write_text(WHOLE)
-    refused(run, "with single labels", "solve", "whole.toml", "--save-policy", "policy")
+    refused(run, "on a problem without batches", "solve", "whole.toml", "--save-policy", "policy")
     assert not Path("policy").exists()
 
 
