@@ -22,12 +22,19 @@ def run_parts[Name: Hashable, Part](
 
     Parameters
     ----------
-    jobs, n_jobs, before
+    jobs, n_jobs
         As for ``in_processes``.
     finished : mapping, optional
-        Parts that need not be computed again.
+        Parts computed before.
     on_part : callable, optional
-        Called with name and result as each part ends, so that an interruption loses none that is done.
+        Called with name and result as each part ends, so that an interruption loses no finished part.
+    before : callable, optional
+        As for ``in_processes``.
+
+    Returns
+    -------
+    dict
+        Result of each part, by name.
 
     Examples
     --------
