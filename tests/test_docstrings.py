@@ -26,38 +26,62 @@ FLOORS = ("posteriors", "dp", "bandits", "benchmarks")
 # Docstrings that begin with a question word, by module and name, and public names that lack a section. A name that no
 # longer does must leave its list, and none is added.
 QUESTIONS = """
-    benchmarks.calibration
-    benchmarks.calibration.fit_tables
-    benchmarks.calibration.posterior_checks
-    benchmarks.calibration.reliability:_Guess
-    benchmarks.comparison.curve
-    benchmarks.comparison.curve:_on_the_way
-    benchmarks.comparison.structure_table:structure_table
-    benchmarks.design_choices
-    benchmarks.design_choices.largest_beta
-    benchmarks.design_choices.protocols:affords
-    benchmarks.design_choices.vary:bounds_of
-    benchmarks.provenance.agreement
-    benchmarks.provenance.agreement:_Resampling
-    benchmarks.provenance.diversity:concentration
-    benchmarks.provenance.fewest_raters
-    benchmarks.provenance.provenance:checked_provenance
-    benchmarks.provenance.rater_kinds
-    benchmarks.provenance.removal
-    benchmarks.provenance.removal:Standing.decided
-    benchmarks.provenance.removal:Standing.numbers
-    benchmarks.provenance.removal:Standing.totals
-    benchmarks.replay.scores
-    benchmarks.speed.dense_baseline:Baseline.parallel
-    benchmarks.speed.fresh_process:Case.row
-    benchmarks.speed.speed:machine
-    benchmarks.stress
-    benchmarks.stress.exact
-    benchmarks.stress.measures
-    benchmarks.stress.measures:worths
-    benchmarks.stress.scenario:Scenario.strength
-    benchmarks.stress.scenario_file:_of_raters
-    benchmarks.stress.simulated
+    bandits.kernels.tree:item_key
+    bandits.kernels.tree:stands_for_all
+    bandits.planning.lookahead:_Ahead.reached
+    bandits.planning.lookahead:_usable_ahead
+    bandits.planning.lookahead:values_fit
+    bandits.planning.rollout:Rollout._runs
+    bandits.planning.tree_search:Search
+    bandits.planning.tree_search:Search.gap
+    bandits.planning.tree_search:_Found
+    bandits.policies.ahead:_Answers
+    bandits.policies.kg_star:KGStar.ahead
+    bandits.policies.whittle:Whittle.ahead
+    bandits.policy
+    bandits.scoring:for_distinct
+    bandits.sessions.session:Session.decisions
+    bandits.simulation.compiled_run:_closed
+    bandits.simulation.compiled_run:_tabled
+    bandits.simulation.compiled_run:can_run
+    bandits.simulation.compiled_run:pays
+    bandits.state_cache:ItemNumbers
+    bandits.wrappers.minimum_coverage:_Rules.lacking
+    bandits.wrappers.wrapper
+    dp.bounds.information_relaxation:InformationRelaxation._lost
+    dp.bounds.upper_bound:money_of
+    dp.evaluation.choices
+    dp.evaluation.passage
+    dp.exact.kept_policy:KeptPolicy.acceptable
+    dp.exact.lattice:Lattice.holds
+    dp.exact.symmetric:SymmetricLattice._leaders
+    dp.kernels.simd:_Row.extended
+    dp.kernels.structure:leads_to
+    dp.kernels.structure:measure
+    dp.kernels.symmetric:leave
+    dp.problem.availability
+    dp.problem.availability:Availability.items
+    dp.problem.availability:Availability.spent
+    dp.problem.budget
+    dp.problem.budget:most_of_each.possible
+    dp.problem.checks
+    dp.problem.identical
+    dp.problem.identical:has_identical
+    dp.problem.problem:Problem.unit_costs
+    dp.problem.problem:_budget
+    dp.problem.states
+    dp.problem.toml:faults_of
+    dp.problem.variants:_as_given
+    dp.single_item.curves
+    dp.single_item.stopping:Stopping.worth
+    dp.structure.report:Structure
+    dp.structure.report:Structure.concave
+    dp.structure.report:Structure.monotone
+    dp.structure.report:Structure.submodular
+    dp.structure.scope
+    dp.structure.scope:never_harmful
+    dp.structure.scope:slacks
+    dp.structure.structure
     posteriors.beliefs.belief
     posteriors.kernels.contaminated:gain_of
     posteriors.raters.diagnostics
@@ -81,10 +105,10 @@ INCOMPLETE = {
         RaterModel.chances RaterModel.channel RaterModel.complete RaterModel.conditional_tails RaterModel.coords
         RaterModel.data RaterModel.draw RaterModel.for_group RaterModel.group_index RaterModel.item_beliefs
         RaterModel.limits RaterModel.log_likelihood RaterModel.new_item_belief RaterModel.new_rates
-        RaterModel.require Scenario.pools Scenario.working
-        Solution Solution.action Solution.save Stopping.spent Stopping.worth
-        Structure.counterexample Structure.gain Utility.decide Utility.score built_in_scenarios
-        largest_learnable_beta make_scenarios make_utility states_at states_of_item threshold_slope with_noise
+        RaterModel.require Rollout.estimates Rollout.values Session.load
+        Session.save Solution Solution.action Solution.save Stopping.spent Stopping.worth
+        Structure.counterexample Structure.gain Utility.decide Utility.score
+        largest_learnable_beta make_utility states_at states_of_item threshold_slope with_noise
     """,
     "Returns": """
         Belief.label_chance Design.balanced Design.labelled Design.of Diagnostics.remark
@@ -95,27 +119,25 @@ INCOMPLETE = {
         RaterBias.build_field RaterBias.vote_logits RaterFit.diagnostics RaterFit.new_item RaterFit.tail_error
         RaterModel.channel RaterModel.conditional_tails RaterModel.coords RaterModel.data RaterModel.for_group
         RaterModel.group_index RaterModel.item_beliefs RaterModel.limits RaterModel.new_item_belief
-        Scenario.as_inputs Scenario.pools Scenario.working
-        Solution.action Solution.optimal_batches Solution.optimal_items
-        Stopping.spent Stopping.worth StressGrid.as_inputs Structure.counterexample Structure.gain
-        Structure.table Utility.accept_above Utility.as_dict Utility.decide built_in_scenarios
-        gittins_bernoulli gittins_index largest_learnable_beta learnable_share load_policy make_belief
-        make_rater_model make_scenarios make_utility predictive_table problem_of_labels
-        rater_model_names read_scenarios reliability_table solve_stopping states_at states_of_item threshold
-        threshold_slope whittle_index with_noise worse_than_uniform
+        Rollout.estimates Rollout.values Session.ask
+        Session.decisions Session.load Solution.action Solution.optimal_batches Solution.optimal_items
+        Stopping.spent Stopping.worth Structure.counterexample Structure.gain
+        Structure.table TreeSearch.search Utility.accept_above Utility.as_dict Utility.decide
+        gittins_bernoulli gittins_index largest_learnable_beta load_policy make_belief
+        make_policy make_rater_model make_utility policy_names
+        rater_model_names solve_stopping states_at states_of_item threshold
+        threshold_slope whittle_index with_noise
     """,
     "Raises": """
         Asymmetric Contaminated Decisive Grid LogitNormal NoisyBeta
         Problem.bandit Problem.from_logratio Problem.from_toml RaterFit.beliefs RaterFit.new_item
-        RaterModel.for_group RaterModel.group_index
-        expected_final gittins_bernoulli largest_learnable_beta learnable_share make_scenarios predictive_checks
-        replay solve solve_stopping uniformity whittle_index with_noise
+        RaterModel.for_group RaterModel.group_index Rollout SoftmaxAudit TopTwo TreeSearch Uniform
+        expected_final gittins_bernoulli largest_learnable_beta
+        solve solve_stopping whittle_index with_noise
     """,
     "Examples": """
-        Lattice break_even_table claims_table compare_fits curve_table largest_movers load_policy
-        predictive_table problem_of_labels protocols_table read_scenarios reliability_table replay_table
-        stress_slopes stress_table survey_table uniformity vary_table
-        worse_than_uniform
+        Lattice Policy load_policy
+        states_at states_of_item
     """,
 }
 

@@ -237,6 +237,14 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
         ``elpd`` and its standard error ``se``; the difference from the best model ``elpd_diff`` and its standard error
         ``dse``; effective number of parameters ``p``; stacking ``weight`` (Yao et al. 2018); ``k_bad``, the number of
         votes with a Pareto k above ``good_k``.
+
+    Examples
+    --------
+    >>> from seqaudit import LabelSet, PartialPooling, compare_fits, leave_one_out
+    >>> votes = LabelSet.from_pools({"a": [1, 1, 1], "b": [1, 0, 1], "c": [0, 0, 0], "d": [1, 1]})
+    >>> fit = PartialPooling().fit(votes, method="fast", seed=7)
+    >>> compare_fits({"partial pooling": leave_one_out(fit)})[["model", "elpd_diff", "weight"]].values.tolist()
+    [['partial pooling', 0.0, 1.0]]
     """
     import arviz as az
     import pandas as pd

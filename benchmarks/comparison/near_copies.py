@@ -142,7 +142,12 @@ def near_copies(
     dimensions : int
         Number of features of an item.
     spread : float
+        Standard deviation of the noise within groups.
     seed : int
+
+    Returns
+    -------
+    NearCopies
 
     Examples
     --------

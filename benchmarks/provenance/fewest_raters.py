@@ -99,7 +99,7 @@ def fewest_raters(
     most = np.cumsum(np.sort(_costs(standing))[::-1])
     found = []
     for share in shares:
-        # A share that is reached exactly, but for rounding, counts as reached.
+        # A share that is reached exactly, up to rounding, counts as reached.
         wanted = share * total - ROUNDING * total
         enough = np.flatnonzero(most >= wanted)
         met = [(int(np.argmax(way[1] >= wanted)) + 1, k) for k, way in enumerate(ways) if way[1].max() >= wanted]

@@ -58,8 +58,8 @@ def worths(problem: Problem, stated: Floats, true: Floats, eps: float) -> dict[s
     problem : Problem
     stated, true : ndarray, shape (N, ...)
         Tails that the planner states, and true ones.
-        eps : float
-            Level at which a belief is decisive.
+    eps : float
+        Level at which a belief is decisive.
 
     Returns
     -------

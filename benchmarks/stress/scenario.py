@@ -113,7 +113,13 @@ class Scenario:
         )
 
     def as_inputs(self) -> dict[str, Any]:
-        """All that the results depend on, as plain values."""
+        """Fields on which the results depend, as plain values.
+
+        Returns
+        -------
+        dict
+            Values that JSON can represent.
+        """
         plain = {key: getattr(self, key) for key in ("name", "kind", "model", "parameter", "eps", "settings")}
         plain |= {"values": list(self.values), "policies": [label(x) for x in self.policies]}
         if self.kind == "simulated":
@@ -145,6 +151,12 @@ class StressGrid:
         return {f"{one.name}={x!r}": (one, x) for one in self.scenarios for x in one.values}
 
     def as_inputs(self) -> dict[str, Any]:
-        """All that the results depend on, as plain values."""
+        """Fields on which the results depend, as plain values.
+
+        Returns
+        -------
+        dict
+            Values that JSON can represent.
+        """
         scenarios = [one.as_inputs() for one in self.scenarios]
         return {"replications": self.replications, "seed": self.seed, "scenarios": scenarios}

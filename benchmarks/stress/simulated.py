@@ -67,8 +67,8 @@ def stress_simulated(
     policies : sequence of Policy
     pools : Pools
         Pools of R replications.
-        keys : ndarray of uint64, shape (R, 2)
-            Philox keys that break ties.
+    keys : ndarray of uint64, shape (R, 2)
+        Philox keys that break ties.
     eps : float
         Level at which a belief is decisive.
     refit : RaterModel, optional
