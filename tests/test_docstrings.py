@@ -26,118 +26,24 @@ FLOORS = ("posteriors", "dp", "bandits", "benchmarks")
 # Docstrings that begin with a question word, by module and name, and public names that lack a section. A name that no
 # longer does must leave its list, and none is added.
 QUESTIONS = """
-    bandits.kernels.tree:item_key
-    bandits.kernels.tree:stands_for_all
-    bandits.planning.lookahead:_Ahead.reached
-    bandits.planning.lookahead:_usable_ahead
-    bandits.planning.lookahead:values_fit
-    bandits.planning.rollout:Rollout._runs
-    bandits.planning.tree_search:Search
-    bandits.planning.tree_search:Search.gap
-    bandits.planning.tree_search:_Found
-    bandits.policies.ahead:_Answers
-    bandits.policies.kg_star:KGStar.ahead
-    bandits.policies.whittle:Whittle.ahead
-    bandits.policy
-    bandits.scoring:for_distinct
-    bandits.sessions.session:Session.decisions
-    bandits.simulation.compiled_run:_closed
-    bandits.simulation.compiled_run:_tabled
-    bandits.simulation.compiled_run:can_run
-    bandits.simulation.compiled_run:pays
-    bandits.state_cache:ItemNumbers
-    bandits.wrappers.minimum_coverage:_Rules.lacking
-    bandits.wrappers.wrapper
-    dp.bounds.information_relaxation:InformationRelaxation._lost
-    dp.bounds.upper_bound:money_of
-    dp.evaluation.choices
-    dp.evaluation.passage
-    dp.exact.kept_policy:KeptPolicy.acceptable
-    dp.exact.lattice:Lattice.holds
-    dp.exact.symmetric:SymmetricLattice._leaders
-    dp.kernels.simd:_Row.extended
-    dp.kernels.structure:leads_to
-    dp.kernels.structure:measure
-    dp.kernels.symmetric:leave
-    dp.problem.availability
-    dp.problem.availability:Availability.items
-    dp.problem.availability:Availability.spent
-    dp.problem.budget
-    dp.problem.budget:most_of_each.possible
-    dp.problem.checks
-    dp.problem.identical
-    dp.problem.identical:has_identical
-    dp.problem.problem:Problem.unit_costs
-    dp.problem.problem:_budget
-    dp.problem.states
-    dp.problem.toml:faults_of
-    dp.problem.variants:_as_given
-    dp.single_item.curves
-    dp.single_item.stopping:Stopping.worth
-    dp.structure.report:Structure
-    dp.structure.report:Structure.concave
-    dp.structure.report:Structure.monotone
-    dp.structure.report:Structure.submodular
-    dp.structure.scope
-    dp.structure.scope:never_harmful
-    dp.structure.scope:slacks
-    dp.structure.structure
-    posteriors.beliefs.belief
-    posteriors.kernels.contaminated:gain_of
-    posteriors.raters.diagnostics
-    posteriors.raters.diagnostics:Diagnostics
-    posteriors.raters.diagnostics:Diagnostics.remark
-    posteriors.raters.fast.nested_laplace:_fall
-    posteriors.raters.fast.nested_laplace:share_out
-    posteriors.raters.log_odds
-    posteriors.raters.model:RaterModel.data
-    posteriors.utilities:Utility.decide
-    posteriors.votes.checks
-    posteriors.votes.checks:_shapes
 """
 INCOMPLETE = {
     "Parameters": """
-        Belief.after Belief.draw Belief.label_chance Counterexample Design.labelled Design.of
-        Lattice.bytes_needed Lattice.holds Lattice.layer Lattice.of Lattice.require Lattice.slots_of
-        Passage.at_the_end Passage.when_asked Problem.belief
-        Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml ProblemError
-        RaterBias.build_field RaterBias.vote_logits RaterFit.tail_error RaterModel.approximate RaterModel.build
-        RaterModel.chances RaterModel.channel RaterModel.complete RaterModel.conditional_tails RaterModel.coords
-        RaterModel.data RaterModel.draw RaterModel.for_group RaterModel.group_index RaterModel.item_beliefs
-        RaterModel.limits RaterModel.log_likelihood RaterModel.new_item_belief RaterModel.new_rates
-        RaterModel.require Rollout.estimates Rollout.values Session.load
-        Session.save Solution Solution.action Solution.save Stopping.spent Stopping.worth
-        Structure.counterexample Structure.gain Utility.decide Utility.score
-        largest_learnable_beta make_utility states_at states_of_item threshold_slope with_noise
+        Problem.belief Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml
+        RaterBias.build_logits RaterModel.approximate RaterModel.build RaterModel.chances RaterModel.channel
+        RaterModel.complete RaterModel.draw RaterModel.log_likelihood RaterModel.new_item_belief
+        RaterModel.new_rates
     """,
     "Returns": """
-        Belief.label_chance Design.balanced Design.labelled Design.of Diagnostics.remark
-        Lattice.bytes_needed Lattice.holds Lattice.layer
-        Lattice.of Lattice.slots_of Lattice.table_bytes NoisyBeta.parts Passage.at_the_end
-        Passage.when_asked Problem.as_dict Problem.bandit Problem.belief Problem.check
-        Problem.digest Problem.from_dict Problem.from_logratio Problem.from_toml Problem.tables Problem.tail_at
-        RaterBias.build_field RaterBias.vote_logits RaterFit.diagnostics RaterFit.new_item RaterFit.tail_error
-        RaterModel.channel RaterModel.conditional_tails RaterModel.coords RaterModel.data RaterModel.for_group
-        RaterModel.group_index RaterModel.item_beliefs RaterModel.limits RaterModel.new_item_belief
-        Rollout.estimates Rollout.values Session.ask
-        Session.decisions Session.load Solution.action Solution.optimal_batches Solution.optimal_items
-        Stopping.spent Stopping.worth Structure.counterexample Structure.gain
-        Structure.table TreeSearch.search Utility.accept_above Utility.as_dict Utility.decide
-        gittins_bernoulli gittins_index largest_learnable_beta load_policy make_belief
-        make_policy make_rater_model make_utility policy_names
-        rater_model_names solve_stopping states_at states_of_item threshold
-        threshold_slope whittle_index with_noise
+        Problem.as_dict Problem.bandit Problem.belief Problem.check Problem.digest Problem.from_dict
+        Problem.from_logratio Problem.from_toml Problem.tables Problem.tail_at RaterBias.build_logits
+        RaterBias.scales
     """,
     "Raises": """
-        Asymmetric Contaminated Decisive Grid LogitNormal NoisyBeta
-        Problem.bandit Problem.from_logratio Problem.from_toml RaterFit.beliefs RaterFit.new_item
-        RaterModel.for_group RaterModel.group_index Rollout SoftmaxAudit TopTwo TreeSearch Uniform
-        expected_final gittins_bernoulli largest_learnable_beta
-        solve solve_stopping whittle_index with_noise
+        Problem.bandit Problem.from_logratio Problem.from_toml
     """,
     "Examples": """
-        Lattice Policy load_policy
-        states_at states_of_item
+
     """,
 }
 

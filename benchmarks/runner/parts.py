@@ -25,26 +25,16 @@ def run_parts[Name: Hashable, Part](
     jobs, n_jobs
         As for ``in_processes``.
     finished : mapping, optional
-<<<<<<< HEAD
         Parts that are not computed again.
     on_part : callable, optional
         Called with name and result as each part ends, so that an interruption loses none that is done.
-=======
-        Parts computed before.
-    on_part : callable, optional
-        Called with name and result as each part ends, so that an interruption loses no finished part.
->>>>>>> a5af361d19b2abf2dcd35b162633c57762e3c6bf
     before : callable, optional
         As for ``in_processes``.
 
     Returns
     -------
     dict
-<<<<<<< HEAD
         Parts by name: the finished ones, then the others in the order in which they ended.
-=======
-        Result of each part, by name.
->>>>>>> a5af361d19b2abf2dcd35b162633c57762e3c6bf
 
     Examples
     --------
