@@ -36,7 +36,7 @@ class Items(NamedTuple):
     lam : ndarray, shape (n,)
         Price of a label over the item's weight.
     kink, slope : float
-        c and S of ``relaxed``.
+        c and S of ``lagrangian_relaxation``.
     """
 
     number: NDArray[np.int64]

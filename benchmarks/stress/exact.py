@@ -1,6 +1,6 @@
 r"""Exact cost of a wrong model: a planner acquires labels and decides by one belief while another is true.
 
-Each policy is evaluated by one pass over the lattice with nature's labels (``dp.expectations``). All measures are
+Each policy is evaluated by one pass over the lattice with nature's labels (``dp.evaluation.passage``). All measures are
 expectations over the items' final states: the payoff that the policy earns, the payoff that the working model claims,
 and the part of the decisive weight that is decided correctly. The loss against a planner who knows nature,
 
