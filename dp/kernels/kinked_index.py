@@ -1,5 +1,4 @@
 """Compiled indices of items whose payoff has one kink: tables along a band of states, and one state at a time.
-state at a time.
 
 The index of a state is the price at which another label is worth nothing, for a unit weight and unit cost.
 """
