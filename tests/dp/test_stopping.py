@@ -233,7 +233,7 @@ def test_lowest_relaxed_value_at_two_labels_an_item(threshold, bound):
             r"utility rises above its chord at p = 0.5",
         ),
         (lambda p: gittins_bernoulli(0, 1, 0.9), r"a is 0 and b is 1; they must be positive and finite"),
-        (lambda p: gittins_bernoulli(1, 1, 1.0), r"discount is 1.0; it must be above 0, and below 1"),
+        (lambda p: gittins_bernoulli(1, 1, 1.0), r"discount is 1.0; it must be above 0 and at most 1, and below 1"),
         (lambda p: gittins_bernoulli(1, 1, 0.0, plays=3), r"discount is 0.0; it must be above 0"),
         (lambda p: gittins_bernoulli(1, 1, 0.9, plays=0), r"plays is 0; it must be a whole number, at least 1"),
         (lambda p: gittins_bernoulli(1, 1, 0.9, tolerance=0), r"tolerance is 0; it must be positive"),
