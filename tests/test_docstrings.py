@@ -29,18 +29,15 @@ QUESTIONS = """
 """
 INCOMPLETE = {
     "Parameters": """
-        Problem.belief Problem.from_dict Problem.from_toml Problem.tables Problem.tail_at Problem.to_toml
         RaterBias.build_logits RaterModel.approximate RaterModel.build RaterModel.chances RaterModel.channel
         RaterModel.complete RaterModel.draw RaterModel.log_likelihood RaterModel.new_item_belief
         RaterModel.new_rates
     """,
     "Returns": """
-        Problem.as_dict Problem.bandit Problem.belief Problem.check Problem.digest Problem.from_dict
-        Problem.from_logratio Problem.from_toml Problem.tables Problem.tail_at RaterBias.build_logits
-        RaterBias.scales
+        RaterBias.build_logits RaterBias.scales
     """,
     "Raises": """
-        Problem.bandit Problem.from_logratio Problem.from_toml
+
     """,
     "Examples": """
 

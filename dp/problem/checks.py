@@ -17,13 +17,23 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Bools, Floats
 from ...posteriors.foundation.refusals import whole_or_none
+from .budget import Quota
 
-__all__ = ["ProblemError", "beliefs_of", "names_of", "quota_of", "refuse", "vector", "whole"]
+__all__ = [
+    "MOST_LABELS",
+    "ProblemError",
+    "beliefs_of",
+    "budget_of",
+    "names_of",
+    "quota_of",
+    "refuse",
+    "vector",
+    "whole",
+]
 
 _SHOWN = 20
-
-
-Quota = tuple[tuple[tuple[int, ...], int], ...]
+# Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
+MOST_LABELS = 10**9
 
 
 def whole(value: Any) -> int | None:
@@ -170,3 +180,26 @@ class ProblemError(ValueError):
     def __reduce__(self) -> tuple[type[ProblemError], tuple[tuple[str, ...]]]:
         """Pickle by the faults, so that worker processes can raise it."""
         return type(self), (self.faults,)
+
+
+def budget_of(budget: Any, unit_costs: bool, faults: list[str]) -> int | float:
+    """Budget as given, or a fault: a whole number of labels where each costs 1, else any positive number."""
+    count = whole(budget)
+    if unit_costs:
+        if count is None or not 1 <= count <= MOST_LABELS:
+            faults.append(f"budget is {budget!r}; it must be a whole number of labels, at least 1 and at most 10**9")
+            return 1
+        return count
+    if count is None:
+        try:
+            amount = float(budget) if not isinstance(budget, (bool, str)) else float("nan")
+        except (TypeError, ValueError):
+            amount = float("nan")
+        if not (np.isfinite(amount) and amount > 0):
+            faults.append(f"budget is {budget!r}; it must be positive and finite")
+            return 1
+        return amount
+    if count <= 0:
+        faults.append(f"budget is {budget!r}; it must be positive and finite")
+        return 1
+    return count

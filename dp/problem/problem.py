@@ -14,26 +14,24 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.tails import tail
-from ...posteriors.foundation.arrays import Bools, Floats, Ints
-from ...posteriors.foundation.tolerances import ROUNDING
+from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.thresholds import threshold as threshold_of
-from ...posteriors.utilities import Accuracy, Utility, make_utility
+from ...posteriors.utilities import Utility
 from . import checks
-from .budget import Quota, most_labels, unmet_quota, with_slack
+from .budget import Quota, most_labels
 from .checks import ProblemError
 from .remarks import remarks_on
 from .statement import fingerprint, new_fields, plain, restated
 from .toml import read_fields, write_problem
+from .validation import validated
 
 __all__ = ["Problem"]
 
-# Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
-_MOST_LABELS = 10**9
 # ``dataclasses.replace`` passes the constructor the problem itself beside the fields: it shows which fields are new.
 _ITSELF = property(lambda self: self)
 
@@ -130,76 +128,9 @@ class Problem:
         if _of is not None:
             Problem.__init__(self, **restated(_of, new_fields(_of, locals())))
             return
-        faults: list[str] = []
-        t = checks.vector("threshold", threshold, None, faults)
-        size = len(t)
-        if size == 0 and not faults:
-            faults.append("threshold is empty; a problem needs at least one item")
-        names = checks.names_of(name, size, faults)
-
-        def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:
-            checks.refuse(field, values, ok, allowed, names, faults)
-
-        refuse("threshold", t, (t > 0) & (t < 1), "strictly between 0 and 1")
-        v = checks.vector("weight", weight, size, faults)
-        refuse("weight", v, (v > 0) & np.isfinite(v), "positive and finite")
-        ab, beliefs = checks.beliefs_of(prior, size, faults)
-        if ab is not None:
-            for column, letter in enumerate("ab"):
-                x = ab[:, column]
-                refuse(f"prior {letter}", x, (x > 0) & np.isfinite(x), "positive and finite")
-        c = None if log_ratio is None else checks.vector("log_ratio", log_ratio, size, faults)
-        if c is not None:
-            refuse("log_ratio", c, np.isfinite(c), "finite")
-        if c is None or beta is None:
-            if (c is None) != (beta is None):
-                faults.append("log_ratio and beta go together: threshold = sigma(beta log_ratio)")
-        else:
-            try:
-                implied = threshold_of(c, beta)
-            except ValueError as error:
-                faults.append(str(error))
-            else:
-                if not faults and not np.allclose(implied, t, rtol=ROUNDING, atol=0):
-                    faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
-        pay = checks.vector("reward", reward, size, faults)
-        refuse("reward", pay, np.isfinite(pay), "finite")
-        kappa = checks.vector("cost", cost, size, faults)
-        refuse("cost", kappa, (kappa > 0) & np.isfinite(kappa), "positive and finite")
-        kappa = np.where((kappa > 0) & np.isfinite(kappa), kappa, 1.0)
-        spend = _budget(budget, bool(np.all(kappa == 1.0)), faults)
-        room = np.floor(np.minimum(with_slack(spend) / kappa, _MOST_LABELS)).astype(np.int64)
-        limit = None
-        if cap is not None:
-            asked = checks.vector("cap", cap, size, faults)
-            good = np.isfinite(asked) & (asked >= 0) & (np.floor(asked) == asked)
-            refuse("cap", asked, good, "a whole number of labels, at least 0")
-            limit = np.minimum(np.where(good, asked, 0), _MOST_LABELS).astype(np.int64)
-            limit.setflags(write=False)
-            room = np.minimum(limit, room)
-        slices = checks.quota_of(quota, names, faults)
-        if not faults:
-            faults += unmet_quota(slices, kappa, room, spend)
-        lot = checks.whole(batch)
-        most = most_labels(kappa, room, spend, () if faults else slices)
-        if lot is None or not 1 <= lot <= max(most, 1):
-            faults.append(
-                f"batch is {batch!r}; it must be a whole number from 1 to {max(most, 1)}, the labels that can be bought"
-            )
-        try:
-            chosen = make_utility(utility)
-        except ValueError as error:
-            faults.append(str(error))
-            chosen = Accuracy()
-        if faults:
-            raise ProblemError(faults)
-        if c is None:
-            c = np.log(t) - np.log1p(-t)
-        for array in (t, v, room, c, kappa, pay) if ab is None else (t, v, room, c, kappa, pay, ab):
-            array.setflags(write=False)
-        values: dict[str, Any] = {"threshold": t, "budget": spend, "weight": v, "cost": kappa, "reward": pay}
-        values |= {"prior": beliefs if ab is None else ab, "cap": room, "quota": slices, "batch": lot, "name": names}
-        values |= {"utility": chosen, "log_ratio": c, "beta": None if beta is None else float(beta)}
+        stated = {"threshold": threshold, "budget": budget, "weight": weight, "prior": prior, "utility": utility}
+        stated |= {"cost": cost, "cap": cap, "quota": quota, "batch": batch, "reward": reward, "name": name}
+        values, limit = validated(stated | {"log_ratio": log_ratio, "beta": beta})
         for key, value in values.items():
             object.__setattr__(self, key, value)
         # No field: problems that allow the same labels are equal, whether a cap or the budget is what limits them.
@@ -219,6 +150,15 @@ class Problem:
             Payment for a win of each arm.
         **fields
             Other keywords of ``Problem``.
+
+        Returns
+        -------
+        Problem
+
+        Raises
+        ------
+        ProblemError
+            For priors without a length, and for all that ``Problem`` refuses.
 
         Examples
         --------
@@ -248,6 +188,15 @@ class Problem:
         **fields
             Other keywords of ``Problem``.
 
+        Returns
+        -------
+        Problem
+
+        Raises
+        ------
+        ProblemError
+            For log-ratios or a beta outside their range, and for all that ``Problem`` refuses.
+
         Examples
         --------
         >>> Problem.from_logratio([0.0, 2.0], beta=1.0, budget=5).threshold.round(3)
@@ -270,7 +219,21 @@ class Problem:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
-        """Read a problem from a TOML file; see ``docs/problem-files.md`` for the keys."""
+        """Read a problem from a TOML file; see ``docs/problem-files.md`` for the keys.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Problem
+
+        Raises
+        ------
+        ProblemError
+            For a file that cannot be read and for every fault in it, with the file's name and, where known, the line.
+        """
         fields, where = read_fields(Path(path))
         try:
             return cls.from_dict(fields)
@@ -279,11 +242,25 @@ class Problem:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """Problem from keywords: those of ``from_logratio`` if ``c`` is among them, else those of ``Problem``."""
+        """Problem from keywords: those of ``from_logratio`` if ``c`` is among them, else those of ``Problem``.
+
+        Parameters
+        ----------
+        fields : dict
+            As returned by ``as_dict``.
+
+        Returns
+        -------
+        Problem
+        """
         return cls.from_logratio(**fields) if "c" in fields else cls(**fields)
 
     def as_dict(self) -> dict[str, Any]:
         """Keywords that make an equal problem, as plain numbers, strings, lists and mappings.
+
+        Returns
+        -------
+        dict
 
         Raises
         ------
@@ -328,7 +305,13 @@ class Problem:
     __replace__ = replace
 
     def to_toml(self, path: str | Path) -> None:
-        """Write the problem to a TOML file, from which ``from_toml`` reads an equal one."""
+        """Write the problem to a TOML file, from which ``from_toml`` reads an equal one.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file appears whole or not at all.
+        """
         write_problem(self, Path(path))
 
     @property
@@ -378,15 +361,45 @@ class Problem:
         return paid + float((np.abs(self.reward) * self.cap).max())
 
     def belief(self, i: int) -> Belief:
-        """Prior belief about item ``i``."""
+        """Prior belief about an item.
+
+        Parameters
+        ----------
+        i : int
+            Number of the item.
+
+        Returns
+        -------
+        Belief
+        """
         return Beta(*self.prior[i]) if isinstance(self.prior, np.ndarray) else self.prior[i]
 
     def tables(self, i: int) -> BeliefTables:
-        """Belief tables of item ``i`` for 0 to ``cap[i]`` labels, arrays indexed [labels, wins]."""
+        """Belief tables of an item for 0 to ``cap[i]`` labels.
+
+        Parameters
+        ----------
+        i : int
+            Number of the item.
+
+        Returns
+        -------
+        BeliefTables
+            Arrays of shape (cap[i] + 1, cap[i] + 1), indexed [labels, wins].
+        """
         return self.belief(i).tables(int(self.cap[i]), float(self.threshold[i]))
 
     def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
-        """Tail probability P(alpha > t) of every item, shape (..., N), from labels and wins of that shape."""
+        """Tail probability P(alpha > t) of every item after some labels.
+
+        Parameters
+        ----------
+        labels, wins : array_like of int, shape (..., N)
+
+        Returns
+        -------
+        ndarray, shape (..., N)
+        """
         n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
         if isinstance(self.prior, np.ndarray):
             a, b = self.prior.T
@@ -399,6 +412,10 @@ class Problem:
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.
+
+        Returns
+        -------
+        list of str
 
         Examples
         --------
@@ -419,31 +436,14 @@ class Problem:
         )
 
     def digest(self) -> str:
-        """SHA-256 hash of the problem, the same in every process; a callable utility enters by its name."""
+        """SHA-256 hash of the problem, the same in every process; a callable utility enters by its name.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
         return fingerprint(self)
 
     def __hash__(self) -> int:
         return hash((self.budget, self.utility, self.name, self.threshold.tobytes(), self.weight.tobytes()))
-
-
-def _budget(budget: Any, unit_costs: bool, faults: list[str]) -> int | float:
-    """Budget as given, or a fault: a whole number of labels where each costs 1, else any positive number."""
-    count = checks.whole(budget)
-    if unit_costs:
-        if count is None or not 1 <= count <= _MOST_LABELS:
-            faults.append(f"budget is {budget!r}; it must be a whole number of labels, at least 1 and at most 10**9")
-            return 1
-        return count
-    if count is None:
-        try:
-            amount = float(budget) if not isinstance(budget, (bool, str)) else float("nan")
-        except (TypeError, ValueError):
-            amount = float("nan")
-        if not (np.isfinite(amount) and amount > 0):
-            faults.append(f"budget is {budget!r}; it must be positive and finite")
-            return 1
-        return amount
-    if count <= 0:
-        faults.append(f"budget is {budget!r}; it must be positive and finite")
-        return 1
-    return count
