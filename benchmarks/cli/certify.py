@@ -33,7 +33,7 @@ def certify(
     problem_file: ProblemArgument,
     policy: PolicyOption = None,
     replications: Annotated[
-        int, typer.Option(callback=at_least(2), help="Simulated runs where there is no exact value.")
+        int, typer.Option(callback=at_least(2), help="Simulated runs if there is no exact value.")
     ] = 8,
     seed: SeedOption = 0,
     exact: ExactOption = None,
