@@ -71,9 +71,7 @@ ExactOption = Annotated[
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
 DrawsOption = Annotated[int, typer.Option(help="Draws to keep, of each chain if a model is sampled.")]
 TuneOption = Annotated[int, typer.Option(help="Sampling: draws of each chain to discard first.")]
-TargetOption = Annotated[
-    float, typer.Option(help="Sampling: target acceptance; raise it if trajectories diverge, up to 1.")
-]
+TargetOption = Annotated[float, typer.Option(help="Sampling: raise it, up to 1, if trajectories diverge.")]
 
 
 def read_problem(path: Path | None) -> Problem:

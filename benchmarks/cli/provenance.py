@@ -59,9 +59,7 @@ def provenance(
         list[float] | None, typer.Option(help="Share of the weight that raters are to flip; repeat for more.")
     ] = None,
     resamples: Annotated[int, typer.Option(min=0, help="Resamples of items, for the intervals of alpha.")] = 1000,
-    repetitions: Annotated[
-        int, typer.Option(min=19, help="Repetitions of the search for clusters, for p-values.")
-    ] = 199,
+    repetitions: Annotated[int, typer.Option(min=19, help="Searches under the null, for p-values of clusters.")] = 199,
     seed: SeedOption = 7,
     strict: StrictOption = False,
     out: OutOption = None,

@@ -55,9 +55,7 @@ def statics(
         float | None, typer.Option(help="Share of the weight to keep learnable, for --vary beta.")
     ] = None,
     points: Annotated[int, typer.Option(help="Budgets above 0, for --vary protocol.")] = 12,
-    policy: Annotated[
-        str, typer.Option("--policy", "-p", help="Policy to simulate if there is no exact value.")
-    ] = "gittins",
+    policy: Annotated[str, typer.Option("--policy", "-p", help="Policy to simulate if not exact.")] = "gittins",
     replications: Annotated[int, typer.Option(help="Simulated runs if there is no exact value.")] = 8,
     seed: SeedOption = 7,
     exact: ExactOption = None,

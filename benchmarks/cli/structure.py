@@ -31,9 +31,7 @@ def structure(
     ] = None,
     exact: Annotated[
         bool | None,
-        typer.Option(
-            "--exact/--no-exact", help="Exact value of greedy and the optimum, or not; default: if it is quick."
-        ),
+        typer.Option("--exact/--no-exact", help="Value greedy and the optimum, or not; default: if it is quick."),
     ] = None,
     figure: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Draw the value of labels.")] = None,
     as_json: JsonOption = False,
