@@ -150,7 +150,7 @@ def labels(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold models against votes: reliability on held-out ones, posterior predictive checks, leave-one-out."""
+    """Check models against votes: reliability on held-out votes, posterior predictive checks, leave-one-out."""
     import pandas as pd
 
     from ...posteriors.raters.registry import rater_model_names

@@ -1,4 +1,4 @@
-"""``seqaudit certify``: how far policies are from the best that any policy could do."""
+"""``seqaudit certify``: gaps between policies and an upper bound on every policy."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def certify(
     exact: ExactOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Certify how far policies are from the best that any policy could do."""
+    """Certify policies by their gap to an upper bound on every policy."""
     from ...bandits.choice import choose_policies
     from ...bandits.simulation.certify import certify as certificate
 

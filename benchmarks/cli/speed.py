@@ -22,7 +22,7 @@ def speed(
     quick: Annotated[bool, typer.Option("--quick", hidden=True)] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Time the exact engine on this machine, beside the same recursion in C."""
+    """Time the exact engine on this machine, and the same recursion in C."""
     if memory is not None:
         number("--memory", memory, lambda x: 0 < x < math.inf, "a positive number of GiB")
     number("--seconds", seconds, math.isfinite, "finite")

@@ -64,7 +64,7 @@ def statics(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Vary a design choice, and follow the optimum and where its labels go."""
+    """Vary a design choice, and show the optimum and its expected labels."""
     from ..design_choices.vary import checked_settings
 
     if claims:

@@ -32,7 +32,7 @@ def stress(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask and decide by one model while another is true, and see what it costs."""
+    """Measure the cost of choosing labels and deciding by one model while another is true."""
     from ..figures.stress import plot_stress
     from ..runner.folder import RunFolder
     from ..runner.kept import DATASETS
