@@ -89,7 +89,7 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
             if held[mine].all():
                 held[mine[0]] = False
     if not held.any():
-        raise ValueError(f"share is {share}, but no item has votes enough to give one up; give a larger one")
+        raise ValueError(f"share is {share}, but no item has enough votes to hold one out; give a larger share")
     used, rater = np.unique(labels.rater[~held], return_inverse=True)
     kept = replace(
         labels,

@@ -109,7 +109,7 @@ def judged(
     """
     case, found, searched = first_failure(cases, fault)
     if not searched:
-        raise ValueError(f"claim {key}: there is no case to look at")
+        raise ValueError(f"claim {key}: there is no case to search")
     verdict = "HOLDS" if found is None else "FAILS"
     return Claim(key, statement, verdict, searched, order, case, (why or _UNPROVED) if found is None else found)
 

@@ -49,14 +49,14 @@ calibrate = typer.Typer(help="Check models of raters: on votes that they draw th
 def sbc(
     model: ModelsOption = None,
     method: MethodOption = "nuts",
-    replications: Annotated[int, typer.Option(help="Sets of votes, each drawn and fitted.")] = 200,
-    items: Annotated[int, typer.Option(help="Items of a set of votes.")] = 20,
-    raters: Annotated[int, typer.Option(help="Raters of a set of votes.")] = 8,
+    replications: Annotated[int, typer.Option(help="Sets of votes to draw and fit.")] = 200,
+    items: Annotated[int, typer.Option(help="Items in each set of votes.")] = 20,
+    raters: Annotated[int, typer.Option(help="Raters in each set of votes.")] = 8,
     votes: Annotated[int, typer.Option(help="Votes on each item.")] = 5,
-    draws: Annotated[int, typer.Option(help="Draws that each true value is ranked among.")] = 63,
+    draws: Annotated[int, typer.Option(help="Draws among which each true value is ranked.")] = 63,
     thin: Annotated[int, typer.Option(help="Steps of the chain from one draw to the next.")] = 3,
-    tune: Annotated[int, typer.Option(help="Steps that are thrown away before.")] = 150,
-    level: Annotated[float, typer.Option(help="Chance that a sound model raises an alarm.")] = 0.01,
+    tune: Annotated[int, typer.Option(help="Steps of each chain to discard first.")] = 150,
+    level: Annotated[float, typer.Option(help="Probability of a false alarm for a correct model.")] = 0.01,
     seed: SeedOption = 7,
     jobs: JobsOption = -1,
     out: OutOption = None,
@@ -150,7 +150,7 @@ def labels(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold models against votes: reliability on held-out ones, posterior predictive checks, leave-one-out."""
+    """Check models against votes: reliability on held-out votes, posterior predictive checks, leave-one-out."""
     import pandas as pd
 
     from ...posteriors.raters.registry import rater_model_names

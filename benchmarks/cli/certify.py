@@ -1,4 +1,4 @@
-"""``seqaudit certify``: how far policies are from the best that any policy could do."""
+"""``seqaudit certify``: gaps between policies and an upper bound on every policy."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def certify(
     problem_file: ProblemArgument,
     policy: PolicyOption = None,
     replications: Annotated[
-        int, typer.Option(callback=at_least(2), help="Simulated runs where there is no exact value.")
+        int, typer.Option(callback=at_least(2), help="Simulated runs if there is no exact value.")
     ] = 8,
     seed: SeedOption = 0,
     exact: ExactOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Certify how far policies are from the best that any policy could do."""
+    """Certify policies by their gap to an upper bound on every policy."""
     from ...bandits.choice import choose_policies
     from ...bandits.simulation.certify import certify as certificate
 

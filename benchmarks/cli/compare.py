@@ -1,4 +1,4 @@
-"""``seqaudit compare``: policies beside the exact optimum of a small problem."""
+"""``seqaudit compare``: policies and the exact optimum of a small problem."""
 
 from __future__ import annotations
 

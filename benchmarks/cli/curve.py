@@ -1,4 +1,4 @@
-"""``seqaudit curve``: what policies earn at smaller budgets."""
+"""``seqaudit curve``: values of policies at smaller budgets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def curve(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate what policies earn at smaller budgets, beside the upper bound."""
+    """Simulate the values of policies at smaller budgets, and compute the upper bound."""
     from ...bandits.registry import label
     from ..comparison.curve import BOUNDS, budget_curve, budgets_of, curve_policies, curve_table
     from ..figures.curve import plot_curve

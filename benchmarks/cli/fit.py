@@ -49,7 +49,7 @@ def fit(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit a model of raters to votes, and say how sure it is of each item."""
+    """Fit a model of raters to votes, and report its beliefs about each item."""
     from ...posteriors.raters.registry import make_rater_model
     from ..calibration.fit_tables import gold_accuracy, item_table, parameter_table, rater_table
     from ..runner.folder import RunFolder

@@ -60,17 +60,17 @@ def _checked_jobs(jobs: int) -> int:
 
 ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]
 PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished one is taken up again.")]
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished run is resumed.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 JobsOption = Annotated[int, typer.Option(callback=_checked_jobs, help="Worker processes; -1 for all cores.")]
 ExactOption = Annotated[
     bool | None,
-    typer.Option("--exact/--no-exact", help="Exact values, or none; default: where the problem is small."),
+    typer.Option("--exact/--no-exact", help="Exact values, or none; default: exact for small problems."),
 ]
-SeedOption = Annotated[int, typer.Option(min=0, help="Root of all randomness.")]
-DrawsOption = Annotated[int, typer.Option(help="Draws that are kept, of each chain where a model is sampled.")]
-TuneOption = Annotated[int, typer.Option(help="Sampling: draws that each chain throws away before.")]
-TargetOption = Annotated[float, typer.Option(help="Sampling: higher where trajectories diverge, up to 1.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
+DrawsOption = Annotated[int, typer.Option(help="Draws to keep, of each chain if a model is sampled.")]
+TuneOption = Annotated[int, typer.Option(help="Sampling: draws of each chain to discard first.")]
+TargetOption = Annotated[float, typer.Option(help="Sampling: raise it, up to 1, if trajectories diverge.")]
 
 
 def read_problem(path: Path | None) -> Problem:

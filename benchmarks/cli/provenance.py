@@ -43,25 +43,23 @@ def provenance(
     utility: UtilityOption = "accuracy",
     groups: Annotated[
         bool | None,
-        typer.Option("--groups/--no-groups", help="Look at groups, or do not; default: where there are two or more."),
+        typer.Option("--groups/--no-groups", help="Compare groups, or not; default: if there are two or more."),
     ] = None,
     model: Annotated[
         str, typer.Option(help="Model whose probabilities of raters' kinds are listed, or 'none'.")
     ] = "contaminated",
     nuts: Annotated[
-        bool, typer.Option("--nuts", help="Sample that model, in place of its fast approximation.")
+        bool, typer.Option("--nuts", help="Sample that model instead of using its fast approximation.")
     ] = False,
     draws: DrawsOption = 1000,
     tune: TuneOption = 1000,
     target_accept: TargetOption = 0.9,
-    beyond: Annotated[
-        str, typer.Option(help="What a cluster must agree beyond: 'items', or a model that is fitted.")
-    ] = ITEMS_ONLY,
+    beyond: Annotated[str, typer.Option(help="Null hypothesis of clusters: 'items', or a model to fit.")] = ITEMS_ONLY,
     share: Annotated[
         list[float] | None, typer.Option(help="Share of the weight that raters are to flip; repeat for more.")
     ] = None,
-    resamples: Annotated[int, typer.Option(min=0, help="Of items, for the intervals of alpha.")] = 1000,
-    repetitions: Annotated[int, typer.Option(min=19, help="Of the search for clusters, for p-values.")] = 199,
+    resamples: Annotated[int, typer.Option(min=0, help="Resamples of items, for the intervals of alpha.")] = 1000,
+    repetitions: Annotated[int, typer.Option(min=19, help="Searches under the null, for p-values of clusters.")] = 199,
     seed: SeedOption = 7,
     strict: StrictOption = False,
     out: OutOption = None,

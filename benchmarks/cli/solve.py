@@ -20,7 +20,7 @@ __all__ = ["solve"]
 def solve(
     problem_file: ProblemArgument,
     save_policy: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Keep the optimal policy, and write it to a new folder.")
+        Path | None, typer.Option(metavar="FOLDER", help="Write the optimal policy to a new folder.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

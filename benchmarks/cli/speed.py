@@ -15,14 +15,14 @@ __all__ = ["speed"]
 
 
 def speed(
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each, of which the median is shown.")] = 5,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each case; the median is shown.")] = 5,
     seconds: Annotated[float, typer.Option(min=0, help="Time for the largest problems; 0 leaves them out.")] = 20.0,
-    memory: Annotated[float | None, typer.Option(help="GiB for the largest problems; default: what there is.")] = None,
+    memory: Annotated[float | None, typer.Option(help="GiB for the largest problems; default: all available.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all processors.")] = None,
     quick: Annotated[bool, typer.Option("--quick", hidden=True)] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Time the exact engine on this machine, beside the same recursion in C."""
+    """Time the exact engine on this machine, and the same recursion in C."""
     if memory is not None:
         number("--memory", memory, lambda x: 0 < x < math.inf, "a positive number of GiB")
     number("--seconds", seconds, math.isfinite, "finite")

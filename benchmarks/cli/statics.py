@@ -47,7 +47,7 @@ def statics(
     ctx: typer.Context,
     problem_file: Annotated[Path | None, typer.Argument(metavar="[PROBLEM.toml]")] = None,
     what: Annotated[str | None, typer.Option("--vary", help=f"One of {', '.join(_ALLOWED)}.")] = None,
-    values: Annotated[str | None, typer.Option(help="Values to look at, with commas between them.")] = None,
+    values: Annotated[str | None, typer.Option(help="Values, separated by commas.")] = None,
     protocol: Annotated[
         list[str] | None, typer.Option(help="NOISE,COST of a label, for --vary protocol; repeat for more.")
     ] = None,
@@ -55,23 +55,23 @@ def statics(
         float | None, typer.Option(help="Share of the weight to keep learnable, for --vary beta.")
     ] = None,
     points: Annotated[int, typer.Option(help="Budgets above 0, for --vary protocol.")] = 12,
-    policy: Annotated[str, typer.Option("--policy", "-p", help="Simulated where there is no exact value.")] = "gittins",
-    replications: Annotated[int, typer.Option(help="Simulated runs where there is no exact value.")] = 8,
+    policy: Annotated[str, typer.Option("--policy", "-p", help="Policy to simulate if not exact.")] = "gittins",
+    replications: Annotated[int, typer.Option(help="Simulated runs if there is no exact value.")] = 8,
     seed: SeedOption = 7,
     exact: ExactOption = None,
     jobs: JobsOption = -1,
-    claims: Annotated[bool, typer.Option("--claims", help="Judge the source paper's claims instead.")] = False,
+    claims: Annotated[bool, typer.Option("--claims", help="Judge claims of the source paper instead.")] = False,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Vary a design choice, and follow the optimum and where its labels go."""
+    """Vary a design choice, and show the optimum and its expected labels."""
     from ..design_choices.vary import checked_settings
 
     if claims:
         for option in (x for x in ctx.params if x not in ("claims", "as_json")):
             if _given(ctx, option):
                 name = {"problem_file": "PROBLEM.toml", "what": "--vary"}.get(option, f"--{option}")
-                raise ValueError(f"--claims takes no {name}: it has cases of its own, and keeps nothing")
+                raise ValueError(f"--claims takes no {name}: it searches its own cases, and writes no folder")
         _claims(as_json)
         return
     if problem_file is None or what not in _ALLOWED:
@@ -190,7 +190,7 @@ def _told(found: LargestBeta) -> str:
             else f" was found, and there is none above {_rounded(found.upper, ROUND_CEILING)}"
         )
     if math.isinf(found.value):
-        return f"largest beta with {of}: no end; {100 * found.limit:.4g} % remain for ever larger ones"
+        return f"largest beta with {of}: infinite; {100 * found.limit:.4g} % remain learnable as beta grows"
     value, upper = _rounded(found.value, ROUND_FLOOR), _rounded(found.upper, ROUND_CEILING)
     return f"largest beta with {of}: {value}, and none above {upper}"
 
@@ -325,7 +325,7 @@ def _print_protocols(problem: Problem, result: xr.Dataset, shown: list[int]) -> 
 def _print_costs(costs: xr.Dataset, shown: list[int]) -> None:
     budgets = costs["budget"].values
     print_table(
-        f"largest cost of a label that is worth it, against noise {costs.attrs['baseline']:g} at cost 1",
+        f"break-even cost of a label, against noise {costs.attrs['baseline']:g} at cost 1",
         ["noise", *(f"budget {budgets[j]:g}" for j in shown)],
         [
             [f"{float(flip):g}", *(f"{row[j]:.4g} ({n[j]})" for j in shown)]
@@ -334,7 +334,7 @@ def _print_costs(costs: xr.Dataset, shown: list[int]) -> None:
             )
         ],
     )
-    print("in brackets: labels that are worth as much as the whole budget of the noisier ones")
+    print("in brackets: number of labels that are worth at least the whole budget of the noisier ones")
 
 
 def _claims(as_json: bool) -> None:

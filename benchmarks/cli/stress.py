@@ -25,14 +25,14 @@ def stress(
     ] = None,
     policy: PolicyOption = None,
     replications: Annotated[
-        int | None, typer.Option(help="Simulated runs of each cell; default: as the file says.")
+        int | None, typer.Option(help="Simulated runs of each cell; default: as in the file.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of all randomness; default: as the file says.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness; default: as in the file.")] = None,
     jobs: JobsOption = -1,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask and decide by one model while another is true, and see what it costs."""
+    """Measure the cost of choosing labels and deciding by one model while another is true."""
     from ..figures.stress import plot_stress
     from ..runner.folder import RunFolder
     from ..runner.kept import DATASETS
@@ -130,12 +130,12 @@ def _print_settled(grid: StressGrid, table: pd.DataFrame) -> None:
             ]
         )
     print_table(
-        "what is held to be settled, at the last strength, by the policy for which the least of it is right",
+        "decisive weight at the last strength, for the policy with the smallest correct share of it",
         ["scenario", "strength", "decisive", "of it right", "policy", "accuracy overstated", "low less high slice"],
         rows,
     )
     print(
-        "decisive: should be right to 1 - eps; last column: largest decisive share of the low slice less the high one"
+        "of it right should be at least 1 - eps; last column: largest decisive share of the low slice less the high one"
     )
     print()
 

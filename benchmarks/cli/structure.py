@@ -25,15 +25,15 @@ def structure(
         typer.Option(
             "--utility",
             "-u",
-            help="Utility in place of the problem's; repeat for a table. A name, a table such as "
+            help="Utility instead of the problem's; repeat for a table. A name, a table such as "
             "'{name=\"asymmetric\", gain=1, loss=3}', or 'every'.",
         ),
     ] = None,
     exact: Annotated[
         bool | None,
-        typer.Option("--exact/--no-exact", help="Value greedy and the optimum, or do not; default: where it is quick."),
+        typer.Option("--exact/--no-exact", help="Value greedy and the optimum, or not; default: if it is quick."),
     ] = None,
-    figure: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Draw what labels are worth.")] = None,
+    figure: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Draw the value of labels.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check the conditions under which greedy labelling is provably good."""

@@ -101,14 +101,14 @@ def curve_policies(
         scores = 0 if _on_the_way(problem, policy) else problem.size * replications * _labels_in_all(problem, budgets)
         if policy.name == "exact":
             remarks.append(
-                "exact left out: the optimum has a curve of its own"
+                "exact left out: the optimum is a separate curve"
                 if small_enough(problem)
                 else "exact left out: the problem is too large to be solved at every budget"
             )
         elif scores > _MOST_SCORES:
             remarks.append(
-                f"{policy.name} left out: it would be run afresh at every budget, with {scores:.1e} scores to compute; "
-                "asked for by name it takes part"
+                f"{policy.name} left out: it needs a separate run at every budget, with {scores:.1e} scores; "
+                "name it to include it"
             )
         else:
             kept.append(policy)

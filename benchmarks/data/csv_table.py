@@ -94,7 +94,7 @@ def _parse_table(name: str, raw: bytes, required: Sequence[str], optional: Seque
             raise table.missing(column)
     for column in table.columns:
         if header.count(column) > 1:
-            raise table.fault(HEADER, f"column {column!r} is there {header.count(column)} times; allowed: once")
+            raise table.fault(HEADER, f"column {column!r} occurs {header.count(column)} times; allowed: once")
     n_rows = 0
     while chunk := list(islice(reader, _CHUNK)):
         rows = [row for row in chunk if row]

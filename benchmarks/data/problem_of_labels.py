@@ -57,7 +57,9 @@ def problem_of_labels(
     (array([0.5, 0.5]), array([3, 1]))
     """
     if isinstance(budget, Real) and budget > dataset.n_labels:
-        raise ValueError(f"budget is {budget}, but the pools hold {dataset.n_labels} votes in all; allowed: 1 to that")
+        raise ValueError(
+            f"budget is {budget}, but the pools hold {dataset.n_labels} votes in all; allowed: 1 to {dataset.n_labels}"
+        )
     fields: dict[str, Any] = {
         "budget": budget,
         "prior": prior,

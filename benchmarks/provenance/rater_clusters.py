@@ -145,20 +145,20 @@ def rater_clusters(
         raise ValueError(f"repetitions is {repetitions}; at level {level:g} it must be at least {least}")
     whole("most", most, least=2)
     if fit is not None and fit.labels is not labels:
-        raise ValueError("fit is of other votes than the labels; fit the model to these")
+        raise ValueError("fit belongs to other votes; fit the model to labels")
     rng = np.random.default_rng(whole("seed", seed))
     votes = np.bincount(labels.rater, minlength=len(labels.raters))
     chosen = np.sort(np.argsort(-votes, kind="stable")[:most])
     remarks = []
     if len(chosen) < len(votes):
         remarks.append(
-            f"clusters are looked for among the {len(chosen)} of {len(votes)} raters with most votes "
+            f"clusters are searched among the {len(chosen)} of {len(votes)} raters with most votes "
             f"({votes[chosen].min()} or more)"
         )
     pairs = _Pairs(labels, chosen)
     null = _Exchangeable(pairs) if fit is None else _Fitted(pairs, fit, repetitions)
     if not null.variance.any():
-        remarks.append("no two raters have a common item that could tell them apart: there is nothing to cluster by")
+        remarks.append("no two raters have a common item that could distinguish them: there is nothing to cluster by")
     agreed = pairs.agreements(labels.labels)
     z, tree = _linked(agreed - null.expected, null.variance)
     scores, members = _scores(tree, agreed - null.expected, null.variance)

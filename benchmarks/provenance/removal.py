@@ -75,7 +75,7 @@ class Standing:
             If the items differ, or a rater has two votes on an item.
         """
         if problem.name != labels.items:
-            raise ValueError("problem has other items than the labels; state it by problem_of_labels")
+            raise ValueError("problem and labels have different items; make the problem by problem_of_labels")
         require_one_vote(labels)
         return cls(labels, problem)
 

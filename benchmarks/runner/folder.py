@@ -4,7 +4,7 @@
     parts/        one file for every finished part of the work, written whole or not at all
     ...           tables and figures, written when all parts are finished
 
-A run with an existing folder resumes there if its inputs are the same, and is refused if they differ.
+A command with an existing run folder resumes that run if the inputs are equal, and is refused otherwise.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def test_known_answers_are_judged_where_there_are_any():
     ("change", "message"),
     [
         ({"share": 0}, "share is 0; it must lie strictly between 0 and 1"),
-        ({"share": 0.01}, "no item has votes enough to give one up"),
+        ({"share": 0.01}, "no item has enough votes to hold one out"),
         ({"threshold": 1.0}, "threshold is 1.0; it must lie strictly between 0 and 1"),
         ({"threshold": [0.5, 0.5]}, "threshold has shape"),
         ({"bins": 0}, "bins is 0; it must be a whole number, at least 1"),

@@ -467,7 +467,7 @@ def test_a_search_stops_at_the_first_fault_and_holds_without_one():
     held = judged("z", "all are positive", "as listed", cases, lambda x: None if x > 0 else "negative", "")
     assert (held.verdict, held.searched, held.case) == ("HOLDS", 4, {})
     assert "no reason is known" in held.detail
-    with pytest.raises(ValueError, match="claim z: there is no case to look at"):
+    with pytest.raises(ValueError, match="claim z: there is no case to search"):
         judged("z", "", "", [], lambda: None, "")
 
 

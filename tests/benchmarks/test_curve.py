@@ -120,7 +120,7 @@ def test_what_would_take_too_long_is_left_out_unless_it_is_asked_for():
     planning = {name for name in sa.policy_names() if sa.make_policy(name).planning}
     assert {policy.name for policy in chosen} == set(sa.policy_names()) - {"exact"} - planning
     plans = [f"{name} left out: it plans every label, which takes long; ask for it by name" for name in planning]
-    assert sorted(remarks) == sorted([*plans, "exact left out: the optimum has a curve of its own"])
+    assert sorted(remarks) == sorted([*plans, "exact left out: the optimum is a separate curve"])
 
 
 def test_grid_of_budgets_ends_with_the_problem_s_own():

@@ -416,7 +416,7 @@ def test_only_raters_with_most_votes_are_looked_at_where_there_are_too_many():
     found = sa.rater_clusters(labels, most=4, repetitions=19)
     assert len(found.raters) == 4
     assert found.z.shape == (4, 4)
-    assert found.remarks[0].startswith("clusters are looked for among the 4 of 12 raters with most votes (")
+    assert found.remarks[0].startswith("clusters are searched among the 4 of 12 raters with most votes (")
     votes = dict(zip(labels.raters, np.bincount(labels.rater), strict=True))
     assert min(votes[r] for r in found.raters) >= max(votes[r] for r in set(labels.raters) - set(found.raters))
 
@@ -559,7 +559,7 @@ TWICE = label_set([(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 0, 0)], 2)
         (lambda: sa.rater_clusters(NO_GROUPS, most=1), "most is 1; it must be a whole number, at least 2"),
         (
             lambda: sa.rater_clusters(NO_GROUPS, sa.PartialPooling().fit(NO_IDS, method="fast", seed=1)),
-            "fit is of other votes than the labels; fit the model to these",
+            "fit belongs to other votes; fit the model to labels",
         ),
         (
             lambda: sa.rater_kinds(sa.PartialPooling().fit(NO_IDS, method="fast", seed=1)),
@@ -571,7 +571,7 @@ TWICE = label_set([(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 0, 0)], 2)
         ),
         (
             lambda: sa.removals(NO_GROUPS, sa.Problem([0.5], budget=1)),
-            "problem has other items than the labels; state it by problem_of_labels",
+            "problem and labels have different items; make the problem by problem_of_labels",
         ),
         (
             lambda: sa.removals(NO_GROUPS, sa.problem_of_labels(NO_GROUPS, 3), {"x": np.array([True])}),
