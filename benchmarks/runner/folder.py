@@ -114,7 +114,7 @@ class RunFolder:
         for name in names:
             path = self.part(of + name, form.suffix)
             if path.exists():
-                finished[name] = form.load(path)
+                finished[name] = form.read(path)
                 advance(of + name)
 
         def keep(name: str, part: Part) -> None:

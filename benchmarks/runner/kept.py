@@ -38,6 +38,20 @@ class Format[Result]:
     load: Callable[[Path], Result]
     store: Callable[[Result, Path], object]
 
+    def read(self, path: Path) -> Result:
+        """Read a file.
+
+        Raises
+        ------
+        ValueError
+            For a file that cannot be read as this format, with its name.
+        """
+        try:
+            return self.load(path)
+        except (ValueError, KeyError, OSError) as error:
+            found = " ".join(str(error).split())
+            raise ValueError(f"{path} is damaged ({found}); remove it, and it is computed again") from None
+
     def write(self, path: Path, result: Result) -> Path:
         """Write a file, whole or not at all."""
         return write_whole(path, partial(self.store, result))
@@ -62,7 +76,7 @@ class Parts[Result]:
 def kept[Result](path: Path, form: Format[Result], compute: Callable[[], Result]) -> Result:
     """Read a result if its file exists; else compute it and write the file."""
     if path.exists():
-        return form.load(path)
+        return form.read(path)
     found = compute()
     form.write(path, found)
     return found

@@ -272,9 +272,10 @@ class Problem:
     def replace(self, **changes: Any) -> Self:
         """Copy of the problem with some fields changed.
 
-        All other fields keep the values that were given: caps are those before the budget cut them, and a problem
-        stated by log-ratios and beta keeps both, so that a new ``beta`` or ``log_ratio`` changes the thresholds. A new
-        ``threshold`` drops them. ``copy.replace`` and ``dataclasses.replace`` do the same.
+        Other fields keep the values that were given: caps are those before the budget cut them, and a problem stated by
+        log-ratios and beta keeps both, so that a new ``beta`` or ``log_ratio`` changes the thresholds; a new
+        ``threshold`` drops them. The number of items stays: state a problem of another size anew. ``copy.replace`` and
+        ``dataclasses.replace`` agree, except that the latter takes the problem's own arrays for unchanged fields.
 
         Parameters
         ----------

@@ -136,7 +136,7 @@ class Contaminated(RaterModel):
     }
 
     def __post_init__(self) -> None:
-        if isinstance(self.kinds, str) or not self.kinds:
+        if isinstance(self.kinds, str) or not isinstance(self.kinds, Sequence) or not self.kinds:
             raise ValueError(f"kinds is {self.kinds!r}; it must list at least one of {', '.join(_DISHONEST)}")
         for kind in self.kinds:
             if kind not in _DISHONEST:

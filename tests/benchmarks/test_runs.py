@@ -295,3 +295,11 @@ def test_fingerprint_is_the_name_and_the_digest_of_the_content(tmp_path):
     assert fingerprint(path) == fingerprint(str(path)) == expected
     path.write_bytes(b"item,rater,label\na,b,1\n")
     assert fingerprint(path)["sha256"] != expected["sha256"]
+
+
+@pytest.mark.parametrize("text", ["", '{"policy": "kg", '])
+def test_damaged_part_is_named(tmp_path, text):
+    path = tmp_path / "kg.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"kg\.json is damaged \(.*\); remove it, and it is computed again"):
+        kept(path, JSON, dict)
