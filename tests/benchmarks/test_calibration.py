@@ -71,7 +71,7 @@ def test_held_out_votes_and_kept_ones_are_all_votes(sizes, share, seed):
     design = Design(item, rater, names, tuple(f"r{k}" for k in used), group, ("x", "y"))
     labels = design.labelled(rng.integers(0, 2, item.size))
     if not any(math.floor(share * n + 0.5) for n in sizes if n > 1):
-        with pytest.raises(ValueError, match="no item has votes enough"):
+        with pytest.raises(ValueError, match="no item has enough votes"):
             hold_out(labels, share, seed)
         return
     try:

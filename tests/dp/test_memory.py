@@ -59,7 +59,7 @@ def test_memory_that_is_needed_is_compared_with_what_is_available(monkeypatch):
 )
 def test_every_refusal_says_what_is_too_large_by_how_much_and_what_to_do(work, monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 100_000)
-    form = r"^problem too large for [^:]+(, with [^:]+)?: [^;]+(needed, .* are available|are looked at); (use|take) \w+"
+    form = r"^problem too large for [^:]+(, with [^:]+)?: [^;]+(needed, .* are available|are evaluated); (use|take) \w+"
     with pytest.raises(sa.ProblemTooLarge, match=form):
         work(LARGE)
 

@@ -145,7 +145,7 @@ def test_nature_that_is_not_a_belief_for_each_item_is_refused(nature):
 
 def test_callable_utility_has_no_score_under_another_nature():
     problem = sa.Problem([0.5], 2, utility=lambda p: np.abs(p - 0.3))
-    with pytest.raises(ValueError, match=r"nature|callable"):
+    with pytest.raises(ValueError, match="has no score for a tail other than the stated one"):
         sa.evaluate(problem, sa.RoundRobin(), nature=sa.Beta(2, 1))
 
 
