@@ -84,13 +84,13 @@ def in_processes[Name: Hashable, Result](
     >>> dict(in_processes({"four": partial(pow, 2, 2), "eight": partial(pow, 2, 3)}, n_jobs=1))
     {'four': 4, 'eight': 8}
     """
-    from joblib import Parallel, delayed
-
     count = workers(n_jobs, len(jobs))
     if count == 1:
         for name, job in jobs.items():
             yield name, job()
         return
+    from joblib import Parallel, delayed
+
     if before is not None:
         before()
     names = list(jobs)
