@@ -6,9 +6,37 @@
 >>> mine = sa.evaluate(problem, sa.VarianceReduction())
 >>> round((mine.value - best.prior_value) / (best.value - best.prior_value), 3)
 0.993
+
+The floors are loaded when the first of their names is used, from the lowest up: whoever only solves problems never
+waits for the studies.
 """
 
-from .bandits import *  # noqa: F403
-from .benchmarks import *  # noqa: F403
-from .dp import *  # noqa: F403
-from .posteriors import *  # noqa: F403
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .bandits import *  # noqa: F403
+    from .benchmarks import *  # noqa: F403
+    from .dp import *  # noqa: F403
+    from .posteriors import *  # noqa: F403
+else:
+    # Type checkers read the names above; to them, a ``__getattr__`` would make every name right.
+    _FLOORS = ("posteriors", "dp", "bandits", "benchmarks")
+
+    def _floor(name):
+        return import_module(f".{name}", __name__)
+
+    def __getattr__(name):
+        if name == "__all__":
+            return [public for floor in _FLOORS for public in _floor(floor).__all__]
+        if name in _FLOORS:
+            return _floor(name)
+        if not name.startswith("_"):
+            for floor in _FLOORS:
+                if name in _floor(floor).__all__:
+                    globals()[name] = getattr(_floor(floor), name)
+                    return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__getattr__("__all__")})

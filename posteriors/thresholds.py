@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit, logsumexp
 
 from .foundation.arrays import Floats
 from .foundation.refusals import one_of, positive
@@ -36,7 +36,10 @@ def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, fiel
         where = tuple(int(k) for k in np.argwhere(~np.isfinite(values))[0])
         raise ValueError(f"{field}[{', '.join(map(str, where))}] is {values[where]}; log-probabilities must be finite")
     if values.ndim > 1:
-        values = values.mean(axis=0) if ensemble == "mean-log" else logsumexp(values, axis=0) - np.log(len(values))
+        if ensemble == "mean-log":
+            values = values.mean(axis=0)
+        else:
+            values = scipy.special.logsumexp(values, axis=0) - np.log(len(values))
     if length is not None:
         tokens = np.asarray(length, dtype=np.float64)
         if not np.all(tokens > 0):
@@ -113,7 +116,7 @@ def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     array([0.5   , 0.8808])
     """
     positive("beta", beta)
-    return np.asarray(expit(beta * np.asarray(log_ratio, dtype=np.float64)))
+    return np.asarray(scipy.special.expit(beta * np.asarray(log_ratio, dtype=np.float64)))
 
 
 def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
@@ -175,5 +178,5 @@ def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     agree = np.where((c < 0) & (alpha >= 0.5), np.inf, np.nan)
     # For a log-ratio near zero the division may overflow to infinity.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        against = np.where(alpha > 0.5, logit(alpha) / np.abs(c), 0.0)
+        against = np.where(alpha > 0.5, scipy.special.logit(alpha) / np.abs(c), 0.0)
     return np.asarray(np.where(c >= 0, against, agree))

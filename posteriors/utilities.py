@@ -37,6 +37,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 
 from .foundation.arrays import Bools, Floats
 from .foundation.names import Registry
@@ -238,9 +239,7 @@ class Entropy(Utility):
 
     def score(self, stated: Floats, p: Floats) -> Floats:
         """Expected payoff for weight 1; minus infinity where ``stated`` is 0 or 1 and p differs from it."""
-        from scipy.special import xlog1py, xlogy
-
-        return np.asarray(xlogy(p, stated) + xlog1py(1.0 - p, -stated))
+        return np.asarray(scipy.special.xlogy(p, stated) + scipy.special.xlog1py(1.0 - p, -stated))
 
 
 @dataclass(frozen=True)

@@ -172,9 +172,28 @@ def test_tests_stand_on_the_floor_that_they_test():
 
 
 @pytest.mark.smoke
-def test_importing_the_package_loads_no_heavy_library(tmp_path):
-    code = "import sys, json, seqaudit; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+@pytest.mark.parametrize(
+    ("use", "floors"),
+    [
+        ("pass", []),
+        ("seqaudit.Beta", ["posteriors"]),
+        ("seqaudit.solve", ["dp", "posteriors"]),
+        ("seqaudit.Thompson", ["bandits", "dp", "posteriors"]),
+        ("from seqaudit import *", ["bandits", "benchmarks", "dp", "posteriors"]),
+    ],
+)
+def test_names_load_their_floor_and_those_below_and_no_heavy_library(use, floors, tmp_path):
+    code = f"import sys, json, seqaudit; {use}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     loaded = set(json.loads(done.stdout))
-    assert {"seqaudit", "numpy", "numba"} <= loaded
-    assert not loaded & {"pymc", "arviz", "matplotlib", "pandas", "pytensor"}
+    assert [floor for floor in sorted(FLOORS) if f"seqaudit.{floor}" in loaded] == floors
+    assert bool(floors) == ("numba" in loaded)
+    assert not loaded & {"pymc", "arviz", "matplotlib", "pandas", "pytensor", "scipy.special", "joblib"}
+
+
+@pytest.mark.smoke
+def test_unknown_public_names_are_refused_as_python_does():
+    with pytest.raises(AttributeError, match=r"^module 'seqaudit' has no attribute 'Problm'$"):
+        seqaudit.Problm  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'Problm' from 'seqaudit'"):
+        exec("from seqaudit import Problm")

@@ -27,6 +27,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
 
 from ...dp.kernels.dense import TIE
@@ -68,12 +69,10 @@ def typical_distance(features: PerItem) -> float:
     >>> typical_distance(PerItem([[0.0], [0.0], [3.0]]))
     3.0
     """
-    from scipy.spatial.distance import pdist
-
     rows = features.values
     if len(rows) > _SAMPLE:
         rows = rows[np.linspace(0, len(rows) - 1, _SAMPLE).astype(np.int64)]
-    apart = pdist(rows)
+    apart = scipy.spatial.distance.pdist(rows)
     apart = apart[apart > 0]
     return float(np.median(apart)) if apart.size else 1.0
 
@@ -183,17 +182,15 @@ class DiverseBatch(Wrapper):
 
     def _value(self, scores: Floats, awaited: Ints, items: Ints, scale: float) -> Floats:
         """Value of each candidate, given the awaited items."""
-        from scipy.spatial.distance import cdist
-
         best, width = scores.max(), float(np.ptp(scores))
         noise = TIE * max(abs(best), abs(best - width), scale)
         quality = np.exp(self.strength * (scores - best) / width) if width > noise else np.ones(len(scores))
         rows = self._features.values
-        apart = cdist(rows[items], rows[awaited])
+        apart = scipy.spatial.distance.cdist(rows[items], rows[awaited])
         if self.method == "k-center":
             return np.asarray(quality * apart.min(axis=1))
         length = typical_distance(self._features) if self.length is None else float(self.length)
-        among = _similarity(cdist(rows[awaited], rows[awaited]), length)
+        among = _similarity(scipy.spatial.distance.cdist(rows[awaited], rows[awaited]), length)
         among[np.diag_indices(len(awaited))] += _RIDGE
         alone = np.empty(len(items))
         _kernels.unexplained(_similarity(apart, length), np.linalg.cholesky(among), alone)

@@ -28,8 +28,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincc
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
@@ -205,7 +205,9 @@ class _Guess:
 def _working(parts: HeldOut, bar: Floats, draws: int, rng: np.random.Generator) -> _Guess:
     a, b = 1.0 + parts.kept.wins, 1.0 + parts.kept.counts - parts.kept.wins
     return _Guess(
-        rng.beta(a, b, (draws, len(a)))[:, parts.item], np.asarray(betaincc(a, b, bar), dtype=np.float64), rng
+        rng.beta(a, b, (draws, len(a)))[:, parts.item],
+        np.asarray(scipy.special.betaincc(a, b, bar), dtype=np.float64),
+        rng,
     )
 
 

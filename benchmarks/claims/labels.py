@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy.special import betaln
+import scipy
 
 from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Floats
@@ -74,7 +74,7 @@ def _at_the_mean() -> Iterator[Claim]:
 
 def _variance_peaks(a: int, b: int) -> str | None:
     t = np.arange(1, _PARTS) / _PARTS
-    drop = np.exp(2.0 * (a * np.log(t) + b * np.log1p(-t) - betaln(a, b))) / (a * b)
+    drop = np.exp(2.0 * (a * np.log(t) + b * np.log1p(-t) - scipy.special.betaln(a, b))) / (a * b)
     mean = a * _PARTS // (a + b) - 1
     return None if drop[mean] >= drop.max() - SURE else f"largest at t = {t[np.argmax(drop)]:g}"
 

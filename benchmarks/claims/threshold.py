@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -37,9 +37,7 @@ def steepest() -> float:
     >>> round(steepest(), 6)
     1.543405
     """
-    from scipy.optimize import brentq
-
-    return float(brentq(lambda x: x * np.tanh(0.5 * x) - 1.0, 1.0, 2.0, xtol=1e-14))
+    return float(scipy.optimize.brentq(lambda x: x * np.tanh(0.5 * x) - 1.0, 1.0, 2.0, xtol=1e-14))
 
 
 def threshold_claims() -> Iterator[Claim]:
@@ -110,8 +108,8 @@ def threshold_claims() -> Iterator[Claim]:
 def _slopes(m: int, beta: int) -> str | None:
     c, step = m * UNIT, 1e-5
     t = threshold_at(m, beta)
-    by_beta = (expit((beta + step) * c) - expit((beta - step) * c)) / (2.0 * step)
-    by_c = (expit(beta * (c + step)) - expit(beta * (c - step))) / (2.0 * step)
+    by_beta = (scipy.special.expit((beta + step) * c) - scipy.special.expit((beta - step) * c)) / (2.0 * step)
+    by_c = (scipy.special.expit(beta * (c + step)) - scipy.special.expit(beta * (c - step))) / (2.0 * step)
     if abs(by_beta - c * t * (1 - t)) > 1e-8 or abs(by_c - beta * t * (1 - t)) > 1e-8:
         return f"differences {by_beta:.9g} and {by_c:.9g}"
     return None
@@ -151,7 +149,7 @@ def _falling(m: int) -> str | None:
     c = m * UNIT
     x = c * np.arange(4001) / 100.0
     # 1 - t is written as sigma(-x) to avoid cancellation.
-    fallen = np.diff(c * expit(x) * expit(-x))
+    fallen = np.diff(c * scipy.special.expit(x) * scipy.special.expit(-x))
     return None if (fallen < 0).all() else f"rises at beta = {np.argmax(fallen >= 0) / 100:g}"
 
 

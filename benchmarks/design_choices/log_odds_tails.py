@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import betainc, betaln, expit, log_expit, log_ndtr
+import scipy
 
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
@@ -74,7 +74,7 @@ class Atoms:
         self._item, (self._weight, self._a, self._b) = item.astype(np.int64), rest
         at, *rest = np.array(points).reshape(-1, 3).T.copy()
         self._at, (self._mass, self._rate) = at.astype(np.int64), rest
-        self._log_beta = betaln(self._a, self._b)
+        self._log_beta = scipy.special.betaln(self._a, self._b)
         self.count = len(betas) + len(points) + len(self._others)
 
     def share(self, x: Floats) -> float:
@@ -88,7 +88,7 @@ class Atoms:
     def stepped(self, x: Floats) -> float:
         """Contribution of all other beliefs to ``share``."""
         at = x[self._at]
-        total = float(self._mass[(self._rate > expit(at)) | (self._rate == 1.0)].sum())
+        total = float(self._mass[(self._rate > scipy.special.expit(at)) | (self._rate == 1.0)].sum())
         for i, v, belief in self._others:
             total += v * _asked(belief, float(x[i]))
         return total
@@ -98,7 +98,9 @@ class Atoms:
         c, low, high = c[self._item], low[self._item], high[self._item]
 
         def density(x: Floats) -> Floats:
-            return np.asarray(np.exp(self._a * log_expit(x) + self._b * log_expit(-x) - self._log_beta))
+            return np.asarray(
+                np.exp(self._a * scipy.special.log_expit(x) + self._b * scipy.special.log_expit(-x) - self._log_beta)
+            )
 
         # It has one peak, so its maximum is at the peak or the end nearest to it, and its minimum at an end.
         most = density(np.clip(np.log(self._a) - np.log(self._b), low, high))
@@ -119,24 +121,24 @@ def beta_tail(a: Floats, b: Floats, x: Floats) -> Floats:
     far, above = np.abs(x), x >= 0
     # Exponent at the end near the threshold: b at the upper end.
     p, q = np.where(above, b, a), np.where(above, a, b)
-    beyond = np.asarray(betainc(p, q, expit(-far)))
+    beyond = np.asarray(scipy.special.betainc(p, q, scipy.special.expit(-far)))
     out = far > _FAR
-    beyond[out] = np.minimum(1.0, np.exp(-p[out] * far[out] - np.log(p[out]) - betaln(p[out], q[out])))
+    beyond[out] = np.minimum(1.0, np.exp(-p[out] * far[out] - np.log(p[out]) - scipy.special.betaln(p[out], q[out])))
     return np.where(above, beyond, 1.0 - beyond)
 
 
 def _asked(belief: Belief, x: float) -> float:
     """P(alpha > sigma(x)) of a belief that is not decomposed."""
     if not isinstance(belief, LogitNormal):
-        return float(belief.at(0, 0, float(np.clip(expit(x), _LEAST, _MOST))).tail)
+        return float(belief.at(0, 0, float(np.clip(scipy.special.expit(x), _LEAST, _MOST))).tail)
     if abs(x) <= _NEAR:
-        return float(belief.at(0, 0, float(expit(x))).tail)
+        return float(belief.at(0, 0, float(scipy.special.expit(x))).tail)
     # Near the upper end a win's likelihood is 1 and a loss's is e^-x, so the tail is that of a Normal shifted by the
     # losses.
     side = 1.0 if x > 0 else -1.0
-    end = float(belief.at(0, 0, float(expit(side * _NEAR))).tail)
+    end = float(belief.at(0, 0, float(scipy.special.expit(side * _NEAR))).tail)
     against = belief.losses if x > 0 else belief.wins
     middle = side * belief.logit_mean - against * belief.sd**2
-    fall = log_ndtr((middle - np.array([abs(x), _NEAR])) / belief.sd)
+    fall = scipy.special.log_ndtr((middle - np.array([abs(x), _NEAR])) / belief.sd)
     left = (end if x > 0 else 1.0 - end) * float(np.exp(fall[0] - fall[1]))
     return left if x > 0 else 1.0 - left

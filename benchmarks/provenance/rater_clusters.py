@@ -43,6 +43,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats, Ints
@@ -198,9 +199,9 @@ class _Pairs:
 
     def products(self, values: NDArray[Any]) -> Floats:
         """Sum over common items of the product of both raters' values, for each pair; ``values`` has shape (V,)."""
-        from scipy.sparse import csr_array
-
-        votes = csr_array((values[self.used], (self.row, self.column)), shape=(len(self.chosen), self.labels.n_items))
+        votes = scipy.sparse.csr_array(
+            (values[self.used], (self.row, self.column)), shape=(len(self.chosen), self.labels.n_items)
+        )
         if votes.nnz > _DENSE * votes.shape[0] * votes.shape[1]:
             wide = votes.toarray()
             found = (wide @ wide.T).astype(np.float64)
@@ -260,24 +261,19 @@ class _Fitted:
 
 def _linked(excess: Floats, variance: Floats) -> tuple[Floats, Floats]:
     """Excess agreement in standard deviations, and the tree of clusters as SciPy writes it."""
-    from scipy.cluster.hierarchy import average
-    from scipy.spatial.distance import squareform
-
     # An expected agreement may differ from a certain one by rounding alone.
     z = np.divide(excess, np.sqrt(variance), out=np.zeros_like(excess), where=variance > 1e-9)
     # Average linkage only compares distances, so a constant may be added to make them positive.
     distance = z.max() + 1.0 - z
     np.fill_diagonal(distance, 0.0)
-    return z, average(squareform(distance, checks=False))
+    return z, scipy.cluster.hierarchy.average(scipy.spatial.distance.squareform(distance, checks=False))
 
 
 def _scores(tree: Floats, excess: Floats, variance: Floats) -> tuple[Floats, list[Ints]]:
     """Score of every cluster of the tree, and its members."""
-    from scipy.cluster.hierarchy import leaves_list
-
     size = len(excess)
     # In the order of the tree's leaves, the members of each cluster are consecutive.
-    order = leaves_list(tree).astype(np.int64)
+    order = scipy.cluster.hierarchy.leaves_list(tree).astype(np.int64)
     first = np.empty(2 * size - 1, dtype=np.int64)
     first[order] = np.arange(size)
     for node, (left, right) in enumerate(tree[:, :2].astype(np.int64).tolist(), start=size):

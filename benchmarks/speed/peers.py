@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
@@ -46,8 +47,6 @@ def measure_peer(name: str, horizon: int, threads: int) -> Row:
 
 def _quantecon(horizon: int) -> Row:
     """Backward induction of ``quantecon.markov.DiscreteDP`` on the joint chain, transitions in a sparse matrix."""
-    from scipy.sparse import csr_array
-
     markov = importlib.import_module("quantecon.markov")
 
     def once(horizon: int) -> Row:
@@ -56,7 +55,7 @@ def _quantecon(horizon: int) -> Row:
         with warnings.catch_warnings():
             # It warns that an undiscounted problem has no infinite horizon.
             warnings.simplefilter("ignore")
-            decisions = markov.DiscreteDP(reward, csr_array(transition), 1.0, state, action)
+            decisions = markov.DiscreteDP(reward, scipy.sparse.csr_array(transition), 1.0, state, action)
         ready = time.perf_counter()
         values, _ = markov.backward_induction(decisions, horizon, np.zeros(transition.shape[1]))
         return {
@@ -73,8 +72,6 @@ def _quantecon(horizon: int) -> Row:
 
 def _joint_chain(horizon: int) -> tuple[Ints, Ints, Floats, Any]:
     """State, action, expected reward and transitions of every state-action pair; states are (n_1, w_1, n_2, w_2)."""
-    from scipy.sparse import coo_array
-
     sides = (horizon + 1,) * 4
     arm = np.stack(np.tril_indices(horizon + 1))
     first, second = np.indices((arm.shape[1],) * 2).reshape(2, -1)
@@ -101,7 +98,7 @@ def _joint_chain(horizon: int) -> tuple[Ints, Ints, Floats, Any]:
     begin = [0, size[0], size[0], size[0] + size[1], size[0] + size[1]]
     row = np.concatenate([first + np.arange(len(e[0])) for first, e in zip(begin, entries, strict=True)])
     column, chance = (np.concatenate([e[k] for e in entries]) for k in (1, 2))
-    transition = coo_array((chance, (row, column)), shape=(sum(size), joint.shape[1]))
+    transition = scipy.sparse.coo_array((chance, (row, column)), shape=(sum(size), joint.shape[1]))
     return np.concatenate(state), np.concatenate(action), np.concatenate(reward), transition
 
 

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import betaln, expit, logit, roots_jacobi
+import scipy
 
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.belief import Belief
@@ -178,7 +178,7 @@ class Shifted(Nature):
 
     def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:
         """Belief about an item of that prior."""
-        size, mean = prior.a + prior.b, float(expit(logit(prior.mean) + strength))
+        size, mean = prior.a + prior.b, float(scipy.special.expit(scipy.special.logit(prior.mean) + strength))
         return Beta(size * mean, size * (1.0 - mean))
 
 
@@ -280,12 +280,12 @@ def quadrature(prior: Beta, threshold: float) -> Grid:
     True
     """
     a, b, t = prior.a, prior.b, threshold
-    scale = np.exp(-betaln(a, b))
+    scale = np.exp(-scipy.special.betaln(a, b))
     # The rule contains the weight x^(a-1) on (0, t), and the weight (1-x)^(b-1) on (t, 1).
-    low, low_weight = roots_jacobi(_NODES, 0.0, a - 1.0)
+    low, low_weight = scipy.special.roots_jacobi(_NODES, 0.0, a - 1.0)
     x = t * (1.0 + low) / 2.0
     below = scale * (t / 2.0) ** a * low_weight * (1.0 - x) ** (b - 1.0)
-    high, high_weight = roots_jacobi(_NODES, b - 1.0, 0.0)
+    high, high_weight = scipy.special.roots_jacobi(_NODES, b - 1.0, 0.0)
     rest = (1.0 - t) * (1.0 - high) / 2.0
     above = scale * ((1.0 - t) / 2.0) ** b * high_weight * (1.0 - rest) ** (a - 1.0)
     points = np.concatenate([x, 1.0 - rest])

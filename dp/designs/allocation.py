@@ -26,6 +26,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import allocation as _kernels
@@ -216,9 +217,6 @@ def _knapsack(curves: Curves, spread: list[tuple[float, Floats]], size: Ints, ca
 
 def _programme(problem: Problem, curves: Curves, limit: float) -> tuple[float, tuple[float, ...], Ints]:
     """Prices of the budget and of quotas, and optimal counts; a 0-1 variable for each number of labels of each item."""
-    from scipy.optimize import Bounds, LinearConstraint, linprog, milp
-    from scipy.sparse import coo_array, vstack
-
     most = np.array([len(curves.of(i)) - 1 for i in range(problem.size)])
     item = np.repeat(np.arange(problem.size), most)
     labels = np.concatenate([np.arange(1, k + 1) for k in most]) if most.sum() else np.empty(0, dtype=np.int64)
@@ -229,21 +227,21 @@ def _programme(problem: Problem, curves: Curves, limit: float) -> tuple[float, t
     require_memory(needed, what=f"an integer programme of {len(item)} variables", instead="take smaller caps")
     scale = _UNIT * max(float(np.abs(gain).max()), 1e-300)
     columns = np.arange(len(item))
-    once = coo_array((np.ones(len(item)), (item, columns)), shape=(problem.size, len(item)))
+    once = scipy.sparse.coo_array((np.ones(len(item)), (item, columns)), shape=(problem.size, len(item)))
     # In units of the smallest cost, as the programme's tolerances are absolute.
     unit = float(curves.cost.min())
-    rows: list[Any] = [coo_array((labels * curves.cost[item] / unit)[None, :])]
+    rows: list[Any] = [scipy.sparse.coo_array((labels * curves.cost[item] / unit)[None, :])]
     for items, _ in problem.quota:
-        rows.append(coo_array((-labels * np.isin(item, items))[None, :].astype(float)))
-    matrix = vstack([*rows, once]).tocsr()
+        rows.append(scipy.sparse.coo_array((-labels * np.isin(item, items))[None, :].astype(float)))
+    matrix = scipy.sparse.vstack([*rows, once]).tocsr()
     upper = np.concatenate([[limit / unit], [-float(least) for _, least in problem.quota], np.ones(problem.size)])
     # Both are HiGHS.
-    relaxed = linprog(-gain / scale, A_ub=matrix, b_ub=upper, bounds=(0, 1), method="highs")
-    answer = milp(
+    relaxed = scipy.optimize.linprog(-gain / scale, A_ub=matrix, b_ub=upper, bounds=(0, 1), method="highs")
+    answer = scipy.optimize.milp(
         -gain / scale,
-        constraints=LinearConstraint(matrix, ub=upper),
+        constraints=scipy.optimize.LinearConstraint(matrix, ub=upper),
         integrality=np.ones(len(item), dtype=np.int64),
-        bounds=Bounds(0, 1),
+        bounds=scipy.optimize.Bounds(0, 1),
         options={"mip_rel_gap": 0.0},
     )
     if not (relaxed.success and answer.success):

@@ -13,6 +13,7 @@ from math import lcm
 from typing import Any
 
 import numpy as np
+import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -195,21 +196,20 @@ def _programme(
     objective: Floats, quota: Quota, cap: Ints, cost: Floats | None = None, budget: float = np.inf
 ) -> Ints | None:
     """Labels of least ``objective`` that meet all quotas within caps and budget; None where no labels do."""
-    from scipy.optimize import Bounds, LinearConstraint, milp
-    from scipy.sparse import coo_array
-
     chosen = [i for items, _ in quota for i in items]
     rows = np.repeat(np.arange(len(quota)), [len(items) for items, _ in quota])
-    matrix = coo_array((np.ones(len(chosen)), (rows, chosen)), shape=(len(quota), len(cap))).tocsr()
-    constraints = [LinearConstraint(matrix, lb=np.array([labels for _, labels in quota], dtype=np.float64))]
+    matrix = scipy.sparse.coo_array((np.ones(len(chosen)), (rows, chosen)), shape=(len(quota), len(cap))).tocsr()
+    constraints = [
+        scipy.optimize.LinearConstraint(matrix, lb=np.array([labels for _, labels in quota], dtype=np.float64))
+    ]
     if cost is not None:
-        constraints.append(LinearConstraint(cost[None, :] / budget, ub=1.0))
+        constraints.append(scipy.optimize.LinearConstraint(cost[None, :] / budget, ub=1.0))
     # scipy.optimize.milp is HiGHS.
-    answer = milp(
+    answer = scipy.optimize.milp(
         objective,
         constraints=constraints,
         integrality=np.ones(len(cap), dtype=np.int64),
-        bounds=Bounds(0, cap.astype(float)),
+        bounds=scipy.optimize.Bounds(0, cap.astype(float)),
         options={"mip_rel_gap": 0.0},
     )
     return np.rint(answer.x).astype(np.int64) if answer.success else None

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincc
+import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import curves as _kernels
@@ -188,7 +188,7 @@ def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
         a, b = problem.prior[items].T.copy()
         t = problem.threshold[items].copy()
         mean, tail = np.zeros((2, len(items), width, width))
-        column = betaincc(a[:, None], b[:, None] + np.arange(width), t[:, None])
+        column = scipy.special.betaincc(a[:, None], b[:, None] + np.arange(width), t[:, None])
         _kernels.beta_tables(a, b, t, column, mean, tail, np.zeros((width, width)))
         payoff = weight * problem.utility(tail) + reward * np.arange(width)
     return mean[:, :-1, :-1].copy(), gains(mean, payoff, zero)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincc
+import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import kinked_index as _kernels
@@ -99,7 +99,7 @@ def band_tables(
     >>> [round(found.index(0, 2, w), 4) for w in (0, 1, 2)]
     [0.0164, 0.1875, 0.0164]
     """
-    tail = betaincc(a, b, threshold)
+    tail = scipy.special.betaincc(a, b, threshold)
     size = len(a)
     parts = [slice(k, min(k + _TABLES, size)) for k in range(0, size, _TABLES)]
 

@@ -32,7 +32,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincc
+import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import number, whole
@@ -360,8 +360,8 @@ def _bernoulli(a: float, b: float, discount: float, plays: int, after: str) -> f
     while True:
         if after == "told":
             # E max(0, rate - price), and the probability that the rate is above the price.
-            above = betaincc(wins, losses, price)
-            worth = rate * betaincc(wins + 1.0, losses, price) - price * above
+            above = scipy.special.betaincc(wins, losses, price)
+            worth = rate * scipy.special.betaincc(wins + 1.0, losses, price) - price * above
         else:
             above = np.where(rate > price, 1.0, 0.0)
             worth = np.maximum(rate - price, 0.0)

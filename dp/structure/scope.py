@@ -12,7 +12,7 @@ Under quotas an item may never get the labels that its cap allows. States with m
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from ...posteriors.foundation.arrays import Bools, Floats
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -56,7 +56,7 @@ def slacks(problem: Problem) -> Floats:
 
 def _rounding(utility: Utility) -> float:
     """Largest change of h by the rounding of a tail probability, jumps excluded: h itself places a tail at a jump."""
-    p = expit(np.linspace(-40.0, 40.0, 1601))
+    p = scipy.special.expit(np.linspace(-40.0, 40.0, 1601))
     change = np.abs(utility(np.minimum(p + _TAIL, 1.0)) - utility(p))
     change = np.append(change, np.abs(utility(np.maximum(p - _TAIL, 0.0)) - utility(p)))
     return float(change[change <= _JUMP].max(initial=0.0))

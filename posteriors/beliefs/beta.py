@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
 from ..foundation.frozen import check_fields
@@ -84,7 +84,7 @@ class Beta(Belief):
         """
         size, bar = checked_range(n_max, threshold)
         mean, tail, jump = np.zeros((3, size, size))
-        first_column = betaincc(self.a, self.b + np.arange(size), bar)
+        first_column = scipy.special.betaincc(self.a, self.b + np.arange(size), bar)
         _kernels.tables(self.a, self.b, bar, first_column, mean, tail, jump)
         return BeliefTables(mean, tail, jump)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Bools, Floats
@@ -193,9 +194,8 @@ def grid_of_draws(rate: Floats, chance: Floats, threshold: float | None, parts: 
     mean = np.bincount(which, weights=size * heard) / weight
     if np.array_equal(rate, chance):
         return Grid(tuple(distinct), tuple(weight))
-    from scipy.optimize import isotonic_regression
 
     # The channel never decreases in the rate, but averages over uncertain channels may. Neighbouring points whose
     # chances decrease are pooled; this keeps the belief's mean, the chance that the next label is a win.
-    through = isotonic_regression(mean, weights=weight).x
+    through = scipy.optimize.isotonic_regression(mean, weights=weight).x
     return Grid(tuple(distinct), tuple(weight), tuple(np.clip(through, 0.0, 1.0)))

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import expit
 
 from ..foundation.arrays import Floats
 from ..foundation.refusals import number, whole
@@ -127,14 +127,15 @@ class LogitNormal(Belief):
         array([0.5  , 0.574])
         """
         if self.wins == self.losses == 0:
-            return np.asarray(expit(rng.normal(self.logit_mean, self.sd, size)))
-        from scipy.stats.sampling import TransformedDensityRejection
+            return np.asarray(scipy.special.expit(rng.normal(self.logit_mean, self.sd, size)))
 
         density = _Density(self)
+        from scipy.stats.sampling import TransformedDensityRejection
+
         sampler = TransformedDensityRejection(density, center=0.0, c=0.0, random_state=rng)
         shape: Any = () if size is None else size
         z = np.asarray(sampler.rvs(int(np.prod(shape))), dtype=np.float64).reshape(shape)
-        return np.asarray(expit(density.mode + density.width * z), dtype=np.float64)
+        return np.asarray(scipy.special.expit(density.mode + density.width * z), dtype=np.float64)
 
     def as_dict(self) -> dict[str, Any]:
         """Kind and parameters, as written to TOML, and the counts of labels that are not 0."""

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
 from ..foundation.frozen import check_fields
@@ -97,7 +97,7 @@ class NoisyBeta(Belief):
         """
         shape, n, w, t = checked_states(labels, wins, threshold)
         n, w = n + (self.wins + self.losses), w + self.wins
-        first = betaincc(self.a, self.b + n, t)
+        first = scipy.special.betaincc(self.a, self.b + n, t)
         parts = np.empty((3, n.size))
         _kernels.noisy_beta(self.a, self.b, self.flip, n, w, t, first, *parts)
         return BeliefTables(*(part.reshape(shape) for part in parts))

@@ -20,8 +20,8 @@ afresh and removes the accumulated error.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import betaincc
 
 from ..foundation.arrays import Floats
 from ..foundation.refusals import every, probabilities
@@ -62,7 +62,7 @@ def tail(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:
     """
     shape, (x, y, z) = _flat(a, b, t)
     _check(x, y, z)
-    return np.asarray(betaincc(x, y, z)).reshape(shape)
+    return np.asarray(scipy.special.betaincc(x, y, z)).reshape(shape)
 
 
 def log_step(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Floats:

@@ -49,8 +49,8 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from ..beliefs.belief import Belief
 from ..beliefs.grid import Grid
@@ -149,7 +149,7 @@ class ClassModel(RaterModel):
         skill, lean = (x[0, design.rater] for x in self._skill_and_lean(_one(parameters)))
         ease = np.exp(-np.asarray(parameters["difficulty"]))[design.item] if self.difficulty else 1.0
         yes = np.asarray(parameters["answer"])[design.item] == 1
-        return np.asarray(expit(np.where(yes, ease * skill, -ease * skill) + lean))
+        return np.asarray(scipy.special.expit(np.where(yes, ease * skill, -ease * skill) + lean))
 
     def build(self, design: Design, label: Ints) -> pm.Model:
         """PyMC model of the votes, with the answers summed out."""
@@ -181,7 +181,7 @@ class ClassModel(RaterModel):
         if self.difficulty:
             found["difficulty"] = draws["difficulty_sd"][:, None] * draws["difficulty_unit"]
         log0, log1 = self._answer_logs({**draws, **found}, design, label)
-        chance = expit(log1 - log0)
+        chance = scipy.special.expit(log1 - log0)
         answer = (rng.random(chance.shape) < chance).astype(np.int64)
         return found | {"answer_chance": chance, "answer": answer, "rate": answer.astype(np.float64)}
 

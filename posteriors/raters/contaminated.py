@@ -53,8 +53,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, logit, logsumexp
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
@@ -169,8 +169,8 @@ class Contaminated(RaterModel):
         sd = given.get("item_sd", abs(rng.normal(0.0, self.item_sd_scale)))
         x = given.get("item_logit", rng.normal(mean, sd, items))
         if "rate" in given:
-            x = logit(given["rate"])
-        rate = given.get("rate", expit(x))
+            x = scipy.special.logit(given["rate"])
+        rate = given.get("rate", scipy.special.expit(x))
         script = given.get("script", rng.normal(size=items))
         kind = np.asarray(given.get("kind", rng.choice(len(self.kinds) + 1, raters, p=_weights(share, kind_share))))
         found = {"share": share, "kind_share": kind_share, "item_mean": mean, "item_sd": sd, "item_logit": x}
@@ -180,7 +180,7 @@ class Contaminated(RaterModel):
     def chances(self, parameters: Parameters, design: Design) -> Floats:
         """Chance of 1 of each vote, from the kind of its rater and the rate of its item."""
         rate = np.asarray(parameters["rate"])
-        script = expit(self.script_scale * np.asarray(parameters.get("script", np.zeros_like(rate))))
+        script = scipy.special.expit(self.script_scale * np.asarray(parameters.get("script", np.zeros_like(rate))))
         says = {"random": np.full_like(rate, 0.5), "inverted": 1.0 - rate, "colluding": script}
         table = np.stack([rate, *(says[kind] for kind in self.kinds)])
         return np.asarray(table[np.asarray(parameters["kind"])[design.rater], design.item])
@@ -232,7 +232,7 @@ class Contaminated(RaterModel):
         chance = self._kind_chances(draws, design, label)
         kind = (rng.random(chance.shape[:2])[..., None] > chance.cumsum(axis=2)[..., :-1]).sum(axis=2)
         alone = {"kind_share": np.ones((len(chance), 1))} if len(self.kinds) == 1 else {}
-        return alone | {"kind": kind, "kind_chance": chance, "rate": expit(draws["item_logit"])}
+        return alone | {"kind": kind, "kind_chance": chance, "rate": scipy.special.expit(draws["item_logit"])}
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
         """Draws of a Markov chain over the raters' kinds, and of rates and scripts given these."""
@@ -256,7 +256,7 @@ class Contaminated(RaterModel):
         for s, logs in enumerate(self._log_chances(draws)):
             # On the log scale, because the inverse of a script's chance of 1 may overflow.
             with np.errstate(divide="ignore"):
-                out[s] = -logsumexp(np.log(chance[s][rater]) - logs[:, label, item].T, axis=1)
+                out[s] = -scipy.special.logsumexp(np.log(chance[s][rater]) - logs[:, label, item].T, axis=1)
         return out
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:
@@ -270,17 +270,17 @@ class Contaminated(RaterModel):
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
         """Rates drawn from the common distribution."""
-        return np.asarray(expit(rng.normal(draws["item_mean"], draws["item_sd"])))
+        return np.asarray(scipy.special.expit(rng.normal(draws["item_mean"], draws["item_sd"])))
 
     def _log_chances(self, draws: Draws) -> Iterator[Floats]:
         """Log-chances of votes under each draw, shape (K, 2, N): kinds of rater, labels, items."""
         coin = np.full((2, draws["item_logit"].shape[1]), -np.log(2.0))
         for s, x in enumerate(draws["item_logit"]):
-            honest = np.stack([log_expit(-x), log_expit(x)])
+            honest = np.stack([scipy.special.log_expit(-x), scipy.special.log_expit(x)])
             says = {"random": coin, "inverted": honest[::-1]}
             if "colluding" in self.kinds:
                 script = self.script_scale * draws["script"][s]
-                says["colluding"] = np.stack([log_expit(-script), log_expit(script)])
+                says["colluding"] = np.stack([scipy.special.log_expit(-script), scipy.special.log_expit(script)])
             yield np.stack([honest, *(says[kind] for kind in self.kinds)])
 
     def _kind_chances(self, draws: Draws, design: Design, label: Ints) -> Floats:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import expit, logit
+import scipy
 
 from ..foundation.arrays import Floats
 from .class_model import ClassModel, drawn_logits, parts, whole
@@ -105,7 +105,11 @@ class DawidSkene(ClassModel):
             if side in given:
                 known["logit"] = _logits(given[side])
             raters = drawn_logits(rng, ("logit", f"{side}_part"), known, mean, sd, share)
-            found |= {f"{side}_sd": sd, f"{side}_part": raters[f"{side}_part"], side: expit(raters["logit"])}
+            found |= {
+                f"{side}_sd": sd,
+                f"{side}_part": raters[f"{side}_part"],
+                side: scipy.special.expit(raters["logit"]),
+            }
         return found
 
     def _build_raters(self, share: Floats) -> tuple[Any, Any]:
@@ -124,7 +128,7 @@ class DawidSkene(ClassModel):
         found = {}
         for side, sign in _SIDES:
             mean = (draws["skill"] + sign * draws["lean"])[:, None]
-            found[side] = expit(whole(draws[f"{side}_part"], mean, draws[f"{side}_sd"][:, None], share))
+            found[side] = scipy.special.expit(whole(draws[f"{side}_part"], mean, draws[f"{side}_sd"][:, None], share))
         return found
 
     def _named(self, population: Floats, logits: Floats, share: Floats) -> dict[str, Floats]:
@@ -151,4 +155,4 @@ class DawidSkene(ClassModel):
 
 def _logits(chance: Any) -> Floats:
     """Logits, kept finite even for raters who are never wrong."""
-    return np.asarray(logit(np.clip(chance, 1e-15, 1.0 - 1e-15)))
+    return np.asarray(scipy.special.logit(np.clip(chance, 1e-15, 1.0 - 1e-15)))

@@ -36,8 +36,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, logit, logsumexp
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
@@ -115,19 +115,19 @@ class Drift(RaterModel):
         step = given.get("step_sd", abs(rng.normal(0.0, self.step_sd_scale)))
         start = np.asarray(given.get("start", rng.normal(size=items)))
         walk = np.asarray(given.get("walk", rng.normal(size=design.size)))
-        first = np.asarray(given.get("first_rate", given.get("rate", expit(mean + sd * start))))
+        first = np.asarray(given.get("first_rate", given.get("rate", scipy.special.expit(mean + sd * start))))
         if "rate" in given or "first_rate" in given:
-            start = (logit(first) - mean) / sd
-        logits = _logits(logit(first)[None], np.array([step]), walk[None], design)[0]
-        rate = expit(logits[_bounds(design)[1:] - 1])
+            start = (scipy.special.logit(first) - mean) / sd
+        logits = _logits(scipy.special.logit(first)[None], np.array([step]), walk[None], design)[0]
+        rate = scipy.special.expit(logits[_bounds(design)[1:] - 1])
         numbers = {"item_mean": mean, "item_sd": sd, "step_sd": step}
         return numbers | {"start": start, "walk": walk, "first_rate": first, "rate": rate}
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
         """Rate of each vote's item at the time of the vote."""
-        first = logit(np.asarray(parameters["first_rate"]))[None]
+        first = scipy.special.logit(np.asarray(parameters["first_rate"]))[None]
         step, walk = np.array([parameters["step_sd"]]), np.asarray(parameters["walk"])[None]
-        return np.asarray(expit(_logits(first, step, walk, design)[0]))
+        return np.asarray(scipy.special.expit(_logits(first, step, walk, design)[0]))
 
     def build(self, design: Design, label: Ints) -> pm.Model:
         """PyMC model of Bernoulli votes along each item's random walk."""
@@ -150,7 +150,10 @@ class Drift(RaterModel):
         """Rates at the first and the last vote."""
         first = _first(draws)
         logits = _logits(first, draws["step_sd"], draws["walk"], design)
-        return {"first_rate": expit(first), "rate": expit(logits[:, _bounds(design)[1:] - 1])}
+        return {
+            "first_rate": scipy.special.expit(first),
+            "rate": scipy.special.expit(logits[:, _bounds(design)[1:] - 1]),
+        }
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
         """Draws of the three hyperparameters from a table of their density, and then of the walks, forwards."""
@@ -161,7 +164,9 @@ class Drift(RaterModel):
             steps = (edges[:-1] + edges[1:]) / 2
             tables = [quadrature.table(step) for step in steps]
             # Cells of (item_mean, log item_sd) differ in size between tables.
-            logs = np.array([logsumexp(logs) + np.log(abs(np.linalg.det(axes))) for _, axes, logs in tables])
+            logs = np.array(
+                [scipy.special.logsumexp(logs) + np.log(abs(np.linalg.det(axes))) for _, axes, logs in tables]
+            )
             logs -= 0.5 * (steps / self.step_sd_scale) ** 2
             here = np.flatnonzero(logs > logs.max() - 9.0)
             if here[-1] - here[0] + 3 > 0.6 * _STEPS:
@@ -184,11 +189,13 @@ class Drift(RaterModel):
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
         """Log-probability of each vote given the item's walk, which is part of the draws."""
         side = np.where(label == 1, 1.0, -1.0)
-        return np.asarray(log_expit(side * _logits(_first(draws), draws["step_sd"], draws["walk"], design)))
+        return np.asarray(
+            scipy.special.log_expit(side * _logits(_first(draws), draws["step_sd"], draws["walk"], design))
+        )
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
         """Rates at the first vote, drawn from the common distribution."""
-        return np.asarray(expit(rng.normal(draws["item_mean"], draws["item_sd"])))
+        return np.asarray(scipy.special.expit(rng.normal(draws["item_mean"], draws["item_sd"])))
 
 
 class _Quadrature:
@@ -200,7 +207,7 @@ class _Quadrature:
         # Cells are no wider than the smallest difference of logits that the votes on an item can detect.
         cells = int(np.ceil(2.0 * _REACH / min(_CELLS, 1.2 / np.sqrt(most))))
         grid, self.width = np.linspace(-_REACH, _REACH, cells + 1, retstep=True)
-        self.rate = expit(grid)
+        self.rate = scipy.special.expit(grid)
         after, scale = np.empty((design.size, cells + 1)), np.empty(design.size)
         self.outlook = kernels.Outlook(_bounds(design), after, scale, -_REACH, float(1.0 / self.width))
         self.nodes, self.weights = _normal(max(25, int(np.ceil(8.0 * np.sqrt(most)))))
@@ -220,10 +227,8 @@ class _Quadrature:
 
     def within(self, table: Floats, rng: np.random.Generator, draws: int) -> Floats:
         """Coordinates drawn from a table of log-densities, shape (draws, 2), by a spline between its points."""
-        from scipy.interpolate import RectBivariateSpline
-
         fine = np.linspace(self.steps[0], self.steps[-1], _FINE * (_SIDE - 1) + 1)
-        logs = RectBivariateSpline(self.steps, self.steps, table)(fine, fine).reshape(-1)
+        logs = scipy.interpolate.RectBivariateSpline(self.steps, self.steps, table)(fine, fine).reshape(-1)
         chosen = rng.choice(logs.size, size=draws, p=(p := np.exp(logs - logs.max())) / p.sum())
         jitter = rng.uniform(-0.5, 0.5, (draws, 2)) * (fine[1] - fine[0])
         return np.asarray(np.stack([fine[chosen // fine.size], fine[chosen % fine.size]], axis=1) + jitter)
@@ -248,10 +253,8 @@ class _Quadrature:
 
 def _between(nodes: Floats, logs: Floats, ends: tuple[float, float], rng: np.random.Generator, draws: int) -> Floats:
     """Draws from a density on an interval, interpolated from its logs at a few nodes."""
-    from scipy.interpolate import PchipInterpolator
-
     edges = np.linspace(*ends, _FINE * len(nodes) + 1)
-    density = PchipInterpolator(nodes, logs, extrapolate=True)((edges[:-1] + edges[1:]) / 2)
+    density = scipy.interpolate.PchipInterpolator(nodes, logs, extrapolate=True)((edges[:-1] + edges[1:]) / 2)
     chosen = rng.choice(density.size, size=draws, p=(p := np.exp(density - density.max())) / p.sum())
     return np.asarray(edges[chosen] + rng.random(draws) * (edges[1] - edges[0]))
 

@@ -29,8 +29,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
@@ -114,9 +114,9 @@ class Grouped(RaterModel):
         deviation = np.asarray(given.get("deviation", rng.normal(0.0, group_sd, (items, groups))), dtype=np.float64)
         rate = np.asarray(given.get("rate", 0.5), dtype=np.float64)
         if rate.ndim == 1:
-            x = logit(rate)
+            x = scipy.special.logit(rate)
         if rate.ndim == 2:
-            deviation = logit(rate) - x[:, None] - effect
+            deviation = scipy.special.logit(rate) - x[:, None] - effect
         return {
             "item_mean": mean,
             "item_sd": sd,
@@ -126,7 +126,7 @@ class Grouped(RaterModel):
             "item_logit": x,
             "deviation": deviation,
             "share": np.asarray(given.get("share", _shares(self.name, design)), dtype=np.float64),
-            "rate": rate if rate.ndim == 2 else expit(x[:, None] + effect + deviation),
+            "rate": rate if rate.ndim == 2 else scipy.special.expit(x[:, None] + effect + deviation),
         }
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
@@ -162,7 +162,7 @@ class Grouped(RaterModel):
         """Rates computed from their log-odds, and the shares of the groups, which are the same in all draws."""
         z = draws["item_logit"][:, :, None] + draws["group_effect"][:, None, :] + draws["deviation"]
         shares = _shares(self.name, design)
-        return {"rate": expit(z), "share": np.tile(shares, (len(z), 1))}
+        return {"rate": scipy.special.expit(z), "share": np.tile(shares, (len(z), 1))}
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
         """Draws from the nested Laplace approximation."""
@@ -216,7 +216,7 @@ class Grouped(RaterModel):
         x = rng.normal(draws["item_mean"], draws["item_sd"])[:, None]
         effect = draws["group_effect"]
         deviation = rng.normal(size=effect.shape) * draws["group_sd"][:, None]
-        return np.asarray((expit(x + effect + deviation) * draws["share"]).sum(axis=1))
+        return np.asarray((scipy.special.expit(x + effect + deviation) * draws["share"]).sum(axis=1))
 
     def for_group(self, draws: Draws, design: Design, group: str | None) -> Draws:
         """Draws whose rates are those of one group, or of the population."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from ..foundation.arrays import Floats
 
@@ -32,7 +32,7 @@ def fresh_chance(x: Floats, sd: Floats) -> Floats:
     """E sigma(x + sd Z), by Gauss-Hermite quadrature."""
     total = np.zeros(np.broadcast_shapes(x.shape, sd.shape))
     for z, weight in zip(_NODES, _WEIGHTS, strict=True):
-        total += weight * expit(x + sd * z)
+        total += weight * scipy.special.expit(x + sd * z)
     return total
 
 

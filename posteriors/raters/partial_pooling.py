@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import betaincc, betaln, expit, logit
 
 from ..beliefs.belief import Belief
 from ..beliefs.beta_mixture import BetaMixture
@@ -129,25 +129,23 @@ class PartialPooling(RaterModel):
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
         """Draws of the two parameters from their posterior on a grid."""
-        from scipy.optimize import minimize
-
         pairs, times = np.unique(np.stack(_counts(design, label)), axis=1, return_counts=True)
         n, w = pairs
 
         def log_posterior(x: Floats) -> Floats:
             """Log density of (logit mean, log size) at points x, shape (2, ...)."""
-            mean, size = expit(x[0])[..., None], np.exp(x[1])[..., None]
+            mean, size = scipy.special.expit(x[0])[..., None], np.exp(x[1])[..., None]
             a, b = mean * size, (1.0 - mean) * size
-            fit = (times * (betaln(a + w, b + n - w) - betaln(a, b))).sum(axis=-1)
+            fit = (times * (scipy.special.betaln(a + w, b + n - w) - scipy.special.betaln(a, b))).sum(axis=-1)
             prior = -0.5 * ((x[1] - self.size_location) / self.size_scale) ** 2
             return np.asarray(fit + prior - np.logaddexp(0, x[0]) - np.logaddexp(0, -x[0]))
 
-        start = np.array([logit((w @ times + 1) / (n @ times + 2)), self.size_location])
+        start = np.array([scipy.special.logit((w @ times + 1) / (n @ times + 2)), self.size_location])
 
         def negative(x: Floats) -> float:
             return -float(log_posterior(x))
 
-        mode = minimize(negative, start, method="Nelder-Mead", options={"xatol": 1e-6}).x
+        mode = scipy.optimize.minimize(negative, start, method="Nelder-Mead", options={"xatol": 1e-6}).x
         axes = np.linalg.inv(np.linalg.cholesky(_curvature(log_posterior, mode))).T
         steps = np.linspace(-_REACH, _REACH, _STEPS)
         grid = np.stack(np.meshgrid(steps, steps, indexing="ij"))
@@ -155,7 +153,7 @@ class PartialPooling(RaterModel):
         chosen = rng.choice(logs.size, size=draws, p=(p := np.exp(logs - logs.max())) / p.sum())
         within = grid.reshape(2, -1)[:, chosen] + rng.uniform(-0.5, 0.5, (2, draws)) * (steps[1] - steps[0])
         x = mode[:, None] + axes @ within
-        return {"mean": expit(x[0]), "size": np.exp(x[1])}
+        return {"mean": scipy.special.expit(x[0]), "size": np.exp(x[1])}
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
         """Log of the beta-binomial chance of each vote, given the other votes on its item."""
@@ -169,7 +167,7 @@ class PartialPooling(RaterModel):
         a, b = draws["a"][:, None], draws["b"][:, None]
         distinct, which = np.unique(np.stack([*_counts(design, label), threshold]), axis=1, return_inverse=True)
         n, w, t = distinct
-        return np.asarray(betaincc(a + w, b + n - w, t))[:, which.reshape(-1)]
+        return np.asarray(scipy.special.betaincc(a + w, b + n - w, t))[:, which.reshape(-1)]
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
         """Rates from the common distribution."""

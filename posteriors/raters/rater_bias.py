@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
@@ -92,19 +92,19 @@ class RaterBias(RaterModel):
         rater_sd = given.get("rater_sd", abs(rng.normal(0.0, self.rater_scale)))
         x = np.asarray(given.get("item_logit", rng.normal(mean, sd, len(design.items))), dtype=np.float64)
         offset = np.asarray(given.get("offset", rater_sd * sum_to_zero(rng, len(design.raters))), dtype=np.float64)
-        rate = np.asarray(given.get("rate", expit(x)), dtype=np.float64)
+        rate = np.asarray(given.get("rate", scipy.special.expit(x)), dtype=np.float64)
         return {
             "item_mean": mean,
             "item_sd": sd,
             "rater_sd": rater_sd,
-            "item_logit": logit(rate) if "rate" in given else x,
+            "item_logit": scipy.special.logit(rate) if "rate" in given else x,
             "offset": offset,
             "rate": rate,
         }
 
     def chances(self, parameters: Parameters, design: Design) -> Floats:
         """Chance of 1 of each vote, computed from its log-odds."""
-        return np.asarray(expit(self.vote_logits(parameters, design)))
+        return np.asarray(scipy.special.expit(self.vote_logits(parameters, design)))
 
     def vote_logits(self, parameters: Parameters | Draws, design: Design) -> Floats:
         """Log-odds of each vote.
@@ -156,7 +156,7 @@ class RaterBias(RaterModel):
 
     def complete(self, draws: Draws, design: Design, label: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Rates computed from their log-odds."""
-        return {"rate": expit(draws["item_logit"])}
+        return {"rate": scipy.special.expit(draws["item_logit"])}
 
     def approximate(self, design: Design, label: Ints, rng: np.random.Generator, draws: int) -> dict[str, NDArray[Any]]:
         """Draws from the nested Laplace approximation."""
@@ -172,8 +172,8 @@ class RaterBias(RaterModel):
 
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
         """Rates drawn from the items' distribution."""
-        return np.asarray(expit(rng.normal(draws["item_mean"], draws["item_sd"])))
+        return np.asarray(scipy.special.expit(rng.normal(draws["item_mean"], draws["item_sd"])))
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:
         """Chance of 1 from a rater with a fresh offset."""
-        return fresh_chance(logit(rate), along(draws["rater_sd"], rate))
+        return fresh_chance(scipy.special.logit(rate), along(draws["rater_sd"], rate))

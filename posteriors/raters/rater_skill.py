@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import logit
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
@@ -122,7 +122,8 @@ class RaterSkill(RaterBias):
 
     def channel(self, draws: Draws, rate: Floats) -> Floats:
         """Chance of 1 from a rater with a fresh offset and a fresh skill."""
-        x, skill_sd, rater_sd = logit(rate), along(draws["skill_sd"], rate), along(draws["rater_sd"], rate)
+        x = scipy.special.logit(rate)
+        skill_sd, rater_sd = along(draws["skill_sd"], rate), along(draws["rater_sd"], rate)
         total = np.zeros(rate.shape)
         for z, weight in zip(_NODES, _WEIGHTS, strict=True):
             total += weight * fresh_chance(np.exp(skill_sd * z) * x, rater_sd)

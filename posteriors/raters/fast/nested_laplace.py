@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+import scipy
 
 from ...foundation.arrays import Floats, Ints
 
@@ -99,7 +99,7 @@ def design_of_points(
     u = np.clip(u, 1e-9, 1 - 1e-9)
     # A point lies on either side with probability one half.
     below = u < 0.5
-    z = np.where(below, np.maximum(stdtrit(3.0, u), -_FARTHEST / left), ndtri(u))
+    z = np.where(below, np.maximum(scipy.special.stdtrit(3.0, u), -_FARTHEST / left), scipy.special.ndtri(u))
     minus = np.where(below, np.log(left) + _LOG_RATIO + 2.0 * np.log1p(z * z / 3.0), np.log(right) + 0.5 * z * z)
     theta = centre + np.where(below, left, right) * z
     logs = log_posterior(theta, True) + minus.sum(axis=1)
