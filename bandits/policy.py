@@ -107,6 +107,7 @@ class Policy(ABC):
         Returns
         -------
         float
+            In the units of the scores.
         """
         return 0.0
 
@@ -142,7 +143,7 @@ class IndexPolicy(Policy):
 
         Returns
         -------
-        array_like
+        float or ndarray
             Broadcasts to the states' shape.
         """
 

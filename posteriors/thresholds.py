@@ -124,14 +124,13 @@ def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
 
     Parameters
     ----------
-    log_ratio : array_like
-        Reference log-ratio c, any shape.
-    beta : float
-        Strength of the pull towards the reference; positive.
+    log_ratio, beta
+        As for ``threshold``.
 
     Returns
     -------
     ndarray of float64, shape of ``log_ratio``
+        Change of the threshold per unit of beta.
 
     Examples
     --------

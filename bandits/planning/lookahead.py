@@ -34,9 +34,10 @@ from ..kernels import lookahead as _kernels
 from ..policies.ahead import item_tables
 from ..policies.lagrangian import Lagrangian
 from ..policies.variance_reduction import VarianceReduction
-from ..policy import JointPolicy, Policy, even_over_finite
-from ..scoring import for_distinct, scores_of
+from ..policy import JointPolicy, Policy
+from ..scoring import scores_of
 from ..wrappers.based import as_base
+from .advantage import AdvantagePolicy
 
 __all__ = ["Lookahead", "best_candidates", "policy_values", "require_shortlist", "require_values", "values_fit"]
 
@@ -123,7 +124,7 @@ def _ahead(candidates: int, depth: int) -> _Ahead:
 
 
 @dataclass(frozen=True)
-class Lookahead(JointPolicy):
+class Lookahead(AdvantagePolicy):
     """Label the item that is best when the next ``depth`` labels are planned exactly.
 
     Rule: the score is the expected payoff when the item is labelled and the best items get the rest of the ``depth``
@@ -208,30 +209,8 @@ class Lookahead(JointPolicy):
         if isinstance(self.shortlist, JointPolicy) and problem.size > self.candidates:
             self.shortlist.prepare(problem)
 
-    def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Probabilities, equal over the best items; shape (S, N)."""
-
-        def rule(counts: Ints, wins: Ints, usable: Bools) -> Floats:
-            return even_over_finite(self.values(problem, counts, wins, usable), usable, problem, self.ties)
-
-        return for_distinct(rule, counts, wins, usable)
-
     def values(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Advantage of labelling each item over buying no further label.
-
-        Parameters
-        ----------
-        problem : Problem
-        counts, wins : ndarray of int, shape (S, N)
-            Labels and wins of each item in S states.
-        usable : ndarray of bool, shape (S, N)
-            Items that can be labelled now.
-
-        Returns
-        -------
-        ndarray, shape (S, N)
-            In units of payoff; -inf for an item that is not a candidate.
-        """
+        """Advantage of labelling each item, L_d less the present payoff; see ``AdvantagePolicy``."""
         assert isinstance(self.shortlist, Policy), "__post_init__ makes it a policy"
         items, open_now = best_candidates(self.shortlist, int(self.candidates), problem, counts, wins, usable)
         left = problem.budget - counts @ problem.cost

@@ -29,10 +29,10 @@ from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ..kernels import choosing as _kernels
 from ..policies.kg_star import KGStar
-from ..policy import Policy, even_over_finite
-from ..scoring import for_distinct
+from ..policy import Policy
 from ..simulation.board import Board, final_values
 from ..wrappers.based import BasedPolicy, as_base
+from .advantage import AdvantagePolicy
 from .lookahead import best_candidates, policy_values, require_shortlist, require_values, values_fit
 
 __all__ = ["Rollout", "state_seeds"]
@@ -50,7 +50,7 @@ def state_seeds(seed: int, counts: Ints, wins: Ints, number: int) -> NDArray[np.
 
 
 @dataclass(frozen=True)
-class Rollout(BasedPolicy):
+class Rollout(BasedPolicy, AdvantagePolicy):
     """Label the item after which the base policy does best.
 
     Rule: the largest Q_b(s, i), the expected payoff when item i is labelled and the base policy b spends the rest of
@@ -116,30 +116,8 @@ class Rollout(BasedPolicy):
         else:
             super().prepare(problem)
 
-    def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Probabilities, equal over the best items; shape (S, N)."""
-
-        def rule(counts: Ints, wins: Ints, usable: Bools) -> Floats:
-            return even_over_finite(self.values(problem, counts, wins, usable), usable, problem, self.ties)
-
-        return for_distinct(rule, counts, wins, usable)
-
     def values(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Advantage Q_b of labelling each item over buying no further label.
-
-        Parameters
-        ----------
-        problem : Problem
-        counts, wins : ndarray of int, shape (S, N)
-            Labels and wins of each item in S states.
-        usable : ndarray of bool, shape (S, N)
-            Items that can be labelled now.
-
-        Returns
-        -------
-        ndarray, shape (S, N)
-            In units of payoff; -inf for an item that is not a candidate.
-        """
+        """Advantage Q_b of labelling each item; see ``AdvantagePolicy``."""
         if values_fit(problem):
             return policy_values(problem, self.based_on).of_labels(counts, wins, usable)
         return self.estimates(problem, counts, wins, usable)[0]
@@ -149,11 +127,8 @@ class Rollout(BasedPolicy):
 
         Parameters
         ----------
-        problem : Problem
-        counts, wins : ndarray of int, shape (S, N)
-            Labels and wins of each item in S states.
-        usable : ndarray of bool, shape (S, N)
-            Items that can be labelled now.
+        problem, counts, wins, usable
+            As for ``values``.
 
         Returns
         -------
@@ -205,7 +180,6 @@ def _finish(problem: Problem, board: Board, first: Ints, step: int) -> None:
     rows, items = np.arange(len(first)), first
     # These include outcomes that the policy has not seen yet, since labels of one item depend on each other.
     counts, wins = board.counts.copy(), board.wins.copy()
-    waiting: list[tuple[Ints, Ints, Ints]] = []
     board.choose(step)
     while rows.size:
         n, w = counts[rows, items], wins[rows, items]
@@ -213,15 +187,7 @@ def _finish(problem: Problem, board: Board, first: Ints, step: int) -> None:
         _kernels.draw_predicted(rows, items, n, _chance_of_win(problem, items, n, w), board.keys, labels)
         counts[rows, items] += 1
         wins[rows, items] += labels
-        if problem.batch == 1:
-            board.record(rows, items, labels)
-        else:
-            board.ask(rows, items)
-            waiting.append((rows, items, labels))
-            if len(waiting) == problem.batch or not board.open.size:
-                for outcome in waiting:
-                    board.enter(*outcome)
-                waiting.clear()
+        board.spend(rows, items, labels)
         rows = board.open
         step += 1
         if rows.size:

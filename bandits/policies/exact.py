@@ -61,6 +61,7 @@ class Exact(JointPolicy):
         Parameters
         ----------
         problem : Problem
+            The last one is remembered.
 
         Returns
         -------

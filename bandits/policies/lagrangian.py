@@ -135,7 +135,7 @@ class Lagrangian(JointPolicy):
     Parameters
     ----------
     most : int
-        Largest number of labels to look ahead.
+        Largest number of labels of an item to look ahead.
 
     Raises
     ------
@@ -187,9 +187,8 @@ class Lagrangian(JointPolicy):
 
         Parameters
         ----------
-        problem : Problem
-        counts, wins : ndarray of int, shape (R, N)
-            Labels and wins of each item in R states.
+        problem, counts, wins
+            As for ``prices``.
 
         Returns
         -------

@@ -15,13 +15,12 @@ __all__ = ["Uniform"]
 class Uniform(IndexPolicy):
     """Label an item drawn uniformly among those that can be labelled.
 
-    Rule: every index is zero, and the tie is broken at random. Source: the baseline of Lemma (2026), section 9. The
-    policy refuses ``ties="first"``, which would always label the first item.
+    Rule: every index is zero, and the tie is broken at random. Source: the baseline of Lemma (2026), section 9.
 
     Raises
     ------
     ValueError
-        For ``ties="first"``.
+        For ``ties="first"``, which would always label the first item.
 
     Examples
     --------

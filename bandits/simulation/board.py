@@ -73,6 +73,7 @@ class Board:
         self._unseen = np.zeros(shape, dtype=np.int64)  # bought, with an outcome that the policy has not seen
         self._unseen_labels = 0
         self._late: list[tuple[Ints, Ints]] = []  # entered since the present batch began
+        self._outstanding: list[tuple[Ints, Ints, NDArray[Any]]] = []  # to be entered with the rest of their batch
         self._scale = float(policy.index_scale(problem))
         self._out = np.empty(len(keys), dtype=np.int64)
         self._index = policy if isinstance(policy, IndexPolicy) and not policy.uses_remaining else None
@@ -130,6 +131,18 @@ class Board:
             self._late.append((items, at))
         else:
             self._score(items, at)
+
+    def spend(self, rows: Ints, items: Ints, labels: NDArray[Any]) -> None:
+        """Buy one label in each of ``rows``, with an outcome that the policy sees when its batch is complete."""
+        if self.problem.batch == 1:
+            self.record(rows, items, labels)
+            return
+        self.ask(rows, items)
+        self._outstanding.append((rows, items, labels))
+        if len(self._outstanding) == self.problem.batch or not self.open.size:
+            for outcome in self._outstanding:
+                self.enter(*outcome)
+            self._outstanding.clear()
 
     def _at(self, rows: Ints, items: Ints) -> Ints:
         # Positions in the flattened array: NumPy is several times slower with pairs of indices.

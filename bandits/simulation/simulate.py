@@ -89,7 +89,6 @@ def spend(
     """
     board = Board(problem, policy, keys)
     marks = set(stops)
-    outcomes: list[tuple[Ints, Ints, Ints]] = []
     for step in itertools.count():
         if observe and step in marks:
             observe(step, board.counts, board.wins)
@@ -97,16 +96,7 @@ def spend(
         if not rows.size:
             break
         items = board.choose(step)[rows]
-        labels = source.labels(rows, items, board.bought[rows, items])
-        if problem.batch == 1:
-            board.record(rows, items, labels)
-            continue
-        board.ask(rows, items)
-        outcomes.append((rows, items, labels))
-        if len(outcomes) == problem.batch or not board.open.size:
-            for outcome in outcomes:
-                board.enter(*outcome)
-            outcomes.clear()
+        board.spend(rows, items, source.labels(rows, items, board.bought[rows, items]))
     return board.counts, board.wins
 
 

@@ -94,16 +94,18 @@ def item_table(fit: RaterFit, threshold: ArrayLike = 0.5) -> pd.DataFrame:
 
 
 def rater_table(fit: RaterFit) -> pd.DataFrame:
-    """Votes and parameters of each rater, a row for each: mean and standard deviation of every parameter of raters.
+    """Votes and parameters of each rater, with mean and standard deviation of every parameter of raters.
 
     Parameters
     ----------
     fit : RaterFit
+        Fit of a model with parameters of raters.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``rater``, ``votes``, ``ones``, and ``<parameter>`` and ``<parameter>_sd`` for each parameter of raters.
+        A row for each rater: ``rater``, ``votes``, ``ones``, and ``<parameter>`` and ``<parameter>_sd`` for each
+        parameter of raters.
     """
     import pandas as pd
 

@@ -85,12 +85,8 @@ def sbc(
     thin, tune : int
         Steps of the chain from one of these draws to the next, and steps discarded before; for ``method="nuts"``.
     seed : int
-    n_jobs : int
-        Worker processes (joblib); -1 for all cores. The answer does not depend on it.
-    finished : dict, optional
-        Parts computed before, by the names of ``sbc_parts``.
-    on_part : callable, optional
-        Called with name and result as each part ends.
+    n_jobs, finished, on_part
+        As for ``vary``; parts are named by ``sbc_parts``.
 
     Returns
     -------
@@ -190,7 +186,7 @@ def uniformity(result: xr.Dataset, level: float = 0.01) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        For a level outside its range.
+        For a level that does not lie strictly between 0 and 1.
 
     Examples
     --------

@@ -7,29 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...posteriors.foundation.refusals import probability
-from .label_options import (
-    BetaOption,
-    ChainsOption,
-    ItemsOption,
-    LabelsArgument,
-    MethodOption,
-    ModelsOption,
-    ThresholdOption,
-    fit_settings,
-    read_votes,
-    votes_headline,
-)
-from .options import (
-    RATER_LIBRARIES,
-    DrawsOption,
-    JobsOption,
-    JsonOption,
-    OutOption,
-    SeedOption,
-    TargetOption,
-    TuneOption,
-    at_least,
-)
+from . import label_options, options
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
@@ -47,8 +25,8 @@ calibrate = typer.Typer(help="Check models of raters: on votes that they draw th
 
 @calibrate.command()
 def sbc(
-    model: ModelsOption = None,
-    method: MethodOption = "nuts",
+    model: label_options.ModelsOption = None,
+    method: label_options.MethodOption = "nuts",
     replications: Annotated[int, typer.Option(help="Sets of votes to draw and fit.")] = 200,
     items: Annotated[int, typer.Option(help="Items in each set of votes.")] = 20,
     raters: Annotated[int, typer.Option(help="Raters in each set of votes.")] = 8,
@@ -57,10 +35,10 @@ def sbc(
     thin: Annotated[int, typer.Option(help="Steps of the chain from one draw to the next.")] = 3,
     tune: Annotated[int, typer.Option(help="Steps of each chain to discard first.")] = 150,
     level: Annotated[float, typer.Option(help="Probability of a false alarm for a correct model.")] = 0.01,
-    seed: SeedOption = 7,
-    jobs: JobsOption = -1,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    seed: options.SeedOption = 7,
+    jobs: options.JobsOption = -1,
+    out: options.OutOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Rank true values among draws from the posterior: uniform if simulator, model and sampler agree."""
     import pandas as pd
@@ -82,7 +60,7 @@ def sbc(
     probability("--level", level)
     inputs = {"models": [repr(one) for one in chosen], "replications": replications} | settings
     inputs |= {"items": items, "raters": raters, "votes": votes}
-    folder = RunFolder(out, "calibrate sbc", inputs, RATER_LIBRARIES)
+    folder = RunFolder(out, "calibrate sbc", inputs, options.RATER_LIBRARIES)
     names, tables = list(sbc_parts(replications)), []
     with show_progress("ranking", len(names) * len(chosen)) as advance:
         for one in chosen:
@@ -133,22 +111,22 @@ def sbc(
 
 @calibrate.command("labels")
 def labels(
-    labels_file: LabelsArgument,
-    model: ModelsOption = None,
-    items: ItemsOption = None,
-    beta: BetaOption = None,
-    threshold: ThresholdOption = None,
+    labels_file: label_options.LabelsArgument,
+    model: label_options.ModelsOption = None,
+    items: label_options.ItemsOption = None,
+    beta: label_options.BetaOption = None,
+    threshold: label_options.ThresholdOption = None,
     share: Annotated[float, typer.Option(help="Share of each item's votes that is held out.")] = 0.3,
-    method: MethodOption = "fast",
-    draws: DrawsOption = 1000,
-    tune: TuneOption = 1000,
-    chains: ChainsOption = 4,
-    target_accept: TargetOption = 0.9,
-    bins: Annotated[int, typer.Option(callback=at_least(1), help="Bins of the reliability curves.")] = 10,
-    seed: SeedOption = 7,
-    jobs: JobsOption = -1,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    method: label_options.MethodOption = "fast",
+    draws: options.DrawsOption = 1000,
+    tune: options.TuneOption = 1000,
+    chains: label_options.ChainsOption = 4,
+    target_accept: options.TargetOption = 0.9,
+    bins: Annotated[int, typer.Option(callback=options.at_least(1), help="Bins of the reliability curves.")] = 10,
+    seed: options.SeedOption = 7,
+    jobs: options.JobsOption = -1,
+    out: options.OutOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Check models against votes: reliability on held-out votes, posterior predictive checks, leave-one-out."""
     import pandas as pd
@@ -167,8 +145,8 @@ def labels(
     from ..runner.folder import RunFolder
     from ..runner.kept import kept_fit
 
-    dataset, bar, inputs, remarks = read_votes(labels_file, items, beta, threshold)
-    settings = fit_settings(method, draws, tune, chains, target_accept, seed)
+    dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold)
+    settings = label_options.fit_settings(method, draws, tune, chains, target_accept, seed)
     every = draws * (chains if method == "nuts" else 1)
     if every < FEWEST_DRAWS:
         raise ValueError(f"draws are {every} in all; leave-one-out needs at least {FEWEST_DRAWS}: give more --draws")
@@ -186,7 +164,7 @@ def labels(
     if not chosen:
         raise ValueError(f"no model can be fitted to these votes; {remarks[-1]}")
     inputs |= {"models": [repr(one) for one in chosen], "share": share, "bins": bins} | settings
-    folder = RunFolder(out, "calibrate labels", inputs, RATER_LIBRARIES)
+    folder = RunFolder(out, "calibrate labels", inputs, options.RATER_LIBRARIES)
     cores = None if jobs == -1 else jobs
     checks, crossed = {}, {}
     with show_progress("fitting", 2 * len(chosen)) as advance:
@@ -197,17 +175,8 @@ def labels(
             advance(f"{one.title}, {which} votes")
             return found
 
-        result = reliability(
-            dataset,
-            chosen,
-            threshold=bar,
-            share=share,
-            seed=seed,
-            method=method,
-            draws=draws,
-            bins=bins,
-            fit=kept_part,
-        )
+        drawn = {name: settings[name] for name in ("seed", "method", "draws")}
+        result = reliability(dataset, chosen, threshold=bar, share=share, bins=bins, fit=kept_part, **drawn)
         for one in chosen:
             found = kept_part(one, dataset, "all")
             checks[one.title], crossed[one.title] = predictive_checks(found, seed=seed), leave_one_out(found)
@@ -215,7 +184,7 @@ def labels(
     seen = pd.concat([predictive_table(x).assign(model=name) for name, x in checks.items()], ignore_index=True)
     for name, one_table in (("reliability", table), ("checks", seen), ("loo", loo)):
         folder.write(f"{name}.csv", one_table.to_csv(index=False))
-    plot_reliability(result, folder.path / "reliability.png", votes_headline(labels_file, dataset))
+    plot_reliability(result, folder.path / "reliability.png", label_options.votes_headline(labels_file, dataset))
     plot_checks(checks, folder.path / "checks.png")
     remarks += [
         f"{r['model']}: {r['k_bad']} votes with Pareto k above {r['good_k']:.2f}" for r in records(loo) if r["k_bad"]
@@ -226,7 +195,7 @@ def labels(
         return
     print_remarks(remarks)
     print_table(
-        f"{votes_headline(labels_file, dataset)}; {result.attrs['held_out']} votes held out",
+        f"{label_options.votes_headline(labels_file, dataset)}; {result.attrs['held_out']} votes held out",
         ["event", "model", "Brier", "gain", "log score", "gain", "calibration error", "by chance"],
         [
             [

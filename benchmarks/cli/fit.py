@@ -2,29 +2,7 @@
 
 from __future__ import annotations
 
-from .label_options import (
-    BetaOption,
-    ChainsOption,
-    ItemsOption,
-    LabelsArgument,
-    MethodOption,
-    ModelOption,
-    ThresholdOption,
-    diagnosed,
-    fit_settings,
-    read_votes,
-    votes_headline,
-)
-from .options import (
-    RATER_LIBRARIES,
-    DrawsOption,
-    JobsOption,
-    JsonOption,
-    OutOption,
-    SeedOption,
-    TargetOption,
-    TuneOption,
-)
+from . import label_options, options
 from .output import print_json, print_remarks, print_table, records, show_progress, tell_steps
 
 __all__ = ["fit"]
@@ -34,20 +12,20 @@ _SHOWN = 20
 
 
 def fit(
-    labels_file: LabelsArgument,
-    model: ModelOption = "partial-pooling",
-    items: ItemsOption = None,
-    beta: BetaOption = None,
-    threshold: ThresholdOption = None,
-    method: MethodOption = "nuts",
-    draws: DrawsOption = 1000,
-    tune: TuneOption = 1000,
-    chains: ChainsOption = 4,
-    target_accept: TargetOption = 0.9,
-    seed: SeedOption = 7,
-    jobs: JobsOption = -1,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    labels_file: label_options.LabelsArgument,
+    model: label_options.ModelOption = "partial-pooling",
+    items: label_options.ItemsOption = None,
+    beta: label_options.BetaOption = None,
+    threshold: label_options.ThresholdOption = None,
+    method: label_options.MethodOption = "nuts",
+    draws: options.DrawsOption = 1000,
+    tune: options.TuneOption = 1000,
+    chains: label_options.ChainsOption = 4,
+    target_accept: options.TargetOption = 0.9,
+    seed: options.SeedOption = 7,
+    jobs: options.JobsOption = -1,
+    out: options.OutOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Fit a model of raters to votes, and report its beliefs about each item."""
     from ...posteriors.raters.registry import make_rater_model
@@ -55,11 +33,11 @@ def fit(
     from ..runner.folder import RunFolder
     from ..runner.kept import kept_fit
 
-    dataset, bar, inputs, remarks = read_votes(labels_file, items, beta, threshold)
+    dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold)
     chosen = make_rater_model(model)
-    settings = fit_settings(method, draws, tune, chains, target_accept, seed)
+    settings = label_options.fit_settings(method, draws, tune, chains, target_accept, seed)
     chosen.require(dataset)
-    folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, RATER_LIBRARIES)
+    folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, options.RATER_LIBRARIES)
     path, cores = folder.path / "fit.nc", None if jobs == -1 else jobs
     with show_progress("fitting", _SHOWN) as advance:
         progress = tell_steps(advance, _SHOWN, chosen.title)
@@ -67,7 +45,7 @@ def fit(
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
     folder.write("items.csv", of_items.to_csv(index=False))
     folder.write("raters.csv", rater_table(found).to_csv(index=False))
-    convergence = diagnosed(found, remarks)
+    convergence = label_options.diagnosed(found, remarks)
     if as_json:
         told = {"diagnostics": convergence, "parameters": records(parameters), "accuracy": accuracy}
         head = {"run": str(folder.path), "inputs": inputs | {"model": repr(chosen)} | settings, "remarks": remarks}
@@ -75,7 +53,7 @@ def fit(
         return
     print_remarks(remarks)
     print_table(
-        votes_headline(labels_file, dataset),
+        label_options.votes_headline(labels_file, dataset),
         ["parameter", "mean", "sd", "5 %", "95 %"],
         [[r["parameter"], *(f"{r[key]:.4g}" for key in ("mean", "sd", "q05", "q95"))] for r in records(parameters)],
     )

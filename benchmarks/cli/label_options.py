@@ -96,11 +96,11 @@ def rules_of(beta: float | None, threshold: float | None, prior: tuple[float, fl
 def fit_settings(method: str, draws: int, tune: int, chains: int, target_accept: float, seed: int) -> dict[str, Any]:
     """Settings of ``RaterModel.fit``, checked before a folder is created."""
     from ...posteriors.foundation.refusals import one_of
-    from ...posteriors.raters.sampling import require_settings
+    from ...posteriors.raters.sampling import SamplerSettings
 
     one_of("--method", method, ("nuts", "fast"))
+    SamplerSettings(seed, draws, tune, chains, target_accept)
     settings = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept, "seed": seed}
-    require_settings(**settings)  # type: ignore[arg-type]
     return {"method": method} | settings
 
 

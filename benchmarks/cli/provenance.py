@@ -8,21 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from ...posteriors.foundation.refusals import number
-from ...posteriors.raters.sampling import require_settings
+from ...posteriors.raters.sampling import SamplerSettings
 from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance
 from ..provenance.provenance import provenance as trace
 from ..provenance.removal import HEADLINES
-from .label_options import (
-    BetaOption,
-    ItemsOption,
-    LabelsArgument,
-    PriorOption,
-    StrictOption,
-    ThresholdOption,
-    UtilityOption,
-    read_label_file,
-    rules_of,
-)
+from . import label_options
 from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 
@@ -35,12 +25,12 @@ _SHARES = (0.01, 0.05, 0.1)
 
 
 def provenance(
-    labels_file: LabelsArgument,
-    items: ItemsOption = None,
-    beta: BetaOption = None,
-    threshold: ThresholdOption = None,
-    prior: PriorOption = (1.0, 1.0),
-    utility: UtilityOption = "accuracy",
+    labels_file: label_options.LabelsArgument,
+    items: label_options.ItemsOption = None,
+    beta: label_options.BetaOption = None,
+    threshold: label_options.ThresholdOption = None,
+    prior: label_options.PriorOption = (1.0, 1.0),
+    utility: label_options.UtilityOption = "accuracy",
     groups: Annotated[
         bool | None,
         typer.Option("--groups/--no-groups", help="Compare groups, or not; default: if there are two or more."),
@@ -61,7 +51,7 @@ def provenance(
     resamples: Annotated[int, typer.Option(min=0, help="Resamples of items, for the intervals of alpha.")] = 1000,
     repetitions: Annotated[int, typer.Option(min=19, help="Searches under the null, for p-values of clusters.")] = 199,
     seed: SeedOption = 7,
-    strict: StrictOption = False,
+    strict: label_options.StrictOption = False,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,8 +61,8 @@ def provenance(
     from ..runner.folder import RunFolder
     from ..runner.kept import JSON
 
-    dataset, files, remarks = read_label_file(labels_file, items, strict=strict)
-    settings = rules_of(beta, threshold, prior, utility)
+    dataset, files, remarks = label_options.read_label_file(labels_file, items, strict=strict)
+    settings = label_options.rules_of(beta, threshold, prior, utility)
     wanted = None if model == _NO_MODEL else model
     if nuts and wanted is None:
         raise ValueError("--nuts samples a model, but --model is 'none'")
@@ -80,7 +70,7 @@ def provenance(
     for x in shares:
         number("--share", x, lambda y: 0 < y <= 1, "above 0 and at most 1")
     sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
-    require_settings(seed=seed, chains=1, **sampling)
+    SamplerSettings(seed=seed, chains=1, **sampling)
     problem = problem_of_labels(dataset, dataset.n_labels, **settings)
     by_group, _, _ = checked_provenance(dataset, groups=groups, model=wanted, beyond=beyond)
     settings |= {"groups": by_group, "model": wanted, "nuts": nuts, "beyond": beyond, "shares": shares}

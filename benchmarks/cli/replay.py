@@ -6,17 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .label_options import (
-    BetaOption,
-    ItemsOption,
-    LabelsArgument,
-    PriorOption,
-    StrictOption,
-    ThresholdOption,
-    UtilityOption,
-    read_label_file,
-    rules_of,
-)
+from . import label_options
 from .options import JobsOption, JsonOption, OutOption, PolicyOption, SeedOption, at_least
 from .output import print_json, print_remarks, print_table, records, show_progress
 
@@ -24,19 +14,19 @@ __all__ = ["replay"]
 
 
 def replay(
-    labels_file: LabelsArgument,
+    labels_file: label_options.LabelsArgument,
     budget: Annotated[int, typer.Option(help="Votes that each policy buys.")],
-    items: ItemsOption = None,
-    beta: BetaOption = None,
-    threshold: ThresholdOption = None,
-    prior: PriorOption = (1.0, 1.0),
-    utility: UtilityOption = "accuracy",
+    items: label_options.ItemsOption = None,
+    beta: label_options.BetaOption = None,
+    threshold: label_options.ThresholdOption = None,
+    prior: label_options.PriorOption = (1.0, 1.0),
+    utility: label_options.UtilityOption = "accuracy",
     policy: PolicyOption = None,
     replications: Annotated[
         int, typer.Option("--seeds", callback=at_least(1), help="Independent shuffles of the pools.")
     ] = 5,
     seed: SeedOption = 7,
-    strict: StrictOption = False,
+    strict: label_options.StrictOption = False,
     jobs: JobsOption = -1,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -51,8 +41,8 @@ def replay(
     from ..runner.folder import RunFolder
     from ..runner.kept import DATASETS
 
-    dataset, files, remarks = read_label_file(labels_file, items, strict=strict)
-    settings = rules_of(beta, threshold, prior, utility)
+    dataset, files, remarks = label_options.read_label_file(labels_file, items, strict=strict)
+    settings = label_options.rules_of(beta, threshold, prior, utility)
     problem = problem_of_labels(dataset, budget, **settings)
     chosen, _ = choose_policies(problem, policy, planning=False)
     names = [label(p) for p in chosen]

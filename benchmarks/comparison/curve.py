@@ -149,12 +149,10 @@ def budget_curve(
     replications : int
         Simulated runs of each policy at each budget, with common random numbers.
     seed : int, SeedSequence or Generator
-    n_jobs : int
-        Worker processes, one policy each (joblib); -1 for all cores. The answer does not depend on it.
+    n_jobs, on_part
+        As for ``vary``; a worker takes one policy at a time.
     finished : dict, optional
         Parts computed before, by name: those of policies, and the bounds under ``BOUNDS``.
-    on_part : callable, optional
-        Called with name and result as each part ends.
 
     Returns
     -------
@@ -270,7 +268,7 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     result : xarray.Dataset
-        From ``budget_curve``.
+        From ``budget_curve``: values over policy, budget and replication.
 
     Returns
     -------

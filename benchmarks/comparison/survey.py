@@ -167,7 +167,7 @@ def survey_table(result: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     result : xarray.Dataset
-        From ``survey``.
+        From ``survey``: shares of the possible gain over policy and problem.
 
     Returns
     -------

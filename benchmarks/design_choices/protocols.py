@@ -150,10 +150,8 @@ def protocols(
         At least two.
     points : int
         Number of budgets above 0, evenly spaced up to that of the problem; rounded if its labels cost 1.
-    exact, policy, replications, seed, n_jobs
-        As for ``vary``; a worker takes one protocol at a time.
-    finished, on_part
-        As for ``vary``; parts are named after the protocols.
+    exact, policy, replications, seed, n_jobs, finished, on_part
+        As for ``vary``; a worker takes one protocol at a time, and parts are named after the protocols.
 
     Returns
     -------
@@ -249,7 +247,7 @@ def protocols_table(result: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     result : xarray.Dataset
-        From ``protocols``.
+        From ``protocols``, over protocol and budget.
 
     Returns
     -------

@@ -200,7 +200,7 @@ def vary_table(result: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     result : xarray.Dataset
-        From ``vary``.
+        From ``vary``, with a column of the table for each field over ``value``.
 
     Returns
     -------

@@ -80,7 +80,7 @@ def fewest_raters(
     Raises
     ------
     ValueError
-        For a share outside its range.
+        For a share of 0 or less, or above 1.
 
     Examples
     --------

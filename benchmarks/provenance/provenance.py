@@ -21,7 +21,7 @@ from ...posteriors.foundation.arrays import Bools
 from ...posteriors.foundation.names import split_name, unknown_name
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model, rater_model_names
-from ...posteriors.raters.sampling import require_settings
+from ...posteriors.raters.sampling import SamplerSettings
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.checks import require_groups, require_rater_ids, require_votes
 from ...posteriors.votes.label_set import LabelSet
@@ -207,7 +207,7 @@ def provenance(
     (['mass', 'rater 3'], [1, 1, 1])
     """
     sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
-    require_settings(seed=seed, chains=_CHAINS, **sampling)
+    SamplerSettings(seed=seed, chains=_CHAINS, **sampling)
     by_group, kinds_model, explaining = checked_provenance(labels, groups=groups, model=model, beyond=beyond)
     settings = _Settings(
         problem_of_labels(labels, labels.n_labels, beta=beta, threshold=threshold, prior=prior, utility=utility),

@@ -98,7 +98,7 @@ def replay(
     beta, threshold, prior, utility
         See ``problem_of_labels``.
     n_jobs : int
-        Worker processes, one policy each (joblib); -1 for all cores. The answer does not depend on it.
+        As for ``vary``; a worker takes one policy at a time.
     finished : dict, optional
         Results of policies that were run before, by name.
     on_policy : callable, optional

@@ -71,8 +71,8 @@ class Passage:
 
         Parameters
         ----------
-        tables : array_like, shape (..., N, width, width)
-            Tables indexed [item, labels, wins].
+        tables
+            As for ``at_the_end``.
 
         Returns
         -------

@@ -115,6 +115,7 @@ class Lattice:
         Parameters
         ----------
         problem : Problem
+            Its caps, costs, budget and quotas define the lattice.
 
         Returns
         -------
@@ -241,12 +242,12 @@ class Lattice:
         return self._held[min(m, self.depth + 1)]
 
     def layer(self, m: int) -> Layer:
-        """Blocks of a layer.
+        """Blocks of the layer of states with m labels bought.
 
         Parameters
         ----------
         m : int
-            Number of labels bought.
+            At most ``depth``.
 
         Returns
         -------

@@ -186,7 +186,7 @@ class Problem:
         budget : int or float
             As for ``Problem``.
         **fields
-            Other keywords of ``Problem``.
+            As for ``Problem``, but for ``threshold``, ``log_ratio`` and ``beta``.
 
         Returns
         -------
@@ -260,7 +260,8 @@ class Problem:
 
         Returns
         -------
-        dict
+        dict of str
+            Keywords that ``from_dict`` takes.
 
         Raises
         ------
@@ -381,7 +382,7 @@ class Problem:
         Parameters
         ----------
         i : int
-            Number of the item.
+            Number of the item, from 0.
 
         Returns
         -------

@@ -65,6 +65,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
     knob : {"beta", "temperature", "offset", "noise"}
         Design choice: beta itself, a divisor of the log-ratios, a number added to them, or the flip probability.
     value : float
+        Strength, temperature, offset or probability.
 
     Returns
     -------

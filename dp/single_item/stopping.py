@@ -92,8 +92,8 @@ class Stopping:
 
         Parameters
         ----------
-        price : float
-            Price of a unit of cost.
+        price
+            As for ``worth``.
 
         Returns
         -------
@@ -109,7 +109,7 @@ class IndexTable:
     Attributes
     ----------
     index : ndarray, shape (k, k)
-        Index after n labels with w wins; NaN where w > n.
+        As in ``Stopping``.
     error : float
         Largest error: an index may be too low by at most this, and is never too high.
     depth : int
@@ -318,6 +318,7 @@ def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = N
     Returns
     -------
     float
+        Index in units of a win, from 0 to 1.
 
     Raises
     ------

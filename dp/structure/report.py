@@ -320,6 +320,7 @@ class Structure:
         Returns
         -------
         float
+            In units of payoff.
 
         Raises
         ------

@@ -61,6 +61,7 @@ from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..kernels import contaminated as kernels
 from ..votes.design import Design
+from .dims import dims_of
 from .fast.contaminated_chain import arrays_of, sample_kinds
 from .model import Draws, Parameters, RaterModel
 from .noncentred import normal_effects
@@ -123,17 +124,10 @@ class Contaminated(RaterModel):
     script_scale: float = 2.5
     name: ClassVar[str] = "contaminated"
     fast_is_independent: ClassVar[bool] = False
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "share": (),
-        "kind_share": ("dishonest",),
-        "item_mean": (),
-        "item_sd": (),
-        "item_logit": ("item",),
-        "script": ("item",),
-        "kind": ("rater",),
-        "kind_chance": ("rater", "kinds"),
-        "rate": ("item",),
-    }
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
+        "share kind_share[dishonest] item_mean item_sd item_logit[item] script[item] kind[rater] "
+        "kind_chance[rater,kinds] rate[item]"
+    )
 
     def __post_init__(self) -> None:
         if isinstance(self.kinds, str) or not isinstance(self.kinds, Sequence) or not self.kinds:

@@ -23,6 +23,7 @@ import scipy
 
 from ..foundation.arrays import Floats
 from .class_model import ClassModel, drawn_logits, parts, whole
+from .dims import dims_of
 from .model import Draws, Parameters
 
 __all__ = ["DawidSkene"]
@@ -36,16 +37,12 @@ class DawidSkene(ClassModel):
 
     Parameters
     ----------
-    difficulty : bool
-        True if items differ in difficulty.
-    answer_a, answer_b : float
-        Beta prior of the share of items whose answer is 1.
+    difficulty, answer_a, answer_b, difficulty_scale
+        As for ``OneCoin``.
     skill_scale, lean_scale : float
         Scales of the half-normal prior of skill and of the normal prior of lean.
     spread_scale : float
         Scale of the half-normal priors of the standard deviations of the two logits among raters.
-    difficulty_scale : float
-        Scale of the half-normal prior of the standard deviation of the difficulties.
 
     References
     ----------
@@ -69,20 +66,10 @@ class DawidSkene(ClassModel):
     spread_scale: float = 1.0
     difficulty_scale: float = 1.0
     name: ClassVar[str] = "dawid-skene"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "answer_rate": (),
-        "skill": (),
-        "lean": (),
-        "sensitivity_sd": (),
-        "specificity_sd": (),
-        "sensitivity_part": ("rater",),
-        "specificity_part": ("rater",),
-        "sensitivity": ("rater",),
-        "specificity": ("rater",),
-        "answer_chance": ("item",),
-        "answer": ("item",),
-        "rate": ("item",),
-    }
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
+        "answer_rate skill lean sensitivity_sd specificity_sd sensitivity_part[rater] specificity_part[rater] "
+        "sensitivity[rater] specificity[rater] answer_chance[item] answer[item] rate[item]"
+    )
     coins: ClassVar[int] = 2
 
     def __post_init__(self) -> None:

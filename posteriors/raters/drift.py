@@ -45,6 +45,7 @@ from ..foundation.refusals import positive
 from ..kernels import drift as kernels
 from ..votes.design import Design
 from ..votes.label_set import offsets
+from .dims import dims_of
 from .model import Draws, Parameters, RaterModel
 
 if TYPE_CHECKING:
@@ -87,15 +88,9 @@ class Drift(RaterModel):
     item_sd_scale: float = 1.5
     step_sd_scale: float = 0.3
     name: ClassVar[str] = "drift"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_mean": (),
-        "item_sd": (),
-        "step_sd": (),
-        "start": ("item",),
-        "walk": ("vote",),
-        "first_rate": ("item",),
-        "rate": ("item",),
-    }
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
+        "item_mean item_sd step_sd start[item] walk[vote] first_rate[item] rate[item]"
+    )
     needs_raters: ClassVar[bool] = False
     in_order: ClassVar[bool] = True
     rate_names: ClassVar[tuple[str, ...]] = ("rate", "first_rate")

@@ -38,6 +38,7 @@ from ..foundation.refusals import positive
 from ..kernels import group_field as kernels
 from ..votes.design import Design
 from ..votes.label_set import offsets
+from .dims import dims_of
 from .fast.nested_laplace import design_of_points, half_normal, points_for, redrawn_mean, redrawn_sd, share_out
 from .log_odds import sum_to_zero
 from .model import Draws, Parameters, RaterModel
@@ -81,17 +82,10 @@ class Grouped(RaterModel):
     effect_scale: float = 0.5
     deviation_scale: float = 0.5
     name: ClassVar[str] = "grouped"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_mean": (),
-        "item_sd": (),
-        "group_scale": (),
-        "group_effect": ("group",),
-        "group_sd": (),
-        "item_logit": ("item",),
-        "deviation": ("item", "group"),
-        "share": ("group",),
-        "rate": ("item", "group"),
-    }
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
+        "item_mean item_sd group_scale group_effect[group] group_sd item_logit[item] deviation[item,group] "
+        "share[group] rate[item,group]"
+    )
     needs_raters: ClassVar[bool] = False
     needs_groups: ClassVar[bool] = True
 

@@ -46,7 +46,7 @@ from ..votes.checks import checked_parameter, require_groups, require_raters, re
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
 from .fit import RaterFit
-from .sampling import fit_fast, fit_nuts
+from .sampling import SamplerSettings, fit_fast, fit_nuts
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -245,6 +245,7 @@ class RaterModel(ABC):
         Returns
         -------
         int
+            Position in ``design.groups``.
 
         Raises
         ------
@@ -317,7 +318,7 @@ class RaterModel(ABC):
 
         Returns
         -------
-        dict
+        dict of str to float or ndarray
 
         Raises
         ------
@@ -436,15 +437,5 @@ class RaterModel(ABC):
         self.require(labels)
         if one_of("method", method, ("nuts", "fast")) == "fast":
             return fit_fast(self, labels, seed=seed, draws=draws)
-        return fit_nuts(
-            self,
-            labels,
-            seed=seed,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            cores=cores,
-            sampler=sampler,
-            target_accept=target_accept,
-            progress=progress,
-        )
+        settings = SamplerSettings(seed, draws, tune, chains, target_accept, cores, sampler)
+        return fit_nuts(self, labels, settings, progress)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..foundation.arrays import Floats
 from .class_model import ClassModel, drawn_logits, parts, whole
+from .dims import dims_of
 from .model import Draws, Parameters
 
 __all__ = ["OneCoin"]
@@ -55,16 +56,9 @@ class OneCoin(ClassModel):
     spread_scale: float = 1.0
     difficulty_scale: float = 1.0
     name: ClassVar[str] = "one-coin"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "answer_rate": (),
-        "skill_mean": (),
-        "skill_sd": (),
-        "skill_part": ("rater",),
-        "skill": ("rater",),
-        "answer_chance": ("item",),
-        "answer": ("item",),
-        "rate": ("item",),
-    }
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
+        "answer_rate skill_mean skill_sd skill_part[rater] skill[rater] answer_chance[item] answer[item] rate[item]"
+    )
     coins: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

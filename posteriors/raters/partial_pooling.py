@@ -31,6 +31,7 @@ from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
 from ..foundation.refusals import number, positive
 from ..votes.design import Design
+from .dims import dims_of
 from .model import Draws, Parameters, RaterModel
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class PartialPooling(RaterModel):
     size_location: float = 1.0
     size_scale: float = 1.5
     name: ClassVar[str] = "partial-pooling"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {"mean": (), "size": (), "a": (), "b": (), "rate": ("item",)}
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of("mean size a b rate[item]")
     needs_raters: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

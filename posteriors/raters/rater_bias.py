@@ -34,6 +34,7 @@ from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..votes.design import Design
+from .dims import dims_of
 from .fast.rater_field import draw_rater_field
 from .log_odds import add_votes, along, fresh_chance, sum_to_zero
 from .model import Draws, Parameters, RaterModel
@@ -73,14 +74,9 @@ class RaterBias(RaterModel):
     item_scale: float = 1.5
     rater_scale: float = 1.0
     name: ClassVar[str] = "rater-bias"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_mean": (),
-        "item_sd": (),
-        "rater_sd": (),
-        "item_logit": ("item",),
-        "offset": ("rater",),
-        "rate": ("item",),
-    }
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
+        "item_mean item_sd rater_sd item_logit[item] offset[rater] rate[item]"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self, positive, "mean_scale", "item_scale", "rater_scale")

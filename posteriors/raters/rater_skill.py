@@ -34,6 +34,7 @@ from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
 from ..foundation.refusals import positive
 from ..votes.design import Design
+from .dims import dims_of
 from .log_odds import along, fresh_chance, sum_to_zero
 from .model import Draws, Parameters
 from .noncentred import zero_sum_effects
@@ -75,11 +76,7 @@ class RaterSkill(RaterBias):
 
     skill_scale: float = 0.5
     name: ClassVar[str] = "rater-skill"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = RaterBias.dims | {
-        "skill_sd": (),
-        "log_skill": ("rater",),
-        "skill": ("rater",),
-    }
+    dims: ClassVar[dict[str, tuple[str, ...]]] = RaterBias.dims | dims_of("skill_sd log_skill[rater] skill[rater]")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,60 +23,67 @@ if TYPE_CHECKING:
 
     from .model import RaterModel
 
-__all__ = ["fit_fast", "fit_nuts", "quiet", "require_settings"]
+__all__ = ["SamplerSettings", "fit_fast", "fit_nuts", "quiet"]
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """Settings of the No-U-Turn sampler, validated; see ``RaterModel.fit``."""
+
+    seed: int
+    draws: int
+    tune: int
+    chains: int
+    target_accept: float = 0.9
+    cores: int | None = None
+    sampler: str = "pymc"
+
+    def __post_init__(self) -> None:
+        for field, least in (("draws", 4), ("tune", 1), ("chains", 1), ("seed", 0)):
+            whole(field, getattr(self, field), least)
+        if self.cores is not None:
+            whole("cores", self.cores, least=1)
+        probability("target_accept", self.target_accept)
+        one_of("sampler", self.sampler, ("pymc", "nutpie"))
+        if self.sampler == "nutpie":
+            from importlib.util import find_spec
+
+            if find_spec("nutpie") is None:
+                raise ValueError("sampler is 'nutpie', which is not installed; install it, or use 'pymc'")
 
 
 def fit_nuts(
-    model: RaterModel,
-    labels: LabelSet,
-    *,
-    seed: int,
-    draws: int,
-    tune: int,
-    chains: int,
-    cores: int | None,
-    sampler: str,
-    target_accept: float,
-    progress: bool | Callable[[int, int], object],
+    model: RaterModel, labels: LabelSet, settings: SamplerSettings, progress: bool | Callable[[int, int], object]
 ) -> RaterFit:
     """Fit by the No-U-Turn sampler; see ``RaterModel.fit``."""
-    require_settings(
-        seed=seed,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        sampler=sampler,
-        target_accept=target_accept,
-    )
     import pymc as pm
     from joblib import cpu_count
 
     design, label = Design.of(labels), labels.labels.astype(np.int64)
-    root = np.random.SeedSequence(seed)
+    root = np.random.SeedSequence(settings.seed)
     sampling, completing = root.spawn(2)
     bar, told = (progress, None) if isinstance(progress, bool) else (False, progress)
     steps = itertools.count(1)
 
     def step(**_: Any) -> None:
-        told(next(steps), chains * (tune + draws))  # type: ignore[misc]
+        told(next(steps), settings.chains * (settings.tune + settings.draws))  # type: ignore[misc]
 
     with quiet(bar), model.build(design, label) as built:
         data = pm.sample(
-            draws,
-            tune=tune,
-            chains=chains,
-            cores=min(chains, cores or cpu_count()),
-            random_seed=sampling.generate_state(chains).tolist(),
-            nuts_sampler=sampler,
+            settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=min(settings.chains, settings.cores or cpu_count()),
+            random_seed=sampling.generate_state(settings.chains).tolist(),
+            nuts_sampler=settings.sampler,
             backend="numba",
-            nuts={"target_accept": target_accept},
+            nuts={"target_accept": settings.target_accept},
             progressbar=bar,
             # PyMC supports the callback only with its own sampler.
-            callback=step if told and sampler == "pymc" else None,
+            callback=step if told and settings.sampler == "pymc" else None,
             compute_convergence_checks=False,
         )
-    if data["posterior"].sizes["draw"] < draws:
+    if data["posterior"].sizes["draw"] < settings.draws:
         # After Ctrl-C PyMC returns the draws made so far.
         raise KeyboardInterrupt
     free = [variable.name for variable in built.free_RVs]
@@ -121,30 +129,6 @@ def _completed(
     whole = xr.DataTree.from_dict(tree)
     whole.attrs = {"model": model.name, "method": method, "sampled": sampled}
     return RaterFit(model, labels, whole, method)
-
-
-def require_settings(
-    *,
-    seed: int,
-    draws: int,
-    tune: int,
-    chains: int,
-    cores: int | None = None,
-    sampler: str = "pymc",
-    target_accept: float = 0.9,
-) -> None:
-    """Raise an error for settings of the sampler outside their range; see ``RaterModel.fit``."""
-    for field, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("seed", seed, 0)):
-        whole(field, value, least)
-    if cores is not None:
-        whole("cores", cores, least=1)
-    probability("target_accept", target_accept)
-    one_of("sampler", sampler, ("pymc", "nutpie"))
-    if sampler == "nutpie":
-        from importlib.util import find_spec
-
-        if find_spec("nutpie") is None:
-            raise ValueError("sampler is 'nutpie', which is not installed; install it, or use 'pymc'")
 
 
 @contextmanager

@@ -73,6 +73,7 @@ class Design:
         Parameters
         ----------
         labels : LabelSet
+            Votes, of which only item, rater, group and order count.
 
         Returns
         -------

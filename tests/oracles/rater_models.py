@@ -89,6 +89,19 @@ def assert_fits_agree(sampled, fast, *, mean, largest, means, centred):
         assert np.abs(fast.draws[name].sum(axis=1)).max() < 1e-9, name
 
 
+def assert_found_again(model, made, population, correlated):
+    """Fit simulated votes and compare with the truth.
+
+    Means of ``population`` lie within four standard deviations of it; the means of parameters in ``correlated``
+    correlate with it by more than the number there.
+    """
+    draws = model.fit(made.labels, seed=7, method="fast", draws=400).draws
+    for name in population:
+        assert abs(draws[name].mean() - made.truth[name]) < 4 * max(draws[name].std(), 0.1), name
+    for name, least in correlated.items():
+        assert np.corrcoef(draws[name].mean(axis=0), made.truth[name])[0, 1] > least, name
+
+
 def assert_channel_is_what_fresh_raters_say(model, draws, rate, log_odds):
     """Compare ``channel`` with shares of 1 among many raters; ``log_odds(s, x, rng)`` draws theirs under draw s."""
     rng = np.random.default_rng(7)

@@ -4,15 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from oracles.rater_models import (
-    assert_fits_agree,
-    assert_log_posterior,
-    both_fits,
-    log_bernoulli,
-    log_half_normal,
-    log_normal,
-    log_zero_sum,
-)
+from oracles import rater_models as oracle
 
 import seqaudit as sa
 
@@ -23,7 +15,7 @@ VOTES = MODEL.simulate(11, DESIGN, parameters={"item_sd": 1.2, "group_scale": 0.
 
 @pytest.fixture(scope="module")
 def fits():
-    return both_fits(MODEL, VOTES, draws=1000, fast=4000, target_accept=0.95)
+    return oracle.both_fits(MODEL, VOTES, draws=1000, fast=4000, target_accept=0.95)
 
 
 @pytest.mark.deep
@@ -32,23 +24,23 @@ def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
     def plain(at):
         x, e, u = at["item_logit"], at["group_effect"], at["deviation"]
         votes = zip(DESIGN.item, DESIGN.group, strict=True)
-        found = log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-(x[i] + e[g] + u[i, g]))) for i, g in votes])
-        found += log_normal(at["item_mean"], 0, 1.5) + log_half_normal(at["item_sd"], 1.5)
-        found += log_half_normal(at["group_scale"], 0.5) + log_half_normal(at["group_sd"], 0.5)
-        found += log_normal(x, at["item_mean"], at["item_sd"]) + log_zero_sum(e, at["group_scale"])
-        return found + log_normal(u, 0, at["group_sd"])
+        found = oracle.log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-(x[i] + e[g] + u[i, g]))) for i, g in votes])
+        found += oracle.log_normal(at["item_mean"], 0, 1.5) + oracle.log_half_normal(at["item_sd"], 1.5)
+        found += oracle.log_half_normal(at["group_scale"], 0.5) + oracle.log_half_normal(at["group_sd"], 0.5)
+        found += oracle.log_normal(x, at["item_mean"], at["item_sd"]) + oracle.log_zero_sum(e, at["group_scale"])
+        return found + oracle.log_normal(u, 0, at["group_sd"])
 
     def log_scales(at):
         return 36 * np.log(at["group_sd"]) + 2 * np.log(at["group_scale"]) + 12 * np.log(at["item_sd"])
 
-    assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
+    oracle.assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
 
 
 @pytest.mark.deep
 def test_sampling_converges_and_the_fast_method_agrees(fits):
     sampled, fast = fits
     means = dict.fromkeys(("item_mean", "item_sd", "group_scale", "group_sd"), 0.35)
-    assert_fits_agree(sampled, fast, mean=0.02, largest=0.06, means=means, centred=("group_effect",))
+    oracle.assert_fits_agree(sampled, fast, mean=0.02, largest=0.06, means=means, centred=("group_effect",))
 
 
 def test_effects_are_found_again():

@@ -4,16 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from oracles.rater_models import (
-    assert_channel_is_what_fresh_raters_say,
-    assert_fits_agree,
-    assert_log_posterior,
-    both_fits,
-    log_bernoulli,
-    log_half_normal,
-    log_normal,
-    log_zero_sum,
-)
+from oracles import rater_models as oracle
 
 import seqaudit as sa
 from seqaudit.posteriors.raters.fast.nested_laplace import redrawn_sd
@@ -30,7 +21,7 @@ def sigma(x):
 
 @pytest.fixture(scope="module")
 def fits():
-    return both_fits(MODEL, VOTES, draws=2000, fast=8000)
+    return oracle.both_fits(MODEL, VOTES, draws=2000, fast=8000)
 
 
 @pytest.mark.deep
@@ -41,21 +32,23 @@ def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
     def plain(at):
         x, offset = at["item_logit"], at["offset"]
         chance = [sigma(x[i] + offset[j]) for i, j in zip(design.item, design.rater, strict=True)]
-        found = log_bernoulli(VOTES.labels, chance) + log_normal(at["item_mean"], 0, 1.5)
-        found += log_half_normal(at["item_sd"], 1.5) + log_half_normal(at["rater_sd"], 1.0)
-        return found + log_normal(x, at["item_mean"], at["item_sd"]) + log_zero_sum(offset, at["rater_sd"])
+        found = oracle.log_bernoulli(VOTES.labels, chance) + oracle.log_normal(at["item_mean"], 0, 1.5)
+        found += oracle.log_half_normal(at["item_sd"], 1.5) + oracle.log_half_normal(at["rater_sd"], 1.0)
+        return (
+            found + oracle.log_normal(x, at["item_mean"], at["item_sd"]) + oracle.log_zero_sum(offset, at["rater_sd"])
+        )
 
     def log_scales(at):
         return 12 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"])
 
-    assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
+    oracle.assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
 
 
 @pytest.mark.deep
 def test_sampling_converges_and_the_fast_method_agrees(fits):
     sampled, fast = fits
     means = dict.fromkeys(("item_mean", "item_sd", "rater_sd"), 0.3)
-    assert_fits_agree(sampled, fast, mean=0.02, largest=0.05, means=means, centred=("offset",))
+    oracle.assert_fits_agree(sampled, fast, mean=0.02, largest=0.05, means=means, centred=("offset",))
     for name in means:
         assert fast.draws[name].std() == pytest.approx(sampled.draws[name].std(), rel=0.3)
 
@@ -63,17 +56,13 @@ def test_sampling_converges_and_the_fast_method_agrees(fits):
 def test_parameters_are_found_again():
     design = sa.Design.balanced(items=200, raters=30, votes_per_item=15)
     made = MODEL.simulate(5, design, parameters={"item_mean": 0.5, "item_sd": 1.5, "rater_sd": 1.0})
-    draws = MODEL.fit(made.labels, seed=7, method="fast", draws=400).draws
-    for name, truth in (("item_mean", 0.5), ("item_sd", 1.5), ("rater_sd", 1.0)):
-        assert abs(draws[name].mean() - truth) < 4 * max(draws[name].std(), 0.1)
-    assert np.corrcoef(draws["item_logit"].mean(axis=0), made.truth["item_logit"])[0, 1] > 0.85
-    assert np.corrcoef(draws["offset"].mean(axis=0), made.truth["offset"])[0, 1] > 0.9
+    oracle.assert_found_again(MODEL, made, ("item_mean", "item_sd", "rater_sd"), {"item_logit": 0.85, "offset": 0.9})
 
 
 def test_channel_is_what_fresh_raters_say():
     sd = np.array([0.4, 1.5])
     rate = np.array([[0.1, 0.7], [0.3, 0.95]])
-    assert_channel_is_what_fresh_raters_say(
+    oracle.assert_channel_is_what_fresh_raters_say(
         MODEL, {"rater_sd": sd}, rate, lambda s, x, rng: x + sd[s] * rng.standard_normal(200_000)
     )
 

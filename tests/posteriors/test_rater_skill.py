@@ -4,16 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from oracles.rater_models import (
-    assert_channel_is_what_fresh_raters_say,
-    assert_fits_agree,
-    assert_log_posterior,
-    both_fits,
-    log_bernoulli,
-    log_half_normal,
-    log_normal,
-    log_zero_sum,
-)
+from oracles import rater_models as oracle
 from scipy.stats import halfnorm, kstest, norm
 
 import seqaudit as sa
@@ -62,7 +53,7 @@ def test_moves_leave_the_joint_distribution_of_parameters_and_votes_alone():
 
 @pytest.fixture(scope="module")
 def fits():
-    return both_fits(MODEL, VOTES, draws=2000, fast=8000, target_accept=0.97)
+    return oracle.both_fits(MODEL, VOTES, draws=2000, fast=8000, target_accept=0.97)
 
 
 @pytest.mark.deep
@@ -73,23 +64,23 @@ def test_log_posterior_is_the_sum_of_the_equations(many, monkeypatch):
     def plain(at):
         x, offset, log_skill = at["item_logit"], at["offset"], at["log_skill"]
         eta = [math.exp(log_skill[j]) * x[i] + offset[j] for i, j in zip(design.item, design.rater, strict=True)]
-        found = log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-z)) for z in eta])
-        found += log_normal(at["item_mean"], 0, 1.5) + log_half_normal(at["item_sd"], 1.5)
-        found += log_half_normal(at["rater_sd"], 1.0) + log_half_normal(at["skill_sd"], 0.5)
-        found += log_normal(x, at["item_mean"], at["item_sd"])
-        return found + log_zero_sum(offset, at["rater_sd"]) + log_zero_sum(log_skill, at["skill_sd"])
+        found = oracle.log_bernoulli(VOTES.labels, [1 / (1 + math.exp(-z)) for z in eta])
+        found += oracle.log_normal(at["item_mean"], 0, 1.5) + oracle.log_half_normal(at["item_sd"], 1.5)
+        found += oracle.log_half_normal(at["rater_sd"], 1.0) + oracle.log_half_normal(at["skill_sd"], 0.5)
+        found += oracle.log_normal(x, at["item_mean"], at["item_sd"])
+        return found + oracle.log_zero_sum(offset, at["rater_sd"]) + oracle.log_zero_sum(log_skill, at["skill_sd"])
 
     def log_scales(at):
         return 16 * np.log(at["item_sd"]) + 5 * np.log(at["rater_sd"]) + 5 * np.log(at["skill_sd"])
 
-    assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
+    oracle.assert_log_posterior(MODEL, VOTES, many, monkeypatch, plain, log_scales)
 
 
 @pytest.mark.deep
 def test_sampling_converges_and_the_fast_method_agrees(fits):
     sampled, fast = fits
     means = dict.fromkeys(("item_mean", "item_sd", "rater_sd", "skill_sd"), 0.4)
-    assert_fits_agree(sampled, fast, mean=0.015, largest=0.04, means=means, centred=("offset", "log_skill"))
+    oracle.assert_fits_agree(sampled, fast, mean=0.015, largest=0.04, means=means, centred=("offset", "log_skill"))
 
 
 @pytest.mark.parametrize("skill", [1.0, 30.0, 1e4, 1e12])
@@ -117,11 +108,7 @@ def test_skills_may_vary_more_than_numbers_can_say():
 def test_skilled_raters_are_found_again():
     design = sa.Design.balanced(items=200, raters=30, votes_per_item=15)
     made = MODEL.simulate(5, design, parameters={"item_sd": 1.5, "rater_sd": 0.7, "skill_sd": 0.6})
-    draws = MODEL.fit(made.labels, seed=7, method="fast", draws=400).draws
-    for name, truth in (("item_sd", 1.5), ("rater_sd", 0.7), ("skill_sd", 0.6)):
-        assert abs(draws[name].mean() - truth) < 4 * max(draws[name].std(), 0.1)
-    assert np.corrcoef(draws["log_skill"].mean(axis=0), made.truth["log_skill"])[0, 1] > 0.8
-    assert np.corrcoef(draws["offset"].mean(axis=0), made.truth["offset"])[0, 1] > 0.8
+    oracle.assert_found_again(MODEL, made, ("item_sd", "rater_sd", "skill_sd"), {"log_skill": 0.8, "offset": 0.8})
 
 
 def test_channel_is_what_fresh_raters_say():
@@ -132,7 +119,7 @@ def test_channel_is_what_fresh_raters_say():
         skill = np.exp(draws["skill_sd"][s] * rng.standard_normal(200_000))
         return skill * x + draws["rater_sd"][s] * rng.standard_normal(200_000)
 
-    assert_channel_is_what_fresh_raters_say(MODEL, draws, rate, log_odds)
+    oracle.assert_channel_is_what_fresh_raters_say(MODEL, draws, rate, log_odds)
 
 
 def test_given_skills_are_kept():

@@ -10,31 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.recursion import CONVEX, UTILITIES
 
-from seqaudit.posteriors import (
-    Accuracy,
-    Asymmetric,
-    Custom,
-    Decisive,
-    Entropy,
-    Linear,
-    NoPayoff,
-    Utility,
-    Variance,
-    make_utility,
-)
+import seqaudit as sa
 from seqaudit.posteriors.utilities import utility_names
 
 probabilities = st.floats(0, 1)
 ALL = [
-    Accuracy(),
-    Asymmetric(),
-    Asymmetric(2.0, 0.5),
-    Variance(),
-    Entropy(),
-    Decisive(),
-    Decisive(0.25),
-    Linear(),
-    NoPayoff(),
+    sa.Accuracy(),
+    sa.Asymmetric(),
+    sa.Asymmetric(2.0, 0.5),
+    sa.Variance(),
+    sa.Entropy(),
+    sa.Decisive(),
+    sa.Decisive(0.25),
+    sa.Linear(),
+    sa.NoPayoff(),
 ]
 
 
@@ -57,7 +46,7 @@ ALL = [
 )
 def test_utility_has_its_stated_values(utility, values):
     p = np.array([0, 0.25, 0.5, 0.75, 1])
-    h = make_utility(utility)(p)
+    h = sa.make_utility(utility)(p)
     assert h.dtype == np.float64
     assert h == pytest.approx(np.array(values), abs=1e-15)
     assert p.tolist() == [0, 0.25, 0.5, 0.75, 1]
@@ -66,7 +55,7 @@ def test_utility_has_its_stated_values(utility, values):
 @pytest.mark.parametrize("name", list(UTILITIES))
 @given(p=st.lists(probabilities, min_size=1, max_size=6))
 def test_utility_agrees_with_its_definition(name, p):
-    h = make_utility(UTILITIES[name].spec)(np.array([p]))
+    h = sa.make_utility(UTILITIES[name].spec)(np.array([p]))
     assert h.shape == (1, len(p))
     assert h[0] == pytest.approx([float(UTILITIES[name].h(x)) for x in p], abs=1e-14)
 
@@ -74,29 +63,29 @@ def test_utility_agrees_with_its_definition(name, p):
 @pytest.mark.parametrize("name", CONVEX)
 @given(p=probabilities, q=probabilities, share=probabilities)
 def test_utility_is_convex(name, p, q, share):
-    h = make_utility(UTILITIES[name].spec)
+    h = sa.make_utility(UTILITIES[name].spec)
     between, ends = h(np.array([share * p + (1 - share) * q])), h(np.array([p, q]))
     assert between[0] <= share * ends[0] + (1 - share) * ends[1] + 1e-14
 
 
 def test_decisive_is_not_convex():
     # Half way between certainty and doubt the belief is still decisive.
-    h = Decisive(0.1)(np.array([0.0, 0.1, 0.2]))
+    h = sa.Decisive(0.1)(np.array([0.0, 0.1, 0.2]))
     assert h.tolist() == [1, 1, 0]
     assert h[1] > (h[0] + h[2]) / 2
 
 
 @pytest.mark.parametrize("p", [0.1, 0.9, 0.1 + 1e-13, 0.9 - 1e-13, 0.30000000000000004 - 0.2])
 def test_belief_on_the_boundary_is_decisive_however_it_was_computed(p):
-    assert Decisive(0.1)(np.array([p])).tolist() == [1]
+    assert sa.Decisive(0.1)(np.array([p])).tolist() == [1]
 
 
 @pytest.mark.parametrize("p", [0.1 + 1e-9, 0.9 - 1e-9])
 def test_belief_inside_the_boundary_is_not_decisive(p):
-    assert Decisive(0.1)(np.array([p])).tolist() == [0]
+    assert sa.Decisive(0.1)(np.array([p])).tolist() == [0]
 
 
-@pytest.mark.parametrize("utility", [u for u in ALL if not isinstance(u, Asymmetric)], ids=repr)
+@pytest.mark.parametrize("utility", [u for u in ALL if not isinstance(u, sa.Asymmetric)], ids=repr)
 def test_item_is_declared_learnable_above_one_half_and_a_tie_decides_not(utility):
     p = np.array([0, 0.4, 0.5 - 1e-15, 0.5, 0.5 + 1e-15, 0.5 + 1e-9, 1])
     assert utility.decide(p).tolist() == [False, False, False, False, False, True, True]
@@ -104,7 +93,7 @@ def test_item_is_declared_learnable_above_one_half_and_a_tie_decides_not(utility
 
 @given(st.floats(0.1, 10), st.floats(0.1, 10), probabilities)
 def test_asymmetric_accepts_exactly_where_accepting_pays(gain, loss, p):
-    utility = Asymmetric(gain, loss)
+    utility = sa.Asymmetric(gain, loss)
     worth = gain * p - loss * (1 - p)
     if abs(worth) > 1e-9:
         assert utility.decide(np.array([p])).tolist() == [worth > 0]
@@ -114,28 +103,28 @@ def test_asymmetric_accepts_exactly_where_accepting_pays(gain, loss, p):
 
 @pytest.mark.parametrize("utility", ALL, ids=repr)
 def test_utility_is_a_value_that_its_description_makes_again(utility):
-    again = make_utility(utility.as_dict())
+    again = sa.make_utility(utility.as_dict())
     assert again == utility
     assert hash(again) == hash(utility)
-    assert make_utility(utility) is utility
+    assert sa.make_utility(utility) is utility
 
 
 def test_every_name_makes_a_utility_of_that_name():
     assert utility_names() == ("accuracy", "asymmetric", "variance", "entropy", "decisive", "linear", "none")
-    assert [make_utility(name).name for name in utility_names()] == list(utility_names())
+    assert [sa.make_utility(name).name for name in utility_names()] == list(utility_names())
 
 
 def test_callable_becomes_a_utility_without_a_description():
-    utility = make_utility(np.square)
-    assert isinstance(utility, Custom)
-    assert utility == Custom(np.square)
+    utility = sa.make_utility(np.square)
+    assert isinstance(utility, sa.Custom)
+    assert utility == sa.Custom(np.square)
     with pytest.raises(ValueError, match="a callable utility cannot be written to TOML; use a named utility"):
         utility.as_dict()
 
 
 def test_utility_without_a_formula_is_refused():
     with pytest.raises(TypeError, match="Utility must define __call__"):
-        Utility()(np.array([0.5]))
+        sa.Utility()(np.array([0.5]))
 
 
 def doubled_in_place(p):
@@ -186,12 +175,12 @@ def doubled_in_place(p):
 )
 def test_faulty_utility_is_refused(spec, message):
     with pytest.raises(ValueError, match=message):
-        make_utility(spec)
+        sa.make_utility(spec)
 
 
 @pytest.mark.parametrize("p", [0.123, math.nan])
 def test_callable_that_fails_later_is_refused_then(p):
-    utility = make_utility(lambda p: np.where(p == 0.123, np.nan, p))
+    utility = sa.make_utility(lambda p: np.where(p == 0.123, np.nan, p))
     assert utility(np.array([0.2, 0.124])).tolist() == [0.2, 0.124]
     with pytest.raises(ValueError, match=f"utility callable returned nan at p = {p}; it must be finite"):
         utility(np.array([[0.2, p]]))
@@ -201,7 +190,7 @@ def test_payoffs_of_a_callable_are_floats_of_their_own():
     kept = np.ones(3)
     for function in (lambda p: p, lambda p: kept if p.shape == (3,) else np.ones_like(p), lambda p: p > 0.5):
         p = np.array([0.2, 0.6, 0.7])
-        h = make_utility(function)(p)
+        h = sa.make_utility(function)(p)
         assert h.dtype == np.float64
         h[:] = -1
         assert (p.tolist(), kept.tolist()) == ([0.2, 0.6, 0.7], [1, 1, 1])
@@ -209,7 +198,7 @@ def test_payoffs_of_a_callable_are_floats_of_their_own():
 
 # What a statement is worth where the truth has another probability.
 
-SCORED = [utility for utility in ALL if not isinstance(utility, Decisive)]
+SCORED = [utility for utility in ALL if not isinstance(utility, sa.Decisive)]
 
 
 @pytest.mark.parametrize("utility", ALL, ids=repr)
@@ -248,7 +237,7 @@ def test_no_statement_is_worth_more_than_the_truth(utility, stated, p):
     ],
 )
 def test_statement_has_its_stated_worth(utility, stated, p, worth):
-    score = make_utility(utility).score(np.array(stated), np.array(p))
+    score = sa.make_utility(utility).score(np.array(stated), np.array(p))
     assert score.dtype == np.float64
     assert score == pytest.approx(np.array(worth), abs=1e-15)
 
@@ -262,7 +251,7 @@ def test_statements_and_truths_broadcast(utility):
         assert table[i, j] == utility.score(stated[i], p[j : j + 1])[0]
 
 
-@pytest.mark.parametrize("utility", [Custom(np.square), type("Own", (Utility,), {"name": "own"})()])
+@pytest.mark.parametrize("utility", [sa.Custom(np.square), type("Own", (sa.Utility,), {"name": "own"})()])
 def test_utility_without_a_decision_is_not_scored(utility):
     with pytest.raises(ValueError, match=f"utility {utility.name} has no score for a tail other than the stated one"):
         utility.score(np.array([0.5]), np.array([0.5]))

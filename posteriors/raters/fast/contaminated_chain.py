@@ -78,7 +78,8 @@ def sample_kinds(
 
     Returns
     -------
-    dict
+    dict of str to ndarray
+        The first dimension is the draw.
 
     Raises
     ------
