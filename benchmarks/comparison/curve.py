@@ -149,10 +149,9 @@ def budget_curve(
     replications : int
         Simulated runs of each policy at each budget, with common random numbers.
     seed : int, SeedSequence or Generator
-    n_jobs, on_part
-        As for ``vary``; a worker takes one policy at a time.
-    finished : dict, optional
-        Parts computed before, by name: those of policies, and the bounds under ``BOUNDS``.
+    n_jobs, finished, on_part
+        As for ``vary``; a worker takes one policy at a time. Parts are named after the policies; the bounds are the
+        part ``BOUNDS``.
 
     Returns
     -------

@@ -260,8 +260,7 @@ class Problem:
 
         Returns
         -------
-        dict of str
-            Keywords that ``from_dict`` takes.
+        dict of str, as ``from_dict`` takes
 
         Raises
         ------
@@ -275,8 +274,8 @@ class Problem:
 
         Other fields keep the values that were given: caps are those before the budget cut them, and a problem stated by
         log-ratios and beta keeps both, so that a new ``beta`` or ``log_ratio`` changes the thresholds; a new
-        ``threshold`` drops them. The number of items stays: state a problem of another size anew. ``copy.replace`` and
-        ``dataclasses.replace`` agree, except that the latter takes the problem's own arrays for unchanged fields.
+        ``threshold`` drops them. The number of items stays. ``copy.replace`` and ``dataclasses.replace`` agree, except
+        that the latter takes the problem's own arrays for unchanged fields.
 
         Parameters
         ----------
