@@ -43,6 +43,8 @@ def plain(problem: Problem) -> dict[str, Any]:
     out = {key: asked[key] for key in ("budget", *(("c", "beta") if by_ratio else ("threshold",)))}
     out["prior"] = asked["prior"] if isinstance(asked["prior"], list) else [x.as_dict() for x in asked["prior"]]
     out |= {key: asked[key] for key in ("weight", "cost", "reward", "cap", "batch") if asked[key] is not None}
+    if problem.label_price:
+        out["label_price"] = problem.label_price
     out |= {"name": list(problem.name), "utility": problem.utility.as_dict()}
     if problem.quota:
         out["quota"] = [{"items": [problem.name[i] for i in items], "labels": k} for items, k in problem.quota]
@@ -79,7 +81,9 @@ def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
 def fingerprint(problem: Problem) -> str:
     """Hash of a problem's fields; see ``Problem.digest``."""
     utility = problem.utility.name if isinstance(problem.utility, Custom) else repr(problem.utility)
-    plain_fields = (problem.budget, problem.name, problem.beta, utility, problem.quota, problem.batch)
+    plain_fields: tuple[Any, ...] = (problem.budget, problem.name, problem.beta, utility, problem.quota, problem.batch)
+    if problem.label_price:
+        plain_fields += (problem.label_price,)
     content = hashlib.sha256(repr(plain_fields).encode())
     for key in ("threshold", "weight", "cap", "log_ratio", "cost", "reward"):
         content.update(getattr(problem, key).tobytes())
