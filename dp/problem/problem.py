@@ -19,15 +19,13 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
-from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Utility
-from . import checks
 from .budget import Quota, most_labels
 from .checks import ProblemError
 from .remarks import remarks_on
-from .statement import fingerprint, new_fields, plain, restated
+from .statement import by_ratio, fingerprint, new_fields, plain, restated
+from .tails import tails_at
 from .toml import read_fields, write_problem
 from .validation import validated
 
@@ -208,20 +206,7 @@ class Problem:
         >>> Problem.from_logratio([0.0, 2.0], beta=1.0, budget=5).threshold.round(3)
         array([0.5  , 0.881])
         """
-        faults: list[str] = []
-        ratio = checks.vector("log_ratio", c, None, faults)
-        try:
-            t = threshold_of(ratio, beta)
-        except ValueError as error:
-            faults.append(str(error))
-        if faults:
-            # Valid thresholds take their place, so that the faults of the other fields are listed too.
-            try:
-                cls(np.full(len(ratio), 0.5), budget, **fields)
-            except ProblemError as error:
-                faults += error.faults
-            raise ProblemError(faults)
-        return cls(t, budget, log_ratio=ratio, beta=beta, **fields)
+        return cls(**by_ratio(cls, c, beta, budget, fields))
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -416,15 +401,7 @@ class Problem:
         -------
         ndarray, shape (..., N)
         """
-        n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
-        if isinstance(self.prior, np.ndarray):
-            a, b = self.prior.T
-            return tail(a + w, b + (n - w), self.threshold)
-        counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
-        out = np.empty(counts[0].shape)
-        for i in range(self.size):
-            out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], float(self.threshold[i])).tail
-        return out
+        return tails_at(self.prior, self.threshold, labels, wins)
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

@@ -8,12 +8,13 @@ were given, never from derived ones.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.names import unknown_key
 from ...posteriors.thresholds import threshold
@@ -23,7 +24,7 @@ from . import checks
 if TYPE_CHECKING:
     from .problem import Problem
 
-__all__ = ["fingerprint", "new_fields", "plain", "restated", "statement"]
+__all__ = ["by_ratio", "fingerprint", "new_fields", "plain", "restated", "statement"]
 
 
 def statement(problem: Problem) -> dict[str, Any]:
@@ -76,6 +77,26 @@ def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
         with suppress(ValueError):
             asked["threshold"] = threshold(checks.vector("log_ratio", ratio, problem.size, []), beta)
     return asked
+
+
+def by_ratio(
+    make: Callable[..., object], c: ArrayLike, beta: float, budget: int | float, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keywords of a problem with thresholds sigma(beta c); lists the faults of all fields, which ``make`` finds."""
+    faults: list[str] = []
+    ratio = checks.vector("log_ratio", c, None, faults)
+    try:
+        t = threshold(ratio, beta)
+    except ValueError as error:
+        faults.append(str(error))
+    if faults:
+        # Valid thresholds take their place, so that the faults of the other fields are listed too.
+        try:
+            make(np.full(len(ratio), 0.5), budget, **fields)
+        except checks.ProblemError as error:
+            faults += error.faults
+        raise checks.ProblemError(faults)
+    return {"threshold": t, "budget": budget, "log_ratio": ratio, "beta": beta, **fields}
 
 
 def fingerprint(problem: Problem) -> str:
