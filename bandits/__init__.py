@@ -32,6 +32,7 @@ from .wrappers.diverse import DiverseBatch
 from .wrappers.exploring import EpsilonAudit, SoftmaxAudit
 from .wrappers.minimum_coverage import MinimumCoverage
 from .wrappers.risk_weighted import RiskWeighted
+from .wrappers.stop_when import StopWhen
 
 __all__ = [
     "APT",
@@ -60,6 +61,7 @@ __all__ = [
     "Session",
     "Simulation",
     "SoftmaxAudit",
+    "StopWhen",
     "Thompson",
     "TopTwo",
     "TreeSearch",

@@ -231,6 +231,24 @@ class JointPolicy(Policy):
         """
         return usable
 
+    def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
+        """Mask of the states in which the policy buys no further label; by default none.
+
+        It counts only where all quotas are met, and, with batches, at the beginning of a batch.
+
+        Parameters
+        ----------
+        problem : Problem
+        counts, wins : ndarray of int, shape (S, N)
+        usable : ndarray of bool, shape (S, N)
+            As for ``action_probabilities``.
+
+        Returns
+        -------
+        ndarray of bool, shape (S,)
+        """
+        return np.zeros(len(counts), dtype=bool)
+
     def prepare(self, problem: Problem) -> None:
         """Do the slow work that a problem needs once, before threads ask for probabilities.
 

@@ -68,9 +68,18 @@ _PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.
 
 
 class Utility:
-    """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise."""
+    """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise.
+
+    Attributes
+    ----------
+    name : str
+        Registered name.
+    convex : bool
+        True if h is known to be convex, so that no label lowers its expectation.
+    """
 
     name: ClassVar[str]
+    convex: ClassVar[bool] = False
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p) for weight 1, elementwise."""
@@ -144,6 +153,7 @@ class Accuracy(Utility):
     """
 
     name: ClassVar[str] = "accuracy"
+    convex: ClassVar[bool] = True
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
@@ -176,6 +186,7 @@ class Asymmetric(Utility):
     gain: float = 1.0
     loss: float = 1.0
     name: ClassVar[str] = "asymmetric"
+    convex: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for field in ("gain", "loss"):
@@ -211,6 +222,7 @@ class Variance(Utility):
     """
 
     name: ClassVar[str] = "variance"
+    convex: ClassVar[bool] = True
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
@@ -232,6 +244,7 @@ class Entropy(Utility):
     """
 
     name: ClassVar[str] = "entropy"
+    convex: ClassVar[bool] = True
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
@@ -286,6 +299,7 @@ class Linear(Utility):
     """
 
     name: ClassVar[str] = "linear"
+    convex: ClassVar[bool] = True
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
@@ -307,6 +321,7 @@ class NoPayoff(Utility):
     """
 
     name: ClassVar[str] = "none"
+    convex: ClassVar[bool] = True
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""

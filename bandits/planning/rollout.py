@@ -188,10 +188,10 @@ def _finish(problem: Problem, board: Board, first: Ints, step: int) -> None:
         counts[rows, items] += 1
         wins[rows, items] += labels
         board.spend(rows, items, labels)
-        rows = board.open
         step += 1
-        if rows.size:
-            items = board.choose(step)[rows]
+        chosen = board.choose(step)
+        rows = board.open
+        items = chosen[rows]
 
 
 def _chance_of_win(problem: Problem, items: Ints, labels: Ints, wins: Ints) -> Floats:

@@ -76,6 +76,12 @@ class Exact(JointPolicy):
         """
         return even_over_best(self.scores(problem, counts, wins), usable, 0.0, self.ties)
 
+    def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
+        """Mask of the states in which it is better to stop, shape (S,)."""
+        if not problem.may_stop:
+            return super().stops(problem, counts, wins, usable)
+        return ~self.scores(problem, counts, wins).any(axis=1)
+
     def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """One for the optimal items, zero for the others, shape (R, N)."""
         kept = self.solution(problem).kept

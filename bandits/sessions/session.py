@@ -93,6 +93,12 @@ class Session:
         return max(0.0, self.problem.budget - self._board.rules.spent(self._board.bought[0]))
 
     @property
+    def stopped(self) -> bool:
+        """True if the policy has stopped although a label could be bought."""
+        board = self._board
+        return not board.open.size and bool(board.rules.items(board.bought).any())
+
+    @property
     def tail(self) -> Floats:
         """P(alpha > t) of each item now, shape (N,)."""
         return self.problem.tail_at(self.counts, self.wins)
@@ -118,9 +124,12 @@ class Session:
         Raises
         ------
         BudgetSpent
-            When no item is available: answers and outstanding questions have used up the budget, or every item's cap.
+            When no item is available: answers and outstanding questions have used up the budget, or every item's cap;
+            or when the policy buys no further label (``stopped``).
         """
         item = int(self._board.choose(self._asked)[0])
+        if item < 0 and self.stopped:
+            raise BudgetSpent(f"{self.policy.name} buys no further label: {self._entered} entered")
         if item < 0:
             raise BudgetSpent(f"{self._spent}: {self._entered} entered, {int(self.outstanding.sum())} outstanding")
         self._board.ask(np.array([0]), np.array([item]))

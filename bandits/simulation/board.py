@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dp.problem.availability import Availability
+from ...dp.problem.budget import quotas_met
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
@@ -46,7 +47,7 @@ class Board:
     bought : ndarray of int, shape (R, N)
         Labels bought.
     open : ndarray of int
-        Replications in which a label can be bought, in order.
+        Replications in which a label can be bought and the policy has not stopped, in order.
     rules : Availability
     """
 
@@ -69,6 +70,7 @@ class Board:
         # With unit costs and no quotas, only caps and the number of labels matter, and a label changes one item.
         self._most = problem.labels if problem.unit_costs and not problem.quota else None
         self._rounds = 0 if start is None else problem.labels
+        self._stopped = np.zeros(len(keys), dtype=bool)
         self._questions = 0  # still to be asked in the present batch
         self._unseen = np.zeros(shape, dtype=np.int64)  # bought, with an outcome that the policy has not seen
         self._unseen_labels = 0
@@ -84,15 +86,17 @@ class Board:
             self._scores = np.repeat(self._all_scores(first, self.wins[: len(first)]), copies, axis=0)
 
     def choose(self, step: int, usable: Bools | None = None) -> Ints:
-        """Next item of each replication, shape (R,); -1 where nothing can be labelled.
+        """Next item of each replication, shape (R,); -1 where nothing can be labelled or the policy stops.
 
         ``step`` numbers the choice, for the random number that breaks a tie. ``usable`` restricts the items further.
         """
         if not self._questions:
             self._begin_batch()
+            if self._joint is not None and type(self._joint).stops is not JointPolicy.stops:
+                self._stop(self._joint)
         allowed = self._usable if usable is None else self._usable & usable
         if self._joint is not None:
-            allowed = self._joint.allowed(self.problem, self.bought, allowed)
+            allowed = self._joint.allowed(self.problem, self.bought, allowed) & ~self._stopped[:, None]
         if self._unseen_labels:
             quiet = allowed & (self._unseen == 0)
             allowed = np.where(quiet.any(axis=1, keepdims=True), quiet, allowed)
@@ -164,6 +168,16 @@ class Board:
     def _count(self, at: Ints, labels: NDArray[Any]) -> None:
         self.counts.reshape(-1)[at] += 1
         self.wins.reshape(-1)[at] += labels.astype(np.int64)
+
+    def _stop(self, policy: JointPolicy) -> None:
+        """Close the replications in which the policy buys no further label, for now: an outcome may open them again."""
+        rows = np.flatnonzero(self._usable.any(axis=1))
+        counts, wins = (x[rows] for x in self._shown)
+        stops = policy.stops(self.problem, counts, wins, self._usable[rows])
+        stops = stops & quotas_met(self.bought[rows], self.problem.quota)
+        self._stopped[:] = False
+        self._stopped[rows[stops]] = True
+        self.open = rows[~stops]
 
     def _begin_batch(self) -> None:
         for items, at in self._late:
@@ -237,7 +251,9 @@ class Board:
 
 
 def final_values(problem: Problem, counts: Ints, wins: Ints) -> Floats:
-    """Expected payoff under the final beliefs, shape (R,)."""
+    """Expected payoff under the final beliefs, less the price of the labels, shape (R,)."""
     paid = problem.weight * problem.utility(problem.tail_at(counts, wins)) + problem.reward * wins
+    if problem.label_price:
+        paid = paid - problem.label_price * problem.cost * counts
     # Summed row by row: the rounding of a matrix product may depend on the other rows.
     return np.asarray(paid.sum(axis=1))

@@ -196,16 +196,17 @@ def _account(
     best, credit = (np.inf, price), np.zeros(len(counts))
     for _ in range(4):
         worth, spent, credit_there = books.at(price)
-        upper = price * money + worth
+        upper = (price - problem.label_price) * money + worth
         if upper < best[0]:
             best, credit = (upper, price), credit_there
         # To first order spending is inversely proportional to the price: the bound may fall by half of this product.
         over = (spent - money) / money if money > 0 else 0.0
-        if price == 0 or abs(over) * abs(over) * price * money <= 2.0 * _WORTH_ANOTHER * worth:
+        if price == problem.label_price or abs(over) * abs(over) * price * money <= 2.0 * _WORTH_ANOTHER * worth:
             break
-        price *= max(0.5, min(2.0, 1.0 + over))
+        price = max(problem.label_price, price * max(0.5, min(2.0, 1.0 + over)))
     upper, price = best
-    values = problem.prior_value + credit
+    spent_in_each = counts @ problem.cost
+    values = problem.prior_value + credit - problem.label_price * spent_in_each
     return Certificate(
         policy.name,
         float(values.mean()),
@@ -215,7 +216,7 @@ def _account(
         f"simulation, {len(values)} replications, controlled by the relaxed problem",
         "Lagrangian bound",
         price,
-        float((counts @ problem.cost).mean()),
+        float(spent_in_each.mean()),
         len(values),
     )
 

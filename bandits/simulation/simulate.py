@@ -92,10 +92,11 @@ def spend(
     for step in itertools.count():
         if observe and step in marks:
             observe(step, board.counts, board.wins)
+        chosen = board.choose(step)
         rows = board.open
         if not rows.size:
             break
-        items = board.choose(step)[rows]
+        items = chosen[rows]
         board.spend(rows, items, source.labels(rows, items, board.bought[rows, items]))
     return board.counts, board.wins
 

@@ -54,6 +54,13 @@ class Wrapper(BasedPolicy):
         may = self.allowed(problem, counts if pending is None else counts + pending, usable)
         return chances_of(self.based_on, self.seen(problem), counts, wins, may, pending)
 
+    def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
+        """Mask of the states in which the base stops, shape (S,)."""
+        base = self.based_on
+        if isinstance(base, JointPolicy):
+            return base.stops(self.seen(problem), counts, wins, usable)
+        return super().stops(problem, counts, wins, usable)
+
     def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Scores of the base, shape (R, N)."""
         return self.based_on.scores(self.seen(problem), counts, wins)

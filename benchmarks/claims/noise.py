@@ -50,9 +50,10 @@ def noise_claims() -> Iterator[Claim]:
     blackwell = "better labels can be turned into worse ones (Blackwell 1953)"
     names = ", ".join(h.name for h in CONVEX)
     for key, kind, utilities in (("h1", f"convex utilities ({names})", CONVEX), ("h2", "decisive", _DECISIVE)):
+        spent = "" if utilities is CONVEX else " if the budget is spent"
         yield judged(
             key,
-            f"less noise never lowers the optimal value: {kind}",
+            f"less noise never lowers the optimal value{spent}: {kind}",
             f"one item, then two; labels from 1 to 3; utilities; {_ITEMS}; {_NOISES}",
             (case | {"flips": flips} for case in _cases(utilities) for flips in pairs),
             _noise_helps,
@@ -94,9 +95,10 @@ def noise_claims() -> Iterator[Claim]:
     )
     yield _fewer_better()
     for key, kind, utilities in (("m1", f"convex utilities ({names})", CONVEX), ("m2", "decisive", _DECISIVE)):
+        spent = "" if utilities is CONVEX else " if the budget is spent"
         yield judged(
             key,
-            f"one label more never lowers the optimal value: {kind}",
+            f"one label more never lowers the optimal value{spent}: {kind}",
             f"one item, then two; labels from 1 to 3; utilities; {_ITEMS}",
             _cases(utilities),
             _more_helps,

@@ -77,7 +77,9 @@ def stress_exact(misbelief: Misbelief, policies: Sequence[Policy], *, eps: float
     # This includes rewards of wins, and refuses scores that are not finite.
     tables["payoff"] = told
     wins = np.arange(stated.shape[2])
-    tables["claimed_payoff"] = tables["claimed_payoff"] + problem.reward[:, None, None] * wins * inside
+    price = problem.label_price * problem.cost[:, None, None] * wins[:, None] * inside
+    tables["claimed_payoff"] = tables["claimed_payoff"] + problem.reward[:, None, None] * wins * inside - price
+    tables["payoff"], known = told - price, known - price
     correct = np.where(inside, decisions_right(problem.utility, stated, real), 0.0)
     high = high_slice(problem)
     optimum = solve(true).value

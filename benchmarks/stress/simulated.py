@@ -101,13 +101,13 @@ def stress_simulated(
     rows = []
     for policy in policies:
         counts, wins = spend(problem, policy, pools, keys)
-        row = _scored(problem, problem.tail_at(counts, wins), truth, wins, eps)
+        row = _scored(problem, problem.tail_at(counts, wins), truth, counts, wins, eps)
         row |= _bought(problem, counts, settled)
         if pools.rate.ndim == 3:
             row["worst_group"] = _worst_group(problem, pools, problem.tail_at(counts, wins)[:, :, None])
         if refit is not None:
             tails, by_group = decide_after(problem, pools, counts, refit, draws)
-            found = _scored(problem, tails, truth, wins, eps)
+            found = _scored(problem, tails, truth, counts, wins, eps)
             row |= {f"{name}_after": found[name] for name in (*AFTER, "loss")}
             if pools.rate.ndim == 3:
                 row["worst_group_after"] = _worst_group(problem, pools, by_group)
@@ -117,14 +117,14 @@ def stress_simulated(
     return xr.Dataset(data, coords={"policy": [label(x) for x in policies], "replication": np.arange(len(keys))})
 
 
-def _scored(problem: Problem, tails: Floats, truth: Bools, wins: Ints, eps: float) -> dict[str, Floats]:
+def _scored(problem: Problem, tails: Floats, truth: Bools, counts: Ints, wins: Ints, eps: float) -> dict[str, Floats]:
     """Measures of the final states of R replications, each of shape (R,); the loss is that of the decisions alone."""
     real = truth.T.astype(np.float64)
     out = {name: x.sum(axis=0) for name, x in worths(problem, tails.T, real, eps).items()}
     best = worths(problem, real, real, eps)["payoff"].sum(axis=0)
     out["loss"] = best - out["payoff"]
-    rewards = (wins * problem.reward).sum(axis=1)
-    return out | {name: out[name] + rewards for name in ("payoff", "claimed_payoff")}
+    earned = (wins * problem.reward - problem.label_price * problem.cost * counts).sum(axis=1)
+    return out | {name: out[name] + earned for name in ("payoff", "claimed_payoff")}
 
 
 def _settled(problem: Problem, pools: Pools, truth: Bools) -> Ints:

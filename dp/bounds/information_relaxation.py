@@ -17,8 +17,10 @@ each loss depends on the labels of one item only. The best n solves
     min sum_i loss_i(n_i) + lambda (K - spent),
 
 over the n at which a policy can end: those after which the rest of the budget buys no label of some item, or no label
-is left. It is found by a (min, +) convolution over the items in the common unit of the costs. The bound is the mean
-over paths; it is exact where all paths of all items together are few enough to enumerate.
+is left; where stopping can be better, every n. A label price p is part of lambda in W and F, and is paid: lambda - p
+takes the place of lambda in front of K and K - spent. It is found by a (min, +) convolution over the items in the
+common unit of the costs. The bound is the mean over paths; it is exact where all paths of all items together are few
+enough to enumerate.
 
 The price need not be that of the Lagrangian bound. A higher price makes following lucky labels more expensive, and is
 usually better for few items.
@@ -105,9 +107,11 @@ class InformationRelaxation:
         self.problem, self.unit = problem, float(problem.cost[0]) / float(self.size[0])
         every = int(problem.cap @ self.size)
         self.capacity = min(capacity, every)
-        # A policy ends where the rest of the budget buys no label of some item, or where no label is left.
+        # A policy that spends ends where the rest of the budget buys no label of some item, or where no label is left.
         dearest = int(self.size[problem.cap > 0].max(initial=1))
         self.least = every if every <= capacity else max(0, self.capacity - dearest + 1)
+        if problem.may_stop:
+            self.least = 0
         self.kind = classes(problem)
         _, self.first = np.unique(self.kind, return_index=True)
         self.exact = int(problem.cap.sum()) <= _FEW
@@ -137,7 +141,8 @@ class InformationRelaxation:
             _kernels.shortfalls(mean, gain, price * float(self.problem.cost[i]), *table)
             idle_worth.append(table)
         start = sum(idle_worth[k][1][0, 0] for k in self.kind.tolist())
-        highest = self.problem.prior_value + price * self.unit * self.capacity + float(start)
+        unspent = price - self.problem.label_price
+        highest = self.problem.prior_value + unspent * self.unit * self.capacity + float(start)
         if self.exact:
             every = self._every_path
             lost = self._lost(price, idle_worth, iter(every.wins), len(every.chance))
@@ -163,7 +168,8 @@ class InformationRelaxation:
             _kernels.add_item(idle, worth, path, size, most, best)
             most += size * int(cap)
         left = np.arange(self.capacity - self.least, -1, -1)
-        return np.asarray((best[:, self.least :] + price * self.unit * left).min(axis=1))
+        unspent = price - self.problem.label_price
+        return np.asarray((best[:, self.least :] + unspent * self.unit * left).min(axis=1))
 
     def _drawn(self, child: np.random.SeedSequence) -> Iterator[Ints]:
         rng = np.random.default_rng(child)

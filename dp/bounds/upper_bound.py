@@ -49,7 +49,8 @@ class UpperBound:
     value : float
         The bound; if ``standard_error`` is not 0, an unbiased estimate of it.
     price : float or None
-        Price of a unit of cost; None for the clairvoyant bound. For the Lagrangian bound, the optimal price.
+        Price of a unit of cost, the label price included; None for the clairvoyant bound. For the Lagrangian bound, the
+        optimal price.
     labels : float or None
         Expected cost of the labels that the relaxed problem buys if ties buy nothing; at most the budget. (If ties buy
         and the price is not 0, it is at least the budget.) Lagrangian bound only.
@@ -140,20 +141,28 @@ class _Tangent:
 
 
 class _Dual:
-    """Lagrangian bound L for a budget, with subgradients; the value of buying no label is left out."""
+    """Lagrangian bound L for a budget, with subgradients; the value of buying no label is left out.
 
-    def __init__(self, relaxed: Relaxed, budget: float) -> None:
-        self.relaxed, self.budget = relaxed, budget
+    Prices of a unit of cost are totals: the problem's label price ``least``, which is paid, and the dual price above
+    it, which is not: L(price) = (price - least) K + sum_i W_i(price).
+    """
+
+    def __init__(self, relaxed: Relaxed, budget: float, least: float) -> None:
+        self.relaxed, self.budget, self.least = relaxed, budget, least
 
     def tangent(self, price: float) -> _Tangent:
         """L at a price, with a subgradient: ties buy nothing."""
         worth, spent = self.relaxed.at(price)
         count = self.relaxed.count
-        return _Tangent(price, price * self.budget + float(count @ worth), self.budget - float(count @ spent))
+        bound = (price - self.least) * self.budget + float(count @ worth)
+        return _Tangent(price, bound, self.budget - float(count @ spent))
 
     def lowest(self, tolerance: float = 0.0) -> _Tangent:
         """Tangent at the minimum, or where L is higher by ``tolerance`` at most."""
         highest = 2.0 * self.relaxed.spread / float(self.relaxed.cost.min()) + 1e-300
+        if self.least > 0:
+            left = self.tangent(self.least)
+            return left if left.slope >= 0 else self.between(left, self.tangent(highest), tolerance)
         right = self.tangent(highest)
         if float((self.relaxed.cap + 1.0) @ (self.relaxed.cap + 1.0)) <= _SMALL:
             left = self.tangent(0.0)
@@ -218,7 +227,7 @@ def marginal_price(problem: Problem, items: int = 2000, threads: int | None = No
     step = -(-problem.size // items)
     chosen = np.argsort(problem.threshold, kind="stable")[step // 2 :: step]
     relaxed = Relaxed(problem, np.sort(chosen), threads)
-    dual = _Dual(relaxed, money_of(problem) * len(chosen) / problem.size)
+    dual = _Dual(relaxed, money_of(problem) * len(chosen) / problem.size, problem.label_price)
     return dual.lowest(tolerance=1e-6 * float(relaxed.weight @ relaxed.count)).price
 
 
@@ -232,7 +241,7 @@ def money_of(problem: Problem) -> float:
 def _lagrangian(problem: Problem) -> UpperBound:
     budget = money_of(problem)
     relaxed = Relaxed(problem)
-    dual = _Dual(relaxed, budget)
+    dual = _Dual(relaxed, budget, problem.label_price)
     best = dual.lowest()
     # At the best price rounding would decide ties, so labels are counted at a slightly higher price.
     above = dual.tangent(best.price + 1e-9 * relaxed.spread / float(relaxed.cost.min()))

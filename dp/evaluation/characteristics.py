@@ -64,7 +64,7 @@ def operating_characteristics(
         wins_mean, wins_variance (alpha)
             Mean and variance of the number of wins of all items.
         payoff (alpha)
-            Expected payoff, rewards included, if the truth is 1{alpha > t}.
+            Expected payoff, with rewards and less the price of the labels, if the truth is 1{alpha > t}.
 
     Raises
     ------
@@ -102,19 +102,18 @@ def operating_characteristics(
         for m in range(lattice.depth + 1):
             if progress:
                 progress(done, lattice.states)
-            ended = ~(layer.after >= 0).any(axis=1)
-            for a in range(grid):
-                _kernels.collect(layer.composition, ended, layer.begin, now[a], joint[a], total[a])
             done += layer.states
-            if m == lattice.depth:
-                break
-            following = lattice.layer(m + 1)
             chance = np.zeros((layer.states, items))
-            for a, b in runs_of_blocks(layer.size, 0, len(layer.slot)):
+            for a, b in runs_of_blocks(layer.size, 0, len(layer.slot) if m < lattice.depth else 0):
                 here = slice(int(layer.begin[a]), int(layer.begin[b]))
                 reached = np.flatnonzero((now[:, here] > 0.0).any(axis=0))
                 if reached.size:
                     chance[here] = chances_reached(choices, layer, a, b, reached, pool, cores(threads))
+            for a in range(grid):
+                _kernels.collect(layer.composition, layer.begin, chance, now[a], joint[a], total[a])
+            if m == lattice.depth:
+                break
+            following = lattice.layer(m + 1)
             then = np.zeros((grid, following.states))
             spread = partial(_spread, layer.composition, layer.block, layer.begin, chance, following.begin)
             run(pool, [partial(spread, chances[a], now[a], then[a]) for a in range(grid)])
@@ -160,6 +159,7 @@ def _dataset(problem: Problem, rate: Floats, joint: Floats, total: Floats) -> xa
             reached = here[a] > 0
             with np.errstate(all="ignore"):
                 paid = states.weight * problem.utility.score(states.tail, truth) + states.reward * states.wins
+                paid = paid - problem.label_price * states.cost * states.labels
             payoff[a] += (here[a][reached] * np.broadcast_to(paid, here[a].shape)[reached]).sum()
     labels = joint.sum(axis=3)
     wins = np.arange(total.shape[1])

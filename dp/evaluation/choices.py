@@ -17,6 +17,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ..exact.lattice import Layer
 from ..kernels import policy as _kernels
+from ..problem.budget import quotas_met
 from ..problem.problem import Problem
 from ..problem.states import ItemStates, states_of_item
 
@@ -142,9 +143,12 @@ class JointChoices:
         return counts, wins, np.repeat(layer.after[first:last] >= 0, size, axis=0)
 
     def at(self, counts: Ints, wins: Ints, usable: Bools) -> Floats:
-        """Probability of labelling each item in some states, (S, N); zero in states without an available item."""
+        """Probability of labelling each item in some states, (S, N); zero where no item is available or it stops."""
         goes_on = usable.any(axis=1)
         out = np.zeros(counts.shape)
+        stops = getattr(self.policy, "stops", None)
+        if stops is not None and goes_on.any():
+            goes_on &= ~(stops(self.problem, counts, wins, usable) & quotas_met(counts, self.problem.quota))
         if not goes_on.any():
             return out
         if not goes_on.all():

@@ -4,7 +4,8 @@ A batch d = (d_1..d_N) is chosen as a whole, and its outcomes X are seen once it
 
     V(n, w) = max_d  E[ V(n + d, w + X) | n, w ],
 
-over the batches of B labels that can be bought one after another, or of fewer where no further label is available.
+over the batches of B labels that can be bought one after another, or of fewer where no further label is available, and
+over buying nothing more where all quotas are met.
 B = 1 is sequential; with B = K all labels are allocated at once. V_sequential - V_B is the *price of batching*.
 
 The distribution of X is known. Expectations over the labels of a batch are taken one label at a time, since
@@ -126,6 +127,8 @@ def solve_batches(
                 np.maximum(best, value, out=best)
                 if marks:
                     worth.append(value)
+            if problem.may_stop and lattice.free(np.array([n]))[0]:
+                np.maximum(best, 0.0, out=best)
             values[n] = best
             if marks:
                 level = best - TIE * np.maximum(np.abs(best), scale)

@@ -26,7 +26,7 @@ from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ..kernels import lattice as _kernels
 from ..machine.memory import require_memory
 from ..machine.workers import cores
-from ..problem.budget import Quota, least_cost, with_slack
+from ..problem.budget import Quota, least_cost, quotas_met, with_slack
 from ..problem.problem import Problem
 
 __all__ = ["BYTES", "Lattice", "Layer"]
@@ -226,6 +226,10 @@ class Lattice:
                 affordable &= met | following[:-1] | following[self.raised].any(axis=1)
             out.append(affordable)
         return out[::-1]
+
+    def free(self, composition: Ints) -> Bools:
+        """Mask of the compositions, (C,), in which all quotas are met, so that buying may stop."""
+        return quotas_met(composition, self.quota)
 
     def holds(self, m: int) -> Bools:
         """Mask of the suffixes that layer m has a composition with.

@@ -33,7 +33,7 @@ import numpy as np
 
 from ...posteriors.foundation.arrays import Bytes, Floats, Ints
 from ..kernels import live as _kernels
-from ..kernels.dense import TIE
+from ..kernels.dense import TIE, stop_where_better
 from ..machine.workers import cores, run
 from ..problem.tables import ZERO_GAIN, Tables
 from .lattice import BYTES, Lattice, Layer
@@ -179,11 +179,14 @@ def sweep_live(
     progress: Progress | None = None,
     masks: list[Bytes] | None = None,
     scale: float = 0.0,
+    *,
+    may_stop: bool = False,
 ) -> tuple[float, Floats]:
     """Advantage at the start, and that of labelling each item there (-inf where it cannot be labelled).
 
-    ``masks`` holds an array of rows for each layer except the last. The items that attain the maximum, within the
-    rounding of payoffs of size ``scale``, are marked in it: bit i for item i.
+    With ``may_stop``, buying no further label is among the choices. ``masks`` holds an array of rows for each layer
+    except the last. The items that attain the maximum, within the rounding of payoffs of size ``scale``, are marked in
+    it: bit i for item i.
     """
     count, lattice = cores(threads), live.lattice
     depth = lattice.depth
@@ -230,6 +233,9 @@ def sweep_live(
             here = _kernels.LiveLayer(layer.composition, begin, layer.block, begin_after, *_both(axes))
             where = (here, mean, gain, after, out)
             share(begin, layer.composition, axes, lambda a, b, where=where: _kernels.optimal_live(a, b, *where))  # type: ignore[misc]
+            if may_stop:
+                ends = lattice.free(layer.composition), begin[:-1], np.diff(begin), out
+                share(begin, layer.composition, axes, lambda a, b, ends=ends: stop_where_better(a, b, *ends))  # type: ignore[misc]
             if masks is not None:
                 marks = (*where, scale, tie, masks[m])
                 share(begin, layer.composition, axes, lambda a, b, marks=marks: _kernels.mark_live(a, b, *marks))  # type: ignore[misc]

@@ -6,7 +6,11 @@ label is a win and G(n, w) = sum_i [v_i h(p_i(n_i, w_i)) + r_i w_i] the payoff o
     V(n, w) = G(n, w)                                                          if no label is available,
     V(n, w) = max_i  mu_i V(n + e_i, w + e_i) + (1 - mu_i) V(n + e_i, w)       otherwise,
 
-over the items i that can be labelled. V(0, 0) is the largest expected payoff of any rule for choosing labels. This is
+over the items i that can be labelled, with G(n, w) as a further term of the maximum where all quotas are met: at most K
+labels are bought (eq. 5 of the source), and G is less the price of those bought. Where no label can lower the expected
+payoff (``Problem.may_stop``), that term changes nothing and is left out.
+
+V(0, 0) is the largest expected payoff of any rule for choosing labels. This is
 Bellman's equation for the finite-horizon Bayesian bandit of Lemma (2026), eq. 26, with a payoff that depends on
 decisions. (DeGroot, 1970, "Optimal Statistical Decisions", is the classical account.) It is solved for U = V - G; see
 ``sweep``.
@@ -31,28 +35,22 @@ from numpy.typing import ArrayLike
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
-from ..machine.memory import ProblemTooLarge, fits, require_memory
+from ..machine.memory import require_memory
 from ..machine.workers import cores
-from ..problem.identical import has_identical
+from ..problem.availability import availability_of
+from ..problem.budget import quotas_met
 from ..problem.problem import Problem
 from ..problem.tables import Tables, tables_of
 from .batches import BatchPolicy, solve_batches
+from .engines import REDUCTIONS, plan, reductions_of
 from .kept_policy import KeptPolicy, layers_of, policy_bytes, read_policy, room_for, write_policy
 from .lattice import Lattice, Layer
-from .live import LiveLattice, Ranges, sweep_live
+from .live import LiveLattice, sweep_live
 from .sweep import Progress, sweep
-from .symmetric import SymmetricLattice, require_listable, sweep_symmetric
+from .symmetric import SymmetricLattice, sweep_symmetric
 from .two_items import sweep_two
 
 __all__ = ["Solution", "load_policy", "require_policy", "solve"]
-
-
-_REDUCTIONS = ("dead", "identical")
-# Nanoseconds for each state on two threads, for choosing between engines: dense for 1, 2, 3 and more items, then the
-# other engines with their starting times.
-_DENSE_COST = (5.0, 0.75, 1.3, 2.4)
-_LIVE_COST, _LIVE_START = 2.2, 1.5e7
-_SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +92,7 @@ class Solution:
     kept: KeptPolicy | BatchPolicy | None = field(repr=False, default=None)
 
     def optimal_items(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> Ints:
-        """All items that an optimal policy may label next in a state.
+        """All items that an optimal policy may label next in a state; none if it is better to stop.
 
         Parameters
         ----------
@@ -127,18 +125,26 @@ class Solution:
             best = self.first_choice.max()
             if best == -np.inf:
                 raise ValueError("no label is available: nothing is left to choose")
-            level = best - _kernels.TIE * max(abs(best), self.problem.payoff_scale)
-            return np.flatnonzero(self.first_choice >= level)
+            slack = _kernels.TIE * max(abs(best), self.problem.payoff_scale)
+            if best < -slack and self._may_stop(n):
+                return np.empty(0, dtype=np.int64)
+            return np.flatnonzero(self.first_choice >= best - slack)
         items = np.flatnonzero(self.kept.acceptable(n[None, :], w[None, :])[0])
-        if not len(items):
+        if not len(items) and not self._may_stop(n):
             raise ValueError(
                 f"after {n.tolist()} labels nothing is left to choose, or no policy can buy these labels; allowed: "
                 "counts within budget, caps and quotas that leave a label to buy"
             )
         return items
 
+    def _may_stop(self, n: Ints) -> bool:
+        """True if a label can be bought after these, and buying none is allowed and can be better."""
+        problem = self.problem
+        free = problem.may_stop and bool(quotas_met(n[None, :], problem.quota)[0])
+        return free and bool(availability_of(problem).items(n[None, :]).any())
+
     def action(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> int:
-        """First optimal item in a state; see ``optimal_items``.
+        """First optimal item in a state, or -1 if it is better to stop; see ``optimal_items``.
 
         Parameters
         ----------
@@ -154,10 +160,11 @@ class Solution:
         >>> solve(Problem([0.5, 0.99], budget=1)).action()
         0
         """
-        return int(self.optimal_items(counts, wins)[0])
+        items = self.optimal_items(counts, wins)
+        return int(items[0]) if len(items) else -1
 
     def optimal_batches(self, counts: ArrayLike | None = None, wins: ArrayLike | None = None) -> Ints:
-        """All batches that an optimal policy may buy next.
+        """All batches that an optimal policy may buy next; none if it is better to stop.
 
         Parameters
         ----------
@@ -303,7 +310,7 @@ def solve(
     """
     begin = time.perf_counter()
     number = np.dtype(one_of("dtype", dtype, ("float64", "float32")))
-    wanted = _reductions(reduce)
+    wanted = reductions_of(reduce)
     cores(threads)
     lattice = Lattice.of(problem)
     scale = problem.payoff_scale
@@ -316,24 +323,27 @@ def solve(
         advantage, kept, states, needed = solve_batches(problem, lattice, tables, keep_policy, scale, number, progress)
         engine = "batches"
     else:
-        engine, tables, plan = _plan(problem, lattice, wanted, number, keep_policy, scale, threads)
-        if isinstance(plan, LiveLattice):
-            needed, states = plan.bytes_needed(number.itemsize), plan.states
+        engine, tables, chosen = plan(problem, lattice, wanted, number, keep_policy, scale, threads)
+        if isinstance(chosen, LiveLattice):
+            needed, states = chosen.bytes_needed(number.itemsize), chosen.states
             require_memory(needed, states)
-            actions = room_for(plan) if keep_policy else None
-            needed += policy_bytes(plan) if keep_policy else 0
+            actions = room_for(chosen) if keep_policy else None
+            needed += policy_bytes(chosen) if keep_policy else 0
+            masks = None if actions is None else layers_of(actions, chosen)
             advantage, first_choice = sweep_live(
-                plan, tables, number, threads, progress, None if actions is None else layers_of(actions, plan), scale
+                chosen, tables, number, threads, progress, masks, scale, may_stop=problem.may_stop
             )
-            kept = None if actions is None else KeptPolicy(problem, plan, actions)
-        elif isinstance(plan, SymmetricLattice):
-            needed, states = plan.bytes_needed(number.itemsize), plan.states
+            kept = None if actions is None else KeptPolicy(problem, chosen, actions)
+        elif isinstance(chosen, SymmetricLattice):
+            needed, states = chosen.bytes_needed(number.itemsize), chosen.states
             require_memory(needed, states)
-            advantage, first_choice = sweep_symmetric(plan, tables, number, threads, progress)
+            advantage, first_choice = sweep_symmetric(
+                chosen, tables, number, threads, progress, may_stop=problem.may_stop
+            )
         else:
             needed, states = lattice.bytes_needed(number.itemsize, threads), lattice.states
             require_memory(needed, states)
-            advantage, first_choice = _dense(lattice, tables, number, threads, progress)
+            advantage, first_choice = _dense(lattice, tables, number, threads, progress, may_stop=problem.may_stop)
     seconds = time.perf_counter() - begin
     return Solution(problem, prior + advantage, prior, states, seconds, engine, needed, first_choice, kept)
 
@@ -341,79 +351,19 @@ def solve(
 def require_policy(problem: Problem) -> None:
     """Raise ``ProblemTooLarge`` unless memory suffices to solve the problem with its policy kept; solves nothing."""
     lattice = Lattice.of(problem)
-    _, _, live = _plan(problem, lattice, frozenset(_REDUCTIONS), np.dtype(np.float64), True, problem.payoff_scale, None)
+    _, _, live = plan(problem, lattice, frozenset(REDUCTIONS), np.dtype(np.float64), True, problem.payoff_scale, None)
     if isinstance(live, LiveLattice):
         require_memory(live.bytes_needed() + policy_bytes(live), live.states)
 
 
-def _reductions(reduce: bool | Collection[str]) -> frozenset[str]:
-    if isinstance(reduce, bool):
-        return frozenset(_REDUCTIONS) if reduce else frozenset()
-    chosen = frozenset([reduce] if isinstance(reduce, str) or not isinstance(reduce, Collection) else reduce)
-    for name in sorted(chosen - set(_REDUCTIONS), key=str):
-        raise ValueError(f"reduce names {name!r}; allowed: True, False, or any of 'dead', 'identical'")
-    return chosen
-
-
-def _plan(
-    problem: Problem,
-    lattice: Lattice,
-    wanted: frozenset[str],
-    number: np.dtype,
-    keep_policy: bool,
-    scale: float,
-    threads: int | None,
-) -> tuple[str, Tables, LiveLattice | SymmetricLattice | None]:
-    """Engine, tables, and lattice to sweep: of the engines that fit in memory, the one expected to be fastest."""
-    require_memory(lattice.table_bytes(), lattice.depth)
-    likely = "identical" in wanted and not keep_policy and has_identical(problem)
-    too_large = None
-    try:
-        lattice.require_countable()
-        dense_bytes = lattice.bytes_needed(number.itemsize, threads)
-    except ProblemTooLarge as error:
-        too_large = error
-        if not likely:
-            raise
-    if likely:
-        try:
-            require_listable(problem, lattice)
-        except ProblemTooLarge:
-            if too_large is not None:
-                raise
-            likely = False
-    tables = tables_of(problem)
-    if "dead" in wanted:
-        ranges = Ranges.of(tables, scale)
-    elif keep_policy or likely:
-        ranges = Ranges.whole(problem.size, tables.mean.shape[1])
-    best: tuple[str, LiveLattice | SymmetricLattice | None] = ("dense", None)
-    cost = np.inf
-    if too_large is None:
-        if fits(dense_bytes):
-            cost = _DENSE_COST[min(problem.size, len(_DENSE_COST)) - 1] * lattice.states
-        if keep_policy or "dead" in wanted:
-            live = LiveLattice(lattice, ranges)
-            live_cost = _LIVE_START + _LIVE_COST * live.states
-            if keep_policy or (live_cost < cost and fits(live.bytes_needed(number.itemsize))):
-                best, cost = ("live", live), live_cost
-    if likely:
-        try:
-            symmetric = SymmetricLattice.of(problem, lattice, ranges)
-        except ProblemTooLarge:
-            if too_large is not None:
-                raise
-        else:
-            symmetric_cost = _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions
-            if symmetric_cost < cost and fits(symmetric.bytes_needed(number.itemsize)):
-                best = ("symmetric", symmetric)
-            elif too_large is not None:
-                require_memory(symmetric.bytes_needed(number.itemsize), symmetric.states)
-    return best[0], tables, best[1]
-
-
 def _dense(
-    lattice: Lattice, tables: Tables, number: np.dtype, threads: int | None, progress: Progress | None
+    lattice: Lattice,
+    tables: Tables,
+    number: np.dtype,
+    threads: int | None,
+    progress: Progress | None,
+    *,
+    may_stop: bool,
 ) -> tuple[float, Floats]:
     """Advantage at the start, and that of labelling each item there, from a sweep over every state."""
     items = len(lattice.cap)
@@ -421,7 +371,13 @@ def _dense(
     if lattice.depth == 0:
         return 0.0, first_choice
     mean, gain = tables.cast(number)
-    if items == 2 and lattice.plain and bool(np.all(lattice.cap == lattice.depth)) and lattice.depth > 1:
+    if (
+        items == 2
+        and not may_stop
+        and lattice.plain
+        and bool(np.all(lattice.cap == lattice.depth))
+        and lattice.depth > 1
+    ):
         return sweep_two(lattice, tables, number, threads, progress)
     special = {1: _kernels.optimal, 3: _kernels.optimal_of_three}
     kernel = special.get(items, _kernels.optimal_in_pairs)
@@ -435,5 +391,8 @@ def _dense(
             _kernels.optimal_last(first, last, layer.composition, target, source, gain, values)
         else:
             kernel(first, last, layer.composition, target, source, mean, gain, values)
+        if may_stop:
+            free = lattice.free(layer.composition)
+            _kernels.stop_where_better(first, last, free, target, layer.size, values)
 
     return sweep(lattice, step, number, threads, progress), first_choice

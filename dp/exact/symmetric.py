@@ -29,8 +29,10 @@ import numpy as np
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ..kernels import lattice as _kernels_lattice
 from ..kernels import symmetric as _kernels
+from ..kernels.dense import stop_where_better
 from ..machine.memory import require_memory
 from ..machine.workers import cores, run
+from ..problem.budget import quotas_met
 from ..problem.identical import classes
 from ..problem.problem import Problem
 from ..problem.tables import Tables
@@ -193,9 +195,18 @@ class SymmetricLattice:
 
 
 def sweep_symmetric(
-    symmetric: SymmetricLattice, tables: Tables, dtype: np.dtype, threads: int | None, progress: Progress | None
+    symmetric: SymmetricLattice,
+    tables: Tables,
+    dtype: np.dtype,
+    threads: int | None,
+    progress: Progress | None,
+    *,
+    may_stop: bool = False,
 ) -> tuple[float, Floats]:
-    """Advantage at the start, and that of labelling each item there (-inf where it cannot be labelled)."""
+    """Advantage at the start, and that of labelling each item there (-inf where it cannot be labelled).
+
+    With ``may_stop``, buying no further label is among the choices.
+    """
     count, depth = cores(threads), symmetric.depth
     mean, gain = (x[symmetric.order] for x in tables.cast(dtype))
     layers = symmetric.layers
@@ -221,6 +232,9 @@ def sweep_symmetric(
             where = (here, plan, mean, gain, after, out)
             work = partial(_work, 8 * layer.begin, where)
             run(pool, [partial(work, int(f), int(u)) for f, u in pairwise(cuts) if f < u])
+            if may_stop:
+                free = quotas_met(layer.composition, symmetric.quota)
+                stop_where_better(0, blocks, free, layer.begin[:-1], np.diff(layer.begin), out)
             if m == 0:
                 for i in np.flatnonzero(layer.after[0] >= 0):
                     b = layer.after[0, i]

@@ -137,6 +137,18 @@ def optimal_last(first, last, composition, target, source, gain, values):
             values[target[c] : target[c] + outer] = 0.0
 
 
+@njit(cache=True, nogil=True)
+def stop_where_better(first, last, free, start, size, values):
+    """Let U be at least 0, the advantage of buying no further label, in the blocks that are ``free`` to stop.
+
+    Block c has ``size[c]`` states from ``start[c]`` on.
+    """
+    for c in range(first, last):
+        if free[c]:
+            for k in range(start[c], start[c] + size[c]):
+                values[k] = max(values[k], 0.0)
+
+
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def optimal_in_pairs(first, last, composition, target, source, mean, gain, values):
     """The recursion of ``optimal`` where every item can be labelled, two items in one pass over runs.

@@ -241,23 +241,25 @@ def carry(first, last, composition, after, begin, chance, mean, probability, aft
 
 
 @njit(cache=True, nogil=True)
-def collect(composition, ended, begin, probability, joint, total):
-    """Add the states of blocks where nothing more is labelled to the items' ``joint`` laws and that of all wins."""
+def collect(composition, begin, chance, probability, joint, total):
+    """Add the states in which nothing more is labelled to the items' ``joint`` laws and that of all wins.
+
+    ``chance[k, i]`` is the probability of labelling item i in state k; nothing more is labelled where all are zero.
+    """
     items = composition.shape[1]
     w = np.zeros(items, dtype=np.int64)
     for c in range(composition.shape[0]):
-        if not ended[c]:
-            continue
         n = composition[c]
         w[:] = 0
         size = states(n)
         for k in range(begin[c], begin[c] + size):
             p = probability[k]
-            wins = 0
-            for i in range(items):
-                joint[i, n[i], w[i]] += p
-                wins += w[i]
-            total[wins] += p
+            if p > 0.0 and not chance[k].any():
+                wins = 0
+                for i in range(items):
+                    joint[i, n[i], w[i]] += p
+                    wins += w[i]
+                total[wins] += p
             advance(w, n)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 
@@ -82,3 +83,22 @@ def mix_hinges(mean, gain, cost, discount, begin, price, weight, new_begin, new_
             new_weight[at] = slope
             at += 1
     new_begin[mean.size] = at
+
+
+@njit(cache=True, nogil=True)
+def fewest_that_pay(mean, gain, most, adaptive, level, out):
+    """Fewest further labels, up to ``most``, with which an item is worth more than ``level``; 0 where none are.
+
+    ``gain`` is net of what a label costs. With ``adaptive``, buying may stop at any of these labels; otherwise all are
+    bought. ``out[n, w]`` covers every state of the item but those after its last label.
+    """
+    cap = gain.shape[0]
+    worth = np.zeros((cap + 1, cap + 1))
+    for m in range(1, most + 1):
+        # Row n + 1 still holds the worth of one label fewer.
+        for n in range(cap - m + 1):
+            for w in range(n + 1):
+                value = gain[n, w] + worth[n + 1, w] + mean[n, w] * (worth[n + 1, w + 1] - worth[n + 1, w])
+                if value > level and out[n, w] == 0:
+                    out[n, w] = m
+                worth[n, w] = max(value, 0.0) if adaptive else value

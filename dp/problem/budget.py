@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.tolerances import ROUNDING
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "least_cost",
     "most_labels",
     "most_of_each",
+    "quotas_met",
     "unmet_quota",
     "with_slack",
 ]
@@ -36,6 +37,20 @@ Quota = tuple[tuple[tuple[int, ...], int], ...]
 _SLACK = 1e-9
 # Costs have a common unit where they are whole multiples of 1 / k for some whole k up to this.
 _PARTS = 1000
+
+
+def quotas_met(bought: Ints, quota: Quota) -> Bools:
+    """Mask of the rows of labels, shape (R, N), by which all quotas are met.
+
+    Examples
+    --------
+    >>> quotas_met(np.array([[1, 0], [0, 2]]), [((1,), 2)])
+    array([False,  True])
+    """
+    met = np.ones(len(bought), dtype=bool)
+    for items, least in quota:
+        met &= bought[:, list(items)].sum(axis=1) >= least
+    return met
 
 
 def with_slack(budget: float) -> float:

@@ -1,8 +1,9 @@
 """The problem statement: items, thresholds, weights, beliefs, budget and terminal utility.
 
 A problem is validated when it is made, immutable, and holds no solver state. Item i has an unknown rate alpha_i with a
-prior, a threshold t_i, a weight v_i, a price kappa_i of a label and a cap on its labels. Labels are bought, one at a
-time or in batches, until the budget affords no further one; then item i pays v_i h(p_i) and r_i for each of its wins.
+prior, a threshold t_i, a weight v_i, a cost kappa_i of a label and a cap on its labels. Labels are bought, one at a
+time or in batches, until the budget affords no further one or, once all quotas are met, until the policy stops. Then
+item i pays v_i h(p_i) and r_i for each of its wins, less the label price for each unit of cost.
 """
 
 from __future__ import annotations
@@ -18,15 +19,13 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
-from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Utility
-from . import checks
 from .budget import Quota, most_labels
 from .checks import ProblemError
 from .remarks import remarks_on
-from .statement import fingerprint, new_fields, plain, restated
+from .statement import by_ratio, fingerprint, new_fields, plain, restated
+from .tails import tails_at
 from .toml import read_fields, write_problem
 from .validation import validated
 
@@ -63,6 +62,8 @@ class Problem:
         Number of labels chosen together: their outcomes are seen once the whole batch is bought.
     reward : float or array_like, shape (N,)
         Payment for each win of an item.
+    label_price : float
+        What a unit of the labels' cost takes from the payoff, beside the budget; at least 0.
     name : sequence of str, optional
         Items' names, used in messages and tables; default "item 1", "item 2", ...
     log_ratio, beta : array_like of shape (N,) and float, optional
@@ -102,6 +103,7 @@ class Problem:
     quota: Quota
     batch: int
     reward: Floats
+    label_price: float
     name: tuple[str, ...]
     log_ratio: Floats
     beta: float | None
@@ -120,6 +122,7 @@ class Problem:
         quota: Sequence[Any] | None = None,
         batch: int = 1,
         reward: ArrayLike = 0.0,
+        label_price: float = 0.0,
         name: Sequence[str] | None = None,
         log_ratio: ArrayLike | None = None,
         beta: float | None = None,
@@ -129,7 +132,8 @@ class Problem:
             Problem.__init__(self, **restated(_of, new_fields(_of, locals())))
             return
         stated = {"threshold": threshold, "budget": budget, "weight": weight, "prior": prior, "utility": utility}
-        stated |= {"cost": cost, "cap": cap, "quota": quota, "batch": batch, "reward": reward, "name": name}
+        stated |= {"cost": cost, "cap": cap, "quota": quota, "batch": batch, "reward": reward}
+        stated |= {"label_price": label_price, "name": name}
         values, limit = validated(stated | {"log_ratio": log_ratio, "beta": beta})
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -202,20 +206,7 @@ class Problem:
         >>> Problem.from_logratio([0.0, 2.0], beta=1.0, budget=5).threshold.round(3)
         array([0.5  , 0.881])
         """
-        faults: list[str] = []
-        ratio = checks.vector("log_ratio", c, None, faults)
-        try:
-            t = threshold_of(ratio, beta)
-        except ValueError as error:
-            faults.append(str(error))
-        if faults:
-            # Valid thresholds take their place, so that the faults of the other fields are listed too.
-            try:
-                cls(np.full(len(ratio), 0.5), budget, **fields)
-            except ProblemError as error:
-                faults += error.faults
-            raise ProblemError(faults)
-        return cls(t, budget, log_ratio=ratio, beta=beta, **fields)
+        return cls(**by_ratio(cls, c, beta, budget, fields))
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -337,13 +328,22 @@ class Problem:
 
     @property
     def labels(self) -> int:
-        """Largest number of labels that can be bought; with unit costs, the exact number that is bought."""
+        """Largest number of labels that can be bought."""
         return most_labels(self.cost, self.cap, self.budget, self.quota)
 
     @property
     def unit_costs(self) -> bool:
         """True if every label costs 1."""
         return bool(np.all(self.cost == 1.0))
+
+    @property
+    def may_stop(self) -> bool:
+        """True if buying no further label can be worth more than buying one.
+
+        It is False where the utility is convex in the tail probability, no win costs anything and labels have no price.
+        The tail probability is a martingale, so that no label lowers the expected payoff then (Jensen).
+        """
+        return self.label_price > 0 or bool((self.reward < 0).any()) or not self.utility.convex
 
     @property
     def prior_tail(self) -> Floats:
@@ -401,15 +401,7 @@ class Problem:
         -------
         ndarray, shape (..., N)
         """
-        n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
-        if isinstance(self.prior, np.ndarray):
-            a, b = self.prior.T
-            return tail(a + w, b + (n - w), self.threshold)
-        counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
-        out = np.empty(counts[0].shape)
-        for i in range(self.size):
-            out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], float(self.threshold[i])).tail
-        return out
+        return tails_at(self.prior, self.threshold, labels, wins)
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

@@ -8,12 +8,13 @@ were given, never from derived ones.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.names import unknown_key
 from ...posteriors.thresholds import threshold
@@ -23,7 +24,7 @@ from . import checks
 if TYPE_CHECKING:
     from .problem import Problem
 
-__all__ = ["fingerprint", "new_fields", "plain", "restated", "statement"]
+__all__ = ["by_ratio", "fingerprint", "new_fields", "plain", "restated", "statement"]
 
 
 def statement(problem: Problem) -> dict[str, Any]:
@@ -43,6 +44,8 @@ def plain(problem: Problem) -> dict[str, Any]:
     out = {key: asked[key] for key in ("budget", *(("c", "beta") if by_ratio else ("threshold",)))}
     out["prior"] = asked["prior"] if isinstance(asked["prior"], list) else [x.as_dict() for x in asked["prior"]]
     out |= {key: asked[key] for key in ("weight", "cost", "reward", "cap", "batch") if asked[key] is not None}
+    if problem.label_price:
+        out["label_price"] = problem.label_price
     out |= {"name": list(problem.name), "utility": problem.utility.as_dict()}
     if problem.quota:
         out["quota"] = [{"items": [problem.name[i] for i in items], "labels": k} for items, k in problem.quota]
@@ -76,10 +79,32 @@ def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
     return asked
 
 
+def by_ratio(
+    make: Callable[..., object], c: ArrayLike, beta: float, budget: int | float, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keywords of a problem with thresholds sigma(beta c); lists the faults of all fields, which ``make`` finds."""
+    faults: list[str] = []
+    ratio = checks.vector("log_ratio", c, None, faults)
+    try:
+        t = threshold(ratio, beta)
+    except ValueError as error:
+        faults.append(str(error))
+    if faults:
+        # Valid thresholds take their place, so that the faults of the other fields are listed too.
+        try:
+            make(np.full(len(ratio), 0.5), budget, **fields)
+        except checks.ProblemError as error:
+            faults += error.faults
+        raise checks.ProblemError(faults)
+    return {"threshold": t, "budget": budget, "log_ratio": ratio, "beta": beta, **fields}
+
+
 def fingerprint(problem: Problem) -> str:
     """Hash of a problem's fields; see ``Problem.digest``."""
     utility = problem.utility.name if isinstance(problem.utility, Custom) else repr(problem.utility)
-    plain_fields = (problem.budget, problem.name, problem.beta, utility, problem.quota, problem.batch)
+    plain_fields: tuple[Any, ...] = (problem.budget, problem.name, problem.beta, utility, problem.quota, problem.batch)
+    if problem.label_price:
+        plain_fields += (problem.label_price,)
     content = hashlib.sha256(repr(plain_fields).encode())
     for key in ("threshold", "weight", "cap", "log_ratio", "cost", "reward"):
         content.update(getattr(problem, key).tobytes())

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Floats, Ints
 from .problem import Problem
 from .states import states_of_item
 
-__all__ = ["ZERO_GAIN", "Tables", "gains", "tables_of"]
+__all__ = ["ZERO_GAIN", "Tables", "gains", "net_of_price", "tables_of"]
 
 # A gain below this share of the largest payoff counts as zero: it is rounding, or too small to be added to a payoff.
 ZERO_GAIN = 2e-15
@@ -19,7 +19,10 @@ ZERO_GAIN = 2e-15
 
 @dataclass(frozen=True)
 class Tables:
-    """Means, gains and payoffs of all items, arrays of shape (N, width, width) indexed [item, labels, wins]."""
+    """Means, gains and payoffs of all items, arrays of shape (N, width, width) indexed [item, labels, wins].
+
+    Gains are net of the price of the label; payoffs are those before labels are paid.
+    """
 
     mean: Floats
     gain: Floats
@@ -44,8 +47,17 @@ def tables_of(
         inside = np.tri(cap + 1, dtype=bool)
         mean[i, : cap + 1, : cap + 1] = np.where(inside, m, 0.0)
         payoff[i, : cap + 1, : cap + 1] = np.where(inside, g, 0.0)
-        gain[i, :cap, :cap] = gains(mean[i, : cap + 1, : cap + 1], payoff[i, : cap + 1, : cap + 1])
+        rise = gains(mean[i, : cap + 1, : cap + 1], payoff[i, : cap + 1, : cap + 1])
+        gain[i, :cap, :cap] = net_of_price(rise, problem, i)
     return Tables(mean, gain, payoff)
+
+
+def net_of_price(gain: Floats, problem: Problem, items: int | Ints) -> Floats:
+    """Gains less the price of a label, from tables [.., labels, wins]; zero stays where wins > labels."""
+    if problem.label_price == 0:
+        return gain
+    paid = problem.label_price * problem.cost[items]
+    return np.asarray(gain - np.asarray(paid)[..., None, None] * np.tri(gain.shape[-1]))
 
 
 def gains(mean: Floats, payoff: Floats, zero: float | Floats = 0.0) -> Floats:

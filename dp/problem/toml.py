@@ -2,8 +2,8 @@
 
 Required keys: ``budget`` and either ``threshold`` or both ``c`` and ``beta``. Optional: ``weight``, ``prior`` (pairs,
 or tables with ``kind`` and parameters), ``utility`` (a name or a table with ``name`` and parameters), ``cost``,
-``cap``, ``[[quota]]`` tables with ``items`` and ``labels``, ``batch``, ``reward``, ``name``. They mean what the
-keywords of ``Problem`` and ``Problem.from_logratio`` mean.
+``cap``, ``[[quota]]`` tables with ``items`` and ``labels``, ``batch``, ``reward``, ``label_price``, ``name``. They mean
+what the keywords of ``Problem`` and ``Problem.from_logratio`` mean.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 _PLAIN = ("budget", "threshold", "c", "beta", "weight", "prior", "utility")
-_KEYS = (*_PLAIN, "cost", "cap", "quota", "batch", "reward", "name")
+_KEYS = (*_PLAIN, "cost", "cap", "quota", "batch", "reward", "label_price", "name")
 
 
 def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:

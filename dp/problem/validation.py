@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Bools, Ints
+from ...posteriors.foundation.refusals import nonnegative
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Accuracy, make_utility
@@ -74,6 +75,11 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
                 faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
     pay = checks.vector("reward", given["reward"], size, faults)
     refuse("reward", pay, np.isfinite(pay), "finite")
+    try:
+        price = nonnegative("label_price", given["label_price"])
+    except ValueError as error:
+        faults.append(str(error))
+        price = 0.0
     kappa = checks.vector("cost", given["cost"], size, faults)
     refuse("cost", kappa, (kappa > 0) & np.isfinite(kappa), "positive and finite")
     kappa = np.where((kappa > 0) & np.isfinite(kappa), kappa, 1.0)
@@ -110,5 +116,5 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
         array.setflags(write=False)
     values: dict[str, Any] = {"threshold": t, "budget": spend, "weight": v, "cost": kappa, "reward": pay}
     values |= {"prior": beliefs if ab is None else ab, "cap": room, "quota": slices, "batch": lot, "name": names}
-    values |= {"utility": chosen, "log_ratio": c, "beta": None if beta is None else float(beta)}
+    values |= {"label_price": price, "utility": chosen, "log_ratio": c, "beta": None if beta is None else float(beta)}
     return values, limit

@@ -28,7 +28,7 @@ from ..machine.workers import cores
 from ..problem.identical import classes
 from ..problem.problem import Problem
 from ..problem.states import states_of_item
-from ..problem.tables import ZERO_GAIN, gains
+from ..problem.tables import ZERO_GAIN, gains, net_of_price
 
 __all__ = ["Curves", "curves_of", "gain_tables", "of_each_class"]
 
@@ -166,7 +166,7 @@ def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None
 
 
 def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
-    """Means and gains of items of equal cap, shape (items, cap, cap), [item, labels, wins]; zero where wins > labels.
+    """Means and net gains of items of equal cap, (items, cap, cap), [item, labels, wins]; zero where wins > labels.
 
     Examples
     --------
@@ -191,4 +191,4 @@ def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
         column = scipy.special.betaincc(a[:, None], b[:, None] + np.arange(width), t[:, None])
         _kernels.beta_tables(a, b, t, column, mean, tail, np.zeros((width, width)))
         payoff = weight * problem.utility(tail) + reward * np.arange(width)
-    return mean[:, :-1, :-1].copy(), gains(mean, payoff, zero)
+    return mean[:, :-1, :-1].copy(), net_of_price(gains(mean, payoff, zero), problem, items)

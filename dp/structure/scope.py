@@ -16,7 +16,7 @@ import scipy
 
 from ...posteriors.foundation.arrays import Bools, Floats
 from ...posteriors.foundation.tolerances import ROUNDING
-from ...posteriors.utilities import Accuracy, Asymmetric, Entropy, Linear, NoPayoff, Utility, Variance
+from ...posteriors.utilities import Utility
 from ..problem.budget import most_of_each
 from ..problem.problem import Problem
 
@@ -25,7 +25,6 @@ __all__ = ["never_harmful", "slacks", "within_reach"]
 
 # Largest rounding error of tail probabilities, and the change of h above which it is a jump and not rounding.
 _TAIL, _JUMP = 2.5e-14, 1e-9
-_CONVEX = (Accuracy, Asymmetric, Variance, Entropy, Linear, NoPayoff)
 
 
 def never_harmful(problem: Problem) -> Bools:
@@ -36,7 +35,7 @@ def never_harmful(problem: Problem) -> Bools:
     >>> never_harmful(Problem([0.5, 0.5], budget=2, reward=[0.0, -1.0]))
     array([ True, False])
     """
-    return (problem.reward >= 0) & isinstance(problem.utility, _CONVEX)
+    return (problem.reward >= 0) & (problem.utility.convex and problem.label_price == 0)
 
 
 def within_reach(problem: Problem) -> Problem:

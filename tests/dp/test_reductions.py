@@ -15,7 +15,7 @@ from oracles.family import Case, Item, Oracle, arrays, counts_of
 from oracles.family_cases import families
 
 import seqaudit as sa
-from seqaudit.dp.exact import solve as backward
+from seqaudit.dp.exact import engines
 
 REDUCTIONS = (True, {"dead"}, {"identical"}, ["dead", "identical"])
 FORCED = (("live", {"dead"}), ("live", True), ("symmetric", {"identical"}), ("symmetric", True))
@@ -32,7 +32,7 @@ def forced(engine: str) -> Iterator[None]:
     prices = {"_DENSE_COST": (math.inf,) * 4, dear: math.inf}
     with pytest.MonkeyPatch.context() as patch:
         for name, price in prices.items():
-            patch.setattr(backward, name, price)
+            patch.setattr(engines, name, price)
         yield
 
 

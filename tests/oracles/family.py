@@ -4,10 +4,11 @@ A state is a tuple of (labels, wins), one pair for each item. Labels n can be bo
 and the budget meets every quota. With r_i the reward of a win and P the chain rule over single labels,
 
     V(s) = sum_i v_i h(p_i)                                       when no further label can be bought,
-    V(s) = max_d sum_outcomes P(outcome) [sum_i r_i (wins of i in it) + V(s after it)]      otherwise,
+    V(s) = max_d sum_outcomes P(outcome) [sum_i r_i (wins of i in it) + V(s after it)] - price of d      otherwise,
 
-over the batches d: as many labels as a batch holds, or fewer when after d none can be bought. So rewards are paid when
-they happen. A *rule* gives every item a probability in a state and takes the place of the maximum. Under a *nature*,
+over the batches d: as many labels as a batch holds, or fewer when after d none can be bought; and over stopping, worth
+sum_i v_i h(p_i), where every quota is met. So rewards are paid when they happen, and so are prices. A *rule* gives
+every item a probability in a state, or none to any to stop there, and takes the place of the maximum. Under a *nature*,
 labels and the truth p come from nature's beliefs, while the rule and the decisions follow the problem's.
 """
 
@@ -63,19 +64,21 @@ class Case:
     utility: str = "accuracy"
     quotas: tuple[tuple[tuple[int, ...], int], ...] = ()
     batch: int = 1
+    label_price: float = 0.0
 
     def __hash__(self) -> int:
         return self._hash
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.items, self.budget, self.utility, self.quotas, self.batch))
+        return hash((self.items, self.budget, self.utility, self.quotas, self.batch, self.label_price))
 
     def stated(self, **changes: Any) -> sa.Problem:
         """The same problem, stated to the package."""
         columns = {key: [getattr(x, key) for x in self.items] for key in ("threshold", "weight", "cost", "reward")}
         caps = {} if all(x.cap is None for x in self.items) else {"cap": self.caps}
         rest = {"budget": self.budget, "utility": UTILITIES[self.utility].spec, "quota": self.quotas}
+        rest["label_price"] = self.label_price
         prior = {"prior": [x.prior.stated() for x in self.items], "batch": self.batch}
         return sa.Problem(**(columns | caps | rest | prior | changes))
 
@@ -112,6 +115,10 @@ class Case:
         costs, purse = self._whole
         return sum(map(operator.mul, costs, n)) <= purse
 
+    def met(self, n: Labels) -> bool:
+        """True where labels n meet every quota, so that buying may stop."""
+        return all(sum(n[i] for i in items) >= minimum for items, minimum in self.quotas)
+
     def can(self, n: Labels) -> bool:
         """True where labels n can be bought: some way to go on, or to stop here, meets every quota."""
         return _can(self, n)
@@ -144,8 +151,7 @@ def plus(n: Labels, d: Labels) -> Labels:
 def _can(case: Case, n: Labels) -> bool:
     if not case.affords(n) or any(k > cap for k, cap in zip(n, case.caps, strict=True)):
         return False
-    met = all(sum(n[i] for i in items) >= minimum for items, minimum in case.quotas)
-    return met or any(_can(case, plus(n, one)) for one in units(len(n)))
+    return case.met(n) or any(_can(case, plus(n, one)) for one in units(len(n)))
 
 
 @cache
@@ -242,6 +248,7 @@ class Oracle:
         for outcome in itertools.product(*parts):
             chance = math.prod(q for _, q in outcome)
             earned = sum(self.number(x.reward) * k for x, (k, _) in zip(self.case.items, outcome, strict=True) if k)
+            earned -= self.number(self.case.label_price) * self.number(self.case.spent(d))
             after = ((n + k, w + x) for (n, w), k, (x, _) in zip(state, d, outcome, strict=True))
             yield chance, earned, tuple(after)
 
@@ -265,7 +272,7 @@ class Oracle:
             if not moves:
                 return self._terminal(state)
             worth = {d: self._expected(value, state, d) for d in moves}
-            best = max(worth.values())
+            best = max([*worth.values(), *([self._terminal(state)] if self.case.met(counts_of(state)) else [])])
             best_of[state] = [d for d in moves if worth[d] >= best - self.number(TIE) * max(abs(best), 1)]
             return best
 
@@ -279,15 +286,19 @@ class Oracle:
             if not self.case.moves(counts_of(state)):
                 return self._terminal(state, decisions)
             steps = units(len(state))
-            return sum(p * self._expected(value, state, steps[i]) for i, p in self.shares(rule, state).items())
+            shares = self.shares(rule, state)
+            if not shares:
+                return self._terminal(state, decisions)
+            return sum(p * self._expected(value, state, steps[i]) for i, p in shares.items())
 
         return value(self.start)
 
     def shares(self, rule: Rule, state: State) -> dict[int, Number]:
-        """The rule's probabilities over the items that can be labelled; they sum to 1."""
+        """The rule's probabilities over the items that can be labelled; they sum to 1, or there are none: it stops."""
         usable = [d.index(1) for d in self.case.moves(counts_of(state))]
         weights = rule(state)
         mass = {i: weights[i] for i in usable if weights.get(i, 0)}
+        assert mass or self.case.met(counts_of(state))
         return {i: x / sum(mass.values()) for i, x in mass.items()}
 
     def optimal_rule(self, ties: str = "random") -> Rule:

@@ -19,6 +19,8 @@ costs = {
 }
 prices, sizes = st.sampled_from(tuple(costs)), st.integers(1, 4)
 rewards = st.sampled_from((0.0, 0.0, -0.5, 0.25, 1.0))
+# Prices of a unit of cost.
+fees = st.sampled_from((0.0, 0.0, 0.0, 0.01, 0.0625))
 MOST = {1: 8, 2: 6, 3: 5, 4: 4, 5: 3, 6: 2}
 
 
@@ -30,6 +32,7 @@ def families(
     prior: st.SearchStrategy[Belief] = beliefs,
     cost: st.SearchStrategy[str] = prices,
     reward: st.SearchStrategy[float] = rewards,
+    fee: st.SearchStrategy[float] = fees,
     quotas: int = 2,
     batch: bool = True,
     count: st.SearchStrategy[int] = sizes,
@@ -52,9 +55,10 @@ def families(
     budget = most if unit else min(x.cost for x in items) * (most + draw(st.sampled_from((0, 0.3, 0.5))))
     free = Case(items, budget, draw(utility))
     target = draw(st.sampled_from(free.reachable))
+    free = replace(free, label_price=draw(fee))
     asked = []
     for _ in range(draw(st.integers(0, quotas))):
         members = tuple(sorted(draw(st.sets(st.integers(0, size - 1), min_size=1))))
         asked.append((members, draw(st.integers(0, sum(target[i] for i in members)))))
-    case = Case(items, budget, free.utility, tuple(asked))
+    case = replace(free, quotas=tuple(asked))
     return replace(case, batch=draw(st.integers(1, case.labels))) if batch and case.labels else case

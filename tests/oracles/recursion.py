@@ -3,11 +3,12 @@
 A state is a tuple of (labels, wins), one pair for each item. With mu_i = (a_i + w_i) / (a_i + b_i + n_i) and
 p_i = P(alpha_i > t_i) under Beta(a_i + w_i, b_i + n_i - w_i),
 
-    V(s) = sum_i v_i h(p_i)                                                        when the budget is spent,
+    V(s) = sum_i v_i h(p_i)                                                        when no more is bought,
     V(s) = mu_i V(s with a win of i) + (1 - mu_i) V(s with a loss of i)              otherwise,
 
 where i is the item of largest right-hand side (the optimum) or of largest index (a policy); items within 1e-12 of the
-largest, relative to it or to the size of what the index is a difference of, are tied.
+largest, relative to it or to the size of what the index is a difference of, are tied. Policies spend the budget; the
+optimum also stops where that is worth more.
 
 Beliefs with whole a and b are exact rational numbers, P(alpha > t) = P(Binomial(a + b - 1, t) <= a - 1). Nothing here
 comes from the package but its name for a problem, in ``problem_of``.
@@ -238,7 +239,7 @@ class Recursion:
         return sum(self._payoff[i](*state[i]) for i in range(len(state)))
 
     def optimum(self) -> tuple[Number, dict[State, list[int]]]:
-        """Optimal value at the start, and the optimal items of every state where a label is still to be bought."""
+        """Optimal value at the start, and the optimal items, if any, of every state where a label can be bought."""
         items: dict[State, list[int]] = {}
 
         @cache
@@ -246,8 +247,10 @@ class Recursion:
             scores = {i: self._label_value(value, state, i) for i in self.open_items(state)}
             if not scores:
                 return self._terminal(state)
-            items[state] = self._tied(scores, self._payoff_scale)
-            return max(scores.values())
+            stop = self._terminal(state)
+            tied = self._tied(scores | {-1: stop}, self._payoff_scale)
+            items[state] = [i for i in tied if i >= 0]
+            return max(stop, *scores.values())
 
         return value(self.start), items
 
@@ -266,6 +269,8 @@ class Recursion:
                 chosen = best_items[state]
             else:
                 chosen = self._tied({i: index[i](*state[i]) for i in usable}, scale)
+            if not chosen:
+                return self._terminal(state)
             if ties == "first":
                 chosen = chosen[:1]
             return sum(self._label_value(value, state, i) for i in chosen) / len(chosen)

@@ -1,0 +1,91 @@
+"""Choice among the exact engines: those that fit in memory, by the time that each is expected to take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from ..machine.memory import ProblemTooLarge, fits, require_memory
+from ..problem.identical import has_identical
+from ..problem.problem import Problem
+from ..problem.tables import Tables, tables_of
+from .lattice import Lattice
+from .live import LiveLattice, Ranges
+from .symmetric import SymmetricLattice, require_listable
+
+__all__ = ["REDUCTIONS", "plan", "reductions_of"]
+
+REDUCTIONS = ("dead", "identical")
+# Nanoseconds for each state on two threads, for choosing between engines: dense for 1, 2, 3 and more items, then the
+# other engines with their starting times.
+_DENSE_COST = (5.0, 0.75, 1.3, 2.4)
+_LIVE_COST, _LIVE_START = 2.2, 1.5e7
+_SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
+
+
+def reductions_of(reduce: bool | Collection[str]) -> frozenset[str]:
+    """Names of the reductions that may be used."""
+    if isinstance(reduce, bool):
+        return frozenset(REDUCTIONS) if reduce else frozenset()
+    chosen = frozenset([reduce] if isinstance(reduce, str) or not isinstance(reduce, Collection) else reduce)
+    for name in sorted(chosen - set(REDUCTIONS), key=str):
+        raise ValueError(f"reduce names {name!r}; allowed: True, False, or any of 'dead', 'identical'")
+    return chosen
+
+
+def plan(
+    problem: Problem,
+    lattice: Lattice,
+    wanted: frozenset[str],
+    number: np.dtype,
+    keep_policy: bool,
+    scale: float,
+    threads: int | None,
+) -> tuple[str, Tables, LiveLattice | SymmetricLattice | None]:
+    """Engine, tables, and lattice to sweep: of the engines that fit in memory, the one expected to be fastest."""
+    require_memory(lattice.table_bytes(), lattice.depth)
+    likely = "identical" in wanted and not keep_policy and has_identical(problem)
+    too_large = None
+    try:
+        lattice.require_countable()
+        dense_bytes = lattice.bytes_needed(number.itemsize, threads)
+    except ProblemTooLarge as error:
+        too_large = error
+        if not likely:
+            raise
+    if likely:
+        try:
+            require_listable(problem, lattice)
+        except ProblemTooLarge:
+            if too_large is not None:
+                raise
+            likely = False
+    tables = tables_of(problem)
+    if "dead" in wanted:
+        ranges = Ranges.of(tables, scale)
+    elif keep_policy or likely:
+        ranges = Ranges.whole(problem.size, tables.mean.shape[1])
+    best: tuple[str, LiveLattice | SymmetricLattice | None] = ("dense", None)
+    cost = np.inf
+    if too_large is None:
+        if fits(dense_bytes):
+            cost = _DENSE_COST[min(problem.size, len(_DENSE_COST)) - 1] * lattice.states
+        if keep_policy or "dead" in wanted:
+            live = LiveLattice(lattice, ranges)
+            live_cost = _LIVE_START + _LIVE_COST * live.states
+            if keep_policy or (live_cost < cost and fits(live.bytes_needed(number.itemsize))):
+                best, cost = ("live", live), live_cost
+    if likely:
+        try:
+            symmetric = SymmetricLattice.of(problem, lattice, ranges)
+        except ProblemTooLarge:
+            if too_large is not None:
+                raise
+        else:
+            symmetric_cost = _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions
+            if symmetric_cost < cost and fits(symmetric.bytes_needed(number.itemsize)):
+                best = ("symmetric", symmetric)
+            elif too_large is not None:
+                require_memory(symmetric.bytes_needed(number.itemsize), symmetric.states)
+    return best[0], tables, best[1]
