@@ -7,7 +7,6 @@ were given, never from derived ones.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -17,13 +16,12 @@ import numpy as np
 
 from ...posteriors.foundation.names import unknown_key
 from ...posteriors.thresholds import threshold
-from ...posteriors.utilities import Custom
 from . import checks
 
 if TYPE_CHECKING:
     from .problem import Problem
 
-__all__ = ["fingerprint", "new_fields", "plain", "restated", "statement"]
+__all__ = ["new_fields", "plain", "restated", "statement"]
 
 
 def statement(problem: Problem) -> dict[str, Any]:
@@ -74,14 +72,3 @@ def restated(problem: Problem, changes: Mapping[str, Any]) -> dict[str, Any]:
         with suppress(ValueError):
             asked["threshold"] = threshold(checks.vector("log_ratio", ratio, problem.size, []), beta)
     return asked
-
-
-def fingerprint(problem: Problem) -> str:
-    """Hash of a problem's fields; see ``Problem.digest``."""
-    utility = problem.utility.name if isinstance(problem.utility, Custom) else repr(problem.utility)
-    plain_fields = (problem.budget, problem.name, problem.beta, utility, problem.quota, problem.batch)
-    content = hashlib.sha256(repr(plain_fields).encode())
-    for key in ("threshold", "weight", "cap", "log_ratio", "cost", "reward"):
-        content.update(getattr(problem, key).tobytes())
-    content.update(problem.prior.tobytes() if isinstance(problem.prior, np.ndarray) else repr(problem.prior).encode())
-    return content.hexdigest()
