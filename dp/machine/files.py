@@ -89,23 +89,16 @@ def write_new_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
     with _named(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
-        made = target.parent / _scratch_name()
-        # Not tempfile: its folders are open to their owner only, whatever the umask says.
-        made.mkdir()
-        try:
-            with _held(made):
-                fill(made)
-                for file in made.iterdir():
-                    with file.open("rb+") as stream:
-                        os.fsync(stream.fileno())
-                _flush_folder(made)
-                # On POSIX a folder replaces an empty one, so an existing path is refused here as well.
-                if os.path.lexists(target):
-                    raise exists
-                made.rename(target)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
+        with _scratch_folder(target.parent) as made:
+            fill(made)
+            for file in made.iterdir():
+                with file.open("rb+") as stream:
+                    os.fsync(stream.fileno())
+            _flush_folder(made)
+            # On POSIX a folder replaces an empty one, so an existing path is refused here as well.
+            if os.path.lexists(target):
+                raise exists
+            made.rename(target)
         _flush_folder(target.parent)
     return target
 
@@ -121,10 +114,10 @@ def append_line(path: str | Path, line: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove scratch files that a killed process left in a folder."""
+    """Remove scratch files and folders that a killed process left in a folder."""
     for path in folder.iterdir():
         if is_scratch(path):
-            with suppress(OSError), _held(path) as free:
+            with suppress(OSError), _locked(path) as free:
                 if free:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -150,9 +143,8 @@ def _scratch_file(folder: Path) -> Iterator[tuple[Path, Any]]:
         scratch = folder / _scratch_name()
         # Not tempfile: its files are readable by their owner only, whatever the umask says.
         file = scratch.open("xb", buffering=0)
-        _hold(file.fileno())
-        # Between the two calls a sweep may have taken the file for one that was left.
-        if fcntl is None or os.fstat(file.fileno()).st_nlink:
+        # A sweep may have come between the two calls.
+        if _hold(file.fileno()) is not False and scratch.exists():
             break
         file.close()
     try:
@@ -160,6 +152,23 @@ def _scratch_file(folder: Path) -> Iterator[tuple[Path, Any]]:
             yield scratch, file
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def _scratch_folder(folder: Path) -> Iterator[Path]:
+    """Scratch folder that is locked and, after an error, gone."""
+    while True:
+        scratch = folder / _scratch_name()
+        scratch.mkdir()
+        with _locked(scratch) as held:
+            if held is False or not scratch.exists():
+                continue
+            try:
+                yield scratch
+            except BaseException:
+                shutil.rmtree(scratch, ignore_errors=True)
+                raise
+            return
 
 
 def _fill(file: Any, data: bytes) -> None:
@@ -175,22 +184,24 @@ def _let_go(file: Any) -> None:
         file.close()
 
 
-def _hold(descriptor: int) -> bool:
-    """Lock an open file until it is closed; False if another process, or another writer of this one, holds it."""
+def _hold(descriptor: int) -> bool | None:
+    """Lock an open file until it is closed; False if another holds it, None if there are no locks here."""
     if fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[bool]:
-    """Lock on a file or folder while it is in use; False if another holds it."""
+def _locked(path: Path) -> Iterator[bool | None]:
+    """Lock on a file or folder, as of ``_hold``; on Windows a file that can be removed is one that nobody has open."""
     if fcntl is None:
-        yield not path.is_dir()
+        yield True if path.is_file() else None
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

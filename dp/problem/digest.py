@@ -21,7 +21,7 @@ __all__ = ["DIGEST_VERSION", "digest_of", "is_digest_of"]
 # What is hashed, and how; a new field of a problem is a new version.
 DIGEST_VERSION = 2
 # A callable utility enters by its payoffs at so many evenly spaced tails, and at those of so many states.
-_TAILS, _STATES = 4_097, 2**14
+_TAILS, _STATES = 2**16 + 1, 2**14
 
 
 def digest_of(problem: Problem) -> str:

@@ -189,7 +189,7 @@ def test_saving_that_fails_at_any_call_leaves_the_old_file_and_nothing_else(tmp_
     asked.save(tmp_path / "s.json")
     old, told = (tmp_path / "s.json").read_bytes(), []
     asked.tell(0, 1)
-    for error in each_failure(lambda: asked.save(tmp_path / "s.json")):
+    for _, error in each_failure(lambda _: asked.save(tmp_path / "s.json")):
         assert [x.name for x in tmp_path.iterdir()] == ["s.json"]
         if error is not None:
             told.append(str(error))

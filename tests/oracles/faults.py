@@ -59,20 +59,17 @@ def failing_call(n: int):
 
 
 def each_failure(work):
-    """Do some work again and again, with the first, second, ... call failing, until none does.
+    """Do some work, ``work(1)``, ``work(2)``, ..., with the first, second, ... call failing, until none does.
 
-    Yields the error of each time; None for the last.
+    Yields the number and the error of each time; None if there was none.
     """
     for n in itertools.count(1):
         error = None
         with failing_call(n) as calls:
             try:
-                work()
+                work(n)
             except OSError as raised:
                 error = raised
-        # A call whose failure does no harm raises nothing.
-        if len(calls) >= n and error is None:
-            continue
-        yield error
-        if error is None:
+        yield n, error
+        if len(calls) < n:
             return
