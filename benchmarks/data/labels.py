@@ -192,8 +192,8 @@ def _read_items(path: str | os.PathLike[str]) -> _Items:
         numbers["c"] = numbers["logp_lose"] - numbers["logp_win"]
     if "slice" in table.columns:
         codes(table, "slice", _name, f"{_NAME_RULE}, or no column 'slice'")
-    row = {name: k for k, name in enumerate(names)}
-    return _Items(table.path, row, numbers, table.columns.get("slice"), table.digest)
+    rows = {name: k for k, name in enumerate(names)}
+    return _Items(table.path, rows, numbers, table.columns.get("slice"), table.digest)
 
 
 def _require_one_kind(table: Table) -> None:

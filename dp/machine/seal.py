@@ -33,4 +33,4 @@ def seal_is_whole(record: dict[str, Any]) -> bool:
     >>> seal_is_whole(record), seal_is_whole(record | {"value": 0.75}), seal_is_whole({"value": 0.25})
     (True, False, False)
     """
-    return sealed(record)[_SEAL] == record.get(_SEAL)
+    return bool(sealed(record)[_SEAL] == record.get(_SEAL))
