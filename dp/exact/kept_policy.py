@@ -140,7 +140,8 @@ def write_policy(policy: KeptPolicy, path: str | Path, about: dict[str, Any]) ->
     text["reach"] = policy.live.reach
 
     def fill(folder: Path) -> None:
-        for name, array in zip(_ARRAYS, (ranges, policy.actions), strict=True):
+        arrays: tuple[NDArray[Any], ...] = (ranges, policy.actions)
+        for name, array in zip(_ARRAYS, arrays, strict=True):
             np.save(folder / name, array)
         about_files = {"sha256": {name: _file_digest(folder / name) for name in _ARRAYS}}
         write_whole(folder / "policy.json", json.dumps(sealed(text | about_files), indent=1) + "\n")
