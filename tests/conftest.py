@@ -14,10 +14,11 @@ settings.load_profile("reproducible")
 
 
 @pytest.fixture
-def figures(monkeypatch):
-    """Figures, in place of files."""
+def figures(monkeypatch, tmp_path):
+    """Figures, in place of files, which are empty."""
     from matplotlib.figure import Figure
 
     saved: list[Figure] = []
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: saved.append(self))
     return saved

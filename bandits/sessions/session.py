@@ -10,20 +10,29 @@ were never asked for, and more than once:
   Answers that come earlier than the next batch are entered, and affect choices from the next batch on.
 - An answer with an ``answer_id`` that is already known is ignored if it agrees with the earlier one, and refused
   otherwise.
+
+Threads may share a session: each call sees all earlier ones whole.
 """
 
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate
+from uuid import UUID
 
 import numpy as np
 
 from ...dp.machine.files import write_whole
+from ...dp.machine.seal import seal_is_whole, sealed
+from ...dp.problem.digest import is_digest_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
-from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.canonical import canonical
+from ...posteriors.foundation.refusals import plain, whole, whole_or_none
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
 from ..registry import make_policy
@@ -32,11 +41,22 @@ from ..simulation.seeds import replication_keys
 
 __all__ = ["BudgetSpent", "Session"]
 
-_FORMAT, _VERSION = "seqaudit-session", 1
+_FORMAT, _VERSION = "seqaudit-session", 2
 
 
 class BudgetSpent(ValueError):
     """Error: the budget affords no further label, or not the one that was entered."""
+
+
+def _locked[**P, Found](method: Callable[Concatenate[Session, P], Found]) -> Callable[Concatenate[Session, P], Found]:
+    """Method that one thread at a time runs."""
+
+    @wraps(method)
+    def run(self: Session, /, *args: P.args, **kwargs: P.kwargs) -> Found:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return run
 
 
 class Session:
@@ -61,33 +81,39 @@ class Session:
 
     def __init__(self, problem: Problem, policy: str | Policy, *, seed: Seed) -> None:
         self.problem, self.policy = problem, make_policy(policy)
+        self._lock = threading.RLock()
         _, keys = replication_keys(seed, 1)
         self._board = Board(problem, self.policy, keys)
         self._asked = 0
         self._events: list[list[Any]] = []
-        self._answers: dict[str, tuple[int, int]] = {}
+        self._answers: dict[str | int, tuple[int, int]] = {}
 
     @property
+    @_locked
     def counts(self) -> Ints:
         """Labels entered of each item, shape (N,)."""
         return np.array(self._board.counts[0])
 
     @property
+    @_locked
     def wins(self) -> Ints:
         """Wins among them, shape (N,)."""
         return np.array(self._board.wins[0])
 
     @property
+    @_locked
     def outstanding(self) -> Ints:
         """Questions asked and not yet answered, by item, shape (N,)."""
         return np.array(self._board.bought[0] - self._board.counts[0])
 
     @property
+    @_locked
     def remaining(self) -> int:
         """Largest number of questions that can still be asked; with unequal costs it depends on the items asked for."""
         return self._board.rules.labels(self._board.bought[0])
 
     @property
+    @_locked
     def budget_left(self) -> float:
         """Budget that is not used by answers or outstanding questions."""
         return max(0.0, self.problem.budget - self._board.rules.spent(self._board.bought[0]))
@@ -99,6 +125,7 @@ class Session:
         return not board.open.size and bool(board.rules.items(board.bought).any())
 
     @property
+    @_locked
     def tail(self) -> Floats:
         """P(alpha > t) of each item now, shape (N,)."""
         return self.problem.tail_at(self.counts, self.wins)
@@ -113,6 +140,7 @@ class Session:
         """
         return self.problem.utility.decide(self.tail)
 
+    @_locked
     def ask(self) -> int:
         """Item to label next.
 
@@ -137,7 +165,8 @@ class Session:
         self._events.append(["ask", item])
         return item
 
-    def tell(self, item: int, label: int, *, answer_id: str | None = None) -> None:
+    @_locked
+    def tell(self, item: int, label: int, *, answer_id: str | int | UUID | None = None) -> None:
         """Enter an answer.
 
         Parameters
@@ -146,14 +175,15 @@ class Session:
             Number of the item, from 0.
         label : {0, 1}
             1 for a win.
-        answer_id : str, optional
-            Identifier of the answer; an answer that is entered again with the same one counts once.
+        answer_id : str, int or UUID, optional
+            Identifier of the answer; an answer that is entered again with the same one counts once. A UUID is the same
+            as its text; a number is not.
 
         Raises
         ------
         ValueError
-            For an item or label that does not exist, an item whose cap is reached, or an answer that contradicts an
-            earlier one of the same ``answer_id``.
+            For an item or label that does not exist, an item whose cap is reached, an answer that contradicts an
+            earlier one of the same ``answer_id``, or an ``answer_id`` that is none, such as a blank one or nan.
         BudgetSpent
             When the answers entered so far leave too little budget for it, or only what the quotas need for other
             items.
@@ -161,7 +191,7 @@ class Session:
         item = whole("item", item, 0, self.problem.size - 1)
         if label not in (0, 1):
             raise ValueError(f"label of {self.problem.name[item]} is {label!r}; allowed: 0 and 1")
-        answer = (item, int(label))
+        answer, answer_id = (item, int(label)), _checked_id(answer_id)
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]
@@ -204,6 +234,7 @@ class Session:
     def _entered(self) -> int:
         return int(self._board.counts.sum())
 
+    @_locked
     def save(self, path: str | Path) -> None:
         """Write all questions and answers as JSON; the file is written whole or not at all.
 
@@ -211,17 +242,16 @@ class Session:
         ----------
         path : str or Path
         """
-        text = json.dumps(
-            {
-                "format": _FORMAT,
-                "version": _VERSION,
-                "policy": repr(self.policy),
-                "problem": self.problem.digest(),
-                "key": self._board.keys[0].tolist(),
-                "events": self._events,
-            }
-        )
-        write_whole(path, text)
+        record = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "policy": repr(self.policy),
+            "settings": canonical(self.policy),
+            "problem": self.problem.digest(),
+            "key": self._board.keys[0].tolist(),
+            "events": self._events,
+        }
+        write_whole(path, json.dumps(sealed(record)))
 
     @classmethod
     def load(cls, path: str | Path, problem: Problem, policy: str | Policy) -> Session:
@@ -241,7 +271,7 @@ class Session:
         Raises
         ------
         ValueError
-            For a file that is not a session, of another version, policy or problem.
+            For a file that is not a session, that is damaged, or that is of another version, policy or problem.
         """
         try:
             saved = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -249,23 +279,58 @@ class Session:
                 raise ValueError(saved["format"])
             version, name, events = saved["version"], saved["policy"], saved["events"]
             keys = np.array(saved["key"], dtype=np.uint64).reshape(1, 2)
-        except (ValueError, OverflowError, KeyError, TypeError):
+        except (ValueError, OverflowError, KeyError, TypeError, RecursionError):
             raise ValueError(f"{path}: not a saved session") from None
         session = cls(problem, policy, seed=0)
-        if version != _VERSION:
-            raise ValueError(f"{path}: session format {version}; this version reads {_VERSION}")
-        if name != repr(session.policy):
+        if isinstance(version, bool) or version not in (1, _VERSION):
+            raise ValueError(f"{path}: session format {version}; this version reads 1 and {_VERSION}")
+        # The first version has no checksum, and knows a policy by its repr.
+        if version == _VERSION and not seal_is_whole(saved):
+            raise ValueError(f"{path}: damaged: the session differs from the checksum in it")
+        known, wanted = (
+            (name, repr(session.policy)) if version == 1 else (saved.get("settings"), canonical(session.policy))
+        )
+        if known != wanted:
             raise ValueError(f"{path}: a session of policy {name}, not {session.policy!r}")
-        if saved.get("problem") != problem.digest():
+        if not is_digest_of(problem, saved.get("problem"), version):
             raise ValueError(f"{path}: a session on another problem")
         session._board.keys = keys
         try:
-            for kind, item, *rest in events:
-                if kind == "ask":
-                    if session.ask() != item:
-                        raise ValueError("another item would be asked for")
-                else:
-                    session.tell(item, rest[0], answer_id=rest[1])
+            for event in events:
+                session._replay(event, version)
         except (ValueError, TypeError, IndexError) as error:
             raise ValueError(f"{path}: the session was not made with this problem and policy: {error}") from None
         return session
+
+    def _replay(self, event: Any, version: int) -> None:
+        """Repeat a saved question or answer."""
+        match event:
+            case ["ask", item]:
+                if self.ask() != item:
+                    raise ValueError("another item would be asked for")
+            case ["tell", item, label, answer_id]:
+                # In the first version a missing identifier could be blank, or nan, which equals nothing.
+                missing = version == 1 and (answer_id == "" or answer_id != answer_id)
+                self.tell(item, label, answer_id=None if missing else answer_id)
+            case _:
+                raise ValueError(f"there is no event {event!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock, which cannot be copied."""
+        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.RLock())
+
+
+def _checked_id(answer_id: Any) -> str | int | None:
+    """Identifier as it is saved: a text or a whole number; None for none."""
+    given = str(answer_id) if isinstance(answer_id, (str, UUID)) else answer_id
+    if given is None or (isinstance(given, str) and given.strip()):
+        return given
+    number = whole_or_none(given)
+    if number is None:
+        raise ValueError(
+            f"answer_id is {plain(given)!r}; it must be a text that is not blank, a whole number, a UUID, or None"
+        )
+    return number

@@ -81,8 +81,11 @@ def sbc(
     table = pd.concat(tables, ignore_index=True)
     folder.write("uniformity.csv", table.to_csv(index=False))
     if as_json:
-        print_json({"run": str(folder.path), "inputs": inputs, "level": level, "rows": records(table)})
+        print_json(
+            {"run": str(folder.path), "inputs": inputs, "remarks": folder.notes, "level": level, "rows": records(table)}
+        )
         return
+    print_remarks(folder.notes)
     print_table(
         f"{replications} replications of {items} items, {raters} raters, {votes} votes an item; {method}",
         ["model", "quantity", "p-value", "mean of u", "12 var u", "autocorrelation", f"alarm at {level:g}"],
@@ -171,7 +174,7 @@ def labels(
 
         def kept_part(one: RaterModel, votes: LabelSet, which: str = "kept") -> RaterFit:
             path = folder.part(f"{one.title} {which}", ".nc")
-            found = kept_fit(path, one, votes, cores=cores, **settings)
+            found = kept_fit(folder, path, one, votes, cores=cores, **settings)
             advance(f"{one.title}, {which} votes")
             return found
 
@@ -186,6 +189,7 @@ def labels(
         folder.write(f"{name}.csv", one_table.to_csv(index=False))
     plot_reliability(result, folder.path / "reliability.png", label_options.votes_headline(labels_file, dataset))
     plot_checks(checks, folder.path / "checks.png")
+    remarks += folder.notes
     remarks += [
         f"{r['model']}: {r['k_bad']} votes with Pareto k above {r['good_k']:.2f}" for r in records(loo) if r["k_bad"]
     ]

@@ -39,6 +39,7 @@ def compare(
         advance("kernels ready")
         parts = folder.parts(names, advance, JSON)
         done = run_parts(dict(rows), 1, parts.finished, parts.keep)
+    remarks = [*remarks, *folder.notes]
     table = comparison_table([done[name] for name in names], remarks)
     folder.write("comparison.csv", table.to_csv(index=False))
     plot_comparison(table, folder.path / "comparison.png", headline(problem))

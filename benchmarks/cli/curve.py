@@ -68,7 +68,7 @@ def curve(
             finished=parts.finished,
             on_part=parts.keep,
         )
-    remarks = [*problem.check(), *result.attrs["remarks"]]
+    remarks = [*problem.check(), *result.attrs["remarks"], *folder.notes]
     table = curve_table(result)
     folder.write("curve.csv", table.to_csv(index=False))
     title = f"{headline(problem)}, {replications} replications"

@@ -41,10 +41,11 @@ def fit(
     path, cores = folder.path / "fit.nc", None if jobs == -1 else jobs
     with show_progress("fitting", _SHOWN) as advance:
         progress = tell_steps(advance, _SHOWN, chosen.title)
-        found = kept_fit(path, chosen, dataset, cores=cores, progress=progress, **settings)
+        found = kept_fit(folder, path, chosen, dataset, cores=cores, progress=progress, **settings)
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
     folder.write("items.csv", of_items.to_csv(index=False))
     folder.write("raters.csv", rater_table(found).to_csv(index=False))
+    remarks += folder.notes
     convergence = label_options.diagnosed(found, remarks)
     if as_json:
         told = {"diagnostics": convergence, "parameters": records(parameters), "accuracy": accuracy}

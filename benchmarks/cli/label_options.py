@@ -66,10 +66,12 @@ def read_label_file(
 ) -> tuple[LabelSet, dict[str, Any], list[str]]:
     """Votes, record of their files for the run folder, and remarks."""
     from ..data.labels import read_labels
-    from ..runner.folder import fingerprint
 
     dataset = read_labels(labels_file, items, strict=strict)
-    inputs = {"labels": fingerprint(labels_file), "items": fingerprint(items) if items else None}
+    read = [
+        {"file": Path(name).name, "sha256": found} for name, found in zip(dataset.source, dataset.digests, strict=True)
+    ]
+    inputs = {"labels": read[0], "items": read[1] if items else None}
     remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
     if dataset.unlabelled:
         remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")

@@ -87,7 +87,7 @@ def provenance(
     for name, table in _tables(found).items():
         folder.write(f"{name}.csv", table.to_csv(index=False))
     plot_provenance(found, folder.path / "provenance.png", title)
-    remarks += found.remarks
+    remarks += [*found.remarks, *folder.notes]
     if as_json:
         print_json({"run": str(folder.path), "inputs": settings | files, "remarks": remarks, **_plain(found)})
         return

@@ -60,7 +60,7 @@ def replay(
             **run_settings,
             **settings,
         )
-    remarks += result.attrs["remarks"]
+    remarks += [*result.attrs["remarks"], *folder.notes]
     table = replay_table(result)
     folder.write("replay.csv", table.to_csv(index=False))
     title = (

@@ -135,6 +135,7 @@ def _vary(
     with show_progress("solving", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)
         result = vary(problem, knob, wanted, **settings, n_jobs=jobs, finished=parts.finished, on_part=parts.keep)
+    remarks = [*remarks, *folder.notes]
     table = vary_table(result)
     folder.write("statics.csv", table.to_csv(index=False))
     plot_vary(result, folder.path / "statics.png", headline(problem))
@@ -264,6 +265,7 @@ def _protocols(
                 advance(None)
             else:
                 parts.keep(_BREAK_EVEN, table_of_costs)
+    remarks = [*remarks, *folder.notes]
     table = protocols_table(result)
     folder.write("statics.csv", table.to_csv(index=False))
     plot_protocols(result, folder.path / "statics.png", headline(problem))

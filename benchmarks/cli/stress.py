@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import JobsOption, JsonOption, OutOption, PolicyOption
-from .output import print_json, print_table, records, show_progress
+from .output import print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,9 @@ def stress(
     plot_stress(table, folder.path / "loss.png", folder.path / "accuracy.png")
     if as_json:
         rows = {"rows": records(table), "slopes": records(slopes), "worse_than_uniform": records(worse)}
-        print_json({"run": str(folder.path), "inputs": inputs} | rows)
+        print_json({"run": str(folder.path), "inputs": inputs, "remarks": folder.notes} | rows)
         return
+    print_remarks(folder.notes)
     print("losses: against one who knows nature (exact), or the truth (simulated, ± one standard error); the columns")
     print("after the slope are of the last strength: the parts of the loss, and labels of items decided right already")
     print()

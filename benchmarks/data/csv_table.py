@@ -13,7 +13,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from operator import itemgetter
 from pathlib import Path
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...dp.machine.seal import digest
 from ...posteriors.foundation.names import nearest_name
 
 __all__ = ["HEADER", "LabelFileError", "Table", "codes", "listed", "nearest", "read_table", "show"]
@@ -49,12 +50,13 @@ class LabelFileError(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of a CSV file as text, and the bytes in which line numbers are found."""
+    """Columns of a CSV file as text, the bytes in which line numbers are found, and the digest of the file."""
 
     path: str
     raw: bytes
     header: list[str]
     columns: dict[str, list[str]]
+    digest: str = ""
 
     def line(self, row: int) -> int:
         """Line of the file on which a row begins."""
@@ -73,9 +75,9 @@ class Table:
 def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: Sequence[str]) -> Table:
     """Read the required and the optional columns of a CSV file, plain or compressed."""
     name = os.fspath(path)
-    raw = _read_text(name)
+    raw, found = _read_text(name)
     try:
-        return _parse_table(name, raw, required, optional)
+        return replace(_parse_table(name, raw, required, optional), digest=found)
     except csv.Error as error:
         *_, line = _start_lines(raw)
         text = raw.splitlines()[line - 1].decode("utf-8-sig")
@@ -133,8 +135,11 @@ def codes[T](
     return np.fromiter(map(code.__getitem__, cells), np.int32, len(cells)), values
 
 
-def _read_text(name: str) -> bytes:
-    """Read and decompress a file whose bytes are UTF-8 text."""
+def _read_text(name: str) -> tuple[bytes, str]:
+    """Read and decompress a file whose bytes are UTF-8 text; text, and digest of the file.
+
+    A file is read once: a pipe has nothing more to give, and another file may have taken its place.
+    """
     try:
         raw = Path(name).read_bytes()
     except FileNotFoundError as error:
@@ -142,6 +147,7 @@ def _read_text(name: str) -> bytes:
     except OSError as error:
         what = "this is a directory" if Path(name).is_dir() else f"cannot be read ({error.strerror})"
         raise LabelFileError(f"{name}: {what}; allowed: a readable CSV file, plain or .gz") from error
+    found = digest(raw)
     if raw and name.lower().endswith(".gz"):
         raw = _decompress(name, raw)
     try:
@@ -151,7 +157,7 @@ def _read_text(name: str) -> bytes:
         hint = " (compressed files are named .gz)" if raw.startswith(_GZIP_MAGIC) else ""
         what = f"byte {raw[error.start]:#04x} is not UTF-8; allowed: text saved as UTF-8{hint}"
         raise _fault(name, line, what) from error
-    return raw
+    return raw, found
 
 
 def _decompress(name: str, raw: bytes) -> bytes:

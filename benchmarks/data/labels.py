@@ -126,6 +126,7 @@ def _votes(table: Table) -> LabelSet:
         groups=tuple(groups),
         gold=_gold(table, item, first_row=order[start[:-1]]) if "gold" in table.columns else None,
         source=(table.path,),
+        digests=(table.digest,),
     )
 
 
@@ -170,6 +171,7 @@ class _Items:
     row: dict[str, int]
     numbers: dict[str, Floats]
     slices: list[str] | None
+    digest: str
 
 
 def _read_items(path: str | os.PathLike[str]) -> _Items:
@@ -190,7 +192,8 @@ def _read_items(path: str | os.PathLike[str]) -> _Items:
         numbers["c"] = numbers["logp_lose"] - numbers["logp_win"]
     if "slice" in table.columns:
         codes(table, "slice", _name, f"{_NAME_RULE}, or no column 'slice'")
-    return _Items(table.path, {name: k for k, name in enumerate(names)}, numbers, table.columns.get("slice"))
+    rows = {name: k for k, name in enumerate(names)}
+    return _Items(table.path, rows, numbers, table.columns.get("slice"), table.digest)
 
 
 def _require_one_kind(table: Table) -> None:
@@ -241,6 +244,7 @@ def _join(table: Table, votes: LabelSet, items: _Items, strict: bool) -> LabelSe
         weight=column("weight"),
         slice=None if items.slices is None else tuple(items.slices[k] for k in row),
         source=(table.path, items.path),
+        digests=(table.digest, items.digest),
         dropped=dropped,
         unlabelled=len(items.row) - len(row),
     )

@@ -5,9 +5,12 @@ Figures need no display and do not change matplotlib's global state.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from ...dp.machine.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -115,10 +118,12 @@ def new_panels(
 
 
 def save(figure: Figure, path: str | Path, title: str = "", dpi: int = 150) -> None:
-    """Write a figure as PNG, with its title if there is one."""
+    """Write a figure, with its title if there is one, in the format of the path's ending."""
     if title:
         figure.suptitle(title)
-    figure.savefig(path, dpi=dpi)
+    content = io.BytesIO()
+    figure.savefig(content, format=Path(path).suffix[1:] or "png", dpi=dpi)
+    write_whole(path, content.getvalue())
 
 
 def finish(axes: Axes, title: str, grid: Literal["x", "y", "none"] = "y") -> None:

@@ -2,29 +2,34 @@
 
     run.json      command, inputs, versions, time of start
     parts/        one file for every finished part of the work, written whole or not at all
+    parts.sha256  digest of each of them, written before the part is there
     ...           tables and figures, written when all parts are finished
 
-A command with an existing run folder resumes that run if the inputs are equal, and is refused otherwise.
+A command with an existing run folder resumes that run if the inputs are equal, and is refused otherwise. A part that is
+not the one that was written is computed again. Several commands may work in one folder: each file is that of one of
+them.
 """
 
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import os
 import platform
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ...dp.machine.files import write_whole
+from ...dp.machine.files import append_line, sweep, write_new, write_whole
+from ...dp.machine.seal import digest
 from ...dp.problem.problem import Problem
 from .kept import Format, Parts
 
-__all__ = ["RunFolder", "RunFolderError", "file_name", "fingerprint", "problem_as_inputs"]
+__all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs"]
 
+_DIGESTS = "parts.sha256"
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
 
 
@@ -41,9 +46,15 @@ class RunFolder:
         Folder to create or to resume; None for a new one, ``runs/<command>-<time>``.
     command : str
     inputs : dict
-        Everything that the results depend on, as values that JSON can represent.
+        Everything that the results depend on, as values that JSON can represent. Of a file, as a dict with its
+        ``file`` and ``sha256``, only the digest is compared: pipes have other names each time.
     libraries : sequence of str
         Further libraries whose versions are recorded.
+
+    Attributes
+    ----------
+    notes : list of str
+        Parts that were not as they had been written, and are computed again.
 
     Raises
     ------
@@ -55,37 +66,22 @@ class RunFolder:
         self, path: str | Path | None, command: str, inputs: dict[str, Any], libraries: Sequence[str] = ()
     ) -> None:
         now = datetime.datetime.now(datetime.UTC)
-        self.path = Path(path) if path is not None else _fresh(Path("runs"), f"{command}-{now:%Y%m%d-%H%M%S}")
+        self.notes: list[str] = []
+        self._digests: set[tuple[str, str]] = set()
         wanted = json.loads(json.dumps({"command": command, "inputs": inputs}))
+        self.path = Path(path) if path is not None else _fresh(Path("runs"), f"{command}-{now:%Y%m%d-%H%M%S}")
         record = self.path / "run.json"
-        if record.exists():
-            try:
-                found = json.loads(record.read_text(encoding="utf-8"))
-            except (json.JSONDecodeError, UnicodeDecodeError):
-                raise RunFolderError(f"{record}: not a run record") from None
-            if not isinstance(found, dict):
-                raise RunFolderError(f"{record}: not a run record")
-            for key in ("command", "inputs"):
-                if found.get(key) != wanted[key]:
-                    raise RunFolderError(
-                        f"{self.path} holds another run: {_difference(found.get(key), wanted[key])}; "
-                        "give another folder"
-                    )
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise RunFolderError(f"{self.path} exists and is not a run folder")
-        else:
-            (self.path / "parts").mkdir(parents=True, exist_ok=True)
-            from importlib.metadata import version
-
-            wanted["versions"] = {name: version(name) for name in (*_RECORDED, *libraries)}
-            wanted["versions"]["python"] = platform.python_version()
-            wanted["machine"] = {
-                "system": platform.platform(),
-                "processor": platform.machine(),
-                "cores": os.cpu_count(),
-            }
-            wanted["started"] = now.isoformat(timespec="seconds")
-            self.write("run.json", json.dumps(wanted, indent=1))
+        if not record.exists():
+            _begin(record, wanted | _circumstances(libraries, now))
+        found = _read_record(record)
+        for key in ("command", "inputs"):
+            before, asked = (_identity(x.get(key)) for x in (found, wanted))
+            if before != asked:
+                difference = _difference(before, asked)
+                raise RunFolderError(f"{self.path} holds another run: {difference}; give another folder")
+        for folder in (self.path / "parts", self.path):
+            folder.mkdir(exist_ok=True)
+            sweep(folder)
 
     def part(self, name: str, suffix: str) -> Path:
         """Path of the file of a named part, finished or not."""
@@ -112,16 +108,49 @@ class RunFolder:
         """
         finished = {}
         for name in names:
-            path = self.part(of + name, form.suffix)
-            if path.exists():
-                finished[name] = form.read(path)
+            for part in self._stored(self.part(of + name, form.suffix), form):
+                finished[name] = part
                 advance(of + name)
 
         def keep(name: str, part: Part) -> None:
-            form.write(self.part(of + name, form.suffix), part)
+            self._store(self.part(of + name, form.suffix), form, part)
             advance(of + name)
 
         return Parts(finished, keep)
+
+    def kept[Result](self, path: Path, form: Format[Result], compute: Callable[[], Result]) -> Result:
+        """Read a result from a file of the folder if it was stored there; else compute it and store it."""
+        for found in self._stored(path, form):
+            return found
+        result = compute()
+        self._store(path, form, result)
+        return result
+
+    def _store[Result](self, path: Path, form: Format[Result], result: Result) -> None:
+        content = form.store(result)
+        line = digest(content), path.relative_to(self.path).as_posix()
+        # First, so that a finished part without a digest is none that an interruption left.
+        append_line(self.path / _DIGESTS, "  ".join(line))
+        self._digests.add(line)
+        write_whole(path, content)
+
+    def _stored[Result](self, path: Path, form: Format[Result]) -> Iterable[Result]:
+        """Yield the result in a file; none if there is no file, and none but a note if it was changed."""
+        if not path.exists():
+            return
+        content = path.read_bytes()
+        line = digest(content), path.relative_to(self.path).as_posix()
+        if line not in self._digests:
+            # Read again: another command may have added the line.
+            self._digests |= _read_digests(self.path / _DIGESTS)
+        if line not in self._digests:
+            self.notes.append(f"{path} is not as it was written: computed again")
+            return
+        try:
+            yield form.load(content)
+        except (ValueError, KeyError, OSError) as error:
+            found = " ".join(str(error).split())
+            raise ValueError(f"{path} cannot be read ({found}); remove it, and it is computed again") from None
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all."""
@@ -139,17 +168,76 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w.=,()-]+", "_", text)
 
 
-def fingerprint(path: str | Path) -> dict[str, str]:
-    """Name and SHA-256 digest of an input file, as recorded in a run."""
-    with Path(path).open("rb") as stream:
-        return {"file": Path(path).name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
-
-
 def _fresh(parent: Path, name: str) -> Path:
+    """New folder; of several commands that start in one second each gets its own."""
     path, k = parent / name, 2
-    while path.exists():
-        path, k = parent / f"{name}-{k}", k + 1
-    return path
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            path.mkdir()
+        except FileExistsError:
+            path, k = parent / f"{name}-{k}", k + 1
+        else:
+            return path
+
+
+def _begin(record: Path, content: dict[str, Any]) -> None:
+    """Write the record of a new run, unless another command is first; the folder is made if it is not there."""
+    folder = record.parent
+    # A folder that a command left before it wrote its record holds nothing of worth.
+    names = {x.name for x in folder.iterdir()} if folder.is_dir() else set()
+    left = "run.json" in names or all(_is_left(folder / name) for name in names)
+    if folder.exists() and not (folder.is_dir() and left):
+        raise RunFolderError(f"{folder} exists and is not a run folder")
+    made = [x for x in (folder, *folder.parents) if not x.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_new(record, json.dumps(content, indent=1))
+    except BaseException:
+        for x in made:
+            with suppress(OSError):
+                x.rmdir()
+        raise
+
+
+def _is_left(path: Path) -> bool:
+    if path.name == "parts" and path.is_dir():
+        return all(map(_is_left, path.iterdir()))
+    return path.suffix == ".part"
+
+
+def _circumstances(libraries: Sequence[str], now: datetime.datetime) -> dict[str, Any]:
+    """Versions, machine and time."""
+    from importlib.metadata import version
+
+    versions = {name: version(name) for name in (*_RECORDED, *libraries)} | {"python": platform.python_version()}
+    machine = {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()}
+    return {"versions": versions, "machine": machine, "started": now.isoformat(timespec="seconds")}
+
+
+def _read_record(record: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise RunFolderError(f"{record}: not a run record")
+    return found
+
+
+def _read_digests(path: Path) -> set[tuple[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return set()
+    return {(hexadecimal, name) for hexadecimal, _, name in (line.partition("  ") for line in text.split("\n"))}
+
+
+def _identity(inputs: Any) -> Any:
+    """Inputs without the names of files whose content is identified by a digest."""
+    if isinstance(inputs, dict):
+        return {key: _identity(x) for key, x in inputs.items() if not (key == "file" and "sha256" in inputs)}
+    return [_identity(x) for x in inputs] if isinstance(inputs, list) else inputs
 
 
 def _difference(found: Any, wanted: Any) -> str:

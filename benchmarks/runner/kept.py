@@ -1,15 +1,17 @@
-"""Results stored in files: read if the file exists, else computed and written, whole or not at all."""
+"""Formats of the files of a run, in memory: results as bytes, and bytes as results.
+
+Libraries that write files themselves end the process, or leave half a file, when the disk is full: here none does.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...dp.machine.files import write_whole
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.votes.label_set import LabelSet
@@ -17,7 +19,9 @@ from ...posteriors.votes.label_set import LabelSet
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["DATASETS", "JSON", "Format", "Parts", "fits", "kept", "kept_fit"]
+    from .folder import RunFolder
+
+__all__ = ["DATASETS", "JSON", "Format", "Parts", "fits", "kept_fit"]
 
 
 @dataclass(frozen=True)
@@ -29,32 +33,14 @@ class Format[Result]:
     suffix : str
         Ending of file names.
     load : callable
-        Function that reads a result from a path.
+        Function that makes a result of a file's bytes.
     store : callable
-        Function that writes a result to a path.
+        Function that makes the bytes of a result.
     """
 
     suffix: str
-    load: Callable[[Path], Result]
-    store: Callable[[Result, Path], object]
-
-    def read(self, path: Path) -> Result:
-        """Read a file.
-
-        Raises
-        ------
-        ValueError
-            For a file that cannot be read as this format, with its name.
-        """
-        try:
-            return self.load(path)
-        except (ValueError, KeyError, OSError) as error:
-            found = " ".join(str(error).split())
-            raise ValueError(f"{path} is damaged ({found}); remove it, and it is computed again") from None
-
-    def write(self, path: Path, result: Result) -> Path:
-        """Write a file, whole or not at all."""
-        return write_whole(path, partial(self.store, result))
+    load: Callable[[bytes], Result]
+    store: Callable[[Result], bytes]
 
 
 @dataclass(frozen=True)
@@ -73,49 +59,32 @@ class Parts[Result]:
     keep: Callable[[str, Result], None]
 
 
-def kept[Result](path: Path, form: Format[Result], compute: Callable[[], Result]) -> Result:
-    """Read a result if its file exists; else compute it and write the file."""
-    if path.exists():
-        return form.read(path)
-    found = compute()
-    form.write(path, found)
-    return found
-
-
-def _load_dataset(path: Path) -> xr.Dataset:
+def _load_dataset(content: bytes) -> xr.Dataset:
     import xarray as xr
 
-    return xr.load_dataset(path, engine="h5netcdf")
+    return xr.load_dataset(io.BytesIO(content), engine="h5netcdf")
 
 
-def _store_dataset(data: xr.Dataset | xr.DataTree, path: Path) -> None:
-    data.to_netcdf(path, engine="h5netcdf")
-
-
-def _load_object(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _store_object(found: Any, path: Path) -> None:
-    path.write_text(json.dumps(found), encoding="utf-8")
+def _store_dataset(data: xr.Dataset | xr.DataTree) -> bytes:
+    return bytes(data.to_netcdf(None, engine="h5netcdf"))
 
 
 DATASETS: Format[xr.Dataset] = Format(".nc", _load_dataset, _store_dataset)
-JSON: Format[Any] = Format(".json", _load_object, _store_object)
+JSON: Format[Any] = Format(".json", json.loads, lambda found: json.dumps(found).encode())
 
 
 def fits(model: RaterModel, labels: LabelSet) -> Format[RaterFit]:
     """Format of fits of a model to votes: NetCDF files of their ``data``."""
 
-    def load(path: Path) -> RaterFit:
+    def load(content: bytes) -> RaterFit:
         import xarray as xr
 
-        data = xr.load_datatree(path, engine="h5netcdf")
+        data = xr.load_datatree(io.BytesIO(content), engine="h5netcdf")
         return RaterFit(model, labels, data, str(data.attrs["method"]))
 
-    return Format(".nc", load, lambda fit, path: _store_dataset(fit.data, path))
+    return Format(".nc", load, lambda fit: _store_dataset(fit.data))
 
 
-def kept_fit(path: Path, model: RaterModel, labels: LabelSet, **settings: Any) -> RaterFit:
-    """Fit by ``RaterModel.fit`` with these settings, stored in a NetCDF file; see ``kept``."""
-    return kept(path, fits(model, labels), lambda: model.fit(labels, **settings))
+def kept_fit(folder: RunFolder, path: Path, model: RaterModel, labels: LabelSet, **settings: Any) -> RaterFit:
+    """Fit by ``RaterModel.fit`` with these settings, stored in a file of a run folder; see ``RunFolder.kept``."""
+    return folder.kept(path, fits(model, labels), lambda: model.fit(labels, **settings))

@@ -6,7 +6,7 @@ which is unlinked as soon as it is made, so that nothing is left behind however 
 
 A saved policy is a folder of files in open formats:
 
-    policy.json     format, version, the problem, its value, the epochs of the ranges, checksums
+    policy.json     format, version, the problem, its value, the epochs of the ranges, checksums of all files
     ranges.npy      live ranges, int64, shape (2, N, width, width)
     actions.npy     one row of bytes for each state, layer after layer, uint8, shape (states, ceil(N / 8))
 
@@ -32,7 +32,10 @@ from numpy.typing import NDArray
 from ...posteriors.foundation.arrays import Bools, Bytes, Ints
 from ...posteriors.utilities import Custom
 from ..kernels import live as _kernels
+from ..machine.files import write_new_folder, write_whole
 from ..machine.memory import fits
+from ..machine.seal import seal_is_whole, sealed
+from ..problem.digest import is_digest_of
 from ..problem.problem import Problem
 from .lattice import Lattice, Layer
 from .live import LiveLattice, Ranges
@@ -40,8 +43,9 @@ from .live import LiveLattice, Ranges
 __all__ = ["KeptPolicy", "layers_of", "policy_bytes", "read_policy", "room_for", "write_policy"]
 
 
-FORMAT, VERSION = "seqaudit policy", 1
+FORMAT, VERSION = "seqaudit policy", 2
 _KEYS = ("problem", "digest", "reach", "value", "prior_value", "seconds", "bytes", "sha256")
+_ARRAYS = ("ranges.npy", "actions.npy")
 # A policy that takes more than this share of the memory available goes to a file.
 _SHARE = 0.25
 
@@ -130,24 +134,19 @@ class KeptPolicy:
 
 def write_policy(policy: KeptPolicy, path: str | Path, about: dict[str, Any]) -> None:
     """Write a policy folder, whole or not at all."""
-    path = Path(path)
-    if path.exists():
-        raise ValueError(f"{path} exists; a policy is written to a new folder")
     problem = None if isinstance(policy.problem.utility, Custom) else policy.problem.as_dict()
     ranges = np.stack([policy.live.ranges.low, policy.live.ranges.high])
     text = {"format": FORMAT, "version": VERSION, "problem": problem, "digest": policy.problem.digest(), **about}
     text["reach"] = policy.live.reach
-    text["sha256"] = {"ranges.npy": _checksum(ranges), "actions.npy": _checksum(policy.actions)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        np.save(made / "ranges.npy", ranges)
-        np.save(made / "actions.npy", policy.actions)
-        (made / "policy.json").write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
-        made.rename(path)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
+
+    def fill(folder: Path) -> None:
+        arrays: tuple[NDArray[Any], ...] = (ranges, policy.actions)
+        for name, array in zip(_ARRAYS, arrays, strict=True):
+            np.save(folder / name, array)
+        about_files = {"sha256": {name: _file_digest(folder / name) for name in _ARRAYS}}
+        write_whole(folder / "policy.json", json.dumps(sealed(text | about_files), indent=1) + "\n")
+
+    write_new_folder(path, fill)
 
 
 def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptPolicy, dict[str, Any]]:
@@ -160,37 +159,54 @@ def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptP
         text = json.loads((path / "policy.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"{path}: not a policy folder: {error.strerror or error} (policy.json)") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: damaged policy folder: policy.json: {error}") from None
     if not isinstance(text, dict) or text.get("format") != FORMAT:
         raise ValueError(f"{path}: not a policy folder of seqaudit")
-    if text.get("version") != VERSION:
-        raise ValueError(
-            f"{path}: policy of version {text.get('version')!r}; this release reads version {VERSION}: solve again"
-        )
+    version = text.get("version")
+    if isinstance(version, bool) or version not in (1, VERSION):
+        raise ValueError(f"{path}: policy of version {version!r}; this release reads 1 and {VERSION}: solve again")
+    # The first version has no checksum of the description.
+    if version == VERSION and not seal_is_whole(text):
+        raise ValueError(f"{path}: damaged policy folder: policy.json differs from the checksum in it")
     missing = [key for key in _KEYS if key not in text]
-    if missing:
-        raise ValueError(f"{path}: damaged policy folder: policy.json has no {missing[0]!r}")
+    if missing or not isinstance(text["sha256"], dict):
+        raise ValueError(f"{path}: damaged policy folder: policy.json has no {(missing or ['sha256'])[0]!r}")
     if problem is None:
         if text["problem"] is None:
             raise ValueError(f"{path}: policy under a callable utility; give its problem: load_policy(path, problem)")
         problem = Problem.from_dict(text["problem"])
-    if problem.digest() != text["digest"]:
+    if version == 1 and isinstance(problem.utility, Custom):
+        raise ValueError(f"{path}: version 1 does not tell one callable utility from another: solve again")
+    if not is_digest_of(problem, text["digest"], version):
         raise ValueError(f"{path}: policy of another problem (digest {str(text['digest'])[:12]}...)")
-    try:
-        ranges = np.load(path / "ranges.npy", allow_pickle=False)
-        actions = np.load(path / "actions.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path}: damaged policy folder: {error}") from None
-    for name, array in (("ranges.npy", ranges), ("actions.npy", actions)):
-        if _checksum(array) != text["sha256"].get(name):
-            raise ValueError(f"{path}: damaged policy folder: the checksum of {name} differs from the one recorded")
+    ranges, actions = (_read_array(path, name, text["sha256"].get(name), version) for name in _ARRAYS)
     live = LiveLattice(Lattice.of(problem), Ranges(*np.ascontiguousarray(ranges)), text["reach"])
     about = {key: float(text[key]) for key in ("value", "prior_value", "seconds")}
     return KeptPolicy(problem, live, actions), about | {"bytes": int(text["bytes"])}
 
 
-def _checksum(array: NDArray[Any]) -> str:
+def _read_array(path: Path, name: str, recorded: Any, version: int) -> NDArray[Any]:
+    """Memory-mapped array of a policy folder; its checksum must be the one recorded."""
+    try:
+        # The file is checked before NumPy evaluates what stands in its header.
+        if version == VERSION and _file_digest(path / name) != recorded:
+            raise ValueError(f"the checksum of {name} differs from the one recorded")
+        array: NDArray[Any] = np.load(path / name, mmap_mode="r", allow_pickle=False)
+        if version == 1 and _first_checksum(array) != recorded:
+            raise ValueError(f"the checksum of {name} differs from the one recorded")
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: damaged policy folder: {error}") from None
+    return array
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_checksum(array: NDArray[Any]) -> str:
+    """Checksum of an array as the first version has it."""
     found = hashlib.sha256(repr((array.shape, array.dtype.str)).encode())
     flat = array.reshape(-1)
     step = 1 << 26

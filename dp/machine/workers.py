@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from contextvars import ContextVar
+from functools import cache
 
 from ...posteriors.foundation.refusals import whole, whole_or_none
 
@@ -58,8 +61,8 @@ def in_processes[Name: Hashable, Result](
     """Name and result of each job, one by one, computed in worker processes or in this process.
 
     With one worker, or one job, all work is done in this process. In a worker process, a job that asks for no number of
-    threads has one. When a job fails, this process is interrupted, or the generator is closed, the other jobs are
-    dropped and their processes end.
+    threads has one. When a job fails, this process is interrupted or killed, or the generator is closed, the other jobs
+    are dropped and their processes end. When a worker process is killed, the jobs that are not done start once more.
 
     Parameters
     ----------
@@ -78,6 +81,11 @@ def in_processes[Name: Hashable, Result](
     name : hashable
     result : object
 
+    Raises
+    ------
+    ChildProcessError
+        If a worker process is killed a second time.
+
     Examples
     --------
     >>> from functools import partial
@@ -89,17 +97,40 @@ def in_processes[Name: Hashable, Result](
         for name, job in jobs.items():
             yield name, job()
         return
-    from joblib import Parallel, delayed
+    from concurrent.futures.process import BrokenProcessPool
 
     if before is not None:
         before()
-    names = list(jobs)
+    names, left = list(jobs), dict(enumerate(jobs.values()))
+    for last in (False, True):
+        try:
+            with closing(_in_workers(left, count, in_order)) as runs:
+                for k, result in runs:
+                    del left[k]
+                    yield names[k], result
+        except BrokenProcessPool:
+            if last:
+                raise ChildProcessError(
+                    f"worker processes were killed twice, with {len(left)} of {len(jobs)} pieces of work to do, by a "
+                    "signal or because memory ran out; use fewer of them, or more memory"
+                ) from None
+        else:
+            return
+
+
+def _in_workers[Result](
+    jobs: Mapping[int, Callable[[], Result]], count: int, in_order: bool
+) -> Generator[tuple[int, Result], None, None]:
+    """Number and result of each job, computed in worker processes."""
+    from joblib import Parallel, delayed
+
     runs = Parallel(n_jobs=count, return_as="generator" if in_order else "generator_unordered")(
-        delayed(_alone)(k, job) for k, job in enumerate(jobs.values())
+        delayed(_alone)(k, job, os.getpid()) for k, job in list(jobs.items())
     )
     try:
-        for k, result in runs:
-            yield names[k], result
+        # Not "yield from", which closes them before warnings are caught.
+        for found in runs:  # noqa: UP028
+            yield found
     finally:
         with warnings.catch_warnings():
             # The caller who closes a generator knows that jobs are dropped; joblib warns of it all the same.
@@ -107,10 +138,25 @@ def in_processes[Name: Hashable, Result](
             runs.close()
 
 
-def _alone[Result](k: int, job: Callable[[], Result]) -> tuple[int, Result]:
-    """Number and result of a job that runs in one thread."""
+def _alone[Result](k: int, job: Callable[[], Result], parent: int) -> tuple[int, Result]:
+    """Number and result of a job that runs in one thread, in a process that ends with its parent."""
+    _end_with(parent)
     before = _SHARE.set(1)
     try:
         return k, job()
     finally:
         _SHARE.reset(before)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """Have this process end soon after its parent, which may be killed and then tells nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    # On Windows, and behind a server of processes, the parent is not known by its number.
+    if os.name == "posix" and os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()

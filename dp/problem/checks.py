@@ -73,6 +73,7 @@ def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[
     if not all(isinstance(x, str) and x for x in names) or (not names and size):
         faults.append(f"name is {name!r}; it must be a list of non-empty strings")
         return default
+    names = tuple(map(str, names))
     if len(names) != size:
         faults.append(f"name has {len(names)} entries; it must have one for each of the {size} items")
         return default

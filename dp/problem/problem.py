@@ -23,8 +23,9 @@ from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.utilities import Utility
 from .budget import Quota, most_labels
 from .checks import ProblemError
+from .digest import digest_of
 from .remarks import remarks_on
-from .statement import by_ratio, fingerprint, new_fields, plain, restated
+from .statement import by_ratio, new_fields, plain, restated
 from .tails import tails_at
 from .toml import read_fields, write_problem
 from .validation import validated
@@ -429,14 +430,13 @@ class Problem:
         )
 
     def digest(self) -> str:
-        """SHA-256 hash of the problem, the same in every process; a callable utility enters by its name.
+        """SHA-256 hash, the same for equal problems in every process; a callable utility enters by its payoffs.
 
         Returns
         -------
-        str
-            64 hexadecimal digits.
+        str of 64 hexadecimal digits
         """
-        return fingerprint(self)
+        return digest_of(self)
 
     def __hash__(self) -> int:
         return hash((self.budget, self.utility, self.name, self.threshold.tobytes(), self.weight.tobytes()))

@@ -7,7 +7,6 @@ were given, never from derived ones.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -18,13 +17,12 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.names import unknown_key
 from ...posteriors.thresholds import threshold
-from ...posteriors.utilities import Custom
 from . import checks
 
 if TYPE_CHECKING:
     from .problem import Problem
 
-__all__ = ["by_ratio", "fingerprint", "new_fields", "plain", "restated", "statement"]
+__all__ = ["by_ratio", "new_fields", "plain", "restated", "statement"]
 
 
 def statement(problem: Problem) -> dict[str, Any]:
@@ -97,16 +95,3 @@ def by_ratio(
             faults += error.faults
         raise checks.ProblemError(faults)
     return {"threshold": t, "budget": budget, "log_ratio": ratio, "beta": beta, **fields}
-
-
-def fingerprint(problem: Problem) -> str:
-    """Hash of a problem's fields; see ``Problem.digest``."""
-    utility = problem.utility.name if isinstance(problem.utility, Custom) else repr(problem.utility)
-    plain_fields: tuple[Any, ...] = (problem.budget, problem.name, problem.beta, utility, problem.quota, problem.batch)
-    if problem.label_price:
-        plain_fields += (problem.label_price,)
-    content = hashlib.sha256(repr(plain_fields).encode())
-    for key in ("threshold", "weight", "cap", "log_ratio", "cost", "reward"):
-        content.update(getattr(problem, key).tobytes())
-    content.update(problem.prior.tobytes() if isinstance(problem.prior, np.ndarray) else repr(problem.prior).encode())
-    return content.hexdigest()

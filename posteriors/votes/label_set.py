@@ -59,6 +59,8 @@ class LabelSet:
         Number of items that have labels but no row in the items file; they are left out.
     unlabelled : int
         Number of items that have a row in the items file but no labels; they are left out.
+    digests : tuple of str
+        SHA-256 digest of the bytes that were read of each file in `source`, in hexadecimal.
 
     Examples
     --------
@@ -88,6 +90,7 @@ class LabelSet:
     source: tuple[str, ...] = ()
     dropped: int = 0
     unlabelled: int = 0
+    digests: tuple[str, ...] = ()
 
     @classmethod
     def from_pools(cls, pools: Mapping[str, Sequence[int]]) -> Self:
@@ -162,7 +165,7 @@ class LabelSet:
         """Return the label set of some of the items.
 
         Raters and groups without a vote on these items are left out too, so codes may change, but names and their
-        order do not. `source`, `dropped` and `unlabelled` still describe the files that were read.
+        order do not. `source`, `digests`, `dropped` and `unlabelled` still describe the files that were read.
 
         Parameters
         ----------

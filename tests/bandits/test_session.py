@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from pathlib import Path
+import os
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import seqaudit as sa
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.bandits.simulation.board import Board
 from seqaudit.bandits.simulation.seeds import replication_keys
+from seqaudit.dp.machine.seal import sealed
 
 POLICIES = list(registered_policies())
 PROBLEM = sa.Problem([0.5, 0.7, 0.6], 8, weight=[1.0, 1.5, 1.0], name=["sky", "sea", "sun"])
@@ -292,13 +294,11 @@ def test_save_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch):
     old = path.read_text()
     asked.tell(0, 1)
 
-    def half(self, text, **options):
-        with self.open("w") as file:
-            file.write(text[: len(text) // 2])
-        raise OSError("disk full")
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", half)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*s\.json'$"):
         asked.save(path)
     assert path.read_text() == old
     assert [p.name for p in tmp_path.iterdir()] == ["s.json"]
@@ -314,7 +314,7 @@ def saved(tmp_path):
     asked.save(path)
 
     def change(**fields):
-        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+        path.write_text(json.dumps(sealed(json.loads(path.read_text()) | fields)))
         return path
 
     return change
@@ -338,8 +338,8 @@ def test_key_that_cannot_be_one_is_refused(key, saved):
 
 
 def test_other_version_is_refused(saved):
-    with pytest.raises(ValueError, match=r"s\.json: session format 2; this version reads 1"):
-        sa.Session.load(saved(version=2), PROBLEM, "variance-reduction")
+    with pytest.raises(ValueError, match=r"s\.json: session format 3; this version reads 1 and 2"):
+        sa.Session.load(saved(version=3), PROBLEM, "variance-reduction")
 
 
 def test_other_policy_is_refused(saved):
@@ -355,6 +355,12 @@ def test_other_policy_is_refused(saved):
         [[]],
         [["ask"]],
         [["tell", 0]],
+        [["skip", 0, 1, None]],
+        [["skip", 0]],
+        [["tell", 0, 1, None, "more"]],
+        [["ask", 0, 1]],
+        [["tell", 0, 1, ""]],
+        [["tell", 0, 1, [1]]],
         [["tell", 0, 1]],
         [["tell", 9, 1, None]],
         [["tell", 0, 5, None]],

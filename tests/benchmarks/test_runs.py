@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import platform
 import re
+import subprocess
+import sys
+import threading
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from oracles.faults import each_failure, failing_call
 
 import seqaudit as sa
 from seqaudit.bandits.registry import label
-from seqaudit.benchmarks.runner.folder import RunFolder, RunFolderError, fingerprint
-from seqaudit.benchmarks.runner.kept import DATASETS, JSON, fits, kept, kept_fit
+from seqaudit.benchmarks.runner.folder import RunFolder, RunFolderError
+from seqaudit.benchmarks.runner.kept import DATASETS, JSON, fits, kept_fit
 from seqaudit.benchmarks.runner.parts import run_parts
 
 INPUTS = {"budget": 20, "seed": 7, "prior": (1.0, 1.0), "policies": ["kg", "uniform"]}
@@ -186,19 +189,17 @@ def fit(k: int) -> sa.RaterFit:
     return sa.PartialPooling().fit(VOTES, method="fast", draws=20, seed=k)
 
 
-# Format, a result by its number, how files of it were written by hand, and what tells one result from another.
+# Format, a result by its number, and what tells one result from another.
 FORMATS = {
     "datasets": (
         DATASETS,
         dataset,
-        lambda path, found: found.to_netcdf(path, engine="h5netcdf"),
         lambda found: (found["value"].values.tolist(), found["budget"].values.tolist(), found.attrs),
     ),
-    "JSON": (JSON, row, lambda path, found: path.write_text(json.dumps(found), encoding="utf-8"), lambda found: found),
+    "JSON": (JSON, row, lambda found: found),
     "fits": (
         fits(sa.PartialPooling(), VOTES),
         fit,
-        lambda path, found: found.data.to_netcdf(path, engine="h5netcdf"),
         lambda found: (found.method, repr(found.model), found.labels.counts.tolist(), found.draws["rate"].tolist()),
     ),
 }
@@ -206,26 +207,87 @@ FORMATS = {
 
 @pytest.mark.parametrize("of", ["", "model "])
 @pytest.mark.parametrize("form", FORMATS)
-def test_parts_in_files_are_taken_up_and_those_that_are_kept_are_the_same_files(tmp_path, form, of):
-    form, result, write, content = FORMATS[form]
+def test_parts_that_are_kept_are_taken_up(tmp_path, form, of):
+    form, result, content = FORMATS[form]
     names = ["kg(ties=first)", "noise 0.3 at cost 1", "uniform"]
     stems = [of.replace(" ", "_") + stem for stem in ("kg(ties=first)", "noise_0.3_at_cost_1", "uniform")]
     folder, told = RunFolder(tmp_path / "run", "replay", INPUTS), []
-    by_hand = [folder.path / "parts" / f"{stem}{form.suffix}" for stem in stems]
-    for k in (0, 2):
-        write(by_hand[k], result(k))
     parts = folder.parts(names, told.append, form, of)
-    assert told == [of + names[0], of + names[2]]
+    for k in (0, 2):
+        parts.keep(names[k], result(k))
+    again = RunFolder(tmp_path / "run", "replay", INPUTS)
+    parts = again.parts(names, told.append, form, of)
+    assert told == [of + names[0], of + names[2]] * 2
     assert list(parts.finished) == [names[0], names[2]]
     assert [content(x) for x in parts.finished.values()] == [content(result(k)) for k in (0, 2)]
     parts.keep(names[1], result(1))
-    assert told[2:] == [of + names[1]]
-    assert set((folder.path / "parts").iterdir()) == set(by_hand)
-    again = RunFolder(tmp_path / "run", "replay", INPUTS).parts(names, told.append, form, of)
-    assert [content(x) for x in again.finished.values()] == [content(result(k)) for k in range(3)]
+    assert {x.name for x in (again.path / "parts").iterdir()} == {f"{stem}{form.suffix}" for stem in stems}
+    last = RunFolder(tmp_path / "run", "replay", INPUTS)
+    taken = last.parts(names, told.append, form, of).finished
+    assert [content(x) for x in taken.values()] == [content(result(k)) for k in range(3)]
+    assert again.notes == last.notes == []
     if form is JSON:
-        write(tmp_path / "by hand", result(1))
-        assert by_hand[1].read_bytes() == (tmp_path / "by hand").read_bytes()
+        assert json.loads((again.path / "parts" / f"{stems[1]}.json").read_text()) == result(1)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run folder with two parts of each format."""
+    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
+    for form, result, _ in FORMATS.values():
+        parts = folder.parts(["kg", "uniform"], lambda _: None, form, f"{result.__name__} ")
+        for k, name in enumerate(["kg", "uniform"]):
+            parts.keep(name, result(k))
+    return folder.path
+
+
+def taken_up(path: Path, form: str) -> tuple[list[str], list[str]]:
+    """Parts that are taken up, and notes."""
+    form, result, _ = FORMATS[form]
+    folder = RunFolder(path, "replay", INPUTS)
+    return list(folder.parts(["kg", "uniform"], lambda _: None, form, f"{result.__name__} ").finished), folder.notes
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_part_with_any_flipped_bit_is_computed_again_and_named(finished, form):
+    part = finished / "parts" / f"{FORMATS[form][1].__name__}_kg{FORMATS[form][0].suffix}"
+    content = part.read_bytes()
+    for bit in [0, 7, 8 * len(content) - 1, *np.random.default_rng(7).integers(0, 8 * len(content), 12).tolist()]:
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        part.write_bytes(damaged)
+        assert taken_up(finished, form) == (["uniform"], [f"{part} is not as it was written: computed again"])
+    part.write_bytes(content)
+    assert taken_up(finished, form) == (["kg", "uniform"], [])
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", '{"policy": "kg", ', '{"policy": "no. 0", "value": 0.2}'])
+def test_anything_in_place_of_a_part_is_computed_again(finished, text):
+    (finished / "parts" / "row_kg.json").write_text(text)
+    found, notes = taken_up(finished, "JSON")
+    assert (found, len(notes)) == (["uniform"], 1)
+
+
+def test_part_of_another_name_is_not_taken_for_one(finished):
+    parts = finished / "parts"
+    (parts / "row_kg.json").write_bytes((parts / "row_uniform.json").read_bytes())
+    assert taken_up(finished, "JSON")[0] == ["uniform"]
+
+
+@pytest.mark.parametrize("damage", [lambda text: "", lambda text: text[:-20], lambda text: text.replace("row", "r w")])
+def test_damaged_digests_cost_work_and_no_more(finished, damage):
+    digests = finished / "parts.sha256"
+    digests.write_text(damage(digests.read_text()))
+    folder = RunFolder(finished, "replay", INPUTS)
+    for form, result, content in FORMATS.values():
+        parts = folder.parts(["kg", "uniform"], lambda _: None, form, f"{result.__name__} ")
+        for k, name in enumerate(["kg", "uniform"]):
+            if name not in parts.finished:
+                parts.keep(name, result(k))
+            else:
+                assert content(parts.finished[name]) == content(result(k))
+    assert folder.notes
+    assert all(taken_up(finished, form) == (["kg", "uniform"], []) for form in FORMATS)
 
 
 def test_interrupted_writing_of_a_part_leaves_no_part(tmp_path):
@@ -238,13 +300,18 @@ def test_interrupted_writing_of_a_part_leaves_no_part(tmp_path):
 
 
 def test_kept_result_is_computed_once(tmp_path):
-    computed = []
+    folder, computed = RunFolder(tmp_path / "run", "fit", INPUTS), []
     for _ in range(2):
-        assert kept(tmp_path / "row.json", JSON, lambda: computed.append(1) or row(3)) == row(3)
+        assert folder.kept(folder.path / "row.json", JSON, lambda: computed.append(1) or row(3)) == row(3)
     assert computed == [1]
-    first = kept_fit(tmp_path / "fit.nc", sa.PartialPooling(), VOTES, method="fast", draws=20, seed=1)
-    again = kept_fit(tmp_path / "fit.nc", sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
+    path = folder.path / "fit.nc"
+    first = kept_fit(folder, path, sa.PartialPooling(), VOTES, method="fast", draws=20, seed=1)
+    again = kept_fit(folder, path, sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
     assert np.array_equal(first.draws["rate"], again.draws["rate"])
+    path.write_bytes(path.read_bytes()[:-1])
+    fresh = kept_fit(folder, path, sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
+    assert fresh.size == 30
+    assert folder.notes == [f"{path} is not as it was written: computed again"]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -288,18 +355,126 @@ def test_folders_without_a_name_never_collide(tmp_path, monkeypatch):
     assert all((tmp_path / path / "run.json").is_file() for path in paths)
 
 
-def test_fingerprint_is_the_name_and_the_digest_of_the_content(tmp_path):
-    path = tmp_path / "votes.csv"
-    path.write_bytes(b"item,rater,label\n")
-    expected = {"file": "votes.csv", "sha256": hashlib.sha256(b"item,rater,label\n").hexdigest()}
-    assert fingerprint(path) == fingerprint(str(path)) == expected
-    path.write_bytes(b"item,rater,label\na,b,1\n")
-    assert fingerprint(path)["sha256"] != expected["sha256"]
+def test_files_are_told_apart_by_their_content_and_not_by_their_name(tmp_path):
+    inputs = INPUTS | {"labels": {"file": "a.csv", "sha256": "12"}, "items": None}
+    RunFolder(tmp_path / "run", "replay", inputs)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]["labels"]["file"] == "a.csv"
+    RunFolder(tmp_path / "run", "replay", inputs | {"labels": {"file": "63", "sha256": "12"}})
+    other = inputs | {"labels": {"file": "a.csv", "sha256": "13"}}
+    assert 'labels sha256 was "12", now "13"' in refusal(tmp_path / "run", inputs=other)
 
 
-@pytest.mark.parametrize("text", ["", '{"policy": "kg", '])
-def test_damaged_part_is_named(tmp_path, text):
-    path = tmp_path / "kg.json"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=r"kg\.json is damaged \(.*\); remove it, and it is computed again"):
-        kept(path, JSON, dict)
+@pytest.mark.parametrize("left", [[], ["parts/"], [".seqaudit-1.part"], ["parts/", "run.json.part", "parts/x.nc.part"]])
+def test_folder_left_before_its_record_was_written_is_taken_up(tmp_path, left):
+    (tmp_path / "run").mkdir()
+    for name in left:
+        if name.endswith("/"):
+            (tmp_path / "run" / name).mkdir()
+        else:
+            (tmp_path / "run" / name).write_text("half")
+    RunFolder(tmp_path / "run", "replay", INPUTS)
+    assert "was 20, now 21" in refusal(tmp_path / "run", inputs=INPUTS | {"budget": 21})
+
+
+def test_parts_without_a_record_are_not_a_run(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "kg.json").write_text("{}")
+    assert refusal(tmp_path).endswith("exists and is not a run folder")
+
+
+def work_in(path: Path) -> list[dict]:
+    """What a command does with a run folder; figures and tables included."""
+    folder, names = RunFolder(path, "replay", INPUTS), ["a", "b"]
+    parts = folder.parts(names, lambda _: None, JSON)
+    done = run_parts({name: partial(row, k) for k, name in enumerate(names)}, 1, parts.finished, parts.keep)
+    folder.write("table.csv", "a,b\n")
+    return [done[name] for name in names]
+
+
+def test_command_that_fails_at_any_call_can_be_taken_up(tmp_path):
+    """A full disk: the error names a file of the run, no scratch file is left, and a second try finishes the work."""
+    expected, failures = work_in(tmp_path / "whole"), 0
+    for k, error in each_failure(lambda k: work_in(tmp_path / f"run-{k}")):
+        path = tmp_path / f"run-{k}"
+        if error is not None:
+            failures += 1
+            assert str(error).startswith("[Errno 28] No space left on device: ")
+            assert ".part" not in str(error)
+        assert [x for x in path.rglob("*") if x.name.endswith(".part")] == []
+        assert work_in(path) == expected
+        assert contents(path).keys() == contents(tmp_path / "whole").keys()
+    assert failures > 20
+
+
+def test_first_of_many_calls_that_fails_leaves_no_new_folder(tmp_path):
+    with failing_call(2), pytest.raises(OSError, match="No space left"):
+        RunFolder(tmp_path / "a" / "run", "replay", INPUTS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_commands_that_start_on_one_new_folder_all_end(tmp_path):
+    start, found = threading.Barrier(8), []
+
+    def work(k: int) -> None:
+        start.wait()
+        try:
+            found.append(work_in(tmp_path / "run"))
+        except Exception as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[row(k) for k in range(2)]] * 8
+    assert contents(tmp_path / "run").keys() == {
+        "run.json", "parts", "parts.sha256", "table.csv", *(f"parts/{name}.json" for name in "ab")
+    }  # fmt: skip
+    last = RunFolder(tmp_path / "run", "replay", INPUTS)
+    assert list(last.parts(["a", "b"], lambda _: None, JSON).finished) == ["a", "b"]
+    assert last.notes == []
+
+
+def test_of_two_commands_with_other_inputs_one_gets_the_new_folder(tmp_path):
+    start, told = threading.Barrier(8), []
+
+    def work(k: int) -> None:
+        start.wait()
+        try:
+            told.append(RunFolder(tmp_path / "run", "replay", INPUTS | {"seed": k}).path)
+        except RunFolderError as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(isinstance(x, Path) for x in told) == [False] * 7 + [True]
+    assert all("holds another run: seed was" in x for x in told if isinstance(x, str))
+
+
+def test_scratch_file_of_a_killed_command_is_removed_and_that_of_a_working_one_is_not(tmp_path):
+    RunFolder(tmp_path / "run", "replay", INPUTS)
+    code = """
+import os, sys
+from seqaudit.dp.machine import files
+def killed(*_):
+    print("writing", flush=True)
+    sys.stdin.read(1)
+    os._exit(9)
+os.fsync = killed
+files.write_whole(sys.argv[1], "half")
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "run" / "parts" / "kg.json")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout.readline() == "writing\n"
+        RunFolder(tmp_path / "run", "replay", INPUTS)
+        assert len(list((tmp_path / "run" / "parts").iterdir())) == 1
+        process.communicate("x")
+    assert process.returncode == 9
+    assert len(list((tmp_path / "run" / "parts").iterdir())) == 1
+    RunFolder(tmp_path / "run", "replay", INPUTS)
+    assert list((tmp_path / "run" / "parts").iterdir()) == []

@@ -53,12 +53,12 @@ def test_module_loads_without_matplotlib():
 
 
 @pytest.fixture(scope="module")
-def panels():
+def panels(tmp_path_factory):
     """The three axes, in place of a file."""
     saved: list[Figure] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", lambda self, *_, **__: saved.append(self))
-        draw_layout("layout.png")
+        draw_layout(tmp_path_factory.mktemp("figure") / "layout.png")
     return saved[0].axes
 
 

@@ -16,6 +16,12 @@ from oracles.family_cases import families
 
 import seqaudit as sa
 
+# As the first version of the format has it for the problem below.
+FIRST_DIGEST = "206623aa8d03bcc527684f3c43f6f43af6499f8be46c0b8c67d86d8207bf093d"
+FIRST_SHA256 = {
+    "ranges.npy": "814dbfccacb669ed2919e6f442719453c0d061be8328c398c266a0b014108788",
+    "actions.npy": "5a1fdfd910c6f2f7dc1ac4e31faf80d0bf03db4dbedbd6f42b41729d805c23ce",
+}
 PROBLEM = sa.Problem([0.55, 0.4, 0.6], 7, cost=[1, 1, 1.5], quota=[([0, 2], 1)], reward=0.1)
 
 
@@ -104,6 +110,11 @@ def test_callable_utility_needs_its_problem_again(tmp_path):
     solution.save(tmp_path / "policy")
     with pytest.raises(ValueError, match="callable utility"):
         sa.load_policy(tmp_path / "policy")
+    for other in (lambda p: p**2, lambda p: np.abs(p - 0.3001), lambda p: np.abs(p - 0.3) + (p > 0.9991)):
+        with pytest.raises(ValueError, match="policy of another problem"):
+            sa.load_policy(tmp_path / "policy", problem.replace(utility=other))
+    same = problem.replace(utility=lambda p: np.maximum(p - 0.3, 0.3 - p))
+    assert sa.load_policy(tmp_path / "policy", same).value == solution.value
     again = sa.load_policy(tmp_path / "policy", problem)
     assert again.optimal_items([1, 0], [1, 0]).tolist() == solution.optimal_items([1, 0], [1, 0]).tolist()
 
@@ -134,7 +145,7 @@ def refused(folder, match: str) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", None, True])
 def test_policy_of_another_version_is_refused(folder, version):
     about = json.loads((folder / "policy.json").read_text())
     (folder / "policy.json").write_text(json.dumps(about | {"version": version}))
@@ -147,7 +158,7 @@ def test_foreign_description_is_refused(folder, text):
     refused(folder, "polic")
 
 
-@pytest.mark.parametrize("key", ["problem", "digest", "value", "sha256"])
+@pytest.mark.parametrize("key", ["problem", "digest", "value", "sha256", "reach", "checksum"])
 def test_description_that_lacks_something_is_refused(folder, key):
     about = json.loads((folder / "policy.json").read_text())
     del about[key]
@@ -169,6 +180,58 @@ def test_changed_byte_is_noticed(folder, name):
     content[-3] ^= 1
     (folder / name).write_bytes(content)
     refused(folder, "damaged")
+
+
+def answers(solution) -> list:
+    states = ([0, 0, 0], [0, 0, 0]), ([1, 0, 0], [0, 0, 0]), ([2, 0, 1], [1, 0, 1])
+    return [solution.value, solution.prior_value, *(solution.optimal_items(n, w).tolist() for n, w in states)]
+
+
+@pytest.mark.parametrize("name", ["policy.json", "actions.npy", "ranges.npy"])
+def test_any_flipped_bit_is_noticed_or_changes_nothing(folder, name):
+    expected, content = answers(sa.load_policy(folder)), (folder / name).read_bytes()
+    # Many of the first bytes, where the arrays are described, and some of the others.
+    bits = {*range(0, 1024, 7), *np.random.default_rng(7).integers(0, 8 * len(content), 60).tolist()}
+    for bit in bits & set(range(8 * len(content))):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        (folder / name).write_bytes(damaged)
+        try:
+            found, told = answers(sa.load_policy(folder)), str(folder)
+        except ValueError as error:
+            found, told = expected, str(error)
+        assert (found, told.startswith(str(folder)), len(told.splitlines())) == (expected, True, 1)
+
+
+@pytest.mark.parametrize("field", ["value", "prior_value", "reach", "seconds", "bytes"])
+def test_changed_number_of_the_description_is_noticed(folder, field):
+    about = json.loads((folder / "policy.json").read_text())
+    number = about[field]
+    about[field] = [*number[:-1], number[-1] + 1] if isinstance(number, list) else 2 * number + 1
+    (folder / "policy.json").write_text(json.dumps(about))
+    refused(folder, "damaged")
+
+
+def test_policy_of_the_first_version_is_read(folder):
+    expected = answers(sa.load_policy(folder))
+    about = json.loads((folder / "policy.json").read_text())
+    del about["checksum"]
+    about |= {"version": 1, "digest": FIRST_DIGEST, "sha256": FIRST_SHA256}
+    (folder / "policy.json").write_text(json.dumps(about))
+    assert answers(sa.load_policy(folder, PROBLEM)) == answers(sa.load_policy(folder)) == expected
+    with pytest.raises(ValueError, match="policy of another problem"):
+        sa.load_policy(folder, sa.Problem([0.55, 0.4, 0.6], 7))
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_modes_are_those_of_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        sa.solve(PROBLEM, keep_policy=True).save(tmp_path / "policy")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "policy").stat().st_mode & 0o777 == 0o777 & ~umask
+    assert {x.stat().st_mode & 0o777 for x in (tmp_path / "policy").iterdir()} == {0o666 & ~umask}
 
 
 @pytest.mark.parametrize("name", ["policy.json", "actions.npy", "ranges.npy"])

@@ -153,6 +153,53 @@ def test_closing_drops_the_other_jobs_and_ends_their_processes_without_a_remark(
     assert [str(warning.message) for warning in recwarn] == []
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_workers_end_with_a_parent_that_is_killed(tmp_path, how):
+    with subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path, stderr=subprocess.DEVNULL) as script:
+        try:
+            processes = [int(wait_for(tmp_path / f"{k}")) for k in (0, 1)]
+            script.send_signal(how)
+            script.wait(timeout=60)
+        finally:
+            script.kill()
+    assert all(map(ended, processes))
+    assert not (tmp_path / "7").exists()
+
+
+def test_jobs_of_a_killed_worker_start_once_more(tmp_path):
+    def job(k: int) -> int:
+        import os
+        import signal
+
+        if k == 3 and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return k * k
+
+    for in_order in (True, False):
+        (tmp_path / "killed").unlink(missing_ok=True)
+        found = list(in_processes({k: partial(job, k) for k in range(6)}, 2, in_order=in_order))
+        assert (tmp_path / "killed").exists()
+        assert sorted(found) == [(k, k * k) for k in range(6)]
+        assert not in_order or found == sorted(found)
+
+
+def test_worker_that_is_killed_again_is_one_line_and_what_was_done_is_kept():
+    def job(k: int) -> int:
+        import os
+        import signal
+
+        if k:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return k
+
+    found, runs = [], in_processes({k: partial(job, k) for k in range(3)}, 2)
+    with pytest.raises(ChildProcessError, match=r"killed twice, with [12] of 3 pieces of work to do") as caught:
+        found.extend(runs)
+    assert len(str(caught.value).splitlines()) == 1
+    assert dict(in_processes({1: partial(int, 1), 2: partial(int, 2)}, 2)) == {1: 1, 2: 2}
+
+
 def test_interruption_ends_the_worker_processes(tmp_path):
     script = subprocess.Popen(
         [sys.executable, "-c", SLOW],

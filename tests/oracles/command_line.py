@@ -50,7 +50,7 @@ def caller(folder: Path, monkeypatch, capsys, **problems: str):
     monkeypatch.chdir(folder)
     for problem, text in problems.items():
         Path(f"{problem}.toml").write_text(text)
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: None)
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
 

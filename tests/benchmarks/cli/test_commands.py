@@ -23,6 +23,8 @@ import seqaudit as sa
 from seqaudit.bandits.policies.round_robin import RoundRobin
 from seqaudit.benchmarks.replay.replay import replay_table
 from seqaudit.benchmarks.runner import warm
+from seqaudit.benchmarks.runner.folder import RunFolder
+from seqaudit.benchmarks.runner.kept import JSON
 from seqaudit.dp.exact.lattice import Lattice
 from seqaudit.dp.machine.memory import available_memory
 
@@ -147,7 +149,11 @@ def test_regret_that_is_only_rounding_has_no_sign(run):
     run(*command)
     part = Path("run/parts/kg.json")
     best = json.loads(Path("run/parts/optimum.json").read_text())["value"]
-    part.write_text(json.dumps(json.loads(part.read_text()) | {"value": math.nextafter(best, 9)}))
+    folder = RunFolder(
+        "run", **{key: json.loads(Path("run/run.json").read_text())[key] for key in ("command", "inputs")}
+    )
+    row = json.loads(part.read_text()) | {"value": math.nextafter(best, 9)}
+    folder.parts(["kg"], lambda _: None, JSON).keep("kg", row)
     regrets = {row["policy"]: row["regret"] for row in run(*command).table() if "bound" not in row["policy"]}
     assert regrets["kg"] == regrets["optimum"] == "0.0000000"
 
@@ -405,7 +411,7 @@ def test_replay_recomputes_only_the_part_that_is_missing(run, monkeypatch, lefto
     before = tree(Path("run/parts"))
     Path("run/parts/kg.nc").unlink()
     if leftover:
-        Path("run/parts/kg.nc.part").write_bytes(before["uniform.nc"][:300])
+        Path("run/parts/.seqaudit-0123456789abcdef.part").write_bytes(before["uniform.nc"][:300])
     module = sys.modules["seqaudit.benchmarks.replay.replay"]
     honest, replayed = module._replay_one, []
     monkeypatch.setattr(
