@@ -147,6 +147,20 @@ class IndexPolicy(Policy):
             Broadcasts to the states' shape.
         """
 
+    def horizon(self, problem: Problem) -> float:
+        """Budget left down to which the index does not depend on it, so that one label changes one index.
+
+        Parameters
+        ----------
+        problem : Problem
+
+        Returns
+        -------
+        float
+            Zero for an index that never depends on it, infinite for one that always may.
+        """
+        return np.inf if self.uses_remaining else 0.0
+
     def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Index of every item, shape (R, N)."""
         items = np.broadcast_to(np.arange(problem.size), counts.shape)

@@ -211,6 +211,11 @@ def dual_price(which, begin, x, slope, index, free, budget, hint, low, high, mid
         return 0.0
     left = 0.0
     too_much, enough = spent, 0.0
+    # Between ``left`` and ``right`` most items neither start nor stop buying. What they spend is kept, and only the
+    # others, the first ``alive`` of ``open_items``, are looked at.
+    open_items = np.arange(items)
+    alive = items
+    spends = np.zeros(items)
     for k in range(_ROUNDS):
         price = 0.5 * (left + right)
         if k < 2 and hint > 0.0:
@@ -222,9 +227,9 @@ def dual_price(which, begin, x, slope, index, free, budget, hint, low, high, mid
             price = 0.5 * (left + right)
             if not left < price < right:
                 break
-        spent = 0.0
         next_step, last_step = right, left
-        for i in range(items):
+        for j in range(alive):
+            i = open_items[j]
             s = which[i]
             if s < 0:
                 continue
@@ -232,24 +237,40 @@ def dual_price(which, begin, x, slope, index, free, budget, hint, low, high, mid
             c = above(x[b : begin[s + 1]], low[i], high[i], price)
             middle[i] = c
             if index[s] > price:
-                spent += slope[b + c]
+                spends[i] = slope[b + c]
                 next_step = min(next_step, index[s])
                 if c > 0 and x[b + c - 1] < index[s]:
                     next_step = min(next_step, x[b + c - 1])
                 last_step = max(last_step, x[b + c])
             else:
+                spends[i] = 0.0
                 last_step = max(last_step, index[s])
-        if spent <= budget:
+        # In the order of the items, so that the sum does not depend on which of them are looked at.
+        spent = 0.0
+        for i in range(items):
+            spent += spends[i]
+        enough_left = spent <= budget
+        if enough_left:
             # Spending does not change from the last step to here.
             right, enough = last_step, spent
-            for i in range(items):
-                low[i] = middle[i]
         else:
             if next_step >= right:
                 break
             left, too_much = price, spent
-            for i in range(items):
+        kept = 0
+        for j in range(alive):
+            i = open_items[j]
+            s = which[i]
+            if s < 0:
+                continue
+            if enough_left:
+                low[i] = middle[i]
+            else:
                 high[i] = middle[i]
+            if low[i] < high[i] or left < index[s] <= right:
+                open_items[kept] = i
+                kept += 1
+        alive = kept
     return right
 
 

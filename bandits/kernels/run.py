@@ -1,4 +1,4 @@
-"""Compiled run of an index policy: decide, draw and update in logarithmic time for a label.
+"""Compiled run of an index policy: decide, label and update in logarithmic time for a label.
 
 Scores stand in a *tournament*. Its leaves are groups of eight items, whose scores share a cache line; an inner node has
 the larger score of its two children and a word that names the winning group (upper 32 bits) and counts the items tied
@@ -28,8 +28,9 @@ CLOSED, TABLES, WINDOW = 0, 1, 2
 SPENT, LEFT, ALL_ZERO = 0, 1, 2
 # Columns of an item's row, which fills one cache line. Under CLOSED, X and Y are the parameters of its Beta belief;
 # else the wins and losses since its table or window began. FREE is the threshold or the place between two tables, HAND
-# is D or the number of the first table.
-FREE, FACTOR, RATE, HAND, X, Y, LABELLED, CAP = range(8)
+# is D or the number of the first table. SOURCE is the chance of a win where labels are drawn, and the place of the
+# item's first vote where they are recorded.
+FREE, FACTOR, SOURCE, HAND, X, Y, LABELLED, CAP = range(8)
 _COUNT, _MIXED = np.int64(0x7FFFFFFF), np.int64(0x80000000)
 
 
@@ -259,9 +260,10 @@ def score_items(scoring, items, scores):
 
 
 @njit(cache=True, nogil=True)
-def run(scoring, tournament, budget, in_order, key, until, at, waiting):
+def run(scoring, tournament, budget, votes, in_order, key, until, at, waiting):
     """Label until ``until`` labels are bought or the budget is spent; returns the reason for stopping.
 
+    ``votes`` holds the recorded labels of all items, one item after another; where it is empty, labels are drawn.
     ``in_order``: of tied items the first is labelled. ``at`` is updated and holds the number of labels bought, the
     number of items of ``dear`` that are too expensive by now, the number of items in ``waiting``, and the item whose
     path in the tree is out of date, or -1. ``waiting`` lists items that have used half of their windows: refilling
@@ -303,7 +305,11 @@ def run(scoring, tournament, budget, in_order, key, until, at, waiting):
             i = search(scores, tree, pick, scale)
         n = np.int64(row[i, LABELLED])
         x, y = row[i, X], row[i, Y]
-        if uniform(n, i, LABELS, k0, k1) < row[i, RATE]:
+        if votes.size:
+            won = votes[np.int64(row[i, SOURCE]) + n] != 0
+        else:
+            won = uniform(n, i, LABELS, k0, k1) < row[i, SOURCE]
+        if won:
             if rule == CLOSED:
                 row[i, HAND] *= row[i, FREE] * (x + y) / x
             row[i, X] = x + 1.0

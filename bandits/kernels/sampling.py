@@ -2,14 +2,75 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from ...dp.kernels.dense import TIE
 
 
+class Recalled(NamedTuple):
+    """Intermediate results of some rows, used again where what they were computed from is the same.
+
+    One label changes one item, so that a row is almost the same at the next question. Row r takes place r modulo the
+    number of places.
+
+    Attributes
+    ----------
+    value : ndarray, shape (places, 2 N)
+        Numbers of the items.
+    order : ndarray of int64, shape (places, 2 N)
+        Their order, largest first.
+    state : ndarray, shape (places, N, 2)
+        Chances that an item lies below a level, and on it.
+    logs : ndarray, shape (places, N, nodes)
+        Logarithm of its factor at each node.
+    """
+
+    value: NDArray[np.float64]
+    order: NDArray[np.int64]
+    state: NDArray[np.float64]
+    logs: NDArray[np.float64]
+
+
 @njit(cache=True, nogil=True)
-def largest_of_two_point(high, low, chance, usable, nodes, weights, out):
+def in_order(value, old, order):
+    """Bring ``order`` up to date with the numbers, of which ``old`` holds those that it was made for."""
+    same = True
+    for k in range(value.size):
+        same &= value[k] == old[k]
+    if not same:
+        order[:] = np.argsort(-value)
+        old[:] = value
+
+
+# Divisors are positive; a check of each would keep the loops from running several items at a time.
+@njit(cache=True, nogil=True, error_model="numpy")
+def share_level(member, below, on, log_others, nodes, weights, state, logs, out):
+    """Add to ``out`` the chances with which the items on a level win it; ``log_others`` is that of all others."""
+    log_all = np.full(nodes.size, log_others)
+    b, q, won = np.empty(member.size), np.empty(member.size), np.empty(member.size)
+    for x in range(member.size):
+        i = member[x]
+        b[x], q[x], won[x] = below[i], on[i], out[i]
+        if state[i, 0] != below[i] or state[i, 1] != on[i]:
+            state[i, 0], state[i, 1] = below[i], on[i]
+            for g in range(nodes.size):
+                logs[i, g] = np.log(below[i] + on[i] * nodes[g])
+        for g in range(nodes.size):
+            log_all[g] += logs[i, g]
+    for g in range(nodes.size):
+        weight, s, product = weights[g], nodes[g], np.exp(log_all[g])
+        for x in range(member.size):
+            won[x] += weight * q[x] * product / (b[x] + q[x] * s)
+    for x in range(member.size):
+        out[member[x]] = won[x]
+
+
+@njit(cache=True, nogil=True)
+def largest_of_two_point(high, low, chance, usable, nodes, weights, recalled, out):
     """Probability that each usable item has the largest number in its row, given that this is positive.
 
     Item i's number is ``high`` with probability ``chance`` and ``low`` (at most as large) otherwise. Numbers within
@@ -32,7 +93,9 @@ def largest_of_two_point(high, low, chance, usable, nodes, weights, out):
             count += usable[r, i]
             value[2 * i] = high[r, i] if usable[r, i] and chance[r, i] > 0.0 else -1.0
             value[2 * i + 1] = low[r, i] if usable[r, i] and chance[r, i] < 1.0 else -1.0
-        order = np.argsort(-value)
+        place = r % recalled.value.shape[0]
+        order = recalled.order[place]
+        in_order(value, recalled.value[place], order)
         # Logarithm of the probability that no number lies above the present level.
         log_rest = 0.0
         k = 0
@@ -55,14 +118,9 @@ def largest_of_two_point(high, low, chance, usable, nodes, weights, out):
                 below[i] = 0.0 if on[i] == 1.0 or below[i] < 1.0 else 1.0 - on[i]
             if size == 1:
                 out[r, member[0]] += on[member[0]] * np.exp(log_others)
-            for g in range(nodes.size if size > 1 else 0):
-                s = nodes[g]
-                log_all = log_others
-                for x in range(size):
-                    log_all += np.log(below[member[x]] + on[member[x]] * s)
-                for x in range(size):
-                    i = member[x]
-                    out[r, i] += weights[g] * on[i] * np.exp(log_all) / (below[i] + on[i] * s)
+            elif size > 1:
+                state, logs = recalled.state[place], recalled.logs[place]
+                share_level(member[:size], below, on, log_others, nodes, weights, state, logs, out[r])
             log_rest = log_others
             for x in range(size):
                 i = member[x]

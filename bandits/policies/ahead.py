@@ -61,6 +61,7 @@ class ItemTables:
         _, self._item = np.unique(self.kind, return_index=True)
         self.cost = problem.cost[self._item]
         self._depth = np.zeros(len(self._item), dtype=np.int64)
+        self._fits = 0  # depth of a table that is known to fit in memory
         self._tables: list[tuple[Floats, Floats]] = [(np.empty(0), np.empty(0))] * len(self._item)
         # Items with one prior share their means, those of the deepest table that was made.
         self._means: dict[Any, Floats] = {}
@@ -77,7 +78,9 @@ class ItemTables:
         with self._lock:
             if self._depth[kind] < depth:
                 deep = depth + max(depth // 4, _SPARE)
-                require_memory(8 * 8.0 * deep**2, what=f"looking {depth} labels ahead", instead=_NEARER)
+                if deep > self._fits:
+                    require_memory(8 * 8.0 * deep**2, what=f"looking {depth} labels ahead", instead=_NEARER)
+                    self._fits = deep
                 i = int(self._item[kind])
                 mean, gain, _ = label_gains(self.problem, i, deep)
                 inside = np.tri(deep, dtype=bool)
@@ -173,6 +176,13 @@ class AheadPolicy(IndexPolicy):
         The index is 0 where no label is allowed.
         """
         return np.minimum(affordable(problem, items, labels, remaining), self.most)
+
+    def horizon(self, problem: Problem) -> float:
+        """Budget left down to which every item can have ``most`` labels, as far as its cap allows."""
+        own = type(self)
+        if self.uses_remaining and own.ahead is AheadPolicy.ahead and own.index is AheadPolicy.index:
+            return float(self.most * problem.cost.max())
+        return super().horizon(problem)
 
     def index(self, states: ItemStates) -> Any:
         """Index of each state, looked up or computed."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import local
 from typing import ClassVar
 
 import numpy as np
@@ -31,7 +32,11 @@ from ..kernels import sampling as _kernels
 from ..policy import JointPolicy, refuse_first
 from ..state_cache import ItemNumbers
 
-__all__ = ["Thompson", "gauss_rule", "sampled_chances"]
+__all__ = ["Thompson", "gauss_rule", "recalled", "sampled_chances"]
+
+# Logarithms that a thread keeps, of 8 bytes each.
+_MOST_KEPT = 4_000_000
+_KEPT = local()
 
 
 @lru_cache(maxsize=64)
@@ -39,6 +44,17 @@ def gauss_rule(items: int) -> tuple[Floats, Floats]:
     """Nodes and weights on [0, 1] for polynomials of degree ``items - 1``, or for 128 items where there are more."""
     nodes, weights = np.polynomial.legendre.leggauss(min(64, (items + 1) // 2))
     return (nodes + 1.0) / 2.0, weights / 2.0
+
+
+def recalled(rows: int, items: int, nodes: int) -> _kernels.Recalled:
+    """Intermediate results that the kernel keeps for this thread's next question of the same size."""
+    places = max(1, min(rows, _MOST_KEPT // (items * nodes)))
+    kept: _kernels.Recalled | None = getattr(_KEPT, "recalled", None)
+    if kept is None or kept.logs.shape[1:] != (items, nodes) or len(kept.logs) < places:
+        value, state = np.full((places, 2 * items), np.nan), np.full((places, items, 2), np.nan)
+        order = np.empty((places, 2 * items), dtype=np.int64)
+        kept = _KEPT.recalled = _kernels.Recalled(value, order, state, np.empty((places, items, nodes)))
+    return kept
 
 
 @lru_cache(maxsize=4)
@@ -71,7 +87,7 @@ def sampled_chances(problem: Problem, counts: Ints, wins: Ints, usable: Bools) -
     chance, out = np.where(swap, 1.0 - p, p), np.empty(p.shape)
     able = np.require(usable, np.bool_, ["C", "W"])
     nodes, weights = gauss_rule(problem.size)
-    _kernels.largest_of_two_point(high, low, chance, able, nodes, weights, out)
+    _kernels.largest_of_two_point(high, low, chance, able, nodes, weights, recalled(*p.shape, len(nodes)), out)
     return out
 
 

@@ -78,10 +78,12 @@ class Board:
         self._outstanding: list[tuple[Ints, Ints, NDArray[Any]]] = []  # to be entered with the rest of their batch
         self._scale = float(policy.index_scale(problem))
         self._out = np.empty(len(keys), dtype=np.int64)
-        self._index = policy if isinstance(policy, IndexPolicy) and not policy.uses_remaining else None
+        self._index = policy if isinstance(policy, IndexPolicy) else None
+        self._horizon = policy.horizon(problem) if isinstance(policy, IndexPolicy) else 0.0
         self._joint = policy if isinstance(policy, JointPolicy) else None
         self._shown = self.counts, self.wins
         self._scores = np.empty((0, 0))
+        self._leave_horizon()
         if self._index is not None:
             self._scores = np.repeat(self._all_scores(first, self.wins[: len(first)]), copies, axis=0)
 
@@ -183,6 +185,7 @@ class Board:
         for items, at in self._late:
             self._see(items, at)
         self._late.clear()
+        self._leave_horizon()
         if self._index is not None:
             return
         if self._joint is not None:
@@ -195,6 +198,13 @@ class Board:
         self._scores = np.zeros(self.counts.shape)
         if self.open.size:
             self._scores[self.open] = self._all_scores(self.counts[self.open], self.wins[self.open])
+
+    def _leave_horizon(self) -> None:
+        """Score the whole state from now on, where the index has come to depend on the budget left."""
+        if self._index is not None and self._horizon:
+            spent = (self.counts * self.problem.cost).sum(axis=1).max(initial=0.0)
+            if self.problem.budget - spent < self._horizon:
+                self._index = None
 
     def _hide(self, at: Ints) -> None:
         self._unseen.reshape(-1)[at] += 1

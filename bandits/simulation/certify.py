@@ -42,7 +42,7 @@ from ..registry import make_policy
 from .seeds import replication_keys
 from .simulate import PriorNature, play
 
-__all__ = ["Certificate", "certify"]
+__all__ = ["Certificate", "certify", "exact_fits", "net_of_chance", "require_account"]
 
 
 # Items that a thread takes at a time.
@@ -158,7 +158,7 @@ def certify(
     chosen = make_policy(policy)
     replications = whole("replications", replications, least=2)
     if exact is None:
-        exact = isinstance(chosen, (SupportsIndex, SupportsProbabilities)) and small_enough(problem)
+        exact = exact_fits(problem, chosen)
     if exact:
         value = evaluate(problem, chosen, threads=threads)
         best = solve(problem, threads=threads)
@@ -179,13 +179,49 @@ def certify(
     nature = PriorNature.draw(problem, seeds, keys)
     # First the checks that may refuse the policy or its tables.
     chosen.require(problem)
+    require_account(problem, threads)
+    price = marginal_price(problem, threads=threads)
+    counts, _ = play(problem, chosen, nature, keys, threads=cores(threads))
+    return _account(problem, chosen, price, counts, nature, threads)
+
+
+def exact_fits(problem: Problem, policy: Policy) -> bool:
+    """True if a policy has an exact value, on a problem small enough to be evaluated by default."""
+    return isinstance(policy, (SupportsIndex, SupportsProbabilities)) and small_enough(problem)
+
+
+def require_account(problem: Problem, threads: int | None = None) -> None:
+    """Raise ``ProblemTooLarge`` unless an item's tables, for the control variate, fit in memory in each thread."""
     if one_kink(problem) is None:
         needed = 64.0 * cores(threads) * (float(problem.cap.max()) + 2.0) ** 2
         what = f"a certificate, with tables of an item with a cap of {int(problem.cap.max())}"
         require_memory(needed, what=what, instead="take smaller caps")
-    price = marginal_price(problem, threads=threads)
-    counts, _ = play(problem, chosen, nature, keys, threads=cores(threads))
-    return _account(problem, chosen, price, counts, nature, threads)
+
+
+def net_of_chance(
+    problem: Problem, price: float, counts: Ints, nature: PriorNature, *, threads: int | None = None
+) -> Floats:
+    """Payoff of each replication less the control variate at a price, shape (R,).
+
+    It has the mean of the payoff. At the price of the Lagrangian bound none is above that bound, but for rounding.
+
+    Parameters
+    ----------
+    problem : Problem
+    price : float
+        Price of a unit of cost in the relaxed problem, at least 0.
+    counts : ndarray of int, shape (R, N)
+        Labels of each item at the end of each replication.
+    nature : PriorNature
+        Rates and labels of the replications.
+    threads : int, optional
+        Default: all cores. The answer does not depend on it.
+
+    Returns
+    -------
+    ndarray, shape (R,)
+    """
+    return problem.prior_value + _Books(problem, counts, nature, threads).at(price)[2]
 
 
 def _account(

@@ -1,8 +1,9 @@
 """Compiled run of an index policy over many items, whose time for one label hardly grows with their number.
 
 A policy whose index of an item depends on that item alone needs only the score of the item just labelled. Here scores
-are kept in a tournament (see ``kernels.run``), and compiled code draws labels and looks scores up. The choices are
-those of ``Board``, which serves every policy and every constraint. Scores come from one of three sources:
+are kept in a tournament (see ``kernels.run``), and compiled code gets labels and looks scores up. The choices are those
+of ``Board``, which serves every policy and every constraint. Labels are drawn from rates, or recorded votes (see
+``PlainLabels``). Scores come from one of three sources:
 
 - *variance-reduction* with Beta beliefs by its closed form, from D = t^a (1-t)^b / B(a, b), which one label multiplies;
 - *gittins* with Beta beliefs and a utility with one kink, where items are many, from tables (see ``gittins_tables``);
@@ -16,7 +17,7 @@ import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ from ..policies.variance_reduction import VarianceReduction
 from ..policy import IndexPolicy, Policy
 from .gittins_tables import AHEAD, ROWS, IndexBook, book_of
 
-__all__ = ["Run", "can_run", "pays", "run_policy"]
+__all__ = ["PlainLabels", "PlainSource", "Run", "can_run", "pays", "run_policy", "tabled"]
 
 Observe = Callable[[int, Ints, Ints], None]
 
@@ -45,6 +46,28 @@ _NOTHING = np.empty(0)
 TABLED = 200
 
 
+class PlainLabels(NamedTuple):
+    """Labels of one replication as the compiled run gets them.
+
+    Attributes
+    ----------
+    source : ndarray, shape (N,)
+        Chance that a label of each item is a win; with ``votes``, the place of the item's first vote among them.
+    votes : ndarray of int8
+        Recorded votes of all items, one item after another; empty where labels are drawn.
+    """
+
+    source: Floats
+    votes: NDArray[np.int8]
+
+
+class PlainSource(Protocol):
+    """Source of labels that gives them as plain arrays."""
+
+    def plain(self, row: int) -> PlainLabels:
+        """Labels of a replication."""
+
+
 def can_run(problem: Problem, policy: Policy) -> bool:
     """True if a policy can run on a problem this way: by its index alone, with no quota and no batches."""
     return isinstance(policy, IndexPolicy) and not policy.uses_remaining and not problem.quota and problem.batch == 1
@@ -53,7 +76,7 @@ def can_run(problem: Problem, policy: Policy) -> bool:
 class Run:
     """State of one replication."""
 
-    def __init__(self, problem: Problem, policy: IndexPolicy, rate: Floats, key: NDArray[np.uint64]) -> None:
+    def __init__(self, problem: Problem, policy: IndexPolicy, labels: PlainLabels, key: NDArray[np.uint64]) -> None:
         self.problem, self.policy, self.key = problem, policy, key
         self.lock = Lock()
         size = problem.size
@@ -63,7 +86,7 @@ class Run:
         self.scores[:] = -np.inf
         self.tree = _aligned(2 * groups, 2).view(np.int64)
         self.row = _aligned(size, 8)
-        self.row[:, _kernels.RATE] = rate
+        self.row[:, _kernels.SOURCE], self.votes = labels
         self.row[:, _kernels.CAP] = problem.cap
         self.row[:, _kernels.FACTOR] = problem.weight / problem.cost
         self.base = np.zeros((size, 2), dtype=np.int64)
@@ -84,7 +107,7 @@ class Run:
             self.row[:, _kernels.HAND] = np.exp(tails.log_step(a, b, problem.threshold))
             self.row[:, _kernels.X], self.row[:, _kernels.Y] = a, b
         else:
-            book = book_of(problem) if _tabled(problem, policy) else None
+            book = book_of(problem) if tabled(problem, policy) else None
             if book is not None:
                 self._open(book)
             else:
@@ -167,6 +190,7 @@ class Run:
                 self._scoring(),
                 _kernels.Tournament(self.scores, self.tree, self.scale),
                 _kernels.Budget(self.cost, self.dear, self.money),
+                self.votes,
                 self.policy.ties == "first",
                 self.key,
                 labels,
@@ -197,12 +221,12 @@ class Run:
             return labels, np.rint(self.row[:, _kernels.X] - self.problem.prior[:, 0]).astype(np.int64)
         return labels, self.base[:, 1] + self.row[:, _kernels.X].astype(np.int64)
 
-    def with_nature(self, rate: Floats, key: NDArray[np.uint64]) -> Run:
+    def with_labels(self, labels: PlainLabels, key: NDArray[np.uint64]) -> Run:
         """Copy of this start for another replication."""
         one = copy.copy(self)
         for name in ("row", "base", "window", "scores", "tree", "at", "money", "waiting", "settings"):
             setattr(one, name, _aligned_copy(getattr(self, name)))
-        one.row[:, _kernels.RATE] = rate
+        one.row[:, _kernels.SOURCE], one.votes = labels
         one.key = key
         return one
 
@@ -210,7 +234,7 @@ class Run:
 def run_policy(
     problem: Problem,
     policy: IndexPolicy,
-    rate: Floats,
+    source: PlainSource,
     keys: NDArray[np.uint64],
     *,
     stops: Sequence[int] = (),
@@ -223,8 +247,8 @@ def run_policy(
     ----------
     problem, policy
         For which ``can_run`` holds.
-    rate : ndarray, shape (R, N)
-        Probability that a label is a win.
+    source : PlainSource
+        Labels of R replications.
     keys : ndarray of uint64, shape (R, 2)
         Philox keys of the replications.
     stops : sequence of int
@@ -240,13 +264,15 @@ def run_policy(
         Labels and wins of each item at the end.
     """
     policy.require(problem)
-    start = Run(problem, policy, rate[0], keys[0])
+    start = Run(problem, policy, source.plain(0), keys[0])
     marks = sorted({s for s in stops if s <= problem.labels}) if observe else []
-    seen = np.empty((len(marks), 2, *rate.shape), dtype=np.int64)
-    ends = np.empty((2, *rate.shape), dtype=np.int64)
+    shape = (len(keys), problem.size)
+    # At half their width, since all of them are held until the last replication ends.
+    seen = np.empty((len(marks), 2, *shape), dtype=np.int32)
+    ends = np.empty((2, *shape), dtype=np.int64)
 
     def replicate(r: int) -> None:
-        one = start.with_nature(rate[r], keys[r])
+        one = start.with_labels(source.plain(r), keys[r])
         for k, stop in enumerate(marks):
             one.until(stop)
             seen[k, :, r] = one.counts
@@ -255,13 +281,13 @@ def run_policy(
 
     if threads > 1:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(replicate, range(len(rate))))
+            list(pool.map(replicate, range(len(keys))))
     else:
-        for r in range(len(rate)):
+        for r in range(len(keys)):
             replicate(r)
-    for stop, (counts, wins) in zip(marks, seen, strict=True):
+    for stop, found in zip(marks, seen, strict=True):
         assert observe is not None
-        observe(stop, counts, wins)
+        observe(stop, *found.astype(np.int64))
     return ends[0], ends[1]
 
 
@@ -273,7 +299,7 @@ def pays(problem: Problem, policy: Policy, replications: int) -> bool:
     """
     if not can_run(problem, policy):
         return False
-    if _tabled(problem, policy):
+    if tabled(problem, policy):
         return True
     closed = _closed(problem, policy)
     # Approximate seconds on a machine of 2020; only the point where they cross matters.
@@ -290,7 +316,7 @@ def _closed(problem: Problem, policy: Policy) -> bool:
     return float(problem.prior.prod(axis=1).min()) > 1e-200 and float(problem.prior.max()) < 1e15
 
 
-def _tabled(problem: Problem, policy: Policy) -> bool:
+def tabled(problem: Problem, policy: Policy) -> bool:
     """True if scores come from tables of the Gittins index, which look at least ``AHEAD`` labels ahead."""
     if type(policy) is not Gittins or not Gittins.most <= policy.most <= AHEAD:
         return False

@@ -30,13 +30,14 @@ from ..kernels import choosing as _kernels
 from ..policy import IndexPolicy, Policy
 from ..registry import make_policy
 from .board import Board, final_values
-from .compiled_run import pays, run_policy
+from .compiled_run import PlainLabels, PlainSource, pays, run_policy, tabled
 from .seeds import replication_keys
 
 __all__ = ["LabelSource", "PriorNature", "Simulation", "play", "replication_parts", "simulate", "spend"]
 
 # Scores, counts and wins of this many (replication, item) pairs are held at a time: about 150 MB.
 _PAIRS_AT_ONCE = 4_000_000
+_NO_VOTES = np.empty(0, dtype=np.int8)
 
 
 class LabelSource(Protocol):
@@ -44,6 +45,10 @@ class LabelSource(Protocol):
 
     def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         """Label number ``counts`` (from 0) of ``items`` in replications ``rows``."""
+
+
+class PlayedSource(LabelSource, PlainSource, Protocol):
+    """Source of labels for ``play``: both of its ways get the same labels."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,10 @@ class PriorNature:
         out = np.empty(len(rows), dtype=np.int64)
         _kernels.draw_labels(rows, items, counts, self.rate, self.keys, out)
         return out
+
+    def plain(self, row: int) -> PlainLabels:
+        """Rates of a replication, from which the compiled run draws the same labels."""
+        return PlainLabels(self.rate[row], _NO_VOTES)
 
 
 def spend(
@@ -104,18 +113,23 @@ def spend(
 def play(
     problem: Problem,
     policy: Policy,
-    nature: PriorNature,
+    source: PlayedSource,
     keys: NDArray[np.uint64],
     *,
     stops: Sequence[int] = (),
     observe: Callable[[int, Ints, Ints], None] | None = None,
     threads: int = 1,
+    tables: bool = True,
 ) -> tuple[Ints, Ints]:
-    """``spend`` with simulated labels: item by item in compiled code where that is faster, with the same choices."""
-    if pays(problem, policy, len(keys)):
+    """``spend``, item by item in compiled code where that is faster, with the same choices.
+
+    With ``tables``, many items have their Gittins indices from tables, which may interpolate them; without, every index
+    is exact.
+    """
+    if (tables or not tabled(problem, policy)) and pays(problem, policy, len(keys)):
         assert isinstance(policy, IndexPolicy)
-        return run_policy(problem, policy, nature.rate, keys, stops=stops, observe=observe, threads=threads)
-    return spend(problem, policy, nature, keys, stops=stops, observe=observe)
+        return run_policy(problem, policy, source, keys, stops=stops, observe=observe, threads=threads)
+    return spend(problem, policy, source, keys, stops=stops, observe=observe)
 
 
 @dataclass(frozen=True, repr=False)

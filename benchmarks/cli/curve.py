@@ -38,7 +38,7 @@ def curve(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate the values of policies at smaller budgets, and compute the upper bound."""
+    """Compute the values of policies at smaller budgets, exactly or by simulation, and the upper bound."""
     from ...bandits.registry import label
     from ..comparison.curve import BOUNDS, budget_curve, budgets_of, curve_policies, curve_table
     from ..figures.curve import plot_curve
@@ -56,7 +56,7 @@ def curve(
         "seed": seed,
     }
     folder = problem_folder(out, "curve", problem, inputs)
-    with show_progress("simulating", len(names) + 1) as advance:
+    with show_progress("computing", len(names) + 1) as advance:
         parts = folder.parts((BOUNDS, *names), advance, DATASETS)
         result = budget_curve(
             problem,
@@ -71,7 +71,8 @@ def curve(
     remarks = [*problem.check(), *result.attrs["remarks"], *folder.notes]
     table = curve_table(result)
     folder.write("curve.csv", table.to_csv(index=False))
-    title = f"{headline(problem)}, {replications} replications"
+    simulated = (table["standard_error"] != 0).any()
+    title = f"{headline(problem)}, " + (f"{replications} replications" if simulated else "exact values")
     plot_curve(table, folder.path / "curve.png", title)
     rows = records(table)
     if as_json:
@@ -84,12 +85,14 @@ def curve(
         by_policy.setdefault(row["policy"], []).append(row)
 
     def cell(row: dict[str, Any]) -> str:
-        with_error = row["kind"] == "policy" and math.isfinite(row["standard_error"])
+        with_error = row["standard_error"] != 0 and math.isfinite(row["standard_error"])
         return f"{row['value']:.4f}" + (f" ± {row['standard_error']:.4f}" if with_error else "")
 
+    known = "optimum" in by_policy
+    share, of = ("share", "share of possible gain") if known else ("share_of_bound", "share of the bound's gain")
     print_table(
         title,
-        ["policy", *(f"budget {budgets[j]:g}" for j in shown), "share of possible gain"],
-        [[name, *(cell(at[j]) for j in shown), percent(at[-1]["share"])] for name, at in by_policy.items()],
+        ["policy", *(f"budget {budgets[j]:g}" for j in shown), of],
+        [[name, *(cell(at[j]) for j in shown), percent(at[-1][share])] for name, at in by_policy.items()],
     )
     print(f"table, figure, replications and inputs: {folder.path}")

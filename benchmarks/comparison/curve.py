@@ -10,6 +10,9 @@ At each budget B the values lie between
     V_0 = sum_i v_i h(p_i)    and    L(B) = min over lambda of lambda B + sum_i V_i(lambda),
 
 the value of no labels and the Lagrangian bound (``dp.bounds``). L is concave in B: its slope is the price of a label.
+
+Values are exact where they fit. Elsewhere they are means over simulated runs, each with the relaxed problem at the
+bound's own price as control variate (``bandits.simulation.certify``), so that none of them is above the bound.
 """
 
 from __future__ import annotations
@@ -25,10 +28,11 @@ from numpy.typing import NDArray
 from ...bandits.choice import choose_policies
 from ...bandits.policy import IndexPolicy, Policy
 from ...bandits.registry import label
-from ...bandits.simulation.board import final_values
+from ...bandits.simulation.certify import exact_fits, net_of_chance, require_account
 from ...bandits.simulation.seeds import replication_keys
-from ...bandits.simulation.simulate import PriorNature, replication_parts, spend
+from ...bandits.simulation.simulate import PriorNature, play, replication_parts
 from ...dp.bounds.upper_bound import upper_bound
+from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
 from ...dp.problem.checks import ProblemError
@@ -98,7 +102,8 @@ def curve_policies(
         return chosen, remarks
     kept = []
     for policy in chosen:
-        scores = 0 if _on_the_way(problem, policy) else problem.size * replications * _labels_in_all(problem, budgets)
+        simulated = not (_on_the_way(problem, policy) or _exact(problem, policy, replications))
+        scores = problem.size * replications * _labels_in_all(problem, budgets) if simulated else 0
         if policy.name == "exact":
             remarks.append(
                 "exact left out: the optimum is a separate curve"
@@ -125,6 +130,12 @@ def _on_the_way(problem: Problem, policy: Policy) -> bool:
     return blind and problem.unit_costs and not problem.quota and problem.batch == 1
 
 
+def _exact(problem: Problem, policy: Policy, replications: int) -> bool:
+    """True if a policy is evaluated exactly; one that plans every label, only if that asks it no more often."""
+    asked = replications * problem.labels
+    return exact_fits(problem, policy) and (not policy.planning or small_enough(problem, states=asked))
+
+
 def budget_curve(
     problem: Problem,
     policies: Sequence[str | Policy] | None = None,
@@ -136,7 +147,7 @@ def budget_curve(
     finished: dict[str, xr.Dataset] | None = None,
     on_part: Callable[[str, xr.Dataset], None] | None = None,
 ) -> xr.Dataset:
-    """Values of policies at a grid of budgets, by simulation, with bounds.
+    """Values of policies at a grid of budgets, with bounds: exact where they fit, else simulated.
 
     Parameters
     ----------
@@ -147,7 +158,7 @@ def budget_curve(
     points : int
         Number of budgets above 0, evenly spaced up to that of the problem.
     replications : int
-        Simulated runs of each policy at each budget, with common random numbers.
+        Simulated runs of each policy at each budget, with common random numbers, where values are not exact.
     seed : int, SeedSequence or Generator
     n_jobs, finished, on_part
         As for ``vary``; a worker takes one policy at a time. Parts are named after the policies; the bounds are the
@@ -156,13 +167,16 @@ def budget_curve(
     Returns
     -------
     xarray.Dataset
-        ``value`` over (policy, budget, replication), ``seconds`` over policy; ``bound`` over budget, and ``optimum``,
-        which is ``nan`` if the problem is too large to be solved. ``attrs`` holds ``prior_value`` and ``remarks``.
+        ``value`` over (policy, budget, replication), net of chance, and the same in every replication where ``exact``,
+        over (policy, budget), is True; ``seconds`` over policy; ``bound`` and its ``price`` of a unit of cost over
+        budget, and ``optimum``, which is ``nan`` if the problem is too large to be solved. ``attrs`` holds
+        ``prior_value`` and ``remarks``.
 
     Raises
     ------
     ValueError
-        For unknown policies, and for points or replications below 1.
+        For unknown policies, and for points or replications below 1; ``ProblemTooLarge`` where an item's tables, for
+        the control variate, do not fit in memory.
 
     Examples
     --------
@@ -176,29 +190,47 @@ def budget_curve(
     whole("replications", replications, least=1)
     budgets, remarks = budgets_of(problem, points)
     chosen, more = curve_policies(problem, policies, budgets, replications)
+    exact = {label(policy): _exact(problem, policy, replications) for policy in chosen}
+    if not all(exact.values()):
+        require_account(problem)
+    finished, old = _of_this_form(finished or {})
     seeds, keys = replication_keys(seed, replications)
-    jobs = {BOUNDS: partial(_bounds, problem, budgets)}
-    jobs |= {label(policy): partial(_curve_of, problem, policy, budgets, seeds, keys) for policy in chosen}
+    bounds = run_parts({BOUNDS: partial(_bounds, problem, budgets)}, 1, finished, on_part)[BOUNDS]
+    prices = bounds["price"].values.tolist()
+    jobs = {
+        name: partial(_curve_of, problem, policy, budgets, prices, seeds, keys, is_exact)
+        for policy, (name, is_exact) in zip(chosen, exact.items(), strict=True)
+    }
     parts = run_parts(jobs, n_jobs, finished, on_part)
-    result = xr.concat([parts[label(policy)] for policy in chosen], dim="policy").merge(parts[BOUNDS])
-    result.attrs = {"prior_value": problem.prior_value, "remarks": [*remarks, *more]}
+    result = xr.concat([parts[name] for name in jobs], dim="policy").merge(bounds)
+    result.attrs = {"prior_value": problem.prior_value, "remarks": [*remarks, *more, *old]}
     return result
+
+
+def _of_this_form(finished: dict[str, xr.Dataset]) -> tuple[dict[str, xr.Dataset], list[str]]:
+    """Finished parts that can be taken up, and a remark on those that another version wrote."""
+    kept = {name: part for name, part in finished.items() if ("price" if name == BOUNDS else "exact") in part}
+    again = [name for name in finished if name not in kept]
+    return kept, [f"computed again, since another version wrote them: {', '.join(again)}"] if again else []
 
 
 def _bounds(problem: Problem, budgets: Sequence[float]) -> xr.Dataset:
     import xarray as xr
 
     bound, optimum = np.full((2, len(budgets)), problem.prior_value)
+    price = np.zeros(len(budgets))
     exact = small_enough(problem)
     for j, budget in enumerate(budgets):
         if budget:
             small = at_budget(problem, budget)
-            bound[j] = upper_bound(small).value
+            found = upper_bound(small)
+            bound[j], price[j] = found.value, found.price
             optimum[j] = solve(small).value if exact else np.nan
     if not exact:
         optimum[:] = np.nan
     data = {
         "bound": ("budget", bound, {"description": "Lagrangian upper bound"}),
+        "price": ("budget", price, {"description": "price of a unit of cost in the bound; 0 without a budget"}),
         "optimum": ("budget", optimum, {"description": "exact optimum"}),
     }
     return xr.Dataset(data, coords={"budget": budgets})
@@ -208,22 +240,35 @@ def _curve_of(
     problem: Problem,
     policy: Policy,
     budgets: Sequence[float],
+    prices: Sequence[float],
     seeds: Sequence[np.random.SeedSequence],
     keys: NDArray[np.uint64],
+    exact: bool,
 ) -> xr.Dataset:
     import xarray as xr
 
     begin = time.perf_counter()
-    values = np.empty((len(budgets), len(keys)))
-    run = _observed if _on_the_way(problem, policy) else _afresh
-    for part in replication_parts(problem, len(keys)):
-        nature = PriorNature.draw(problem, seeds[part], keys[part])
-        values[:, part] = run(problem, policy, budgets, nature, keys[part])
+    values = np.full((len(budgets), len(keys)), problem.prior_value)
+    # Without a budget nothing is left to chance.
+    bought = [j for j, budget in enumerate(budgets) if budget]
+    points = [(at_budget(problem, budgets[j]), prices[j]) for j in bought]
+    if exact:
+        values[bought] = [[evaluate(small, policy).value] for small, _ in points]
+    else:
+        run = _observed if _on_the_way(problem, policy) else _afresh
+        for part in replication_parts(problem, len(keys)):
+            nature = PriorNature.draw(problem, seeds[part], keys[part])
+            values[bought, part] = run(problem, policy, points, nature)
     data: dict[str, Any] = {
         "value": (
             ("policy", "budget", "replication"),
             values[None],
-            {"description": "expected payoff under the final beliefs"},
+            {"description": "expected payoff: exact, or that of one replication net of chance"},
+        ),
+        "exact": (
+            ("policy", "budget"),
+            [[exact or not budget for budget in budgets]],
+            {"description": "the value is exact, and the same in every replication"},
         ),
         "seconds": (
             "policy",
@@ -234,31 +279,27 @@ def _curve_of(
     return xr.Dataset(data, coords={"policy": [label(policy)], "budget": budgets, "replication": np.arange(len(keys))})
 
 
-def _observed(
-    problem: Problem, policy: Policy, budgets: Sequence[float], nature: PriorNature, keys: NDArray[np.uint64]
-) -> Floats:
-    """Values at all budgets from one run, shape (budgets, replications)."""
-    seen: dict[int, Floats] = {}
+Points = Sequence[tuple[Problem, float]]
 
-    def observe(step: int, counts: Ints, wins: Ints) -> None:
-        seen[step] = final_values(problem, counts, wins)
+
+def _observed(problem: Problem, policy: Policy, points: Points, nature: PriorNature) -> Floats:
+    """Values of the problems with their prices from one run, shape (problems, replications)."""
+    seen: dict[int, Ints] = {}
+
+    def observe(step: int, counts: Ints, _: Ints) -> None:
+        seen[step] = counts.astype(np.int32)
 
     # Caps may allow fewer labels than the budget would buy.
-    stops = [min(int(b), problem.labels) for b in budgets]
-    spend(problem, policy, nature, keys, stops=stops, observe=observe)
-    return np.array([seen[stop] for stop in stops])
+    stops = [small.labels for small, _ in points]
+    play(problem, policy, nature, nature.keys, stops=stops, observe=observe, tables=False)
+    ends = [seen[stop].astype(np.int64) for stop in stops]
+    return np.array([net_of_chance(*point, counts, nature) for point, counts in zip(points, ends, strict=True)])
 
 
-def _afresh(
-    problem: Problem, policy: Policy, budgets: Sequence[float], nature: PriorNature, keys: NDArray[np.uint64]
-) -> Floats:
-    """Values at all budgets, each from a separate run; shape (budgets, replications)."""
-    values = np.full((len(budgets), len(keys)), problem.prior_value)
-    for j, budget in enumerate(budgets):
-        if budget:
-            small = at_budget(problem, budget)
-            values[j] = final_values(small, *spend(small, policy, nature, keys))
-    return values
+def _afresh(problem: Problem, policy: Policy, points: Points, nature: PriorNature) -> Floats:
+    """Values of the problems with their prices, each from a separate run; shape (problems, replications)."""
+    runs = (play(small, policy, nature, nature.keys, tables=False)[0] for small, _ in points)
+    return np.array([net_of_chance(*point, counts, nature) for point, counts in zip(points, runs, strict=True)])
 
 
 def curve_table(result: xr.Dataset) -> pd.DataFrame:
@@ -273,7 +314,8 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``policy``, ``kind`` ("bound", "optimum", "policy" or "nothing"), ``budget``, ``value``,
-        ``standard_error`` (0 for exact values) and ``share``, the fraction of the gain that the bound allows.
+        ``standard_error`` (0 for exact values), ``share``, the fraction of the optimum's gain at that budget as in
+        ``compare`` (``nan`` where the optimum is not known), and ``share_of_bound``, that of the bound's gain.
 
     Examples
     --------
@@ -286,19 +328,25 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     import pandas as pd
 
     count = result.sizes["replication"]
-    nothing, bound = result.attrs["prior_value"], result["bound"].values
-    mean = result["value"].mean("replication")
+    nothing, bound, optimum = result.attrs["prior_value"], result["bound"].values, result["optimum"].values
+    exact = result["exact"]
+    first = result["value"].isel(replication=0)
+    # A mean of equal values, and their deviation from it, would be exact but for rounding.
+    mean = first.where(exact, result["value"].mean("replication"))
     spread = result["value"].std("replication", ddof=1) if count > 1 else mean * np.nan
-    error = spread / np.sqrt(count)
+    error = (spread / np.sqrt(count)).where(~exact, 0.0)
     zero = np.zeros(len(bound))
     rows = [("lagrangian bound", "bound", bound, zero)]
-    if np.isfinite(result["optimum"].values).all():
-        rows.append(("optimum", "optimum", result["optimum"].values, zero))
+    if np.isfinite(optimum).all():
+        rows.append(("optimum", "optimum", optimum, zero))
     for k in np.argsort(-mean.isel(budget=-1).values, kind="stable"):
         rows.append((str(result["policy"].values[k]), "policy", mean.values[k], error.values[k]))
     rows.append(("no labels", "nothing", np.full(len(bound), nothing), zero))
-    possible = bound - nothing
-    possible = np.where(possible > ROUNDING * np.maximum(1.0, np.abs(bound)), possible, np.nan)
+
+    def gain(best: Floats) -> Floats:
+        possible = best - nothing
+        return np.where(possible > ROUNDING * np.maximum(1.0, np.abs(best)), possible, np.nan)
+
     frames = [
         pd.DataFrame(
             {
@@ -307,7 +355,8 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
                 "budget": result["budget"].values,
                 "value": value,
                 "standard_error": wrong,
-                "share": (value - nothing) / possible,
+                "share": (value - nothing) / gain(optimum),
+                "share_of_bound": (value - nothing) / gain(bound),
             }
         )
         for name, kind, value, wrong in rows

@@ -16,14 +16,14 @@ __all__ = ["plot_curve"]
 
 
 def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
-    """Plot value against budget, between no labels and the bound, and as a share of the possible gain."""
+    """Plot value against budget, between no labels and the bound, and as a share of the bound's gain."""
     figure = new_figure(13, 5.6)
     left, right = figure.subplots(1, 2)
-    value, share = (table.pivot(index="budget", columns="policy", values=key) for key in ("value", "share"))
+    value, share = (table.pivot(index="budget", columns="policy", values=key) for key in ("value", "share_of_bound"))
     error = table.pivot(index="budget", columns="policy", values="standard_error")
     policies = list(dict.fromkeys(table[table["kind"] == "policy"]["policy"]))
     budget = value.index.to_numpy()
-    # Percent of the possible gain per unit of payoff; undefined without a budget, where no gain is possible.
+    # Percent of the bound's gain per unit of payoff; undefined without a budget, where no gain is possible.
     unit = 100.0 / (value["lagrangian bound"] - value["no labels"]).where(share["lagrangian bound"].notna()).to_numpy()
     lines: list[tuple[str, dict[str, Any]]] = [
         ("lagrangian bound", BOUND),
@@ -43,11 +43,10 @@ def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
             draw_band(left, budget, middle - wrong, middle + wrong, look["color"])
             middle, wrong = 100.0 * share[name].to_numpy(), unit * wrong
             draw_band(right, budget, middle - wrong, middle + wrong, look["color"])
-    for axes, caption in ((left, "expected payoff"), (right, "share of the possible gain, %")):
+    for axes, caption in ((left, "expected payoff"), (right, "share of the bound's gain, %")):
         axes.set_xlabel("budget")
         axes.set_xlim(0, budget[-1])
         finish(axes, caption)
-    # With few replications, simulated values may exceed the bound by chance.
-    right.set_ylim(top=max(104.0, right.get_ylim()[1]))
+    right.set_ylim(top=104.0)
     legend_beside(figure, handles_of(left))
     save(figure, path, title)

@@ -23,8 +23,9 @@ from numpy.typing import ArrayLike, NDArray
 from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
 from ...bandits.registry import label
+from ...bandits.simulation.compiled_run import PlainLabels
 from ...bandits.simulation.seeds import replication_keys
-from ...bandits.simulation.simulate import spend
+from ...bandits.simulation.simulate import play
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import whole
@@ -64,6 +65,10 @@ class VotePools:
     def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:
         """Vote number ``counts`` of ``items`` in replications ``rows``."""
         return np.asarray(self.votes[rows, self.start[items] + counts], dtype=np.int64)
+
+    def plain(self, row: int) -> PlainLabels:
+        """Votes of a replication, and where those of each item begin."""
+        return PlainLabels(self.start[:-1].astype(np.float64), self.votes[row])
 
 
 def replay(
@@ -169,7 +174,7 @@ def _replay_one(
         by_slice.append(counts @ member)
 
     begin = time.perf_counter()
-    spend(problem, policy, pools, keys, stops=stops.tolist(), observe=observe)
+    play(problem, policy, pools, keys, stops=stops.tolist(), observe=observe, tables=False)
     seconds = time.perf_counter() - begin
     dims = ("replication", "labels")
     data: dict[str, Any] = {

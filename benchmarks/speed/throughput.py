@@ -60,17 +60,17 @@ def measure_throughput(name: str, items: int, labels: int, runs: int) -> Row:
     problem = large_problem(items, labels)
     seeds, keys = replication_keys(7, runs + 1)
     begin = time.perf_counter()
-    start = Run(problem, policy, np.zeros(items), keys[0])
+    start = Run(problem, policy, PriorNature(np.zeros((1, items)), keys).plain(0), keys[0])
     row: Row = {"policy": name, "items": items, "labels": labels, "table_seconds": time.perf_counter() - begin}
     seconds, scan = [], []
     for r in range(runs + 1):
-        rate = PriorNature.draw(problem, seeds[r : r + 1], keys[r : r + 1]).rate[0]
-        one = start.with_nature(rate, keys[r])
+        nature = PriorNature.draw(problem, seeds[r : r + 1], keys[r : r + 1])
+        one = start.with_labels(nature.plain(0), keys[r])
         # Processor time, so that other work of the machine does not count.
         begin = time.process_time()
         one.until(labels)
         seconds.append(time.process_time() - begin)
-        scan.append(_scan(start.scores[:items].copy(), rate, min(labels, _SCANNED)))
+        scan.append(_scan(start.scores[:items].copy(), nature.rate[0], min(labels, _SCANNED)))
     # The first round loads compiled code.
     best = statistics.median(seconds[1:])
     row |= {

@@ -57,7 +57,7 @@ def test_run_makes_the_choices_of_the_board(name, problem, ties, seed):
     source, keys = nature(problem, seed, 3)
     assert can_run(problem, policy)
     board = spend(problem, policy, source, keys)
-    alone = run_policy(problem, policy, source.rate, keys)
+    alone = run_policy(problem, policy, source, keys)
     assert np.array_equal(board, alone)
 
 
@@ -70,7 +70,7 @@ def test_run_shows_the_same_states_on_the_way(problem, name, seed):
     seen = {}
     for play in (
         lambda **how: spend(problem, policy, source, keys, **how),
-        lambda **how: run_policy(problem, policy, source.rate, keys, **how),
+        lambda **how: run_policy(problem, policy, source, keys, **how),
     ):
         play(stops=stops, observe=lambda step, n, w: seen.setdefault(step, []).append((n.copy(), w.copy())))
     for step in stops:
@@ -131,7 +131,7 @@ def test_score_that_is_not_finite_is_refused_by_name():
     problem = sa.Problem([0.5, 0.6], 8, name=["left", "right"])
     source, keys = nature(problem, 0, 1)
     with pytest.raises(ValueError, match=r"broken: score of (left|right) is nan; it must be finite"):
-        run_policy(problem, Broken(), source.rate, keys)
+        run_policy(problem, Broken(), source, keys)
 
 
 # Tables of the Gittins index.
@@ -246,7 +246,7 @@ def test_run_goes_on_without_tables_when_no_index_is_above_their_floor(monkeypat
     index_book.book_of.cache_clear()
     problem = sa.Problem(np.linspace(0.3, 0.7, 20), 300)
     source, keys = nature(problem, 5, 2)
-    found = run_policy(problem, sa.Gittins(), source.rate, keys)
+    found = run_policy(problem, sa.Gittins(), source, keys)
     index_book.book_of.cache_clear()
     assert (found[0].sum(axis=1) == 300).all()
     if floor == 8.0:
@@ -261,7 +261,7 @@ def test_budget_that_buys_nearly_everything_needs_no_tables(fields):
     source, keys = nature(sa.Problem(np.linspace(0.1, 0.9, 200), 400, cap=20), 5, 1)
     plain = sa.Problem(np.linspace(0.1, 0.9, 200), 4000, cap=20)
     if "cap" in fields:
-        counts, _ = run_policy(plain, sa.Gittins(), source.rate, keys)
+        counts, _ = run_policy(plain, sa.Gittins(), source, keys)
         assert (counts == 20).all()
 
 
@@ -274,7 +274,7 @@ def test_index_of_a_subclass_is_its_own():
 
     problem = sa.Problem([0.2, 0.9, 0.5], 30)
     source, keys = nature(problem, 1, 3)
-    counts, _ = run_policy(problem, Mine(), source.rate, keys)
+    counts, _ = run_policy(problem, Mine(), source, keys)
     assert (counts == [0, 30, 0]).all()
 
 
@@ -291,8 +291,9 @@ def test_guess_that_is_the_index_does_not_keep_the_search_from_ending():
 
 def test_scores_that_overflow_are_refused():
     problem = sa.Problem([0.2, 0.9], 3e-8, weight=1e300, cost=1e-9)
+    keys = np.zeros((1, 2), dtype=np.uint64)
     with np.errstate(over="ignore"), pytest.raises(ValueError, match="variance-reduction: score of item 1 is inf"):
-        run_policy(problem, sa.VarianceReduction(), np.full((1, 2), 0.5), np.zeros((1, 2), dtype=np.uint64))
+        run_policy(problem, sa.VarianceReduction(), PriorNature(np.full((1, 2), 0.5), keys), keys)
 
 
 def test_answers_depend_neither_on_threads_nor_on_what_ran_before():
@@ -300,9 +301,9 @@ def test_answers_depend_neither_on_threads_nor_on_what_ran_before():
     problem = sa.Problem(rng.uniform(0.05, 0.95, 300), 2000, weight=rng.uniform(0.5, 4, 300))
     source, keys = nature(problem, 5, 3)
     policies = ["gittins", "variance-reduction", "kg"]
-    first = [run_policy(problem, sa.make_policy(name), source.rate, keys) for name in policies]
+    first = [run_policy(problem, sa.make_policy(name), source, keys) for name in policies]
     index_book.book_of.cache_clear()
-    other = [run_policy(problem, sa.make_policy(name), source.rate, keys, threads=2) for name in reversed(policies)]
+    other = [run_policy(problem, sa.make_policy(name), source, keys, threads=2) for name in reversed(policies)]
     for one, two in zip(first, reversed(other), strict=True):
         assert np.array_equal(one, two)
     assert not np.array_equal(first[0], first[1])
@@ -320,7 +321,7 @@ def test_item_that_has_become_too_dear_does_not_come_back(name, monkeypatch):
     cost = np.array([7.0, 1.0, 0.25] * 4)
     problem = sa.Problem(np.linspace(0.45, 0.55, 12), 150, cost=cost)
     source, keys = nature(problem, 3, 40)
-    found = run_policy(problem, sa.make_policy(name), source.rate, keys)
+    found = run_policy(problem, sa.make_policy(name), source, keys)
     index_book.book_of.cache_clear()
     assert (found[0] @ cost <= 150 * (1 + 1e-9)).all()
     assert np.array_equal(found, spend(problem, sa.make_policy(name), source, keys))

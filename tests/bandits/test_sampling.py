@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import seqaudit as sa
 from seqaudit.bandits.kernels import sampling as kernels
-from seqaudit.bandits.policies.thompson import gauss_rule, sampled_chances
+from seqaudit.bandits.policies.thompson import gauss_rule, recalled, sampled_chances
 from seqaudit.bandits.scoring import scores_of
 from seqaudit.dp.problem.availability import Availability
 
@@ -48,7 +48,9 @@ def test_probability_of_the_largest_number_agrees_with_enumeration(rows):
     low = np.array([[min(x, y) for x, y, _ in rows]])
     chance = np.array([[q for _, _, q in rows]])
     out = np.empty(high.shape)
-    kernels.largest_of_two_point(high, low, chance, np.ones(high.shape, dtype=bool), *gauss_rule(len(rows)), out)
+    nodes, weights = gauss_rule(len(rows))
+    able, kept = np.ones(high.shape, dtype=bool), recalled(*high.shape, len(nodes))
+    kernels.largest_of_two_point(high, low, chance, able, nodes, weights, kept, out)
     expected = largest_by_enumeration(high[0].tolist(), low[0].tolist(), chance[0].tolist())
     assert out[0] == pytest.approx([1 / len(rows)] * len(rows) if expected is None else expected, abs=1e-13, rel=1e-12)
 

@@ -9,6 +9,10 @@ import pandas as pd
 import pytest
 
 import seqaudit as sa
+from seqaudit.bandits.simulation.board import final_values
+from seqaudit.bandits.simulation.certify import net_of_chance
+from seqaudit.bandits.simulation.seeds import replication_keys
+from seqaudit.bandits.simulation.simulate import PriorNature, spend
 from seqaudit.benchmarks.comparison.curve import BOUNDS, at_budget, budgets_of, curve_policies
 from seqaudit.benchmarks.figures.curve import plot_curve
 
@@ -34,31 +38,80 @@ def test_larger_budget_is_not_held_to_what_the_smaller_one_bought(asked):
 
 
 @pytest.mark.parametrize("case", PROBLEMS)
-def test_every_point_is_what_simulate_finds_with_that_budget(case):
+def test_every_point_has_the_mean_of_what_simulate_finds_with_that_budget(case):
+    """The control variate has mean zero: 32 comparisons, false-alarm rate 1e-5 each."""
     problem = PROBLEMS[case]
-    curve = sa.budget_curve(problem, POLICIES, points=5, replications=6, seed=7)
+    curve = sa.budget_curve(problem, POLICIES, points=2, replications=150, seed=7)
+    assert not curve.exact.isel(budget=slice(1, None)).any()
     for name in POLICIES:
         for budget in curve.budget.values[1:].tolist():
-            expected = sa.simulate(at_budget(problem, budget), name, replications=6, seed=7)
-            assert curve.value.sel(policy=name, budget=budget).values.tolist() == expected.values.tolist()
-        last = sa.simulate(problem, name, replications=6, seed=7)
-        assert curve.value.sel(policy=name).isel(budget=-1).mean() == pytest.approx(last.mean, rel=1e-15)
+            plain = sa.simulate(at_budget(problem, budget), name, replications=150, seed=7).values
+            off = curve.value.sel(policy=name, budget=budget).values - plain
+            assert abs(off.mean()) <= 4.5 * off.std(ddof=1) / np.sqrt(len(off)) + 1e-12
 
 
 @pytest.mark.parametrize("case", PROBLEMS)
-def test_curve_begins_with_no_labels_and_stays_below_the_bound(case):
+def test_curve_begins_with_no_labels_and_no_estimate_is_above_the_bound(case):
     problem = PROBLEMS[case]
-    curve = sa.budget_curve(problem, POLICIES, points=4, replications=100, seed=5)
+    curve = sa.budget_curve(problem, POLICIES, points=4, replications=4, seed=5)
     assert curve.budget.values[0] == 0
     assert np.all(curve.value.isel(budget=0) == problem.prior_value)
     assert curve.bound.values[0] == problem.prior_value
     assert (np.diff(curve.bound) > 0).all() or case == "caps"
     assert (np.diff(curve.bound) >= -1e-9).all()
-    mean, error = curve.value.mean("replication"), curve.value.std("replication", ddof=1) / 10
-    assert (mean <= curve.bound + 4 * error + 1e-9).all()
-    assert (mean.isel(budget=-1) > problem.prior_value).all()
+    assert (curve.value <= curve.bound + 1e-9).all(), "not even one replication"
+    assert (curve.value.mean("replication").isel(budget=-1) > problem.prior_value).all()
     for budget, bound in zip(curve.budget.values[1:].tolist(), curve.bound.values[1:], strict=True):
         assert bound == sa.upper_bound(at_budget(problem, budget)).value
+
+
+@pytest.mark.parametrize("price", [0.0, 0.01, 0.2])
+def test_payoff_net_of_chance_keeps_its_mean_at_any_price(price):
+    """False-alarm rate 1e-5."""
+    seeds, keys = replication_keys(3, 400)
+    nature = PriorNature.draw(PLAIN, seeds, keys)
+    counts, wins = spend(PLAIN, sa.KnowledgeGradient(), nature, keys)
+    off = net_of_chance(PLAIN, price, counts, nature) - final_values(PLAIN, counts, wins)
+    assert abs(off.mean()) <= 4.5 * off.std(ddof=1) / np.sqrt(len(off))
+
+
+@pytest.mark.parametrize("policy", ["kg", "whittle", "thompson", "epsilon-audit", sa.TreeSearch(simulations=2)])
+@pytest.mark.parametrize("fields", [{}, {"cost": [1, 2, 1, 1]}, {"quota": [([0, 1], 2)]}, {"utility": "entropy"}])
+def test_values_are_exact_where_they_fit(policy, fields):
+    problem = sa.Problem([0.3, 0.45, 0.6, 0.7], 4, **fields)
+    curve = sa.budget_curve(problem, [policy], points=2, replications=500, seed=7)
+    assert curve.exact.all()
+    table = sa.curve_table(curve).set_index("kind")
+    assert (table["standard_error"] == 0).all()
+    for budget, value in zip(curve.budget.values[1:].tolist(), table.loc["policy", "value"].iloc[1:], strict=True):
+        assert value == sa.evaluate(at_budget(problem, budget), sa.make_policy(policy)).value
+    assert (table.loc["policy", "value"].to_numpy() <= table.loc["optimum", "value"].to_numpy() + 1e-12).all()
+
+
+def test_policy_that_plans_is_simulated_where_that_asks_it_less_often():
+    problem = sa.Problem([0.3, 0.45, 0.6], 8)
+    curve = sa.budget_curve(problem, [sa.TreeSearch(simulations=2), "kg"], points=1, replications=2, seed=7)
+    assert curve.exact.isel(budget=-1).values.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("part", "lost"), [(BOUNDS, "price"), ("kg", "exact")])
+def test_part_of_another_version_is_computed_again_with_a_note(part, lost):
+    parts, again = {}, []
+    first = sa.budget_curve(PLAIN, ["kg", "uniform"], points=2, replications=3, seed=1, on_part=parts.__setitem__)
+    old = parts | {part: parts[part].drop_vars(lost) * 2}
+    second = sa.budget_curve(
+        PLAIN,
+        ["kg", "uniform"],
+        points=2,
+        replications=3,
+        seed=1,
+        finished=old,
+        on_part=lambda name, _: again.append(name),
+    )
+    assert again == [part]
+    assert f"computed again, since another version wrote them: {part}" in second.attrs["remarks"]
+    assert first.drop_vars("seconds").equals(second.drop_vars("seconds"))
+    assert set(old) == {BOUNDS, "kg", "uniform"}, "the caller's parts are left alone"
 
 
 def test_optimum_is_exact_where_the_problem_is_small():
@@ -68,7 +121,10 @@ def test_optimum_is_exact_where_the_problem_is_small():
     assert curve.optimum.values.tolist() == exact
     assert (curve.optimum <= curve.bound + 1e-12).all()
     assert np.isnan(sa.budget_curve(PLAIN, ["kg"], points=3, replications=2, seed=0).optimum).all()
-    assert "optimum" in set(sa.curve_table(curve)["policy"])
+    table = sa.curve_table(curve)
+    shares = table[table["budget"] == 12].set_index("policy")["share"]
+    compared = sa.compare(small, ["kg"]).set_index("policy")["share"]
+    assert shares.to_dict() == pytest.approx(compared.drop("clairvoyant bound").to_dict(), rel=1e-12), "one meaning"
 
 
 def test_answer_does_not_depend_on_workers_and_finished_parts_are_not_computed_again():
@@ -100,9 +156,13 @@ def test_policy_that_asks_for_the_budget_left_is_run_for_each_budget():
             return np.where(states.remaining > 10, -1.0, 1.0) * states.item
 
     curve = sa.budget_curve(PLAIN, [Patient()], points=3, replications=3, seed=2)
+    seeds, keys = replication_keys(2, 3)
+    nature = PriorNature.draw(PLAIN, seeds, keys)
     for budget in (20, 40):
-        expected = sa.simulate(at_budget(PLAIN, budget), Patient(), replications=3, seed=2)
-        assert curve.value.sel(policy="patient", budget=budget).values.tolist() == expected.values.tolist()
+        small = at_budget(PLAIN, budget)
+        counts, _ = spend(small, Patient(), nature, keys)
+        expected = net_of_chance(small, float(curve.price.sel(budget=budget)), counts, nature)
+        assert curve.value.sel(policy="patient", budget=budget).values.tolist() == expected.tolist()
 
 
 def test_what_would_take_too_long_is_left_out_unless_it_is_asked_for():
@@ -149,11 +209,12 @@ def test_table_holds_means_errors_and_shares():
         assert row["value"] == pytest.approx(values.mean(), rel=1e-14)
         assert row["standard_error"] == pytest.approx(values.std(ddof=1) / np.sqrt(5), rel=1e-12)
         bound = float(curve.bound.sel(budget=30))
-        assert row["share"] == pytest.approx(
+        assert np.isnan(row["share"]), "the optimum is not known"
+        assert row["share_of_bound"] == pytest.approx(
             (values.mean() - PLAIN.prior_value) / (bound - PLAIN.prior_value), rel=1e-12
         )
-    assert table.loc[("lagrangian bound", 60), "share"] == 1
-    assert np.isnan(table.loc[("uniform", 0), "share"])
+    assert table.loc[("lagrangian bound", 60), "share_of_bound"] == 1
+    assert np.isnan(table.loc[("uniform", 0), "share_of_bound"])
     assert (table.loc["no labels", "value"] == PLAIN.prior_value).all()
     final = [
         table.loc[(name, 60), "value"] for name in dict.fromkeys(table.index.get_level_values(0)) if name in POLICIES
@@ -182,7 +243,7 @@ def test_figure_shows_the_table_and_a_policy_keeps_its_look(figures):
         assert line.get_ydata().tolist() == by_policy.loc[name, "value"].tolist()
     for line in right.lines[:2]:
         name = line.get_label().replace("Lagrangian", "lagrangian")
-        assert line.get_ydata()[1:] == pytest.approx(100 * by_policy.loc[name, "share"].to_numpy()[1:])
+        assert line.get_ydata()[1:] == pytest.approx(100 * by_policy.loc[name, "share_of_bound"].to_numpy()[1:])
     assert {line.get_label() for line in left.lines} == {"Lagrangian bound", *POLICIES, "no labels"}
     assert len(left.collections) == len(right.collections) == len(POLICIES)
     assert looks(other).items() <= looks(first).items()

@@ -24,6 +24,7 @@ from seqaudit.benchmarks.replay.scores import METRICS
 
 # The package re-exports the function under the module's name.
 module = importlib.import_module("seqaudit.benchmarks.replay.replay")
+simulation = importlib.import_module("seqaudit.bandits.simulation.simulate")
 
 POLICIES = [name for name in sa.policy_names() if not sa.make_policy(name).planning]
 POOLS = {
@@ -75,6 +76,8 @@ def ledger_of():
 
     def buy(policy, dataset=RICH, **settings):
         with pytest.MonkeyPatch.context() as patch:
+            # A compiled run asks for no single vote.
+            patch.setattr(simulation, "pays", lambda *_: False)
             ledger = Ledger(patch)
             sa.replay(dataset, [policy], **settings)
         return ledger

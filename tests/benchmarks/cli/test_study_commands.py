@@ -94,15 +94,12 @@ def test_curve_prints_and_keeps_what_budget_curve_returns(run):
     rows = {row["policy"]: row for row in outcome.table()}
     assert list(rows) == list(dict.fromkeys(expected["policy"]))
     at = expected.set_index(["policy", "budget"])
-    for name in ("kg", "whittle"):
-        for budget in (2, 4, 6, 8):
-            value, error = at.loc[(name, budget), ["value", "standard_error"]]
-            assert rows[name][f"budget {budget}"] == f"{value:.4f} ± {error:.4f}"
-    for name in ("lagrangian bound", "optimum", "no labels"):
+    for name in rows:
         assert rows[name]["budget 8"] == f"{at.loc[(name, 8), 'value']:.4f}"
-    assert outcome.out.splitlines()[0].strip() == "3 items, 8 labels, utility accuracy, 6 replications"
+        assert rows[name]["share of possible gain"] == f"{100 * at.loc[(name, 8), 'share']:.3f} %"
+    assert outcome.out.splitlines()[0].strip() == "3 items, 8 labels, utility accuracy, exact values"
     assert outcome.out.splitlines()[-1] == "table, figure, replications and inputs: run"
-    assert outcome.err.splitlines() == [f"simulating {k}/3: {x}" for k, x in enumerate(("bounds", "kg", "whittle"), 1)]
+    assert outcome.err.splitlines() == [f"computing {k}/3: {x}" for k, x in enumerate(("bounds", "kg", "whittle"), 1)]
     assert tree(Path("run")).keys() == {
         "run.json",
         "problem.toml",
@@ -117,6 +114,20 @@ def test_curve_prints_and_keeps_what_budget_curve_returns(run):
     assert record["inputs"]["budgets"] == [0.0, 2.0, 4.0, 6.0, 8.0]
     found = run(*CURVE, "-p", "kg", "-p", "whittle", "--out", "run", "--json").json
     assert [row["value"] for row in found["rows"]] == list(expected["value"])
+
+
+def test_simulated_curve_prints_errors_and_shares_of_the_bound(run):
+    outcome = run("curve", "large.toml", "--points", 2, "--replications", 3, "--jobs", 1, "-p", "kg", "--out", "run")
+    result = sa.budget_curve(sa.Problem.from_toml("large.toml"), ["kg"], points=2, replications=3, seed=7)
+    at = sa.curve_table(result).set_index(["policy", "budget"])
+    rows = {row["policy"]: row for row in outcome.table()}
+    for budget in result.budget.values[1:]:
+        value, error = at.loc[("kg", budget), ["value", "standard_error"]]
+        assert rows["kg"][f"budget {budget:g}"] == f"{value:.4f} ± {error:.4f}"
+    assert rows["kg"]["share of the bound's gain"] == f"{100 * at.loc[('kg', budget), 'share_of_bound']:.3f} %"
+    assert rows["lagrangian bound"]["share of the bound's gain"] == "100.000 %"
+    assert "±" not in rows["lagrangian bound"][f"budget {budget:g}"]
+    assert outcome.out.splitlines()[0].strip().endswith(", utility accuracy, 3 replications")
 
 
 def test_curve_draws_its_figure(run, monkeypatch):
