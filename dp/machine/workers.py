@@ -7,11 +7,19 @@ import threading
 import warnings
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from contextvars import ContextVar
 
+from ...posteriors.foundation.processors import processors
 from ...posteriors.foundation.refusals import whole, whole_or_none
+from .parent import end_with
 
-__all__ = ["cores", "in_processes", "run", "workers"]
+__all__ = ["checked_workers", "cores", "in_processes", "run", "workers"]
+
+# Largest number of threads or workers that can be asked for: more is a slip.
+_MOST = 1024
+# Worker processes that are started for each processor, at most: any beyond would only take memory from the others.
+_EACH = 4
 
 # Threads where the caller asks for no number; None for one on each processor.
 _SHARE: ContextVar[int | None] = ContextVar("share", default=None)
@@ -19,7 +27,7 @@ _SHARE: ContextVar[int | None] = ContextVar("share", default=None)
 
 def cores(threads: int | None) -> int:
     """Number of threads to use: the number asked for, else one for each processor; a worker process uses one."""
-    return _SHARE.get() or len(os.sched_getaffinity(0)) if threads is None else whole("threads", threads, least=1)
+    return _SHARE.get() or processors() if threads is None else whole("threads", threads, least=1, most=_MOST)
 
 
 def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], None]]) -> None:
@@ -36,16 +44,32 @@ def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], Non
         raise
 
 
-def workers(n_jobs: int, tasks: int) -> int:
-    """Number of worker processes to start: at most one for each task."""
-    asked = whole_or_none(n_jobs)
-    if asked is None or not (asked == -1 or asked >= 1):
-        raise ValueError(f"the number of workers is {n_jobs!r}; allowed: 1 and more, or -1 for one on each core")
-    if asked == -1:
-        from joblib import cpu_count
+def checked_workers(field: str, value: object) -> int:
+    """Return a field's value as a number of worker processes.
 
-        asked = cpu_count()
-    return max(1, min(asked, tasks))
+    Raises
+    ------
+    ValueError
+        For a value that is neither -1 nor a whole number from 1 to 1024.
+
+    Examples
+    --------
+    >>> checked_workers("--jobs", 0)
+    Traceback (most recent call last):
+    ValueError: --jobs is 0; it must be a number of worker processes from 1 to 1024, or -1 for all cores
+    """
+    asked = whole_or_none(value)
+    if asked is None or not (asked == -1 or 1 <= asked <= _MOST):
+        raise ValueError(
+            f"{field} is {value!r}; it must be a number of worker processes from 1 to {_MOST}, or -1 for all cores"
+        )
+    return asked
+
+
+def workers(n_jobs: int, tasks: int) -> int:
+    """Number of worker processes to start: at most one for each task, and four on each core."""
+    asked = checked_workers("the number of workers", n_jobs)
+    return max(1, min(processors() if asked == -1 else asked, tasks, max(2, processors()) * _EACH))
 
 
 def in_processes[Name: Hashable, Result](
@@ -59,7 +83,8 @@ def in_processes[Name: Hashable, Result](
 
     With one worker, or one job, all work is done in this process. In a worker process, a job that asks for no number of
     threads has one. When a job fails, this process is interrupted, or the generator is closed, the other jobs are
-    dropped and their processes end.
+    dropped and their processes end; they also end when this process is killed. When a worker process is killed, the
+    jobs without a result are started once more.
 
     Parameters
     ----------
@@ -78,6 +103,11 @@ def in_processes[Name: Hashable, Result](
     name : hashable
     result : object
 
+    Raises
+    ------
+    ChildProcessError
+        If a worker process is killed again.
+
     Examples
     --------
     >>> from functools import partial
@@ -89,17 +119,39 @@ def in_processes[Name: Hashable, Result](
         for name, job in jobs.items():
             yield name, job()
         return
-    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     if before is not None:
         before()
-    names = list(jobs)
+    names, left = list(jobs), dict(enumerate(jobs.values()))
+    for again in (False, True):
+        try:
+            with closing(_in_workers(left, count, in_order)) as runs:
+                for k, result in runs:
+                    del left[k]
+                    yield names[k], result
+        except TerminatedWorkerError:
+            if again:
+                raise ChildProcessError(
+                    "worker processes were killed twice, perhaps for lack of memory; use fewer of them"
+                ) from None
+        else:
+            return
+
+
+def _in_workers[Result](
+    jobs: Mapping[int, Callable[[], Result]], count: int, in_order: bool
+) -> Generator[tuple[int, Result], None, None]:
+    """Number and result of each job, computed in worker processes."""
+    from joblib import Parallel, delayed
+
     runs = Parallel(n_jobs=count, return_as="generator" if in_order else "generator_unordered")(
-        delayed(_alone)(k, job) for k, job in enumerate(jobs.values())
+        delayed(_alone)(os.getpid(), k, job) for k, job in tuple(jobs.items())
     )
     try:
-        for k, result in runs:
-            yield names[k], result
+        # With ``yield from``, closing would reach joblib's generator first.
+        for run in runs:  # noqa: UP028
+            yield run
     finally:
         with warnings.catch_warnings():
             # The caller who closes a generator knows that jobs are dropped; joblib warns of it all the same.
@@ -107,8 +159,9 @@ def in_processes[Name: Hashable, Result](
             runs.close()
 
 
-def _alone[Result](k: int, job: Callable[[], Result]) -> tuple[int, Result]:
-    """Number and result of a job that runs in one thread."""
+def _alone[Result](parent: int, k: int, job: Callable[[], Result]) -> tuple[int, Result]:
+    """Number and result of a job that runs in one thread of a worker process."""
+    end_with(parent)
     before = _SHARE.set(1)
     try:
         return k, job()
