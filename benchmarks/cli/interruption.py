@@ -21,7 +21,7 @@ INTERRUPTED = 130
 # SIGTERM is how a system stops a program, SIGHUP a terminal that is closed, SIGBREAK the same on Windows.
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 # Seconds from a signal to the end of a process that is busy in compiled code, which does not hear it.
-_PATIENCE = 4.0
+_PATIENCE = 6.0
 
 _received: list[int] = []
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 
 from ...posteriors.foundation.processors import processors
 from ...posteriors.foundation.refusals import whole, whole_or_none
 from .parent import end_with
 
-__all__ = ["checked_workers", "cores", "in_processes", "run", "workers"]
+__all__ = ["checked_workers", "cores", "each", "heard", "in_processes", "run", "workers"]
 
 # Largest number of threads or workers that can be asked for: more is a slip.
 _MOST = 1024
@@ -42,6 +43,70 @@ def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], Non
     except BaseException:
         stop.set()
         raise
+
+
+def each[Part](work: Callable[[Part], object], parts: Sequence[Part], threads: int) -> None:
+    """Work on each part in threads, during which Ctrl-C is heard, though one part may be a long piece of compiled code.
+
+    After an interruption, or a fault, no further part is begun; those in work are left to end unheeded.
+
+    Examples
+    --------
+    >>> each(lambda part: part.append("done"), [todo := []], threads=2)
+    >>> todo
+    ['done']
+    """
+    left, guard, stop = deque(parts), threading.Lock(), threading.Event()
+
+    def take() -> None:
+        while not stop.is_set():
+            with guard:
+                if not left:
+                    return
+                part = left.popleft()
+            work(part)
+
+    ends = [_begin(take) for _ in range(min(threads, len(parts)))]
+    try:
+        while True:
+            # A wait without limit could not be interrupted on Windows.
+            ended, going = wait(ends, timeout=0.5, return_when=FIRST_EXCEPTION)
+            for end in ended:
+                end.result()
+            if not going:
+                return
+    finally:
+        stop.set()
+
+
+def heard[Result](job: Callable[[], Result]) -> Result:
+    """Result of one long piece of compiled code, during which Ctrl-C is heard; see ``each``.
+
+    Examples
+    --------
+    >>> heard(lambda: 2 + 2)
+    4
+    """
+    found: list[Result] = []
+    each(lambda work: found.append(work()), [job], 1)
+    return found[0]
+
+
+def _begin(work: Callable[[], None]) -> Future[None]:
+    """End of some work that goes on in a thread, which does not keep the process from ending."""
+    end: Future[None] = Future()
+    context = copy_context()
+
+    def go() -> None:
+        try:
+            context.run(work)
+        except BaseException as error:
+            end.set_exception(error)
+        else:
+            end.set_result(None)
+
+    threading.Thread(target=go, daemon=True).start()
+    return end
 
 
 def checked_workers(field: str, value: object) -> int:
