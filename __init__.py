@@ -58,9 +58,12 @@ else:
 
             Dispatcher.enable_caching = lambda _: None
         else:
-            # Worker processes are to find it too.
+            # Worker processes are to find it too. PyTensor keeps compiled code in the user's home.
             os.environ["NUMBA_CACHE_DIR"] = place
             config.reload_config()
+            flags = os.environ.get("PYTENSOR_FLAGS")
+            if "base_compiledir" not in (flags or ""):
+                os.environ["PYTENSOR_FLAGS"] = f"{flags + ',' if flags else ''}base_compiledir={place}/pytensor"
         import logging
 
         where = "is not kept" if place is None else f"is kept in {place}"

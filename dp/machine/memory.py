@@ -22,6 +22,7 @@ _GROUP_FILES = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
+_STATUS = Path("/proc/self/status")
 # Limits of a process by their names in psutil, and what counts towards each.
 _PROCESS_LIMITS = {"RLIMIT_AS": "vms", "RLIMIT_DATA": "data"}
 # Bytes of such a limit that are left to threads and compiled code, which reserve more than they use.
@@ -109,9 +110,8 @@ def peak_memory() -> int:
     >>> peak_memory() > 1_000_000
     True
     """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+    if _STATUS.exists():
+        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return 1024 * int(line.split()[1])
     import psutil
