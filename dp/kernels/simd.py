@@ -22,7 +22,8 @@ _VECTOR_BYTES = 64
 
 def _instruction(emit):
     """Function that is emitted into the code that calls it; where Numba does not compile, its form in NumPy."""
-    return getattr(plain_rows, emit.__name__) if config.DISABLE_JIT else intrinsic(emit)
+    jit_is_off = config.DISABLE_JIT  # type: ignore[attr-defined]
+    return getattr(plain_rows, emit.__name__) if jit_is_off else intrinsic(emit)
 
 
 @_instruction
