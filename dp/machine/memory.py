@@ -116,10 +116,10 @@ def peak_memory() -> int:
                 return 1024 * int(line.split()[1])
     import psutil
 
-    info = psutil.Process().memory_info()
-    if hasattr(info, "peak_wset"):
-        # Windows, which has no ``getrusage``.
-        return int(info.peak_wset)
+    # Windows has no ``getrusage``.
+    peak = getattr(psutil.Process().memory_info(), "peak_wset", None)
+    if peak is not None:
+        return int(peak)
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
