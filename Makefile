@@ -7,6 +7,7 @@
 
 VENV     := .venv
 VENV_313 := .venv-3.13
+VENV_LOWEST := .venv-lowest
 FLOORS   := posteriors dp bandits benchmarks
 # Folders are listed as well because only their time stamps change when a module is deleted.
 SOURCES  := pyproject.toml __init__.py __main__.py py.typed $(shell find $(FLOORS) -type d -name __pycache__ -prune -o \( -type d -o -name "*.py" -o -name "*.toml" -o -name "*.c" \) -print)
@@ -31,12 +32,13 @@ find-3.13 := $(call find-python,python3.13 python3 python,sys.hexversion >> 16 =
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help compare test quick setup-3.13 smoke-3.13 lint typecheck lock clean
+.PHONY: help compare test test-lowest quick setup-3.13 smoke-3.13 lint typecheck lock clean
 
 help:
 	@echo "make compare    policies against the exact optimum; ARGS=... is passed on"
 	@echo "make test       lint, types, tests, docstring examples, smoke tests on Python 3.13 if there is one"
 	@echo "make quick      tests without the deep statistical ones; FLOOR=dp for one floor"
+	@echo "make test-lowest  smoke tests with the lowest allowed versions of dependencies (needs uv)"
 	@echo "make lint       ruff: rules and formatting; numpydoc: sections of docstrings"
 	@echo "make typecheck  mypy on the installed package"
 	@echo "make lock       resolve requirements.lock again (needs uv)"
@@ -65,6 +67,16 @@ quick: $(VENV)/.installed
 smoke-3.13: $(VENV_313)/.installed
 	$(VENV_313)/bin/python -m pytest -n 2 -m smoke tests
 
+# Installed beside the lock, as it holds the newest versions. Nothing of it is kept.
+test-lowest: $(WHEEL)
+	@rm -rf $(VENV_LOWEST)
+	uv venv --quiet --no-python-downloads --python "$$($(find-main))" $(VENV_LOWEST)
+	uv pip compile pyproject.toml --extra test --resolution lowest-direct --no-python-downloads --quiet \
+		--python-version 3.12 --output-file build/lowest.txt
+	uv pip install --quiet --python $(VENV_LOWEST)/bin/python -r build/lowest.txt build/wheels/*.whl
+	$(VENV_LOWEST)/bin/python -m pytest -n 2 -m smoke tests
+	@rm -rf $(VENV_LOWEST)
+
 lint: $(VENV)/.locked
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -79,7 +91,7 @@ lock:
 		--output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) $(VENV_313) build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV_313) $(VENV_LOWEST) build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.locked: find := $(find-main)

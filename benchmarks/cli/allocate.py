@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...dp.bounds.upper_bound import upper_bound
 from ...dp.designs.allocation import allocate as allocate_labels
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, ProblemArgument, headline, read_problem
+from .options import JsonOption, ProblemArgument, headline, nothing_kept, read_problem
 from .output import print_json, print_remarks, print_table
 
 __all__ = ["allocate"]
@@ -17,8 +17,9 @@ def allocate(
 ) -> None:
     """Allocate the budget before any label is seen."""
     problem = read_problem(problem_file)
-    found = allocate_labels(problem)
-    bound = upper_bound(problem).value
+    with nothing_kept():
+        found = allocate_labels(problem)
+        bound = upper_bound(problem).value
     if as_json:
         shown = ("value", "prior_value", "upper", "price", "quota_prices", "kkt_residual", "method")
         print_json(

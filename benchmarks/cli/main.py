@@ -20,8 +20,8 @@ from .certify import certify
 from .compare import compare
 from .curve import curve
 from .fit import fit
-from .options import INTERRUPTED
-from .output import keep_standard_output
+from .interruption import INTERRUPTED, heed_signals, status_of_interruption
+from .output import keep_standard_output, let_symbols_fall_back
 from .provenance import provenance
 from .replay import replay
 from .solve import solve
@@ -80,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; without arguments ``--help``. Bad input gives one line and exit status 2."""
     if arguments is None:
         keep_standard_output()
+        let_symbols_fall_back()
+        heed_signals()
     try:
         status = app(args=list(sys.argv[1:] if arguments is None else arguments) or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
@@ -89,8 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error.faults[0] + (f" (faults in all: {count})" if count > 1 else ""))
     except (ValueError, OSError, TypeError) as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(f"out of memory{f' ({error})' if str(error) else ''}; take a smaller problem, or fewer worker processes")
     if status == INTERRUPTED:
         print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
+        status = status_of_interruption()
     sys.exit(status if isinstance(status, int) else 0)
 
 

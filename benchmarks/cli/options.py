@@ -12,12 +12,13 @@ from typing import Annotated, Any
 
 import typer
 
+from ...dp.machine.workers import checked_workers
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.refusals import whole
 from ..runner.folder import RunFolder
+from .interruption import status_of_interruption
 
 __all__ = [
-    "INTERRUPTED",
     "RATER_LIBRARIES",
     "DrawsOption",
     "ExactOption",
@@ -37,8 +38,6 @@ __all__ = [
     "read_problem",
 ]
 
-# Exit status of typer after Ctrl-C.
-INTERRUPTED = 130
 # Libraries of the rater models; their versions are recorded if a model is fitted.
 RATER_LIBRARIES = ("pymc", "pytensor", "arviz")
 
@@ -53,9 +52,7 @@ def at_least(least: int) -> Callable[[typer.CallbackParam, int], int]:
 
 
 def _checked_jobs(jobs: int) -> int:
-    if jobs < -1 or jobs == 0:
-        raise ValueError(f"--jobs is {jobs}; it must be a number of worker processes, or -1 for all cores")
-    return jobs
+    return checked_workers("--jobs", jobs)
 
 
 ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]
@@ -112,4 +109,4 @@ def nothing_kept() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         print("seqaudit: interrupted; nothing is kept", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(status_of_interruption())

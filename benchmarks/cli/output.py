@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import math
 import os
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "evenly",
     "keep_standard_output",
+    "let_symbols_fall_back",
     "percent",
     "print_json",
     "print_remarks",
@@ -28,6 +31,10 @@ __all__ = [
     "show_progress",
     "tell_steps",
 ]
+
+
+# Symbols that are printed, for streams that cannot hold them.
+_PLAIN = {"±": "+/-"}
 
 
 @contextmanager
@@ -128,3 +135,25 @@ def keep_standard_output() -> None:
         # One of the two is closed, so there is nothing to separate.
         return
     sys.stdout = os.fdopen(kept, "w", encoding=old.encoding, errors=old.errors, buffering=1 if old.isatty() else -1)
+
+
+def let_symbols_fall_back() -> None:
+    """Have output that cannot hold a character show another in its place, so that no answer is lost for it.
+
+    Symbols of the package become ASCII; characters of names become escapes, as in a Python string.
+    """
+    codecs.register_error("seqaudit.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="seqaudit.plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    symbol, after = error.object[error.start], error.start + 1
+    if symbol in _PLAIN:
+        return _PLAIN[symbol], after
+    return codecs.backslashreplace_errors(
+        UnicodeEncodeError(error.encoding, error.object, error.start, after, error.reason)
+    )

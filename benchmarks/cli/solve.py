@@ -11,7 +11,7 @@ from ...dp.exact.solve import Solution
 from ...dp.exact.solve import solve as solve_problem
 from ...dp.problem.problem import Problem
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, ProblemArgument, headline, read_problem
+from .options import JsonOption, ProblemArgument, headline, nothing_kept, read_problem
 from .output import print_json, print_remarks, show_progress, tell_steps
 
 __all__ = ["solve"]
@@ -28,7 +28,7 @@ def solve(
     problem = read_problem(problem_file)
     if save_policy is not None and save_policy.exists():
         raise ValueError(f"{save_policy} exists; a policy is written to a new folder")
-    with show_progress("solving", 100) as advance:
+    with nothing_kept(), show_progress("solving", 100) as advance:
         solution = solve_problem(problem, keep_policy=save_policy is not None, progress=tell_steps(advance, 100))
     best = _first_choice(problem, solution)
     if save_policy is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ...dp.exact.solve import solve
-from ...dp.machine.memory import ProblemTooLarge
+from ...dp.machine.memory import ProblemTooLarge, peak_memory
+from ...dp.machine.parent import end_with
 from ...dp.problem.problem import Problem
 
 __all__ = ["Case", "largest", "solve_apart", "solved"]
@@ -105,6 +107,7 @@ def solve_apart(case: Case, *, patience: float | None = None, **options: Any) ->
 
 
 def _answer_request() -> None:
+    end_with(os.getppid())
     request = json.load(sys.stdin)
     case, options = Case(tuple(request["threshold"]), request["budget"]), request["options"]
     problem = case.problem()
@@ -119,7 +122,7 @@ def _answer_request() -> None:
     except ProblemTooLarge:
         answer = {"refused": "memory"}
     else:
-        answer["peak_bytes"] = _peak()
+        answer["peak_bytes"] = peak_memory()
         answer["solve_bytes"] = answer["peak_bytes"] - before
     print(json.dumps(answer))
 
@@ -128,22 +131,7 @@ def _reset_peak() -> int:
     """Reset the peak to the memory held now, if the system supports it, and return it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _peak()
-
-
-def _peak() -> int:
-    """Largest resident memory of this process, in bytes.
-
-    On Linux ``getrusage`` is not usable: its peak can be that of the parent process.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_memory()
 
 
 def largest(threshold: tuple[float, ...], seconds: float, memory: float | None, threads: int) -> Row:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
-import os
 import platform
 import statistics
 import time
@@ -22,6 +21,7 @@ from typing import Any
 
 from ...bandits.policies.knowledge_gradient import KnowledgeGradient
 from ...dp.evaluation.evaluate import evaluate
+from ...dp.machine.workers import cores
 from .dense_baseline import Baseline
 from .fresh_process import Case, largest, solve_apart, solved
 from .peers import PEERS, measure_peer
@@ -176,7 +176,7 @@ def speed_parts(
     list of (str, str, callable)
         Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``certificates``, ``largest`` and ``peers``.
     """
-    threads = threads or usable_threads()
+    threads = cores(threads)
     # Engine and baseline must use the same number of threads.
     turns = threads if baseline is None or baseline.parallel else 1
     dense, reduced, evaluated, families, horizon, limit = _FULL if not quick else _QUICK
@@ -203,11 +203,6 @@ def speed_parts(
     return parts
 
 
-def usable_threads() -> int:
-    """Number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def machine(baseline: Baseline | None, threads: int | None = None) -> dict[str, str]:
     """Description of the machine and of the software versions."""
     processor = platform.processor() or platform.machine()
@@ -217,7 +212,7 @@ def machine(baseline: Baseline | None, threads: int | None = None) -> dict[str, 
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("seqaudit", "numba", "numpy")]
     facts = {
         "processor": processor,
-        "threads": str(threads or usable_threads()),
+        "threads": str(cores(threads)),
         "versions": ", ".join([f"Python {platform.python_version()}", *versions]),
     }
     if baseline is not None:

@@ -10,7 +10,7 @@ certificate is computed in a fresh process, to measure its memory.
 from __future__ import annotations
 
 import json
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -26,6 +26,8 @@ from ...bandits.simulation.certify import certify
 from ...bandits.simulation.compiled_run import Run
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature
+from ...dp.machine.memory import peak_memory
+from ...dp.machine.parent import end_with
 from ...dp.problem.problem import Problem
 
 __all__ = ["POLICIES", "large_problem", "measure_certificate", "measure_throughput"]
@@ -109,13 +111,13 @@ def measure_certificate(items: int, labels: int, replications: int, target: floa
 
 
 def _answer_request() -> None:
+    end_with(os.getppid())
     request = json.load(sys.stdin)
     begin = time.perf_counter()
     found = certify(large_problem(request["items"], request["labels"]), "gittins", replications=request["replications"])
     answer = {
         "seconds": time.perf_counter() - begin,
-        # Kilobytes, as Linux counts them.
-        "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "peak_bytes": peak_memory(),
         "lower": found.lower,
         "upper": found.upper,
         "gap_percent": 100 * found.gap,

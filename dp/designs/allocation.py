@@ -31,6 +31,7 @@ import scipy
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import allocation as _kernels
 from ..machine.memory import require_memory
+from ..machine.workers import heard
 from ..problem.budget import common_unit, with_slack
 from ..problem.problem import Problem
 from ..single_item.curves import Curves, curves_of
@@ -205,7 +206,7 @@ def _knapsack(curves: Curves, spread: list[tuple[float, Floats]], size: Ints, ca
     value = np.concatenate([curves.curve[k][options[k]] for k in curves.kind])
     best = np.empty(capacity + 1)
     taken = np.full((len(size), capacity + 1), -1, dtype=np.int64)
-    _kernels.knapsack(begin, cost, value, best, taken)
+    heard(lambda: _kernels.knapsack(begin, cost, value, best, taken))
     k = int(np.argmax(best))
     counts = np.zeros(len(size), dtype=np.int64)
     for i in range(len(size) - 1, -1, -1):
@@ -236,13 +237,17 @@ def _programme(problem: Problem, curves: Curves, limit: float) -> tuple[float, t
     matrix = scipy.sparse.vstack([*rows, once]).tocsr()
     upper = np.concatenate([[limit / unit], [-float(least) for _, least in problem.quota], np.ones(problem.size)])
     # Both are HiGHS.
-    relaxed = scipy.optimize.linprog(-gain / scale, A_ub=matrix, b_ub=upper, bounds=(0, 1), method="highs")
-    answer = scipy.optimize.milp(
-        -gain / scale,
-        constraints=scipy.optimize.LinearConstraint(matrix, ub=upper),
-        integrality=np.ones(len(item), dtype=np.int64),
-        bounds=scipy.optimize.Bounds(0, 1),
-        options={"mip_rel_gap": 0.0},
+    relaxed = heard(
+        lambda: scipy.optimize.linprog(-gain / scale, A_ub=matrix, b_ub=upper, bounds=(0, 1), method="highs")
+    )
+    answer = heard(
+        lambda: scipy.optimize.milp(
+            -gain / scale,
+            constraints=scipy.optimize.LinearConstraint(matrix, ub=upper),
+            integrality=np.ones(len(item), dtype=np.int64),
+            bounds=scipy.optimize.Bounds(0, 1),
+            options={"mip_rel_gap": 0.0},
+        )
     )
     if not (relaxed.success and answer.success):
         raise ValueError(f"the programme of the allocation could not be solved: {answer.message}")

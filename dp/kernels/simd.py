@@ -11,14 +11,22 @@ from __future__ import annotations
 from functools import reduce
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from . import plain_rows
 
 _VECTOR_BYTES = 64
 
 
-@intrinsic
+def _instruction(emit):
+    """Function that is emitted into the code that calls it; where Numba does not compile, its form in NumPy."""
+    jit_is_off = config.DISABLE_JIT  # type: ignore[attr-defined]
+    return getattr(plain_rows, emit.__name__) if jit_is_off else intrinsic(emit)
+
+
+@_instruction
 def raise_run(typingctx, out, at, after, down, up, m, g, low, high, p, h, length, fresh):
     """Raise a run of ``out`` to the values of labelling two items whose chances are constant along it.
 
@@ -40,7 +48,7 @@ def raise_run(typingctx, out, at, after, down, up, m, g, low, high, p, h, length
     return types.void(*arguments), emit
 
 
-@intrinsic
+@_instruction
 def raise_row(typingctx, out, at, after, down, up, m, g, row, shift, size, odds, lift, length, fresh):
     """Raise a row of ``out`` to the values of labelling two items; the second one's wins run along it.
 
@@ -58,7 +66,7 @@ def raise_row(typingctx, out, at, after, down, up, m, g, row, shift, size, odds,
     return types.void(*arguments), emit
 
 
-@intrinsic
+@_instruction
 def row_of_three(typingctx, out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h):
     """``raise_row`` afresh, with a third item whose chance p is constant along the row, at ``low`` and ``high``."""
     arguments = (out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h)
@@ -77,7 +85,7 @@ def row_of_three(typingctx, out, at, after, down, up, m, g, row, shift, size, od
     return types.void(*arguments), emit
 
 
-@intrinsic
+@_instruction
 def move_row(typingctx, out, at, after, row, shift, size, length):
     """Set ``out[at + k]``, for k below ``length``, to P(shift + k) as in ``raise_row``."""
     arguments = (out, at, after, row, shift, size, length)

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["ProblemTooLarge", "available_memory", "fits", "how_many_fit", "require_memory", "too_large"]
+from ...posteriors.foundation.processors import group_folders
 
+if TYPE_CHECKING:
+    import psutil
+
+__all__ = ["ProblemTooLarge", "available_memory", "fits", "how_many_fit", "peak_memory", "require_memory", "too_large"]
+
+# Limit, use, and the part of the use that is given back, in versions 2 and 1 of control groups.
+_GROUP_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+_STATUS = Path("/proc/self/status")
+# Limits of a process by their names in psutil, and what counts towards each.
+_PROCESS_LIMITS = {"RLIMIT_AS": "vms", "RLIMIT_DATA": "data"}
+# Bytes of such a limit that are left to threads and compiled code, which reserve more than they use.
+_THREADS = 1 << 28
 _BOUNDED = "use simulate for a policy's value and upper_bound for a bound on the optimum"
 
 
@@ -26,17 +46,83 @@ def too_large(what: str, why: str, instead: str) -> ProblemTooLarge:
 
 
 def available_memory() -> int:
-    """Bytes that can be allocated without swapping, as the system reports them, within any control-group limit."""
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                free = int(line.split()[1]) * 1024
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and used.exists() and limit.read_text().strip().isdigit():
-        free = min(free, int(limit.read_text()) - int(used.read_text()))
-    return max(free, 0)
+    """Bytes that can be allocated without swapping, within any limit of this process and of its control groups."""
+    import psutil
+
+    return max(0, int(min([psutil.virtual_memory().available, *_left_to_groups(), *_left_to_process(os.getpid())])))
+
+
+def _left_to_groups() -> Iterator[int]:
+    """Bytes left to each control group around this process that has a limit."""
+    for folder, most, used, reclaimable in _group_limits():
+        try:
+            now = int((folder / used).read_text(encoding="ascii"))
+            counts = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+        except (OSError, ValueError):
+            continue
+        # Files that were read are counted as used, though the system drops them where memory is short.
+        yield most - now + int(counts.get(reclaimable, 0))
+
+
+@cache
+def _group_limits() -> tuple[tuple[Path, int, str, str], ...]:
+    """Folder and limit of each control group that has one, and the names of what counts towards it."""
+    found = []
+    for limit, used, reclaimable in _GROUP_FILES:
+        for folder in group_folders("memory", limit):
+            # Without a limit, version 2 says "max", and version 1 a number that no machine reaches.
+            with suppress(OSError, ValueError):
+                most = int((folder / limit).read_text(encoding="ascii"))
+                if most < 1 << 60:
+                    found.append((folder, most, used, reclaimable))
+    return tuple(found)
+
+
+def _left_to_process(identifier: int) -> Iterator[int]:
+    """Bytes left to this process under each limit that was set for it, such as that of ``ulimit -v``."""
+    import psutil
+
+    process = _process(identifier)
+    for name, measure in _PROCESS_LIMITS.items():
+        try:
+            soft = process.rlimit(getattr(psutil, name))[0]
+            if soft != psutil.RLIM_INFINITY:
+                yield soft - getattr(process.memory_info(), measure) - _THREADS
+        except (AttributeError, OSError, psutil.Error):
+            # psutil reads such limits on Linux and FreeBSD only.
+            continue
+
+
+@cache
+def _process(identifier: int) -> psutil.Process:
+    import psutil
+
+    return psutil.Process(identifier)
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes.
+
+    On Linux ``getrusage`` is not usable: its peak can be that of the parent process.
+
+    Examples
+    --------
+    >>> peak_memory() > 1_000_000
+    True
+    """
+    if _STATUS.exists():
+        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    import psutil
+
+    # Windows has no ``getrusage``.
+    peak = getattr(psutil.Process().memory_info(), "peak_wset", None)
+    if peak is not None:
+        return int(peak)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def fits(needed: float, share: float = 1.0) -> bool:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from contextvars import ContextVar
-from functools import cache
+from contextvars import ContextVar, copy_context
 
+from ...posteriors.foundation.processors import processors
 from ...posteriors.foundation.refusals import whole, whole_or_none
+from .parent import end_with
 
-__all__ = ["cores", "in_processes", "run", "workers"]
+__all__ = ["checked_workers", "cores", "each", "heard", "in_processes", "run", "workers"]
+
+# Largest number of threads or workers that can be asked for: more is a slip.
+_MOST = 1024
+# Worker processes that are started for each processor, at most: any beyond would only take memory from the others.
+_EACH = 4
 
 # Threads where the caller asks for no number; None for one on each processor.
 _SHARE: ContextVar[int | None] = ContextVar("share", default=None)
@@ -22,7 +28,7 @@ _SHARE: ContextVar[int | None] = ContextVar("share", default=None)
 
 def cores(threads: int | None) -> int:
     """Number of threads to use: the number asked for, else one for each processor; a worker process uses one."""
-    return _SHARE.get() or len(os.sched_getaffinity(0)) if threads is None else whole("threads", threads, least=1)
+    return _SHARE.get() or processors() if threads is None else whole("threads", threads, least=1, most=_MOST)
 
 
 def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], None]]) -> None:
@@ -39,16 +45,96 @@ def run(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[threading.Event], Non
         raise
 
 
-def workers(n_jobs: int, tasks: int) -> int:
-    """Number of worker processes to start: at most one for each task."""
-    asked = whole_or_none(n_jobs)
-    if asked is None or not (asked == -1 or asked >= 1):
-        raise ValueError(f"the number of workers is {n_jobs!r}; allowed: 1 and more, or -1 for one on each core")
-    if asked == -1:
-        from joblib import cpu_count
+def each[Part](work: Callable[[Part], object], parts: Sequence[Part], threads: int) -> None:
+    """Work on each part in threads, during which Ctrl-C is heard, though one part may be a long piece of compiled code.
 
-        asked = cpu_count()
-    return max(1, min(asked, tasks))
+    After an interruption, or a fault, no further part is begun; those in work are left to end unheeded.
+
+    Examples
+    --------
+    >>> each(lambda part: part.append("done"), [todo := []], threads=2)
+    >>> todo
+    ['done']
+    """
+    left, guard, stop = deque(parts), threading.Lock(), threading.Event()
+
+    def take() -> None:
+        while not stop.is_set():
+            with guard:
+                if not left:
+                    return
+                part = left.popleft()
+            work(part)
+
+    ends = [_begin(take) for _ in range(min(threads, len(parts)))]
+    try:
+        while True:
+            # A wait without limit could not be interrupted on Windows.
+            ended, going = wait(ends, timeout=0.5, return_when=FIRST_EXCEPTION)
+            for end in ended:
+                end.result()
+            if not going:
+                return
+    finally:
+        stop.set()
+
+
+def heard[Result](job: Callable[[], Result]) -> Result:
+    """Result of one long piece of compiled code, during which Ctrl-C is heard; see ``each``.
+
+    Examples
+    --------
+    >>> heard(lambda: 2 + 2)
+    4
+    """
+    found: list[Result] = []
+    each(lambda work: found.append(work()), [job], 1)
+    return found[0]
+
+
+def _begin(work: Callable[[], None]) -> Future[None]:
+    """End of some work that goes on in a thread, which does not keep the process from ending."""
+    end: Future[None] = Future()
+    context = copy_context()
+
+    def go() -> None:
+        try:
+            context.run(work)
+        except BaseException as error:
+            end.set_exception(error)
+        else:
+            end.set_result(None)
+
+    threading.Thread(target=go, daemon=True).start()
+    return end
+
+
+def checked_workers(field: str, value: object) -> int:
+    """Return a field's value as a number of worker processes.
+
+    Raises
+    ------
+    ValueError
+        For a value that is neither -1 nor a whole number from 1 to 1024.
+
+    Examples
+    --------
+    >>> checked_workers("--jobs", 0)
+    Traceback (most recent call last):
+    ValueError: --jobs is 0; it must be a number of worker processes from 1 to 1024, or -1 for all cores
+    """
+    asked = whole_or_none(value)
+    if asked is None or not (asked == -1 or 1 <= asked <= _MOST):
+        raise ValueError(
+            f"{field} is {value!r}; it must be a number of worker processes from 1 to {_MOST}, or -1 for all cores"
+        )
+    return asked
+
+
+def workers(n_jobs: int, tasks: int) -> int:
+    """Number of worker processes to start: at most one for each task, and four on each core."""
+    asked = checked_workers("the number of workers", n_jobs)
+    return max(1, min(processors() if asked == -1 else asked, tasks, max(2, processors()) * _EACH))
 
 
 def in_processes[Name: Hashable, Result](
@@ -61,8 +147,9 @@ def in_processes[Name: Hashable, Result](
     """Name and result of each job, one by one, computed in worker processes or in this process.
 
     With one worker, or one job, all work is done in this process. In a worker process, a job that asks for no number of
-    threads has one. When a job fails, this process is interrupted or killed, or the generator is closed, the other jobs
-    are dropped and their processes end. When a worker process is killed, the jobs that are not done start once more.
+    threads has one. When a job fails, this process is interrupted, or the generator is closed, the other jobs are
+    dropped and their processes end; they also end when this process is killed. When a worker process is killed, the
+    jobs without a result are started once more.
 
     Parameters
     ----------
@@ -84,7 +171,7 @@ def in_processes[Name: Hashable, Result](
     Raises
     ------
     ChildProcessError
-        If a worker process is killed a second time.
+        If a worker process is killed again.
 
     Examples
     --------
@@ -97,22 +184,22 @@ def in_processes[Name: Hashable, Result](
         for name, job in jobs.items():
             yield name, job()
         return
-    from concurrent.futures.process import BrokenProcessPool
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     if before is not None:
         before()
     names, left = list(jobs), dict(enumerate(jobs.values()))
-    for last in (False, True):
+    for again in (False, True):
         try:
             with closing(_in_workers(left, count, in_order)) as runs:
                 for k, result in runs:
                     del left[k]
                     yield names[k], result
-        except BrokenProcessPool:
-            if last:
+        except TerminatedWorkerError:
+            if again:
                 raise ChildProcessError(
-                    f"worker processes were killed twice, with {len(left)} of {len(jobs)} pieces of work to do, by a "
-                    "signal or because memory ran out; use fewer of them, or more memory"
+                    f"worker processes were killed twice, with {len(left)} of {len(jobs)} pieces of work to do, "
+                    "perhaps for lack of memory; use fewer of them"
                 ) from None
         else:
             return
@@ -125,12 +212,12 @@ def _in_workers[Result](
     from joblib import Parallel, delayed
 
     runs = Parallel(n_jobs=count, return_as="generator" if in_order else "generator_unordered")(
-        delayed(_alone)(k, job, os.getpid()) for k, job in list(jobs.items())
+        delayed(_alone)(os.getpid(), k, job) for k, job in tuple(jobs.items())
     )
     try:
-        # Not "yield from", which closes them before warnings are caught.
-        for found in runs:  # noqa: UP028
-            yield found
+        # With ``yield from``, closing would reach joblib's generator first.
+        for run in runs:  # noqa: UP028
+            yield run
     finally:
         with warnings.catch_warnings():
             # The caller who closes a generator knows that jobs are dropped; joblib warns of it all the same.
@@ -138,25 +225,11 @@ def _in_workers[Result](
             runs.close()
 
 
-def _alone[Result](k: int, job: Callable[[], Result], parent: int) -> tuple[int, Result]:
-    """Number and result of a job that runs in one thread, in a process that ends with its parent."""
-    _end_with(parent)
+def _alone[Result](parent: int, k: int, job: Callable[[], Result]) -> tuple[int, Result]:
+    """Number and result of a job that runs in one thread of a worker process."""
+    end_with(parent)
     before = _SHARE.set(1)
     try:
         return k, job()
     finally:
         _SHARE.reset(before)
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """Have this process end soon after its parent, which may be killed and then tells nobody."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    # On Windows, and behind a server of processes, the parent is not known by its number.
-    if os.name == "posix" and os.getppid() == parent:
-        threading.Thread(target=watch, daemon=True).start()

@@ -15,7 +15,6 @@ seconds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +23,7 @@ import scipy
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import curves as _kernels
 from ..machine.memory import how_many_fit, require_memory
-from ..machine.workers import cores
+from ..machine.workers import cores, each
 from ..problem.identical import classes
 from ..problem.problem import Problem
 from ..problem.states import states_of_item
@@ -148,18 +147,17 @@ def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None
         same = np.flatnonzero(cap == labels)
         size = max(1, _ENTRIES // (labels + 1) ** 2)
         parts += [same[k : k + size] for k in range(0, len(same), size)]
-    each = 8.0 * _TABLES * max((len(part) * (float(cap[part[0]]) + 1.0) ** 2 for part in parts), default=1.0)
+    table = 8.0 * _TABLES * max((len(part) * (float(cap[part[0]]) + 1.0) ** 2 for part in parts), default=1.0)
     kept = 24.0 * float((cap + 8.0).sum())
     what = f"tables of {len(first)} different items"
-    require_memory(each + kept, float((cap + 1.0) @ (cap + 2.0)) / 2, what=what, instead="take smaller caps")
-    count = max(1, min(cores(threads), len(parts), how_many_fit(each, kept)))
+    require_memory(table + kept, float((cap + 1.0) @ (cap + 2.0)) / 2, what=what, instead="take smaller caps")
+    count = max(1, min(cores(threads), len(parts), how_many_fit(table, kept)))
 
     def one(which: Ints) -> None:
         work(first[which], which, *gain_tables(problem, first[which]))
 
-    if count > 1:
-        with ThreadPoolExecutor(count) as pool:
-            list(pool.map(one, parts))
+    if count > 1 or (len(cap) and (int(cap.max()) + 1) ** 2 > _ENTRIES):
+        each(one, parts, count)
     else:
         for which in parts:
             one(which)

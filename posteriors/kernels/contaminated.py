@@ -135,7 +135,9 @@ def fill_table(mean, sd, nodes, weights, table):
     size = table.shape[0]
     table[:] = 0.0
     for q in range(nodes.size):
-        p = 1.0 / (1.0 + math.exp(-(mean + sd * nodes[q])))
+        z = mean + sd * nodes[q]
+        # Beyond this the exponential is no number: infinite in compiled code, refused elsewhere.
+        p = 1.0 / (1.0 + math.exp(-z)) if z > -709.7 else 0.0
         row = weights[q]
         for w in range(size):
             term = row

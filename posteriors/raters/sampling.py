@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..foundation.processors import processors
 from ..foundation.refusals import one_of, probability, whole
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from .model import RaterModel
 
 __all__ = ["SamplerSettings", "fit_fast", "fit_nuts", "quiet"]
+
+
+# What PyMC says after Ctrl-C where there are no draws yet.
+_NO_DRAWS = ("No traces to slice.", "Not enough samples to build a trace.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,6 @@ def fit_nuts(
 ) -> RaterFit:
     """Fit by the No-U-Turn sampler; see ``RaterModel.fit``."""
     import pymc as pm
-    from joblib import cpu_count
 
     design, label = Design.of(labels), labels.labels.astype(np.int64)
     root = np.random.SeedSequence(settings.seed)
@@ -69,21 +73,26 @@ def fit_nuts(
         told(next(steps), settings.chains * (settings.tune + settings.draws))  # type: ignore[misc]
 
     with quiet(bar), model.build(design, label) as built:
-        data = pm.sample(
-            settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            cores=min(settings.chains, settings.cores or cpu_count()),
-            random_seed=sampling.generate_state(settings.chains).tolist(),
-            nuts_sampler=settings.sampler,
-            backend="numba",
-            nuts={"target_accept": settings.target_accept},
-            progressbar=bar,
-            # PyMC supports the callback only with its own sampler.
-            callback=step if told and settings.sampler == "pymc" else None,
-            compute_convergence_checks=False,
-        )
-    if data["posterior"].sizes["draw"] < settings.draws:
+        try:
+            data = pm.sample(
+                settings.draws,
+                tune=settings.tune,
+                chains=settings.chains,
+                cores=min(settings.chains, settings.cores or processors()),
+                random_seed=sampling.generate_state(settings.chains).tolist(),
+                nuts_sampler=settings.sampler,
+                backend="numba",
+                nuts={"target_accept": settings.target_accept},
+                progressbar=bar,
+                # PyMC supports the callback only with its own sampler.
+                callback=step if told and settings.sampler == "pymc" else None,
+                compute_convergence_checks=False,
+            )
+        except ValueError as error:
+            if str(error) in _NO_DRAWS:
+                raise KeyboardInterrupt from None
+            raise
+    if data["posterior"].sizes["chain"] < settings.chains or data["posterior"].sizes["draw"] < settings.draws:
         # After Ctrl-C PyMC returns the draws made so far.
         raise KeyboardInterrupt
     free = [variable.name for variable in built.free_RVs]

@@ -266,5 +266,5 @@ def test_no_more_workers_start_than_there_is_work_for(n_jobs, tasks, started):
 
 @pytest.mark.parametrize("n_jobs", [0, -7, 1.5, True])
 def test_number_of_workers_is_positive_or_minus_one(n_jobs):
-    with pytest.raises(ValueError, match=r"the number of workers is .*; allowed: 1 and more, or -1"):
+    with pytest.raises(ValueError, match=r"the number of workers is .*; it must be a number .* from 1 to 1024, or -1"):
         workers(n_jobs, 3)

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from seqaudit.dp.machine.workers import cores, in_processes
+from seqaudit.dp.machine.workers import cores, each, heard, in_processes
 
 # Worker processes cannot import this module: what they are to run is defined within the tests.
 SLOW = """
@@ -221,3 +222,108 @@ def test_interruption_ends_the_worker_processes(tmp_path):
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert "tasks" not in err
     assert not (tmp_path / "7").exists()
+
+
+def killing(folder: Path, times: int):
+    """Jobs of which one kills its process, so often in all."""
+
+    def job(k: int) -> int:
+        import os
+        import signal
+        from pathlib import Path
+
+        done = len(list(Path(folder).glob("killed*")))
+        if k == 2 and done < times:
+            Path(folder, f"killed{done}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 10 * k
+
+    return {k: partial(job, k) for k in range(5)}
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_jobs_of_a_killed_worker_are_started_once_more(in_order, tmp_path):
+    runs = in_processes(killing(tmp_path, 1), 2, in_order=in_order)
+    assert dict(runs) == {k: 10 * k for k in range(5)}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_worker_killed_twice_is_one_line_and_results_before_it_are_had(tmp_path):
+    def job(k: int) -> int:
+        import os
+        import signal
+        import time
+        from pathlib import Path
+
+        if k == 2:
+            while not Path(tmp_path, "had1").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return k
+
+    def all_of(runs) -> None:
+        for name, result in runs:
+            Path(tmp_path, f"had{name}").write_text(str(result))
+
+    with pytest.raises(ChildProcessError, match=r"^worker processes were killed twice, .*; use fewer of them$"):
+        all_of(in_processes({k: partial(job, k) for k in range(5)}, 2))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"had0": "0", "had1": "1"}
+
+
+def test_worker_processes_end_when_this_one_is_killed(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path, stderr=subprocess.DEVNULL) as script:
+        processes = [int(wait_for(tmp_path / f"{k}")) for k in (0, 1)]
+        script.kill()
+    assert all(map(ended, processes))
+    # What it shared with them is named after it, and goes with the last of them.
+    assert all(map(gone, Path("/dev/shm").glob(f"*[-_]{script.pid}[-_]*")))
+
+
+def gone(path: Path) -> bool:
+    """Whether a file goes within some seconds."""
+    begun = time.monotonic()
+    while path.exists() and time.monotonic() - begun < 20:
+        time.sleep(0.02)
+    return not path.exists()
+
+
+def test_fault_of_a_part_ends_the_work_and_no_further_part_is_begun():
+    begun = []
+
+    def work(part: int) -> None:
+        begun.append(part)
+        if part == 1:
+            raise ValueError("part 1 cannot be had")
+
+    with pytest.raises(ValueError, match="part 1 cannot be had"):
+        each(work, range(100), 1)
+    assert begun == [0, 1]
+    each(begun.append, [], 3)
+    each(begun.append, [7, 8, 9], 2)
+    assert sorted(begun[2:]) == [7, 8, 9]
+
+
+def test_threads_of_a_job_are_those_of_the_caller():
+    assert dict(in_processes({1: partial(heard, partial(cores, None)), 2: int}, 2)) == {1: 1, 2: 0}
+
+
+def test_long_compiled_code_does_not_keep_an_interruption_waiting():
+    release, inside = threading.Event(), threading.Event()
+
+    def stuck() -> None:
+        inside.set()
+        release.wait(60)
+
+    def interrupt() -> None:
+        inside.wait(60)
+        signal.raise_signal(signal.SIGINT) if os.name == "nt" else os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            heard(stuck)
+        assert not release.is_set()
+    finally:
+        release.set()
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,66 @@
+"""Rows of the lattice without compiled code: the functions of ``simd`` in NumPy, for when Numba is told not to compile.
+
+As there, all is read before anything is written, and of two values that are not in order the second is taken.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+
+__all__ = ["move_row", "raise_row", "raise_run", "row_of_three"]
+
+
+def raise_run(out, at, after, down, up, m, g, low, high, p, h, length, fresh):
+    """``simd.raise_run``."""
+    values = [
+        _value(_run(after, x, length), _run(after, y, length), *z) for x, y, *z in ((down, up, m, g), (low, high, p, h))
+    ]
+    _write(out, at, length, fresh, values)
+
+
+def raise_row(out, at, after, down, up, m, g, row, shift, size, odds, lift, length, fresh):
+    """``simd.raise_row``."""
+    _write(out, at, length, fresh, _two(after, down, up, m, g, row, shift, size, odds, lift, length))
+
+
+def row_of_three(out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h):
+    """``simd.row_of_three``."""
+    values = _two(after, down, up, m, g, row, shift, size, odds, lift, length)
+    third = _value(_run(after, low, length), _run(after, high, length), p, h)
+    _write(out, at, length, True, [_larger(*values), third])
+
+
+def move_row(out, at, after, row, shift, size, length):
+    """``simd.move_row``."""
+    _write(out, at, length, True, [_extended(after, row, shift, size, length)])
+
+
+def _two(after, down, up, m, g, row, shift, size, odds, lift, length):
+    first = _value(_run(after, down, length), _run(after, up, length), m, g)
+    lost, won = (_extended(after, row, x, size, length) for x in (shift, shift + 1))
+    return [first, _value(lost, won, odds[:length], lift[:length])]
+
+
+def _run(after, place, length):
+    return after[place : place + length]
+
+
+def _extended(after, row, shift, size, length):
+    return after[row + np.clip(shift + np.arange(length), 0, size - 1)]
+
+
+def _value(low, high, chance, rise):
+    # Places without a value hold minus infinity.
+    with np.errstate(invalid="ignore"):
+        return low + chance * (high - low) + rise
+
+
+def _larger(x, y):
+    return np.where(x > y, x, y)
+
+
+def _write(out, at, length, fresh, values):
+    best = reduce(_larger, values)
+    out[at : at + length] = best if fresh else _larger(best, out[at : at + length])
