@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dp.problem.problem import Problem
+from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import whole
@@ -202,5 +203,5 @@ def _chance_of_win(problem: Problem, items: Ints, labels: Ints, wins: Ints) -> F
     for i in np.unique(items):
         rows = items == i
         belief: Belief = problem.belief(int(i))
-        out[rows] = belief.at(labels[rows], wins[rows], float(problem.threshold[i])).mean
+        out[rows] = ask_at(belief, labels[rows], wins[rows], float(problem.threshold[i])).mean
     return out

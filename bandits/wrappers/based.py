@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ...dp.evaluation.asking import ask_to_prepare
 from ...dp.problem.problem import Problem
 from ..policy import JointPolicy, Policy
 from ..registry import make_policy
@@ -62,5 +63,4 @@ class BasedPolicy(JointPolicy):
 
     def prepare(self, problem: Problem) -> None:
         """Prepare the base policy."""
-        if isinstance(self.base, JointPolicy):
-            self.base.prepare(problem)
+        ask_to_prepare(self.based_on, problem)

@@ -16,10 +16,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...posteriors.beliefs.asking import ask_tables, ask_tails
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Utility
 from . import checks
@@ -37,7 +39,7 @@ _ITSELF = property(lambda self: self)
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Problem:
+class Problem(ReadOnlyCopies):
     """A finite-budget sequential labelling problem.
 
     Parameters
@@ -388,7 +390,7 @@ class Problem:
         BeliefTables
             Arrays of shape (cap[i] + 1, cap[i] + 1), indexed [labels, wins].
         """
-        return self.belief(i).tables(int(self.cap[i]), float(self.threshold[i]))
+        return ask_tables(self.belief(i), int(self.cap[i]), float(self.threshold[i]))
 
     def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
         """Tail probability P(alpha > t) of every item after some labels.
@@ -406,10 +408,7 @@ class Problem:
             a, b = self.prior.T
             return tail(a + w, b + (n - w), self.threshold)
         counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
-        out = np.empty(counts[0].shape)
-        for i in range(self.size):
-            out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], float(self.threshold[i])).tail
-        return out
+        return ask_tails(self.prior, *counts, self.threshold)
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

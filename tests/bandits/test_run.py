@@ -130,7 +130,7 @@ def test_score_that_is_not_finite_is_refused_by_name():
 
     problem = sa.Problem([0.5, 0.6], 8, name=["left", "right"])
     source, keys = nature(problem, 0, 1)
-    with pytest.raises(ValueError, match=r"broken: score of (left|right) is nan; it must be finite"):
+    with pytest.raises(ValueError, match=r"broken: index of (left|right) is nan after .*; it must be finite"):
         run_policy(problem, Broken(), source.rate, keys)
 
 
@@ -291,7 +291,7 @@ def test_guess_that_is_the_index_does_not_keep_the_search_from_ending():
 
 def test_scores_that_overflow_are_refused():
     problem = sa.Problem([0.2, 0.9], 3e-8, weight=1e300, cost=1e-9)
-    with np.errstate(over="ignore"), pytest.raises(ValueError, match="variance-reduction: score of item 1 is inf"):
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="variance-reduction: index of item 1 is inf"):
         run_policy(problem, sa.VarianceReduction(), np.full((1, 2), 0.5), np.zeros((1, 2), dtype=np.uint64))
 
 
