@@ -171,10 +171,10 @@ class Lookahead(AdvantagePolicy):
         super().__post_init__()
         for field in ("depth", "candidates"):
             whole(f"{self.name}: {field}", getattr(self, field), least=1)
-        object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist))
+        object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist, "shortlist"))
         if self.leaf not in ("payoff", "bound"):
             try:
-                object.__setattr__(self, "leaf", as_base(self.name, self.leaf))
+                object.__setattr__(self, "leaf", as_base(self.name, self.leaf, "leaf"))
             except ValueError as error:
                 given = f"leaf is {self.leaf!r}; allowed: 'payoff', 'bound', a policy or a registered name"
                 raise ValueError(f"{self.name}: {given} ({error})") from None

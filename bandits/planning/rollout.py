@@ -100,7 +100,7 @@ class Rollout(BasedPolicy, AdvantagePolicy):
         for field, least in (("runs", 1), ("candidates", 1), ("seed", 0)):
             whole(f"{self.name}: {field}", getattr(self, field), least)
         if self.shortlist is not None:
-            object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist))
+            object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist, "shortlist"))
 
     def require(self, problem: Problem) -> None:
         """Raise where the base policy does not apply, or its values do not fit in memory."""

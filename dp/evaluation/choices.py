@@ -15,7 +15,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
-from ...posteriors.foundation.plugins import text_of
 from ..exact.lattice import Layer
 from ..kernels import policy as _kernels
 from ..problem.problem import Problem
@@ -155,7 +154,7 @@ Choices = IndexChoices | JointChoices
 def check_policy(problem: Problem, policy: Any) -> None:
     """Raise unless the policy is an index policy or a joint policy, and the problem has no batches."""
     if isinstance(policy, (str, type)):
-        raise TypeError(f"policy is {text_of(policy)}; give a policy such as KnowledgeGradient(), or make_policy(name)")
+        raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
     if problem.batch > 1:
         raise ValueError(
             f"batch is {problem.batch}: policies have no exact value where outcomes come in batches; simulate "

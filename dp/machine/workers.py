@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 
+from ...posteriors.foundation.plugins import portable
 from ...posteriors.foundation.refusals import whole, whole_or_none
 
 __all__ = ["cores", "in_processes", "run", "workers"]
@@ -112,5 +113,7 @@ def _alone[Result](k: int, job: Callable[[], Result]) -> tuple[int, Result]:
     before = _SHARE.set(1)
     try:
         return k, job()
+    except (Exception, SystemExit) as error:
+        raise portable(error) from None
     finally:
         _SHARE.reset(before)

@@ -88,6 +88,11 @@ class Registry[T]:
         """Built-in classes."""
         return tuple(self._built_in)
 
+    @property
+    def offered(self) -> tuple[type[T], ...]:
+        """Classes of other packages, of those found so far."""
+        return tuple(cls for cls in (self._found or {}).values() if cls not in self._built_in)
+
     def forget(self) -> None:
         """Discard the classes found so far; those of other packages are looked up again at the next use."""
         self._found = None
@@ -132,14 +137,13 @@ class Registry[T]:
         """
         if isinstance(spec, self.base):
             if settings:
-                given = ", ".join(settings)
-                raise ValueError(f"{self.called} {text_of(spec)} is already constructed and takes no {given}")
+                raise ValueError(f"{self.called} {spec!r} is already constructed and takes no {', '.join(settings)}")
             return spec
         known = self.classes()
         written = spec
         if isinstance(spec, Mapping):
             if self.key not in spec:
-                raise ValueError(f"{self.called} {text_of(spec)} has no {self.key}; allowed: {', '.join(known)}")
+                raise ValueError(f"{self.called} {spec!r} has no {self.key}; allowed: {', '.join(known)}")
             written = spec[self.key]
             settings = {key: value for key, value in spec.items() if key != self.key} | settings
         name, inside = split_name(written) if isinstance(written, str) else (written, None)
@@ -320,7 +324,7 @@ def unknown_name(message: str, name: object, known: Iterable[str]) -> str:
     names = list(known)
     near = nearest_name(name, names, cutoff=0.0) if isinstance(name, str) else None
     hint = f"; did you mean {near!r}?" if near is not None else ""
-    return message.format(name=text_of(name), known=", ".join(names), hint=hint)
+    return message.format(name=repr(name), known=", ".join(names), hint=hint)
 
 
 def unknown_key(key: str, allowed: Iterable[str], kind: str = "a key") -> str:

@@ -6,6 +6,7 @@ error that it raises gets a note with the object, its module and the line.
 
 from __future__ import annotations
 
+import pickle
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 
 from .arrays import Floats
 
-__all__ = ["calling", "origin", "read_only", "real_array", "source_of", "text_of", "wrote_into"]
+__all__ = ["calling", "origin", "portable", "read_only", "real_array", "source_of", "text_of", "wrote_into"]
 
 _HERE = __name__.partition(".")[0]
 _RAISED = "raised in "
+_LONGEST = 120
 
 
 def read_only[Kind: np.generic](array: NDArray[Kind]) -> NDArray[Kind]:
@@ -134,10 +136,24 @@ def source_of(error: BaseException) -> str | None:
     return None
 
 
-def text_of(value: object) -> str:
-    """``repr`` of a value, or its type where ``repr`` fails."""
+def portable(error: BaseException) -> BaseException:
+    """An error as it is if it can be pickled and restored, as from a worker process, else one with the same message."""
     try:
-        return repr(value)
+        if type(pickle.loads(pickle.dumps(error))) is type(error):
+            return error
+    except Exception:
+        pass
+    copy = RuntimeError(f"{type(error).__name__}: {error}")
+    for note in getattr(error, "__notes__", ()):
+        copy.add_note(note)
+    return copy
+
+
+def text_of(value: object) -> str:
+    """``repr`` of a value, cut where it is long, or its type where ``repr`` fails."""
+    try:
+        text = repr(value)
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     except Exception as error:
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
 
