@@ -291,7 +291,7 @@ def test_guess_that_is_the_index_does_not_keep_the_search_from_ending():
 
 def test_scores_that_overflow_are_refused():
     problem = sa.Problem([0.2, 0.9], 3e-8, weight=1e300, cost=1e-9)
-    with np.errstate(over="ignore"), pytest.raises(ValueError, match="variance-reduction: index of item 1 is inf"):
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="variance-reduction: score of item 1 is inf"):
         run_policy(problem, sa.VarianceReduction(), np.full((1, 2), 0.5), np.zeros((1, 2), dtype=np.uint64))
 
 
