@@ -12,7 +12,7 @@ from .foundation.arrays import Bools, Floats
 from .foundation.plugins import calling, read_only
 from .foundation.refusals import number
 
-__all__ = ["GUARDED", "called", "checked_payoffs"]
+__all__ = ["GUARDED", "OF_THE_PAYOFF", "called", "checked_payoffs"]
 
 
 def called(utility: Any) -> str:
@@ -123,6 +123,8 @@ def _kink(method: Callable[..., Any]) -> Callable[..., tuple[float, float] | Non
     return guarded
 
 
+# Attributes of a utility that follow from its payoff h.
+OF_THE_PAYOFF = ("score", "kink", "convex")
 # The methods of a utility that the engine calls, each with what wraps it in the classes of users.
 GUARDED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "__call__": _payoffs,

@@ -44,7 +44,7 @@ from .foundation.names import Registry
 from .foundation.plugins import source_of, wrote_into
 from .foundation.refusals import plain, positive, probability
 from .foundation.tolerances import ROUNDING
-from .payoffs import GUARDED, called
+from .payoffs import GUARDED, OF_THE_PAYOFF, called
 
 __all__ = [
     "UTILITIES",
@@ -80,6 +80,10 @@ class Utility:
 
     def __init_subclass__(cls, *, trusted: bool = False, **more: Any) -> None:
         super().__init_subclass__(**more)
+        if "__call__" in cls.__dict__:
+            # What the parent says of its own payoff need not hold for another one.
+            for name in (x for x in OF_THE_PAYOFF if x not in cls.__dict__ and hasattr(Utility, x)):
+                setattr(cls, name, getattr(Utility, name))
         for method, guard in () if trusted else GUARDED.items():
             if method in cls.__dict__:
                 setattr(cls, method, guard(cls.__dict__[method]))

@@ -408,7 +408,7 @@ class Problem(ReadOnlyCopies):
             a, b = self.prior.T
             return tail(a + w, b + (n - w), self.threshold)
         counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
-        return ask_tails(self.prior, *counts, self.threshold)
+        return ask_tails(self.prior, counts[0], counts[1], self.threshold)
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

@@ -199,6 +199,26 @@ def test_a_sound_utility_of_a_user_pays_as_the_built_in_one_does():
                 assert getattr(mine, name) == pytest.approx(getattr(built_in, name), rel=1e-14)
 
 
+@dataclass(frozen=True)
+class Squared(sa.Accuracy):
+    """A class derived from a built-in one, with another payoff."""
+
+    name = "squared"
+
+    def __call__(self, p):
+        return np.maximum(p, 1 - p) ** 2
+
+
+def test_a_class_with_another_payoff_does_not_inherit_what_is_said_of_the_old_one():
+    mine = sa.Problem([0.5, 0.7], budget=8, utility=Squared())
+    plain = sa.Problem([0.5, 0.7], budget=8, utility=lambda p: np.maximum(p, 1 - p) ** 2)
+    assert Squared().kink() is None
+    assert sa.upper_bound(mine).value == pytest.approx(sa.upper_bound(plain).value, rel=1e-12)
+    assert sa.upper_bound(mine).value >= sa.solve(mine).value == pytest.approx(sa.solve(plain).value, rel=1e-12)
+    with pytest.raises(ValueError, match="has no score"):
+        sa.evaluate(mine, sa.Uniform(), nature=sa.NoisyBeta(1, 1, 0.1))
+
+
 class Nameless(sa.Utility):
     """A utility without a name."""
 
