@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,8 @@ def _probabilities(policy: SupportsProbabilities, problem: Problem, seed: int) -
             usable = after >= 0
             may = np.repeat(usable[None, :], len(counts), axis=0)
             shown = [read_only(x) for x in (counts, wins, may)]
-            expect_no_write("action_probabilities", lambda shown=shown: policy.action_probabilities(problem, *shown))
-            given = real_array("action_probabilities", policy.action_probabilities(problem, *shown))
+            ask = partial(policy.action_probabilities, problem, *shown)
+            given = real_array("action_probabilities", expect_no_write("action_probabilities", ask))
             if given.shape != counts.shape:
                 raise Broken(f"action_probabilities have shape {given.shape}; expected {counts.shape}")
             # What is given to an item that cannot be labelled is ignored, and the rest is divided by its sum.

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from ...bandits.registry import POLICIES
 from ...posteriors.beliefs.registry import BELIEFS
@@ -36,7 +37,14 @@ def naming_plugins() -> Iterator[None]:
             raise ValueError(f"{source} {what}; --debug shows the traceback") from error
 
 
-def _note(message: Warning | str, *_: object) -> None:
+def _note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
 
 

@@ -83,13 +83,14 @@ def expect_refusal(what: str, call: Callable[[], object]) -> None:
         raise Broken(f"{what}: was accepted; expected a ValueError")
 
 
-def expect_no_write(what: str, call: Callable[[], object]) -> None:
-    """Raise ``Broken`` where a call writes into one of the read-only arrays that it is shown; other errors pass."""
+def expect_no_write[Result](what: str, call: Callable[[], Result]) -> Result:
+    """Result of a call; raises ``Broken`` where it writes into one of the read-only arrays that it is shown."""
     try:
-        call()
+        return call()
     except Exception as error:
         if wrote_into(error):
             raise Broken(f"{what} writes into an array that it is shown; expected it to leave arrays alone") from None
+        raise
 
 
 @dataclass(frozen=True)
