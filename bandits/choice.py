@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..dp.problem.problem import Problem
+from ..posteriors.foundation.plugins import source_of
 from .policy import Policy
 from .registry import label, make_policy, policy_names
 
@@ -50,14 +51,21 @@ def choose_policies(
         asked: Sequence[str | Policy] = policy_names() if usual is None else usual
     else:
         asked = [policies] if isinstance(policies, (str, Policy)) else policies
-    chosen = [make_policy(p) for p in asked]
+    chosen, remarks = [], []
+    for p in asked:
+        try:
+            chosen.append(make_policy(p))
+        except (Exception, SystemExit) as error:
+            if policies is not None:
+                raise
+            remarks.append(f"{p} left out: {_said(error)}")
     if not chosen:
         raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")
     labels = [label(p) for p in chosen]
     for name in labels:
         if labels.count(name) > 1:
             raise ValueError(f"policy {name!r} is given {labels.count(name)} times")
-    kept, remarks = [], []
+    kept = []
     for policy in chosen:
         if policies is None and policy.planning and not planning:
             remarks.append(f"{policy.name} left out: it plans every label, which takes long; ask for it by name")
@@ -66,8 +74,16 @@ def choose_policies(
             policy.require(problem)
             require(policy)
             kept.append(policy)
-        except (ValueError, TypeError) as error:
+        except (Exception, SystemExit) as error:
+            # A policy of another package may raise anything.
             if policies is not None:
                 raise
-            remarks.append(f"{policy.name} left out: {error}")
+            remarks.append(f"{policy.name} left out: {_said(error)}")
     return kept, remarks
+
+
+def _said(error: BaseException) -> str:
+    """Message of an error, with its type where a policy of another package raised it."""
+    if isinstance(error, (ValueError, TypeError)):
+        return str(error)
+    return f"{source_of(error) or 'its check'} raised {type(error).__name__}: {error}"

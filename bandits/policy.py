@@ -34,6 +34,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ..dp.evaluation.asking import ask_index, ask_probabilities
 from ..dp.kernels.dense import TIE
 from ..dp.problem.availability import availability_of
 from ..dp.problem.problem import Problem
@@ -90,7 +91,7 @@ class Policy(ABC):
         ----------
         problem : Problem
         counts, wins : ndarray of int, shape (R, N)
-            Labels and wins of each item in each of R independent replications.
+            Labels and wins of each item in each of R independent replications; read-only.
 
         Returns
         -------
@@ -173,7 +174,7 @@ class IndexPolicy(Policy):
             wins.astype(np.float64),
             None if left is None else np.broadcast_to(left[:, None], counts.shape),
         )
-        return np.broadcast_to(np.asarray(self.index(states), dtype=np.float64), counts.shape)
+        return ask_index(self, states)
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class JointPolicy(Policy):
 
     It draws, plans, or wraps another policy. With ``uses_pending = True`` its ``action_probabilities`` also takes
     ``pending``, shape (S, N): the number of labels of each item that were bought in the present batch, or asked for,
-    and whose outcomes the policy has not seen. It is None where every outcome is known.
+    and whose outcomes the policy has not seen. It is None where every outcome is known. All arrays are read-only.
     """
 
     uses_pending: ClassVar[bool] = False
@@ -221,7 +222,8 @@ class JointPolicy(Policy):
         Returns
         -------
         ndarray, shape (S, N)
-            Sums to one over the usable items; zero elsewhere.
+            Finite and not negative, and positive for some usable item. These are weights: those of items that are not
+            usable are ignored, and the others are divided by their sum.
         """
 
     def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
@@ -277,7 +279,8 @@ class JointPolicy(Policy):
         goes_on = usable.any(axis=1)
         out = np.zeros(counts.shape)
         if goes_on.any():
-            out[goes_on] = self.action_probabilities(problem, counts[goes_on], wins[goes_on], usable[goes_on])
+            weights = ask_probabilities(self, problem, counts[goes_on], wins[goes_on], usable[goes_on])
+            out[goes_on] = weights / weights.sum(axis=1, keepdims=True)
         return out
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..dp.evaluation.asking import ask_index, ask_probabilities, ask_scale, ask_scores
 from ..dp.problem.problem import Problem
 from ..dp.problem.states import states_at
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
@@ -20,7 +21,7 @@ __all__ = ["chances_of", "for_distinct", "scores_of"]
 def _indices(problem: Problem, policy: IndexPolicy) -> ItemNumbers:
     def rule(items: Ints, labels: Ints, wins: Ints) -> Floats:
         states = states_at(problem, items, labels.astype(np.float64), wins.astype(np.float64))
-        return np.broadcast_to(np.asarray(policy.index(states), dtype=np.float64), items.shape)
+        return ask_index(policy, states)
 
     return ItemNumbers(rule)
 
@@ -29,7 +30,7 @@ def scores_of(policy: Policy, problem: Problem, counts: Ints, wins: Ints) -> Flo
     """Scores of any policy, shape (S, N); indices that depend on the item's state alone are cached."""
     if isinstance(policy, IndexPolicy) and not policy.uses_remaining and type(policy).scores is IndexPolicy.scores:
         return _indices(problem, policy).at(counts, wins)
-    return np.asarray(policy.scores(problem, counts, wins), dtype=np.float64)
+    return ask_scores(policy, problem, counts, wins)
 
 
 def chances_of(
@@ -37,11 +38,10 @@ def chances_of(
 ) -> Floats:
     """Probability with which any policy labels each item, shape (S, N)."""
     if isinstance(policy, JointPolicy):
-        more = {"pending": pending} if policy.uses_pending else {}
-        given = np.where(usable, policy.action_probabilities(problem, counts, wins, usable, **more), 0.0)
+        given = ask_probabilities(policy, problem, counts, wins, usable, pending)
         return np.asarray(given / given.sum(axis=1, keepdims=True))
     scores = scores_of(policy, problem, counts, wins)
-    return even_over_best(scores, usable, float(policy.index_scale(problem)), policy.ties)
+    return even_over_best(scores, usable, ask_scale(policy, problem), policy.ties)
 
 
 def for_distinct(rule: Callable[[Ints, Ints, Bools], Floats], counts: Ints, wins: Ints, usable: Bools) -> Floats:

@@ -41,8 +41,10 @@ import scipy
 
 from .foundation.arrays import Bools, Floats
 from .foundation.names import Registry
+from .foundation.plugins import source_of, wrote_into
 from .foundation.refusals import plain, positive, probability
 from .foundation.tolerances import ROUNDING
+from .payoffs import GUARDED, OF_THE_PAYOFF, called
 
 __all__ = [
     "UTILITIES",
@@ -70,6 +72,9 @@ _PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.
 class Utility:
     """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise.
 
+    The methods of a subclass are shown read-only arrays, and what they return is checked, unless it is ``trusted``:
+    those of this module are, because checks would slow their formulas.
+
     Attributes
     ----------
     name : str
@@ -80,6 +85,16 @@ class Utility:
 
     name: ClassVar[str]
     convex: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, trusted: bool = False, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "__call__" in cls.__dict__:
+            # What the parent says of its own payoff need not hold for another one.
+            for name in (x for x in OF_THE_PAYOFF if x not in cls.__dict__ and hasattr(Utility, x)):
+                setattr(cls, name, getattr(Utility, name))
+        for method, guard in () if trusted else GUARDED.items():
+            if method in cls.__dict__:
+                setattr(cls, method, guard(cls.__dict__[method]))
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p) for weight 1, elementwise."""
@@ -143,7 +158,7 @@ class Utility:
 
 
 @dataclass(frozen=True)
-class Accuracy(Utility):
+class Accuracy(Utility, trusted=True):
     """h = max(p, 1-p): probability that the better of the two decisions is right.
 
     Examples
@@ -169,7 +184,7 @@ class Accuracy(Utility):
 
 
 @dataclass(frozen=True)
-class Asymmetric(Utility):
+class Asymmetric(Utility, trusted=True):
     """h = max(0, gain p - loss (1-p)): accept the item, to gain ``gain`` or lose ``loss``, or reject it for 0.
 
     Parameters
@@ -212,7 +227,7 @@ class Asymmetric(Utility):
 
 
 @dataclass(frozen=True)
-class Variance(Utility):
+class Variance(Utility, trusted=True):
     """h = -p(1-p): minus the posterior variance of the learnability indicator.
 
     Examples
@@ -234,7 +249,7 @@ class Variance(Utility):
 
 
 @dataclass(frozen=True)
-class Entropy(Utility):
+class Entropy(Utility, trusted=True):
     """h = p log p + (1-p) log(1-p): minus the entropy of the indicator, in nats.
 
     Examples
@@ -256,7 +271,7 @@ class Entropy(Utility):
 
 
 @dataclass(frozen=True)
-class Decisive(Utility):
+class Decisive(Utility, trusted=True):
     """h = 1 where p >= 1-eps or p <= eps: the belief is decisive at level eps. Not convex in p.
 
     Parameters
@@ -289,7 +304,7 @@ class Decisive(Utility):
 
 
 @dataclass(frozen=True)
-class Linear(Utility):
+class Linear(Utility, trusted=True):
     """h = p: the source paper's surrogate, under which the value of every label is 0.
 
     Examples
@@ -311,7 +326,7 @@ class Linear(Utility):
 
 
 @dataclass(frozen=True)
-class NoPayoff(Utility):
+class NoPayoff(Utility, trusted=True):
     """h = 0: no terminal payoff; only rewards of wins count.
 
     Examples
@@ -339,7 +354,13 @@ class Custom(Utility):
     Parameters
     ----------
     function : callable
-        Takes an array of tail probabilities of any shape and returns finite payoffs of the same shape.
+        Takes a read-only array of tail probabilities of any shape and returns finite payoffs of the same shape.
+
+    Raises
+    ------
+    ValueError
+        If the callable raises, changes its argument, or does not return an array of finite numbers of the shape of its
+        argument; tried when the utility is made, and checked at each call. What it raises later is passed on.
 
     Examples
     --------
@@ -349,47 +370,14 @@ class Custom(Utility):
 
     function: Callable[[Floats], Floats]
     name: ClassVar[str] = "custom"
+    called: ClassVar[str] = "callable"
 
     def __post_init__(self) -> None:
-        self(_PROBES)
+        _try(self)
 
     def __call__(self, p: Floats) -> Floats:
-        """Payoff h(p).
-
-        Raises
-        ------
-        ValueError
-            If the callable raises, changes its argument, or does not return an array of finite numbers of the shape of
-            its argument.
-        """
-        given = np.array(p, dtype=np.float64)
-        argument = given.copy()
-        try:
-            returned = self.function(argument)
-        except Exception as error:
-            raise ValueError(
-                f"utility callable raised {type(error).__name__}: {error}, for an array of shape {given.shape}"
-            ) from error
-        if not np.array_equal(argument, given, equal_nan=True):
-            raise ValueError("utility callable changes its argument; it must not modify it")
-        try:
-            value = np.asarray(returned)
-        except ValueError:
-            value = np.asarray(None)
-        if value.shape != given.shape and value.dtype != object:
-            raise ValueError(f"utility callable returned shape {value.shape} for input of shape {given.shape}")
-        if not hasattr(returned, "__array__") or value.dtype.kind not in "biuf":
-            raise ValueError(
-                f"utility callable returned {type(returned).__name__} of type {value.dtype}; "
-                "it must return an array of real numbers"
-            )
-        bad = ~np.isfinite(value)
-        if bad.any():
-            raise ValueError(
-                f"utility callable returned {value[bad][0]} at p = {given[bad][0]:g}; it must be finite on [0, 1]"
-            )
-        # A copy: the callable may return its argument, or an array that it keeps.
-        return np.array(value, dtype=np.float64)
+        """Payoff h(p)."""
+        return self.function(p)
 
     def as_dict(self) -> dict[str, Any]:
         """Refuse: a callable has no TOML form."""
@@ -444,6 +432,28 @@ def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Float
     """
     if spec is None:
         return NoPayoff()
+    if isinstance(spec, type):
+        raise ValueError(f"utility is the class {spec.__name__}; give an object of it, such as {spec.__name__}()")
     if callable(spec) and not isinstance(spec, Utility):
         return Custom(spec)
-    return UTILITIES.make(spec)
+    utility = UTILITIES.make(spec)
+    if type(utility) not in UTILITIES.built_in and not isinstance(utility, Custom):
+        if type(utility).__call__ is Utility.__call__ or not isinstance(getattr(utility, "name", None), str):
+            raise ValueError(f"utility is of the class {type(utility).__name__}, which lacks a name or a __call__")
+        _try(utility)
+    return utility
+
+
+def _try(utility: Utility) -> None:
+    """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
+    try:
+        utility(_PROBES)
+    except Exception as error:
+        source = source_of(error)
+        if source is None:
+            raise
+        what = called(utility)
+        if wrote_into(error):
+            raise ValueError(f"{what} changes its argument; it must not modify it ({source})") from error
+        raised = f"{what} raised {type(error).__name__}: {error}"
+        raise ValueError(f"{raised}, for an array of shape {_PROBES.shape} ({source})") from error

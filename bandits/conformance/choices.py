@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from ...dp.exact.lattice import Lattice
 from ...dp.exact.solve import solve
 from ...dp.problem.availability import Availability
 from ...dp.problem.problem import Problem
-from ...posteriors.conformance.suite import Broken, expect
+from ...posteriors.conformance.suite import Broken, expect, expect_no_write
 from ...posteriors.foundation.arrays import Ints
+from ...posteriors.foundation.plugins import read_only, real_array
 from ..policy import Policy
 from ..simulation.board import final_values
 from ..simulation.seeds import replication_keys
@@ -37,14 +38,17 @@ def _probabilities(policy: SupportsProbabilities, problem: Problem, seed: int) -
             wins = np.indices(composition + 1).reshape(problem.size, -1).T
             counts = np.broadcast_to(composition, wins.shape)
             usable = after >= 0
-            shown = counts.copy(), wins.copy(), np.repeat(usable[None, :], len(counts), axis=0)
-            given = np.asarray(policy.action_probabilities(problem, *shown), dtype=np.float64)
+            may = np.repeat(usable[None, :], len(counts), axis=0)
+            shown = [read_only(x) for x in (counts, wins, may)]
+            ask = partial(policy.action_probabilities, problem, *shown)
+            given = real_array("action_probabilities", expect_no_write("action_probabilities", ask))
             if given.shape != counts.shape:
                 raise Broken(f"action_probabilities have shape {given.shape}; expected {counts.shape}")
-            bad = ~np.isfinite(given).all(axis=1) | (given < 0).any(axis=1) | (given[:, ~usable] > 0).any(axis=1)
-            bad |= np.abs(given.sum(axis=1) - 1.0) > 1e-9
+            # What is given to an item that cannot be labelled is ignored, and the rest is divided by its sum.
+            weight = given[:, usable]
+            bad = ~np.isfinite(weight).all(axis=1) | (weight < 0).any(axis=1) | ~(weight > 0).any(axis=1)
             for k in np.flatnonzero(bad):
-                wanted = "expected numbers from 0 that sum to 1, and 0 for items that cannot be labelled"
+                wanted = "expected finite numbers from 0, and more than 0 for an item that can be labelled"
                 where = f"after {composition.tolist()} labels with {wins[k].tolist()} wins"
                 raise Broken(f"{where} the probabilities are {given[k].tolist()}; {wanted}")
 

@@ -17,10 +17,11 @@ hash               can be hashed, and its copy has the same hash
 equality           equals its copy, and every setting is a dataclass field, so that unlike policies differ
 pickle             equals what comes back from ``pickle``, as worker processes need it
 index-scale        a finite number, at least 0
-index              one finite number for each state
 states             ``index`` leaves the arrays it is shown as they were
+index              one finite number for each state
 elementwise        the index of a state is the same among others, in another order, in one item's table, and alone
-probabilities      a joint policy gives probabilities in every state, and none to items that cannot be labelled
+probabilities      a joint policy leaves arrays alone and gives weights, which are divided by their sum: finite, from 0,
+                   and more than 0 for some item that can be labelled; weights of other items are ignored
 counts             ``scores`` leaves ``counts`` and ``wins`` as they were
 scores             shape (R, N), finite
 scores-index       the scores of a policy with an index are its index
@@ -45,6 +46,7 @@ from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.problem.problem import Problem
 from ...posteriors.conformance.suite import Case, ConformanceError, Scene, Test, cases_of, check, expect
 from ...posteriors.conformance.values import equality, hashing, naming, pickling
+from ...posteriors.foundation.plugins import text_of
 from ..policy import Policy
 from .choices import CHOICE_CLAUSES, PROBABILITY_CLAUSES, VALUE_CLAUSES, exact_value
 from .indices import INDEX_CLAUSES, SCORE_CLAUSES
@@ -77,6 +79,8 @@ def check_policy(policy: Policy, *, seed: int = 7, problems: Mapping[str, Proble
     ------
     ConformanceError
         An ``AssertionError`` with one line for each clause that failed.
+    ValueError
+        For ``problems`` that are not a mapping of names to problems.
 
     Examples
     --------
@@ -134,9 +138,14 @@ def policy_cases(
 def _scenes(policy: Policy, seed: int, problems: Mapping[str, Problem] | None) -> list[Scene]:
     """The policy by itself, and on each of the problems."""
     if not isinstance(policy, Policy):
-        raise ConformanceError(f"policy: found {policy!r}; expected an instance of a subclass of seqaudit.Policy")
+        raise ConformanceError(
+            f"policy: found {text_of(policy)}; expected an instance of a subclass of seqaudit.Policy"
+        )
+    given = conformance_problems() if problems is None else problems
+    if not isinstance(given, Mapping) or not given or not all(isinstance(x, Problem) for x in given.values()):
+        raise ValueError(f"problems is {text_of(problems)}; it must be a mapping of one or more names to problems")
     scenes = [Scene("", {clause: partial(test, policy) for clause, test in _OF_ITSELF.items()}, ends_at_fault=False)]
-    for name, problem in (conformance_problems() if problems is None else problems).items():
+    for name, problem in given.items():
         tests: dict[str, Test] = {
             clause: partial(test_on, policy, problem, seed)
             for clause, (kind, test_on) in _ON_A_PROBLEM.items()

@@ -21,6 +21,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...dp.evaluation.asking import ask_to_prepare
 from ...dp.evaluation.state_values import PolicyValues, values_bytes
 from ...dp.exact.lattice import Lattice
 from ...dp.exact.scope import few_states
@@ -34,7 +35,7 @@ from ..kernels import lookahead as _kernels
 from ..policies.ahead import item_tables
 from ..policies.lagrangian import Lagrangian
 from ..policies.variance_reduction import VarianceReduction
-from ..policy import JointPolicy, Policy
+from ..policy import Policy
 from ..scoring import scores_of
 from ..wrappers.based import as_base
 from .advantage import AdvantagePolicy
@@ -52,8 +53,7 @@ _MOST_VALUES = 20_000_000
 @lru_cache(maxsize=4)
 def policy_values(problem: Problem, policy: Policy) -> PolicyValues:
     """Values of a policy in every state, kept for the last few problems."""
-    if isinstance(policy, JointPolicy):
-        policy.prepare(problem)
+    ask_to_prepare(policy, problem)
     return PolicyValues(problem, policy)
 
 
@@ -171,10 +171,10 @@ class Lookahead(AdvantagePolicy):
         super().__post_init__()
         for field in ("depth", "candidates"):
             whole(f"{self.name}: {field}", getattr(self, field), least=1)
-        object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist))
+        object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist, "shortlist"))
         if self.leaf not in ("payoff", "bound"):
             try:
-                object.__setattr__(self, "leaf", as_base(self.name, self.leaf))
+                object.__setattr__(self, "leaf", as_base(self.name, self.leaf, "leaf"))
             except ValueError as error:
                 given = f"leaf is {self.leaf!r}; allowed: 'payoff', 'bound', a policy or a registered name"
                 raise ValueError(f"{self.name}: {given} ({error})") from None
@@ -206,8 +206,8 @@ class Lookahead(AdvantagePolicy):
         """Compute the values of the leaf's policy, and prepare the policy that chooses the candidates."""
         if isinstance(self.leaf, Policy):
             policy_values(problem, self.leaf)
-        if isinstance(self.shortlist, JointPolicy) and problem.size > self.candidates:
-            self.shortlist.prepare(problem)
+        if problem.size > self.candidates:
+            ask_to_prepare(self.shortlist, problem)
 
     def values(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
         """Advantage of labelling each item, L_d less the present payoff; see ``AdvantagePolicy``."""

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dp.problem.problem import Problem
+from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import whole
@@ -99,7 +100,7 @@ class Rollout(BasedPolicy, AdvantagePolicy):
         for field, least in (("runs", 1), ("candidates", 1), ("seed", 0)):
             whole(f"{self.name}: {field}", getattr(self, field), least)
         if self.shortlist is not None:
-            object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist))
+            object.__setattr__(self, "shortlist", as_base(self.name, self.shortlist, "shortlist"))
 
     def require(self, problem: Problem) -> None:
         """Raise where the base policy does not apply, or its values do not fit in memory."""
@@ -202,5 +203,5 @@ def _chance_of_win(problem: Problem, items: Ints, labels: Ints, wins: Ints) -> F
     for i in np.unique(items):
         rows = items == i
         belief: Belief = problem.belief(int(i))
-        out[rows] = belief.at(labels[rows], wins[rows], float(problem.threshold[i])).mean
+        out[rows] = ask_at(belief, labels[rows], wins[rows], float(problem.threshold[i])).mean
     return out

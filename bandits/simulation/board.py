@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...dp.evaluation.asking import ask_allowed, ask_index, ask_probabilities, ask_scale, ask_scores, ask_stops
 from ...dp.problem.availability import Availability
 from ...dp.problem.budget import quotas_met
 from ...dp.problem.problem import Problem
@@ -76,7 +77,7 @@ class Board:
         self._unseen_labels = 0
         self._late: list[tuple[Ints, Ints]] = []  # entered since the present batch began
         self._outstanding: list[tuple[Ints, Ints, NDArray[Any]]] = []  # to be entered with the rest of their batch
-        self._scale = float(policy.index_scale(problem))
+        self._scale = ask_scale(policy, problem)
         self._out = np.empty(len(keys), dtype=np.int64)
         self._index = policy if isinstance(policy, IndexPolicy) else None
         self._horizon = policy.horizon(problem) if isinstance(policy, IndexPolicy) else 0.0
@@ -98,7 +99,7 @@ class Board:
                 self._stop(self._joint)
         allowed = self._usable if usable is None else self._usable & usable
         if self._joint is not None:
-            allowed = self._joint.allowed(self.problem, self.bought, allowed) & ~self._stopped[:, None]
+            allowed = ask_allowed(self._joint, self.problem, self.bought, allowed) & ~self._stopped[:, None]
         if self._unseen_labels:
             quiet = allowed & (self._unseen == 0)
             allowed = np.where(quiet.any(axis=1, keepdims=True), quiet, allowed)
@@ -175,7 +176,7 @@ class Board:
         """Close the replications in which the policy buys no further label, for now: an outcome may open them again."""
         rows = np.flatnonzero(self._usable.any(axis=1))
         counts, wins = (x[rows] for x in self._shown)
-        stops = policy.stops(self.problem, counts, wins, self._usable[rows])
+        stops = ask_stops(policy, self.problem, counts, wins, self._usable[rows])
         stops = stops & quotas_met(self.bought[rows], self.problem.quota)
         self._stopped[:] = False
         self._stopped[rows[stops]] = True
@@ -222,42 +223,18 @@ class Board:
         if not rows.size:
             return
         counts, wins = (x[rows] for x in self._shown)
-        more = {"pending": self._unseen[rows] if self._unseen_labels else None} if policy.uses_pending else {}
-        given = policy.action_probabilities(self.problem, counts, wins, allowed[rows], **more)
-        chances = np.require(given, np.float64, ["C", "W"])
-        if chances.shape != counts.shape:
-            raise ValueError(f"{policy.name}: probabilities have shape {chances.shape}; it must be {counts.shape}")
-        chances = np.where(allowed[rows], chances, 0.0)
-        bad = np.flatnonzero(~(np.isfinite(chances) & (chances >= 0)).all(axis=1) | ~(chances.sum(axis=1) > 0))
-        if bad.size:
-            raise ValueError(
-                f"{policy.name}: after labels {counts[bad[0]].tolist()} with wins {wins[bad[0]].tolist()} the "
-                f"probabilities are {chances[bad[0]].tolist()}; they must be finite, not negative, and more than zero "
-                "for some item that can be labelled"
-            )
+        pending = self._unseen[rows] if self._unseen_labels else None
+        chances = ask_probabilities(policy, self.problem, counts, wins, allowed[rows], pending)
         _kernels.draw_items(chances, step, rows, self.keys, self._out)
 
     def _score(self, items: Ints, at: Ints) -> None:
         if self._index is not None:
             n, w = (x.reshape(-1)[at].astype(np.float64) for x in (self.counts, self.wins))
             states = states_at(self.problem, items, n, w)
-            fresh = np.broadcast_to(np.asarray(self._index.index(states), dtype=np.float64), items.shape)
-            self._refuse_nan(fresh, items)
-            self._scores.reshape(-1)[at] = fresh
+            self._scores.reshape(-1)[at] = ask_index(self._index, states)
 
     def _all_scores(self, counts: Ints, wins: Ints) -> Floats:
-        # Writeable, since the kernel would be compiled again for a read-only array such as a broadcast row.
-        scores = np.require(self.policy.scores(self.problem, counts, wins), np.float64, ["C", "W"])
-        if scores.shape != counts.shape:
-            raise ValueError(f"{self.policy.name}: scores have shape {scores.shape}; it must be {counts.shape}")
-        self._refuse_nan(scores, np.arange(self.problem.size))
-        return scores
-
-    def _refuse_nan(self, scores: Floats, items: Ints) -> None:
-        bad = np.flatnonzero(~np.isfinite(scores))
-        if bad.size:
-            name = self.problem.name[int(np.broadcast_to(items, scores.shape).flat[bad[0]])]
-            raise ValueError(f"{self.policy.name}: score of {name} is {scores.flat[bad[0]]}; it must be finite")
+        return ask_scores(self.policy, self.problem, counts, wins)
 
 
 def final_values(problem: Problem, counts: Ints, wins: Ints) -> Floats:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dp.bounds.lagrangian_relaxation import one_kink
+from ...dp.evaluation.asking import ask_index, ask_scale
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
@@ -80,7 +81,7 @@ class Run:
         self.problem, self.policy, self.key = problem, policy, key
         self.lock = Lock()
         size = problem.size
-        self.scale = float(policy.index_scale(problem))
+        self.scale = ask_scale(policy, problem)
         groups = 1 << max(0, (-(-size // 8) - 1)).bit_length()
         self.scores = _aligned(groups, 8).reshape(-1)
         self.scores[:] = -np.inf
@@ -176,12 +177,7 @@ class Run:
         states = states_at(self.problem, which, labels.astype(np.float64), wins.astype(np.float64))
         # Replications may run in threads, and a policy need not be thread-safe.
         with self.lock:
-            found = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), labels.shape)
-        bad = np.flatnonzero(~np.isfinite(found))
-        if bad.size:
-            name = self.problem.name[int(which.flat[bad[0]])]
-            raise ValueError(f"{self.policy.name}: score of {name} is {found.flat[bad[0]]}; it must be finite")
-        return found
+            return ask_index(self.policy, states)
 
     def until(self, labels: int) -> None:
         """Continue until ``labels`` labels are bought, or no more can be bought."""

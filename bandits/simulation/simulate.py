@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
+from ...posteriors.beliefs.asking import ask_chance, ask_draw
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
@@ -68,7 +69,7 @@ class PriorNature:
         for r, seed in enumerate(seeds):
             generator = np.random.default_rng(seed)
             for i, belief in enumerate(problem.prior):
-                rate[r, i] = belief.label_chance(belief.draw(generator))
+                rate[r, i] = ask_chance(belief, ask_draw(belief, generator))
         return cls(rate, keys)
 
     def labels(self, rows: Ints, items: Ints, counts: Ints) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ...dp.evaluation.asking import ask_to_prepare
 from ...dp.problem.problem import Problem
 from ..policy import JointPolicy, Policy
 from ..registry import make_policy
@@ -11,22 +12,33 @@ from ..registry import make_policy
 __all__ = ["BasedPolicy", "as_base"]
 
 
-def as_base(name: str, base: object) -> Policy:
-    """Base of the policy called ``name``, given as a policy or by its registered name.
+# Each level calls the one below it in every state; Python itself gives up at some hundreds.
+_MOST_LEVELS = 20
+
+
+def as_base(name: str, base: object, setting: str = "base") -> Policy:
+    """Policy that a setting of the policy called ``name`` gives, as a policy or by its registered name.
 
     Raises
     ------
     ValueError
-        For anything else, or an unknown name.
+        For anything else, an unknown name, or policies within policies to more than 20 levels.
     """
+    if not isinstance(base, (str, Policy)):
+        raise ValueError(f"{name}: {setting} is {base!r}; allowed: a policy or a registered name")
+    if (base.count("(") if isinstance(base, str) else _levels(base)) >= _MOST_LEVELS:
+        raise ValueError(f"{name}: {setting} has policies within policies; allowed: at most {_MOST_LEVELS} levels")
     if isinstance(base, Policy):
         return base
-    if not isinstance(base, str):
-        raise ValueError(f"{name}: base is {base!r}; allowed: a policy or a registered name")
     try:
         return make_policy(base)
     except ValueError as error:
-        raise ValueError(f"{name}: base: {error}") from None
+        raise ValueError(f"{name}: {setting}: {error}") from None
+
+
+def _levels(policy: Policy) -> int:
+    """Number of policies that stand within each other, the outermost included."""
+    return 1 + max((_levels(x) for x in vars(policy).values() if isinstance(x, Policy)), default=0)
 
 
 @dataclass(frozen=True)
@@ -62,5 +74,4 @@ class BasedPolicy(JointPolicy):
 
     def prepare(self, problem: Problem) -> None:
         """Prepare the base policy."""
-        if isinstance(self.base, JointPolicy):
-            self.base.prepare(problem)
+        ask_to_prepare(self.based_on, problem)

@@ -30,6 +30,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
+from ...dp.evaluation.asking import ask_scale, ask_scores
 from ...dp.kernels.dense import TIE
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
@@ -57,7 +58,7 @@ _SAMPLE = 1000
 @lru_cache(maxsize=2)
 def _scores(base: Policy, problem: Problem, counts: PerItem, wins: PerItem) -> Floats:
     """Scores of the base, kept because a batch asks for the same state many times."""
-    return base.scores(problem, counts.values.copy(), wins.values.copy())
+    return ask_scores(base, problem, counts.values, wins.values)
 
 
 @lru_cache(maxsize=16)
@@ -158,7 +159,7 @@ class DiverseBatch(Wrapper):
         if not waits.all():
             rest = ~waits
             out[rest] = chances_of(self.based_on, problem, counts[rest], wins[rest], may[rest], pending[rest])
-        scores, scale = self._worth(problem, counts, wins, may, pending), self.based_on.index_scale(problem)
+        scores, scale = self._worth(problem, counts, wins, may, pending), ask_scale(self.based_on, problem)
         most = max(_FEWEST, _A_BATCH * problem.batch) if self.candidates is None else int(self.candidates)
         best = np.zeros(counts.shape, dtype=np.bool_)
         for s in np.flatnonzero(waits):

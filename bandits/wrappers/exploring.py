@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...dp.evaluation.asking import ask_allowed, ask_scale
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import positive, probability
@@ -56,8 +57,7 @@ class EpsilonAudit(BasedPolicy):
 
     def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
         """Items that the base may label, shape (S, N)."""
-        base = self.based_on
-        return base.allowed(problem, bought, usable) if isinstance(base, JointPolicy) else usable
+        return ask_allowed(self.based_on, problem, bought, usable)
 
     def action_probabilities(
         self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, pending: Ints | None = None
@@ -116,7 +116,7 @@ class SoftmaxAudit(BasedPolicy):
         scores = np.where(usable, scores_of(self.based_on, problem, counts, wins), 0.0)
         largest = np.abs(scores).max(axis=1, keepdims=True)
         # Where all scores are zero, or too small to be told from rounding, all items count alike.
-        told = largest > ROUNDING * float(self.based_on.index_scale(problem))
+        told = largest > ROUNDING * ask_scale(self.based_on, problem)
         level = np.where(told, scores / np.where(largest > 0.0, largest, 1.0), 0.0)
         level = np.where(usable, level - np.where(usable, level, -np.inf).max(axis=1, keepdims=True), -np.inf)
         mass = np.exp(level / self.temperature)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ...dp.evaluation.asking import ask_allowed, ask_scale, ask_scores, ask_stops, ask_to_prepare
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
-from ..policy import JointPolicy
 from ..scoring import chances_of
 from .based import BasedPolicy
 
@@ -41,8 +41,7 @@ class Wrapper(BasedPolicy):
 
     def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
         """Items that the base may label, shape (S, N)."""
-        base = self.based_on
-        return base.allowed(self.seen(problem), bought, usable) if isinstance(base, JointPolicy) else usable
+        return ask_allowed(self.based_on, self.seen(problem), bought, usable)
 
     def action_probabilities(
         self, problem: Problem, counts: Ints, wins: Ints, usable: Bools, pending: Ints | None = None
@@ -56,18 +55,15 @@ class Wrapper(BasedPolicy):
 
     def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
         """Mask of the states in which the base stops, shape (S,)."""
-        base = self.based_on
-        if isinstance(base, JointPolicy):
-            return base.stops(self.seen(problem), counts, wins, usable)
-        return super().stops(problem, counts, wins, usable)
+        return ask_stops(self.based_on, self.seen(problem), counts, wins, usable)
 
     def scores(self, problem: Problem, counts: Ints, wins: Ints) -> Floats:
         """Scores of the base, shape (R, N)."""
-        return self.based_on.scores(self.seen(problem), counts, wins)
+        return ask_scores(self.based_on, self.seen(problem), counts, wins)
 
     def index_scale(self, problem: Problem) -> float:
         """Magnitude of the terms whose difference a score of the base is."""
-        return self.based_on.index_scale(self.seen(problem))
+        return ask_scale(self.based_on, self.seen(problem))
 
     def require(self, problem: Problem) -> None:
         """Raise where the wrapper's data do not fit the problem, or its base does not apply to it."""
@@ -76,5 +72,4 @@ class Wrapper(BasedPolicy):
     def prepare(self, problem: Problem) -> None:
         """Refuse a problem that the policy does not apply to, and prepare the base."""
         self.require(problem)
-        if isinstance(self.based_on, JointPolicy):
-            self.based_on.prepare(self.seen(problem))
+        ask_to_prepare(self.based_on, self.seen(problem))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
@@ -22,6 +23,7 @@ from .curve import curve
 from .fit import fit
 from .interruption import INTERRUPTED, heed_signals, status_of_interruption
 from .output import keep_standard_output, let_symbols_fall_back
+from .plugins import naming_plugins
 from .provenance import provenance
 from .replay import replay
 from .solve import solve
@@ -53,6 +55,7 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
     ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error in a plug-in.")] = False,
 ) -> None:
     """Bayesian sequential design for scarce human labels."""
 
@@ -82,14 +85,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         keep_standard_output()
         let_symbols_fall_back()
         heed_signals()
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(args=list(sys.argv[1:] if arguments is None else arguments) or ["--help"], standalone_mode=False)
+        with naming_plugins():
+            status = app(args=[x for x in given if x != "--debug"] or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message())
     except ProblemError as error:
         count = len(error.faults)
         _fail(error.faults[0] + (f" (faults in all: {count})" if count > 1 else ""))
     except (ValueError, OSError, TypeError) as error:
+        if "--debug" in given:
+            traceback.print_exception(error)
         _fail(str(error))
     except MemoryError as error:
         _fail(f"out of memory{f' ({error})' if str(error) else ''}; take a smaller problem, or fewer worker processes")

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...bandits.policy import JointPolicy, Policy
+from ...bandits.policy import Policy
 from ...bandits.registry import label, make_policy
 from ...bandits.simulation.board import Board
 from ...bandits.simulation.seeds import replication_keys
+from ...dp.evaluation.asking import ask_to_prepare
 from ...dp.problem.problem import Problem
 from ...posteriors.utilities import Utility, make_utility
 from ..speed.throughput import large_problem
@@ -55,8 +56,7 @@ def decision_seconds(problem: Problem, policy: str | Policy, *, seed: int = 7) -
         chosen.require(problem)
     except ValueError:
         return float("nan")
-    if isinstance(chosen, JointPolicy):
-        chosen.prepare(problem)
+    ask_to_prepare(chosen, problem)
     rng = np.random.default_rng(seed)
     taken: list[float] = []
     # The first round compiles and fills caches; the second has other labels.

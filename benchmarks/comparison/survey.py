@@ -16,7 +16,7 @@ import numpy as np
 
 from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
-from ...bandits.registry import label, make_policy, policy_names
+from ...bandits.registry import label, registered_policies
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve
@@ -140,15 +140,15 @@ def _chosen(
     # One problem is enough for the check: policies refuse utilities and sizes, and all problems are small.
     some = Problem([0.5, 0.5, 0.5, 0.5], 14, utility=utility)
     usual, remarks = [], []
-    for name in policy_names():
-        if not isinstance(make_policy(name), (SupportsIndex, SupportsProbabilities)):
+    for name, policy in registered_policies().items():
+        if not (hasattr(policy, "index") or hasattr(policy, "action_probabilities")):
             remarks.append(f"{name} left out: it has no exact value")
         elif name != "exact":
             usual.append(name)
     chosen, more = choose_policies(some, policies, usual, planning=planning)
-    for policy in chosen:
-        if not isinstance(policy, (SupportsIndex, SupportsProbabilities)):
-            raise ValueError(f"{policy.name} has no exact value")
+    for one in chosen:
+        if not isinstance(one, (SupportsIndex, SupportsProbabilities)):
+            raise ValueError(f"{one.name} has no exact value")
     return chosen, [*remarks, *more] if policies is None else more
 
 

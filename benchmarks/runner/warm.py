@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...bandits.planning.tree_search import TreeSearch
-from ...bandits.registry import make_policy, policy_names
+from ...bandits.registry import POLICIES, make_policy
 from ...bandits.simulation.certify import certify
 from ...bandits.simulation.simulate import simulate
 from ...bandits.wrappers.diverse import DiverseBatch
@@ -66,8 +66,8 @@ def _warm_engine() -> None:
 
 def _warm_policies() -> None:
     problem = Problem([0.5, 0.7], budget=2)
-    for name in policy_names():
-        evaluate(problem, make_policy(name))
+    for policy in POLICIES.built_in:
+        evaluate(problem, policy())
     for candidates in (1, 2):
         evaluate(problem, TreeSearch(simulations=2, candidates=candidates))
         evaluate(problem, TreeSearch(simulations=2, candidates=candidates, leaf="rollout"))

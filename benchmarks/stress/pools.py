@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dp.problem.problem import Problem
+from ...posteriors.beliefs.asking import ask_chance, ask_draw
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.raters.model import RaterModel
@@ -140,7 +141,7 @@ def draw_beliefs(nature: Sequence[Belief], seeds: Sequence[np.random.SeedSequenc
     for seed in seeds:
         for_rates, _, for_votes = _children(seed)
         alpha = _rates(nature, for_rates)
-        chance = np.array([belief.label_chance(x) for belief, x in zip(nature, alpha, strict=True)])
+        chance = np.array([ask_chance(belief, x) for belief, x in zip(nature, alpha, strict=True)])
         drawn.append(np.random.default_rng(for_votes).random((len(nature), votes)) < chance[:, None])
         rates.append(alpha)
     return Pools(np.array(drawn, dtype=np.int8), np.array(rates))
@@ -153,7 +154,7 @@ def _children(seed: np.random.SeedSequence) -> list[np.random.SeedSequence]:
 
 def _rates(beliefs: Sequence[Belief], seed: np.random.SeedSequence) -> Floats:
     rng = np.random.default_rng(seed)
-    return np.array([float(belief.draw(rng)) for belief in beliefs])
+    return np.array([float(ask_draw(belief, rng)) for belief in beliefs])
 
 
 def _own_raters(items: int, votes: int, groups: int) -> Design:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...posteriors.beliefs.asking import ask_chance
 from ...posteriors.foundation.arrays import Floats
 from ..exact.lattice import Lattice
 from ..exact.sweep import Progress
@@ -90,7 +91,7 @@ def operating_characteristics(
     require_memory(8.0 * widest * (grid + items) + lattice.bytes_needed(), lattice.states)
     choices = choices_of(problem, policy)
     # A noisy channel may lie between a rate and the label.
-    chances = np.column_stack([problem.belief(i).label_chance(rate[:, i]) for i in range(items)])
+    chances = np.column_stack([ask_chance(problem.belief(i), rate[:, i]) for i in range(items)])
     width = int(problem.cap.max()) + 1
     # Probability of (labels, wins) of each item at the end, and of the number of wins of all items.
     joint = np.zeros((grid, items, width, width))

@@ -20,6 +20,7 @@ from ..kernels import policy as _kernels
 from ..problem.budget import quotas_met
 from ..problem.problem import Problem
 from ..problem.states import ItemStates, states_of_item
+from .asking import ask_index, ask_probabilities, ask_scale, ask_stops, ask_to_prepare, policy_name
 
 __all__ = [
     "AT_ONCE",
@@ -59,7 +60,8 @@ class SupportsProbabilities(Protocol):
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
         """Probabilities in S states; all arrays have shape (S, N), and ``usable`` marks the items that are available.
 
-        Probabilities of unavailable items are ignored, and the others are scaled to sum to one.
+        They are weights: those of unavailable items are ignored, and the others are divided by their sum. The arrays
+        are read-only.
         """
 
 
@@ -68,7 +70,7 @@ class IndexChoices:
 
     def __init__(self, problem: Problem, policy: SupportsIndex) -> None:
         self.problem, self.policy = problem, policy
-        self.scale = float(policy.index_scale(problem))
+        self.scale = ask_scale(policy, problem)
         self.average = policy.ties == "random"
         self.uses_remaining = bool(getattr(policy, "uses_remaining", False))
         self._states = [states_of_item(problem, i) for i in range(problem.size)]
@@ -106,13 +108,7 @@ class IndexChoices:
                 states = replace(states, remaining=np.asarray(remaining))
             # Entries with w > n hold zeros, where a formula may divide by zero.
             with np.errstate(all="ignore"):
-                table = np.broadcast_to(np.asarray(self.policy.index(states), dtype=np.float64), states.mean.shape)
-            n, w = np.nonzero(np.tri(len(table), dtype=bool) & ~np.isfinite(table))
-            if n.size:
-                raise ValueError(
-                    f"{self.policy}: index of {problem.name[i]} is {table[n[0], w[0]]} after {n[0]} labels and {w[0]} "
-                    "wins; it must be finite"
-                )
+                table = ask_index(self.policy, states, np.tri(len(states.mean), dtype=bool))
             out[i, : len(table), : len(table)] = table
         return out
 
@@ -123,9 +119,7 @@ class JointChoices:
     def __init__(self, problem: Problem, policy: SupportsProbabilities) -> None:
         self.problem, self.policy = problem, policy
         # Slow preparations are made once, here, and not by the threads of the sweep.
-        prepare = getattr(policy, "prepare", None)
-        if prepare is not None:
-            prepare(problem)
+        ask_to_prepare(policy, problem)
 
     def chances(self, layer: Layer, first: int, last: int, begin: Ints, out: Floats) -> None:
         """Probability of labelling each item in blocks first..last, the rows of block c from ``begin[c]`` on."""
@@ -146,32 +140,16 @@ class JointChoices:
         """Probability of labelling each item in some states, (S, N); zero where no item is available or it stops."""
         goes_on = usable.any(axis=1)
         out = np.zeros(counts.shape)
-        stops = getattr(self.policy, "stops", None)
-        if stops is not None and goes_on.any():
-            goes_on &= ~(stops(self.problem, counts, wins, usable) & quotas_met(counts, self.problem.quota))
+        if goes_on.any():
+            stops = ask_stops(self.policy, self.problem, counts, wins, usable)
+            goes_on &= ~(stops & quotas_met(counts, self.problem.quota))
         if not goes_on.any():
             return out
         if not goes_on.all():
             counts, wins, usable = counts[goes_on], wins[goes_on], usable[goes_on]
-        given = np.asarray(self.policy.action_probabilities(self.problem, counts, wins, usable), dtype=np.float64)
-        if given.shape != counts.shape:
-            raise ValueError(f"{self._name}: probabilities have shape {given.shape}; it must be {counts.shape}")
-        chance = np.where(usable, given, 0.0)
-        total = chance.sum(axis=1)
-        bad = (usable & ~(np.isfinite(given) & (given >= 0))).any(axis=1) | ~(total > 0)
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise ValueError(
-                f"{self._name}: after labels {counts[k].tolist()} with wins {wins[k].tolist()} the probabilities "
-                f"are {given[k].tolist()}; they must be finite, not negative, and more than zero for some item "
-                f"that can be labelled ({np.flatnonzero(usable[k]).tolist()})"
-            )
-        out[goes_on] = chance / total[:, None]
+        weights = ask_probabilities(self.policy, self.problem, counts, wins, usable)
+        out[goes_on] = weights / weights.sum(axis=1)[:, None]
         return out
-
-    @property
-    def _name(self) -> str:
-        return str(getattr(self.policy, "name", type(self.policy).__name__))
 
 
 Choices = IndexChoices | JointChoices
@@ -187,10 +165,8 @@ def check_policy(problem: Problem, policy: Any) -> None:
             "estimates it, and solve gives the optimum"
         )
     if not isinstance(policy, (SupportsProbabilities, SupportsIndex)):
-        name = str(getattr(policy, "name", type(policy).__name__))
-        raise TypeError(
-            f"{name} has no exact value: it offers neither an index nor probabilities of labelling each item"
-        )
+        offers = "it offers neither an index nor probabilities of labelling each item"
+        raise TypeError(f"{policy_name(policy)} has no exact value: {offers}")
 
 
 def choices_of(problem: Problem, policy: Any) -> Choices:

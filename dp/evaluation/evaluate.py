@@ -44,6 +44,7 @@ from ..kernels import policy as _kernels
 from ..problem.problem import Problem
 from ..problem.states import states_of_item
 from ..problem.tables import Tables, tables_of
+from .asking import policy_name
 from .choices import Choices, IndexChoices, choices_of
 from .forward import carry_forward, require_evaluation
 
@@ -138,7 +139,6 @@ def evaluate(
     """
     begin = time.perf_counter()
     lattice = require_evaluation(problem, policy)
-    name = str(getattr(policy, "name", type(policy).__name__))
     choices = choices_of(problem, policy)
     best_decisions = optimum = None
     if nature is None:
@@ -154,7 +154,7 @@ def evaluate(
         value, best_decisions = prior + as_told, float(known.payoff[:, 0, 0].sum()) + as_known
         optimum = solve(true, threads=threads).value
     seconds = time.perf_counter() - begin
-    return Evaluation(name, value, prior, lattice.states, seconds, best_decisions, optimum)
+    return Evaluation(policy_name(policy), value, prior, lattice.states, seconds, best_decisions, optimum)
 
 
 def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Problem:

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from contextvars import ContextVar, copy_context
 
+from ...posteriors.foundation.plugins import portable
 from ...posteriors.foundation.processors import processors
 from ...posteriors.foundation.refusals import whole, whole_or_none
 from .parent import end_with
@@ -231,5 +232,7 @@ def _alone[Result](parent: int, k: int, job: Callable[[], Result]) -> tuple[int,
     before = _SHARE.set(1)
     try:
         return k, job()
+    except (Exception, SystemExit) as error:
+        raise portable(error) from None
     finally:
         _SHARE.reset(before)

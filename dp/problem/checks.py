@@ -105,9 +105,10 @@ def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None,
             return stand_in, None
         if single:
             beliefs *= size
-        if not all(isinstance(x, Beta) for x in beliefs):
+        # A class derived from Beta may have other numbers.
+        if not all(type(x) is Beta for x in beliefs):
             return None, tuple(beliefs)
-        prior = [(x.a, x.b) for x in beliefs if isinstance(x, Beta)]
+        prior = [(x.a, x.b) for x in beliefs if type(x) is Beta]
     try:
         array = np.array(prior, dtype=np.float64)
     except (TypeError, ValueError):

@@ -17,9 +17,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...posteriors.beliefs.asking import ask_tables
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.utilities import Utility
 from .budget import Quota, most_labels
 from .checks import ProblemError
@@ -37,7 +39,7 @@ _ITSELF = property(lambda self: self)
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Problem:
+class Problem(ReadOnlyCopies):
     """A finite-budget sequential labelling problem.
 
     Parameters
@@ -389,7 +391,7 @@ class Problem:
         BeliefTables
             Arrays of shape (cap[i] + 1, cap[i] + 1), indexed [labels, wins].
         """
-        return self.belief(i).tables(int(self.cap[i]), float(self.threshold[i]))
+        return ask_tables(self.belief(i), int(self.cap[i]), float(self.threshold[i]))
 
     def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
         """Tail probability P(alpha > t) of every item after some labels.

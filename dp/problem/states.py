@@ -14,9 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.belief import BeliefTables
 from ...posteriors.beliefs.tails import jump, tail
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.frozen import ReadOnlyCopies
+from ...posteriors.foundation.plugins import read_only
 from ...posteriors.utilities import Utility
 from .problem import Problem
 
@@ -24,8 +27,8 @@ __all__ = ["ItemStates", "states_at", "states_of_item"]
 
 
 @dataclass(frozen=True)
-class ItemStates:
-    """Beliefs about items at given label counts; all arrays broadcast together.
+class ItemStates(ReadOnlyCopies):
+    """Beliefs about items at given label counts; all arrays are read-only and broadcast together.
 
     Attributes
     ----------
@@ -62,6 +65,13 @@ class ItemStates:
     utility: Utility
     item: Ints
     problem: Problem
+
+    def __post_init__(self) -> None:
+        # Policies of users see these arrays; some belong to the problem or to the caller.
+        held = self.__dict__
+        for field, value in held.items():
+            if isinstance(value, np.ndarray) and value.flags.writeable:
+                held[field] = read_only(value)
 
     @property
     def tail_after_win(self) -> Floats:
@@ -184,7 +194,7 @@ def _belief_at(problem: Problem, items: Ints, n: Floats, w: Floats) -> BeliefTab
     out = BeliefTables(*np.empty((3, *which.shape)))
     for i in np.unique(which):
         here = which == i
-        found = problem.belief(int(i)).at(labels[here], wins[here], float(problem.threshold[i]))
+        found = ask_at(problem.belief(int(i)), labels[here], wins[here], float(problem.threshold[i]))
         for table, values in zip(out, found, strict=True):
             table[here] = values
     return out

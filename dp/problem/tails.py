@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...posteriors.beliefs.asking import ask_tails
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Floats
@@ -19,7 +20,4 @@ def tails_at(prior: Floats | tuple[Belief, ...], threshold: Floats, labels: Arra
         a, b = prior.T
         return tail(a + w, b + (n - w), threshold)
     counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
-    out = np.empty(counts[0].shape)
-    for i, belief in enumerate(prior):
-        out[..., i] = belief.at(counts[0][..., i], counts[1][..., i], float(threshold[i])).tail
-    return out
+    return ask_tails(prior, counts[0], counts[1], threshold)

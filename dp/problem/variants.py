@@ -45,12 +45,14 @@ def with_noise(problem: Problem, flip: float) -> Problem:
     beliefs: list[Belief] = []
     for i in range(problem.size):
         belief = problem.belief(i)
-        if not isinstance(belief, (Beta, NoisyBeta)) or (isinstance(belief, NoisyBeta) and belief.wins + belief.losses):
+        known = isinstance(belief, (Beta, NoisyBeta)) and type(belief) in (Beta, NoisyBeta)
+        if not known or (isinstance(belief, NoisyBeta) and belief.wins + belief.losses):
             raise ValueError(
                 f"noise: the prior of {problem.name[i]} is {belief}; only a Beta or noisy Beta prior without labels "
                 "can have its noise changed"
             )
         # Without noise the two beliefs are equal, and Beta is faster.
+        assert isinstance(belief, (Beta, NoisyBeta)), "all others are refused"
         noisy = NoisyBeta(belief.a, belief.b, flip)
         beliefs.append(noisy if noisy.flip else Beta(belief.a, belief.b))
     return problem.replace(prior=tuple(beliefs))

@@ -49,6 +49,7 @@ from numpy.typing import NDArray
 from ..beliefs.belief import Belief, BeliefTables
 from ..beliefs.registry import belief_kinds, make_belief
 from ..foundation.arrays import Floats, Ints
+from ..foundation.plugins import read_only, text_of
 from .suite import Broken, Case, ConformanceError, Scene, cases_of, check, expect, expect_refusal
 from .values import equality, hashing, naming, pickling
 
@@ -127,7 +128,7 @@ def belief_cases(beliefs: Mapping[str, Belief] | Iterable[Belief], *, seed: int 
 
 
 def _called(belief: Belief) -> str:
-    name = repr(belief)
+    name = text_of(belief)
     return name if len(name) <= _LONGEST_NAME else str(belief.kind)
 
 
@@ -173,7 +174,9 @@ class _Trial:
 def _scenes(belief: Belief, seed: int) -> list[Scene]:
     """Scenes of a belief: the belief as a value, and its numbers."""
     if not isinstance(belief, Belief):
-        raise ConformanceError(f"belief: found {belief!r}; expected an instance of a subclass of seqaudit.Belief")
+        raise ConformanceError(
+            f"belief: found {text_of(belief)}; expected an instance of a subclass of seqaudit.Belief"
+        )
     trial = _Trial(belief, seed)
     return [
         Scene("", {clause: partial(test, belief) for clause, test in _OF_ITSELF.items()}, ends_at_fault=False),
@@ -222,6 +225,7 @@ def _shapes(trial: _Trial) -> None:
             found = np.asarray(part)
             expect(found.dtype == np.float64, f"{name} is of type {found.dtype}; expected float64")
             expect(found.shape == shape, f"{name} has shape {found.shape}; expected {shape}")
+            expect(not np.ma.isMaskedArray(part), f"{name} is a masked array; expected an array without a mask")
 
 
 def _range(trial: _Trial) -> None:
@@ -245,17 +249,21 @@ def _elementwise(trial: _Trial) -> None:
 
 
 def _arguments(trial: _Trial) -> None:
-    given = {"labels": np.array([4, 9]), "wins": np.array([1, 9]), "threshold": np.array([0.5, 0.6])}
-    shown = {name: array.copy() for name, array in given.items()}
-    trial.belief.at(**shown)
-    for name, before in given.items():
-        expect(np.array_equal(shown[name], before), f"at changed {name}; expected it to leave arrays as they were")
-    for array in shown.values():
-        array.flags.writeable = False
-    try:
+    flat = {
+        "labels": np.array([4, 9, 0, 7]),
+        "wins": np.array([1, 9, 0, 2]),
+        "threshold": np.array([0.5, 0.6, 0.7, 0.8]),
+    }
+    for shape in ((4,), (2, 2), (1, 4), (4, 1, 1)):
+        given = {name: array.reshape(shape) for name, array in flat.items()}
+        shown = {name: array.copy() for name, array in given.items()}
         trial.belief.at(**shown)
-    except Exception as error:
-        raise Broken(f"read-only arrays: raised {type(error).__name__}: {error}; expected no error") from None
+        for name, before in given.items():
+            expect(np.array_equal(shown[name], before), f"at changed {name}; expected it to leave arrays as they were")
+        try:
+            trial.belief.at(**{name: read_only(array) for name, array in given.items()})
+        except Exception as error:
+            raise Broken(f"read-only arrays: raised {type(error).__name__}: {error}; expected no error") from None
 
 
 def _tables(trial: _Trial) -> None:

@@ -43,6 +43,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 
+from ..foundation.plugins import text_of
 from ..raters.model import RaterModel
 from ..raters.registry import make_rater_model, rater_model_names
 from .rater_fits import FIT_CLAUSES, NUTS_CLAUSES
@@ -127,7 +128,9 @@ def _called(model: RaterModel) -> str:
 def _scenes(model: RaterModel, seed: int, nuts: bool) -> list[Scene]:
     """Scenes of a model: the model as a value, and its simulations and fits."""
     if not isinstance(model, RaterModel):
-        raise ConformanceError(f"model: found {model!r}; expected an instance of a subclass of seqaudit.RaterModel")
+        raise ConformanceError(
+            f"model: found {text_of(model)}; expected an instance of a subclass of seqaudit.RaterModel"
+        )
     trial = RaterTrial(model, seed)
     clauses = SIMULATION_CLAUSES | FIT_CLAUSES | (NUTS_CLAUSES if nuts else {})
     tests: dict[str, Test] = {clause: partial(test, trial) for clause, test in clauses.items()}

@@ -25,7 +25,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Broken", "Case", "ConformanceError", "Scene", "Test", "cases_of", "check", "expect", "expect_refusal"]
+from ..foundation.plugins import text_of, wrote_into
+
+__all__ = [
+    "Broken",
+    "Case",
+    "ConformanceError",
+    "Scene",
+    "Test",
+    "cases_of",
+    "check",
+    "expect",
+    "expect_no_write",
+    "expect_refusal",
+]
 
 Test = Callable[[], None]
 
@@ -68,6 +81,16 @@ def expect_refusal(what: str, call: Callable[[], object]) -> None:
         raise Broken(f"{what}: raised {type(error).__name__}: {error}; expected a ValueError") from None
     else:
         raise Broken(f"{what}: was accepted; expected a ValueError")
+
+
+def expect_no_write[Result](what: str, call: Callable[[], Result]) -> Result:
+    """Result of a call; raises ``Broken`` where it writes into one of the read-only arrays that it is shown."""
+    try:
+        return call()
+    except Exception as error:
+        if wrote_into(error):
+            raise Broken(f"{what} writes into an array that it is shown; expected it to leave arrays alone") from None
+        raise
 
 
 @dataclass(frozen=True)
@@ -151,18 +174,18 @@ def cases_of(
     scenes: Callable[[Any], Iterable[Scene]],
 ) -> list[Case]:
     """One case for each clause of each object; objects are named by the keys of a mapping, or by ``name``."""
-    if not isinstance(subjects, Mapping):
-        named: dict[str, Any] = {}
-        for subject in subjects:
-            called, times = name(subject), 1
-            while called in named:
-                times += 1
-                called = f"{name(subject)} {times}"
-            named[called] = subject
-        subjects = named
-    found = []
-    for called, subject in subjects.items():
+    if not isinstance(subjects, (Mapping, Iterable)):
+        raise ValueError(f"found {text_of(subjects)}; expected a mapping or a list of objects to check")
+    found: list[Case] = []
+    named = set()
+    for key, subject in subjects.items() if isinstance(subjects, Mapping) else ((None, x) for x in subjects):
+        # These raise for an object of another kind, which may have no name.
         places = tuple(scenes(subject))
+        called, times = name(subject) if key is None else str(key), 1
+        while called in named:
+            times += 1
+            called = f"{name(subject)} {times}"
+        named.add(called)
         clauses = dict.fromkeys(clause for scene in places for clause in scene.tests)
         found += [Case(called, clause, tuple(x for x in places if clause in x.tests)) for clause in clauses]
     return found

@@ -16,7 +16,12 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .plugins import calling, origin, text_of
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = [
     "Registry",
@@ -71,11 +76,22 @@ class Registry[T]:
     unknown: str = "{called} is {name}; allowed: {known}{hint}"
     _built_in: list[type[T]] = field(default_factory=list, init=False, repr=False)
     _found: dict[str, type[T]] | None = field(default=None, init=False, repr=False)
+    _unusable: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def add_built_in(self, classes: Iterable[type[T]]) -> None:
         """Register built-in classes; they come before those of other packages."""
         self._built_in.extend(classes)
         self.forget()
+
+    @property
+    def built_in(self) -> tuple[type[T], ...]:
+        """Built-in classes."""
+        return tuple(self._built_in)
+
+    @property
+    def offered(self) -> tuple[type[T], ...]:
+        """Classes of other packages, of those found so far."""
+        return tuple(cls for cls in (self._found or {}).values() if cls not in self._built_in)
 
     def forget(self) -> None:
         """Discard the classes found so far; those of other packages are looked up again at the next use."""
@@ -84,12 +100,8 @@ class Registry[T]:
     def classes(self) -> dict[str, type[T]]:
         """Classes by name, built-in ones first.
 
-        Raises
-        ------
-        TypeError
-            If an entry point refers to something that is not a class of this kind.
-        ValueError
-            If two classes claim one name, or an entry point's name is not that of its class.
+        An entry point that cannot be used is left out, with one warning: one that cannot be imported, does not refer to
+        a class of this kind, or whose name is taken or is not that of its class.
         """
         if self._found is None:
             found = {getattr(cls, self.key): cls for cls in self._built_in}
@@ -135,6 +147,8 @@ class Registry[T]:
             written = spec[self.key]
             settings = {key: value for key, value in spec.items() if key != self.key} | settings
         name, inside = split_name(written) if isinstance(written, str) else (written, None)
+        if isinstance(name, str) and name in self._unusable:
+            raise ValueError(f"{self.called} {name} cannot be used: its entry point {self._unusable[name]}")
         if not isinstance(name, str) or name not in known:
             raise ValueError(unknown_name(self.unknown.replace("{called}", self.called), name, known))
         takes = {
@@ -153,7 +167,8 @@ class Registry[T]:
                 more = f" (allowed: {allowed})" if len(needed) < len(takes) else ""
                 raise ValueError(f"{self.called} {name} lacks {key!r}; it needs {', '.join(needed)}{more}")
         try:
-            return known[name](**settings)
+            with calling(self.called, known[name], ""):
+                return known[name](**settings)
         except ValueError as error:
             if str(error).startswith((f"{name}:", f"{self.called} {name}:")):
                 raise
@@ -165,21 +180,35 @@ class Registry[T]:
 
         if self.group is None:
             return
+        self._unusable = {}
+        own = set(found)
         for entry in sorted(entry_points(group=self.group), key=lambda e: e.name):
-            offer = f"{entry.name} = {entry.value}"
-            try:
-                cls = entry.load()
-            except ImportError as error:
-                # One broken package must not disable the classes of all others.
-                warnings.warn(f"{self.called} {offer} cannot be imported: {error}", stacklevel=2)
+            fault, cls = self._offered(entry)
+            if fault is None and entry.name in found:
+                fault = f"has a name that {':'.join(origin(found[entry.name]))} has too"
+                if entry.name not in own:
+                    # Neither of two packages has a better claim.
+                    del found[entry.name]
+            if fault is None and entry.name not in self._unusable:
+                found[entry.name] = cls
                 continue
-            if not (isinstance(cls, type) and issubclass(cls, self.base)):
-                raise TypeError(f"entry point {offer} in {self.group} is not a {self.base.__name__} class")
-            if getattr(cls, self.key, None) != entry.name:
-                raise ValueError(f"entry point {offer} in {self.group} refers to a {self.called} of another name")
-            if entry.name in found:
-                raise ValueError(f"{self.called} name {entry.name!r} is claimed by {found[entry.name]} and by {cls}")
-            found[entry.name] = cls
+            fault = fault or "has the name of another one that is left out"
+            if entry.name not in own:
+                self._unusable[entry.name] = fault
+            # One broken package must not disable the classes of all others.
+            warnings.warn(f"{self.called} {entry.name} = {entry.value} {fault}; it is left out", stacklevel=2)
+
+    def _offered(self, entry: EntryPoint) -> tuple[str | None, Any]:
+        """Fault of the class that an entry point refers to, or None, and the class."""
+        try:
+            cls = entry.load()
+            kind = isinstance(cls, type) and issubclass(cls, self.base)
+            name = getattr(cls, self.key, None)
+        except (Exception, SystemExit) as error:
+            return f"cannot be imported: {type(error).__name__}: {error}", None
+        if not kind:
+            return f"is not a {self.base.__name__} class", None
+        return (None if name == entry.name else f"refers to a {self.called} of another name, {text_of(name)}"), cls
 
 
 def split_name(text: str) -> tuple[str, str | None]:

@@ -190,13 +190,16 @@ def logit_normal(location, sd, labels, wins, t, nodes, node_weights, mean, tail,
         bottom = min(centre, bar)
         high = log_density_and_rate(top, location, sd, n, w)[0]
         low = log_density_and_rate(bottom, location, sd, n, w)[0]
-        add_side(top, np.inf, high, location, sd, n, w, nodes, node_weights, above)
-        add_side(bottom, -np.inf, low, location, sd, n, w, nodes, node_weights, below)
+        largest = max(high, low)
+        # A side so far from the other has no weight, and its density, less than rounding there, no end.
+        if high - largest > -746.0:
+            add_side(top, np.inf, high, location, sd, n, w, nodes, node_weights, above)
+        if low - largest > -746.0:
+            add_side(bottom, -np.inf, low, location, sd, n, w, nodes, node_weights, below)
         if centre > bar:
             add_side(centre, bar, high, location, sd, n, w, nodes, node_weights, above)
         else:
             add_side(centre, bar, low, location, sd, n, w, nodes, node_weights, below)
-        largest = max(high, low)
         above *= math.exp(high - largest)
         below *= math.exp(low - largest)
         mean[k], tail[k], jump[k] = summary(above, below)

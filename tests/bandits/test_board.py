@@ -152,7 +152,7 @@ def test_index_that_stops_being_finite_is_refused_when_it_does():
     _, keys = replication_keys(1, 2)
     board = Board(sa.Problem([0.5, 0.5], 3), Fragile(), keys)
     board.record(np.array([0, 1]), np.array([1, 1]), np.array([1, 0]))
-    with pytest.raises(ValueError, match="variance-reduction: score of item 2 is inf"):
+    with pytest.raises(ValueError, match="variance-reduction: index of item 2 is inf"):
         board.record(np.array([0, 1]), np.array([0, 1]), np.array([1, 0]))
 
 

@@ -53,6 +53,14 @@ class Fewest(sa.Policy):
         return -counts.astype(float)
 
 
+@pytest.mark.parametrize(
+    "problems", [[sa.Problem([0.5], 2)], {}, {"one": None}, {"one": "two"}, 3, sa.Problem([0.5], 2), "capped"]
+)
+def test_problems_that_are_no_mapping_of_problems_are_refused(problems):
+    with pytest.raises(ValueError, match=r"problems is .*; it must be a mapping of one or more names to problems"):
+        check_policy(sa.Uniform(), problems=problems)
+
+
 def test_policy_without_exact_value_is_tried_for_the_rest():
     with pytest.raises(TypeError, match="no exact value"):
         sa.evaluate(sa.Problem([0.5], 2), Fewest())
@@ -230,8 +238,21 @@ class LabelsNothing(sa.Exact):
 
 
 class LabelsEverything(sa.Exact):
+    """Weights, for items that cannot be labelled too: the others are divided by their sum."""
+
     def action_probabilities(self, problem, counts, wins, usable):
-        return np.full(counts.shape, 1.0 / problem.size)
+        return np.where(usable, 3.0, np.nan)
+
+
+class LabelsTheUnusable(sa.Exact):
+    def action_probabilities(self, problem, counts, wins, usable):
+        return np.where(usable.all(axis=1, keepdims=True), 1.0, ~usable)
+
+
+class OpensEverything(sa.Exact):
+    def action_probabilities(self, problem, counts, wins, usable):
+        usable[:] = True
+        return super().action_probabilities(problem, counts, wins, usable)
 
 
 class LabelsLessThanNothing(sa.Exact):
@@ -280,7 +301,7 @@ BROKEN = [
     ("index", LogIndex(), r"item 1 after 0 labels and 0 wins: index is -inf"),
     ("index", ShortIndex(), r"shape \(83,\); expected .* shape \(84,\)"),
     ("index", Raises(), r"raised KeyError: 'a message\\nof two lines'; expected no error"),
-    ("states", Mutates(), r"index changed states\.tail"),
+    ("states", Mutates(), r"index writes into an array"),
     (
         "elementwise",
         Share(),
@@ -289,8 +310,8 @@ BROKEN = [
     ("elementwise", Position(), r"in reverse order"),
     ("elementwise", Length(), r"index is 0\.25 among 84 states and 0\.5 alone"),
     ("elementwise", TableOnly(), r"in one item's table"),
-    ("counts", SpendsCounts(), r"scores changed counts"),
-    ("counts", SpendsWins(), r"scores changed wins"),
+    ("counts", SpendsCounts(), r"scores writes into an array"),
+    ("counts", SpendsWins(), r"scores writes into an array"),
     ("scores", FlatScores(), r"shape \(3,\); expected \(replications, items\) = \(1, 3\)"),
     ("scores", WideScores(), r"shape \(1, 4\); expected .* \(1, 3\)"),
     ("scores", InfiniteScores(), r"score is -inf"),
@@ -298,10 +319,11 @@ BROKEN = [
     (
         "probabilities",
         LabelsNothing(),
-        r"after \[0, 0, 0\] labels with \[0, 0, 0\] wins the .* are \[0\.0, 0\.0, 0\.0\]; expected .*sum to 1",
+        r"after \[0, 0, 0\] labels with \[0, 0, 0\] wins the .* are \[0\.0, 0\.0, 0\.0\]; expected .* more than 0",
     ),
-    ("probabilities", LabelsEverything(), r"'capped', after .* 0 for items that cannot be labelled"),
-    ("probabilities", LabelsLessThanNothing(), r"probabilities are \[-1\.0, .*; expected numbers from 0"),
+    ("probabilities", LabelsTheUnusable(), r"'capped', after .* \[0\.0, 1\.0, 0\.0, 0\.0\]; expected .* more than 0"),
+    ("probabilities", OpensEverything(), r"action_probabilities writes into an array"),
+    ("probabilities", LabelsLessThanNothing(), r"probabilities are \[-1\.0, .*; expected finite numbers from 0"),
     ("probabilities", VoidAfterWin(), r"after \[1, 0, 0\] labels with \[1, 0, 0\] wins the .* \[nan, nan, nan\]"),
     ("probabilities", FlatProbabilities(), r"action_probabilities have shape \(3,\); expected \(1, 3\)"),
     ("choice", LostInItsOwnStates(), r"raised ValueError: fewest: score of item 3 is nan"),
@@ -379,8 +401,12 @@ def test_cases_name_the_policy_and_the_clause_and_try_that_clause_alone():
         cases["broken-index"]()
 
 
+def test_weights_that_do_not_sum_to_one_conform():
+    check_policy(LabelsEverything())
+
+
 def test_a_clause_is_tried_on_every_problem():
-    (case,) = (case for case in sa.policy_cases([LabelsEverything()]) if case.clause == "probabilities")
+    (case,) = (case for case in sa.policy_cases([LabelsTheUnusable()]) if case.clause == "probabilities")
     with pytest.raises(ConformanceError, match=r"^probabilities: problem 'capped', after"):
         case()
 

@@ -130,7 +130,7 @@ def test_score_that_is_not_finite_is_refused_by_name():
 
     problem = sa.Problem([0.5, 0.6], 8, name=["left", "right"])
     source, keys = nature(problem, 0, 1)
-    with pytest.raises(ValueError, match=r"broken: score of (left|right) is nan; it must be finite"):
+    with pytest.raises(ValueError, match=r"broken: index of (left|right) is nan after .*; it must be finite"):
         run_policy(problem, Broken(), source, keys)
 
 

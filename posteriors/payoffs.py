@@ -1,0 +1,135 @@
+"""Payoffs of utilities that users define: what such a utility is shown, and checks of what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .foundation.arrays import Bools, Floats
+from .foundation.plugins import calling, read_only
+from .foundation.refusals import number
+
+__all__ = ["GUARDED", "OF_THE_PAYOFF", "called", "checked_payoffs"]
+
+
+def called(utility: Any) -> str:
+    """Name of a utility in messages."""
+    return f"utility {getattr(utility, 'called', getattr(utility, 'name', type(utility).__name__))}"
+
+
+def checked_payoffs(what: str, returned: Any, tails: Floats, *, losses: bool = False) -> Floats:
+    """Payoffs that a plugged-in object returned for some tail probabilities, a copy.
+
+    Parameters
+    ----------
+    what : str
+        The object, as messages name it.
+    returned : object
+    tails : ndarray
+        Tail probabilities that it was called with.
+    losses : bool
+        Allow payoffs of minus infinity.
+
+    Returns
+    -------
+    ndarray of float64, shape of ``tails``
+
+    Raises
+    ------
+    ValueError
+        For anything but an array of finite real numbers of the same shape.
+    """
+    try:
+        value = np.asarray(returned)
+    except ValueError:
+        value = np.asarray(None)
+    if value.shape != tails.shape and value.dtype != object:
+        raise ValueError(f"{what} returned shape {value.shape} for input of shape {tails.shape}")
+    if not hasattr(returned, "__array__") or value.dtype.kind not in "biuf" or np.ma.is_masked(returned):
+        raise ValueError(
+            f"{what} returned {type(returned).__name__} of type {value.dtype}; it must return an array of real numbers"
+        )
+    bad = ~np.isfinite(value)
+    if losses:
+        bad &= value != -np.inf
+    if bad.any():
+        raise ValueError(f"{what} returned {value[bad][0]} at p = {tails[bad][0]:g}; it must be finite on [0, 1]")
+    # A copy: the object may return its argument, or an array that it keeps.
+    return np.array(value, dtype=np.float64)
+
+
+def _payoffs(method: Callable[..., Any]) -> Callable[..., Floats]:
+    @wraps(method)
+    def guarded(self: Any, p: Floats) -> Floats:
+        shown = read_only(np.asarray(p, dtype=np.float64))
+        with calling("utility", getattr(self, "function", self), ""):
+            returned = method(self, shown)
+        return checked_payoffs(called(self), returned, shown)
+
+    return guarded
+
+
+def _scores(method: Callable[..., Any]) -> Callable[..., Floats]:
+    @wraps(method)
+    def guarded(self: Any, stated: Floats, p: Floats) -> Floats:
+        shown = [read_only(np.asarray(x, dtype=np.float64)) for x in (stated, p)]
+        with calling("utility", self, "score"):
+            returned = method(self, *shown)
+        return checked_payoffs(f"score of {called(self)}", returned, np.broadcast_arrays(*shown)[0], losses=True)
+
+    return guarded
+
+
+def _decisions(method: Callable[..., Any]) -> Callable[..., Bools]:
+    @wraps(method)
+    def guarded(self: Any, p: Floats) -> Bools:
+        shown = read_only(np.asarray(p, dtype=np.float64))
+        with calling("utility", self, "decide"):
+            returned = np.asarray(method(self, shown))
+        if returned.dtype != np.bool_ or returned.shape != shown.shape:
+            found = f"type {returned.dtype} and shape {returned.shape}"
+            raise ValueError(f"decide of {called(self)} returned {found}; it must be bool of shape {shown.shape}")
+        return returned.copy()
+
+    return guarded
+
+
+def _limit(method: Callable[..., Any]) -> Callable[..., float]:
+    @wraps(method)
+    def guarded(self: Any) -> float:
+        with calling("utility", self, "accept_above"):
+            found = method(self)
+        return number(f"accept_above of {called(self)}", found, lambda x: 0 <= x <= 1, "from 0 to 1")
+
+    return guarded
+
+
+def _kink(method: Callable[..., Any]) -> Callable[..., tuple[float, float] | None]:
+    @wraps(method)
+    def guarded(self: Any) -> tuple[float, float] | None:
+        with calling("utility", self, "kink"):
+            found = method(self)
+        if found is None:
+            return None
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise ValueError(f"kink of {called(self)} is of type {type(found).__name__}; it must be None or a pair")
+        what = f"kink of {called(self)}"
+        place = number(what, found[0], lambda x: 0 <= x <= 1, "from 0 to 1")
+        return place, number(what, found[1], np.isfinite, "finite")
+
+    return guarded
+
+
+# Attributes of a utility that follow from its payoff h.
+OF_THE_PAYOFF = ("score", "kink", "convex")
+# The methods of a utility that the engine calls, each with what wraps it in the classes of users.
+GUARDED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "__call__": _payoffs,
+    "score": _scores,
+    "decide": _decisions,
+    "accept_above": _limit,
+    "kink": _kink,
+}
