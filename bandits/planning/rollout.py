@@ -202,5 +202,5 @@ def _chance_of_win(problem: Problem, items: Ints, labels: Ints, wins: Ints) -> F
     for i in np.unique(items):
         rows = items == i
         belief: Belief = problem.belief(int(i))
-        out[rows] = belief.at(labels[rows], wins[rows], float(problem.threshold[i])).mean
+        out[rows] = belief.at(labels[rows], wins[rows], problem.bar(i)).mean
     return out

@@ -68,8 +68,8 @@ def curve(
             finished=parts.finished,
             on_part=parts.keep,
         )
-    remarks = [*problem.check(), *result.attrs["remarks"]]
     table = curve_table(result)
+    remarks = [*problem.check(), *result.attrs["remarks"], *table.attrs["remarks"]]
     folder.write("curve.csv", table.to_csv(index=False))
     title = f"{headline(problem)}, {replications} replications"
     plot_curve(table, folder.path / "curve.png", title)

@@ -36,7 +36,7 @@ from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
-from ...posteriors.foundation.tolerances import ROUNDING
+from ...posteriors.foundation.shares import no_gain, share_of
 from ..runner.parts import run_parts
 
 if TYPE_CHECKING:
@@ -273,7 +273,8 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``policy``, ``kind`` ("bound", "optimum", "policy" or "nothing"), ``budget``, ``value``,
-        ``standard_error`` (0 for exact values) and ``share``, the fraction of the gain that the bound allows.
+        ``standard_error`` (0 for exact values) and ``share``, the fraction of the gain that the bound allows; NaN where
+        it allows none, and ``attrs["remarks"]`` says so where it allows none at any budget.
 
     Examples
     --------
@@ -298,7 +299,6 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
         rows.append((str(result["policy"].values[k]), "policy", mean.values[k], error.values[k]))
     rows.append(("no labels", "nothing", np.full(len(bound), nothing), zero))
     possible = bound - nothing
-    possible = np.where(possible > ROUNDING * np.maximum(1.0, np.abs(bound)), possible, np.nan)
     frames = [
         pd.DataFrame(
             {
@@ -307,9 +307,11 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
                 "budget": result["budget"].values,
                 "value": value,
                 "standard_error": wrong,
-                "share": (value - nothing) / possible,
+                "share": share_of(value - nothing, possible, np.maximum(1.0, np.abs(bound))),
             }
         )
         for name, kind, value, wrong in rows
     ]
-    return pd.concat(frames, ignore_index=True)
+    table = pd.concat(frames, ignore_index=True)
+    table.attrs["remarks"] = [no_gain(nothing)] if table["share"].isna().all() else []
+    return table

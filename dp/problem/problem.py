@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
+from ...posteriors.beliefs.sharp import Bar, beta_at, lossy
 from ...posteriors.beliefs.tails import tail
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Utility
 from . import checks
@@ -43,11 +44,12 @@ class Problem:
     Parameters
     ----------
     threshold : array_like, shape (N,)
-        Threshold t that each item's rate is compared with; strictly between 0 and 1.
+        Threshold t that each item's rate is compared with; strictly between 0 and 1. One that follows from a log-ratio
+        may round to 0 or 1: computations use its log-odds.
     budget : int or float
         Largest total cost of the labels. Where every label costs 1, a whole number, at least 1.
     weight : float or array_like, shape (N,)
-        Importance v of each item; positive and finite.
+        Importance v of each item; finite, at least 0, and positive for at least one item.
     prior : pair, array_like of shape (N, 2), Belief, or sequence of Belief
         Beta parameters or belief objects, shared or per item.
     utility : str, mapping, Utility, callable or None
@@ -361,6 +363,38 @@ class Problem:
         paid = float(self.weight.max() * np.abs(self.utility(np.linspace(0.0, 1.0, 1001))).max())
         return paid + float((np.abs(self.reward) * self.cap).max())
 
+    @cached_property
+    def stated_log_odds(self) -> Floats:
+        """Log-odds beta c of the thresholds that follow from log-ratios, shape (N,); NaN where they were stated."""
+        return np.full(self.size, np.nan) if self.beta is None else self.beta * self.log_ratio
+
+    @cached_property
+    def sharp(self) -> Bools:
+        """Mask of the items with Beta beliefs that the compiled formulas for many items do not serve, shape (N,).
+
+        Their parameters or thresholds are so extreme that these formulas would lose eight digits and more.
+        """
+        if not isinstance(self.prior, np.ndarray):
+            return np.zeros(self.size, dtype=np.bool_)
+        rounded = (self.threshold > 1.0 - 1e-7) & ~np.isnan(self.stated_log_odds)
+        sizes = (self.prior.max(axis=1) > 1e8) | (self.prior.min(axis=1) < 1e-6)
+        return np.asarray(sizes | rounded | (self.threshold < 1e-200))
+
+    def bar(self, i: int) -> float:
+        """Threshold of an item as its belief takes it: with its log-odds where rounding would lose digits.
+
+        Parameters
+        ----------
+        i : int
+            Number of the item.
+
+        Returns
+        -------
+        float
+        """
+        t, log_odds = float(self.threshold[i]), float(self.stated_log_odds[i])
+        return Bar(log_odds) if lossy(1.0, 1.0, 0, t, log_odds) and not np.isnan(log_odds) else t
+
     def belief(self, i: int) -> Belief:
         """Prior belief about an item.
 
@@ -388,7 +422,7 @@ class Problem:
         BeliefTables
             Arrays of shape (cap[i] + 1, cap[i] + 1), indexed [labels, wins].
         """
-        return self.belief(i).tables(int(self.cap[i]), float(self.threshold[i]))
+        return self.belief(i).tables(int(self.cap[i]), self.bar(i))
 
     def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
         """Tail probability P(alpha > t) of every item after some labels.
@@ -404,11 +438,13 @@ class Problem:
         n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
         if isinstance(self.prior, np.ndarray):
             a, b = self.prior.T
-            return tail(a + w, b + (n - w), self.threshold)
+            if not lossy(a, b, n, self.threshold, self.stated_log_odds).any():
+                return tail(a + w, b + (n - w), self.threshold)
+            return beta_at(a, b, n, w, self.threshold, self.stated_log_odds)[1]
         counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
         out = np.empty(counts[0].shape)
         for i in range(self.size):
-            out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], float(self.threshold[i])).tail
+            out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], self.bar(i)).tail
         return out
 
     def check(self) -> list[str]:
