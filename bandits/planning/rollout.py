@@ -203,5 +203,5 @@ def _chance_of_win(problem: Problem, items: Ints, labels: Ints, wins: Ints) -> F
     for i in np.unique(items):
         rows = items == i
         belief: Belief = problem.belief(int(i))
-        out[rows] = ask_at(belief, labels[rows], wins[rows], float(problem.threshold[i])).mean
+        out[rows] = ask_at(belief, labels[rows], wins[rows], problem.bar(int(i))).mean
     return out

@@ -73,7 +73,8 @@ class Gittins(AheadPolicy):
         # With one kink, neither tables nor kept answers are needed.
         assert isinstance(problem.prior, np.ndarray)
         out = np.zeros(labels.shape)
-        real = wins <= labels
+        # The labels of a sharp item are worth nothing: see ``one_kink``.
+        real = (wins <= labels) & ~problem.sharp[items]
         i, won = items[real], wins[real]
         a, b = problem.prior[i, 0] + won, problem.prior[i, 1] + (labels[real] - won)
         t, found = problem.threshold[i], np.empty(len(i))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...dp.bounds.lagrangian_relaxation import ROWS, one_kink
+from ...dp.bounds.lagrangian_relaxation import ROWS, beliefs_at_kink, one_kink, price_per_weight
 from ...dp.bounds.upper_bound import marginal_price, money_of
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
@@ -35,6 +35,7 @@ from ...dp.problem.tables import ZERO_GAIN, gains
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.shares import no_gain, share_of
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import certify as _kernels
 from ..policy import Policy
@@ -89,21 +90,31 @@ class Certificate:
 
     @property
     def gap(self) -> float:
-        """Largest possible shortfall, as a share of the possible gain ``upper - prior_value``; 0 where that is 0."""
-        possible = self.upper - self.prior_value
-        return (self.upper - self.lower) / possible if possible > ROUNDING * max(1.0, abs(self.upper)) else 0.0
+        """Largest possible shortfall, as a share of the possible gain ``upper - prior_value``.
+
+        NaN where no gain is possible, unless the bounds are equal: then the gap is 0.
+        """
+        shortfall = self.upper - self.lower
+        share = float(share_of(shortfall, self.upper - self.prior_value, self._scale))
+        return 0.0 if np.isnan(share) and abs(shortfall) <= ROUNDING * self._scale else share
 
     @property
     def gap_error(self) -> float:
-        """Standard error of ``gap``."""
-        possible = self.upper - self.prior_value
-        return self.standard_error / possible if possible > ROUNDING * max(1.0, abs(self.upper)) else 0.0
+        """Standard error of ``gap``; NaN where no gain is possible, unless the value is exact."""
+        share = float(share_of(self.standard_error, self.upper - self.prior_value, self._scale))
+        return 0.0 if self.standard_error == 0.0 and not np.isnan(self.gap) else share
+
+    @property
+    def _scale(self) -> float:
+        return max(1.0, abs(self.upper))
 
     def __str__(self) -> str:
+        gap = f"the gap is {self.gap:.3%} ± {self.gap_error:.3%} of the possible gain"
+        if np.isnan(self.gap):
+            gap = f"it falls short by at most {self.upper - self.lower:.6g}; {no_gain(self.prior_value)}"
         return (
             f"{self.policy} earns {self.lower:.6g} ± {self.standard_error:.2g} ({self.lower_by}); no policy earns more "
-            f"than {self.upper:.6g} ({self.upper_by}): the gap is {self.gap:.3%} ± {self.gap_error:.3%} of the "
-            "possible gain"
+            f"than {self.upper:.6g} ({self.upper_by}): {gap}"
         )
 
 
@@ -264,7 +275,8 @@ class _Books:
         self.problem, self.nature, self.threads = problem, nature, cores(threads)
         self.counts, self.rate = counts.T.copy(), nature.rate.T.copy()
         self.kink = one_kink(problem)
-        self.tail = problem.prior_tail
+        if self.kink is not None:
+            self.beliefs = beliefs_at_kink(problem, slice(None))
 
     def at(self, price: float) -> tuple[float, float, Floats]:
         """Worth and expected cost of all items in the relaxed problem, and each replication's gain net of chance."""
@@ -288,16 +300,11 @@ class _Books:
 
     def _along(self, price: float, part: slice, worth: Floats, spent: Floats, credit: Floats) -> None:
         problem = self.problem
-        assert isinstance(problem.prior, np.ndarray)
         assert self.kink is not None
-        a, b = problem.prior[part].T.copy()
-        lam = price * problem.cost[part] / problem.weight[part]
+        lam = price_per_weight(price, problem.cost[part], problem.weight[part])
         items = _kernels.Items(
             np.arange(part.start, part.stop),
-            a,
-            b,
-            problem.threshold[part].copy(),
-            self.tail[part].copy(),
+            *(x[part].copy() for x in self.beliefs),
             problem.cap[part].copy(),
             lam,
             *self.kink,

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...dp.bounds.lagrangian_relaxation import one_kink
+from ...dp.bounds.lagrangian_relaxation import beliefs_at_kink, one_kink
 from ...dp.evaluation.asking import ask_index, ask_scale
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
@@ -144,9 +144,8 @@ class Run:
         self.begin = np.column_stack([np.append(tables.first, 0), tables.begin]).astype(np.int32)
         self.value = tables.value.astype(np.float32)
         problem = self.problem
-        assert isinstance(problem.prior, np.ndarray)
         assert book.kink is not None
-        self.belief = np.column_stack([problem.prior, problem.threshold, problem.prior_tail])
+        self.belief = np.column_stack(beliefs_at_kink(problem, slice(None)))
         self.settings = np.array([*book.kink, AHEAD, 0.0, book.floor])
 
     def _take_windows(self) -> None:
@@ -309,7 +308,7 @@ def _closed(problem: Problem, policy: Policy) -> bool:
     """True if scores come from the closed form; a subclass may define another index."""
     if type(policy) is not VarianceReduction or not isinstance(problem.prior, np.ndarray):
         return False
-    return float(problem.prior.prod(axis=1).min()) > 1e-200 and float(problem.prior.max()) < 1e15
+    return not problem.sharp.any()
 
 
 def tabled(problem: Problem, policy: Policy) -> bool:

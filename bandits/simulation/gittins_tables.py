@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...dp.bounds.lagrangian_relaxation import beliefs_at_kink
 from ...dp.bounds.upper_bound import marginal_price
 from ...dp.problem.problem import Problem
 from ...dp.single_item.index_tables import band_tables
@@ -62,18 +63,21 @@ class IndexBook:
     """
 
     def __init__(self, problem: Problem, floor: float, nodes: int = _NODES) -> None:
-        assert isinstance(problem.prior, np.ndarray)
         self.floor = floor
         factor = problem.weight / problem.cost
-        octave = np.floor(np.log2(factor / factor.min()))
-        groups = np.unique(np.column_stack([problem.prior, octave]), axis=0, return_inverse=True)[1].reshape(-1)
+        a, b, threshold, _ = beliefs_at_kink(problem, slice(None))
+        prior = np.column_stack([a, b])
+        octave = np.full(problem.size, -1.0)
+        some = factor > 0
+        octave[some] = np.floor(np.log2(factor[some] / factor[some].min()))
+        groups = np.unique(np.column_stack([prior, octave]), axis=0, return_inverse=True)[1].reshape(-1)
         self.table = np.zeros(problem.size, dtype=np.int64)
         self.between = np.zeros(problem.size)
         made: list[tuple[Floats, Floats, float]] = []
         begin = 0
         order = np.argsort(groups, kind="stable")
         for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
-            t = problem.threshold[members]
+            t = threshold[members]
             known = np.unique(t)
             node = known
             if len(known) > nodes:
@@ -83,18 +87,19 @@ class IndexBook:
             else:
                 at = np.searchsorted(node, t)
             self.table[members] = begin + at
-            made.append((node, problem.prior[members[0]], floor / float(factor[members].max())))
+            lowest_index = floor / float(factor[members].max()) if factor[members[0]] > 0 else np.inf
+            made.append((node, prior[members[0]], lowest_index))
             begin += len(node)
         if begin > _MOST_TABLES:
             raise TooManyTables
         size = [len(node) for node, _, _ in made]
-        prior = np.repeat(np.array([x for _, x, _ in made]), size, axis=0)
+        priors = np.repeat(np.array([x for _, x, _ in made]), size, axis=0)
         lowest = np.repeat([x for _, _, x in made], size)
         self.kink = problem.utility.kink()
         assert self.kink is not None
         self.tables = band_tables(
-            prior[:, 0].copy(),
-            prior[:, 1].copy(),
+            priors[:, 0].copy(),
+            priors[:, 1].copy(),
             np.concatenate([node for node, _, _ in made]),
             self.kink,
             lowest,

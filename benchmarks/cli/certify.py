@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
 
 from ...dp.evaluation.choices import check_policy
 from ...dp.exact.lattice import Lattice
+from ...posteriors.foundation.shares import no_gain
 from ..runner.folder import problem_as_inputs
 from .options import (
     ExactOption,
@@ -49,12 +51,14 @@ def certify(
         Lattice.of(problem).require()
         for one in chosen:
             check_policy(problem, one)
-    remarks = [*problem.check(), *remarks]
     found = []
     with nothing_kept(), show_progress("certifying", len(chosen)) as advance:
         for one in chosen:
             found.append(certificate(problem, one, replications=replications, seed=seed, exact=exact))
             advance(one.name)
+    remarks = [*problem.check(), *remarks]
+    if any(math.isnan(c.gap) for c in found):
+        remarks.append(no_gain(problem.prior_value))
     if as_json:
         rows = [{key: getattr(c, key) for key in (*_SHOWN, "lower_by", "upper_by", "replications")} for c in found]
         print_json({"problem": problem_as_inputs(problem), "seed": seed, "remarks": remarks, "rows": rows})

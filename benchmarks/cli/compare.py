@@ -48,12 +48,12 @@ def compare(
             {
                 "run": str(folder.path),
                 "problem": problem_as_inputs(problem),
-                "remarks": [*problem.check(), *remarks],
+                "remarks": [*problem.check(), *table.attrs["remarks"]],
                 "rows": records(table),
             }
         )
         return
-    print_remarks([*problem.check(), *remarks])
+    print_remarks([*problem.check(), *table.attrs["remarks"]])
     print_table(
         headline(problem),
         ["policy", "value", "share of possible gain", "regret", "seconds"],

@@ -68,8 +68,8 @@ def curve(
             finished=parts.finished,
             on_part=parts.keep,
         )
-    remarks = [*problem.check(), *result.attrs["remarks"], *folder.notes]
     table = curve_table(result)
+    remarks = [*problem.check(), *result.attrs["remarks"], *table.attrs["remarks"], *folder.notes]
     folder.write("curve.csv", table.to_csv(index=False))
     simulated = (table["standard_error"] != 0).any()
     title = f"{headline(problem)}, " + (f"{replications} replications" if simulated else "exact values")

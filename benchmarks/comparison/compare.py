@@ -24,7 +24,7 @@ from ...dp.evaluation.forward import require_evaluation
 from ...dp.exact.lattice import Lattice
 from ...dp.exact.solve import solve
 from ...dp.problem.problem import Problem
-from ...posteriors.foundation.tolerances import ROUNDING
+from ...posteriors.foundation.shares import no_gain, share_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,8 +120,9 @@ def comparison_table(rows: Sequence[Row], remarks: Sequence[str] = ()) -> pd.Dat
     table = pd.DataFrame(list(rows))
     value = table.set_index("policy")["value"]
     gain = value["optimum"] - value["no labels"]
-    rounding = ROUNDING * abs(value["optimum"])
-    table["share"] = (table["value"] - value["no labels"]) / (gain if gain > rounding else float("nan"))
+    table["share"] = share_of(table["value"] - value["no labels"], gain, value["optimum"])
+    if table["share"].isna().all():
+        remarks = [*remarks, no_gain(value["no labels"])]
     table["regret"] = value["optimum"] - table["value"]
     # Values that differ only by rounding keep the order in which they were computed.
     order = table["value"].round(12)

@@ -40,7 +40,7 @@ from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
-from ...posteriors.foundation.tolerances import ROUNDING
+from ...posteriors.foundation.shares import no_gain, share_of
 from ..runner.parts import run_parts
 
 if TYPE_CHECKING:
@@ -315,7 +315,8 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``policy``, ``kind`` ("bound", "optimum", "policy" or "nothing"), ``budget``, ``value``,
         ``standard_error`` (0 for exact values), ``share``, the fraction of the optimum's gain at that budget as in
-        ``compare`` (``nan`` where the optimum is not known), and ``share_of_bound``, that of the bound's gain.
+        ``compare`` (``nan`` where the optimum is not known), and ``share_of_bound``, that of the bound's gain. Shares
+        are NaN where there is no gain, and ``attrs["remarks"]`` says so where there is none at any budget.
 
     Examples
     --------
@@ -342,11 +343,6 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     for k in np.argsort(-mean.isel(budget=-1).values, kind="stable"):
         rows.append((str(result["policy"].values[k]), "policy", mean.values[k], error.values[k]))
     rows.append(("no labels", "nothing", np.full(len(bound), nothing), zero))
-
-    def gain(best: Floats) -> Floats:
-        possible = best - nothing
-        return np.where(possible > ROUNDING * np.maximum(1.0, np.abs(best)), possible, np.nan)
-
     frames = [
         pd.DataFrame(
             {
@@ -355,10 +351,12 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
                 "budget": result["budget"].values,
                 "value": value,
                 "standard_error": wrong,
-                "share": (value - nothing) / gain(optimum),
-                "share_of_bound": (value - nothing) / gain(bound),
+                "share": share_of(value - nothing, optimum - nothing, np.maximum(1.0, np.abs(optimum))),
+                "share_of_bound": share_of(value - nothing, bound - nothing, np.maximum(1.0, np.abs(bound))),
             }
         )
         for name, kind, value, wrong in rows
     ]
-    return pd.concat(frames, ignore_index=True)
+    table = pd.concat(frames, ignore_index=True)
+    table.attrs["remarks"] = [no_gain(nothing)] if table["share_of_bound"].isna().all() else []
+    return table

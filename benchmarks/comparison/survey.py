@@ -23,6 +23,7 @@ from ...dp.exact.solve import solve
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import seed_sequence
+from ...posteriors.foundation.shares import share_of
 from ...posteriors.utilities import Utility, make_utility
 from ..runner.parts import run_parts
 from ..runner.warm import warm
@@ -158,7 +159,7 @@ def _shares(
     problem, best = draw_problem(seed, utility)
     gain = best - problem.prior_value
     values = [evaluate(problem, policy, threads=1).value for policy in policies]
-    return problem.size, problem.labels, gain, [(value - problem.prior_value) / gain for value in values]
+    return problem.size, problem.labels, gain, share_of(np.array(values) - problem.prior_value, gain, best).tolist()
 
 
 def survey_table(result: xr.Dataset) -> pd.DataFrame:

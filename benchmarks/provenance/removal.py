@@ -107,7 +107,7 @@ class Standing:
             a, b = problem.prior[item].T
             return tail(a + w, b + (n - w), problem.threshold[item])
         asked, back = np.unique(np.stack([item, n, w]), axis=1, return_inverse=True)
-        found = [ask_at(problem.belief(i), m, k, float(problem.threshold[i])).tail for i, m, k in asked.T.tolist()]
+        found = [ask_at(problem.belief(i), m, k, problem.bar(i)).tail for i, m, k in asked.T.tolist()]
         return np.array([float(x) for x in found])[back.reshape(-1)]
 
     def numbers(self, p: Floats, item: Ints | None = None) -> dict[str, Floats]:

@@ -29,11 +29,13 @@ Other utilities and beliefs are solved from tables of all states.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
+from ...posteriors.beliefs.sharp import beta_at
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import relaxed as _kernels
 from ..kernels import stopping as _kernels_stopping
 from ..machine.memory import require_memory
@@ -43,11 +45,13 @@ from ..problem.problem import Problem
 from ..problem.states import states_of_item
 from ..problem.tables import gains
 
-__all__ = ["ROWS", "Relaxed", "one_kink"]
+__all__ = ["ROWS", "Relaxed", "beliefs_at_kink", "one_kink", "price_per_weight"]
 
 
 # Largest number of labels of an item that is computed exactly; the heaviest items of a large problem may have more.
 ROWS = 20_000
+# Labels beyond the cap that an index may look ahead.
+_FAR = 10_000
 # Items that a thread takes at a time.
 _ITEMS = 256
 
@@ -55,8 +59,43 @@ _ITEMS = 256
 def one_kink(problem: Problem) -> tuple[float, float] | None:
     """Place and slope change of the utility's kink, if the band along it determines an item's worth; else None."""
     if isinstance(problem.prior, np.ndarray) and not problem.reward.any():
-        return problem.utility.kink()
+        kink = problem.utility.kink()
+        return kink if kink is None or not problem.sharp.any() or _settled(problem) else None
     return None
+
+
+@lru_cache(maxsize=8)
+def _settled(problem: Problem) -> bool:
+    """True if no labels move the tail of a sharp item across the kink."""
+    assert isinstance(problem.prior, np.ndarray)
+    kink = problem.utility.kink()
+    assert kink is not None
+    at = np.flatnonzero(problem.sharp)
+    n = problem.cap[at] + _FAR
+    item = problem.threshold[at], problem.stated_log_odds[at]
+    a, b = problem.prior[at].T
+    least, most = (beta_at(a, b, n, wins, *item)[1] for wins in (0 * n, n))
+    return bool(np.all((least > kink[0] + ROUNDING) | (most < kink[0] - ROUNDING)))
+
+
+def beliefs_at_kink(problem: Problem, items: Ints | slice) -> tuple[Floats, Floats, Floats, Floats]:
+    """Beta parameters, thresholds and tails of items, as the kernels that follow the kink take them.
+
+    A sharp item never comes near the kink (see ``one_kink``), so its labels are worth nothing. Another item of which
+    the same is true, and whose numbers the kernels can compute with, takes its place: Beta(1, 1), certain to exceed
+    its threshold.
+    """
+    assert isinstance(problem.prior, np.ndarray)
+    a, b = problem.prior[items].T.copy()
+    t, p, sharp = problem.threshold[items].copy(), problem.prior_tail[items].copy(), problem.sharp[items]
+    a[sharp], b[sharp], t[sharp], p[sharp] = 1.0, 1.0, 1e-100, 1.0
+    return a, b, t, p
+
+
+def price_per_weight(price: float, cost: Floats, weight: Floats) -> Floats:
+    """Price of a label of each item for a unit weight; infinite where the weight is 0, since nothing is worth it."""
+    with np.errstate(over="ignore"):
+        return np.divide(price * cost, weight, out=np.full(len(weight), np.inf), where=weight > 0)
 
 
 class Relaxed:
@@ -90,10 +129,7 @@ class Relaxed:
         self._kink = one_kink(problem)
         self._tables: list[tuple[Floats, Floats]] = []
         if self._kink is not None:
-            assert isinstance(problem.prior, np.ndarray)
-            self._prior = problem.prior[self.first]
-            self._threshold = problem.threshold[self.first]
-            self._tail = problem.prior_tail[self.first]
+            self._beliefs = beliefs_at_kink(problem, self.first)
             self.spread = float(self.weight.max()) * self._kink[1]
         else:
             self._tabulate(problem)
@@ -120,9 +156,8 @@ class Relaxed:
                 worth[part.start + i], labels[part.start + i] = found if found[0] > 0 else (0.0, 0.0)
             return
         v = self.weight[part]
-        a, b = self._prior[part].T.copy()
-        data = a, b, self._threshold[part].copy(), self._tail[part].copy()
-        lam = price * self.cost[part] / v
+        data = [x[part].copy() for x in self._beliefs]
+        lam = price_per_weight(price, self.cost[part], v)
         out = np.zeros((2, len(v)))
         _kernels.relax_items(*data, *self._kink, self.cap[part].copy(), lam, ROWS, *out)
         worth[part], labels[part] = v * out[0], out[1]

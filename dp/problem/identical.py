@@ -18,7 +18,10 @@ def classes(problem: Problem) -> Ints:
     >>> classes(Problem([0.7, 0.5, 0.7], budget=3)).tolist()
     [1, 0, 1]
     """
-    fields = [problem.threshold, problem.weight, problem.cost, problem.reward, problem.cap]
+    # Thresholds that round to 0 or 1 differ in their log-odds.
+    rounded = (problem.threshold == 0.0) | (problem.threshold == 1.0)
+    fields = [problem.threshold, np.where(rounded, problem.stated_log_odds, 0.0)]
+    fields += [problem.weight, problem.cost, problem.reward, problem.cap]
     if isinstance(problem.prior, np.ndarray):
         fields += list(problem.prior.T)
     else:

@@ -23,6 +23,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.utilities import Utility
+from .bars import Bars
 from .budget import Quota, most_labels
 from .checks import ProblemError
 from .digest import digest_of
@@ -39,17 +40,18 @@ _ITSELF = property(lambda self: self)
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Problem(ReadOnlyCopies):
+class Problem(ReadOnlyCopies, Bars):
     """A finite-budget sequential labelling problem.
 
     Parameters
     ----------
     threshold : array_like, shape (N,)
-        Threshold t that each item's rate is compared with; strictly between 0 and 1.
+        Threshold t that each item's rate is compared with; strictly between 0 and 1. One that follows from a log-ratio
+        may round to 0 or 1: computations use its log-odds.
     budget : int or float
         Largest total cost of the labels. Where every label costs 1, a whole number, at least 1.
     weight : float or array_like, shape (N,)
-        Importance v of each item; positive and finite.
+        Importance v of each item; finite, at least 0, and positive for at least one item.
     prior : pair, array_like of shape (N, 2), Belief, or sequence of Belief
         Beta parameters or belief objects, shared or per item.
     utility : str, mapping, Utility, callable or None
@@ -391,7 +393,7 @@ class Problem(ReadOnlyCopies):
         BeliefTables
             Arrays of shape (cap[i] + 1, cap[i] + 1), indexed [labels, wins].
         """
-        return ask_tables(self.belief(i), int(self.cap[i]), float(self.threshold[i]))
+        return ask_tables(self.belief(i), int(self.cap[i]), self.bar(i))
 
     def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
         """Tail probability P(alpha > t) of every item after some labels.
@@ -404,7 +406,7 @@ class Problem(ReadOnlyCopies):
         -------
         ndarray, shape (..., N)
         """
-        return tails_at(self.prior, self.threshold, labels, wins)
+        return tails_at(self, labels, wins)
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

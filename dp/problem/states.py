@@ -16,7 +16,7 @@ import numpy as np
 
 from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.belief import BeliefTables
-from ...posteriors.beliefs.tails import jump, tail
+from ...posteriors.beliefs.sharp import beta_at
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.plugins import read_only
@@ -187,14 +187,13 @@ def states_at(
 def _belief_at(problem: Problem, items: Ints, n: Floats, w: Floats) -> BeliefTables:
     t = problem.threshold[items]
     if isinstance(problem.prior, np.ndarray):
-        a = problem.prior[items, 0] + w
-        b = problem.prior[items, 1] + (n - w)
-        return BeliefTables(a / (a + b), tail(a, b, t), jump(a, b, t))
+        a, b = problem.prior[items, 0], problem.prior[items, 1]
+        return BeliefTables(*beta_at(a, b, n, w, t, problem.stated_log_odds[items]))
     which, labels, wins = np.broadcast_arrays(items, n.astype(np.int64), w.astype(np.int64))
     out = BeliefTables(*np.empty((3, *which.shape)))
     for i in np.unique(which):
         here = which == i
-        found = ask_at(problem.belief(int(i)), labels[here], wins[here], float(problem.threshold[i]))
+        found = ask_at(problem.belief(int(i)), labels[here], wins[here], problem.bar(int(i)))
         for table, values in zip(out, found, strict=True):
             table[here] = values
     return out

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...posteriors.beliefs.sharp import MOST_LOG_ODDS, PARAMETERS
 from ...posteriors.foundation.arrays import Bools, Ints
 from ...posteriors.foundation.refusals import nonnegative
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -50,14 +51,21 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:
         checks.refuse(field, values, ok, allowed, names, faults)
 
-    refuse("threshold", t, (t > 0) & (t < 1), "strictly between 0 and 1")
+    by_ratio = given["log_ratio"] is not None and given["beta"] is not None
+    inside = (t >= 0) & (t <= 1) if by_ratio else (t > 0) & (t < 1)
+    refuse("threshold", t, inside, "strictly between 0 and 1")
     v = checks.vector("weight", given["weight"], size, faults)
-    refuse("weight", v, (v > 0) & np.isfinite(v), "positive and finite")
+    refuse("weight", v, (v >= 0) & np.isfinite(v), "finite, and at least 0")
+    if v.size and not v.any():
+        faults.append("weight is 0 for every item; at least one must be positive")
     ab, beliefs = checks.beliefs_of(given["prior"], size, faults)
     if ab is not None:
         for column, letter in enumerate("ab"):
             x = ab[:, column]
             refuse(f"prior {letter}", x, (x > 0) & np.isfinite(x), "positive and finite")
+            low, high = PARAMETERS
+            good = (x >= low) & (x <= high) | ~((x > 0) & np.isfinite(x))
+            refuse(f"prior {letter}", x, good, f"from {low:g} to {high:g}")
     beta = given["beta"]
     c = None if given["log_ratio"] is None else checks.vector("log_ratio", given["log_ratio"], size, faults)
     if c is not None:
@@ -73,6 +81,12 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
         else:
             if not faults and not np.allclose(implied, t, rtol=ROUNDING, atol=0):
                 faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
+            if not faults:
+                z = float(beta) * c
+                refuse("beta times log_ratio", z, np.abs(z) <= MOST_LOG_ODDS, f"at most {MOST_LOG_ODDS:g} in size")
+                for i in np.flatnonzero((t == 0) | (t == 1)) if beliefs else ():
+                    if not beliefs[i].takes_bars:
+                        faults.append(f"threshold of {names[i]} rounds to {t[i]:g}, which {beliefs[i]!r} does not take")
     pay = checks.vector("reward", given["reward"], size, faults)
     refuse("reward", pay, np.isfinite(pay), "finite")
     try:

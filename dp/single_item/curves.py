@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from ...posteriors.beliefs.sharp import lossy, lossy_rows
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import curves as _kernels
 from ..machine.memory import how_many_fit, require_memory
@@ -163,6 +164,15 @@ def of_each_class(problem: Problem, first: Ints, work: Work, threads: int | None
             one(which)
 
 
+def _lossy(problem: Problem, items: Ints) -> bool:
+    """True if the tables of an item need more care than those of ordinary Beta beliefs."""
+    assert isinstance(problem.prior, np.ndarray)
+    a, b = problem.prior[items].T
+    labels = int(problem.cap[items[0]])
+    extreme = lossy(a, b, labels, problem.threshold[items], problem.stated_log_odds[items])
+    return bool(extreme.any() or lossy_rows(b, labels).any())
+
+
 def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
     """Means and net gains of items of equal cap, (items, cap, cap), [item, labels, wins]; zero where wins > labels.
 
@@ -178,7 +188,7 @@ def gain_tables(problem: Problem, items: Ints) -> tuple[Floats, Floats]:
     largest = float(np.abs(problem.utility(np.linspace(0.0, 1.0, 1001))).max())
     weight, reward = (x[items][:, None, None] for x in (problem.weight, problem.reward))
     zero = ZERO_GAIN * (weight * largest + np.abs(reward) * problem.cap[items][:, None, None])
-    if not isinstance(problem.prior, np.ndarray):
+    if not isinstance(problem.prior, np.ndarray) or _lossy(problem, items):
         found = [states_of_item(problem, int(i)) for i in items]
         mean, payoff = np.stack([x.mean for x in found]), np.stack([x.payoff for x in found])
     else:

@@ -296,7 +296,7 @@ def require_chord(problem: Problem) -> None:
 
 def label_gains(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, Floats]:
     """Means and gains of an item's first ``labels`` labels, whatever its cap, and its tail probabilities after them."""
-    mean, tail, _ = ask_tables(problem.belief(i), labels, float(problem.threshold[i]))
+    mean, tail, _ = ask_tables(problem.belief(i), labels, problem.bar(i))
     payoff = problem.weight[i] * problem.utility(tail) + problem.reward[i] * np.arange(labels + 1.0)
     return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]
 

@@ -144,7 +144,7 @@ def _items(found: Structure) -> list[str]:
 def state_in_words(problem: Problem, i: int, labels: int, wins: int) -> str:
     """Description of a state of an item: labels, wins, belief and tail probability."""
     belief = problem.belief(i)
-    p = float(ask_at(belief, labels, wins, float(problem.threshold[i])).tail)
+    p = float(ask_at(belief, labels, wins, problem.bar(i)).tail)
     later = belief.after(wins, labels - wins)
     shown = f"Beta({later.a:g}, {later.b:g}), " if isinstance(later, Beta) else ""
     if labels == 0:

@@ -30,10 +30,12 @@ def ask_at(belief: Belief, labels: ArrayLike, wins: ArrayLike, threshold: ArrayL
     ValueError
         For anything but three arrays of the common shape, with means and tails from 0 to 1 and jumps from -1 to 1.
     """
-    shown = [read_only(np.asarray(x)) for x in (labels, wins, threshold)]
+    # A float may be a ``Bar``, which knows more than its value.
+    bar = threshold if isinstance(threshold, float) else read_only(np.asarray(threshold))
+    shown = [*(read_only(np.asarray(x)) for x in (labels, wins)), bar]
     with calling("belief", belief, "at"):
         given = belief.at(*shown)
-    return _checked(belief, "at", given, np.broadcast_shapes(*(x.shape for x in shown)))
+    return _checked(belief, "at", given, np.broadcast_shapes(*map(np.shape, shown)))
 
 
 def ask_tables(belief: Belief, n_max: int, threshold: float) -> BeliefTables:
@@ -49,7 +51,7 @@ def ask_tables(belief: Belief, n_max: int, threshold: float) -> BeliefTables:
     return _checked(belief, "tables", given, (n_max + 1, n_max + 1))
 
 
-def ask_tails(beliefs: Sequence[Belief], labels: Ints, wins: Ints, thresholds: Floats) -> Floats:
+def ask_tails(beliefs: Sequence[Belief], labels: Ints, wins: Ints, thresholds: Sequence[float]) -> Floats:
     """Tail probability of each of N items after some labels, shape (..., N); counts have that shape.
 
     Raises
@@ -58,7 +60,7 @@ def ask_tails(beliefs: Sequence[Belief], labels: Ints, wins: Ints, thresholds: F
         As for ``ask_at``.
     """
     out = np.empty(labels.shape)
-    for i, (belief, threshold) in enumerate(zip(beliefs, thresholds.tolist(), strict=True)):
+    for i, (belief, threshold) in enumerate(zip(beliefs, thresholds, strict=True)):
         out[..., i] = ask_at(belief, labels[..., i], wins[..., i], threshold).tail
     return out
 

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.refusals import every, probabilities, probability, whole
+from .sharp import Bar
 
 __all__ = ["Belief", "BeliefTables", "Size", "checked_range", "checked_states", "shares", "triangle"]
 
@@ -50,6 +51,8 @@ class Belief(ABC):
     """
 
     kind: ClassVar[str]
+    #: True for beliefs that take a ``Bar`` where the threshold rounds to 0 or 1.
+    takes_bars: ClassVar[bool] = False
 
     @abstractmethod
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
@@ -168,7 +171,8 @@ def shares(field: str, values: tuple[float, ...]) -> tuple[float, ...]:
 
 def checked_range(n_max: int, threshold: float) -> tuple[int, float]:
     """Side of the tables for ``n_max`` labels, and the threshold, both validated."""
-    return whole("n_max", n_max) + 1, probability("threshold", threshold)
+    bar = threshold if isinstance(threshold, Bar) else probability("threshold", threshold)
+    return whole("n_max", n_max) + 1, bar
 
 
 def checked_states(
@@ -187,5 +191,6 @@ def checked_states(
     shape = np.broadcast_shapes(*(x.shape for x in given))
     every("labels", n, n >= 0, "at least 0")
     every("wins", w, (w >= 0) & (w <= n), "at least 0 and at most the number of labels")
-    probabilities("threshold", t)
+    if not isinstance(threshold, Bar):
+        probabilities("threshold", t)
     return shape, n.astype(np.int64), w.astype(np.int64), t.astype(np.float64)

@@ -19,10 +19,11 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats
 from ..foundation.frozen import check_fields
-from ..foundation.refusals import positive, whole
+from ..foundation.refusals import whole
 from ..kernels import beliefs as _kernels
-from . import tails
+from ..kernels import sharp as _sharp
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states
+from .sharp import beta_at, lossy, lossy_rows, parameter, rule, words
 
 __all__ = ["Beta"]
 
@@ -34,7 +35,7 @@ class Beta(Belief):
     Parameters
     ----------
     a, b : float
-        Positive and finite; prior wins and losses.
+        From 1e-300 to 1e300; prior wins and losses.
 
     Examples
     --------
@@ -45,9 +46,10 @@ class Beta(Belief):
     a: float
     b: float
     kind: ClassVar[str] = "beta"
+    takes_bars: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_fields(self, positive, "a", "b")
+        check_fields(self, parameter, "a", "b")
 
     @property
     def mean(self) -> float:
@@ -67,8 +69,7 @@ class Beta(Belief):
         array([0.5, 0.5])
         """
         shape, n, w, t = checked_states(labels, wins, threshold)
-        x, y = self.a + w, self.b + (n - w)
-        parts = x / (x + y), tails.tail(x, y, t), tails.jump(x, y, t)
+        parts = beta_at(self.a, self.b, n, w, t, getattr(threshold, "log_odds", np.nan))
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def tables(self, n_max: int, threshold: float) -> BeliefTables:
@@ -84,8 +85,12 @@ class Beta(Belief):
         """
         size, bar = checked_range(n_max, threshold)
         mean, tail, jump = np.zeros((3, size, size))
+        log_odds = getattr(bar, "log_odds", np.nan)
+        if lossy(self.a, self.b, n_max, bar, log_odds) or lossy_rows(self.b, n_max):
+            _sharp.tables(self.a, self.b, np.array(words(float(bar), log_odds)), *rule, mean, tail, jump)
+            return BeliefTables(mean, tail, jump)
         first_column = scipy.special.betaincc(self.a, self.b + np.arange(size), bar)
-        _kernels.tables(self.a, self.b, bar, first_column, mean, tail, jump)
+        _kernels.tables(self.a, self.b, float(bar), first_column, mean, tail, jump)
         return BeliefTables(mean, tail, jump)
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:

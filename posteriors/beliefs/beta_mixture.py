@@ -27,9 +27,13 @@ from ..foundation.arrays import Floats, Ints
 from ..foundation.refusals import numbers, same_length, whole
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares, triangle
 from .beta import Beta
+from .sharp import PARAMETERS, Bar, log_weights
 from .tails import log_step
 
 __all__ = ["BetaMixture"]
+
+# Largest parameter at which the logarithm of D is rounded by less than 1e-12.
+_SHARP = 1e3
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class BetaMixture(Belief):
     weights : sequence of float
         Positive; they are divided by their sum.
     a, b : sequence of float
-        Positive and finite, one pair for each weight.
+        From 1e-300 to 1e300, one pair for each weight.
 
     References
     ----------
@@ -62,11 +66,15 @@ class BetaMixture(Belief):
     a: tuple[float, ...]
     b: tuple[float, ...]
     kind: ClassVar[str] = "beta-mixture"
+    takes_bars: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        low, high = PARAMETERS
         for name in ("weights", "a", "b"):
             values = numbers(name, getattr(self, name), lambda x: x > 0, "positive and finite")
             object.__setattr__(self, name, values)
+        for name in ("a", "b"):
+            numbers(name, getattr(self, name), lambda x: (x >= low) & (x <= high), f"from {low:g} to {high:g}")
         same_length(weights=self.weights, a=self.a, b=self.b)
         object.__setattr__(self, "weights", shares("weights", self.weights))
 
@@ -75,13 +83,25 @@ class BetaMixture(Belief):
         """The Beta beliefs."""
         return tuple(Beta(a, b) for a, b in zip(self.a, self.b, strict=True))
 
+    @property
+    def _parts(self) -> list[tuple[float, float, float]]:
+        """Weight, a and b of each component."""
+        return list(zip(self.weights, self.a, self.b, strict=True))
+
+    @property
+    def _sharp(self) -> bool:
+        """True if a component is so sharp, or so vague, that log D of its parameters is rounded too coarsely."""
+        return max(self.a + self.b) > _SHARP or min(self.a + self.b) < 1.0 / _SHARP
+
     def _weights_at(self, n: Ints, w: Ints) -> Floats:
         """Weights of the components after the labels, shape (K, ...)."""
-        rate = (w + 0.5) / (n + 1.0)
-        logs = np.array([
-            np.log(u) + log_step(a, b, rate) - log_step(a + w, b + (n - w), rate)
-            for u, a, b in zip(self.weights, self.a, self.b, strict=True)
-        ])  # fmt: skip
+        if self._sharp:
+            logs = np.array([np.log(u) + log_weights(a, b, n, w) for u, a, b in self._parts])
+        else:
+            rate = (w + 0.5) / (n + 1.0)
+            logs = np.array([
+                np.log(u) + log_step(a, b, rate) - log_step(a + w, b + (n - w), rate) for u, a, b in self._parts
+            ])  # fmt: skip
         weights = np.exp(logs - logs.max(axis=0))
         return np.asarray(weights / weights.sum(axis=0))
 
@@ -89,11 +109,15 @@ class BetaMixture(Belief):
         """Mean, tail and jump of the mixture, elementwise, from those of the components."""
         weights = self._weights_at(n, w)
         means, tails, jumps = (np.array(x) for x in zip(*parts, strict=True))
-        mean, miss = (weights * means).sum(axis=0), (weights * (1.0 - means)).sum(axis=0)
+        misses = [(b + (n - w)) / (a + b + n) for _, a, b in self._parts] if self._sharp else 1.0 - means
+        mean, miss = (weights * means).sum(axis=0), (weights * misses).sum(axis=0)
         tail = np.minimum(1.0, (weights * tails).sum(axis=0))
-        within = (weights * means * (1.0 - means) * jumps).sum(axis=0)
+        within = (weights * means * misses * jumps).sum(axis=0)
         between = (weights * (means - mean) * (tails - tail)).sum(axis=0)
-        return BeliefTables(mean, tail, np.maximum(0.0, within + between) / (mean * miss))
+        spread = mean * miss
+        # Where both rates cannot be told from 0 and 1 no label surprises, and the components' own jumps are left.
+        told = np.where(spread > 0.0, np.maximum(0.0, within + between), (weights * jumps).sum(axis=0))
+        return BeliefTables(mean, tail, told / np.where(spread > 0.0, spread, 1.0))
 
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:
         """Mean, tail and jump after some labels, elementwise; see ``Belief.at``.
@@ -104,7 +128,8 @@ class BetaMixture(Belief):
         array([0.1686, 0.6627, 0.9635])
         """
         shape, n, w, t = checked_states(labels, wins, threshold)
-        mixed = self._mixed(n, w, [component.at(n, w, t) for component in self.components])
+        bar = threshold if isinstance(threshold, Bar) else t
+        mixed = self._mixed(n, w, [component.at(n, w, bar) for component in self.components])
         return BeliefTables(*(part.reshape(shape) for part in mixed))
 
     def tables(self, n_max: int, threshold: float) -> BeliefTables:

@@ -77,6 +77,7 @@ class Grid(Belief):
     weights: tuple[float, ...]
     chances: tuple[float, ...] | None = None
     kind: ClassVar[str] = "grid"
+    takes_bars: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         points = numbers("points", self.points, _rates, "a number from 0 to 1")
@@ -151,6 +152,8 @@ class Grid(Belief):
         array([0.1333, 0.5333])
         """
         shape, n, w, t = checked_states(labels, wins, threshold)
+        # No point lies between a threshold that rounds to 1 and 1 itself.
+        t = np.minimum(t, np.nextafter(1.0, 0.0))
         parts = np.empty((3, n.size))
         log_weights = self._log_weights()
         _kernels.grid(

@@ -26,6 +26,7 @@ from ..foundation.arrays import Floats
 from ..foundation.refusals import number, whole
 from ..kernels import weighted_rates as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states
+from .sharp import Bar
 
 __all__ = ["LogitNormal"]
 
@@ -81,6 +82,7 @@ class LogitNormal(Belief):
     wins: int
     losses: int
     kind: ClassVar[str] = "logit-normal"
+    takes_bars: ClassVar[bool] = True
 
     def __init__(self, mean: float, sd: float, *, wins: int = 0, losses: int = 0) -> None:
         location = number("mean", mean, lambda x: abs(x) <= _LARGEST, f"between -{_LARGEST:g} and {_LARGEST:g}")
@@ -115,7 +117,10 @@ class LogitNormal(Belief):
         shape, n, w, t = checked_states(labels, wins, threshold)
         parts = np.empty((3, n.size))
         n, w = n + (self.wins + self.losses), w + self.wins
-        _kernels.logit_normal(self.logit_mean, self.sd, n, w, t, _NODES, _WEIGHTS, *parts)
+        bars = np.full(n.size, getattr(threshold, "log_odds", np.nan))
+        if not isinstance(threshold, Bar):
+            _kernels.log_odds(t, bars)
+        _kernels.logit_normal(self.logit_mean, self.sd, n, w, bars, _NODES, _WEIGHTS, *parts)
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def draw(self, rng: np.random.Generator, size: Size = None) -> Floats:

@@ -26,9 +26,10 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats
 from ..foundation.frozen import check_fields
-from ..foundation.refusals import flip_chance, positive, whole
+from ..foundation.refusals import flip_chance, whole
 from ..kernels import beliefs as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states
+from .sharp import bar_words, lossy, lossy_rows, parameter, rule
 
 __all__ = ["NoisyBeta"]
 
@@ -40,7 +41,7 @@ class NoisyBeta(Belief):
     Parameters
     ----------
     a, b : float
-        Positive and finite; parameters before any label.
+        From 1e-300 to 1e300; parameters before any label.
     flip : float
         Probability that a label is flipped, at least 0 and below 1/2.
     wins, losses : int
@@ -63,9 +64,10 @@ class NoisyBeta(Belief):
     wins: int = field(default=0, kw_only=True)
     losses: int = field(default=0, kw_only=True)
     kind: ClassVar[str] = "noisy-beta"
+    takes_bars: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_fields(self, positive, "a", "b")
+        check_fields(self, parameter, "a", "b")
         check_fields(self, flip_chance, "flip")
         check_fields(self, whole, "wins", "losses")
 
@@ -97,9 +99,12 @@ class NoisyBeta(Belief):
         """
         shape, n, w, t = checked_states(labels, wins, threshold)
         n, w = n + (self.wins + self.losses), w + self.wins
-        first = scipy.special.betaincc(self.a, self.b + n, t)
+        log_odds = getattr(threshold, "log_odds", np.nan)
+        sharp = bool(lossy(self.a, self.b, n, t, log_odds).any()) or lossy_rows(self.b, int(n.max(initial=0)))
+        first = np.zeros(n.size) if sharp else scipy.special.betaincc(self.a, self.b + n, t)
+        bars = bar_words(t, np.full(n.size, log_odds)) if sharp else np.empty((0, 7))
         parts = np.empty((3, n.size))
-        _kernels.noisy_beta(self.a, self.b, self.flip, n, w, t, first, *parts)
+        _kernels.noisy_beta(self.a, self.b, self.flip, n, w, t, first, sharp, bars, *rule, *parts)
         return BeliefTables(*(part.reshape(shape) for part in parts))
 
     def parts(self) -> list[tuple[float, float, float]]:

@@ -17,6 +17,8 @@ import math
 import numpy as np
 from numba import njit
 
+from .sharp import row as sharp_row
+
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -185,7 +187,13 @@ def true_wins(a, b, flip, n, w, weight):
                 peak = max(peak, block)
             if j < n:
                 # No factor leaves the range of floats within one step.
-                for factor in (ratio, (a + j) / (b + (n - j - 1))):
+                odds = (a + j) / (b + (n - j - 1))
+                pieces = 1
+                if not 1e-150 <= odds <= 1e150:
+                    odds = math.sqrt(math.sqrt(odds))
+                    pieces = 4
+                for piece in range(pieces + 1):
+                    factor = odds if piece else ratio
                     mass *= min(max(factor, 1e-150), 1e150)
                     if mass > 2.0**250:
                         mass *= 2.0**-500
@@ -198,8 +206,10 @@ def true_wins(a, b, flip, n, w, weight):
 
 
 @njit(cache=True, nogil=True)
-def noisy_beta(a, b, flip, labels, wins, t, first, mean, tail, jump):
+def noisy_beta(a, b, flip, labels, wins, t, first, sharp, bar, nodes, node_weights, mean, tail, jump):
     """Mean, tail and jump of flipped labels, elementwise; ``first`` holds the Beta tails p(a, b + labels).
+
+    Where ``sharp``, rows come from ``kernels.sharp`` instead, at the threshold ``bar``.
 
     The belief is a mixture of Betas with weights W_j, means m_j and tails p_j. With m and p their averages,
 
@@ -217,7 +227,10 @@ def noisy_beta(a, b, flip, labels, wins, t, first, mean, tail, jump):
     for k in range(labels.size):
         n = labels[k]
         if n != last_n or t[k] != last_t:
-            row(a, b, t[k], first[k], row_tail[: n + 1], row_jump[: n + 1])
+            if sharp:
+                sharp_row(a, b, bar[k], nodes, node_weights, row_tail[: n + 1], row_jump[: n + 1])
+            else:
+                row(a, b, t[k], first[k], row_tail[: n + 1], row_jump[: n + 1])
             last_n = n
             last_t = t[k]
         true_wins(a, b, flip, n, wins[k], weight)

@@ -172,17 +172,25 @@ def add_side(start, stop, reference, location, sd, n, w, nodes, node_weights, su
 
 
 @njit(cache=True, nogil=True)
-def logit_normal(location, sd, labels, wins, t, nodes, node_weights, mean, tail, jump):
+def log_odds(t, out):
+    """Fill ``out`` with log(t / (1 - t))."""
+    for k in range(t.size):
+        out[k] = math.log(t[k] / (1.0 - t[k]))
+
+
+@njit(cache=True, nogil=True)
+def logit_normal(location, sd, labels, wins, bars, nodes, node_weights, mean, tail, jump):
     """Mean, tail and jump of a rate with Normal log-odds, elementwise, by quadrature on either side of the threshold.
 
     Each side is integrated outwards from where the density is largest on it, so both keep their relative accuracy.
+    ``bars`` holds the log-odds of the thresholds.
     """
     above = np.empty(3)
     below = np.empty(3)
     for k in range(labels.size):
         n = labels[k]
         w = wins[k]
-        bar = math.log(t[k] / (1.0 - t[k]))
+        bar = bars[k]
         centre = mode(location, sd, n, w)
         above[:] = 0.0
         below[:] = 0.0
