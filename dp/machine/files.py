@@ -20,7 +20,7 @@ try:
 except ImportError:  # Windows, where the system refuses to remove a file that is open
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append_line", "is_scratch", "sweep", "write_new", "write_new_folder", "write_whole"]
+__all__ = ["append_line", "sweep", "write_new", "write_new_folder", "write_whole"]
 
 _PREFIX, _SUFFIX = ".seqaudit-", ".part"
 
@@ -116,15 +116,10 @@ def append_line(path: str | Path, line: str) -> None:
 def sweep(folder: Path) -> None:
     """Remove scratch files and folders that a killed process left in a folder."""
     for path in folder.iterdir():
-        if is_scratch(path):
+        if _is_scratch(path):
             with suppress(OSError), _locked(path) as free:
                 if free:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def is_scratch(path: Path) -> bool:
-    """True for a path that is named like a scratch file."""
-    return path.name.startswith(_PREFIX) and path.name.endswith(_SUFFIX)
 
 
 def _bytes(content: str | bytes) -> bytes:
@@ -134,6 +129,11 @@ def _bytes(content: str | bytes) -> bytes:
 def _scratch_name() -> str:
     # Not longer for a target with a long name: a name has at most 255 bytes.
     return f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+
+
+def _is_scratch(path: Path) -> bool:
+    """True for a path that is named like a scratch file."""
+    return path.name.startswith(_PREFIX) and path.name.endswith(_SUFFIX)
 
 
 @contextmanager

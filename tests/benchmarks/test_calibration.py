@@ -40,6 +40,7 @@ from seqaudit.benchmarks.calibration.reliability import (
 )
 from seqaudit.benchmarks.calibration.sbc import sbc
 from seqaudit.benchmarks.figures.calibration import plot_checks, plot_ranks, plot_reliability
+from seqaudit.benchmarks.runner.folder import RunFolder
 from seqaudit.benchmarks.runner.kept import kept_fit
 from seqaudit.posteriors.votes.design import Design
 
@@ -366,8 +367,9 @@ def test_models_are_compared_best_first():
 def test_tables_hold_what_the_fit_says(tmp_path):
     labels = drawn(items=12, groups=2).labels
     model = sa.PartialPooling()
-    fit = kept_fit(tmp_path / "fit.nc", model, labels, method="fast", seed=1, draws=300)
-    again = kept_fit(tmp_path / "fit.nc", model, labels, method="fast", seed=2, draws=10)
+    folder = RunFolder(tmp_path, "fit", {})
+    fit = kept_fit(folder, tmp_path / "fit.nc", model, labels, method="fast", seed=1, draws=300)
+    again = kept_fit(folder, tmp_path / "fit.nc", model, labels, method="fast", seed=2, draws=10)
     assert again.method == "fast"
     for name, x in fit.draws.items():
         assert np.array_equal(x, again.draws[name])

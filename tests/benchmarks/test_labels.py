@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import os
 import re
@@ -52,6 +53,17 @@ def test_votes_on_an_item_are_contiguous_and_in_file_order(tmp_path):
     ]
     assert labels.start.tolist() == [0, 2, 4, 5]
     assert (labels.labels.dtype, labels.rater.dtype, labels.start.dtype) == (np.int8, np.int32, np.int64)
+
+
+@pytest.mark.parametrize("name", ["votes.csv", "votes.csv.gz"])
+def test_digests_are_those_of_the_bytes_that_were_read(tmp_path, name):
+    content = gzip.compress(VOTES.encode()) if name.endswith(".gz") else VOTES.encode()
+    votes = write(tmp_path, content, name)
+    items = write(tmp_path, "item,threshold\na,0.5\nb,0.6\n", "items.csv")
+    expected = tuple(hashlib.sha256(x.read_bytes()).hexdigest() for x in (votes, items))
+    assert read_labels(votes).digests == expected[:1]
+    assert read_labels(votes, items).digests == expected
+    assert read_labels(votes, items).subset(np.array([True, False])).digests == expected
 
 
 def test_counts_wins_and_rate_describe_the_full_pool(tmp_path):

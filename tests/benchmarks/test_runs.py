@@ -406,6 +406,39 @@ def test_command_that_fails_at_any_call_can_be_taken_up(tmp_path):
     assert failures > 20
 
 
+KILLED = """
+import itertools, os, sys
+sys.path[:0] = sys.argv[2:]
+from pathlib import Path
+from benchmarks.test_runs import contents, work_in
+from oracles.faults import failing_call, killed
+
+root = Path(sys.argv[1])
+expected = work_in(root / "whole")
+for n in itertools.count(1):
+    child = os.fork()
+    if not child:
+        with failing_call(n, killed) as calls:
+            work_in(root / f"{n}")
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert work_in(root / f"{n}") == expected
+    assert contents(root / f"{n}").keys() == contents(root / "whole").keys(), (n, contents(root / f"{n}").keys())
+    if status == 0:
+        break
+print(n)
+"""
+
+
+def test_command_that_is_killed_at_any_call_can_be_taken_up(tmp_path):
+    """What it left half is gone after the second try."""
+    tests = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path), str(tests)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert int(done.stdout) > 20
+
+
 def test_first_of_many_calls_that_fails_leaves_no_new_folder(tmp_path):
     with failing_call(2), pytest.raises(OSError, match="No space left"):
         RunFolder(tmp_path / "a" / "run", "replay", INPUTS)

@@ -14,23 +14,29 @@ import pytest
 FULL = errno.ENOSPC, "No space left on device"
 
 
+def full_disk():
+    raise OSError(*FULL, "inner name")
+
+
+def killed():
+    os._exit(9)
+
+
 @contextmanager
-def failing_call(n: int):
+def failing_call(n: int, fail=full_disk):
     """Let the n-th call of the file system fail; yields the list of the calls so far."""
     calls = []
 
     def step(name):
         calls.append(name)
         if len(calls) == n:
-            raise OSError(*FULL, "inner name")
+            fail()
 
     class File(io.FileIO):
         def write(self, data):
-            try:
-                step("write")
-            except OSError:
+            if len(calls) == n - 1:
                 super().write(data[: len(data) // 2])
-                raise
+            step("write")
             return super().write(data)
 
     opened = io.open
