@@ -84,9 +84,9 @@ class Registry[T]:
         self.forget()
 
     @property
-    def built_in(self) -> tuple[type[T], ...]:
+    def built_in(self) -> Sequence[type[T]]:
         """Built-in classes."""
-        return tuple(self._built_in)
+        return self._built_in
 
     @property
     def offered(self) -> tuple[type[T], ...]:
