@@ -87,7 +87,9 @@ def sampled_chances(problem: Problem, counts: Ints, wins: Ints, usable: Bools) -
     chance, out = np.where(swap, 1.0 - p, p), np.empty(p.shape)
     able = np.require(usable, np.bool_, ["C", "W"])
     nodes, weights = gauss_rule(problem.size)
-    _kernels.largest_of_two_point(high, low, chance, able, nodes, weights, recalled(*p.shape, len(nodes)), out)
+    _kernels.largest_of_two_point(
+        high, low, chance, able, nodes, weights, recalled(len(p), problem.size, len(nodes)), out
+    )
     return out
 
 

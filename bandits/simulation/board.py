@@ -2,8 +2,9 @@
 
 Simulation, replay and the ask/tell session all choose and record through this class, so that a policy, a budget and a
 batch mean the same in each. R independent replications run side by side. For an index policy one label changes one
-score, and only that one is computed again; policies that use the budget left, and other policies, score the whole state
-again. A joint policy is asked for its probabilities at each question, and an item is drawn from them.
+score, and only that one is computed again; a policy whose index has come to depend on the budget left, and any other
+policy, scores the whole state again. A joint policy is asked for its probabilities at each question, and an item is
+drawn from them.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class Board:
         self._out = np.empty(len(keys), dtype=np.int64)
         self._index = policy if isinstance(policy, IndexPolicy) else None
         self._horizon = policy.horizon(problem) if isinstance(policy, IndexPolicy) else 0.0
+        self._left = problem.budget - (self.counts * problem.cost).sum(axis=1)
         self._joint = policy if isinstance(policy, JointPolicy) else None
         self._shown = self.counts, self.wins
         self._scores = np.empty((0, 0))
@@ -171,6 +173,8 @@ class Board:
     def _count(self, at: Ints, labels: NDArray[Any]) -> None:
         self.counts.reshape(-1)[at] += 1
         self.wins.reshape(-1)[at] += labels.astype(np.int64)
+        row, item = np.divmod(at, self.problem.size)
+        self._left[row] -= self.problem.cost[item]
 
     def _stop(self, policy: JointPolicy) -> None:
         """Close the replications in which the policy buys no further label, for now: an outcome may open them again."""
@@ -202,10 +206,8 @@ class Board:
 
     def _leave_horizon(self) -> None:
         """Score the whole state from now on, where the index has come to depend on the budget left."""
-        if self._index is not None and self._horizon:
-            spent = (self.counts * self.problem.cost).sum(axis=1).max(initial=0.0)
-            if self.problem.budget - spent < self._horizon:
-                self._index = None
+        if self._left.min(initial=np.inf) < self._horizon:
+            self._index = None
 
     def _hide(self, at: Ints) -> None:
         self._unseen.reshape(-1)[at] += 1

@@ -25,7 +25,7 @@ from ...dp.machine.workers import cores
 from .dense_baseline import Baseline
 from .fresh_process import Case, largest, solve_apart, solved
 from .peers import PEERS, measure_peer
-from .throughput import POLICIES, measure_certificate, measure_throughput
+from .throughput import POLICIES, REPLAYED, measure_certificate, measure_replay, measure_throughput
 
 __all__ = ["TABLES", "machine", "speed_parts", "speed_tables"]
 
@@ -80,6 +80,17 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
             ("million labels a second", "millions", ".2f"),
             ("target", "target", "g"),
             ("label / scan of all items", "ratio", ".4f"),
+        ],
+    ),
+    "replays": (
+        "replays of recorded votes, one core",
+        [
+            ("policy", "policy", ""),
+            *_MANY,
+            ("runs", "replications", ""),
+            ("seconds", "seconds", ".3f"),
+            ("label by label", "board_seconds", ".3f"),
+            ("compiled / label by label", "ratio", ".3f"),
         ],
     ),
     "certificates": (
@@ -174,7 +185,8 @@ def speed_parts(
     Returns
     -------
     list of (str, str, callable)
-        Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``certificates``, ``largest`` and ``peers``.
+        Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``replays``, ``certificates``, ``largest`` and
+        ``peers``.
     """
     threads = cores(threads)
     # Engine and baseline must use the same number of threads.
@@ -189,6 +201,11 @@ def speed_parts(
     parts += [
         ("labels", f"{policy}, {items:,} items", partial(measure_throughput, policy, items, labels, runs))
         for policy in POLICIES
+    ]
+    replayed = (300, 500, 2) if quick else (3000, 6000, 5)
+    parts += [
+        ("replays", f"replay of {policy}, {replayed[0]:,} items", partial(measure_replay, policy, *replayed, runs))
+        for policy in REPLAYED
     ]
     certified = [(3000, 5000, 2, None)] if quick else [(100_000, 1_000_000, 8, 60.0), (1_000_000, 4_000_000, 2, None)]
     parts += [

@@ -1,10 +1,11 @@
-"""Large problems: labels per second of the compiled run of an index policy, and certificates.
+"""Large problems: labels per second of the compiled run of an index policy, replays, and certificates.
 
 A run decides, draws and updates, label by label, on one core.
 
 The baseline is an index policy without a data structure: it keeps all scores in an array, takes the largest, draws a
-label, and scores that item again. It scans every item for each label, and is timed on the first few labels. A
-certificate is computed in a fresh process, to measure its memory.
+label, and scores that item again. It scans every item for each label, and is timed on the first few labels. A replay
+runs in compiled code and label by label on the board, alternately, with the same votes. A certificate is computed in a
+fresh process, to measure its memory.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ from typing import Any
 import numpy as np
 
 from ...bandits.policies.gittins import Gittins
+from ...bandits.policies.knowledge_gradient import KnowledgeGradient
+from ...bandits.policies.lsa import LSA
 from ...bandits.policies.variance_reduction import VarianceReduction
 from ...bandits.policy import IndexPolicy
 from ...bandits.simulation.certify import certify
-from ...bandits.simulation.compiled_run import Run
+from ...bandits.simulation.compiled_run import Run, run_policy
 from ...bandits.simulation.seeds import replication_keys
-from ...bandits.simulation.simulate import PriorNature
+from ...bandits.simulation.simulate import PriorNature, spend
 from ...dp.machine.memory import peak_memory
 from ...dp.machine.parent import end_with
 from ...dp.problem.problem import Problem
+from ...posteriors.votes.label_set import LabelSet
+from ..data.problem_of_labels import problem_of_labels
+from ..replay.replay import VotePools
 
-__all__ = ["POLICIES", "large_problem", "measure_certificate", "measure_throughput"]
+__all__ = ["POLICIES", "REPLAYED", "large_problem", "measure_certificate", "measure_replay", "measure_throughput"]
 
 Row = dict[str, Any]
 
@@ -39,6 +45,13 @@ POLICIES: dict[str, tuple[IndexPolicy, float]] = {
     "variance-reduction": (VarianceReduction(), 5.0),
     "gittins": (Gittins(), 2.0),
 }
+# Policies that are replayed, and votes on each item.
+REPLAYED: dict[str, IndexPolicy] = {
+    "variance-reduction": VarianceReduction(),
+    "kg": KnowledgeGradient(),
+    "lsa": LSA(),
+}
+_VOTES = 100
 # Number of labels on which the baseline is timed.
 _SCANNED = 300
 
@@ -95,6 +108,40 @@ def _scan(scores: Any, rate: Any, labels: int) -> float:
         wins[i] += rng.random() < rate[i]
         scores[i] *= 0.9
     return (time.process_time() - begin) / labels
+
+
+def measure_replay(name: str, items: int, budget: int, replications: int, runs: int) -> Row:
+    """Time a replay of a policy on drawn votes, in compiled code and on the board, which choose the same labels."""
+    policy = REPLAYED[name]
+    rng = np.random.default_rng(7)
+    rate = rng.random(items)
+    pools = {str(i): (rng.random(_VOTES) < rate[i]).astype(int).tolist() for i in range(items)}
+    votes = LabelSet.from_pools(pools)
+    problem = problem_of_labels(votes, budget)
+    seeds, keys = replication_keys(7, replications)
+    source = VotePools.shuffle(votes, seeds)
+    seconds: dict[Any, list[float]] = {run_policy: [], spend: []}
+    found = {}
+    for _ in range(runs + 1):
+        for way, times in seconds.items():
+            begin = time.process_time()
+            found[way] = way(problem, policy, source, keys)
+            times.append(time.process_time() - begin)
+    if not np.array_equal(found[run_policy], found[spend]):
+        raise RuntimeError(f"{name}: the compiled replay and the board bought different labels")
+    # The first round loads compiled code.
+    compiled, board = (statistics.median(times[1:]) for times in seconds.values())
+    return {
+        "policy": name,
+        "items": items,
+        "labels": budget,
+        "replications": replications,
+        "seconds": compiled,
+        "runs": seconds[run_policy][1:],
+        "board_seconds": board,
+        "board_runs": seconds[spend][1:],
+        "ratio": compiled / board,
+    }
 
 
 def measure_certificate(items: int, labels: int, replications: int, target: float | None = None) -> Row:

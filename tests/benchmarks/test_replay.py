@@ -9,6 +9,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import xarray as xr
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import seqaudit as sa
+from seqaudit.bandits.simulation.compiled_run import can_run, tabled
 from seqaudit.bandits.simulation.seeds import replication_keys
 from seqaudit.benchmarks.data.problem_of_labels import problem_of_labels
 from seqaudit.benchmarks.replay.replay import VotePools, replay_table
@@ -289,6 +291,39 @@ def test_replay_agrees_with_plain_python(policy, score):
             assert float(found["decision_accuracy"]) == pytest.approx(
                 sum(v for v, x in zip(weights, right, strict=True) if x) / sum(weights)
             )
+
+
+COMPILED = [name for name in POLICIES if can_run(problem_of_labels(VOTES, 5), sa.make_policy(name))]
+
+
+@hypothesis.settings(max_examples=3)
+@given(data=st.data(), seed=st.integers(0, 10**6))
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_replay_and_board_agree_to_the_last_bit(name, data, seed):
+    size = data.draw(st.integers(1, 30))
+    rng = np.random.default_rng(seed)
+    pools = {str(i): rng.integers(0, 2, rng.integers(1, 12)).tolist() for i in range(size)}
+    dataset = replace(sa.LabelSet.from_pools(pools), weight=rng.choice([0.5, 1.0, 3.0], size))
+    policy = sa.make_policy(name)
+    if data.draw(st.booleans()) and name != "uniform":
+        policy = replace(policy, ties="first")
+    budget = data.draw(st.integers(1, dataset.n_labels))
+    found = []
+    for compiled in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(simulation, "pays", lambda *_, compiled=compiled: compiled)
+            found.append(sa.replay(dataset, [policy], budget=budget, seed=seed, replications=3))
+    xr.testing.assert_identical(*map(without_seconds, found))
+
+
+def test_replay_of_many_items_takes_exact_gittins_indices(monkeypatch):
+    """Where a simulation would interpolate them between tables."""
+    rng = np.random.default_rng(3)
+    dataset = sa.LabelSet.from_pools({str(i): rng.integers(0, 2, 5).tolist() for i in range(250)})
+    problem = problem_of_labels(dataset, 300, threshold=0.6)
+    assert tabled(problem, sa.Gittins())
+    monkeypatch.setattr(simulation, "run_policy", lambda *_, **__: pytest.fail("tables"))
+    sa.replay(dataset, ["gittins"], budget=300, seed=7, replications=1, threshold=0.6)
 
 
 def test_answer_does_not_depend_on_the_number_of_workers():

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import seqaudit as sa
+from seqaudit.bandits.simulation.simulate import spend
 from seqaudit.benchmarks.cli import main as cli
 from seqaudit.benchmarks.speed import fresh_process as apart
-from seqaudit.benchmarks.speed import peers, speed
+from seqaudit.benchmarks.speed import peers, speed, throughput
 from seqaudit.benchmarks.speed.dense_baseline import compiled_baseline
 from seqaudit.benchmarks.speed.fresh_process import Case, largest, solve_apart
 
@@ -226,6 +227,16 @@ def test_disagreement_is_a_defect():
         speed._must_agree(Case((0.5,), 3), "float64", 2.0, 2.00001)
 
 
+def test_replays_that_differ_are_a_defect(monkeypatch):
+    def one_vote_more(*arguments):
+        counts, wins = spend(*arguments)
+        return counts + (np.arange(counts.shape[1]) == 0), wins
+
+    monkeypatch.setattr(throughput, "run_policy", one_vote_more)
+    with pytest.raises(RuntimeError, match="kg: the compiled replay and the board bought different labels"):
+        throughput.measure_replay("kg", 5, 9, 2, 1)
+
+
 def test_chain_given_to_peers_is_the_two_armed_bandit():
     horizon = 7
     state, action, reward, transition = peers._joint_chain(horizon)
@@ -286,6 +297,10 @@ def test_json_holds_every_measurement(speed_command, baseline):
     (evaluation,) = found["evaluation"]
     problem = sa.Problem(evaluation["threshold"], evaluation["budget"])
     assert evaluation["value"] == sa.evaluate(problem, sa.KnowledgeGradient()).value
+    assert [row["policy"] for row in found["replays"]] == ["variance-reduction", "kg", "lsa"]
+    for row in found["replays"]:
+        assert row["ratio"] == row["seconds"] / row["board_seconds"]
+        assert (len(row["runs"]), len(row["board_runs"])) == (2, 2)
     (row,) = found["largest"]
     assert row["seconds"] <= 0.2
     assert row["value"] == pytest.approx(sa.solve(sa.Problem(row["threshold"], row["budget"])).value, abs=1e-12)
