@@ -138,3 +138,25 @@ def test_rates_are_given_once():
 def test_votes_must_be_sorted_by_item():
     with pytest.raises(ValueError, match=r"item\[2\] is 0 after 1; votes must be sorted by item"):
         sa.Design(np.array([0, 1, 0]), np.array([0, 0, 1]), ("a", "b"), ("r", "s"))
+
+
+@pytest.mark.parametrize("left", ["Not enough samples to build a trace.", "No traces to slice.", (1, 8), (2, 5)])
+def test_interrupted_sampling_is_an_interruption_and_no_fit_of_fewer_draws(left, monkeypatch):
+    """After Ctrl-C PyMC returns what it has, perhaps fewer chains, or complains that it has nothing."""
+    import pymc
+    import xarray as xr
+
+    def sample(*_, **__):
+        if isinstance(left, str):
+            raise ValueError(left)
+        return {"posterior": xr.Dataset({"x": (("chain", "draw"), np.zeros(left))})}
+
+    monkeypatch.setattr(pymc, "sample", sample)
+    model = sa.OneCoin()
+    votes = model.simulate(0, sa.Design.balanced(items=2, raters=2, votes_per_item=2)).labels
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(votes, seed=0, draws=8, tune=4, chains=2)
+    if left == "No traces to slice.":
+        left = "another fault"
+        with pytest.raises(ValueError, match="another fault"):
+            model.fit(votes, seed=0, draws=8, tune=4, chains=2)
