@@ -23,6 +23,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...dp.problem.bars import bar_of
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
@@ -202,5 +203,5 @@ def _chance_of_win(problem: Problem, items: Ints, labels: Ints, wins: Ints) -> F
     for i in np.unique(items):
         rows = items == i
         belief: Belief = problem.belief(int(i))
-        out[rows] = belief.at(labels[rows], wins[rows], problem.bar(i)).mean
+        out[rows] = belief.at(labels[rows], wins[rows], bar_of(problem, i)).mean
     return out

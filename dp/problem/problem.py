@@ -18,12 +18,11 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
-from ...posteriors.beliefs.sharp import Bar, beta_at, lossy
-from ...posteriors.beliefs.tails import tail
-from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Utility
 from . import checks
+from .bars import bar_of, log_odds_of, sharp_items, tails_at
 from .budget import Quota, most_labels
 from .checks import ProblemError
 from .remarks import remarks_on
@@ -44,8 +43,7 @@ class Problem:
     Parameters
     ----------
     threshold : array_like, shape (N,)
-        Threshold t that each item's rate is compared with; strictly between 0 and 1. One that follows from a log-ratio
-        may round to 0 or 1: computations use its log-odds.
+        Threshold t that each item's rate is compared with; inside (0, 1). From a log-ratio it may round to 1.
     budget : int or float
         Largest total cost of the labels. Where every label costs 1, a whole number, at least 1.
     weight : float or array_like, shape (N,)
@@ -363,37 +361,8 @@ class Problem:
         paid = float(self.weight.max() * np.abs(self.utility(np.linspace(0.0, 1.0, 1001))).max())
         return paid + float((np.abs(self.reward) * self.cap).max())
 
-    @cached_property
-    def stated_log_odds(self) -> Floats:
-        """Log-odds beta c of the thresholds that follow from log-ratios, shape (N,); NaN where they were stated."""
-        return np.full(self.size, np.nan) if self.beta is None else self.beta * self.log_ratio
-
-    @cached_property
-    def sharp(self) -> Bools:
-        """Mask of the items with Beta beliefs that the compiled formulas for many items do not serve, shape (N,).
-
-        Their parameters or thresholds are so extreme that these formulas would lose eight digits and more.
-        """
-        if not isinstance(self.prior, np.ndarray):
-            return np.zeros(self.size, dtype=np.bool_)
-        rounded = (self.threshold > 1.0 - 1e-7) & ~np.isnan(self.stated_log_odds)
-        sizes = (self.prior.max(axis=1) > 1e8) | (self.prior.min(axis=1) < 1e-6)
-        return np.asarray(sizes | rounded | (self.threshold < 1e-200))
-
-    def bar(self, i: int) -> float:
-        """Threshold of an item as its belief takes it: with its log-odds where rounding would lose digits.
-
-        Parameters
-        ----------
-        i : int
-            Number of the item.
-
-        Returns
-        -------
-        float
-        """
-        t, log_odds = float(self.threshold[i]), float(self.stated_log_odds[i])
-        return Bar(log_odds) if lossy(1.0, 1.0, 0, t, log_odds) and not np.isnan(log_odds) else t
+    stated_log_odds = cached_property(log_odds_of)
+    sharp = cached_property(sharp_items)
 
     def belief(self, i: int) -> Belief:
         """Prior belief about an item.
@@ -422,7 +391,7 @@ class Problem:
         BeliefTables
             Arrays of shape (cap[i] + 1, cap[i] + 1), indexed [labels, wins].
         """
-        return self.belief(i).tables(int(self.cap[i]), self.bar(i))
+        return self.belief(i).tables(int(self.cap[i]), bar_of(self, i))
 
     def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
         """Tail probability P(alpha > t) of every item after some labels.
@@ -435,17 +404,7 @@ class Problem:
         -------
         ndarray, shape (..., N)
         """
-        n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
-        if isinstance(self.prior, np.ndarray):
-            a, b = self.prior.T
-            if not lossy(a, b, n, self.threshold, self.stated_log_odds).any():
-                return tail(a + w, b + (n - w), self.threshold)
-            return beta_at(a, b, n, w, self.threshold, self.stated_log_odds)[1]
-        counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
-        out = np.empty(counts[0].shape)
-        for i in range(self.size):
-            out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], self.bar(i)).tail
-        return out
+        return tails_at(self, labels, wins)
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

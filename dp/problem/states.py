@@ -18,6 +18,7 @@ from ...posteriors.beliefs.belief import BeliefTables
 from ...posteriors.beliefs.sharp import beta_at
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.utilities import Utility
+from .bars import bar_of
 from .problem import Problem
 
 __all__ = ["ItemStates", "states_at", "states_of_item"]
@@ -183,7 +184,7 @@ def _belief_at(problem: Problem, items: Ints, n: Floats, w: Floats) -> BeliefTab
     out = BeliefTables(*np.empty((3, *which.shape)))
     for i in np.unique(which):
         here = which == i
-        found = problem.belief(int(i)).at(labels[here], wins[here], problem.bar(int(i)))
+        found = problem.belief(int(i)).at(labels[here], wins[here], bar_of(problem, int(i)))
         for table, values in zip(out, found, strict=True):
             table[here] = values
     return out
