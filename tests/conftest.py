@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("reproducible", derandomize=True, deadline=None, max_examples=50)
+# For relations between problems, of which half this number are drawn: pytest --hypothesis-profile=many.
+settings.register_profile("many", deadline=None, max_examples=1000)
 settings.load_profile("reproducible")
 
 

@@ -23,6 +23,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...dp.problem.bars import bar_of
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.belief import Belief
@@ -203,5 +204,5 @@ def _chance_of_win(problem: Problem, items: Ints, labels: Ints, wins: Ints) -> F
     for i in np.unique(items):
         rows = items == i
         belief: Belief = problem.belief(int(i))
-        out[rows] = ask_at(belief, labels[rows], wins[rows], problem.bar(int(i))).mean
+        out[rows] = ask_at(belief, labels[rows], wins[rows], bar_of(problem, int(i))).mean
     return out

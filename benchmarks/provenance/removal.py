@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ...dp.problem.bars import bar_of
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.tails import tail
@@ -107,7 +108,7 @@ class Standing:
             a, b = problem.prior[item].T
             return tail(a + w, b + (n - w), problem.threshold[item])
         asked, back = np.unique(np.stack([item, n, w]), axis=1, return_inverse=True)
-        found = [ask_at(problem.belief(i), m, k, problem.bar(i)).tail for i, m, k in asked.T.tolist()]
+        found = [ask_at(problem.belief(i), m, k, bar_of(problem, i)).tail for i, m, k in asked.T.tolist()]
         return np.array([float(x) for x in found])[back.reshape(-1)]
 
     def numbers(self, p: Floats, item: Ints | None = None) -> dict[str, Floats]:

@@ -23,13 +23,12 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.utilities import Utility
-from .bars import Bars
+from .bars import bar_of, log_odds_of, sharp_items, tails_at
 from .budget import Quota, most_labels
 from .checks import ProblemError
 from .digest import digest_of
 from .remarks import remarks_on
 from .statement import by_ratio, new_fields, plain, restated
-from .tails import tails_at
 from .toml import read_fields, write_problem
 from .validation import validated
 
@@ -40,14 +39,13 @@ _ITSELF = property(lambda self: self)
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Problem(ReadOnlyCopies, Bars):
+class Problem(ReadOnlyCopies):
     """A finite-budget sequential labelling problem.
 
     Parameters
     ----------
     threshold : array_like, shape (N,)
-        Threshold t that each item's rate is compared with; strictly between 0 and 1. One that follows from a log-ratio
-        may round to 0 or 1: computations use its log-odds.
+        Threshold t that each item's rate is compared with; inside (0, 1). From a log-ratio it may round to 1.
     budget : int or float
         Largest total cost of the labels. Where every label costs 1, a whole number, at least 1.
     weight : float or array_like, shape (N,)
@@ -366,6 +364,9 @@ class Problem(ReadOnlyCopies, Bars):
         paid = float(self.weight.max() * np.abs(self.utility(np.linspace(0.0, 1.0, 1001))).max())
         return paid + float((np.abs(self.reward) * self.cap).max())
 
+    stated_log_odds = cached_property(log_odds_of)
+    sharp = cached_property(sharp_items)
+
     def belief(self, i: int) -> Belief:
         """Prior belief about an item.
 
@@ -393,7 +394,7 @@ class Problem(ReadOnlyCopies, Bars):
         BeliefTables
             Arrays of shape (cap[i] + 1, cap[i] + 1), indexed [labels, wins].
         """
-        return ask_tables(self.belief(i), int(self.cap[i]), self.bar(i))
+        return ask_tables(self.belief(i), int(self.cap[i]), bar_of(self, i))
 
     def tail_at(self, labels: ArrayLike, wins: ArrayLike) -> Floats:
         """Tail probability P(alpha > t) of every item after some labels.

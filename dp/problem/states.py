@@ -21,6 +21,7 @@ from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.plugins import read_only
 from ...posteriors.utilities import Utility
+from .bars import bar_of
 from .problem import Problem
 
 __all__ = ["ItemStates", "states_at", "states_of_item"]
@@ -193,7 +194,7 @@ def _belief_at(problem: Problem, items: Ints, n: Floats, w: Floats) -> BeliefTab
     out = BeliefTables(*np.empty((3, *which.shape)))
     for i in np.unique(which):
         here = which == i
-        found = ask_at(problem.belief(int(i)), labels[here], wins[here], problem.bar(int(i)))
+        found = ask_at(problem.belief(int(i)), labels[here], wins[here], bar_of(problem, int(i)))
         for table, values in zip(out, found, strict=True):
             table[here] = values
     return out

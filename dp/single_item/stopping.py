@@ -40,6 +40,7 @@ from ...posteriors.foundation.refusals import number, whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import stopping as _kernels
 from ..machine.memory import require_memory
+from ..problem.bars import bar_of
 from ..problem.problem import Problem
 from ..problem.tables import ZERO_GAIN, gains
 
@@ -296,7 +297,7 @@ def require_chord(problem: Problem) -> None:
 
 def label_gains(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, Floats]:
     """Means and gains of an item's first ``labels`` labels, whatever its cap, and its tail probabilities after them."""
-    mean, tail, _ = ask_tables(problem.belief(i), labels, problem.bar(i))
+    mean, tail, _ = ask_tables(problem.belief(i), labels, bar_of(problem, i))
     payoff = problem.weight[i] * problem.utility(tail) + problem.reward[i] * np.arange(labels + 1.0)
     return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]
 

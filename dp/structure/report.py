@@ -13,6 +13,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import ROUNDING
+from ..problem.bars import bar_of
 from ..problem.problem import Problem
 from ..single_item.curves import Curves, gain_tables
 
@@ -144,7 +145,7 @@ def _items(found: Structure) -> list[str]:
 def state_in_words(problem: Problem, i: int, labels: int, wins: int) -> str:
     """Description of a state of an item: labels, wins, belief and tail probability."""
     belief = problem.belief(i)
-    p = float(ask_at(belief, labels, wins, problem.bar(i)).tail)
+    p = float(ask_at(belief, labels, wins, bar_of(problem, i)).tail)
     later = belief.after(wins, labels - wins)
     shown = f"Beta({later.a:g}, {later.b:g}), " if isinstance(later, Beta) else ""
     if labels == 0:

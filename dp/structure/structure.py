@@ -109,7 +109,8 @@ win (Beta(2, 2), p = 0.5) it gains 0.1875
     remarks = []
     if problem.label_price:
         raise ValueError(
-            f"label_price is {problem.label_price:g}; the conditions are those of gains before labels are paid: set it to 0"
+            f"label_price is {problem.label_price:g}; the conditions are those of gains before labels are paid: set "
+            "it to 0"
         )
     if exact and problem.batch > 1:
         raise ValueError(

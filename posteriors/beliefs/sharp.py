@@ -40,7 +40,7 @@ MOST_LOG_ODDS = 1e4
 # Below this sum of parameters and labels the rounding of the ordinary formulas stays below 1e-12.
 _MOST = 3e5
 # Thresholds outside these lose digits when they are rounded to floats, or in the incomplete beta function.
-_LOW, _HIGH = 1e-200, 0.999
+_LOW, _HIGH = 1e-10, 0.999
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 rule = ((1.0 + _NODES) / 2.0, _WEIGHTS / 2.0)
 

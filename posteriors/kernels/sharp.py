@@ -191,26 +191,37 @@ def integral(start, stop, top, x, y, nodes, node_weights):
 
 
 @njit(cache=True, nogil=True)
-def tail(x, y, k, nodes, node_weights):
+def at_bar(x, y, k, bar):
+    """Log-density of the log-odds at the threshold, at distance k from the mode, less that at the mode."""
+    s = x + y
+    if s < 100.0:
+        # The mode may be hundreds away, and the distance from it rounded accordingly.
+        return x * (bar[5] - log_ratio(x, s)) + y * (bar[6] - log_ratio(y, s))
+    return from_mode(k, x, y)
+
+
+@njit(cache=True, nogil=True)
+def tail(x, y, k, bar, nodes, node_weights):
     """P(alpha > t) of Beta(x, y), where the threshold's log-odds are k from the mode's."""
-    at_bar = from_mode(k, x, y)
+    top = from_mode(k, x, y)
+    level = math.exp(at_bar(x, y, k, bar))
     if k > 0.0:
-        above = integral(k, math.inf, at_bar, x, y, nodes, node_weights)
+        above = integral(k, math.inf, top, x, y, nodes, node_weights)
         below = integral(0.0, k, 0.0, x, y, nodes, node_weights)
         below += integral(0.0, -math.inf, 0.0, x, y, nodes, node_weights)
-        above *= math.exp(at_bar)
+        above *= level
     else:
-        below = integral(k, -math.inf, at_bar, x, y, nodes, node_weights)
+        below = integral(k, -math.inf, top, x, y, nodes, node_weights)
         above = integral(0.0, k, 0.0, x, y, nodes, node_weights)
         above += integral(0.0, math.inf, 0.0, x, y, nodes, node_weights)
-        below *= math.exp(at_bar)
+        below *= level
     return above / (above + below)
 
 
 @njit(cache=True, nogil=True)
-def log_jump(x, y, k):
+def log_jump(x, y, k, bar):
     """Log of the jump D s / (x y) of Beta(x, y), where the threshold's log-odds are k from the mode's."""
-    return (half_log(x + y) - half_log(x) - half_log(y) - _HALF_LOG_2PI) + from_mode(k, x, y)
+    return (half_log(x + y) - half_log(x) - half_log(y) - _HALF_LOG_2PI) + at_bar(x, y, k, bar)
 
 
 @njit(cache=True, nogil=True)
@@ -227,8 +238,8 @@ def states(a, b, wins, losses, bar, nodes, node_weights, mean, tails, jumps):
     for i in range(a.size):
         x, y, k = place(a[i], b[i], wins[i], losses[i], bar[i])
         mean[i] = x / (x + y)
-        tails[i] = tail(x, y, k, nodes, node_weights)
-        jumps[i] = math.exp(min(0.0, log_jump(x, y, k)))
+        tails[i] = tail(x, y, k, bar[i], nodes, node_weights)
+        jumps[i] = math.exp(min(0.0, log_jump(x, y, k, bar[i])))
 
 
 @njit(cache=True, nogil=True)
@@ -239,8 +250,8 @@ def row(a, b, bar, nodes, node_weights, tails, jumps):
     for w in range(n + 1):
         x, y, k = place(a, b, float(w), float(n - w), bar)
         if w == 0:
-            p = tail(x, y, k, nodes, node_weights)
-        log_j = log_jump(x, y, k)
+            p = tail(x, y, k, bar, nodes, node_weights)
+        log_j = log_jump(x, y, k, bar)
         jumps[w] = math.exp(min(0.0, log_j))
         tails[w] = p
         if w < n:

@@ -190,6 +190,14 @@ def test_certificate_of_a_problem_without_a_possible_gain_has_no_gap():
         assert found.lower == pytest.approx(settled.prior_value, abs=1e-12)
 
 
+def test_shortfall_without_a_possible_gain_is_no_share():
+    found = sa.certify(sa.Problem.bandit([(1, 9), (9, 1)], 6, reward=-1), "uniform")
+    assert found.lower < found.upper
+    assert np.isnan([found.gap, found.gap_error]).all()
+    assert "no policy can gain over buying no label" in str(found)
+    assert "%" not in str(found)
+
+
 def test_certificate_reads_as_a_sentence():
     found = sa.Certificate("kg", 1.5, 0.01, 2.0, 1.0, "simulation", "Lagrangian bound", 0.1, 7.0, 8)
     assert str(found) == (

@@ -156,8 +156,9 @@ def test_linear_utility_has_no_gain_to_share():
 def test_utility_that_punishes_knowledge_has_no_gain_to_share_and_no_clairvoyant_bound():
     problem = sa.Problem([0.4, 0.6], 3, utility=np.sqrt)
     found = sa.compare(problem, ["kg", "uniform"])
-    (remark,) = found.attrs["remarks"]
+    remark, reason = found.attrs["remarks"]
     assert remark.startswith("clairvoyant bound left out: utility rises above its chord at p = ")
+    assert reason.startswith("no policy can gain over buying no label")
     value = values_of(found)
     assert "clairvoyant bound" not in value
     assert value["lagrangian bound"] >= value["optimum"] > value["uniform"]

@@ -43,8 +43,8 @@ def test_every_fault_is_named_at_once_with_its_item():
     ) == (
         "threshold of sea is 1.0; it must be strictly between 0 and 1",
         "threshold of sun is 0.0; it must be strictly between 0 and 1",
-        "weight of sea is nan; it must be positive and finite",
-        "weight of sun is -1.0; it must be positive and finite",
+        "weight of sea is nan; it must be finite, and at least 0",
+        "weight of sun is -1.0; it must be finite, and at least 0",
         "prior a of sea is 0.0; it must be positive and finite",
         "prior b of sun is inf; it must be positive and finite",
         "log_ratio of sea is inf; it must be finite",
@@ -92,8 +92,8 @@ def test_budget_need_not_be_whole_where_costs_differ():
         ({"threshold": [0.5, math.nan]}, "threshold of item 2 is nan; it must be strictly between 0 and 1"),
         ({"weight": [1, 2, 3]}, "weight has shape (3,); it must be one number or a list of 2"),
         ({"weight": "heavy"}, "weight is 'heavy'; it must be a number or a list of numbers"),
-        ({"weight": [1, 0]}, "weight of item 2 is 0.0; it must be positive and finite"),
-        ({"weight": [math.inf, 1]}, "weight of item 1 is inf; it must be positive and finite"),
+        ({"weight": [0, 0]}, "weight is 0 for every item; at least one must be positive"),
+        ({"weight": [math.inf, 1]}, "weight of item 1 is inf; it must be finite, and at least 0"),
         ({"cap": [1]}, "cap has shape (1,); it must be one number or a list of 2"),
         ({"cap": [1, math.nan]}, "cap of item 2 is nan; it must be a whole number of labels, at least 0"),
         ({"prior": (1, 1, 1)}, "prior has shape (3,); it must be a pair (a, b) or one pair for each of 2 items"),
@@ -167,12 +167,12 @@ def test_message_shows_twenty_faults_and_counts_the_rest():
         ([0.0], -1, {}, ["beta is -1; it must be positive and finite"]),
         (["a"], 1, {}, ["log_ratio is ['a']; it must be a number or a list of numbers"]),
         ([[0.0]], 1, {}, ["log_ratio has shape (1, 1); it must be a list of numbers"]),
-        ([1000.0], 1, {}, ["threshold of item 1 is 1.0; it must be strictly between 0 and 1"]),
+        ([12000.0], 1, {}, ["beta times log_ratio of item 1 is 12000.0; it must be at most 10000 in size"]),
         (
             [0.0, 1.0],
             0,
-            {"weight": [1, 0], "name": ["sky", "sea"]},
-            ["beta is 0; it must be positive and finite", "weight of sea is 0.0; it must be positive and finite"],
+            {"weight": [1, -2], "name": ["sky", "sea"]},
+            ["beta is 0; it must be positive and finite", "weight of sea is -2.0; it must be finite, and at least 0"],
         ),
     ],
 )
@@ -422,7 +422,7 @@ def test_thresholds_follow_log_ratios_until_they_are_given(replace):
         (
             {"beta": -1.0, "weight": 0.0},
             sa.ProblemError,
-            "weight of sky is 0.0;(.|\n)*beta is -1.0; it must be positive",
+            "weight is 0 for every item;(.|\n)*beta is -1.0; it must be positive",
         ),
         ({"beta": None}, sa.ProblemError, "^log_ratio and beta go together"),
         ({"log_ratio": [1.0]}, sa.ProblemError, r"^log_ratio has shape \(1,\); it must be one number or a list of 2"),
@@ -480,7 +480,7 @@ def test_fault_in_a_file_is_named_with_its_line(tmp_path):
     )
     assert file_faults(path) == [
         f"{path}, line 4: threshold of sea is 1.5; it must be strictly between 0 and 1",
-        f"{path}, line 5: weight of sea is -1.0; it must be positive and finite",
+        f"{path}, line 5: weight of sea is -1.0; it must be finite, and at least 0",
         f"{path}, line 7: prior has shape (); it must be a pair (a, b) or one pair for each of 2 items",
         f"{path}, line 2: budget is 0; it must be a whole number of labels, at least 1 and at most 10**9",
         f"{path}, line 10: utility decisive: eps is 2; it must lie strictly between 0 and 1/2",
