@@ -340,6 +340,7 @@ def test_greedy_and_optimum_are_those_of_the_engine(case):
         cost=st.just("unit"),
         utility=st.sampled_from(("variance", "entropy", "accuracy")),
         reward=st.sampled_from((0.0, 0.25)),
+        fee=st.just(0.0),
     )
 )
 def test_greedy_earns_what_is_proved(case):
