@@ -81,6 +81,13 @@ def expm1mx(k):
 
 
 @njit(cache=True, nogil=True)
+def log_ratio(x, y):
+    """Return log(x / y), also where the ratio leaves the range of floats."""
+    ratio = x / y if y >= 1.0 or x < 1e300 * y else math.inf
+    return math.log(ratio) if 1e-290 < ratio < 1e290 else math.log(x) - math.log(y)
+
+
+@njit(cache=True, nogil=True)
 def from_mode(k, x, y):
     """Log-density of the log-odds at distance k from the mode, less that at the mode."""
     if x > y:
@@ -89,9 +96,11 @@ def from_mode(k, x, y):
     m = x / s
     if abs(k) <= 1.0:
         return -(x * expm1mx(k) + s * log1pmx(m * math.expm1(k)))
-    if k < 0.0 or k + math.log(m) < 0.0:
-        return x * k - s * math.log1p(m * math.expm1(k))
-    return -(y * k + s * (math.log(m) + math.log1p(y / x * math.exp(-k))))
+    log_m = log_ratio(x, s)
+    if k < 0.0 or k + log_m < 0.0:
+        # The ratio itself may be too small for a float.
+        return x * k - s * math.log1p(m * math.expm1(k) if m > 1e-290 else math.exp(k + log_m))
+    return -(y * k + s * (log_m + math.log1p(math.exp(-(k + log_m)))))
 
 
 @njit(cache=True, nogil=True)
@@ -107,13 +116,6 @@ def half_log(x):
     if x < 16.0:
         return math.lgamma(x + 1.0) - x * math.log(x) + x - _HALF_LOG_2PI
     return 0.5 * math.log(x) + remainder(x)
-
-
-@njit(cache=True, nogil=True)
-def log_ratio(x, y):
-    """Return log(x / y), also where the ratio leaves the range of floats."""
-    ratio = x / y if y >= 1.0 or x < 1e300 * y else math.inf
-    return math.log(ratio) if 1e-290 < ratio < 1e290 else math.log(x) - math.log(y)
 
 
 @njit(cache=True, nogil=True)
