@@ -40,8 +40,9 @@ import numpy as np
 import scipy
 
 from .foundation.arrays import Bools, Floats
+from .foundation.messages import plain
 from .foundation.names import Registry
-from .foundation.refusals import plain, positive, probability
+from .foundation.refusals import positive, probability
 from .foundation.tolerances import ROUNDING
 
 __all__ = [

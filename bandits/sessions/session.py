@@ -23,6 +23,7 @@ import numpy as np
 from ...dp.machine.files import write_whole
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
@@ -151,14 +152,14 @@ class Session:
         """
         item = whole("item", item, 0, self.problem.size - 1)
         if label not in (0, 1):
-            raise ValueError(f"label of {self.problem.name[item]} is {label!r}; allowed: 0 and 1")
+            raise ValueError(f"label of {named(self.problem.name[item])} is {shown(label)}; allowed: 0 and 1")
         answer = (item, int(label))
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]
                 raise ValueError(
-                    f"answer {answer_id!r} was label {said} for {self.problem.name[known]} and is now label "
-                    f"{label} for {self.problem.name[item]}"
+                    f"answer {shown(answer_id)} was label {said} for {named(self.problem.name[known])} and is "
+                    f"now label {label} for {named(self.problem.name[item])}"
                 )
             return
         self._require_payable(int(item))
@@ -246,7 +247,7 @@ class Session:
         if version != _VERSION:
             raise ValueError(f"{path}: session format {version}; this version reads {_VERSION}")
         if name != repr(session.policy):
-            raise ValueError(f"{path}: a session of policy {name}, not {session.policy!r}")
+            raise ValueError(f"{path}: a session of policy {name}, not {shown(session.policy)}")
         if saved.get("problem") != problem.digest():
             raise ValueError(f"{path}: a session on another problem")
         session._board.keys = keys

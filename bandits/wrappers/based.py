@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.messages import shown
 from ..policy import JointPolicy, Policy
 from ..registry import make_policy
 
@@ -22,7 +23,7 @@ def as_base(name: str, base: object) -> Policy:
     if isinstance(base, Policy):
         return base
     if not isinstance(base, str):
-        raise ValueError(f"{name}: base is {base!r}; allowed: a policy or a registered name")
+        raise ValueError(f"{name}: base is {shown(base)}; allowed: a policy or a registered name")
     try:
         return make_policy(base)
     except ValueError as error:

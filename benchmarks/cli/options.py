@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole
 from ..runner.folder import RunFolder
 
@@ -101,7 +102,7 @@ def name_or_table(option: str, text: str) -> Any:
         return tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         raise ValueError(
-            f'{option} is {text!r}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}'
+            f'{option} is {shown(text)}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}'
         ) from None
 
 

@@ -11,6 +11,7 @@ import typer
 
 from ...dp.machine.memory import ProblemTooLarge
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.messages import shown
 from ..runner.folder import problem_as_inputs
 from .options import (
     ExactOption,
@@ -76,7 +77,7 @@ def statics(
         return
     if problem_file is None or what not in _ALLOWED:
         raise ValueError(
-            f"--vary is {what!r}; allowed: {', '.join(_ALLOWED)}"
+            f"--vary is {shown(what)}; allowed: {', '.join(_ALLOWED)}"
             if problem_file is not None
             else "PROBLEM.toml is missing; give a problem and --vary, or --claims alone"
         )
@@ -107,7 +108,7 @@ def _numbers(option: str, text: str) -> list[float]:
     try:
         return [float(x) for x in text.split(",")]
     except ValueError:
-        raise ValueError(f"{option} is {text!r}; give numbers with commas between them") from None
+        raise ValueError(f"{option} is {shown(text)}; give numbers with commas between them") from None
 
 
 def _vary(

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import nearest_name
 
 __all__ = ["HEADER", "LabelFileError", "Table", "codes", "listed", "nearest", "read_table", "show"]
@@ -67,7 +68,7 @@ class Table:
     def missing(self, column: str) -> LabelFileError:
         """Error that names a missing column, and the nearest existing one."""
         near = nearest([column], self.header)
-        return self.fault(HEADER, f"no column {column!r}{near}; columns found: {listed(self.header)}")
+        return self.fault(HEADER, f"no column {shown(column)}{near}; columns found: {listed(self.header)}")
 
 
 def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: Sequence[str]) -> Table:
@@ -94,7 +95,7 @@ def _parse_table(name: str, raw: bytes, required: Sequence[str], optional: Seque
             raise table.missing(column)
     for column in table.columns:
         if header.count(column) > 1:
-            raise table.fault(HEADER, f"column {column!r} occurs {header.count(column)} times; allowed: once")
+            raise table.fault(HEADER, f"column {shown(column)} occurs {header.count(column)} times; allowed: once")
     n_rows = 0
     while chunk := list(islice(reader, _CHUNK)):
         rows = [row for row in chunk if row]
@@ -156,7 +157,7 @@ def _read_text(name: str) -> bytes:
 
 def _decompress(name: str, raw: bytes) -> bytes:
     if not raw.startswith(_GZIP_MAGIC):
-        raise _fault(name, 1, f"named .gz but begins with {raw[:8]!r}; allowed: gzip data, or a name without .gz")
+        raise _fault(name, 1, f"named .gz but begins with {shown(raw[:8])}; allowed: gzip data, or a name without .gz")
     try:
         return gzip.decompress(raw)
     except (EOFError, OSError, zlib.error) as error:
@@ -192,7 +193,7 @@ def nearest(wanted: Sequence[str], header: Sequence[str]) -> str:
     """Suggest the column that was probably meant, ignoring case and surrounding spaces."""
     others = [column for column in header if column not in wanted]
     near = next(filter(None, (nearest_name(name, others) for name in wanted)), None)
-    return f" (is it {near!r}?)" if near else ""
+    return f" (is it {shown(near)}?)" if near else ""
 
 
 def listed(names: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import split_name, unknown_name
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model, rater_model_names
@@ -120,7 +121,7 @@ def checked_provenance(
     kinds = None if model is None else make_rater_model(model)
     if kinds is not None:
         if "kind_chance" not in kinds.dims:
-            raise ValueError(f"model is {kinds.name!r}, which has no kinds of raters; allowed: {_with_kinds()}")
+            raise ValueError(f"model is {shown(kinds.name)}, which has no kinds of raters; allowed: {_with_kinds()}")
         kinds.require(labels)
     if isinstance(beyond, str) and split_name(beyond)[0] not in (ITEMS_ONLY, *rater_model_names()):
         known = (ITEMS_ONLY, *rater_model_names())

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import named, shown
 from ..exact.lattice import Layer
 from ..kernels import policy as _kernels
 from ..problem.problem import Problem
@@ -109,8 +110,8 @@ class IndexChoices:
             n, w = np.nonzero(np.tri(len(table), dtype=bool) & ~np.isfinite(table))
             if n.size:
                 raise ValueError(
-                    f"{self.policy}: index of {problem.name[i]} is {table[n[0], w[0]]} after {n[0]} labels and {w[0]} "
-                    "wins; it must be finite"
+                    f"{self.policy}: index of {named(problem.name[i])} is {table[n[0], w[0]]} after {n[0]} labels "
+                    f"and {w[0]} wins; it must be finite"
                 )
             out[i, : len(table), : len(table)] = table
         return out
@@ -158,9 +159,9 @@ class JointChoices:
         if bad.any():
             k = int(np.argmax(bad))
             raise ValueError(
-                f"{self._name}: after labels {counts[k].tolist()} with wins {wins[k].tolist()} the probabilities "
-                f"are {given[k].tolist()}; they must be finite, not negative, and more than zero for some item "
-                f"that can be labelled ({np.flatnonzero(usable[k]).tolist()})"
+                f"{self._name}: after labels {shown(counts[k].tolist())} with wins {shown(wins[k].tolist())} the "
+                f"probabilities are {shown(given[k].tolist())}; they must be finite, not negative, and more than zero "
+                f"for some item that can be labelled ({shown(np.flatnonzero(usable[k]).tolist())})"
             )
         out[goes_on] = chance / total[:, None]
         return out
@@ -176,7 +177,7 @@ Choices = IndexChoices | JointChoices
 def check_policy(problem: Problem, policy: Any) -> None:
     """Raise unless the policy is an index policy or a joint policy, and the problem has no batches."""
     if isinstance(policy, (str, type)):
-        raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
+        raise TypeError(f"policy is {shown(policy)}; give a policy such as KnowledgeGradient(), or make_policy(name)")
     if problem.batch > 1:
         raise ValueError(
             f"batch is {problem.batch}: policies have no exact value where outcomes come in batches; simulate "

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Bools, Bytes, Ints
+from ...posteriors.foundation.messages import shown
 from ...posteriors.utilities import Custom
 from ..kernels import live as _kernels
 from ..machine.memory import fits
@@ -166,11 +167,11 @@ def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptP
         raise ValueError(f"{path}: not a policy folder of seqaudit")
     if text.get("version") != VERSION:
         raise ValueError(
-            f"{path}: policy of version {text.get('version')!r}; this release reads version {VERSION}: solve again"
+            f"{path}: policy of version {shown(text.get('version'))}; this release reads version {VERSION}: solve again"
         )
     missing = [key for key in _KEYS if key not in text]
     if missing:
-        raise ValueError(f"{path}: damaged policy folder: policy.json has no {missing[0]!r}")
+        raise ValueError(f"{path}: damaged policy folder: policy.json has no {shown(missing[0])}")
     if problem is None:
         if text["problem"] is None:
             raise ValueError(f"{path}: policy under a callable utility; give its problem: load_policy(path, problem)")

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
 from ..machine.memory import ProblemTooLarge, fits, require_memory
@@ -132,8 +133,8 @@ class Solution:
         items = np.flatnonzero(self.kept.acceptable(n[None, :], w[None, :])[0])
         if not len(items):
             raise ValueError(
-                f"after {n.tolist()} labels nothing is left to choose, or no policy can buy these labels; allowed: "
-                "counts within budget, caps and quotas that leave a label to buy"
+                f"after {shown(n.tolist())} labels nothing is left to choose, or no policy can buy these labels; "
+                "allowed: counts within budget, caps and quotas that leave a label to buy"
             )
         return items
 
@@ -207,7 +208,7 @@ class Solution:
             raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
         for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):
             raise ValueError(
-                f"{self.problem.name[i]}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
+                f"{named(self.problem.name[i])}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
                 f"<= {self.problem.cap[i]}"
             )
         if self.problem.unit_costs and n.sum() >= self.problem.labels:
@@ -351,7 +352,7 @@ def _reductions(reduce: bool | Collection[str]) -> frozenset[str]:
         return frozenset(_REDUCTIONS) if reduce else frozenset()
     chosen = frozenset([reduce] if isinstance(reduce, str) or not isinstance(reduce, Collection) else reduce)
     for name in sorted(chosen - set(_REDUCTIONS), key=str):
-        raise ValueError(f"reduce names {name!r}; allowed: True, False, or any of 'dead', 'identical'")
+        raise ValueError(f"reduce names {shown(name)}; allowed: True, False, or any of 'dead', 'identical'")
     return chosen
 
 

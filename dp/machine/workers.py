@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole, whole_or_none
 
 __all__ = ["cores", "in_processes", "run", "workers"]
@@ -40,7 +41,7 @@ def workers(n_jobs: int, tasks: int) -> int:
     """Number of worker processes to start: at most one for each task."""
     asked = whole_or_none(n_jobs)
     if asked is None or not (asked == -1 or asked >= 1):
-        raise ValueError(f"the number of workers is {n_jobs!r}; allowed: 1 and more, or -1 for one on each core")
+        raise ValueError(f"the number of workers is {shown(n_jobs)}; allowed: 1 and more, or -1 for one on each core")
     if asked == -1:
         from joblib import cpu_count
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..problem.problem import Problem
@@ -58,8 +59,9 @@ class Counterexample:
     def __str__(self) -> str:
         problem, i = self.problem, self.item
         return (
-            f"{problem.name[i]}, t = {problem.threshold[i]:g}: {state_in_words(problem, i, self.labels, self.wins)} a "
-            f"label gains {self.gain:.6g}, {state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
+            f"{named(problem.name[i])}, t = {problem.threshold[i]:g}: "
+            f"{state_in_words(problem, i, self.labels, self.wins)} a label gains {self.gain:.6g}, "
+            f"{state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
             f"{self.later_gain:.6g}"
         )
 
@@ -75,7 +77,7 @@ def structure_report(found: Structure) -> list[str]:
         n, i = min((int(found.harms[i, 0]), int(i)) for i in harmed)
         gain = found.gain(i, n, int(found.harms[i, 1]))
         where = state_in_words(problem, i, n, int(found.harms[i, 1]))
-        lines.append(f"harm: {problem.name[i]}, {where}: one more label gains {gain:.6g}")
+        lines.append(f"harm: {named(problem.name[i])}, {where}: one more label gains {gain:.6g}")
     example = found.counterexample()
     if example is not None:
         lines.append(f"rise: {example}")
