@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
 from .options import (
     JobsOption,
@@ -70,7 +71,7 @@ def curve(
         )
     remarks = [*problem.check(), *result.attrs["remarks"]]
     table = curve_table(result)
-    folder.write("curve.csv", table.to_csv(index=False))
+    folder.write("curve.csv", csv_text(table))
     title = f"{headline(problem)}, {replications} replications"
     plot_curve(table, folder.path / "curve.png", title)
     rows = records(table)

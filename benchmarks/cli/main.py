@@ -1,24 +1,26 @@
 """Entry point of the command line.
 
-Every command checks its input first; on a fault it prints one clear line and exits with status 2. Long computations
-show a progress bar on a terminal and plain lines elsewhere, on standard error; results go to standard output.
+Every command checks its input first; for each fault it prints one clear line, and it exits with status 2. Long
+computations show a progress bar on a terminal and plain lines elsewhere, on standard error; results go to standard
+output.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import sys
+import traceback
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from ...dp.problem.checks import ProblemError
 from .allocate import allocate
 from .calibrate import calibrate
 from .certify import certify
 from .compare import compare
 from .curve import curve
+from .failures import failure_lines, wants_traceback
 from .fit import fit
 from .options import INTERRUPTED
 from .output import keep_standard_output
@@ -53,6 +55,7 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
     ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Bayesian sequential design for scarce human labels."""
 
@@ -77,23 +80,32 @@ app.add_typer(calibrate, name="calibrate")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; without arguments ``--help``. Bad input gives one line and exit status 2."""
+    """Run a command; without arguments ``--help``. Each fault gives one line, and the exit status is 2."""
     if arguments is None:
         keep_standard_output()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = wants_traceback(given)
     try:
-        status = app(args=list(sys.argv[1:] if arguments is None else arguments) or ["--help"], standalone_mode=False)
-    except typer.TyperException as error:
-        _fail(error.format_message())
-    except ProblemError as error:
-        count = len(error.faults)
-        _fail(error.faults[0] + (f" (faults in all: {count})" if count > 1 else ""))
-    except (ValueError, OSError, TypeError) as error:
-        _fail(str(error))
+        status = app(args=given or ["--help"], standalone_mode=False)
+    except Exception as error:
+        _fail(error, debug)
     if status == INTERRUPTED:
-        print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
+        kept = "finished parts are kept, and --out with the same folder goes on"
+        print(f"seqaudit: interrupted; {kept if _has_out(given) else 'nothing is kept'}", file=sys.stderr)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(message: str) -> NoReturn:
-    print(f"seqaudit: {' '.join(message.splitlines())}", file=sys.stderr)
+def _fail(error: Exception, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
+    for line in failure_lines(error):
+        print(f"seqaudit: {line}", file=sys.stderr)
     sys.exit(2)
+
+
+def _has_out(arguments: Sequence[str]) -> bool:
+    """True if the command named in the arguments has a run folder."""
+    command: Any = typer.main.get_command(app)
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word, command)
+    return any("--out" in option.opts for option in command.params)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..runner.csv_text import csv_text
 from . import label_options
 from .options import JobsOption, JsonOption, OutOption, PolicyOption, SeedOption, at_least
 from .output import print_json, print_remarks, print_table, records, show_progress
@@ -62,7 +63,7 @@ def replay(
         )
     remarks += result.attrs["remarks"]
     table = replay_table(result)
-    folder.write("replay.csv", table.to_csv(index=False))
+    folder.write("replay.csv", csv_text(table))
     title = (
         f"{labels_file.name}: {problem.size} items, {problem.labels} of {dataset.n_labels} votes, "
         f"{replications} shuffles, utility {problem.utility.name}"

@@ -12,6 +12,7 @@ import typer
 from ...dp.machine.memory import ProblemTooLarge
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.messages import shown
+from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
 from .options import (
     ExactOption,
@@ -137,7 +138,7 @@ def _vary(
         parts = folder.parts(names, advance, DATASETS)
         result = vary(problem, knob, wanted, **settings, n_jobs=jobs, finished=parts.finished, on_part=parts.keep)
     table = vary_table(result)
-    folder.write("statics.csv", table.to_csv(index=False))
+    folder.write("statics.csv", csv_text(table))
     plot_vary(result, folder.path / "statics.png", headline(problem))
     if found is not None:
         _draw_share(problem, found, folder)
@@ -266,13 +267,13 @@ def _protocols(
             else:
                 parts.keep(_BREAK_EVEN, table_of_costs)
     table = protocols_table(result)
-    folder.write("statics.csv", table.to_csv(index=False))
+    folder.write("statics.csv", csv_text(table))
     plot_protocols(result, folder.path / "statics.png", headline(problem))
     costs: list[dict[str, Any]] = []
     if table_of_costs is not None:
         even = break_even_table(table_of_costs)
         costs = records(even)
-        folder.write("break-even.csv", even.to_csv(index=False))
+        folder.write("break-even.csv", csv_text(even))
         plot_break_even(table_of_costs, folder.path / "break-even.png", headline(problem))
     if as_json:
         print_json(

@@ -16,7 +16,7 @@ from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Bools, Floats
-from ...posteriors.foundation.messages import named, shown
+from ...posteriors.foundation.messages import lines_of, named, shown
 from ...posteriors.foundation.refusals import whole_or_none
 from .budget import Quota
 
@@ -32,7 +32,6 @@ __all__ = [
     "whole",
 ]
 
-_SHOWN = 20
 # Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
 MOST_LABELS = 10**9
 
@@ -159,7 +158,7 @@ class ProblemError(ValueError):
     Attributes
     ----------
     faults : sequence of str
-        One sentence for each fault; kept as a tuple. The message shows the first 20.
+        One sentence for each fault; kept as a tuple. The message shows the first ten.
 
     Examples
     --------
@@ -175,8 +174,7 @@ class ProblemError(ValueError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        more = len(faults) - _SHOWN
-        super().__init__("\n".join(faults[:_SHOWN]) + (f"\nand {more} more faults" if more > 0 else ""))
+        super().__init__("\n".join(lines_of(self.faults)))
 
     def __reduce__(self) -> tuple[type[ProblemError], tuple[tuple[str, ...]]]:
         """Pickle by the faults, so that worker processes can raise it."""

@@ -142,7 +142,7 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def lines_of(faults: Collection[str]) -> list[str]:
+def lines_of(faults: Collection[str], kind: str = "fault") -> list[str]:
     """Faults as they are printed: one line of at most 300 characters each, ten of them, then the number of the others.
 
     Examples
@@ -152,4 +152,4 @@ def lines_of(faults: Collection[str]) -> list[str]:
     """
     more = len(faults) - MOST_LINES
     out = [cut(printable(" ".join(fault.split("\n"))), LONGEST_LINE) for fault in islice(faults, MOST_LINES)]
-    return out + ([f"and {more:,} more fault{'s' if more > 1 else ''}"] if more > 0 else [])
+    return out + ([f"and {more:,} more {kind}{'s' if more > 1 else ''}"] if more > 0 else [])
