@@ -29,7 +29,6 @@ Everything is checked, and every cell is tried out, before any work starts.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from importlib.resources import as_file, files
@@ -49,7 +48,7 @@ from ...dp.evaluation.forward import require_forward
 from ...dp.problem.budget import with_slack
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
-from ...dp.problem.toml import faults_of
+from ...dp.problem.toml import faults_of, read_toml
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import unknown_key, unknown_name
 from ...posteriors.foundation.refusals import number, probability, whole
@@ -129,15 +128,7 @@ def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
     ['noise=0.0', 'noise=0.2']
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        fields = tomllib.loads(text)
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a UTF-8 text file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: not valid TOML: {error}") from None
+    _, fields = read_toml(path)
     try:
         return make_scenarios(fields, folder=path.parent, **options)
     except ValueError as error:

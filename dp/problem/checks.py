@@ -6,6 +6,8 @@ allowed. A faulty field is replaced by a valid one, so that the other fields are
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +51,9 @@ def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -
     except (TypeError, ValueError):
         faults.append(f"{field} is {shown(values)}; it must be a number or a list of numbers")
         return stand_in
+    except OverflowError:
+        faults.append(f"{field} is {shown(values)}; its numbers must be below 1.8e308 in size")
+        return stand_in
     if size is not None and array.ndim == 0:
         array = np.full(size, float(array))
     if array.ndim != 1 or (size is not None and len(array) != size):
@@ -77,8 +82,8 @@ def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[
         faults.append(f"name has {len(names)} entries; it must have one for each of the {size} items")
         return default
     if len(set(names)) != size:
-        twice = next(x for x in names if names.count(x) > 1)
-        faults.append(f"name {shown(twice)} occurs {names.count(twice)} times; names must be unique")
+        twice, times = Counter(names).most_common(1)[0]
+        faults.append(f"name {shown(twice)} occurs {times} times; names must be unique")
     return names
 
 
@@ -98,7 +103,7 @@ def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None,
         for x in given:
             try:
                 beliefs.append(x if isinstance(x, Belief) else make_belief(dict(x)))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 faults.append(f"prior: {error}")
         if len(beliefs) != len(given):
             return stand_in, None
@@ -109,7 +114,7 @@ def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None,
         prior = [(x.a, x.b) for x in beliefs if isinstance(x, Beta)]
     try:
         array = np.array(prior, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         faults.append(f"prior is {shown(prior)}; it must be a pair (a, b), a list of pairs, or belief objects")
         return stand_in, None
     if array.shape == (2,):
@@ -133,8 +138,10 @@ def quota_of(quota: Any, names: Sequence[str], faults: list[str]) -> Quota:
         return ()
     for k, (items, labels) in enumerate(slices, start=1):
         least = whole(labels)
-        if least is None or least < 0:
-            faults.append(f"quota {k}: labels is {shown(labels)}; it must be a whole number, at least 0")
+        if least is None or not 0 <= least <= MOST_LABELS:
+            faults.append(
+                f"quota {k}: labels is {shown(labels)}; it must be a whole number, at least 0 and at most 10**9"
+            )
             continue
         members = [items] if isinstance(items, (str, int, np.integer)) else items
         if not isinstance(members, Iterable):
@@ -194,13 +201,13 @@ def budget_of(budget: Any, unit_costs: bool, faults: list[str]) -> int | float:
     if count is None:
         try:
             amount = float(budget) if not isinstance(budget, (bool, str)) else float("nan")
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             amount = float("nan")
         if not (np.isfinite(amount) and amount > 0):
             faults.append(f"budget is {shown(budget)}; it must be positive and finite")
             return 1
         return amount
-    if count <= 0:
+    if not 0 < count <= sys.float_info.max:
         faults.append(f"budget is {shown(budget)}; it must be positive and finite")
         return 1
     return count
