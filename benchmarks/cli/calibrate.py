@@ -141,7 +141,7 @@ def labels(
         predictive_checks,
         predictive_table,
     )
-    from ..calibration.reliability import chosen_models, reliability, reliability_table
+    from ..calibration.reliability import chosen_models, reliability, reliability_table, require_bins
     from ..figures.calibration import plot_checks, plot_reliability
     from ..runner.folder import RunFolder
     from ..runner.kept import kept_fit
@@ -151,6 +151,7 @@ def labels(
     every = draws * (chains if method == "nuts" else 1)
     if every < FEWEST_DRAWS:
         raise ValueError(f"draws are {every} in all; leave-one-out needs at least {FEWEST_DRAWS}: give more --draws")
+    require_bins(dataset, bins)
     kept = hold_out(dataset, share, seed).kept
     chosen = []
     for one in chosen_models(model or rater_model_names()):

@@ -10,7 +10,7 @@ import typer
 from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import number
 from ...posteriors.raters.sampling import SamplerSettings
-from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance
+from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance, require_repetitions
 from ..provenance.provenance import provenance as trace
 from ..provenance.removal import HEADLINES
 from ..runner.csv_text import csv_text
@@ -73,6 +73,8 @@ def provenance(
         number("--share", x, lambda y: 0 < y <= 1, "above 0 and at most 1")
     sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     SamplerSettings(seed=seed, chains=1, **sampling)
+    label_options.require_draws(draws, tune, chains=1)
+    require_repetitions(resamples, repetitions)
     problem = problem_of_labels(dataset, dataset.n_labels, **settings)
     by_group, _, _ = checked_provenance(dataset, groups=groups, model=wanted, beyond=beyond)
     settings |= {"groups": by_group, "model": wanted, "nuts": nuts, "beyond": beyond, "shares": shares}

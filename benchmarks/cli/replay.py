@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...dp.machine.repeats import require_repeats
 from ..runner.csv_text import csv_text
 from . import label_options
 from .options import JobsOption, JsonOption, OutOption, PolicyOption, SeedOption, at_least
@@ -49,6 +50,7 @@ def replay(
     names = [label(p) for p in chosen]
     run_settings: dict[str, Any] = {"budget": budget, "replications": replications, "seed": seed}
     inputs = settings | files | run_settings | {"policies": names}
+    require_repeats("shuffles", replications, seconds=1e-6, memory=500)
     folder = RunFolder(out, "replay", inputs)
     with show_progress("replaying", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)

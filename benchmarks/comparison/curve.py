@@ -31,6 +31,7 @@ from ...bandits.simulation.simulate import PriorNature, replication_parts, spend
 from ...dp.bounds.upper_bound import upper_bound
 from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
+from ...dp.machine.repeats import require_repeats
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
@@ -67,6 +68,10 @@ def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
         Budgets that were left out, and why.
     """
     whole("points", points, least=1)
+    if problem.unit_costs:
+        # More points than labels give each number of labels once, all the same.
+        points = min(points, problem.labels)
+    require_repeats("budgets", points, seconds=1e-6, memory=64)
     grid = np.linspace(0.0, problem.budget, points + 1)
     if problem.unit_costs:
         grid = np.unique(grid.round())

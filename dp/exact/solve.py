@@ -366,22 +366,25 @@ def _plan(
     threads: int | None,
 ) -> tuple[str, Tables, LiveLattice | SymmetricLattice | None]:
     """Engine, tables, and lattice to sweep: of the engines that fit in memory, the one expected to be fastest."""
-    require_memory(lattice.table_bytes(), lattice.depth)
-    likely = "identical" in wanted and not keep_policy and has_identical(problem)
     too_large = None
     try:
         lattice.require_countable()
+        require_memory(lattice.table_bytes(), lattice.states)
         dense_bytes = lattice.bytes_needed(number.itemsize, threads)
     except ProblemTooLarge as error:
+        # Whatever makes the problem too large for the engine of identical items, the user is told this.
         too_large = error
-        if not likely:
+        if not fits(lattice.table_bytes()):
             raise
+    likely = "identical" in wanted and not keep_policy and has_identical(problem)
+    if too_large is not None and not likely:
+        raise too_large
     if likely:
         try:
             require_listable(problem, lattice)
         except ProblemTooLarge:
             if too_large is not None:
-                raise
+                raise too_large from None
             likely = False
     tables = tables_of(problem)
     if "dead" in wanted:
@@ -403,13 +406,13 @@ def _plan(
             symmetric = SymmetricLattice.of(problem, lattice, ranges)
         except ProblemTooLarge:
             if too_large is not None:
-                raise
+                raise too_large from None
         else:
             symmetric_cost = _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions
             if symmetric_cost < cost and fits(symmetric.bytes_needed(number.itemsize)):
                 best = ("symmetric", symmetric)
             elif too_large is not None:
-                require_memory(symmetric.bytes_needed(number.itemsize), symmetric.states)
+                raise too_large
     return best[0], tables, best[1]
 
 
