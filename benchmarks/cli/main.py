@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
+from ...posteriors.foundation.messages import first_line
 from .allocate import allocate
 from .calibrate import calibrate
 from .certify import certify
@@ -35,8 +37,21 @@ from .survey import survey
 
 __all__ = ["app", "main"]
 
+
+class _Commands(typer.core.TyperGroup):
+    """Commands for which a file that ends too early is an error, not an interruption by the user."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command of a context."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise ValueError(f"a file ends too early: {first_line(error)}") from error
+
+
 app = typer.Typer(
     name="seqaudit",
+    cls=_Commands,
     help="Bayesian sequential design for scarce human labels.",
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -98,6 +98,7 @@ def curve_policies(
     problem: Problem, policies: Sequence[str | Policy] | None, budgets: Sequence[float], replications: int
 ) -> tuple[list[Policy], list[str]]:
     """Policies that take part, and a remark on each that is left out; a policy asked for by name is never left out."""
+    require_repeats("replications", replications, seconds=1e-6, memory=500)
     chosen, remarks = choose_policies(problem, policies, planning=False)
     if policies is not None:
         return chosen, remarks

@@ -45,6 +45,7 @@ from ...bandits.simulation.seeds import replication_keys
 from ...dp.evaluation.choices import check_policy
 from ...dp.evaluation.evaluate import natural_problem, score_tables
 from ...dp.evaluation.forward import require_forward
+from ...dp.machine.repeats import require_repeats
 from ...dp.problem.budget import with_slack
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
@@ -191,6 +192,7 @@ def make_scenarios(
         whole("replications", fields.get("replications", 100) if replications is None else replications, 2),
         whole("seed", fields.get("seed", 7) if seed is None else seed, 0),
     )
+    require_repeats("replications", grid.replications, seconds=1e-6, memory=500)
     names = [re.sub(r"\s+", "_", one.name) for one in made]
     for name in names:
         if names.count(name) > 1:
