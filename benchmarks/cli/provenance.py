@@ -144,7 +144,7 @@ def _print(found: Provenance, title: str) -> None:
     c = found.concentration
     say(title)
     say(
-        f"votes             top rater {percent(c['top_share'])} ({c['top_rater']}), "
+        f"votes             top rater {percent(c['top_share'])} ({named(c['top_rater'])}), "
         f"top five {percent(c['top5_share'])}, Gini {c['gini']:.3f}"
     )
     say(
@@ -176,10 +176,10 @@ def _print(found: Provenance, title: str) -> None:
     )
     for r in records(found.agreement):
         if r["remark"]:
-            say(f"note: {r['scope']}: {r['remark']}")
+            say(f"note: {named(r['scope'])}: {r['remark']}")
     known = found.raters[found.raters["alpha"].notna()].sort_values("alpha", kind="stable")
     if len(known):
-        ends = [f"{r['alpha']:.4f} without {r['removed']}" for r in records(known.iloc[[0, -1]])]
+        ends = [f"{r['alpha']:.4f} without {named(r['removed'])}" for r in records(known.iloc[[0, -1]])]
         say(f"alpha without one rater: {' to '.join(ends)}")
     if len(known) < len(found.raters):
         say(f"note: alpha is undefined without any one of {len(found.raters) - len(known)} raters")
@@ -227,7 +227,7 @@ def _print_removals(found: Provenance) -> None:
     print("flips: items decided otherwise, and their share of the weight")
     for r in records(found.movers):
         if r["number"] in HEADLINES and r["removed"]:
-            say(f"largest change of {r['number']}: {r['change']:+.4f} without {r['removed']}")
+            say(f"largest change of {r['number']}: {r['change']:+.4f} without {named(r['removed'])}")
 
 
 def _print_suspects(found: Provenance) -> None:

@@ -141,7 +141,7 @@ def _make_literal(figure: Figure) -> None:
     for text in figure.findobj(Text):
         text.set_text(_literal(text.get_text(), _LONGEST_TITLE))
     for legend in figure.findobj(Legend):
-        for text in legend.get_texts():  # type: ignore[attr-defined]
+        for text in legend.get_texts():
             text.set_text(_literal(text.get_text(), _LONGEST_LABEL))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):

@@ -123,7 +123,7 @@ def _items(found: Structure) -> list[str]:
     rows = [("item", "flat start", "first rise", "defect", "largest violation", "states violating", "gamma")]
     rows += [
         (
-            found.problem.name[i],
+            named(found.problem.name[i]),
             str(found.flat[i]),
             str(found.first_rises[i] or "-"),
             f"{found.defects[i]:.6f}",
@@ -337,7 +337,7 @@ class Structure:
         """
         whole("item", i, 0, self.problem.size - 1)
         cap = int(self.problem.cap[i])
-        name = self.problem.name[i]
+        name = named(self.problem.name[i])
         below = f"a whole number, at least 0 and below {cap}, the cap of {name}"
         labels = whole("labels", labels, 0, cap - 1, below)
         wins = whole("wins", wins, 0, labels, f"a whole number from 0 to {labels}, the labels")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import os
 import time
 import zlib
@@ -217,6 +218,17 @@ def test_held_out_votes_are_asked_for_in_words_that_fit_the_votes(run):
     Path("pairs.csv").write_text("item,rater,label\n" + "".join(f"i{i},r{r},1\n" for i in range(9) for r in range(2)))
     pairs = run("calibrate", "labels", "pairs.csv", "--threshold", 0.5, "--share", 0.1).assert_refused()
     assert pairs == "share is 0.1, and no item has more than 2 votes; give at least 0.25 to hold one of them out"
+
+
+@pytest.mark.parametrize("command", ["solve", "structure", "allocate"])
+def test_names_of_a_problem_are_printed_on_one_line_and_cut(run, command):
+    names = ", ".join(json.dumps(x) for x in (ESCAPE, BREAK, FORMULA, DOLLARS, "n" * 700))
+    Path("named.toml").write_text(f"budget = 3\nthreshold = [0.5, 0.5, 0.5, 0.5, 0.5]\nname = [{names}]\n")
+    outcome = run(command, "named.toml")
+    assert outcome.status == 0, outcome.err
+    assert all(x.isprintable() or x == "\n" for x in outcome.out)
+    assert not any(line.startswith("seqaudit: ") for line in outcome.out.splitlines())
+    assert max(map(len, outcome.out.splitlines())) < 500
 
 
 def test_names_reach_neither_the_terminal_nor_a_spreadsheet_as_code(run):
