@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..dp.problem.problem import Problem
+from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.plugins import source_of
 from .policy import Policy
 from .registry import label, make_policy, policy_names
@@ -64,7 +65,7 @@ def choose_policies(
     labels = [label(p) for p in chosen]
     for name in labels:
         if labels.count(name) > 1:
-            raise ValueError(f"policy {name!r} is given {labels.count(name)} times")
+            raise ValueError(f"policy {shown(name)} is given {labels.count(name)} times")
     kept = []
     for policy in chosen:
         if policies is None and policy.planning and not planning:

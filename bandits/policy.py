@@ -40,6 +40,7 @@ from ..dp.problem.availability import availability_of
 from ..dp.problem.problem import Problem
 from ..dp.problem.states import ItemStates, states_at
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
+from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.refusals import one_of
 
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
@@ -297,7 +298,9 @@ def even_over_best(scores: Floats, usable: Bools, scale: float, ties: str) -> Fl
 def refuse_first(policy: Policy) -> None:
     """Raise where a policy that draws its item is asked to take the first of tied ones."""
     if policy.ties != "random":
-        raise ValueError(f"{policy.name}: ties is {policy.ties!r}; allowed: 'random', since it draws among tied items")
+        raise ValueError(
+            f"{policy.name}: ties is {shown(policy.ties)}; allowed: 'random', since it draws among tied items"
+        )
 
 
 def even_over_finite(values: Floats, usable: Bools, problem: Problem, ties: str) -> Floats:

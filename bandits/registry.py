@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.names import Registry, write_name
 from .policy import Policy
 
@@ -69,7 +70,9 @@ def make_policy(policy: str | Policy) -> Policy:
     0.75
     """
     if not isinstance(policy, (str, Policy)):
-        raise ValueError(f"policy is {policy!r}; allowed: a registered name or a policy such as KnowledgeGradient()")
+        raise ValueError(
+            f"policy is {shown(policy)}; allowed: a registered name or a policy such as KnowledgeGradient()"
+        )
     return POLICIES.make(policy)
 
 

@@ -23,6 +23,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from .foundation.arrays import Floats
+from .foundation.messages import listed
 from .foundation.refusals import one_of, positive
 
 __all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
@@ -34,7 +35,7 @@ def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, fiel
     values = np.asarray(logp, dtype=np.float64)
     if not np.all(np.isfinite(values)):
         where = tuple(int(k) for k in np.argwhere(~np.isfinite(values))[0])
-        raise ValueError(f"{field}[{', '.join(map(str, where))}] is {values[where]}; log-probabilities must be finite")
+        raise ValueError(f"{field}[{listed(where)}] is {values[where]}; log-probabilities must be finite")
     if values.ndim > 1:
         if ensemble == "mean-log":
             values = values.mean(axis=0)

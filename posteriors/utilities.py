@@ -40,9 +40,10 @@ import numpy as np
 import scipy
 
 from .foundation.arrays import Bools, Floats
+from .foundation.messages import plain
 from .foundation.names import Registry
 from .foundation.plugins import source_of, wrote_into
-from .foundation.refusals import plain, positive, probability
+from .foundation.refusals import positive, probability
 from .foundation.tolerances import ROUNDING
 from .payoffs import GUARDED, OF_THE_PAYOFF, called
 

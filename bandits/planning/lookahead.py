@@ -30,6 +30,7 @@ from ...dp.machine.memory import require_memory, too_large
 from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole
 from ..kernels import lookahead as _kernels
 from ..policies.ahead import item_tables
@@ -176,7 +177,7 @@ class Lookahead(AdvantagePolicy):
             try:
                 object.__setattr__(self, "leaf", as_base(self.name, self.leaf, "leaf"))
             except ValueError as error:
-                given = f"leaf is {self.leaf!r}; allowed: 'payoff', 'bound', a policy or a registered name"
+                given = f"leaf is {shown(self.leaf)}; allowed: 'payoff', 'bound', a policy or a registered name"
                 raise ValueError(f"{self.name}: {given} ({error})") from None
 
     def require(self, problem: Problem) -> None:

@@ -57,6 +57,7 @@ from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import nonnegative, one_of, whole
 from ..kernels import tree as _kernels
 from ..kernels import tree_runs as _runs
@@ -245,11 +246,12 @@ class TreeSearch(JointPolicy):
         n, w = n.astype(np.int64), w.astype(np.int64)
         for i in np.flatnonzero((w < 0) | (w > n) | (n > problem.cap)):
             raise ValueError(
-                f"{problem.name[i]}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels <= {problem.cap[i]}"
+                f"{named(problem.name[i])}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
+                f"<= {problem.cap[i]}"
             )
         usable = availability_of(problem).items(n[None, :])[0]
         if not usable.any():
-            raise ValueError(f"after {n.tolist()} labels nothing is left to choose: no label can be bought")
+            raise ValueError(f"after {shown(n.tolist())} labels nothing is left to choose: no label can be bought")
         return self._told(problem, n, w, usable, *self._judge(problem, n, w, usable, exact=True))
 
     def _judge(

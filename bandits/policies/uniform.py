@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...dp.problem.states import ItemStates
+from ...posteriors.foundation.messages import shown
 from ..policy import IndexPolicy
 
 __all__ = ["Uniform"]
@@ -33,7 +34,7 @@ class Uniform(IndexPolicy):
 
     def __post_init__(self) -> None:
         if self.ties != "random":
-            raise ValueError(f"uniform: ties is {self.ties!r}; uniform sampling breaks its ties at random")
+            raise ValueError(f"uniform: ties is {shown(self.ties)}; uniform sampling breaks its ties at random")
 
     def index(self, states: ItemStates) -> float:
         """Zero everywhere."""

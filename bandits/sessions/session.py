@@ -32,7 +32,8 @@ from ...dp.problem.digest import is_digest_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.canonical import canonical
-from ...posteriors.foundation.refusals import plain, whole, whole_or_none
+from ...posteriors.foundation.messages import named, plain, shown
+from ...posteriors.foundation.refusals import whole, whole_or_none
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
 from ..registry import make_policy
@@ -190,14 +191,14 @@ class Session:
         """
         item = whole("item", item, 0, self.problem.size - 1)
         if label not in (0, 1):
-            raise ValueError(f"label of {self.problem.name[item]} is {label!r}; allowed: 0 and 1")
+            raise ValueError(f"label of {named(self.problem.name[item])} is {shown(label)}; allowed: 0 and 1")
         answer, answer_id = (item, int(label)), _checked_id(answer_id)
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]
                 raise ValueError(
-                    f"answer {answer_id!r} was label {said} for {self.problem.name[known]} and is now label "
-                    f"{label} for {self.problem.name[item]}"
+                    f"answer {shown(answer_id)} was label {said} for {named(self.problem.name[known])} and is "
+                    f"now label {label} for {named(self.problem.name[item])}"
                 )
             return
         self._require_payable(int(item))
@@ -291,7 +292,7 @@ class Session:
             (name, repr(session.policy)) if version == 1 else (saved.get("settings"), canonical(session.policy))
         )
         if known != wanted:
-            raise ValueError(f"{path}: a session of policy {name}, not {session.policy!r}")
+            raise ValueError(f"{path}: a session of policy {shown(name)}, not {shown(session.policy)}")
         if not is_digest_of(problem, saved.get("problem"), version):
             raise ValueError(f"{path}: a session on another problem")
         session._board.keys = keys

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ...dp.evaluation.asking import ask_to_prepare
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.messages import shown
 from ..policy import JointPolicy, Policy
 from ..registry import make_policy
 
@@ -25,7 +26,7 @@ def as_base(name: str, base: object, setting: str = "base") -> Policy:
         For anything else, an unknown name, or policies within policies to more than 20 levels.
     """
     if not isinstance(base, (str, Policy)):
-        raise ValueError(f"{name}: {setting} is {base!r}; allowed: a policy or a registered name")
+        raise ValueError(f"{name}: {setting} is {shown(base)}; allowed: a policy or a registered name")
     if (base.count("(") if isinstance(base, str) else _levels(base)) >= _MOST_LEVELS:
         raise ValueError(f"{name}: {setting} has policies within policies; allowed: at most {_MOST_LEVELS} levels")
     if isinstance(base, Policy):

@@ -34,6 +34,7 @@ from ...dp.evaluation.asking import ask_scale, ask_scores
 from ...dp.kernels.dense import TIE
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import nonnegative, one_of, positive, whole
 from ..kernels import diverse as _kernels
 from ..policy import JointPolicy, Policy, even_over_best
@@ -137,7 +138,7 @@ class DiverseBatch(Wrapper):
             whole(f"{self.name}: candidates", self.candidates, least=1)
         nonnegative(f"{self.name}: strength", self.strength)
         if self.length is not None and self.method != "determinantal":
-            raise ValueError(f"{self.name}: length is {self.length!r}; only 'determinantal' has one")
+            raise ValueError(f"{self.name}: length is {shown(self.length)}; only 'determinantal' has one")
         if self.length is not None:
             positive(f"{self.name}: length", self.length)
         object.__setattr__(self, "features", _features_of(self.name, self.features))

@@ -10,6 +10,7 @@ import numpy as np
 from ...dp.evaluation.asking import ask_allowed, ask_scale
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import positive, probability
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..policies.audit_index import AuditIndex
@@ -108,7 +109,7 @@ class SoftmaxAudit(BasedPolicy):
         positive(f"{self.name}: temperature", self.temperature)
         if isinstance(self.base, JointPolicy):
             raise ValueError(
-                f"{self.name}: base is {self.base!r}, which has no scores; allowed: a policy with an index"
+                f"{self.name}: base is {shown(self.base)}, which has no scores; allowed: a policy with an index"
             )
 
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ...posteriors.foundation.arrays import Ints
+from ...posteriors.foundation.messages import shown
 
 __all__ = ["PerItem", "Slices", "of_size"]
 
@@ -96,7 +97,7 @@ class Slices:
         if isinstance(labels, Slices):
             return labels
         if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
-            raise ValueError(f"slices is {labels!r}; it must hold the label of the slice of each item")
+            raise ValueError(f"slices is {shown(labels)}; it must hold the label of the slice of each item")
         given = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
         names: dict[Any, int] = {}
         codes = np.empty(len(given), dtype=np.int64)
@@ -108,8 +109,8 @@ class Slices:
                 codes[i] = -1 if label is None else names.setdefault(label, len(names))
             except (TypeError, ValueError):
                 raise ValueError(
-                    f"slices: item number {i} has the label {label!r}; it must be a string, a number or another value "
-                    "that can be hashed, or None for an item in no slice"
+                    f"slices: item number {i} has the label {shown(label)}; it must be a string, a number or another "
+                    "value that can be hashed, or None for an item in no slice"
                 ) from None
         if not names:
             raise ValueError(f"slices: none of the {len(given)} items is in a slice")

@@ -14,6 +14,7 @@ from ...dp.problem.availability import Availability
 from ...dp.problem.budget import entangled, least_cost, with_slack
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import listed, shown
 from ...posteriors.foundation.refusals import one_of, whole
 from ..scoring import chances_of
 from .item_data import Slices, of_size
@@ -51,7 +52,9 @@ def _rules(problem: Problem, name: str, slices: Slices, minimum: int | tuple[tup
     for label, items, least in pairs:
         room = int(problem.cap[items].sum())
         if least > room:
-            raise ValueError(f"{name}: slice {label!r} needs {least} labels; its items can have {room} between them")
+            raise ValueError(
+                f"{name}: slice {shown(label)} needs {least} labels; its items can have {room} between them"
+            )
     quota = (*problem.quota, *((tuple(items.tolist()), least) for _, items, least in pairs))
     for part in entangled(quota):
         if len(part) > 1 and prod(quota[q][1] + 1.0 for q in part) > _MOST_TANGLED:
@@ -139,10 +142,10 @@ class MinimumCoverage(Wrapper):
         # States from which the minima cannot be met do not exist in the problem with these quotas: show the original.
         lost = ~(usable & rules.available.items(bought)).any(axis=1)
         out = np.empty(counts.shape)
-        for rows, shown in ((~lost, rules.problem), (lost, problem)):
+        for rows, stated in ((~lost, rules.problem), (lost, problem)):
             if rows.any():
                 more = None if pending is None else pending[rows]
-                out[rows] = chances_of(self.based_on, shown, counts[rows], wins[rows], may[rows], more)
+                out[rows] = chances_of(self.based_on, stated, counts[rows], wins[rows], may[rows], more)
         return out
 
     def allowed(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
@@ -169,9 +172,11 @@ def _minimum_of(minimum: Any, slices: Slices) -> int | tuple[tuple[Any, int], ..
     try:
         given = dict(minimum)
     except (TypeError, ValueError):
-        raise ValueError(f"minimum is {minimum!r}; it must be a whole number, or one for each slice by label") from None
+        raise ValueError(
+            f"minimum is {shown(minimum)}; it must be a whole number, or one for each slice by label"
+        ) from None
     stray = [label for label in given if label not in slices.names]
     if stray:
-        raise ValueError(f"minimum names the slice {stray[0]!r}; there are {', '.join(map(repr, slices.names))}")
+        raise ValueError(f"minimum names the slice {shown(stray[0])}; there are {listed(slices.names)}")
     # In the order of the slices, so that equal minima are equal.
-    return tuple((x, whole(f"minimum of slice {x!r}", given[x])) for x in slices.names if x in given)
+    return tuple((x, whole(f"minimum of slice {shown(x)}", given[x])) for x in slices.names if x in given)

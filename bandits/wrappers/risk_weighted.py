@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.messages import listed, shown
 from ...posteriors.foundation.refusals import positive
 from .item_data import PerItem, Slices, of_size
 from .wrapper import Wrapper
@@ -86,7 +87,9 @@ def _risk_of_items(risk: Any, slices: Iterable[Any] | None) -> PerItem:
     try:
         given = np.array(risk, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"risk is {risk!r}; it must be a positive number for each item, or for each slice") from None
+        raise ValueError(
+            f"risk is {shown(risk)}; it must be a positive number for each item, or for each slice"
+        ) from None
     if given.ndim != 1:
         raise ValueError(f"risk has shape {given.shape}; it must be (N,), a number for each item")
     for i in np.flatnonzero(~((given > 0) & np.isfinite(given))):
@@ -97,10 +100,10 @@ def _risk_of_items(risk: Any, slices: Iterable[Any] | None) -> PerItem:
 def _risk_of_slices(risk: Mapping[Any, Any], slices: Slices) -> PerItem:
     stray = [label for label in risk if label not in slices.names]
     if stray:
-        raise ValueError(f"risk names the slice {stray[0]!r}; there are {', '.join(map(repr, slices.names))}")
+        raise ValueError(f"risk names the slice {shown(stray[0])}; there are {listed(slices.names)}")
     out = np.ones(len(slices))
     for label, items in slices:
         if label not in risk:
-            raise ValueError(f"slice {label!r} has no risk; give it one, 1 to leave its weights as they are")
-        out[items] = positive(f"risk of slice {label!r}", risk[label])
+            raise ValueError(f"slice {shown(label)} has no risk; give it one, 1 to leave its weights as they are")
+        out[items] = positive(f"risk of slice {shown(label)}", risk[label])
     return PerItem(out)

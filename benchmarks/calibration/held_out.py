@@ -89,7 +89,7 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
             if held[mine].all():
                 held[mine[0]] = False
     if not held.any():
-        raise ValueError(f"share is {share}, but no item has enough votes to hold one out; give a larger share")
+        raise ValueError(_none_held(labels, share))
     used, rater = np.unique(labels.rater[~held], return_inverse=True)
     kept = replace(
         labels,
@@ -105,6 +105,19 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
     whole = replace(Design.of(labels), rater=np.maximum(of_vote, 0), raters=kept.raters)
     where = np.flatnonzero(held)
     return HeldOut(kept, whole, where, of_vote[where] >= 0, labels.labels[where].astype(np.int64))
+
+
+def _none_held(labels: LabelSet, share: float) -> str:
+    """Fault of votes of which none can be held out, by its cause."""
+    most = int(labels.counts.max())
+    if most == 1:
+        return "every item has a single vote, so none can be held out; votes need items with two votes or more"
+    if int(np.floor(share * most + 0.5)) == 0:
+        least = np.ceil(100 * 0.5 / most) / 100
+        return (
+            f"share is {share}, and no item has more than {most} votes; give at least {least:g} to hold one of them out"
+        )
+    return "every vote that could be held out is the only one of its group; votes need groups of two votes or more"
 
 
 def predicted(fit: RaterFit, parts: HeldOut, draws: int) -> Floats:

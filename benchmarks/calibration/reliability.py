@@ -31,6 +31,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
+from ...dp.machine.repeats import require_repeats
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.raters.fit import RaterFit
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["WORKING", "chosen_models", "reliability", "reliability_table", "scores"]
+__all__ = ["WORKING", "chosen_models", "reliability", "reliability_table", "require_bins", "scores"]
 
 WORKING = "Beta(1, 1)"
 SCORES = ("brier", "log_score", "calibration_error")
@@ -110,6 +111,7 @@ def reliability(
     chosen = chosen_models(models)
     for field, value, least in (("draws", draws, 4), ("bins", bins, 1), ("seed", seed, 0)):
         whole(field, value, least)
+    require_bins(labels, bins)
     parts = hold_out(labels, share, seed)
     for model in chosen:
         model.require(parts.kept)
@@ -170,6 +172,11 @@ def reliability_table(result: xr.Dataset) -> pd.DataFrame:
                     row |= {f"{score}_gain": float(at["gain"]), f"{score}_gain_se": float(at["gain_se"])}
             rows.append(row | {"by_chance": float(one["by_chance"])})
     return pd.DataFrame(rows)
+
+
+def require_bins(labels: LabelSet, bins: int) -> None:
+    """Refuse more bins than memory holds, with a number for each item in each."""
+    require_repeats("bins", bins, seconds=0.0, memory=8.0 * labels.n_items)
 
 
 def chosen_models(models: Sequence[str | RaterModel]) -> list[RaterModel]:

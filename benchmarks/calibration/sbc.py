@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...dp.machine.repeats import require_repeats
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import one_of, probability, whole
 from ...posteriors.raters.compiled import RaterSampler
@@ -147,6 +148,8 @@ def checked_study(
     ):
         whole(field, value, least)
     one_of("method", method, ("nuts", "fast"))
+    require_repeats("replications", replications, seconds=1e-4, memory=16)
+    require_repeats("draws of all replications", replications * draws * thin, seconds=1e-8)
     if set(fitted.dims) != set(drawn.dims):
         raise ValueError(f"{fitted.name} cannot be fitted in place of {drawn.name}: their parameters differ")
     fitted.require(design.labelled(np.zeros(design.size, dtype=np.int64)))

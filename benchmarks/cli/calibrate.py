@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...posteriors.foundation.refusals import probability
+from ..runner.csv_text import csv_text
 from . import label_options, options
 from .output import print_json, print_remarks, print_table, records, show_progress
 
@@ -79,7 +80,7 @@ def sbc(
             tables.append(found)
             plot_ranks(result, folder.path / f"ranks-{file_name(one.title)}.png", level)
     table = pd.concat(tables, ignore_index=True)
-    folder.write("uniformity.csv", table.to_csv(index=False))
+    folder.write("uniformity.csv", csv_text(table))
     if as_json:
         print_json(
             {"run": str(folder.path), "inputs": inputs, "remarks": folder.notes, "level": level, "rows": records(table)}
@@ -143,7 +144,7 @@ def labels(
         predictive_checks,
         predictive_table,
     )
-    from ..calibration.reliability import chosen_models, reliability, reliability_table
+    from ..calibration.reliability import chosen_models, reliability, reliability_table, require_bins
     from ..figures.calibration import plot_checks, plot_reliability
     from ..runner.folder import RunFolder
     from ..runner.kept import kept_fit
@@ -153,6 +154,7 @@ def labels(
     every = draws * (chains if method == "nuts" else 1)
     if every < FEWEST_DRAWS:
         raise ValueError(f"draws are {every} in all; leave-one-out needs at least {FEWEST_DRAWS}: give more --draws")
+    require_bins(dataset, bins)
     kept = hold_out(dataset, share, seed).kept
     chosen = []
     for one in chosen_models(model or rater_model_names()):
@@ -186,7 +188,7 @@ def labels(
     table, loo = reliability_table(result), compare_fits(crossed)
     seen = pd.concat([predictive_table(x).assign(model=name) for name, x in checks.items()], ignore_index=True)
     for name, one_table in (("reliability", table), ("checks", seen), ("loo", loo)):
-        folder.write(f"{name}.csv", one_table.to_csv(index=False))
+        folder.write(f"{name}.csv", csv_text(one_table))
     plot_reliability(result, folder.path / "reliability.png", label_options.votes_headline(labels_file, dataset))
     plot_checks(checks, folder.path / "checks.png")
     remarks += folder.notes

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
 from .options import JsonOption, OutOption, PolicyOption, headline, problem_folder, read_problem
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
@@ -41,7 +42,7 @@ def compare(
         done = run_parts(dict(rows), 1, parts.finished, parts.keep)
     remarks = [*remarks, *folder.notes]
     table = comparison_table([done[name] for name in names], remarks)
-    folder.write("comparison.csv", table.to_csv(index=False))
+    folder.write("comparison.csv", csv_text(table))
     plot_comparison(table, folder.path / "comparison.png", headline(problem))
     if as_json:
         print_json(

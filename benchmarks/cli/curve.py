@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
 from .options import (
     JobsOption,
@@ -70,7 +71,7 @@ def curve(
         )
     table = curve_table(result)
     remarks = [*problem.check(), *result.attrs["remarks"], *table.attrs["remarks"], *folder.notes]
-    folder.write("curve.csv", table.to_csv(index=False))
+    folder.write("curve.csv", csv_text(table))
     simulated = (table["standard_error"] != 0).any()
     title = f"{headline(problem)}, " + (f"{replications} replications" if simulated else "exact values")
     plot_curve(table, folder.path / "curve.png", title)

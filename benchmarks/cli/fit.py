@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..runner.csv_text import csv_text
 from . import label_options, options
 from .output import print_json, print_remarks, print_table, records, show_progress, tell_steps
 
@@ -43,8 +44,8 @@ def fit(
         progress = tell_steps(advance, _SHOWN, chosen.title)
         found = kept_fit(folder, path, chosen, dataset, cores=cores, progress=progress, **settings)
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
-    folder.write("items.csv", of_items.to_csv(index=False))
-    folder.write("raters.csv", rater_table(found).to_csv(index=False))
+    folder.write("items.csv", csv_text(of_items))
+    folder.write("raters.csv", csv_text(rater_table(found)))
     remarks += folder.notes
     convergence = label_options.diagnosed(found, remarks)
     if as_json:

@@ -30,6 +30,7 @@ __all__ = [
     "fit_settings",
     "read_label_file",
     "read_votes",
+    "require_draws",
     "rules_of",
     "votes_headline",
 ]
@@ -102,8 +103,18 @@ def fit_settings(method: str, draws: int, tune: int, chains: int, target_accept:
 
     one_of("--method", method, ("nuts", "fast"))
     SamplerSettings(seed, draws, tune, chains, target_accept)
+    require_draws(draws, tune, chains)
     settings = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept, "seed": seed}
     return {"method": method} | settings
+
+
+def require_draws(draws: int, tune: int, chains: int) -> None:
+    """Refuse more draws or chains than could ever be computed, or kept."""
+    from ...dp.machine.repeats import require_repeats
+
+    require_repeats("chains", chains, seconds=1e-2)
+    require_repeats("draws", draws * chains, seconds=1e-7, memory=16)
+    require_repeats("discarded draws", tune * chains, seconds=1e-7)
 
 
 def votes_headline(labels_file: Path, dataset: LabelSet) -> str:

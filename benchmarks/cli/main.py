@@ -1,7 +1,8 @@
 """Entry point of the command line.
 
-Every command checks its input first; on a fault it prints one clear line and exits with status 2. Long computations
-show a progress bar on a terminal and plain lines elsewhere, on standard error; results go to standard output.
+Every command checks its input first; for each fault it prints one clear line, and it exits with status 2. Long
+computations show a progress bar on a terminal and plain lines elsewhere, on standard error; results go to standard
+output.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ import importlib.metadata
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
-from ...dp.problem.checks import ProblemError
+from ...posteriors.foundation.messages import first_line
 from .allocate import allocate
 from .calibrate import calibrate
 from .certify import certify
 from .compare import compare
 from .curve import curve
+from .failures import failure_lines, wants_traceback
 from .fit import fit
 from .interruption import INTERRUPTED, heed_signals, status_of_interruption
 from .output import keep_standard_output, let_symbols_fall_back
@@ -35,8 +38,21 @@ from .survey import survey
 
 __all__ = ["app", "main"]
 
+
+class _Commands(typer.core.TyperGroup):
+    """Commands for which a file that ends too early is an error, not an interruption by the user."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command of a context."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise ValueError(f"a file ends too early: {first_line(error)}") from error
+
+
 app = typer.Typer(
     name="seqaudit",
+    cls=_Commands,
     help="Bayesian sequential design for scarce human labels.",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -55,7 +71,7 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error in a plug-in.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Bayesian sequential design for scarce human labels."""
 
@@ -80,32 +96,36 @@ app.add_typer(calibrate, name="calibrate")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; without arguments ``--help``. Bad input gives one line and exit status 2."""
+    """Run a command; without arguments ``--help``. Each fault gives one line, and the exit status is 2."""
     if arguments is None:
         keep_standard_output()
         let_symbols_fall_back()
         heed_signals()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = wants_traceback(given)
     try:
         with naming_plugins():
-            status = app(args=[x for x in given if x != "--debug"] or ["--help"], standalone_mode=False)
-    except typer.TyperException as error:
-        _fail(error.format_message())
-    except ProblemError as error:
-        count = len(error.faults)
-        _fail(error.faults[0] + (f" (faults in all: {count})" if count > 1 else ""))
-    except (ValueError, OSError, TypeError) as error:
-        if "--debug" in given:
-            traceback.print_exception(error)
-        _fail(str(error))
-    except MemoryError as error:
-        _fail(f"out of memory{f' ({error})' if str(error) else ''}; take a smaller problem, or fewer worker processes")
+            status = app(args=given or ["--help"], standalone_mode=False)
+    except Exception as error:
+        _fail(error, debug)
     if status == INTERRUPTED:
-        print("seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on", file=sys.stderr)
+        kept = "finished parts are kept, and --out with the same folder goes on"
+        print(f"seqaudit: interrupted; {kept if _has_out(given) else 'nothing is kept'}", file=sys.stderr)
         status = status_of_interruption()
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(message: str) -> NoReturn:
-    print(f"seqaudit: {' '.join(message.splitlines())}", file=sys.stderr)
+def _fail(error: Exception, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
+    for line in failure_lines(error):
+        print(f"seqaudit: {line}", file=sys.stderr)
     sys.exit(2)
+
+
+def _has_out(arguments: Sequence[str]) -> bool:
+    """True if the command named in the arguments has a run folder."""
+    command: Any = typer.main.get_command(app)
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word, command)
+    return any("--out" in option.opts for option in command.params)

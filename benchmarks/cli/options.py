@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
@@ -14,6 +13,8 @@ import typer
 
 from ...dp.machine.workers import checked_workers
 from ...dp.problem.problem import Problem
+from ...dp.problem.toml import parse_toml
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole
 from ..runner.folder import RunFolder
 from .interruption import status_of_interruption
@@ -95,10 +96,10 @@ def name_or_table(option: str, text: str) -> Any:
     if not text.startswith("{"):
         return text
     try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"x = {text}")["x"]
+    except ValueError:
         raise ValueError(
-            f'{option} is {text!r}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}'
+            f'{option} is {shown(text)}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}'
         ) from None
 
 

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ...posteriors.foundation.messages import cut, lines_of, named, printable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -28,9 +30,13 @@ __all__ = [
     "print_remarks",
     "print_table",
     "records",
+    "say",
     "show_progress",
     "tell_steps",
 ]
+
+# Far beyond any number, which must not be cut.
+_LONGEST_CELL = 120
 
 
 # Symbols that are printed, for streams that cannot hold them.
@@ -48,14 +54,14 @@ def show_progress(what: str, total: int) -> Iterator[Callable[[str | None], None
             nonlocal count
             count += 1
             if name is not None:
-                print(f"{what} {count}/{total}: {name}", file=sys.stderr, flush=True)
+                print(f"{what} {count}/{total}: {printable(name)}", file=sys.stderr, flush=True)
 
         yield line
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda name: bar.update(task, advance=1, description=f"{what} {name or ''}".strip())
+        yield lambda name: bar.update(task, advance=1, description=f"{what} {named(name or '')}".strip())
 
 
 def tell_steps(
@@ -109,19 +115,24 @@ def print_json(value: dict[str, Any]) -> None:
 
 def print_remarks(remarks: Sequence[str]) -> None:
     """Print remarks, one line each."""
-    for remark in remarks:
-        print(f"note: {remark}")
+    for line in lines_of(remarks, "note"):
+        print(f"note: {line}")
+
+
+def say(text: str) -> None:
+    """Print a line of results that holds names from files; none of them can break it, or reach the terminal as code."""
+    print(printable(text))
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table with its first column left-aligned and the others right-aligned."""
     # A truncated cell would be a wrong number, so a table wider than the terminal runs over its edge.
     console = Console(width=1000, markup=False, emoji=False)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2))
+    table = Table(title=printable(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2))
     for k, name in enumerate(header):
-        table.add_column(name, justify="left" if k == 0 else "right", no_wrap=True)
+        table.add_column(cut(printable(name), _LONGEST_CELL), justify="left" if k == 0 else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(cut(printable(cell), _LONGEST_CELL) for cell in row))
     console.print(table)
 
 

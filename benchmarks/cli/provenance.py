@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import number
 from ...posteriors.raters.sampling import SamplerSettings
-from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance
+from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance, require_repetitions
 from ..provenance.provenance import provenance as trace
 from ..provenance.removal import HEADLINES
+from ..runner.csv_text import csv_text
 from . import label_options
 from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
-from .output import percent, print_json, print_remarks, print_table, records, show_progress
+from .output import percent, print_json, print_remarks, print_table, records, say, show_progress
 
 __all__ = ["provenance"]
 
@@ -71,6 +73,8 @@ def provenance(
         number("--share", x, lambda y: 0 < y <= 1, "above 0 and at most 1")
     sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     SamplerSettings(seed=seed, chains=1, **sampling)
+    label_options.require_draws(draws, tune, chains=1)
+    require_repetitions(resamples, repetitions)
     problem = problem_of_labels(dataset, dataset.n_labels, **settings)
     by_group, _, _ = checked_provenance(dataset, groups=groups, model=wanted, beyond=beyond)
     settings |= {"groups": by_group, "model": wanted, "nuts": nuts, "beyond": beyond, "shares": shares}
@@ -85,7 +89,7 @@ def provenance(
         f"utility {problem.utility.name}"
     )
     for name, table in _tables(found).items():
-        folder.write(f"{name}.csv", table.to_csv(index=False))
+        folder.write(f"{name}.csv", csv_text(table))
     plot_provenance(found, folder.path / "provenance.png", title)
     remarks += [*found.remarks, *folder.notes]
     if as_json:
@@ -138,22 +142,22 @@ def _plain(found: Provenance) -> dict[str, Any]:
 
 def _print(found: Provenance, title: str) -> None:
     c = found.concentration
-    print(title)
-    print(
-        f"votes             top rater {percent(c['top_share'])} ({c['top_rater']}), "
+    say(title)
+    say(
+        f"votes             top rater {percent(c['top_share'])} ({named(c['top_rater'])}), "
         f"top five {percent(c['top5_share'])}, Gini {c['gini']:.3f}"
     )
-    print(
+    say(
         f"effective raters  {c['effective_raters']:.1f} of {c['raters']} by votes, "
         f"{c['effective_raters_of_decisions']:.1f} by weight decided, {c['mean_effective_raters']:.1f} behind an item"
     )
-    print(f"on one rater      {c['single_rater_items']} items, {percent(c['single_rater_weight'])} of the weight")
+    say(f"on one rater      {c['single_rater_items']} items, {percent(c['single_rater_weight'])} of the weight")
     if "single_group_items" in c:
-        print(f"on one group      {c['single_group_items']} items, {percent(c['single_group_weight'])} of the weight")
+        say(f"on one group      {c['single_group_items']} items, {percent(c['single_group_weight'])} of the weight")
     print()
     _print_removals(found)
     for x in found.fewest:
-        print(f"to flip {percent(x.share)} of the weight: {_bounds(x)}")
+        say(f"to flip {percent(x.share)} of the weight: {_bounds(x)}")
     print()
     print_table(
         "agreement",
@@ -172,13 +176,13 @@ def _print(found: Provenance, title: str) -> None:
     )
     for r in records(found.agreement):
         if r["remark"]:
-            print(f"note: {r['scope']}: {r['remark']}")
+            say(f"note: {named(r['scope'])}: {r['remark']}")
     known = found.raters[found.raters["alpha"].notna()].sort_values("alpha", kind="stable")
     if len(known):
-        ends = [f"{r['alpha']:.4f} without {r['removed']}" for r in records(known.iloc[[0, -1]])]
-        print(f"alpha without one rater: {' to '.join(ends)}")
+        ends = [f"{r['alpha']:.4f} without {named(r['removed'])}" for r in records(known.iloc[[0, -1]])]
+        say(f"alpha without one rater: {' to '.join(ends)}")
     if len(known) < len(found.raters):
-        print(f"note: alpha is undefined without any one of {len(found.raters) - len(known)} raters")
+        say(f"note: alpha is undefined without any one of {len(found.raters) - len(known)} raters")
     print()
     _print_suspects(found)
 
@@ -223,7 +227,7 @@ def _print_removals(found: Provenance) -> None:
     print("flips: items decided otherwise, and their share of the weight")
     for r in records(found.movers):
         if r["number"] in HEADLINES and r["removed"]:
-            print(f"largest change of {r['number']}: {r['change']:+.4f} without {r['removed']}")
+            say(f"largest change of {r['number']}: {r['change']:+.4f} without {named(r['removed'])}")
 
 
 def _print_suspects(found: Provenance) -> None:
@@ -259,7 +263,7 @@ def _print_suspects(found: Provenance) -> None:
             ],
         )
     else:
-        print(f"no cluster of raters agrees beyond what {told}")
+        say(f"no cluster of raters agrees beyond what {told}")
     if found.kinds is None:
         return
     if not found.suspects:
@@ -297,4 +301,4 @@ def _number(value: float, digits: int) -> str:
 
 
 def _names(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+    return ", ".join(map(named, names[:_NAMES])) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")

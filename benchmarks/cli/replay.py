@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ...dp.machine.repeats import require_repeats
+from ..runner.csv_text import csv_text
 from . import label_options
 from .options import JobsOption, JsonOption, OutOption, PolicyOption, SeedOption, at_least
 from .output import print_json, print_remarks, print_table, records, show_progress
@@ -48,6 +50,7 @@ def replay(
     names = [label(p) for p in chosen]
     run_settings: dict[str, Any] = {"budget": budget, "replications": replications, "seed": seed}
     inputs = settings | files | run_settings | {"policies": names}
+    require_repeats("shuffles", replications, seconds=1e-6, memory=500)
     folder = RunFolder(out, "replay", inputs)
     with show_progress("replaying", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)
@@ -62,7 +65,7 @@ def replay(
         )
     remarks += [*result.attrs["remarks"], *folder.notes]
     table = replay_table(result)
-    folder.write("replay.csv", table.to_csv(index=False))
+    folder.write("replay.csv", csv_text(table))
     title = (
         f"{labels_file.name}: {problem.size} items, {problem.labels} of {dataset.n_labels} votes, "
         f"{replications} shuffles, utility {problem.utility.name}"

@@ -10,9 +10,10 @@ import typer
 from ...dp.exact.solve import Solution
 from ...dp.exact.solve import solve as solve_problem
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.messages import cut
 from ..runner.folder import problem_as_inputs
 from .options import JsonOption, ProblemArgument, headline, nothing_kept, read_problem
-from .output import print_json, print_remarks, show_progress, tell_steps
+from .output import print_json, print_remarks, say, show_progress, tell_steps
 
 __all__ = ["solve"]
 
@@ -51,7 +52,7 @@ def solve(
     print(f"problem          {headline(problem)}")
     print(f"optimal value    {solution.value:.12g}")
     print(f"with no labels   {solution.prior_value:.12g}")
-    print(f"label first      {' or '.join(best) or 'nothing'}")
+    say(f"label first      {' or '.join(cut(x, 200) for x in best) or 'nothing'}")
     print(f"states           {solution.states:,} in {solution.seconds:.2f} s ({solution.engine})")
     if save_policy is not None:
         print(f"policy           {save_policy}")

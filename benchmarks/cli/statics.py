@@ -11,6 +11,8 @@ import typer
 
 from ...dp.machine.memory import ProblemTooLarge
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.messages import shown
+from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
 from .options import (
     ExactOption,
@@ -76,7 +78,7 @@ def statics(
         return
     if problem_file is None or what not in _ALLOWED:
         raise ValueError(
-            f"--vary is {what!r}; allowed: {', '.join(_ALLOWED)}"
+            f"--vary is {shown(what)}; allowed: {', '.join(_ALLOWED)}"
             if problem_file is not None
             else "PROBLEM.toml is missing; give a problem and --vary, or --claims alone"
         )
@@ -107,7 +109,7 @@ def _numbers(option: str, text: str) -> list[float]:
     try:
         return [float(x) for x in text.split(",")]
     except ValueError:
-        raise ValueError(f"{option} is {text!r}; give numbers with commas between them") from None
+        raise ValueError(f"{option} is {shown(text)}; give numbers with commas between them") from None
 
 
 def _vary(
@@ -137,7 +139,7 @@ def _vary(
         result = vary(problem, knob, wanted, **settings, n_jobs=jobs, finished=parts.finished, on_part=parts.keep)
     remarks = [*remarks, *folder.notes]
     table = vary_table(result)
-    folder.write("statics.csv", table.to_csv(index=False))
+    folder.write("statics.csv", csv_text(table))
     plot_vary(result, folder.path / "statics.png", headline(problem))
     if found is not None:
         _draw_share(problem, found, folder)
@@ -267,13 +269,13 @@ def _protocols(
                 parts.keep(_BREAK_EVEN, table_of_costs)
     remarks = [*remarks, *folder.notes]
     table = protocols_table(result)
-    folder.write("statics.csv", table.to_csv(index=False))
+    folder.write("statics.csv", csv_text(table))
     plot_protocols(result, folder.path / "statics.png", headline(problem))
     costs: list[dict[str, Any]] = []
     if table_of_costs is not None:
         even = break_even_table(table_of_costs)
         costs = records(even)
-        folder.write("break-even.csv", even.to_csv(index=False))
+        folder.write("break-even.csv", csv_text(even))
         plot_break_even(table_of_costs, folder.path / "break-even.png", headline(problem))
     if as_json:
         print_json(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..runner.csv_text import csv_text
 from .options import JobsOption, JsonOption, OutOption, PolicyOption
 from .output import print_json, print_remarks, print_table, records, show_progress
 
@@ -50,8 +51,8 @@ def stress(
         found = run(grid, n_jobs=jobs, finished=parts.finished, on_part=parts.keep)
     table = stress_table(found)
     slopes, worse = stress_slopes(table), worse_than_uniform(table)
-    folder.write("stress.csv", table.to_csv(index=False))
-    folder.write("slopes.csv", slopes.to_csv(index=False))
+    folder.write("stress.csv", csv_text(table))
+    folder.write("slopes.csv", csv_text(slopes))
     plot_stress(table, folder.path / "loss.png", folder.path / "accuracy.png")
     if as_json:
         rows = {"rows": records(table), "slopes": records(slopes), "worse_than_uniform": records(worse)}

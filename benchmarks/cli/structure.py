@@ -11,7 +11,7 @@ from ...dp.structure.report import Structure
 from ...posteriors.utilities import make_utility
 from ..runner.folder import problem_as_inputs
 from .options import JsonOption, ProblemArgument, headline, name_or_table, nothing_kept, read_problem
-from .output import percent, print_json, print_remarks, print_table, records, show_progress
+from .output import percent, print_json, print_remarks, print_table, records, say, show_progress
 
 __all__ = ["structure"]
 
@@ -103,8 +103,7 @@ def _print_table(title: str, found: list[Structure]) -> None:
         ],
     )
     print("curves rise: of that share of items, at some label; greedy: its exact share of the best possible gain")
-    for remark in dict.fromkeys(x for one in found for x in one.remarks):
-        print(f"note: {remark}")
+    print_remarks(list(dict.fromkeys(x for one in found for x in one.remarks)))
     for r in rows:
         if r["counterexample"]:
-            print(f"{r['utility']}: {r['counterexample']}")
+            say(f"{r['utility']}: {r['counterexample']}")

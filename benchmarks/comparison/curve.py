@@ -35,6 +35,7 @@ from ...dp.bounds.upper_bound import upper_bound
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
+from ...dp.machine.repeats import require_repeats
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
@@ -71,6 +72,10 @@ def budgets_of(problem: Problem, points: int) -> tuple[list[float], list[str]]:
         Budgets that were left out, and why.
     """
     whole("points", points, least=1)
+    if problem.unit_costs:
+        # More points than labels give each number of labels once, all the same.
+        points = min(points, problem.labels)
+    require_repeats("budgets", points, seconds=1e-6, memory=64)
     grid = np.linspace(0.0, problem.budget, points + 1)
     if problem.unit_costs:
         grid = np.unique(grid.round())
@@ -97,6 +102,7 @@ def curve_policies(
     problem: Problem, policies: Sequence[str | Policy] | None, budgets: Sequence[float], replications: int
 ) -> tuple[list[Policy], list[str]]:
     """Policies that take part, and a remark on each that is left out; a policy asked for by name is never left out."""
+    require_repeats("replications", replications, seconds=1e-6, memory=500)
     chosen, remarks = choose_policies(problem, policies, planning=False)
     if policies is not None:
         return chosen, remarks

@@ -21,6 +21,7 @@ from ...bandits.simulation.board import Board
 from ...bandits.simulation.seeds import replication_keys
 from ...dp.evaluation.asking import ask_to_prepare
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.utilities import Utility, make_utility
 from ..speed.throughput import large_problem
 from .survey import draw_problem, survey, survey_table
@@ -127,7 +128,7 @@ def policy_matrix(
     names = [utility.name for utility in made]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"utility {name!r} is given {names.count(name)} times")
+            raise ValueError(f"utility {shown(name)} is given {names.count(name)} times")
     remarks: list[str] = []
     parts = []
     for utility in made:
@@ -141,4 +142,4 @@ def policy_matrix(
     chosen = {label(p): p for p in map(make_policy, policies or table["policy"])}
     table["seconds small"] = [decision_seconds(small, chosen[name]) for name in table["policy"]]
     table["seconds large"] = [decision_seconds(large, chosen[name]) for name in table["policy"]]
-    return table.sort_values(f"mean {names[0]}", ascending=False, kind="stable", ignore_index=True), remarks
+    return table.sort_values(f"mean {named(names[0])}", ascending=False, kind="stable", ignore_index=True), remarks

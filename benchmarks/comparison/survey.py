@@ -20,6 +20,7 @@ from ...bandits.registry import label, registered_policies
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve
+from ...dp.machine.repeats import require_repeats
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import seed_sequence
@@ -115,7 +116,7 @@ def survey(
     """
     import xarray as xr
 
-    whole("problems", problems, least=1)
+    require_repeats("problems", whole("problems", problems, least=1), seconds=1e-4, memory=64)
     seed = seed_sequence(seed)
     utility = make_utility(utility)
     chosen, remarks = _chosen(policies, utility, planning)

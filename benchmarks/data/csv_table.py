@@ -6,22 +6,25 @@ find the line number.
 
 from __future__ import annotations
 
+import codecs
 import csv
-import gzip
 import io
 import os
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from operator import itemgetter
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...dp.machine.reading import Unreadable, read_input, unpacked
 from ...dp.machine.seal import digest
+from ...posteriors.foundation import messages
 from ...posteriors.foundation.names import nearest_name
 
 __all__ = ["HEADER", "LabelFileError", "Table", "codes", "listed", "nearest", "read_table", "show"]
@@ -30,6 +33,9 @@ HEADER = -1
 _CHUNK = 1_024
 _SHOWN = 60
 _GZIP_MAGIC = b"\x1f\x8b"
+# Bytes in which the header is looked for, and what else than commas may separate its fields.
+_LONGEST_HEADER = 2**17
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 class LabelFileError(ValueError):
@@ -60,16 +66,19 @@ class Table:
 
     def line(self, row: int) -> int:
         """Line of the file on which a row begins."""
-        return next(islice(_start_lines(self.raw), row + 1, None))
+        with _long_fields(self.raw):
+            return next(islice(_start_lines(self.raw), row + 1, None))
 
     def fault(self, row: int, what: str) -> LabelFileError:
         """Error that names the file and the line of a row."""
         return _fault(self.path, self.line(row), what)
 
     def missing(self, column: str) -> LabelFileError:
-        """Error that names a missing column, and the nearest existing one."""
+        """Error that names a missing column, and the nearest existing one, or what separates the columns."""
+        if other := _other_form(self.raw):
+            return _fault(self.path, 1, other)
         near = nearest([column], self.header)
-        return self.fault(HEADER, f"no column {column!r}{near}; columns found: {listed(self.header)}")
+        return self.fault(HEADER, f"no column {show(column)}{near}; columns found: {listed(self.header)}")
 
 
 def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: Sequence[str]) -> Table:
@@ -77,9 +86,13 @@ def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: 
     name = os.fspath(path)
     raw, found = _read_text(name)
     try:
-        return replace(_parse_table(name, raw, required, optional), digest=found)
+        with _long_fields(raw):
+            return replace(_parse_table(name, raw, required, optional), digest=found)
     except csv.Error as error:
-        *_, line = _start_lines(raw)
+        if other := _other_form(raw):
+            raise _fault(name, 1, other) from error
+        with _long_fields(raw):
+            *_, line = _start_lines(raw)
         text = raw.splitlines()[line - 1].decode("utf-8-sig")
         what = f"not valid CSV ({error}): {show(text)}; allowed: quotes that close and are doubled inside a field"
         raise _fault(name, line, what) from error
@@ -96,7 +109,7 @@ def _parse_table(name: str, raw: bytes, required: Sequence[str], optional: Seque
             raise table.missing(column)
     for column in table.columns:
         if header.count(column) > 1:
-            raise table.fault(HEADER, f"column {column!r} occurs {header.count(column)} times; allowed: once")
+            raise table.fault(HEADER, f"column {show(column)} occurs {header.count(column)} times; allowed: once")
     n_rows = 0
     while chunk := list(islice(reader, _CHUNK)):
         rows = [row for row in chunk if row]
@@ -141,11 +154,13 @@ def _read_text(name: str) -> tuple[bytes, str]:
     A file is read once: a pipe has nothing more to give, and another file may have taken its place.
     """
     try:
-        raw = Path(name).read_bytes()
+        raw = read_input(name)
     except FileNotFoundError as error:
         raise LabelFileError(f"{name}: there is no such file") from error
+    except Unreadable as error:
+        raise LabelFileError(f"{name}: {error}") from error
     except OSError as error:
-        what = "this is a directory" if Path(name).is_dir() else f"cannot be read ({error.strerror})"
+        what = f"cannot be read ({error.strerror})"
         raise LabelFileError(f"{name}: {what}; allowed: a readable CSV file, plain or .gz") from error
     found = digest(raw)
     if raw and name.lower().endswith(".gz"):
@@ -154,9 +169,7 @@ def _read_text(name: str) -> tuple[bytes, str]:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = len((raw[: error.start] + b"?").splitlines())
-        hint = " (compressed files are named .gz)" if raw.startswith(_GZIP_MAGIC) else ""
-        what = f"byte {raw[error.start]:#04x} is not UTF-8; allowed: text saved as UTF-8{hint}"
-        raise _fault(name, line, what) from error
+        raise _fault(name, line, _encoding(raw, error.start)) from error
     return raw, found
 
 
@@ -164,9 +177,54 @@ def _decompress(name: str, raw: bytes) -> bytes:
     if not raw.startswith(_GZIP_MAGIC):
         raise _fault(name, 1, f"named .gz but begins with {raw[:8]!r}; allowed: gzip data, or a name without .gz")
     try:
-        return gzip.decompress(raw)
+        return unpacked(raw)
+    except Unreadable as error:
+        raise LabelFileError(f"{name}: {error}") from error
     except (EOFError, OSError, zlib.error) as error:
         raise LabelFileError(f"{name}: gzip data cut short or damaged ({error}); allowed: a complete file") from error
+
+
+def _encoding(raw: bytes, at: int) -> str:
+    """Fault of bytes that are not UTF-8 from a position on, with the encoding that they are in most likely."""
+    what = f"byte {raw[at]:#04x} is not UTF-8; allowed: text saved as UTF-8"
+    if raw.startswith(_GZIP_MAGIC):
+        return f"{what} (compressed files are named .gz)"
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return f"{what} (this file is in UTF-16)"
+    try:
+        around = re.findall(r"\w+", raw[max(at - _SHOWN, 0) : at + _SHOWN].decode("cp1252"))
+    except UnicodeDecodeError:
+        return what
+    word = next((word for word in around if not word.isascii()), "")
+    return f"{what} (in Windows-1252 it would be part of {show(word)})" if word else what
+
+
+def _other_form(raw: bytes) -> str | None:
+    """Fault of text that is in another form than fields with commas between them, or None."""
+    text = raw[:_LONGEST_HEADER].decode("utf-8-sig", "ignore")
+    line = next(filter(str.strip, text.splitlines()), "")
+    count = {mark: _fields(line, mark) for mark in (",", *_SEPARATORS)}
+    most = max(count, key=count.__getitem__)
+    if line.lstrip().startswith(("{", "[{")):
+        return f"this is JSON, which begins with {show(line)}; allowed: CSV with a header"
+    if count[most] > count[","]:
+        return f"{_SEPARATORS[most]} separate the fields; allowed: commas (save the file as CSV with commas)"
+    return None
+
+
+def _fields(line: str, mark: str) -> int:
+    return len(next(csv.reader([line], delimiter=mark), []))
+
+
+@contextmanager
+def _long_fields(raw: bytes) -> Iterator[None]:
+    """Read fields of any length; the csv module refuses those of more than 131,072 characters unless told otherwise."""
+    before = csv.field_size_limit()
+    csv.field_size_limit(max(before, len(raw)))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _lines(raw: bytes) -> io.TextIOWrapper:
@@ -198,14 +256,14 @@ def nearest(wanted: Sequence[str], header: Sequence[str]) -> str:
     """Suggest the column that was probably meant, ignoring case and surrounding spaces."""
     others = [column for column in header if column not in wanted]
     near = next(filter(None, (nearest_name(name, others) for name in wanted)), None)
-    return f" (is it {near!r}?)" if near else ""
+    return f" (is it {show(near)}?)" if near else ""
 
 
 def listed(names: Sequence[str]) -> str:
-    """Quoted names, separated by commas."""
-    return ", ".join(map(show, names))
+    """Quoted names, separated by commas; of many, the first ten."""
+    return messages.listed(names)
 
 
 def show(text: str) -> str:
     """Quote a value on one line, cut to a readable length."""
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+    return messages.shown(text)

@@ -36,6 +36,7 @@ from ...dp.problem.checks import ProblemError
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import every, number
 from ...posteriors.foundation.tolerances import ROUNDING
 from .log_odds_tails import Atoms
@@ -120,7 +121,7 @@ class _Share:
             try:
                 later.append(belief.after(won, seen - won))
             except ValueError as error:
-                faults.append(f"counts and wins of {names[i]}: {error}")
+                faults.append(f"counts and wins of {named(names[i])}: {error}")
         if faults:
             raise ProblemError(faults)
         self.atoms = Atoms(v / v.sum(), later)

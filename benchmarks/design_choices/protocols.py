@@ -31,6 +31,7 @@ from ...dp.exact.solve import solve
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import with_noise
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import flip_chance, positive
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -315,7 +316,7 @@ def break_even(
     if problem.reward.any():
         i = int(np.flatnonzero(problem.reward)[0])
         raise ValueError(
-            f"break_even: reward of {problem.name[i]} is {problem.reward[i]:g}; it must be 0: what a win pays "
+            f"break_even: reward of {named(problem.name[i])} is {problem.reward[i]:g}; it must be 0: what a win pays "
             "depends on the label, and better labels need not be worth more; use protocols"
         )
     if not problem.utility.convex:

@@ -23,6 +23,7 @@ import numpy as np
 
 from ...bandits.policy import Policy
 from ...bandits.registry import make_policy
+from ...dp.machine.repeats import require_repeats
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import KNOBS, changed, knob_number
 from ...posteriors.foundation.refusals import one_of, whole
@@ -165,7 +166,7 @@ def vary(
 
 def checked_settings(exact: bool | None, policy: str | Policy, replications: int, seed: Seed) -> dict[str, Any]:
     """Settings of ``optimum_of``, the same at every point, checked before any computation."""
-    whole("replications", replications, least=2)
+    require_repeats("replications", whole("replications", replications, least=2), seconds=1e-6, memory=500)
     # A stream advances when it is drawn from; all points must have the same rates and labels.
     root = seed_sequence(seed)
     return {"exact": exact, "policy": make_policy(policy), "replications": replications, "seed": root}

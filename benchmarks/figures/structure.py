@@ -10,6 +10,7 @@ import numpy as np
 
 from ...dp.structure.report import Structure
 from ...dp.structure.scope import slacks
+from ...posteriors.foundation.messages import named
 from ..comparison.structure_table import utility_label
 from .style import COLOURS, finish, legend_beside, new_panels, save
 
@@ -43,7 +44,12 @@ def plot_structure(found: Sequence[Structure], path: str | Path) -> None:
     problem = found[0].problem
     lines = [
         Line2D(
-            [], [], color=colour, marker=mark, markersize=4, label=f"{problem.name[i]}, t = {problem.threshold[i]:g}"
+            [],
+            [],
+            color=colour,
+            marker=mark,
+            markersize=4,
+            label=f"{named(problem.name[i])}, t = {problem.threshold[i]:g}",
         )
         for colour, mark, i in zip(COLOURS, _MARKS, items, strict=False)
     ]

@@ -6,16 +6,19 @@ Figures need no display and do not change matplotlib's global state.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...dp.machine.files import write_whole
+from ...posteriors.foundation.messages import cut, printable
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Formatter
 
     from ...posteriors.foundation.arrays import Floats
 
@@ -54,6 +57,9 @@ OPTIMUM: dict[str, Any] = {"color": "black", "linestyle": "-", "linewidth": 1.2,
 NO_LABELS: dict[str, Any] = {"color": GREY, "linestyle": "-", "linewidth": 1.0, "zorder": 2}
 # Reference lines, at a target or at no change.
 REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1.0}
+# Longest lines of text, and largest number of lines in a text.
+_LONGEST_TITLE, _LONGEST_LABEL, _LONGEST_TICK = 120, 60, 40
+_MOST_LINES = 5
 # Resolution of figures with many panels.
 SMALL_DPI = 110
 
@@ -121,9 +127,43 @@ def save(figure: Figure, path: str | Path, title: str = "", dpi: int = 150) -> N
     """Write a figure, with its title if there is one, in the format of the path's ending."""
     if title:
         figure.suptitle(title)
+    _make_literal(figure)
     content = io.BytesIO()
     figure.savefig(content, format=Path(path).suffix[1:] or "png", dpi=dpi)
     write_whole(path, content.getvalue())
+
+
+def _make_literal(figure: Figure) -> None:
+    """Have every text drawn as it is: names are no mathematics, whatever dollar signs they hold, and not of any length.
+
+    matplotlib takes what stands between two dollar signs for a formula, and stops at one that it cannot read.
+    """
+    from matplotlib.legend import Legend
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
+
+    for text in figure.findobj(Text):
+        text.set_text(_literal(text.get_text(), _LONGEST_TITLE))
+    for legend in figure.findobj(Legend):
+        for text in legend.get_texts():
+            text.set_text(_literal(text.get_text(), _LONGEST_LABEL))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, (FixedFormatter, FuncFormatter)):
+                axis.set_major_formatter(_literally(formatter))
+
+
+def _literally(formatter: Formatter) -> Formatter:
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda at, place: _literal(formatter(at, place), _LONGEST_TICK))
+
+
+def _literal(text: str, most: int) -> str:
+    lines = [cut(printable(line), most) for line in text.split("\n")]
+    # A dollar sign that is escaped already, in a text that is saved a second time, stays as it is.
+    return re.sub(r"(?<!\\)\$", r"\$", "\n".join(lines[:_MOST_LINES]))
 
 
 def finish(axes: Axes, title: str, grid: Literal["x", "y", "none"] = "y") -> None:

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...dp.machine.repeats import require_repeats
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import split_name, unknown_name
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model, rater_model_names
 from ...posteriors.raters.sampling import SamplerSettings
@@ -36,7 +39,7 @@ from .removal import headlines, largest_movers, removals
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ITEMS_ONLY", "PARTS", "Provenance", "checked_provenance", "provenance"]
+__all__ = ["ITEMS_ONLY", "PARTS", "Provenance", "checked_provenance", "provenance", "require_repetitions"]
 
 # Names of the slow parts.
 PARTS = ("agreement", "leave-one-out", "clusters", "kinds")
@@ -120,7 +123,7 @@ def checked_provenance(
     kinds = None if model is None else make_rater_model(model)
     if kinds is not None:
         if "kind_chance" not in kinds.dims:
-            raise ValueError(f"model is {kinds.name!r}, which has no kinds of raters; allowed: {_with_kinds()}")
+            raise ValueError(f"model is {shown(kinds.name)}, which has no kinds of raters; allowed: {_with_kinds()}")
         kinds.require(labels)
     if isinstance(beyond, str) and split_name(beyond)[0] not in (ITEMS_ONLY, *rater_model_names()):
         known = (ITEMS_ONLY, *rater_model_names())
@@ -209,6 +212,7 @@ def provenance(
     sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     SamplerSettings(seed=seed, chains=_CHAINS, **sampling)
     by_group, kinds_model, explaining = checked_provenance(labels, groups=groups, model=model, beyond=beyond)
+    require_repetitions(resamples, repetitions)
     settings = _Settings(
         problem_of_labels(labels, labels.n_labels, beta=beta, threshold=threshold, prior=prior, utility=utility),
         by_group=by_group,
@@ -221,6 +225,12 @@ def provenance(
         seed=seed,
     )
     return _traced(labels, settings, dict(finished or {}), on_part)
+
+
+def require_repetitions(resamples: int, repetitions: int) -> None:
+    """Refuse more resamples, or repetitions of the search for clusters, than could ever be computed."""
+    require_repeats("resamples", whole("resamples", resamples), seconds=1e-5, memory=32)
+    require_repeats("repetitions", whole("repetitions", repetitions), seconds=1e-5, memory=8)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import shown
 from ...posteriors.scores import item_scores
 from ...posteriors.votes.checks import require_one_vote
 from ...posteriors.votes.label_set import LabelSet
@@ -204,7 +205,7 @@ def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, Bools] | Non
     for name, mask in zip(sets, masks, strict=True):
         if mask.dtype != np.bool_ or mask.shape != (labels.n_labels,):
             raise ValueError(
-                f"set {name!r} has dtype {mask.dtype} and shape {mask.shape}; allowed: bool, ({labels.n_labels},)"
+                f"set {shown(name)} has dtype {mask.dtype} and shape {mask.shape}; allowed: bool, ({labels.n_labels},)"
             )
     gone = [np.flatnonzero(mask) for mask in masks]
     part = np.repeat(np.arange(len(gone)), [len(x) for x in gone])

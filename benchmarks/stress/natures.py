@@ -42,6 +42,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.beta_mixture import BetaMixture
 from ...posteriors.beliefs.grid import Grid
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.names import Registry
 from ...posteriors.foundation.refusals import number
 
@@ -259,7 +260,9 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
     s = number(nature.name, strength, *nature.strengths)
     if not isinstance(problem.prior, np.ndarray):
         i = next(i for i in range(problem.size) if not isinstance(problem.belief(i), Beta))
-        raise ValueError(f"{nature.name}: the prior of {problem.name[i]} is {problem.belief(i)}; it must be Beta")
+        raise ValueError(
+            f"{nature.name}: the prior of {named(problem.name[i])} is {problem.belief(i)}; it must be Beta"
+        )
     priors = [Beta(a, b) for a, b in problem.prior.tolist()]
     if s == nature.right:
         return Misbelief(problem, list(priors))

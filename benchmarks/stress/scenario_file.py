@@ -29,7 +29,6 @@ Everything is checked, and every cell is tried out, before any work starts.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from importlib.resources import as_file, files
@@ -46,10 +45,12 @@ from ...bandits.simulation.seeds import replication_keys
 from ...dp.evaluation.choices import check_policy
 from ...dp.evaluation.evaluate import natural_problem, score_tables
 from ...dp.evaluation.forward import require_forward
+from ...dp.machine.repeats import require_repeats
 from ...dp.problem.budget import with_slack
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
-from ...dp.problem.toml import faults_of
+from ...dp.problem.toml import faults_of, read_toml
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import unknown_key, unknown_name
 from ...posteriors.foundation.refusals import number, probability, whole
 from ...posteriors.raters.registry import RATER_MODELS, make_rater_model, rater_model_names
@@ -128,15 +129,7 @@ def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
     ['noise=0.0', 'noise=0.2']
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        fields = tomllib.loads(text)
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a UTF-8 text file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: not valid TOML: {error}") from None
+    _, fields = read_toml(path)
     try:
         return make_scenarios(fields, folder=path.parent, **options)
     except ValueError as error:
@@ -187,7 +180,7 @@ def make_scenarios(
     problems = {None: fields["problem"]} if "problem" in fields else {}
     named = fields.get("problems", {})
     if not isinstance(named, Mapping):
-        raise ValueError(f"problems is {named!r}; it must be tables, [problems.NAME]")
+        raise ValueError(f"problems is {shown(named)}; it must be tables, [problems.NAME]")
     stated = {name: _problem(x, Path(folder), name) for name, x in (problems | dict(named)).items()}
     given = fields.get("scenario", [])
     if not isinstance(given, list) or not given or not all(isinstance(x, Mapping) for x in given):
@@ -199,19 +192,20 @@ def make_scenarios(
         whole("replications", fields.get("replications", 100) if replications is None else replications, 2),
         whole("seed", fields.get("seed", 7) if seed is None else seed, 0),
     )
+    require_repeats("replications", grid.replications, seconds=1e-6, memory=500)
     names = [re.sub(r"\s+", "_", one.name) for one in made]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"scenario {name!r} is given {names.count(name)} times; names must differ")
+            raise ValueError(f"scenario {shown(name)} is given {names.count(name)} times; names must differ")
     for one in made:
         for x in one.values:
             try:
                 _try_out(one, x)
             except (ValueError, TypeError, IndexError) as error:
-                raise ValueError(f"scenario {one.name!r}, value {x:g}: {_first_line(error)}") from None
+                raise ValueError(f"scenario {shown(one.name)}, value {x:g}: {_first_line(error)}") from None
             except ArithmeticError as error:
                 told = f"a number is out of range ({_first_line(error)})"
-                raise ValueError(f"scenario {one.name!r}, value {x:g}: {told}") from None
+                raise ValueError(f"scenario {shown(one.name)}, value {x:g}: {told}") from None
     return grid
 
 
@@ -228,7 +222,7 @@ def _known(fields: Mapping[str, Any], allowed: Sequence[str], where: str) -> Non
 def _problem(given: Any, folder: Path, name: str | None) -> Problem:
     where = "problem" if name is None else f"problems.{name}"
     if not isinstance(given, Mapping):
-        raise ValueError(f"{where} is {given!r}; it must be a table with the keys of a problem, or with file")
+        raise ValueError(f"{where} is {shown(given)}; it must be a table with the keys of a problem, or with file")
     if "file" in given:
         _known(given, ("file",), f"{where}: ")
         return Problem.from_toml(folder / str(given["file"]))
@@ -247,13 +241,13 @@ def _scenario(
     name = given.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w .,()-]*", name) or len(name.encode()) > _LONGEST_NAME:
         raise ValueError(
-            f"scenario {number}: name is {name!r}; it must be letters, digits, blanks and . , ( ) -, at most "
+            f"scenario {number}: name is {shown(name)}; it must be letters, digits, blanks and . , ( ) -, at most "
             f"{_LONGEST_NAME} bytes of them"
         )
     try:
         return _stated(given, name, problems, policies, override)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"scenario {name!r}: {_first_line(error)}") from None
+        raise ValueError(f"scenario {shown(name)}: {_first_line(error)}") from None
 
 
 def _stated(
@@ -268,7 +262,7 @@ def _stated(
     kind = given.get("kind", "exact" if exchangeable else "simulated")
     allowed = ("exact", "simulated") if exchangeable else ("simulated",)
     if kind not in allowed:
-        raise ValueError(f"kind is {kind!r}; with model {model} it must be {' or '.join(allowed)}")
+        raise ValueError(f"kind is {shown(kind)}; with model {model} it must be {' or '.join(allowed)}")
     for key in given:
         if (exchangeable and key in _RATERS) or (not exchangeable and key == "script"):
             raise ValueError(f"{key} does not go with model {model}")
@@ -277,7 +271,7 @@ def _stated(
     which = given.get("problem")
     if not (which is None or isinstance(which, str)) or which not in problems:
         known = ", ".join(str(x) for x in problems if x is not None) or "none"
-        found = "is missing, and there is no [problem]" if which is None else f"is {which!r}"
+        found = "is missing, and there is no [problem]" if which is None else f"is {shown(which)}"
         raise ValueError(f"problem {found}; [problems.NAME] there are: {known}")
     problem = problems[which]
     eps = probability("eps", given.get("eps", 0.05), most=Fraction(1, 2))
@@ -298,7 +292,7 @@ def _stated(
         chosen = chosen.get(kind)
     listed = isinstance(chosen, Sequence) and not isinstance(chosen, str)
     if not listed or not all(isinstance(x, (str, Policy)) for x in chosen):
-        raise ValueError(f"policies is {chosen!r}; it must be a list of names")
+        raise ValueError(f"policies is {shown(chosen)}; it must be a list of names")
     kept = choose_policies(problem, chosen)[0]
     if "uniform" not in [label(x) for x in kept]:
         kept.insert(0, Uniform())
@@ -307,11 +301,11 @@ def _stated(
 
 def _values(given: Any) -> tuple[float, ...]:
     if not isinstance(given, list) or not 1 <= len(given) <= _MOST_VALUES:
-        raise ValueError(f"values is {given!r}; it must be a list of 1 to {_MOST_VALUES} numbers")
+        raise ValueError(f"values is {shown(given)}; it must be a list of 1 to {_MOST_VALUES} numbers")
     values = [number(f"values[{k}]", x, np.isfinite, "finite") for k, x in enumerate(given)]
     step = np.diff(values)
     if not (np.all(step > 0) or np.all(step < 0)):
-        raise ValueError(f"values is {given!r}; they must rise or fall, the mildest first")
+        raise ValueError(f"values is {shown(given)}; they must rise or fall, the mildest first")
     return tuple(values)
 
 
@@ -320,27 +314,27 @@ def _of_raters(given: Mapping[str, Any], name: str, problem: Problem) -> dict[st
     tables = {key: given.get(key, {}) for key in ("constants", "fixed")}
     for key, table in tables.items():
         if not isinstance(table, Mapping):
-            raise ValueError(f"{key} is {table!r}; it must be a table")
+            raise ValueError(f"{key} is {shown(table)}; it must be a table")
     constants = {key: tuple(x) if isinstance(x, list) else x for key, x in tables["constants"].items()}
     # A constant called ``name`` would clash with the first parameter of make_rater_model.
     model = RATER_MODELS.make(name, **constants)
     numbers = [key for key, dims in model.dims.items() if not dims]
     parameter = given.get("parameter")
     if parameter not in numbers:
-        raise ValueError(f"parameter is {parameter!r}; the numbers of {name} are {', '.join(numbers)}")
+        raise ValueError(f"parameter is {shown(parameter)}; the numbers of {name} are {', '.join(numbers)}")
     # The rates are drawn from the problem's priors.
     free = [key for key in model.dims if key not in (parameter, "rate")]
     for key in tables["fixed"]:
         if key not in free:
-            raise ValueError(f"fixed names {key!r}; allowed: {', '.join(free)}")
+            raise ValueError(f"fixed names {shown(key)}; allowed: {', '.join(free)}")
     raters = given.get("raters", 40)
     fresh = raters == "fresh"
     if not fresh and (isinstance(raters, str) or whole("raters", raters, 1) < int(problem.cap.max())):
-        raise ValueError(f"raters is {raters!r}; it must be at least the votes on an item, or 'fresh'")
+        raise ValueError(f"raters is {shown(raters)}; it must be at least the votes on an item, or 'fresh'")
     groups = whole("groups", given.get("groups", 2 if model.needs_groups else 0), 2 if model.needs_groups else 0)
     refit = given.get("refit", not (fresh and model.needs_raters))
     if not isinstance(refit, (bool, str)):
-        raise ValueError(f"refit is {refit!r}; it must be true, false or the name of a model of raters")
+        raise ValueError(f"refit is {shown(refit)}; it must be true, false or the name of a model of raters")
     after = (model if refit else None) if isinstance(refit, bool) else make_rater_model(refit)
     if after is not None and after.needs_raters:
         if fresh:

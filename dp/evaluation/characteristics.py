@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.asking import ask_chance
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.messages import shown
 from ..exact.lattice import Lattice
 from ..exact.sweep import Progress
 from ..kernels import policy as _kernels
@@ -135,7 +136,7 @@ def _rates(problem: Problem, alpha: ArrayLike) -> Floats:
     try:
         rate = np.array(alpha, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"alpha is {alpha!r}; it must be an array of rates") from None
+        raise ValueError(f"alpha is {shown(alpha)}; it must be an array of rates") from None
     if rate.ndim == 1:
         rate = np.repeat(rate[:, None], problem.size, axis=1)
     if rate.ndim != 2 or rate.shape[1] != problem.size or not len(rate):

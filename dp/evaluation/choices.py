@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import shown
 from ..exact.lattice import Layer
 from ..kernels import policy as _kernels
 from ..problem.budget import quotas_met
@@ -158,7 +159,7 @@ Choices = IndexChoices | JointChoices
 def check_policy(problem: Problem, policy: Any) -> None:
     """Raise unless the policy is an index policy or a joint policy, and the problem has no batches."""
     if isinstance(policy, (str, type)):
-        raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
+        raise TypeError(f"policy is {shown(policy)}; give a policy such as KnowledgeGradient(), or make_policy(name)")
     if problem.batch > 1:
         raise ValueError(
             f"batch is {problem.batch}: policies have no exact value where outcomes come in batches; simulate "

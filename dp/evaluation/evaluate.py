@@ -37,6 +37,7 @@ import numpy as np
 
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.messages import named, shown
 from ..exact.lattice import Lattice, Layer
 from ..exact.solve import solve
 from ..exact.sweep import Progress, sweep
@@ -161,7 +162,7 @@ def natural_problem(problem: Problem, nature: Belief | Sequence[Belief]) -> Prob
     """Problem of a planner who knows nature: the same problem with nature as its prior."""
     given = [nature] * problem.size if isinstance(nature, Belief) else nature
     if not isinstance(given, Sequence) or not all(isinstance(x, Belief) for x in given):
-        raise ValueError(f"nature is {nature!r}; it must be a belief, or a list of beliefs")
+        raise ValueError(f"nature is {shown(nature)}; it must be a belief, or a list of beliefs")
     if len(given) != problem.size:
         raise ValueError(f"nature has {len(given)} beliefs; it must have one for each of the {problem.size} items")
     return problem.replace(prior=given)
@@ -178,8 +179,8 @@ def score_tables(problem: Problem, true: Problem) -> tuple[list[Floats], list[Fl
         n, w = np.nonzero(inside & ~np.isfinite(scored))
         if n.size:
             raise ValueError(
-                f"{problem.name[i]}: after {n[0]} labels with {w[0]} wins the working model is certain and nature is "
-                f"not, so the utility {problem.utility.name} pays {scored[n[0], w[0]]}"
+                f"{named(problem.name[i])}: after {n[0]} labels with {w[0]} wins the working model is certain and "
+                f"nature is not, so the utility {problem.utility.name} pays {scored[n[0], w[0]]}"
             )
         extra = states.reward * states.wins
         working.append(np.where(inside, states.weight * np.where(inside, scored, 0.0) + extra, 0.0))

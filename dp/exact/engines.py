@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from ...posteriors.foundation.messages import shown
 from ..machine.memory import ProblemTooLarge, fits, require_memory
 from ..problem.identical import has_identical
 from ..problem.problem import Problem
@@ -30,7 +31,7 @@ def reductions_of(reduce: bool | Collection[str]) -> frozenset[str]:
         return frozenset(REDUCTIONS) if reduce else frozenset()
     chosen = frozenset([reduce] if isinstance(reduce, str) or not isinstance(reduce, Collection) else reduce)
     for name in sorted(chosen - set(REDUCTIONS), key=str):
-        raise ValueError(f"reduce names {name!r}; allowed: True, False, or any of 'dead', 'identical'")
+        raise ValueError(f"reduce names {shown(name)}; allowed: True, False, or any of 'dead', 'identical'")
     return chosen
 
 
@@ -44,22 +45,25 @@ def plan(
     threads: int | None,
 ) -> tuple[str, Tables, LiveLattice | SymmetricLattice | None]:
     """Engine, tables, and lattice to sweep: of the engines that fit in memory, the one expected to be fastest."""
-    require_memory(lattice.table_bytes(), lattice.depth)
-    likely = "identical" in wanted and not keep_policy and has_identical(problem)
     too_large = None
     try:
         lattice.require_countable()
+        require_memory(lattice.table_bytes(), lattice.states)
         dense_bytes = lattice.bytes_needed(number.itemsize, threads)
     except ProblemTooLarge as error:
+        # Whatever makes the problem too large for the engine of identical items, the user is told this.
         too_large = error
-        if not likely:
+        if not fits(lattice.table_bytes()):
             raise
+    likely = "identical" in wanted and not keep_policy and has_identical(problem)
+    if too_large is not None and not likely:
+        raise too_large
     if likely:
         try:
             require_listable(problem, lattice)
         except ProblemTooLarge:
             if too_large is not None:
-                raise
+                raise too_large from None
             likely = False
     tables = tables_of(problem)
     if "dead" in wanted:
@@ -81,11 +85,11 @@ def plan(
             symmetric = SymmetricLattice.of(problem, lattice, ranges)
         except ProblemTooLarge:
             if too_large is not None:
-                raise
+                raise too_large from None
         else:
             symmetric_cost = _SYMMETRIC_START + _SYMMETRIC_COST * symmetric.states * symmetric.actions
             if symmetric_cost < cost and fits(symmetric.bytes_needed(number.itemsize)):
                 best = ("symmetric", symmetric)
             elif too_large is not None:
-                require_memory(symmetric.bytes_needed(number.itemsize), symmetric.states)
+                raise too_large
     return best[0], tables, best[1]

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Bools, Bytes, Ints
+from ...posteriors.foundation.messages import shown
 from ...posteriors.utilities import Custom
 from ..kernels import live as _kernels
 from ..machine.files import write_new_folder, write_whole
@@ -165,13 +166,13 @@ def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptP
         raise ValueError(f"{path}: not a policy folder of seqaudit")
     version = text.get("version")
     if isinstance(version, bool) or version not in (1, VERSION):
-        raise ValueError(f"{path}: policy of version {version!r}; this release reads 1 and {VERSION}: solve again")
+        raise ValueError(f"{path}: policy of version {shown(version)}; this release reads 1 and {VERSION}: solve again")
     # The first version has no checksum of the description.
     if version == VERSION and not seal_is_whole(text):
         raise ValueError(f"{path}: damaged policy folder: policy.json differs from the checksum in it")
     missing = [key for key in _KEYS if key not in text]
     if missing or not isinstance(text["sha256"], dict):
-        raise ValueError(f"{path}: damaged policy folder: policy.json has no {(missing or ['sha256'])[0]!r}")
+        raise ValueError(f"{path}: damaged policy folder: policy.json has no {shown((missing or ['sha256'])[0])}")
     if problem is None:
         if text["problem"] is None:
             raise ValueError(f"{path}: policy under a callable utility; give its problem: load_policy(path, problem)")

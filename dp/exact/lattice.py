@@ -352,8 +352,9 @@ class Lattice:
         items = len(self.cap)
         usable = self.cap[self.cap > 0]
         width = int(self.cap.max()) + 1
-        require_memory(max(BYTES * 2 * items * width**2, 16 * items * len(usable)), width)
+        tables = max(BYTES * 2 * items * width**2, 16 * items * len(usable))
         if not len(usable):
+            require_memory(tables, 1)
             return
         if not self.plain:
             self._unit_part().require_countable()
@@ -363,5 +364,6 @@ class Lattice:
             require_memory(BYTES * max(part.layer_states) / 4, part.states)
             if count >= len(usable):
                 break
+        require_memory(tables, part.states)
         blocks = max(self.layer_blocks)
         require_memory(24.0 * items * blocks, self.states)

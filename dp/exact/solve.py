@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
 from ..machine.memory import require_memory
@@ -132,8 +133,8 @@ class Solution:
         items = np.flatnonzero(self.kept.acceptable(n[None, :], w[None, :])[0])
         if not len(items) and not self._may_stop(n):
             raise ValueError(
-                f"after {n.tolist()} labels nothing is left to choose, or no policy can buy these labels; allowed: "
-                "counts within budget, caps and quotas that leave a label to buy"
+                f"after {shown(n.tolist())} labels nothing is left to choose, or no policy can buy these labels; "
+                "allowed: counts within budget, caps and quotas that leave a label to buy"
             )
         return items
 
@@ -214,7 +215,7 @@ class Solution:
             raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
         for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):
             raise ValueError(
-                f"{self.problem.name[i]}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
+                f"{named(self.problem.name[i])}: {w[i]} wins in {n[i]} labels; allowed: 0 <= wins <= labels "
                 f"<= {self.problem.cap[i]}"
             )
         if self.problem.unit_costs and n.sum() >= self.problem.labels:

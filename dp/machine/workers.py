@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from contextvars import ContextVar, copy_context
 
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.plugins import portable
 from ...posteriors.foundation.processors import processors
 from ...posteriors.foundation.refusals import whole, whole_or_none
@@ -127,7 +128,7 @@ def checked_workers(field: str, value: object) -> int:
     asked = whole_or_none(value)
     if asked is None or not (asked == -1 or 1 <= asked <= _MOST):
         raise ValueError(
-            f"{field} is {value!r}; it must be a number of worker processes from 1 to {_MOST}, or -1 for all cores"
+            f"{field} is {shown(value)}; it must be a number of worker processes from 1 to {_MOST}, or -1 for all cores"
         )
     return asked
 

@@ -6,6 +6,8 @@ allowed. A faulty field is replaced by a valid one, so that the other fields are
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Bools, Floats
+from ...posteriors.foundation.messages import lines_of, named, shown
 from ...posteriors.foundation.refusals import whole_or_none
 from .budget import Quota
 
@@ -31,7 +34,6 @@ __all__ = [
     "whole",
 ]
 
-_SHOWN = 20
 # Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
 MOST_LABELS = 10**9
 
@@ -47,7 +49,10 @@ def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
-        faults.append(f"{field} is {values!r}; it must be a number or a list of numbers")
+        faults.append(f"{field} is {shown(values)}; it must be a number or a list of numbers")
+        return stand_in
+    except OverflowError:
+        faults.append(f"{field} is {shown(values)}; its numbers must be below 1.8e308 in size")
         return stand_in
     if size is not None and array.ndim == 0:
         array = np.full(size, float(array))
@@ -61,7 +66,7 @@ def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -
 def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str, names: Sequence[str], faults: list[str]) -> None:
     """Add a fault for each item whose value is not ok."""
     for i in np.flatnonzero(~ok).tolist():
-        faults.append(f"{field} of {names[i]} is {values[i]}; it must be {allowed}")
+        faults.append(f"{field} of {named(names[i])} is {values[i]}; it must be {allowed}")
 
 
 def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[str, ...]:
@@ -71,15 +76,15 @@ def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[
         return default
     names = tuple(name) if isinstance(name, Iterable) and not isinstance(name, str) else ()
     if not all(isinstance(x, str) and x for x in names) or (not names and size):
-        faults.append(f"name is {name!r}; it must be a list of non-empty strings")
+        faults.append(f"name is {shown(name)}; it must be a list of non-empty strings")
         return default
     names = tuple(map(str, names))
     if len(names) != size:
         faults.append(f"name has {len(names)} entries; it must have one for each of the {size} items")
         return default
     if len(set(names)) != size:
-        twice = next(x for x in names if names.count(x) > 1)
-        faults.append(f"name {twice!r} occurs {names.count(twice)} times; names must be unique")
+        twice, times = Counter(names).most_common(1)[0]
+        faults.append(f"name {shown(twice)} occurs {times} times; names must be unique")
     return names
 
 
@@ -99,7 +104,7 @@ def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None,
         for x in given:
             try:
                 beliefs.append(x if isinstance(x, Belief) else make_belief(dict(x)))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 faults.append(f"prior: {error}")
         if len(beliefs) != len(given):
             return stand_in, None
@@ -111,8 +116,8 @@ def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None,
         prior = [(x.a, x.b) for x in beliefs if type(x) is Beta]
     try:
         array = np.array(prior, dtype=np.float64)
-    except (TypeError, ValueError):
-        faults.append(f"prior is {prior!r}; it must be a pair (a, b), a list of pairs, or belief objects")
+    except (TypeError, ValueError, OverflowError):
+        faults.append(f"prior is {shown(prior)}; it must be a pair (a, b), a list of pairs, or belief objects")
         return stand_in, None
     if array.shape == (2,):
         array = np.tile(array, (size, 1))
@@ -131,23 +136,25 @@ def quota_of(quota: Any, names: Sequence[str], faults: list[str]) -> Quota:
     try:
         slices = [(x["items"], x["labels"]) if isinstance(x, Mapping) else (x[0], x[1]) for x in quota]
     except (TypeError, KeyError, IndexError):
-        faults.append(f"quota is {quota!r}; it must be a list of (items, labels)")
+        faults.append(f"quota is {shown(quota)}; it must be a list of (items, labels)")
         return ()
     for k, (items, labels) in enumerate(slices, start=1):
         least = whole(labels)
-        if least is None or least < 0:
-            faults.append(f"quota {k}: labels is {labels!r}; it must be a whole number, at least 0")
+        if least is None or not 0 <= least <= MOST_LABELS:
+            faults.append(
+                f"quota {k}: labels is {shown(labels)}; it must be a whole number, at least 0 and at most 10**9"
+            )
             continue
         members = [items] if isinstance(items, (str, int, np.integer)) else items
         if not isinstance(members, Iterable):
-            faults.append(f"quota {k}: items is {items!r}; it must be a list of names or numbers of items")
+            faults.append(f"quota {k}: items is {shown(items)}; it must be a list of names or numbers of items")
             continue
         chosen = set()
         for x in members:
             i = number.get(x) if isinstance(x, str) else whole(x)
             if i is None or not 0 <= i < len(names):
                 allowed = f"a name or a number from 0 to {len(names) - 1}"
-                faults.append(f"quota {k}: {x!r} is not an item; it must be {allowed}")
+                faults.append(f"quota {k}: {shown(x)} is not an item; it must be {allowed}")
             else:
                 chosen.add(i)
         out.append((tuple(sorted(chosen)), least))
@@ -160,7 +167,7 @@ class ProblemError(ValueError):
     Attributes
     ----------
     faults : sequence of str
-        One sentence for each fault; kept as a tuple. The message shows the first 20.
+        One sentence for each fault; kept as a tuple. The message shows the first ten.
 
     Examples
     --------
@@ -176,8 +183,7 @@ class ProblemError(ValueError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        more = len(faults) - _SHOWN
-        super().__init__("\n".join(faults[:_SHOWN]) + (f"\nand {more} more faults" if more > 0 else ""))
+        super().__init__("\n".join(lines_of(self.faults)))
 
     def __reduce__(self) -> tuple[type[ProblemError], tuple[tuple[str, ...]]]:
         """Pickle by the faults, so that worker processes can raise it."""
@@ -189,19 +195,21 @@ def budget_of(budget: Any, unit_costs: bool, faults: list[str]) -> int | float:
     count = whole(budget)
     if unit_costs:
         if count is None or not 1 <= count <= MOST_LABELS:
-            faults.append(f"budget is {budget!r}; it must be a whole number of labels, at least 1 and at most 10**9")
+            faults.append(
+                f"budget is {shown(budget)}; it must be a whole number of labels, at least 1 and at most 10**9"
+            )
             return 1
         return count
     if count is None:
         try:
             amount = float(budget) if not isinstance(budget, (bool, str)) else float("nan")
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             amount = float("nan")
         if not (np.isfinite(amount) and amount > 0):
-            faults.append(f"budget is {budget!r}; it must be positive and finite")
+            faults.append(f"budget is {shown(budget)}; it must be positive and finite")
             return 1
         return amount
-    if count <= 0:
-        faults.append(f"budget is {budget!r}; it must be positive and finite")
+    if not 0 < count <= sys.float_info.max:
+        faults.append(f"budget is {shown(budget)}; it must be positive and finite")
         return 1
     return count

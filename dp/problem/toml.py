@@ -9,6 +9,7 @@ what the keywords of ``Problem`` and ``Problem.from_logratio`` mean.
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,38 +19,83 @@ import tomli_w
 
 from ...posteriors.foundation.names import unknown_key
 from ..machine.files import write_whole
+from ..machine.reading import Unreadable, read_input
 from .checks import ProblemError
 
 if TYPE_CHECKING:
     from .problem import Problem
 
+# Bytes of a file: many times the largest problem that can be solved or simulated.
+_MOST_BYTES = 64 * 2**20
+_KEY = re.compile(r"\w+")
 _PLAIN = ("budget", "threshold", "c", "beta", "weight", "prior", "utility")
 _KEYS = (*_PLAIN, "cost", "cap", "quota", "batch", "reward", "label_price", "name")
 
 
-def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
-    """Keywords for ``Problem``, and a function that puts the file's name and line before a fault."""
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Text of a TOML file, and the table that it holds.
+
+    Raises
+    ------
+    ProblemError
+        For a file that cannot be read, and one that is not TOML; the message names it.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ProblemError([f"{path}: {error.strerror or error}"]) from None
+        text = read_input(path, _MOST_BYTES).decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise ProblemError([f"{path}: not a UTF-8 text file"]) from None
+    except OSError as error:
+        raise ProblemError([f"{path}: {error.strerror or error}"]) from None
+    except Unreadable as error:
+        raise ProblemError([f"{path}: {error}"]) from None
     try:
-        fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return text, parse_toml(text)
+    except ValueError as error:
         raise ProblemError([f"{path}: not valid TOML: {error}"]) from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Table that a TOML text holds.
+
+    Raises
+    ------
+    ValueError
+        For text that is not TOML, or that is nested, or has a number, beyond what can be read.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("its lists or tables are nested too deeply") from None
+    except ValueError:
+        # The only other refusal is Python's, of whole numbers with thousands of digits.
+        raise ValueError(f"a whole number has more than {sys.get_int_max_str_digits()} digits") from None
+
+
+def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
+    """Keywords for ``Problem``, and a function that puts the file's name and line before a fault."""
+    text, fields = read_toml(path)
+    lines = _key_lines(text)
 
     def where(fault: str) -> str:
         field = "c" if fault.startswith(("log_ratio", "threshold")) and "c" in fields else re.split(r"\W", fault)[0]
-        match = re.search(rf"^\s*\[{{0,2}}\s*{re.escape(field)}\b", text, flags=re.MULTILINE)
-        line = f", line {text.count(chr(10), 0, match.end()) + 1}" if match else ""
+        line = f", line {lines[field]}" if field in lines else ""
         return f"{path}{line}: {fault}"
 
     faults = faults_of(fields)
     if faults:
         raise ProblemError([where(fault) for fault in faults])
     return fields, where
+
+
+def _key_lines(text: str) -> dict[str, int]:
+    """Line on which each key, or table, stands first; one step for each line of the text."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if key := _KEY.match(line.lstrip(" \t[\"'")):
+            found.setdefault(key[0], number)
+    return found
 
 
 def faults_of(fields: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...posteriors.beliefs.sharp import MOST_LOG_ODDS, PARAMETERS
 from ...posteriors.foundation.arrays import Bools, Ints
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import nonnegative
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
@@ -114,7 +115,7 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     most = most_labels(kappa, room, spend, () if faults else slices)
     if lot is None or not 1 <= lot <= max(most, 1):
         faults.append(
-            f"batch is {given['batch']!r}; it must be a whole number from 1 to {max(most, 1)}, "
+            f"batch is {shown(given['batch'])}; it must be a whole number from 1 to {max(most, 1)}, "
             "the labels that can be bought"
         )
     try:

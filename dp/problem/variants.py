@@ -9,6 +9,7 @@ import numpy as np
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import flip_chance, number, one_of, positive
 from .checks import ProblemError
 from .problem import Problem
@@ -48,8 +49,8 @@ def with_noise(problem: Problem, flip: float) -> Problem:
         known = isinstance(belief, (Beta, NoisyBeta)) and type(belief) in (Beta, NoisyBeta)
         if not known or (isinstance(belief, NoisyBeta) and belief.wins + belief.losses):
             raise ValueError(
-                f"noise: the prior of {problem.name[i]} is {belief}; only a Beta or noisy Beta prior without labels "
-                "can have its noise changed"
+                f"noise: the prior of {named(problem.name[i])} is {belief}; only a Beta or noisy Beta prior without "
+                "labels can have its noise changed"
             )
         # Without noise the two beliefs are equal, and Beta is faster.
         assert isinstance(belief, (Beta, NoisyBeta)), "all others are refused"
@@ -102,7 +103,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
     try:
         if not np.isfinite(c).all():
             i = int(np.flatnonzero(~np.isfinite(c))[0])
-            raise ProblemError([f"log_ratio of {problem.name[i]} would be {c[i]}; it must be finite"])
+            raise ProblemError([f"log_ratio of {named(problem.name[i])} would be {c[i]}; it must be finite"])
         return problem.replace(log_ratio=c, beta=beta)
     except ProblemError as error:
         raise ProblemError([f"{knob} {x:g}: {fault}" for fault in error.faults]) from None

@@ -36,6 +36,7 @@ import scipy
 
 from ...posteriors.beliefs.asking import ask_tables
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import number, whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import stopping as _kernels
@@ -212,7 +213,7 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
     whole("item", i, 0, problem.size - 1)
     cap = int(problem.cap[i])
     labels = cap if labels is None else labels
-    whole("labels", labels, 1, cap, f"from 1 to the cap of {problem.name[i]}, {cap}")
+    whole("labels", labels, 1, cap, f"from 1 to the cap of {named(problem.name[i])}, {cap}")
     mean, gain, _ = label_gains(problem, i, labels)
     return IndexTable(solve_stopping(mean, gain, cost=float(problem.cost[i])).index, 0.0, labels)
 
@@ -279,7 +280,9 @@ def require_unlimited(problem: Problem) -> None:
 
 def _require_no_reward(problem: Problem, i: int) -> None:
     if problem.reward[i] != 0:
-        raise ValueError(f"reward of {problem.name[i]} is {problem.reward[i]}; without a limit on labels it must be 0")
+        raise ValueError(
+            f"reward of {named(problem.name[i])} is {problem.reward[i]}; without a limit on labels it must be 0"
+        )
 
 
 def require_chord(problem: Problem) -> None:

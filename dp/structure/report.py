@@ -11,6 +11,7 @@ import numpy as np
 from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..problem.bars import bar_of
@@ -60,8 +61,9 @@ class Counterexample:
     def __str__(self) -> str:
         problem, i = self.problem, self.item
         return (
-            f"{problem.name[i]}, t = {problem.threshold[i]:g}: {state_in_words(problem, i, self.labels, self.wins)} a "
-            f"label gains {self.gain:.6g}, {state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
+            f"{named(problem.name[i])}, t = {problem.threshold[i]:g}: "
+            f"{state_in_words(problem, i, self.labels, self.wins)} a label gains {self.gain:.6g}, "
+            f"{state_in_words(problem, i, self.later_labels, self.later_wins)} it gains "
             f"{self.later_gain:.6g}"
         )
 
@@ -77,7 +79,7 @@ def structure_report(found: Structure) -> list[str]:
         n, i = min((int(found.harms[i, 0]), int(i)) for i in harmed)
         gain = found.gain(i, n, int(found.harms[i, 1]))
         where = state_in_words(problem, i, n, int(found.harms[i, 1]))
-        lines.append(f"harm: {problem.name[i]}, {where}: one more label gains {gain:.6g}")
+        lines.append(f"harm: {named(problem.name[i])}, {where}: one more label gains {gain:.6g}")
     example = found.counterexample()
     if example is not None:
         lines.append(f"rise: {example}")
@@ -123,7 +125,7 @@ def _items(found: Structure) -> list[str]:
     rows = [("item", "flat start", "first rise", "defect", "largest violation", "states violating", "gamma")]
     rows += [
         (
-            found.problem.name[i],
+            named(found.problem.name[i]),
             str(found.flat[i]),
             str(found.first_rises[i] or "-"),
             f"{found.defects[i]:.6f}",
@@ -337,7 +339,7 @@ class Structure:
         """
         whole("item", i, 0, self.problem.size - 1)
         cap = int(self.problem.cap[i])
-        name = self.problem.name[i]
+        name = named(self.problem.name[i])
         below = f"a whole number, at least 0 and below {cap}, the cap of {name}"
         labels = whole("labels", labels, 0, cap - 1, below)
         wins = whole("wins", wins, 0, labels, f"a whole number from 0 to {labels}, the labels")

@@ -21,6 +21,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Bools, Floats
+from ..foundation.messages import shown
 from ..foundation.refusals import numbers, same_length, whole
 from ..kernels import weighted_rates as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states, shares
@@ -139,7 +140,7 @@ class Grid(Belief):
         fits = [_kernels.log_likelihood(won + lost, won, q, 1.0 - q) for q in self._chances]
         logs = self._log_weights() + fits
         if logs.max() == -np.inf:
-            raise ValueError(f"{won} wins and {lost} losses have probability zero under {self!r}")
+            raise ValueError(f"{won} wins and {lost} losses have probability zero under {shown(self)}")
         weights = np.exp(logs - logs.max())
         return Grid(self.points, tuple(float(x) for x in weights), self.chances)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..foundation.messages import shown
 from ..foundation.names import Registry
 from .belief import Belief
 from .beta import Beta
@@ -60,5 +61,5 @@ def make_belief(spec: Belief | Mapping[str, Any]) -> Belief:
     NoisyBeta(a=1.0, b=1.0, flip=0.1, wins=0, losses=0)
     """
     if not isinstance(spec, (Belief, Mapping)):
-        raise ValueError(f"belief is {spec!r}; it must be a belief or a table with its kind and parameters")
+        raise ValueError(f"belief is {shown(spec)}; it must be a belief or a table with its kind and parameters")
     return BELIEFS.make(spec)

@@ -22,6 +22,9 @@ from .plugins import calling, origin, text_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+from itertools import islice
+
+from .messages import listed, named, shown
 
 __all__ = [
     "Registry",
@@ -32,6 +35,12 @@ __all__ = [
     "unknown_name",
     "write_name",
 ]
+
+
+# Names that a message lists; names, and letters of each, that are compared to find the most similar one.
+_MOST_NAMES = 30
+_MOST_COMPARED = 1000
+_MOST_LETTERS = 60
 
 
 @dataclass(eq=False)
@@ -137,13 +146,16 @@ class Registry[T]:
         """
         if isinstance(spec, self.base):
             if settings:
-                raise ValueError(f"{self.called} {spec!r} is already constructed and takes no {', '.join(settings)}")
+                raise ValueError(
+                    f"{self.called} {shown(spec)} is already constructed and takes no {listed(settings, quoted=False)}"
+                )
             return spec
         known = self.classes()
         written = spec
         if isinstance(spec, Mapping):
             if self.key not in spec:
-                raise ValueError(f"{self.called} {spec!r} has no {self.key}; allowed: {', '.join(known)}")
+                allowed = listed(known, _MOST_NAMES, quoted=False)
+                raise ValueError(f"{self.called} {shown(spec)} has no {self.key}; allowed: {allowed}")
             written = spec[self.key]
             settings = {key: value for key, value in spec.items() if key != self.key} | settings
         name, inside = split_name(written) if isinstance(written, str) else (written, None)
@@ -159,20 +171,20 @@ class Registry[T]:
         allowed = ", ".join(takes) or "none"
         for key in settings:
             if key not in takes:
-                raise ValueError(f"{self.called} {name} has no {self.setting} {key!r}; allowed: {allowed}")
-        settings = read_settings(f"{self.called} {written!r}", inside, list(takes)) | settings
+                raise ValueError(f"{self.called} {name} has no {self.setting} {shown(key)}; allowed: {allowed}")
+        settings = read_settings(f"{self.called} {shown(written)}", inside, list(takes)) | settings
         needed = [key for key, parameter in takes.items() if parameter.default is parameter.empty]
         for key in needed:
             if key not in settings:
                 more = f" (allowed: {allowed})" if len(needed) < len(takes) else ""
-                raise ValueError(f"{self.called} {name} lacks {key!r}; it needs {', '.join(needed)}{more}")
+                raise ValueError(f"{self.called} {name} lacks {shown(key)}; it needs {', '.join(needed)}{more}")
         try:
             with calling(self.called, known[name], ""):
                 return known[name](**settings)
         except ValueError as error:
             if str(error).startswith((f"{name}:", f"{self.called} {name}:")):
                 raise
-            raise ValueError(f"{self.called} {name}: {error}") from None
+            raise ValueError(f"{self.called} {named(name)}: {error}") from None
 
     def _add_offered(self, found: dict[str, type[T]]) -> None:
         """Add the classes that other packages register."""
@@ -254,10 +266,10 @@ def read_settings(what: str, inside: str | None, allowed: Sequence[str]) -> dict
     for part in [] if inside is None else _apart(inside):
         key, equals, value = (x.strip() for x in part.partition("="))
         if not equals or not value:
-            raise ValueError(f"{what}: {part.strip()!r} is not a setting; write name=value")
+            raise ValueError(f"{what}: {shown(part.strip())} is not a setting; write name=value")
         if key not in allowed or key in out:
             fault = "is given twice" if key in out else "is not known"
-            raise ValueError(f"{what}: setting {key!r} {fault}; allowed: {', '.join(allowed) or 'none'}")
+            raise ValueError(f"{what}: setting {shown(key)} {fault}; allowed: {', '.join(allowed) or 'none'}")
         try:
             out[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -297,8 +309,9 @@ def nearest_name(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | 
     >>> nearest_name("Treshold", ["budget", "threshold"]), nearest_name("zebra", ["budget", "threshold"])
     ('threshold', None)
     """
-    plain = {name.strip().lower(): name for name in known}
-    near = difflib.get_close_matches(word.strip().lower(), plain, 1, cutoff)
+    # The work grows with the lengths of both words and with the number of names.
+    plain = {name.strip().lower()[:_MOST_LETTERS]: name for name in islice(known, _MOST_COMPARED)}
+    near = difflib.get_close_matches(word.strip().lower()[:_MOST_LETTERS], plain, 1, cutoff)
     return plain[near[0]] if near else None
 
 
@@ -323,8 +336,8 @@ def unknown_name(message: str, name: object, known: Iterable[str]) -> str:
     """
     names = list(known)
     near = nearest_name(name, names, cutoff=0.0) if isinstance(name, str) else None
-    hint = f"; did you mean {near!r}?" if near is not None else ""
-    return message.format(name=repr(name), known=", ".join(names), hint=hint)
+    hint = f"; did you mean {shown(near)}?" if near is not None else ""
+    return message.format(name=shown(name), known=listed(names, _MOST_NAMES, quoted=False), hint=hint)
 
 
 def unknown_key(key: str, allowed: Iterable[str], kind: str = "a key") -> str:
@@ -337,8 +350,8 @@ def unknown_key(key: str, allowed: Iterable[str], kind: str = "a key") -> str:
     """
     known = list(allowed)
     near = nearest_name(key, known)
-    hint = f"; did you mean {near}?" if near is not None else ""
-    return f"{key} is not {kind}{hint} (allowed: {', '.join(known)})"
+    hint = f"; did you mean {named(near)}?" if near is not None else ""
+    return f"{named(key)} is not {kind}{hint} (allowed: {listed(known, _MOST_NAMES, quoted=False)})"
 
 
 def _apart(text: str) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Bools, Floats
+from .messages import listed, plain, shown
 
 __all__ = [
     "every",
@@ -33,13 +34,8 @@ __all__ = [
 ]
 
 
-def plain(value: Any) -> Any:
-    """Python number equal to a NumPy scalar; any other value unchanged."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def _refused(field: str, value: Any, must: str) -> ValueError:
-    return ValueError(f"{field} is {plain(value)!r}; it must {must}")
+    return ValueError(f"{field} is {shown(value)}; it must {must}")
 
 
 def _real(field: str, value: Any) -> float:
@@ -168,7 +164,7 @@ def one_of(field: str, value: Any, allowed: Collection[str]) -> str:
     ValueError: ties is 'last'; allowed: 'random', 'first'
     """
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{field} is {value!r}; allowed: {', '.join(map(repr, allowed))}")
+        raise ValueError(f"{field} is {shown(value)}; allowed: {listed(allowed)}")
     return value
 
 

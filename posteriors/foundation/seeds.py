@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .refusals import plain, whole_or_none
+from .messages import shown
+from .refusals import whole_or_none
 
 __all__ = ["Seed", "seed_sequence"]
 
@@ -35,5 +36,5 @@ def seed_sequence(seed: Seed) -> np.random.SeedSequence:
     number = int(seed.integers(2**63)) if isinstance(seed, np.random.Generator) else whole_or_none(seed)
     if number is None or number < 0:
         allowed = "a whole number, at least 0, a SeedSequence or a Generator"
-        raise ValueError(f"seed is {plain(seed)!r}; it must be {allowed}")
+        raise ValueError(f"seed is {shown(seed)}; it must be {allowed}")
     return np.random.SeedSequence(number)

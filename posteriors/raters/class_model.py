@@ -56,6 +56,7 @@ from ..beliefs.belief import Belief
 from ..beliefs.grid import Grid
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
+from ..foundation.messages import shown
 from ..foundation.refusals import positive
 from ..kernels import answers as _kernels_answers
 from ..kernels import gibbs as _kernels_gibbs
@@ -90,7 +91,7 @@ class ClassModel(RaterModel):
         """Validate the constants, store them as floats, and add the dimensions of ``difficulty``."""
         check_fields(self, positive, "answer_a", "answer_b", *scales, "difficulty_scale")
         if not isinstance(self.difficulty, bool):
-            raise ValueError(f"difficulty is {self.difficulty!r}; it must be True or False")
+            raise ValueError(f"difficulty is {shown(self.difficulty)}; it must be True or False")
         if self.difficulty:
             added = {"difficulty_sd": (), "difficulty_unit": ("item",), "difficulty": ("item",)}
             object.__setattr__(self, "dims", self.dims | added)

@@ -58,6 +58,7 @@ from numpy.typing import NDArray
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
+from ..foundation.messages import shown
 from ..foundation.refusals import positive
 from ..kernels import contaminated as kernels
 from ..votes.design import Design
@@ -131,10 +132,10 @@ class Contaminated(RaterModel):
 
     def __post_init__(self) -> None:
         if isinstance(self.kinds, str) or not isinstance(self.kinds, Sequence) or not self.kinds:
-            raise ValueError(f"kinds is {self.kinds!r}; it must list at least one of {', '.join(_DISHONEST)}")
+            raise ValueError(f"kinds is {shown(self.kinds)}; it must list at least one of {', '.join(_DISHONEST)}")
         for kind in self.kinds:
             if kind not in _DISHONEST:
-                raise ValueError(f"kinds has {kind!r}; allowed: {', '.join(_DISHONEST)}")
+                raise ValueError(f"kinds has {shown(kind)}; allowed: {', '.join(_DISHONEST)}")
         # A fixed order of the kinds, so that models with the same kinds compare equal.
         object.__setattr__(self, "kinds", tuple(kind for kind in _DISHONEST if kind in self.kinds))
         if "colluding" not in self.kinds:

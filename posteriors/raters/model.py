@@ -39,6 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..beliefs.belief import Belief
 from ..beliefs.grid import grid_of_draws
 from ..foundation.arrays import Floats, Ints
+from ..foundation.messages import shown
 from ..foundation.names import write_name
 from ..foundation.refusals import one_of
 from ..foundation.seeds import Seed
@@ -232,7 +233,7 @@ class RaterModel(ABC):
             For a group, if the model has no groups or the design does not contain it.
         """
         if group is not None:
-            raise ValueError(f"group is {group!r}; {self.name} has no groups: leave it out")
+            raise ValueError(f"group is {shown(group)}; {self.name} has no groups: leave it out")
         return draws
 
     def group_index(self, design: Design, group: str) -> int:
@@ -253,7 +254,7 @@ class RaterModel(ABC):
             If the model has no groups or the design does not contain this one.
         """
         if not self.needs_groups:
-            raise ValueError(f"group is {group!r}; {self.name} has no groups: leave it out")
+            raise ValueError(f"group is {shown(group)}; {self.name} has no groups: leave it out")
         return design.groups.index(one_of("group", group, design.groups))
 
     def coords(self, design: Design) -> dict[str, Any]:
@@ -338,7 +339,7 @@ class RaterModel(ABC):
         found = {}
         for key, value in parameters.items():
             if key not in self.dims:
-                raise ValueError(f"{self.name} has no parameter {key!r}; it has {', '.join(self.dims)}")
+                raise ValueError(f"{self.name} has no parameter {shown(key)}; it has {', '.join(self.dims)}")
             shape = tuple(size[dim] for dim in self.dims[key])
             by_item = key == "rate" and len(shape) > 1
             found[key] = checked_parameter(key, value, shape, self.limits(key), whole=key in _WHOLE, by_item=by_item)

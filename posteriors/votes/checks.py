@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats
+from ..foundation.messages import shown
 from ..foundation.refusals import probabilities
 from .label_set import LabelSet
 
@@ -28,13 +29,13 @@ def require_votes(model: str, labels: LabelSet) -> None:
         raise ValueError(f"{model}: there are no items; at least one is needed")
     empty = np.flatnonzero(labels.counts == 0)
     if empty.size:
-        raise ValueError(f"{model}: item {labels.items[empty[0]]!r} has no labels; leave it out, or label it")
+        raise ValueError(f"{model}: item {shown(labels.items[empty[0]])} has no labels; leave it out, or label it")
 
 
 def require_raters(model: str, labels: LabelSet) -> None:
     """Raise an error if there is a single rater, or if no rater has labelled more than one item."""
     if len(labels.raters) == 1:
-        raise ValueError(f"{model}: rater {labels.raters[0]!r} is the only one; at least two are needed")
+        raise ValueError(f"{model}: rater {shown(labels.raters[0])} is the only one; at least two are needed")
     if np.bincount(labels.rater).max() == 1:
         raise ValueError(
             f"{model}: no rater has labelled more than one item, so nothing can be learned about raters; votes need "
@@ -45,7 +46,7 @@ def require_raters(model: str, labels: LabelSet) -> None:
 def require_rater_ids(what: str, labels: LabelSet) -> None:
     """Raise an error if the votes cannot distinguish raters: a single rater, or a separate rater for every vote."""
     if len(labels.raters) == 1:
-        raise ValueError(f"{what}: rater {labels.raters[0]!r} is the only one; at least two are needed")
+        raise ValueError(f"{what}: rater {shown(labels.raters[0])} is the only one; at least two are needed")
     if np.bincount(labels.rater, minlength=1).max() <= 1:
         raise ValueError(
             f"{what}: every vote has a separate rater, so votes cannot be attributed to raters; the column 'rater' "
@@ -60,7 +61,7 @@ def require_one_vote(labels: LabelSet) -> None:
     if times.max(initial=1) > 1:
         i, r = divmod(int(seen[times.argmax()]), len(labels.raters))
         raise ValueError(
-            f"rater {labels.raters[r]!r} has {times.max()} votes on item {labels.items[i]!r}; allowed: one"
+            f"rater {shown(labels.raters[r])} has {times.max()} votes on item {shown(labels.items[i])}; allowed: one"
         )
 
 
@@ -69,7 +70,7 @@ def require_groups(model: str, labels: LabelSet) -> None:
     if labels.group is None:
         raise ValueError(f"{model}: the votes have no groups; a column 'group' of at least two is needed")
     if len(labels.groups) == 1:
-        raise ValueError(f"{model}: all votes are of group {labels.groups[0]!r}; at least two groups are needed")
+        raise ValueError(f"{model}: all votes are of group {shown(labels.groups[0])}; at least two groups are needed")
 
 
 def checked_thresholds(labels: LabelSet, threshold: ArrayLike) -> Floats:
@@ -118,7 +119,7 @@ def checked_parameter(
     try:
         found = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is {value!r}; it must be {_shapes(shape, by_item)}") from None
+        raise ValueError(f"{name} is {shown(value)}; it must be {_shapes(shape, by_item)}") from None
     if found.shape not in ((), shape) and not (by_item and found.shape == shape[:1]):
         raise ValueError(f"{name} has shape {found.shape}; it must be {_shapes(shape, by_item)}")
     if limits is None and np.isnan(found).any():

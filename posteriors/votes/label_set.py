@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Bools, Floats, Ints
+from ..foundation.messages import shown
 
 __all__ = ["LabelSet", "offsets"]
 
@@ -119,10 +120,10 @@ class LabelSet:
         """
         for item, votes in pools.items():
             if not len(votes):
-                raise ValueError(f"item {item!r} has no votes; allowed: one or more")
+                raise ValueError(f"item {shown(item)} has no votes; allowed: one or more")
             for vote in votes:
                 if vote not in (0, 1):
-                    raise ValueError(f"a vote on item {item!r} is {vote!r}; allowed: 0 or 1")
+                    raise ValueError(f"a vote on item {shown(item)} is {shown(vote)}; allowed: 0 or 1")
         labels = np.array([vote for votes in pools.values() for vote in votes], np.int8)
         return cls(
             items=tuple(pools),

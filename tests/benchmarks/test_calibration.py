@@ -72,7 +72,7 @@ def test_held_out_votes_and_kept_ones_are_all_votes(sizes, share, seed):
     design = Design(item, rater, names, tuple(f"r{k}" for k in used), group, ("x", "y"))
     labels = design.labelled(rng.integers(0, 2, item.size))
     if not any(math.floor(share * n + 0.5) for n in sizes if n > 1):
-        with pytest.raises(ValueError, match="no item has enough votes"):
+        with pytest.raises(ValueError, match=r"none can be held out|no item has more than|only one of its group"):
             hold_out(labels, share, seed)
         return
     try:
@@ -219,7 +219,7 @@ def test_known_answers_are_judged_where_there_are_any():
     ("change", "message"),
     [
         ({"share": 0}, "share is 0; it must lie strictly between 0 and 1"),
-        ({"share": 0.01}, "no item has enough votes to hold one out"),
+        ({"share": 0.01}, "no item has more than"),
         ({"threshold": 1.0}, "threshold is 1.0; it must lie strictly between 0 and 1"),
         ({"threshold": [0.5, 0.5]}, "threshold has shape"),
         ({"bins": 0}, "bins is 0; it must be a whole number, at least 1"),

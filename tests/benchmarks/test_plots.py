@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -18,6 +19,7 @@ import xarray as xr
 import seqaudit as sa
 from seqaudit.benchmarks.figures.comparison import plot_comparison
 from seqaudit.benchmarks.figures.replay import plot_replay
+from seqaudit.benchmarks.figures.style import finish, handles_of, legend_beside, new_figure, save
 
 PROBLEM = sa.Problem([0.5, 0.62, 0.75], 5, weight=[1.0, 1.5, 2.0])
 POLICIES = ["kg", "round-robin", "uniform", "variance-reduction"]
@@ -195,3 +197,25 @@ def test_figures_are_drawn_without_a_display_and_without_pyplot(table, result, t
     assert (done.returncode, done.stderr) == (0, "")
     assert pixels(tmp_path / "comparison.png").size
     assert pixels(tmp_path / "replay.png").size
+
+
+NAMES = ["$a_{", "$x^{$", r"a\$b$c$", "n" * 700, "two\nlines", "\x1b[31m$$", "$1 and $2", "plain"]
+
+
+def test_names_are_drawn_as_they_are_whatever_they_hold(tmp_path):
+    figure = new_figure(12, 6)
+    axes = figure.subplots()
+    for k, name in enumerate(NAMES):
+        axes.plot([0, 1], [k, k], label=name)
+    axes.set_yticks(range(len(NAMES)), NAMES)
+    axes.set_xlabel(NAMES[1])
+    finish(axes, NAMES[0])
+    legend_beside(figure, handles_of(axes), NAMES[1])
+    for _ in range(2):
+        save(figure, tmp_path / "figure.png", NAMES[2])
+    assert_looks_like_a_figure(tmp_path / "figure.png", (850, 950), (1750, 1850))
+    drawn = [text.get_text() for text in (*axes.get_yticklabels(), *figure.legends[0].get_texts(), axes.title)]
+    # Without a dollar sign that is not escaped, nothing is taken for a formula.
+    assert not any(re.search(r"(?<!\\)\$", text) for text in drawn)
+    assert [text.replace(r"\$", "$") for text in drawn[-2:]] == ["plain", "$a_{"]
+    assert max(map(len, drawn)) <= 70

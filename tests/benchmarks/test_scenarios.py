@@ -206,7 +206,7 @@ NOT_THERE = {"scenario": []}
         (FIELDS | {"scenario": FIELDS["scenario"][:1] * 2}, "scenario 'noise' is given 2 times"),
         (changed(name="a/b"), "scenario 1: name is 'a/b'; it must be letters"),
         (changed(name=None), "scenario 1: name is None"),
-        (changed(name="n" * 101), "scenario 1: name is 'n*'; it must be letters, .*, at most 100 bytes of them"),
+        (changed(name="n" * 101), "scenario 1: name is 'n* ... n*'; it must be letters, .*, at most 100 bytes of them"),
         (changed(name="\u4e00" * 34), "at most 100 bytes of them"),
         (changed(model="glad"), "scenario 'noise': model is 'glad'; allowed: flipped, .*rater-bias"),
         (changed(model="rater-biass"), "scenario 'noise': model is 'rater-biass'"),

@@ -152,13 +152,13 @@ def test_single_fault_is_the_only_one_named(arguments, fault):
     assert faults_of(**({"threshold": [0.5, 0.5], "budget": 3} | arguments)) == (fault,)
 
 
-def test_message_shows_twenty_faults_and_counts_the_rest():
+def test_message_shows_ten_faults_and_counts_the_rest():
     with pytest.raises(sa.ProblemError) as caught:
         sa.Problem([2.0] * 50, 1)
     lines = str(caught.value).splitlines()
     assert len(caught.value.faults) == 50
-    assert lines[:20] == list(caught.value.faults[:20])
-    assert lines[20:] == ["and 30 more faults"]
+    assert lines[:10] == list(caught.value.faults[:10])
+    assert lines[10:] == ["and 40 more faults"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from seqaudit.benchmarks.cli import main as cli
+from seqaudit.posteriors.foundation.messages import printable
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,21 @@ class Outcome:
         return [dict(zip(header, row, strict=False)) for row in rows]
 
     def assert_refused(self) -> str:
-        """One line on standard error, nothing else; the line without its beginning."""
+        """A line for each fault on standard error, nothing else; the first line without its beginning."""
+        return self.faults()[0]
+
+    def faults(self) -> list[str]:
+        """Lines of a refusal without their beginning: printable, of bounded length and number."""
         assert (self.status, self.out) == (2, "")
-        (line,) = self.err.splitlines()
         assert self.err.endswith("\n")
-        assert line.startswith("seqaudit: ")
-        return line.removeprefix("seqaudit: ")
+        lines = self.err.removesuffix("\n").split("\n")
+        assert 1 <= len(lines) <= 11
+        for line in lines:
+            assert line.startswith("seqaudit: ")
+            assert "Traceback" not in line
+            assert len(line) <= len("seqaudit: ") + 300
+            assert printable(line) == line
+        return [line.removeprefix("seqaudit: ") for line in lines]
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...foundation.arrays import Ints
+from ...foundation.messages import shown
 from ...kernels import contaminated as kernels
 from ...votes.design import Design
 
@@ -99,7 +100,7 @@ def sample_kinds(
     most = int(votes.max())
     if most > _MOST:
         raise ValueError(
-            f"contaminated: item {design.items[votes.argmax()]!r} has {most} votes; the fast method takes at most "
+            f"contaminated: item {shown(design.items[votes.argmax()])} has {most} votes; the fast method takes at most "
             f'{_MOST} on an item: use method="nuts"'
         )
     order = np.argsort(rater, kind="stable")

@@ -213,7 +213,7 @@ def test_models_with_constants_have_rows_and_files_of_their_own(run):
             ("calibrate", "labels", "votes.csv", "--draws", 7, "--chains", 4, "--method", "nuts"),
             "draws are 28 in all; leave-one-out needs at least 30",
         ),
-        (("calibrate", "labels", "single.csv"), "share is 0.3, but no item has enough votes to hold one out"),
+        (("calibrate", "labels", "single.csv"), "every item has a single vote, so none can be held out"),
         (("calibrate", "labels", "votes.csv", "-m", "glad"), "rater model is 'glad'"),
         (("calibrate", "fit"), "No such command 'fit'"),
     ],
