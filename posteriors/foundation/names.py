@@ -16,15 +16,14 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from .messages import listed, named, shown
 from .plugins import calling, origin, text_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-from itertools import islice
-
-from .messages import listed, named, shown
 
 __all__ = [
     "Registry",
