@@ -301,10 +301,14 @@ class _Books:
     def _along(self, price: float, part: slice, worth: Floats, spent: Floats, credit: Floats) -> None:
         problem = self.problem
         assert self.kink is not None
+        a, b, t, p = (x[part].copy() for x in self.beliefs)
         lam = price_per_weight(price, problem.cost[part], problem.weight[part])
         items = _kernels.Items(
             np.arange(part.start, part.stop),
-            *(x[part].copy() for x in self.beliefs),
+            a,
+            b,
+            t,
+            p,
             problem.cap[part].copy(),
             lam,
             *self.kink,

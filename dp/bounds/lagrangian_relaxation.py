@@ -95,7 +95,7 @@ def beliefs_at_kink(problem: Problem, items: Ints | slice) -> tuple[Floats, Floa
 def price_per_weight(price: float, cost: Floats, weight: Floats) -> Floats:
     """Price of a label of each item for a unit weight; infinite where the weight is 0, since nothing is worth it."""
     with np.errstate(over="ignore"):
-        return np.divide(price * cost, weight, out=np.full(len(weight), np.inf), where=weight > 0)
+        return np.where(weight > 0, price * cost / np.where(weight > 0, weight, 1.0), np.inf)
 
 
 class Relaxed:
@@ -125,7 +125,8 @@ class Relaxed:
         kinds = classes(problem)[chosen]
         _, first, self.count = np.unique(kinds, return_index=True, return_counts=True)
         self.first = chosen[first]
-        self.weight, self.cost, self.cap = (x[self.first] for x in (problem.weight, problem.cost, problem.cap))
+        self.weight, self.cost = (x[self.first] for x in (problem.weight, problem.cost))
+        self.cap = problem.cap[self.first]
         self._kink = one_kink(problem)
         self._tables: list[tuple[Floats, Floats]] = []
         if self._kink is not None:
@@ -156,10 +157,10 @@ class Relaxed:
                 worth[part.start + i], labels[part.start + i] = found if found[0] > 0 else (0.0, 0.0)
             return
         v = self.weight[part]
-        data = [x[part].copy() for x in self._beliefs]
+        a, b, t, p = (x[part].copy() for x in self._beliefs)
         lam = price_per_weight(price, self.cost[part], v)
         out = np.zeros((2, len(v)))
-        _kernels.relax_items(*data, *self._kink, self.cap[part].copy(), lam, ROWS, *out)
+        _kernels.relax_items(a, b, t, p, *self._kink, self.cap[part].copy(), lam, ROWS, *out)
         worth[part], labels[part] = v * out[0], out[1]
 
     def _tabulate(self, problem: Problem) -> None:

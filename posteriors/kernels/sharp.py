@@ -98,9 +98,11 @@ def from_mode(k, x, y):
         return -(x * expm1mx(k) + s * log1pmx(m * math.expm1(k)))
     log_m = log_ratio(x, s)
     if k < 0.0 or k + log_m < 0.0:
+        if m > 1e-290:
+            return x * k - s * math.log1p(m * math.expm1(k))
         # The ratio itself may be too small for a float.
-        return x * k - s * math.log1p(m * math.expm1(k) if m > 1e-290 else math.exp(k + log_m))
-    return -(y * k + s * (log_m + math.log1p(math.exp(-(k + log_m)))))
+        return x * k - (x * math.expm1(k) if k < 0.0 else s * math.log1p(math.exp(k + log_m)))
+    return -(y * k + s * (log_m + math.log1p(y / s * math.exp(-(k + log_m)))))
 
 
 @njit(cache=True, nogil=True)
