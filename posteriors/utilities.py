@@ -70,16 +70,17 @@ _PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.
 class Utility:
     """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise.
 
-    Attributes
-    ----------
-    name : str
-        Registered name.
-    convex : bool
-        True if h is known to be convex, so that no label lowers its expectation.
+    A class says with ``convex = True`` that its h is convex, so that no label lowers its expectation.
     """
 
     name: ClassVar[str]
     convex: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "__call__" in cls.__dict__ and "convex" not in cls.__dict__:
+            # What the parent says of its own payoff need not hold for another one.
+            cls.convex = False
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p) for weight 1, elementwise."""

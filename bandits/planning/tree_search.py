@@ -58,7 +58,6 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import nonnegative, one_of, whole
-from ...posteriors.utilities import Custom, Decisive
 from ..kernels import tree as _kernels
 from ..kernels import tree_runs as _runs
 from ..policies.ahead import require_tables
@@ -280,7 +279,7 @@ class TreeSearch(JointPolicy):
         tight = rounding(problem)
         # The tree knows neither labels that quotas require nor batches.
         free = problem.batch == 1 and not problem.quota
-        if self.leaf == "rollout" or not free or (not whole and isinstance(problem.utility, (Decisive, Custom))):
+        if self.leaf == "rollout" or not free or (not whole and not problem.utility.convex):
             lower = np.full(problem.size, np.nan)
         if self.leaf == "bound" and whole:
             top = float(np.nanmax(upper))

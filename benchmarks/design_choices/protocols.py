@@ -34,7 +34,6 @@ from ...dp.problem.variants import with_noise
 from ...posteriors.foundation.refusals import flip_chance, positive
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
-from ...posteriors.utilities import Custom, Decisive
 from ..comparison.curve import at_budget, budgets_of
 from ..comparison.optimum import Optimum, optimum_of
 from ..runner.parts import run_parts
@@ -319,7 +318,7 @@ def break_even(
             f"break_even: reward of {problem.name[i]} is {problem.reward[i]:g}; it must be 0: what a win pays "
             "depends on the label, and better labels need not be worth more; use protocols"
         )
-    if isinstance(problem.utility, (Decisive, Custom)):
+    if not problem.utility.convex:
         raise ValueError(
             f"break_even: under the utility {problem.utility.name} more labels can be worse, so there is no break-even "
             "cost; use protocols"

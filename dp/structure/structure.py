@@ -89,7 +89,7 @@ def structure(problem: Problem, *, exact: bool | None = None, threads: int | Non
     ProblemTooLarge
         If the items' tables, or with ``exact`` the lattice, do not fit in memory.
     ValueError
-        If ``exact`` is set for a problem with batches.
+        For a problem with a label price, and if ``exact`` is set for a problem with batches.
 
     Examples
     --------
@@ -107,6 +107,11 @@ def structure(problem: Problem, *, exact: bool | None = None, threads: int | Non
 win (Beta(2, 2), p = 0.5) it gains 0.1875
     """
     remarks = []
+    if problem.label_price:
+        raise ValueError(
+            f"label_price is {problem.label_price:g}; the conditions are those of gains before labels are paid: set "
+            "it to 0"
+        )
     if exact and problem.batch > 1:
         raise ValueError(
             f"batch is {problem.batch}; exact=True needs a batch of 1, as greedy takes one label after the other"

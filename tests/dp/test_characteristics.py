@@ -33,7 +33,7 @@ def expected(case: Case, rule, alpha: tuple[float, ...]) -> dict[str, object]:
             labels[i, n] += chance
             learnable[i] += chance * decides(case.utility, tail)
             paid = score(case.utility, tail, int(alpha[i] > item.threshold))
-            payoff += chance * (item.weight * float(paid) + item.reward * w)
+            payoff += chance * (item.weight * float(paid) + item.reward * w - case.label_price * item.cost * n)
     return {
         "learnable": learnable,
         "labels_probability": labels,

@@ -59,9 +59,9 @@ def test_payoffs_at_the_end_add_up_to_the_value(drawn):
     for i in range(problem.size):
         said, states = sa.states_of_item(problem, i).tail, sa.states_of_item(true, i)
         size = len(said)
-        extra = states.reward * states.wins
+        extra = states.reward * states.wins - problem.label_price * states.cost * states.labels
         told[i, :size, :size] = states.weight * problem.utility.score(said, states.tail) + extra
-        known[i, :size, :size] = states.payoff
+        known[i, :size, :size] = states.weight * problem.utility(states.tail) + extra
     value, best = sa.expected_final(problem, policy, [told, known], nature=given_nature)
     result = sa.evaluate(problem, policy, nature=given_nature)
     assert value == pytest.approx(result.value, abs=1e-12)

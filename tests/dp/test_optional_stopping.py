@@ -217,3 +217,12 @@ def test_price_and_payoffs_have_one_unit(case, factor):
         weight=priced.weight * factor, reward=priced.reward * factor, label_price=priced.label_price * factor
     )
     assert sa.solve(scaled).value == pytest.approx(factor * sa.solve(priced).value, rel=1e-12, abs=1e-13)
+
+
+def test_a_utility_with_another_payoff_is_not_taken_for_convex():
+    class Dip(sa.Accuracy):
+        def __call__(self, p):
+            return -np.abs(p - 0.5)
+
+    assert not sa.Problem([0.5], 2).may_stop
+    assert sa.Problem([0.5], 2, utility=Dip()).may_stop

@@ -19,7 +19,7 @@ from seqaudit.posteriors import utilities
 from seqaudit.posteriors.beliefs import registry as kinds
 
 NAMES = ", ".join(utilities.utility_names())
-KEYS = "budget, threshold, c, beta, weight, prior, utility, cost, cap, quota, batch, reward, name"
+KEYS = "budget, threshold, c, beta, weight, prior, utility, cost, cap, quota, batch, reward, label_price, name"
 
 
 def faults_of(*arguments, **keywords) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.family import Oracle
 from oracles.family_cases import families, scored
+from oracles.recursion import CONVEX
 
 import seqaudit as sa
 from seqaudit.dp.problem.states import ItemStates
@@ -65,7 +66,7 @@ class OneHot:
 
 
 @settings(max_examples=30)
-@given(families(batch=False, shrink=1))
+@given(families(batch=False, shrink=1, utility=st.sampled_from(CONVEX), reward=st.just(0.25), fee=st.just(0.0)))
 def test_mass_on_the_optimal_items_earns_the_optimum(case):
     problem = case.stated()
     solution = sa.solve(problem, keep_policy=True)
