@@ -40,7 +40,8 @@ PUBLIC = {
         APT AuditIndex BudgetSpent Certificate DiverseBatch EpsilonAudit Exact Gittins HighLogRatio IndexPolicy
         JointPolicy KGStar KnowledgeGradient LSA Lagrangian LinearGain Lookahead MinimumCoverage OptimisticKG Policy
         RiskWeighted Rollout RoundRobin Session Simulation SoftmaxAudit StopWhen Thompson TopTwo TreeSearch
-        UncertaintySampling Uniform VarianceReduction Whittle certify check_policy make_policy policy_cases policy_names simulate
+        UncertaintySampling Uniform VarianceReduction Whittle certify check_policy make_policy policy_cases policy_names
+        simulate
     """,
     "benchmarks": """
         Claim FewestRaters LabelFileError LargestBeta Misbelief Protocol Provenance RaterClusters Scenario StressGrid
