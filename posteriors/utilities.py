@@ -68,12 +68,10 @@ _PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.
 
 
 class Utility:
-    """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise.
-
-    A class says with ``convex = True`` that its h is convex, so that no label lowers its expectation.
-    """
+    """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise."""
 
     name: ClassVar[str]
+    # True where h is known to be convex, so that no label lowers its expectation.
     convex: ClassVar[bool] = False
 
     def __init_subclass__(cls, **more: Any) -> None:

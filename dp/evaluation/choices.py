@@ -31,6 +31,7 @@ __all__ = [
     "check_policy",
     "choices_of",
     "runs_of_blocks",
+    "stops_in",
 ]
 
 Ties = Literal["random", "first"]
@@ -146,9 +147,8 @@ class JointChoices:
         """Probability of labelling each item in some states, (S, N); zero where no item is available or it stops."""
         goes_on = usable.any(axis=1)
         out = np.zeros(counts.shape)
-        stops = getattr(self.policy, "stops", None)
-        if stops is not None and goes_on.any():
-            goes_on &= ~(stops(self.problem, counts, wins, usable) & quotas_met(counts, self.problem.quota))
+        if goes_on.any():
+            goes_on &= ~stops_in(self.policy, self.problem, counts, wins, usable, counts)
         if not goes_on.any():
             return out
         if not goes_on.all():
@@ -191,6 +191,17 @@ def check_policy(problem: Problem, policy: Any) -> None:
         raise TypeError(
             f"{name} has no exact value: it offers neither an index nor probabilities of labelling each item"
         )
+
+
+def stops_in(policy: Any, problem: Problem, counts: Ints, wins: Ints, usable: Bools, bought: Ints) -> Bools:
+    """Mask of the states, (S,), in which a policy buys no further label, and the quotas allow that after ``bought``."""
+    if not hasattr(policy, "stops"):
+        return np.zeros(len(counts), dtype=bool)
+    found = np.asarray(policy.stops(problem, counts, wins, usable))
+    if found.shape != (len(counts),) or found.dtype != np.bool_:
+        name = str(getattr(policy, "name", type(policy).__name__))
+        raise ValueError(f"{name}: stops has shape {found.shape} and type {found.dtype}; it must be {len(counts)} bool")
+    return np.asarray(found & quotas_met(bought, problem.quota))
 
 
 def choices_of(problem: Problem, policy: Any) -> Choices:

@@ -40,7 +40,8 @@ from .live import LiveLattice, Ranges
 __all__ = ["KeptPolicy", "layers_of", "policy_bytes", "read_policy", "room_for", "write_policy"]
 
 
-FORMAT, VERSION = "seqaudit policy", 1
+# Version 1 knew no stopping: its policies spend the budget.
+FORMAT, VERSION = "seqaudit policy", 2
 _KEYS = ("problem", "digest", "reach", "value", "prior_value", "seconds", "bytes", "sha256")
 # A policy that takes more than this share of the memory available goes to a file.
 _SHARE = 0.25
