@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dp.evaluation.choices import SupportsProbabilities
+from ...dp.evaluation.choices import SupportsProbabilities, stops_in
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.lattice import Lattice
 from ...dp.exact.solve import solve
@@ -101,10 +101,15 @@ def _spend(policy: Policy, problem: Problem, seed: int, replications: int) -> tu
 
 
 def _choice(policy: Policy, problem: Problem, seed: int) -> None:
-    _, counts, _ = _spend(policy, problem, seed, 5)
-    for bought, more in zip(counts, Availability(problem).items(counts), strict=True):
+    _, counts, wins = _spend(policy, problem, seed, 5)
+    usable = Availability(problem).items(counts)
+    stopped = stops_in(policy, problem, counts, wins, usable, counts)
+    for bought, more, stops in zip(counts, usable, stopped, strict=True):
         left = [problem.name[i] for i in np.flatnonzero(more)]
-        expect(not left, f"the end came after {bought.tolist()} labels; expected one of {' or '.join(left)} to follow")
+        expect(
+            stops or not left,
+            f"the end came after {bought.tolist()} labels; expected one of {' or '.join(left)} to follow",
+        )
 
 
 def _seed(policy: Policy, problem: Problem, seed: int) -> None:

@@ -25,7 +25,7 @@ probabilities      a joint policy leaves arrays alone and gives weights, which a
 counts             ``scores`` leaves ``counts`` and ``wins`` as they were
 scores             shape (R, N), finite
 scores-index       the scores of a policy with an index are its index
-choice             labels go to available items, until none is available
+choice             labels go to available items, until none is available or the policy stops
 seed               the same seed gives the same choices
 replications       replication r makes the same choices beside any number of others
 optimum            the exact value is not above the optimum

@@ -211,7 +211,8 @@ class TreeSearch(JointPolicy):
     def search(self, problem: Problem, counts: Ints | None = None, wins: Ints | None = None) -> Search:
         """Search one state, by default the start, until its bounds meet or the simulations are spent.
 
-        With ``leaf="bound"`` the bounds hold for the problem in which no item gets more than ``most`` further labels.
+        Bounds are those of policies that spend the budget. With ``leaf="bound"`` they hold for the problem in which no
+        item gets more than ``most`` further labels.
         Where there are more items than candidates, ``upper`` is the Lagrangian bound, and there is a lower bound under
         convex utilities only. Under quotas or batches there is no lower bound. With ``leaf="rollout"``, ``upper`` is
         the Lagrangian bound, and there is no lower bound.

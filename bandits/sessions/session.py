@@ -121,7 +121,7 @@ class Session:
 
     @property
     def stopped(self) -> bool:
-        """True if the policy has stopped although a label could be bought."""
+        """True if the policy, when it was last asked, bought no further label although one could be bought."""
         board = self._board
         return not board.open.size and bool(board.rules.items(board.bought).any())
 

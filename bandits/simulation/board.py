@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...dp.evaluation.asking import ask_allowed, ask_index, ask_probabilities, ask_scale, ask_scores, ask_stops
+from ...dp.evaluation.asking import ask_allowed, ask_index, ask_probabilities, ask_scale, ask_scores
+from ...dp.evaluation.choices import stops_in
 from ...dp.problem.availability import Availability
-from ...dp.problem.budget import quotas_met
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
@@ -180,8 +180,7 @@ class Board:
         """Close the replications in which the policy buys no further label, for now: an outcome may open them again."""
         rows = np.flatnonzero(self._usable.any(axis=1))
         counts, wins = (x[rows] for x in self._shown)
-        stops = ask_stops(policy, self.problem, counts, wins, self._usable[rows])
-        stops = stops & quotas_met(self.bought[rows], self.problem.quota)
+        stops = stops_in(policy, self.problem, counts, wins, self._usable[rows], self.bought[rows])
         self._stopped[:] = False
         self._stopped[rows[stops]] = True
         self.open = rows[~stops]

@@ -159,23 +159,20 @@ class _Dual:
 
     def lowest(self, tolerance: float = 0.0) -> _Tangent:
         """Tangent at the minimum, or where L is higher by ``tolerance`` at most."""
-        highest = 2.0 * self.relaxed.spread / float(self.relaxed.cost.min()) + 1e-300
-        if self.least > 0:
-            left = self.tangent(self.least)
-            return left if left.slope >= 0 else self.between(left, self.tangent(highest), tolerance)
+        highest = max(self.least, 2.0 * self.relaxed.spread / float(self.relaxed.cost.min()) + 1e-300)
         right = self.tangent(highest)
         if float((self.relaxed.cap + 1.0) @ (self.relaxed.cap + 1.0)) <= _SMALL:
-            left = self.tangent(0.0)
+            left = self.tangent(self.least)
             if left.slope >= 0:
                 return left
         else:
-            # At price 0 all labels may be bought, which may be far more than can be computed.
-            left = self.tangent(0.25 * highest)
+            # At a low price all labels may be bought, which may be far more than can be computed.
+            left = self.tangent(max(self.least, 0.25 * highest))
             while left.slope >= 0:
                 # As good as zero: prices fall fourfold a step, so it takes 19 of them.
-                if left.price < 1e-12 * highest:
+                if left.price <= self.least or left.price < 1e-12 * highest:
                     return left
-                right, left = left, self.tangent(0.25 * left.price)
+                right, left = left, self.tangent(max(self.least, 0.25 * left.price))
         return self.between(left, right, tolerance)
 
     def between(self, left: _Tangent, right: _Tangent, tolerance: float) -> _Tangent:

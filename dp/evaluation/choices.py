@@ -33,6 +33,7 @@ __all__ = [
     "check_policy",
     "choices_of",
     "runs_of_blocks",
+    "stops_in",
 ]
 
 Ties = Literal["random", "first"]
@@ -142,8 +143,7 @@ class JointChoices:
         goes_on = usable.any(axis=1)
         out = np.zeros(counts.shape)
         if goes_on.any():
-            stops = ask_stops(self.policy, self.problem, counts, wins, usable)
-            goes_on &= ~(stops & quotas_met(counts, self.problem.quota))
+            goes_on &= ~stops_in(self.policy, self.problem, counts, wins, usable, counts)
         if not goes_on.any():
             return out
         if not goes_on.all():
@@ -168,6 +168,11 @@ def check_policy(problem: Problem, policy: Any) -> None:
     if not isinstance(policy, (SupportsProbabilities, SupportsIndex)):
         offers = "it offers neither an index nor probabilities of labelling each item"
         raise TypeError(f"{policy_name(policy)} has no exact value: {offers}")
+
+
+def stops_in(policy: Any, problem: Problem, counts: Ints, wins: Ints, usable: Bools, bought: Ints) -> Bools:
+    """Mask of the states, (S,), in which a policy buys no further label, and the quotas allow that after ``bought``."""
+    return np.asarray(ask_stops(policy, problem, counts, wins, usable) & quotas_met(bought, problem.quota))
 
 
 def choices_of(problem: Problem, policy: Any) -> Choices:

@@ -44,6 +44,7 @@ from .live import LiveLattice, Ranges
 __all__ = ["KeptPolicy", "layers_of", "policy_bytes", "read_policy", "room_for", "write_policy"]
 
 
+# Version 1 knew no stopping: its policies spend the budget.
 FORMAT, VERSION = "seqaudit policy", 2
 _KEYS = ("problem", "digest", "reach", "value", "prior_value", "seconds", "bytes", "sha256")
 _ARRAYS = ("ranges.npy", "actions.npy")

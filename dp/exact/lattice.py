@@ -219,16 +219,22 @@ class Lattice:
             if self.quota:
                 # Compositions that meet all quotas, and those that lead to one that does.
                 counts = np.column_stack([m - self.labels, self.suffix])
-                met = np.ones(len(self.labels), dtype=bool)
-                for items, least in self.quota:
-                    met &= counts[:, list(items)].sum(axis=1) >= least
                 following = np.append(out[-1], False)
-                affordable &= met | following[:-1] | following[self.raised].any(axis=1)
+                affordable &= self.free(counts) | following[:-1] | following[self.raised].any(axis=1)
             out.append(affordable)
         return out[::-1]
 
     def free(self, composition: Ints) -> Bools:
-        """Mask of the compositions, (C,), in which all quotas are met, so that buying may stop."""
+        """Mask of the compositions in which all quotas are met, so that buying may stop.
+
+        Parameters
+        ----------
+        composition : ndarray of int, shape (C, N)
+
+        Returns
+        -------
+        ndarray of bool, shape (C,)
+        """
         return quotas_met(composition, self.quota)
 
     def holds(self, m: int) -> Bools:

@@ -139,10 +139,7 @@ class SymmetricLattice:
         following = np.empty((0, items), dtype=np.int64)
         for composition in reversed(found):
             if self.quota:
-                met = np.ones(len(composition), dtype=bool)
-                for slice_, least in self.quota:
-                    met &= composition[:, list(slice_)].sum(axis=1) >= least
-                met |= (self._after(composition, following) >= 0).any(axis=1)
+                met = quotas_met(composition, self.quota) | (self._after(composition, following) >= 0).any(axis=1)
                 composition = composition[met]
             kept.append(composition)
             following = composition

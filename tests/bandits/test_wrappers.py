@@ -118,7 +118,11 @@ def test_value_is_that_of_the_reweighted_choices_paid_by_true_weights(case, base
 
 
 @settings(max_examples=20)
-@given(families(batch=False, reward=st.just(0.0), shrink=1), st.sampled_from(BASES), st.sampled_from((0.25, 64.0)))
+@given(
+    families(batch=False, reward=st.just(0.0), fee=st.just(0.0), shrink=1),
+    st.sampled_from(BASES),
+    st.sampled_from((0.25, 64.0)),
+)
 def test_equal_risks_change_nothing(case, base, risk):
     problem = case.stated()
     alone, wrapped = sa.make_policy(base), sa.RiskWeighted(base, [risk] * problem.size)

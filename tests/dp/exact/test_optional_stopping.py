@@ -139,7 +139,10 @@ def test_value_of_a_policy_that_stops_agrees_with_plain_python(name, rule, case)
 @settings(max_examples=40)
 @given(families(batch=False, quotas=0, shrink=1))
 def test_it_is_optimal_to_stop_exactly_where_no_item_alone_is_worth_a_label(case):
-    best, stops = Oracle(case).optimum()[1], stop_rule(case, "bound")
+    oracle, stops = Oracle(case), stop_rule(case, "bound")
+    (value, best), optimal = oracle.optimum(), oracle.optimal_rule()
+    stopping = oracle.value_of(lambda state: {} if stops(state) else optimal(state))
+    assert stopping == pytest.approx(value, abs=1e-11)
     for state, items in best.items():
         counts, wins = (np.asarray(x)[None, :] for x in arrays(state))
         usable = np.array([[any(d[i] for d in case.moves(counts_of(state))) for i in range(len(state))]])
@@ -165,6 +168,11 @@ def test_fewest_labels_that_pay_agree_with_plain_recursion(adaptive):
         for w in range(n + 1):
             paying = [m for m in range(1, 9 - n) if worth(0, n, w, m) > 1e-12]
             assert found[n, w] == (paying[0] if paying else 0)
+
+
+@pytest.mark.parametrize("rule", ["gain", "bound"])
+def test_policies_that_stop_conform(rule):
+    sa.check_policy(sa.StopWhen("variance-reduction", rule))
 
 
 def test_batches_stop_between_batches_and_not_within():
@@ -194,6 +202,31 @@ def test_session_says_that_its_policy_stops():
     assert session.remaining == 5
 
 
+@pytest.mark.parametrize("answer", [True, np.array([1]), np.array([True, False, True])], ids=str)
+def test_what_a_policy_says_of_stopping_is_checked(answer):
+    class Says:
+        name = "says"
+
+        def action_probabilities(self, problem, counts, wins, usable):
+            return usable / usable.sum(axis=1, keepdims=True)
+
+        def stops(self, problem, counts, wins, usable):
+            return answer
+
+    with pytest.raises(ValueError, match=r"^says: stops has shape .* and type .*; it must be 1 bool$"):
+        sa.evaluate(sa.Problem([0.5], 2), Says())
+
+
+def test_a_label_price_is_the_least_price_of_the_bound_however_many_labels(monkeypatch):
+    # Above this size the price is sought from above, so that not all labels need be bought.
+    problem = sa.Problem([0.5, 0.6, 0.7], 12, label_price=0.01)
+    sought = sa.upper_bound(problem)
+    monkeypatch.setattr("seqaudit.dp.bounds.upper_bound._SMALL", 0.0)
+    found = sa.upper_bound(problem)
+    assert found.value == pytest.approx(sought.value, abs=1e-12)
+    assert found.price >= 0.01
+
+
 @pytest.mark.parametrize("price", [-0.1, float("nan"), float("inf"), "free", True])
 def test_a_price_is_a_number_that_is_not_negative(price):
     with pytest.raises(sa.ProblemError, match="label_price"):
@@ -217,3 +250,12 @@ def test_price_and_payoffs_have_one_unit(case, factor):
         weight=priced.weight * factor, reward=priced.reward * factor, label_price=priced.label_price * factor
     )
     assert sa.solve(scaled).value == pytest.approx(factor * sa.solve(priced).value, rel=1e-12, abs=1e-13)
+
+
+def test_a_utility_with_another_payoff_is_not_taken_for_convex():
+    class Dip(sa.Accuracy):
+        def __call__(self, p):
+            return -np.abs(p - 0.5)
+
+    assert not sa.Problem([0.5], 2).may_stop
+    assert sa.Problem([0.5], 2, utility=Dip()).may_stop
