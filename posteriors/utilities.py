@@ -42,7 +42,7 @@ import scipy
 from .foundation.arrays import Bools, Floats
 from .foundation.names import Registry
 from .foundation.refusals import plain, positive, probability
-from .foundation.tolerances import ROUNDING
+from .foundation.tolerances import ROUNDING, above
 
 __all__ = [
     "UTILITIES",
@@ -117,7 +117,7 @@ class Utility:
         -------
         ndarray of bool, shape of ``p``
         """
-        return np.asarray(p) > self.accept_above() + ROUNDING
+        return above(p, self.accept_above())
 
     def kink(self) -> tuple[float, float] | None:
         """Kink of a piecewise linear utility: c and S if h(p) is S max(0, p - c) plus a linear function, else None."""

@@ -23,7 +23,7 @@ import numpy as np
 from ...dp.machine.files import write_whole
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
-from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.refusals import shown, vote_or_none, whole
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
 from ..registry import make_policy
@@ -150,9 +150,10 @@ class Session:
             items.
         """
         item = whole("item", item, 0, self.problem.size - 1)
-        if label not in (0, 1):
-            raise ValueError(f"label of {self.problem.name[item]} is {label!r}; allowed: 0 and 1")
-        answer = (item, int(label))
+        vote = vote_or_none(label)
+        if vote is None:
+            raise ValueError(f"label of {self.problem.name[item]} is {shown(label)}; allowed: 0 and 1")
+        answer = (item, vote)
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]
@@ -164,7 +165,7 @@ class Session:
         self._require_payable(int(item))
         # An unasked answer can use the budget of an outstanding question, whose own answer is then refused.
         enter = self._board.enter if self.outstanding[item] else self._board.record
-        enter(np.array([0]), np.array([item]), np.array([label]))
+        enter(np.array([0]), np.array([item]), np.array([vote]))
         self._events.append(["tell", *answer, answer_id])
         if answer_id is not None:
             self._answers[answer_id] = answer

@@ -29,6 +29,7 @@ from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.tolerances import above
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
@@ -130,11 +131,11 @@ def replay(
     chosen, remarks = choose_policies(problem, policies, planning=False)
     seeds, keys = replication_keys(seed, replications)
     pools = VotePools.shuffle(dataset, seeds)
-    truth = dataset.rate > problem.threshold
+    truth = above(dataset.rate, problem.threshold)
     jobs = {label(p): partial(_replay_one, problem, p, pools, keys, truth, dataset.slice) for p in chosen}
     parts = run_parts(jobs, n_jobs, finished, on_policy)
     result = xr.concat([parts[name] for name in jobs], dim="policy")
-    override = problem.log_ratio > 0
+    override = above(problem.log_ratio, 0.0)
     result.attrs = {
         "items": problem.size,
         "votes": dataset.n_labels,

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.tolerances import above
 from ..exact.lattice import Lattice
 from ..exact.sweep import Progress
 from ..kernels import policy as _kernels
@@ -132,10 +134,7 @@ def _spread(
 
 
 def _rates(problem: Problem, alpha: ArrayLike) -> Floats:
-    try:
-        rate = np.array(alpha, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"alpha is {alpha!r}; it must be an array of rates") from None
+    rate = number_array("alpha", alpha)
     if rate.ndim == 1:
         rate = np.repeat(rate[:, None], problem.size, axis=1)
     if rate.ndim != 2 or rate.shape[1] != problem.size or not len(rate):
@@ -156,7 +155,7 @@ def _dataset(problem: Problem, rate: Floats, joint: Floats, total: Floats) -> xa
         here = joint[:, i, :cap, :cap]
         learnable[:, i] = here[:, problem.utility.decide(states.tail) & np.tri(cap, dtype=bool)].sum(axis=1)
         for a in range(grid):
-            truth = np.full_like(states.tail, float(rate[a, i] > problem.threshold[i]))
+            truth = np.full_like(states.tail, float(above(rate[a, i], problem.threshold[i])))
             reached = here[a] > 0
             with np.errstate(all="ignore"):
                 paid = states.weight * problem.utility.score(states.tail, truth) + states.reward * states.wins

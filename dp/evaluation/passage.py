@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.number_arrays import number_array
 from ..exact.sweep import Progress
 from ..problem.problem import Problem
 from ..problem.tables import tables_of
@@ -82,7 +83,7 @@ class Passage:
 
 
 def _expected(weight: Floats, tables: ArrayLike) -> Floats:
-    given = np.asarray(tables, dtype=np.float64)
+    given = number_array("tables", tables)
     if given.shape[-3:] != weight.shape:
         raise ValueError(f"tables have shape {given.shape}; the last three dimensions must be {weight.shape}")
     # Tables may hold anything, nan included, in states that an item never reaches.
@@ -184,7 +185,7 @@ def expected_final(
     array([1.25  , 0.5417])
     """
     width = int(problem.cap.max()) + 1
-    given = np.asarray(tables, dtype=np.float64)
+    given = number_array("tables", tables)
     if given.shape[-3:] != (problem.size, width, width):
         allowed = (problem.size, width, width)
         raise ValueError(f"tables have shape {given.shape}; the last three dimensions must be {allowed}")

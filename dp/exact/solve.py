@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.number_arrays import whole_array
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
 from ..machine.memory import ProblemTooLarge, fits, require_memory
@@ -201,8 +202,8 @@ class Solution:
 
     def _state(self, counts: ArrayLike | None, wins: ArrayLike | None) -> tuple[Ints, Ints]:
         size = self.problem.size
-        n = np.zeros(size, dtype=np.int64) if counts is None else np.asarray(counts, dtype=np.int64)
-        w = np.zeros(size, dtype=np.int64) if wins is None else np.asarray(wins, dtype=np.int64)
+        n = np.zeros(size, dtype=np.int64) if counts is None else whole_array("counts", counts)
+        w = np.zeros(size, dtype=np.int64) if wins is None else whole_array("wins", wins)
         if n.shape != (size,) or w.shape != (size,):
             raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
         for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):

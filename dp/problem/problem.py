@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
-from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.number_arrays import whole_array
 from ...posteriors.thresholds import threshold as threshold_of
 from ...posteriors.utilities import Utility
 from . import checks
@@ -27,6 +27,7 @@ from .budget import Quota, most_labels
 from .checks import ProblemError
 from .remarks import remarks_on
 from .statement import fingerprint, new_fields, plain, restated
+from .tails import tails_at
 from .toml import read_fields, write_problem
 from .validation import validated
 
@@ -203,7 +204,7 @@ class Problem:
         array([0.5  , 0.881])
         """
         faults: list[str] = []
-        ratio = checks.vector("log_ratio", c, None, faults)
+        ratio = checks.vector("log_ratio", c, None, faults, fields.get("name"))
         try:
             t = threshold_of(ratio, beta)
         except ValueError as error:
@@ -401,15 +402,7 @@ class Problem:
         -------
         ndarray, shape (..., N)
         """
-        n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
-        if isinstance(self.prior, np.ndarray):
-            a, b = self.prior.T
-            return tail(a + w, b + (n - w), self.threshold)
-        counts = np.broadcast_arrays(np.asarray(labels, dtype=np.int64), np.asarray(wins, dtype=np.int64))
-        out = np.empty(counts[0].shape)
-        for i in range(self.size):
-            out[..., i] = self.belief(i).at(counts[0][..., i], counts[1][..., i], float(self.threshold[i])).tail
-        return out
+        return tails_at(self, whole_array("labels", labels), whole_array("wins", wins))
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

@@ -40,7 +40,7 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
         With every fault of every field.
     """
     faults: list[str] = []
-    t = checks.vector("threshold", given["threshold"], None, faults)
+    t = checks.vector("threshold", given["threshold"], None, faults, given["name"])
     size = len(t)
     if size == 0 and not faults:
         faults.append("threshold is empty; a problem needs at least one item")
@@ -50,15 +50,15 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
         checks.refuse(field, values, ok, allowed, names, faults)
 
     refuse("threshold", t, (t > 0) & (t < 1), "strictly between 0 and 1")
-    v = checks.vector("weight", given["weight"], size, faults)
+    v = checks.vector("weight", given["weight"], size, faults, names)
     refuse("weight", v, (v > 0) & np.isfinite(v), "positive and finite")
-    ab, beliefs = checks.beliefs_of(given["prior"], size, faults)
+    ab, beliefs = checks.beliefs_of(given["prior"], size, names, faults)
     if ab is not None:
         for column, letter in enumerate("ab"):
             x = ab[:, column]
             refuse(f"prior {letter}", x, (x > 0) & np.isfinite(x), "positive and finite")
     beta = given["beta"]
-    c = None if given["log_ratio"] is None else checks.vector("log_ratio", given["log_ratio"], size, faults)
+    c = None if given["log_ratio"] is None else checks.vector("log_ratio", given["log_ratio"], size, faults, names)
     if c is not None:
         refuse("log_ratio", c, np.isfinite(c), "finite")
     if c is None or beta is None:
@@ -72,16 +72,16 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
         else:
             if not faults and not np.allclose(implied, t, rtol=ROUNDING, atol=0):
                 faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
-    pay = checks.vector("reward", given["reward"], size, faults)
+    pay = checks.vector("reward", given["reward"], size, faults, names)
     refuse("reward", pay, np.isfinite(pay), "finite")
-    kappa = checks.vector("cost", given["cost"], size, faults)
+    kappa = checks.vector("cost", given["cost"], size, faults, names)
     refuse("cost", kappa, (kappa > 0) & np.isfinite(kappa), "positive and finite")
     kappa = np.where((kappa > 0) & np.isfinite(kappa), kappa, 1.0)
     spend = checks.budget_of(given["budget"], bool(np.all(kappa == 1.0)), faults)
     room = np.floor(np.minimum(with_slack(spend) / kappa, checks.MOST_LABELS)).astype(np.int64)
     limit = None
     if given["cap"] is not None:
-        asked = checks.vector("cap", given["cap"], size, faults)
+        asked = checks.vector("cap", given["cap"], size, faults, names)
         good = np.isfinite(asked) & (asked >= 0) & (np.floor(asked) == asked)
         refuse("cap", asked, good, "a whole number of labels, at least 0")
         limit = np.minimum(np.where(good, asked, 0), checks.MOST_LABELS).astype(np.int64)

@@ -35,7 +35,8 @@ import numpy as np
 import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.foundation.refusals import number, whole
+from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.refusals import number, positive, whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import stopping as _kernels
 from ..machine.memory import require_memory
@@ -158,14 +159,12 @@ def solve_stopping(
     >>> round(float(solve_stopping(mean, gain=mean).index[0, 0]), 6)
     0.590909
     """
-    mean, gain = np.asarray(mean, dtype=np.float64), np.asarray(gain, dtype=np.float64)
+    mean, gain = number_array("mean", mean), number_array("gain", gain)
     labels = len(mean) if mean.ndim else 0
     if not labels or not mean.shape == gain.shape == (labels, labels):
         raise ValueError(f"mean has shape {mean.shape} and gain {gain.shape}; both must be square, of the same shape")
-    if not (cost > 0 and 0 < discount <= 1):
-        raise ValueError(
-            f"cost is {cost} and discount {discount}; cost must be positive, discount above 0 and at most 1"
-        )
+    price_of_one = positive("cost", cost)
+    factor = number("discount", discount, lambda x: 0 < x <= 1, "above 0 and at most 1")
     index = np.full((labels, labels), np.nan)
     nothing = np.zeros(labels + 2, dtype=np.int64), np.empty(0), np.empty(0)
     begin, price, weight = nothing if ending is None else ending
@@ -175,7 +174,7 @@ def solve_stopping(
         row = np.empty(n + 2, dtype=np.int64), np.empty(room), np.empty(room)
         # Copies: for read-only arrays the kernel would be compiled once more.
         one = np.array(mean[n, : n + 1], dtype=np.float64), np.array(gain[n, : n + 1], dtype=np.float64)
-        _kernels.mix_hinges(*one, float(cost), float(discount), begin, price, weight, *row)
+        _kernels.mix_hinges(*one, price_of_one, factor, begin, price, weight, *row)
         begin, (price, weight) = row[0], (x[: row[0][-1]].copy() for x in row[1:])
         index[n, : n + 1] = price[begin[:-1]]
     return Stopping(index, price, weight)

@@ -42,6 +42,7 @@ from ..foundation.arrays import Floats, Ints
 from ..foundation.names import write_name
 from ..foundation.refusals import one_of
 from ..foundation.seeds import Seed
+from ..foundation.tolerances import above
 from ..votes.checks import checked_parameter, require_groups, require_raters, require_votes
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
@@ -172,7 +173,7 @@ class RaterModel(ABC):
         -------
         ndarray, shape (S, N) or (S, N, G)
         """
-        return (draws["rate"] > threshold).astype(np.float64)
+        return above(draws["rate"], threshold).astype(np.float64)
 
     @abstractmethod
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:

@@ -6,14 +6,16 @@ Votes are stored in compressed sparse row form: one flat array of labels, sorted
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import compress
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Bools, Floats, Ints
+from ..foundation.kinds import require_type
+from .columns import checked_columns, item_name, pool_votes
 
 __all__ = ["LabelSet", "offsets"]
 
@@ -60,6 +62,11 @@ class LabelSet:
     unlabelled : int
         Number of items that have a row in the items file but no labels; they are left out.
 
+    Raises
+    ------
+    ValueError
+        For columns that do not fit together, or hold a value that is not allowed.
+
     Examples
     --------
     >>> import numpy as np
@@ -89,14 +96,19 @@ class LabelSet:
     dropped: int = 0
     unlabelled: int = 0
 
+    def __post_init__(self) -> None:
+        checked = checked_columns({field.name: getattr(self, field.name) for field in fields(self)})
+        for field, value in checked.items():
+            object.__setattr__(self, field, value)
+
     @classmethod
-    def from_pools(cls, pools: Mapping[str, Sequence[int]]) -> Self:
+    def from_pools(cls, pools: Mapping[Any, Sequence[int]]) -> Self:
         """Label set of given votes, each from a separate rater.
 
         Parameters
         ----------
-        pools : mapping of str to sequence of 0 and 1
-            Votes on each item, one or more.
+        pools : mapping of names to sequences of 0 and 1
+            Votes on each item, one or more. A whole number is a name too, in its decimal form.
 
         Returns
         -------
@@ -105,7 +117,7 @@ class LabelSet:
         Raises
         ------
         ValueError
-            For an item without votes, or a vote that is not 0 or 1.
+            For an item without a name or without votes, two items of one name, or a vote that is not 0 or 1.
 
         Examples
         --------
@@ -114,19 +126,18 @@ class LabelSet:
         array([2, 0])
 
         """
-        for item, votes in pools.items():
-            if not len(votes):
-                raise ValueError(f"item {item!r} has no votes; allowed: one or more")
-            for vote in votes:
-                if vote not in (0, 1):
-                    raise ValueError(f"a vote on item {item!r} is {vote!r}; allowed: 0 or 1")
-        labels = np.array([vote for votes in pools.values() for vote in votes], np.int8)
+        require_type("pools", pools, Mapping, "a mapping from items to their votes")
+        found = {item_name(item): pool_votes(item, votes) for item, votes in pools.items()}
+        if len(found) < len(pools):
+            twice = next(item for item in pools if not isinstance(item, str) and str(item) in pools)
+            raise ValueError(f"items {twice!r} and {str(twice)!r} have one name; names must be unique")
+        labels = np.concatenate([np.empty(0, np.int8), *found.values()])
         return cls(
-            items=tuple(pools),
+            items=tuple(found),
             labels=labels,
             rater=np.arange(len(labels), dtype=np.int32),
             raters=tuple(f"rater {k + 1}" for k in range(len(labels))),
-            start=offsets(np.array([len(votes) for votes in pools.values()])),
+            start=offsets(np.array([len(votes) for votes in found.values()], dtype=np.int64)),
         )
 
     def __repr__(self) -> str:
