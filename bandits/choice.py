@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..dp.problem.problem import Problem
+from ..posteriors.foundation.kinds import require_type
 from .policy import Policy
 from .registry import label, make_policy, policy_names
 
@@ -50,6 +51,7 @@ def choose_policies(
         asked: Sequence[str | Policy] = policy_names() if usual is None else usual
     else:
         asked = [policies] if isinstance(policies, (str, Policy)) else policies
+        require_type("policies", asked, Iterable, "a sequence of policies or their names")
     chosen = [make_policy(p) for p in asked]
     if not chosen:
         raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")

@@ -23,6 +23,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from .foundation.arrays import Floats
+from .foundation.kinds import checked
 from .foundation.number_arrays import number_array
 from .foundation.refusals import one_of, positive
 
@@ -49,6 +50,7 @@ def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, fiel
     return np.asarray(values, dtype=np.float64)
 
 
+@checked
 def log_ratio(
     logp_win: ArrayLike,
     logp_lose: ArrayLike,
@@ -97,6 +99,7 @@ def log_ratio(
     return np.asarray((lose - win) / heat)
 
 
+@checked
 def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     """Learnability threshold t = sigma(beta c).
 
@@ -120,6 +123,7 @@ def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     return np.asarray(scipy.special.expit(strength * number_array("log_ratio", log_ratio)))
 
 
+@checked
 def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
     """Derivative of the threshold in beta, c t (1 - t).
 
@@ -142,6 +146,7 @@ def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
     return np.asarray(number_array("log_ratio", log_ratio) * t * (1.0 - t))
 
 
+@checked
 def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     """Supremum of the betas at which an item of known rate is learnable: logit(rate) / c for c > 0.
 

@@ -40,6 +40,7 @@ import numpy as np
 import scipy
 
 from .foundation.arrays import Bools, Floats
+from .foundation.kinds import checked
 from .foundation.names import Registry
 from .foundation.refusals import plain, positive, probability
 from .foundation.tolerances import ROUNDING, above
@@ -402,6 +403,7 @@ def utility_names() -> tuple[str, ...]:
     return UTILITIES.names()
 
 
+@checked
 def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Floats] | None) -> Utility:
     """Turn a name, a mapping with a ``name``, a utility, a vectorised callable or None (no payoff) into a utility.
 

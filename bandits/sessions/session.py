@@ -23,6 +23,7 @@ import numpy as np
 from ...dp.machine.files import write_whole
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import shown, vote_or_none, whole
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
@@ -59,6 +60,7 @@ class Session:
     1
     """
 
+    @checked
     def __init__(self, problem: Problem, policy: str | Policy, *, seed: Seed) -> None:
         self.problem, self.policy = problem, make_policy(policy)
         _, keys = replication_keys(seed, 1)
@@ -216,6 +218,7 @@ class Session:
         write_whole(path, text)
 
     @classmethod
+    @checked
     def load(cls, path: str | Path, problem: Problem, policy: str | Policy) -> Session:
         """Resume a saved session.
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ..kernels import choosing as _kernels
@@ -150,6 +151,7 @@ class Simulation:
         return float(self.values.std(ddof=1) / np.sqrt(len(self.values))) if len(self.values) > 1 else float("nan")
 
 
+@checked
 def simulate(
     problem: Problem, policy: str | Policy, *, replications: int = 200, seed: Seed, n_jobs: int = 1
 ) -> Simulation:

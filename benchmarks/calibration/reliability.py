@@ -32,6 +32,7 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import above
 from ...posteriors.raters.fit import RaterFit
@@ -54,6 +55,7 @@ _BOOTSTRAP = 400
 _BY_CHANCE = 200
 
 
+@checked
 def reliability(
     labels: LabelSet,
     models: Sequence[str | RaterModel] = ("partial-pooling",),
@@ -135,6 +137,7 @@ def reliability(
     return scored
 
 
+@checked
 def reliability_table(result: xr.Dataset) -> pd.DataFrame:
     """Table of reliability with a row for each kind of event and model.
 

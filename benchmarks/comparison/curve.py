@@ -34,6 +34,7 @@ from ...dp.exact.solve import solve
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -125,6 +126,7 @@ def _on_the_way(problem: Problem, policy: Policy) -> bool:
     return blind and problem.unit_costs and not problem.quota and problem.batch == 1
 
 
+@checked
 def budget_curve(
     problem: Problem,
     policies: Sequence[str | Policy] | None = None,
@@ -261,6 +263,7 @@ def _afresh(
     return values
 
 
+@checked
 def curve_table(result: xr.Dataset) -> pd.DataFrame:
     """Means and standard errors at every budget, policies in order of their value at the largest one.
 

@@ -21,6 +21,7 @@ from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import seed_sequence
 from ...posteriors.utilities import Utility, make_utility
@@ -66,6 +67,7 @@ def draw_problem(
     raise ValueError(f"utility {make_utility(utility).name}: labels gain nothing in a hundred problems")
 
 
+@checked
 def survey(
     problems: int = 200,
     policies: Sequence[str | Policy] | None = None,
@@ -161,6 +163,7 @@ def _shares(
     return problem.size, problem.labels, gain, [(value - problem.prior_value) / gain for value in values]
 
 
+@checked
 def survey_table(result: xr.Dataset) -> pd.DataFrame:
     """Mean and worst share of each policy, and the share of problems where it is optimal, best mean first.
 

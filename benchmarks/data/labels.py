@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.votes.label_set import LabelSet, offsets
 from .csv_table import HEADER, Table, codes, listed, nearest, read_table, show
 
@@ -55,6 +56,7 @@ _NUMBER_RULES: dict[str, tuple[Callable[[float], bool], str]] = {
 }
 
 
+@checked
 def read_labels(
     path: str | os.PathLike[str], items: str | os.PathLike[str] | None = None, *, strict: bool = False
 ) -> LabelSet:

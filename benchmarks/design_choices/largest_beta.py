@@ -36,6 +36,7 @@ from ...dp.problem.checks import ProblemError
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.foundation.refusals import every, number
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -144,6 +145,7 @@ class _Share:
         return rise + self.between(low, high) - self.atoms.smooth(np.where(self.c > 0, low, high) * self.c)
 
 
+@checked
 def learnable_share(
     c: ArrayLike,
     beta: ArrayLike,
@@ -184,6 +186,7 @@ def learnable_share(
     return np.array([share.between(x, x) for x in betas.ravel().tolist()]).reshape(betas.shape)
 
 
+@checked
 def largest_beta(
     c: ArrayLike,
     target: float,

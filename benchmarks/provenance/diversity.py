@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.votes.checks import require_votes
 from ...posteriors.votes.label_set import LabelSet
@@ -33,6 +34,7 @@ __all__ = ["concentration", "rater_diversity"]
 _TOP = 5
 
 
+@checked
 def rater_diversity(labels: LabelSet) -> pd.DataFrame:
     """Votes, raters and groups behind each item.
 
@@ -100,6 +102,7 @@ class _Shares:
         self.largest, self.largest_share = who[first], share[first]
 
 
+@checked
 def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str, Any]:
     """Concentration of the votes on few raters.
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.names import split_name, unknown_name
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model, rater_model_names
@@ -137,6 +138,7 @@ def _with_kinds() -> str:
     )
 
 
+@checked
 def provenance(
     labels: LabelSet,
     *,

@@ -27,6 +27,7 @@ from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import spend
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import above
@@ -67,6 +68,7 @@ class VotePools:
         return np.asarray(self.votes[rows, self.start[items] + counts], dtype=np.int64)
 
 
+@checked
 def replay(
     dataset: LabelSet,
     policies: Sequence[str | Policy] | None = None,
@@ -182,6 +184,7 @@ def _replay_one(
     return found.expand_dims(policy=[label(policy)])
 
 
+@checked
 def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataFrame:
     """Means and standard errors at the full budget, best decision accuracy first.
 

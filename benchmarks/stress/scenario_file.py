@@ -50,6 +50,7 @@ from ...dp.problem.budget import with_slack
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import faults_of
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.names import unknown_key, unknown_name
 from ...posteriors.foundation.refusals import number, probability, whole
 from ...posteriors.raters.registry import RATER_MODELS, make_rater_model, rater_model_names
@@ -87,6 +88,7 @@ def built_in_scenarios(**options: Any) -> StressGrid:
         return read_scenarios(path, **options)
 
 
+@checked
 def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
     """Read scenarios from a TOML file.
 
@@ -143,6 +145,7 @@ def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
         raise ValueError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
+@checked
 def make_scenarios(
     fields: Mapping[str, Any],
     *,

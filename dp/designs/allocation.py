@@ -29,6 +29,7 @@ import numpy as np
 import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ..kernels import allocation as _kernels
 from ..machine.memory import require_memory
 from ..problem.budget import common_unit, with_slack
@@ -82,6 +83,7 @@ class Allocation:
     method: str
 
 
+@checked
 def allocate(problem: Problem) -> Allocation:
     """Optimal allocation of the budget when all labels are bought at once.
 

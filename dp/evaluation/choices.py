@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import WrongKind
 from ..exact.lattice import Layer
 from ..kernels import policy as _kernels
 from ..problem.problem import Problem
@@ -34,6 +35,8 @@ __all__ = [
 
 Ties = Literal["random", "first"]
 
+# What policies offer; those with scores alone can be simulated.
+_OFFERS = ("index", "action_probabilities", "scores")
 # States in one call of a joint policy.
 AT_ONCE = 100_000
 
@@ -175,8 +178,8 @@ Choices = IndexChoices | JointChoices
 
 def check_policy(problem: Problem, policy: Any) -> None:
     """Raise unless the policy is an index policy or a joint policy, and the problem has no batches."""
-    if isinstance(policy, (str, type)):
-        raise TypeError(f"policy is {policy!r}; give a policy such as KnowledgeGradient(), or make_policy(name)")
+    if isinstance(policy, type) or not any(hasattr(policy, name) for name in _OFFERS):
+        raise WrongKind(f"policy is {policy!r}; it must be a policy such as KnowledgeGradient(), or its name")
     if problem.batch > 1:
         raise ValueError(
             f"batch is {problem.batch}: policies have no exact value where outcomes come in batches; simulate "
@@ -184,7 +187,7 @@ def check_policy(problem: Problem, policy: Any) -> None:
         )
     if not isinstance(policy, (SupportsProbabilities, SupportsIndex)):
         name = str(getattr(policy, "name", type(policy).__name__))
-        raise TypeError(
+        raise WrongKind(
             f"{name} has no exact value: it offers neither an index nor probabilities of labelling each item"
         )
 

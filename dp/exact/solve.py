@@ -29,7 +29,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.progress import Progress, progress_of
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
 from ..machine.memory import ProblemTooLarge, fits, require_memory
@@ -41,7 +43,7 @@ from .batches import BatchPolicy, solve_batches
 from .kept_policy import KeptPolicy, layers_of, policy_bytes, read_policy, room_for, write_policy
 from .lattice import Lattice, Layer
 from .live import LiveLattice, Ranges, sweep_live
-from .sweep import Progress, sweep
+from .sweep import sweep
 from .symmetric import SymmetricLattice, require_listable, sweep_symmetric
 from .two_items import sweep_two
 
@@ -218,6 +220,7 @@ class Solution:
         return n, w
 
 
+@checked
 def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
     """Solution with its policy, read from a folder that ``Solution.save`` wrote.
 
@@ -260,6 +263,7 @@ def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
     )
 
 
+@checked
 def solve(
     problem: Problem,
     *,
@@ -267,7 +271,7 @@ def solve(
     reduce: bool | Collection[str] = True,
     dtype: str = "float64",
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Solution:
     """Solve a problem exactly, by backward induction from the last label to the first; see ``docs/exact.md``.
 
@@ -283,8 +287,8 @@ def solve(
         Number type of stored values. Single precision halves the memory; ``docs/exact.md`` bounds its error.
     threads : int, optional
         Number of threads; default: all cores. The answer does not depend on it.
-    progress : callable, optional
-        Called as ``progress(states_done, states_in_all)`` after each layer.
+    progress : callable or bool, optional
+        Called as ``progress(states_done, states_in_all)`` after each layer; True shows progress on standard error.
 
     Returns
     -------
@@ -304,7 +308,7 @@ def solve(
     """
     begin = time.perf_counter()
     number = np.dtype(one_of("dtype", dtype, ("float64", "float32")))
-    wanted = _reductions(reduce)
+    wanted, told = _reductions(reduce), progress_of(progress, "solving")
     cores(threads)
     lattice = Lattice.of(problem)
     scale = problem.payoff_scale
@@ -314,7 +318,7 @@ def solve(
     if problem.batch > 1:
         lattice.require_countable()
         tables = tables_of(problem)
-        advantage, kept, states, needed = solve_batches(problem, lattice, tables, keep_policy, scale, number, progress)
+        advantage, kept, states, needed = solve_batches(problem, lattice, tables, keep_policy, scale, number, told)
         engine = "batches"
     else:
         engine, tables, plan = _plan(problem, lattice, wanted, number, keep_policy, scale, threads)
@@ -324,17 +328,17 @@ def solve(
             actions = room_for(plan) if keep_policy else None
             needed += policy_bytes(plan) if keep_policy else 0
             advantage, first_choice = sweep_live(
-                plan, tables, number, threads, progress, None if actions is None else layers_of(actions, plan), scale
+                plan, tables, number, threads, told, None if actions is None else layers_of(actions, plan), scale
             )
             kept = None if actions is None else KeptPolicy(problem, plan, actions)
         elif isinstance(plan, SymmetricLattice):
             needed, states = plan.bytes_needed(number.itemsize), plan.states
             require_memory(needed, states)
-            advantage, first_choice = sweep_symmetric(plan, tables, number, threads, progress)
+            advantage, first_choice = sweep_symmetric(plan, tables, number, threads, told)
         else:
             needed, states = lattice.bytes_needed(number.itemsize, threads), lattice.states
             require_memory(needed, states)
-            advantage, first_choice = _dense(lattice, tables, number, threads, progress)
+            advantage, first_choice = _dense(lattice, tables, number, threads, told)
     seconds = time.perf_counter() - begin
     return Solution(problem, prior + advantage, prior, states, seconds, engine, needed, first_choice, kept)
 

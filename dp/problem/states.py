@@ -17,6 +17,7 @@ import numpy as np
 from ...posteriors.beliefs.belief import BeliefTables
 from ...posteriors.beliefs.tails import jump, tail
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.utilities import Utility
 from .problem import Problem
 
@@ -95,6 +96,7 @@ class ItemStates:
         return mu * self.payoff_after_win + (1.0 - mu) * self.payoff_after_loss - self.payoff
 
 
+@checked
 def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> ItemStates:
     """States of one item over its triangle of label counts.
 
@@ -128,6 +130,7 @@ def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> 
     return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, kappa, r, left, problem.utility, here, problem)
 
 
+@checked
 def states_at(
     problem: Problem, items: Ints, labels: Floats, wins: Floats, remaining: Floats | None = None
 ) -> ItemStates:

@@ -9,6 +9,7 @@ import numpy as np
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import flip_chance, number, one_of, positive
 from .checks import ProblemError
 from .problem import Problem
@@ -18,6 +19,7 @@ __all__ = ["KNOBS", "changed", "knob_number", "with_noise"]
 KNOBS = ("beta", "temperature", "offset", "noise")
 
 
+@checked
 def with_noise(problem: Problem, flip: float) -> Problem:
     """Variant of a problem whose labels are flipped with a given probability.
 

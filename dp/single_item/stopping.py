@@ -35,6 +35,7 @@ import numpy as np
 import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.foundation.refusals import number, positive, whole
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -122,6 +123,7 @@ class IndexTable:
     depth: int
 
 
+@checked
 def solve_stopping(
     mean: Floats, gain: Floats, *, cost: float = 1.0, discount: float = 1.0, ending: Hinges | None = None
 ) -> Stopping:
@@ -180,6 +182,7 @@ def solve_stopping(
     return Stopping(index, price, weight)
 
 
+@checked
 def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexTable:
     """Whittle index of an item with a limited number of labels, in every state.
 
@@ -214,6 +217,7 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
     return IndexTable(solve_stopping(mean, gain, cost=float(problem.cost[i])).index, 0.0, labels)
 
 
+@checked
 def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: int | None = None) -> IndexTable:
     """Gittins index of an item without a limit on labels, in every state.
 
@@ -299,6 +303,7 @@ def label_gains(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, 
     return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]
 
 
+@checked
 def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = None, tolerance: float = 1e-9) -> float:
     """Gittins index of a Bernoulli arm whose rate has a Beta(a, b) belief and whose wins pay 1.
 

@@ -29,7 +29,7 @@ axis is the draw, ``rate`` an array of rates with that first axis, and ``rng`` a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,7 +39,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..beliefs.belief import Belief
 from ..beliefs.grid import grid_of_draws
 from ..foundation.arrays import Floats, Ints
+from ..foundation.kinds import checked
 from ..foundation.names import write_name
+from ..foundation.progress import Progress
 from ..foundation.refusals import one_of
 from ..foundation.seeds import Seed
 from ..foundation.tolerances import above
@@ -345,6 +347,7 @@ class RaterModel(ABC):
             found[key] = checked_parameter(key, value, shape, self.limits(key), whole=key in _WHOLE, by_item=by_item)
         return found
 
+    @checked
     def simulate(
         self,
         seed: Seed,
@@ -390,6 +393,7 @@ class RaterModel(ABC):
         label = (rng.random(votes.size) < self.chances(truth, votes)).astype(np.int64)
         return SimulatedLabels(votes.labelled(label), truth)
 
+    @checked
     def fit(
         self,
         labels: LabelSet,
@@ -402,7 +406,7 @@ class RaterModel(ABC):
         cores: int | None = None,
         sampler: str = "pymc",
         target_accept: float = 0.9,
-        progress: bool | Callable[[int, int], object] = False,
+        progress: Progress | bool = False,
     ) -> RaterFit:
         """Fit the model to votes.
 
