@@ -143,9 +143,10 @@ def whole_or_none(value: Any, *, floats: bool = False) -> int | None:
     if not floats or not isinstance(value, (Real, Decimal)):
         return None
     try:
-        return int(value) if int(value) == value else None
+        number = int(value)  # type: ignore[arg-type]
     except (ValueError, OverflowError):
         return None
+    return number if number == value else None
 
 
 def vote_or_none(value: Any) -> int | None:

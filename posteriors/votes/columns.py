@@ -42,7 +42,7 @@ def pool_votes(item: Any, votes: Any) -> NDArray[np.int8]:
 
 def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
     """Columns of a label set in their types, by name; ``ValueError`` for columns that do not fit together."""
-    found = {key: _names(key, columns[key]) for key in ("items", "raters", "groups")}
+    found: dict[str, Any] = {key: _names(key, columns[key]) for key in ("items", "raters", "groups")}
     labels = whole_array("labels", columns["labels"], 0, 1)
     start = whole_array("start", columns["start"])
     size = len(found["items"])

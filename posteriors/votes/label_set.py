@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import compress
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from ..foundation.arrays import Bools, Floats, Ints
 from ..foundation.kinds import require_type
 from .columns import checked_columns, item_name, pool_votes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["LabelSet", "offsets"]
 
@@ -61,6 +64,8 @@ class LabelSet:
         Number of items that have labels but no row in the items file; they are left out.
     unlabelled : int
         Number of items that have a row in the items file but no labels; they are left out.
+    remarks : tuple of str
+        Columns that may have been meant although they were not used, and names that are easily mistaken.
 
     Raises
     ------
@@ -95,6 +100,7 @@ class LabelSet:
     source: tuple[str, ...] = ()
     dropped: int = 0
     unlabelled: int = 0
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checked = checked_columns({field.name: getattr(self, field.name) for field in fields(self)})
@@ -139,6 +145,66 @@ class LabelSet:
             raters=tuple(f"rater {k + 1}" for k in range(len(labels))),
             start=offsets(np.array([len(votes) for votes in found.values()], dtype=np.int64)),
         )
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> LabelSet:
+        """Label set of a data frame with a row for each vote.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Columns ``item``, ``rater`` and ``label`` (0 or 1), optionally ``group`` and ``gold``. Of the columns of an
+            items file, ``threshold``, ``c``, ``logp_win`` and ``logp_lose``, ``weight`` and ``slice`` may be there too,
+            with one value for each item. Names are text or whole numbers. Columns may be of any type that holds such
+            values; further columns are ignored.
+
+        Returns
+        -------
+        LabelSet
+
+        Raises
+        ------
+        WrongKind
+            For anything but a data frame.
+        ValueError
+            For a missing column, and for rows that are not allowed: the first ten are named, and all are counted.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from seqaudit import LabelSet
+        >>> frame = pd.DataFrame({"item": ["a", "a", "b"], "rater": ["ann", "bob", "ann"], "label": [1, 0, 1]})
+        >>> LabelSet.from_frame(frame).rate
+        array([0.5, 1. ])
+
+        """
+        import pandas as pd
+
+        from .frames import labels_of_frame
+
+        require_type("frame", frame, pd.DataFrame, "a pandas DataFrame")
+        return labels_of_frame(frame)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Data frame with a row for each vote, from which ``from_frame`` makes an equal label set.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``item``, ``rater`` and ``label``, and those of the optional data that there are.
+
+        Examples
+        --------
+        >>> from seqaudit import LabelSet
+        >>> LabelSet.from_pools({"a": [1, 0]}).to_frame()
+          item    rater  label
+        0    a  rater 1      1
+        1    a  rater 2      0
+
+        """
+        from .frames import frame_of_labels
+
+        return frame_of_labels(self)
 
     def __repr__(self) -> str:
         return f"LabelSet({self.n_items} items, {self.n_labels} votes, {len(self.raters)} raters)"
