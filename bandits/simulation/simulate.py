@@ -25,6 +25,7 @@ from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ..kernels import choosing as _kernels
@@ -118,8 +119,8 @@ def play(
     return spend(problem, policy, nature, keys, stops=stops, observe=observe)
 
 
-@dataclass(frozen=True, repr=False)
-class Simulation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation(EqualByContents):
     """Simulated value of a policy.
 
     Attributes

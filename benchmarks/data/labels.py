@@ -118,7 +118,9 @@ def read_labels(
 
 
 def _table(source: str | os.PathLike[str] | pd.DataFrame, required: Sequence[str], optional: Sequence[str]) -> Table:
-    return (read_table if isinstance(source, (str, os.PathLike)) else table_of_frame)(source, required, optional)
+    if isinstance(source, (str, os.PathLike)):
+        return read_table(source, required, optional)
+    return table_of_frame(source, required, optional)
 
 
 def _votes(table: Table) -> LabelSet:

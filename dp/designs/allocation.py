@@ -30,6 +30,7 @@ import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.records import EqualByContents
 from ..kernels import allocation as _kernels
 from ..machine.memory import require_memory
 from ..problem.budget import common_unit, with_slack
@@ -45,8 +46,8 @@ _TIE = 1e-13
 _UNIT = 1e-5
 
 
-@dataclass(frozen=True)
-class Allocation:
+@dataclass(frozen=True, eq=False)
+class Allocation(EqualByContents):
     """Optimal one-shot allocation, with the bounds that prove its quality.
 
     Attributes

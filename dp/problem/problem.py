@@ -25,6 +25,7 @@ from ...posteriors.utilities import Utility
 from . import checks
 from .budget import Quota, most_labels
 from .checks import ProblemError
+from .frame import problem_of_frame
 from .remarks import remarks_on
 from .statement import fingerprint, new_fields, plain, restated
 from .tails import tails_at
@@ -240,6 +241,8 @@ class Problem:
             return cls.from_dict(fields)
         except ProblemError as error:
             raise ProblemError([where(fault) for fault in error.faults]) from None
+
+    from_frame = classmethod(problem_of_frame)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:

@@ -18,14 +18,15 @@ from ...posteriors.beliefs.belief import BeliefTables
 from ...posteriors.beliefs.tails import jump, tail
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.utilities import Utility
 from .problem import Problem
 
 __all__ = ["ItemStates", "states_at", "states_of_item"]
 
 
-@dataclass(frozen=True)
-class ItemStates:
+@dataclass(frozen=True, eq=False)
+class ItemStates(EqualByContents):
     """Beliefs about items at given label counts; all arrays broadcast together.
 
     Attributes
@@ -63,6 +64,17 @@ class ItemStates:
     utility: Utility
     item: Ints
     problem: Problem
+
+    @property
+    def sd(self) -> Floats:
+        """Posterior standard deviation of the probability of a win."""
+        if isinstance(self.problem.prior, np.ndarray):
+            size = self.problem.prior[self.item].sum(axis=-1) + self.labels
+            return np.sqrt(self.mean * (1.0 - self.mean) / (size + 1.0))
+        # The chance of two wins in a row is the mean square. Where wins exceed labels, any state will do.
+        n, w = self.labels + 1.0, np.minimum(self.wins, self.labels) + 1.0
+        again = _belief_at(self.problem, self.item, n, w).mean
+        return np.sqrt(np.maximum(self.mean * (again - self.mean), 0.0))
 
     @property
     def tail_after_win(self) -> Floats:

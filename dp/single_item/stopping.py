@@ -37,6 +37,7 @@ import scipy
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import number, positive, whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import stopping as _kernels
@@ -59,8 +60,8 @@ __all__ = [
 Hinges = tuple[Ints, Floats, Floats]
 
 
-@dataclass(frozen=True)
-class Stopping:
+@dataclass(frozen=True, eq=False)
+class Stopping(EqualByContents):
     """Solution of a single-item stopping problem for every price.
 
     Attributes
@@ -104,8 +105,8 @@ class Stopping:
         return float(self.weight[self.price > price].sum())
 
 
-@dataclass(frozen=True)
-class IndexTable:
+@dataclass(frozen=True, eq=False)
+class IndexTable(EqualByContents):
     """Indices of one item.
 
     Attributes

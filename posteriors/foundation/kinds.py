@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, get_origin
 
 from .refusals import shown
 
@@ -160,7 +160,9 @@ class _Kinds:
         here = vars(sys.modules[_LATE.get(first, self.module)])
         if first and first not in _LATE:
             here = vars(here[first])
-        return isinstance(value, here[last] if last in here else getattr(builtins, last))
+        kind = here[last] if last in here else getattr(builtins, last)
+        # An alias such as ``Pair = tuple[int, int]`` stands for the type before the brackets.
+        return isinstance(value, get_origin(kind) or kind)
 
 
 def _members(node: ast.expr) -> Iterator[str]:

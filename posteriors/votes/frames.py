@@ -77,18 +77,18 @@ def frame_of_labels(labels: LabelSet) -> pd.DataFrame:
 
     item = np.repeat(np.arange(labels.n_items), labels.counts)
     columns: dict[str, Any] = {
-        "item": [labels.items[i] for i in item],
-        "rater": [labels.raters[r] for r in labels.rater],
+        "item": [labels.items[i] for i in item.tolist()],
+        "rater": [labels.raters[r] for r in labels.rater.tolist()],
         "label": labels.labels.astype(np.int64),
     }
     if labels.group is not None:
-        columns["group"] = [labels.groups[g] for g in labels.group]
+        columns["group"] = [labels.groups[g] for g in labels.group.tolist()]
     for field, column in ({"gold": "gold"} | _NUMBERS).items():
         values: Floats | None = getattr(labels, field)
         if values is not None:
             columns[column] = values[item]
     if labels.slice is not None:
-        columns["slice"] = [labels.slice[i] for i in item]
+        columns["slice"] = [labels.slice[i] for i in item.tolist()]
     return pd.DataFrame(columns)
 
 
@@ -119,7 +119,7 @@ def _first_rows(cells: Sequence[Any]) -> dict[Any, int]:
 def _of_items(column: str, values: NDArray[Any], items: Sequence[Any], first: dict[Any, int]) -> NDArray[Any]:
     """Value of each item, which must be the same in all of its rows."""
     expected = values[[first[item] for item in items]]
-    for row in np.flatnonzero(values != expected):
+    for row in np.flatnonzero(values != expected).tolist():
         before = first[items[row]]
         raise ValueError(
             f"{_SOURCE}, row {row}: {column} of item {shown(items[row])} is {shown(values[row])} but "

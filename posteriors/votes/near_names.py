@@ -52,7 +52,7 @@ def name_remarks(kind: str, names: Sequence[str]) -> list[str]:
 
 
 def _key(name: str) -> str:
-    """What names that are easily mistaken for each other have in common."""
+    """Form that is equal for names that are easily mistaken for each other."""
     if name.isascii():
         return " ".join(name.casefold().split())
     return " ".join(_seen(unicodedata.normalize("NFKC", name)).casefold().split())

@@ -145,7 +145,8 @@ def label_set_of(columns: Mapping[str, Sequence[Any]], parsers: Parsers, faults:
     item, items = codes(cells, "item", parsers.name, NAME_RULE, faults)
     rater, raters = codes(columns["rater"], "rater", parsers.name, NAME_RULE, faults, cells)
     label, values = codes(columns["label"], "label", parsers.label, "0 or 1", faults, cells)
-    group, groups, gold = None, [], None
+    groups: list[str] = []
+    group = gold = None
     if "group" in columns:
         rule = f"{NAME_RULE}, or no column 'group'"
         group, groups = codes(columns["group"], "group", parsers.name, rule, faults, cells)
