@@ -187,7 +187,7 @@ def check_policy(problem: Problem, policy: Any) -> None:
         )
     if not isinstance(policy, (SupportsProbabilities, SupportsIndex)):
         name = str(getattr(policy, "name", type(policy).__name__))
-        raise WrongKind(
+        raise TypeError(
             f"{name} has no exact value: it offers neither an index nor probabilities of labelling each item"
         )
 

@@ -18,6 +18,7 @@ from ...posteriors.beliefs.belief import BeliefTables
 from ...posteriors.beliefs.tails import jump, tail
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.number_arrays import whole_array
 from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.utilities import Utility
 from .problem import Problem
@@ -163,13 +164,18 @@ def states_at(
     ItemStates
         Arrays of the broadcast shape.
 
+    Raises
+    ------
+    ValueError
+        For labels or wins that are not whole numbers.
+
     Examples
     --------
     >>> states = states_at(Problem([0.5, 0.7], budget=9), np.arange(2), np.array([1, 2]), np.array([1, 2]))
     >>> states.tail.round(3), states.expected_gain.round(4)
     (array([0.75 , 0.657]), array([0.    , 0.0758]))
     """
-    n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
+    n, w = (whole_array(*x).astype(np.float64) for x in (("labels", labels), ("wins", wins)))
     mean, p, step = _belief_at(problem, items, n, w)
     return ItemStates(
         n,

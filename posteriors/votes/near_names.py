@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 __all__ = ["name_remarks"]
 
 _TOLD = 3
+_PLAIN = ("case", "spaces")
 _MISSING = frozenset(["nan", "none", "na", "n/a", "<na>", "null", "nat", "#n/a"])
 
 
@@ -39,8 +40,11 @@ def name_remarks(kind: str, names: Sequence[str]) -> list[str]:
     groups = [group for group in alike.values() if len(group) > 1]
     told = []
     for group in groups[:_TOLD]:
-        listed = " and ".join(repr(name[:60]) for name in group[:4]) + (" and others" if len(group) > 4 else "")
-        told.append(f"{kind} {listed} differ only by {_difference(group)}: they count as {len(group)} {kind}")
+        difference = _difference(group)
+        # Letters of another form may look the same.
+        quote = repr if difference in _PLAIN else ascii
+        listed = " and ".join(quote(name[:60]) for name in group[:4]) + (" and others" if len(group) > 4 else "")
+        told.append(f"{kind} {listed} differ only by {difference}: they count as {len(group)} {kind}")
     if len(groups) > _TOLD:
         told.append(f"{kind}: {len(groups) - _TOLD} more groups of names differ only so little")
     gaps = [name for name in names if name.strip().casefold() in _MISSING]
