@@ -20,7 +20,9 @@ _KNOWN = (*_FIELDS, "item", "logp_win", "logp_lose", "a", "b")
 _NEAR = 0.84
 
 
-def problem_of_frame(cls: type[Problem], /, frame: pd.DataFrame, budget: int | float, **fields: Any) -> Problem:
+def problem_of_frame(  # numpydoc ignore=PR01
+    cls: type[Problem], /, frame: pd.DataFrame, budget: int | float, **fields: Any
+) -> Problem:
     """Problem with an item for each row of a data frame; the class method ``Problem.from_frame``.
 
     Parameters
