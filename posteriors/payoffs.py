@@ -9,10 +9,16 @@ from typing import Any
 import numpy as np
 
 from .foundation.arrays import Bools, Floats
-from .foundation.plugins import calling, read_only
+from .foundation.plugins import calling, read_only, source_of, wrote_into
 from .foundation.refusals import number
 
-__all__ = ["GUARDED", "OF_THE_PAYOFF", "called", "checked_payoffs"]
+__all__ = ["GUARDED", "OF_THE_PAYOFF", "called", "checked_payoffs", "try_payoffs"]
+
+# Tail probabilities at which a callable is tried: evenly spaced ones first, then values where logarithms and
+# differences lose accuracy. Only the first fault is reported.
+_PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
+    2, 53
+)
 
 
 def called(utility: Any) -> str:
@@ -59,6 +65,21 @@ def checked_payoffs(what: str, returned: Any, tails: Floats, *, losses: bool = F
         raise ValueError(f"{what} returned {value[bad][0]} at p = {tails[bad][0]:g}; it must be finite on [0, 1]")
     # A copy: the object may return its argument, or an array that it keeps.
     return np.array(value, dtype=np.float64)
+
+
+def try_payoffs(utility: Any) -> None:
+    """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
+    try:
+        utility(_PROBES)
+    except Exception as error:
+        source = source_of(error)
+        if source is None:
+            raise
+        what = called(utility)
+        if wrote_into(error):
+            raise ValueError(f"{what} changes its argument; it must not modify it ({source})") from error
+        raised = f"{what} raised {type(error).__name__}: {error}"
+        raise ValueError(f"{raised}, for an array of shape {_PROBES.shape} ({source})") from error
 
 
 def _payoffs(method: Callable[..., Any]) -> Callable[..., Floats]:

@@ -40,12 +40,12 @@ import numpy as np
 import scipy
 
 from .foundation.arrays import Bools, Floats
+from .foundation.kinds import checked
 from .foundation.messages import plain
 from .foundation.names import Registry
-from .foundation.plugins import source_of, wrote_into
 from .foundation.refusals import positive, probability
-from .foundation.tolerances import ROUNDING
-from .payoffs import GUARDED, OF_THE_PAYOFF, called
+from .foundation.tolerances import ROUNDING, above
+from .payoffs import GUARDED, OF_THE_PAYOFF, try_payoffs
 
 __all__ = [
     "UTILITIES",
@@ -61,13 +61,6 @@ __all__ = [
     "make_utility",
     "utility_names",
 ]
-
-
-# Tail probabilities at which a callable is tried: evenly spaced ones first, then values where logarithms and
-# differences lose accuracy. Only the first fault is reported.
-_PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
-    2, 53
-)
 
 
 class Utility:
@@ -142,7 +135,7 @@ class Utility:
         -------
         ndarray of bool, shape of ``p``
         """
-        return np.asarray(p) > self.accept_above() + ROUNDING
+        return above(p, self.accept_above())
 
     def kink(self) -> tuple[float, float] | None:
         """Kink of a piecewise linear utility: c and S if h(p) is S max(0, p - c) plus a linear function, else None."""
@@ -374,7 +367,7 @@ class Custom(Utility):
     called: ClassVar[str] = "callable"
 
     def __post_init__(self) -> None:
-        _try(self)
+        try_payoffs(self)
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p)."""
@@ -406,6 +399,7 @@ def utility_names() -> tuple[str, ...]:
     return UTILITIES.names()
 
 
+@checked
 def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Floats] | None) -> Utility:
     """Turn a name, a mapping with a ``name``, a utility, a vectorised callable or None (no payoff) into a utility.
 
@@ -441,20 +435,5 @@ def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Float
     if type(utility) not in UTILITIES.built_in and not isinstance(utility, Custom):
         if type(utility).__call__ is Utility.__call__ or not isinstance(getattr(utility, "name", None), str):
             raise ValueError(f"utility is of the class {type(utility).__name__}, which lacks a name or a __call__")
-        _try(utility)
+        try_payoffs(utility)
     return utility
-
-
-def _try(utility: Utility) -> None:
-    """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
-    try:
-        utility(_PROBES)
-    except Exception as error:
-        source = source_of(error)
-        if source is None:
-            raise
-        what = called(utility)
-        if wrote_into(error):
-            raise ValueError(f"{what} changes its argument; it must not modify it ({source})") from error
-        raised = f"{what} raised {type(error).__name__}: {error}"
-        raise ValueError(f"{raised}, for an array of shape {_PROBES.shape} ({source})") from error

@@ -32,8 +32,9 @@ from ...dp.problem.digest import is_digest_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.canonical import canonical
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named, plain, shown
-from ...posteriors.foundation.refusals import whole, whole_or_none
+from ...posteriors.foundation.refusals import vote_or_none, whole, whole_or_none
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
 from ..registry import make_policy
@@ -80,6 +81,7 @@ class Session:
     1
     """
 
+    @checked
     def __init__(self, problem: Problem, policy: str | Policy, *, seed: Seed) -> None:
         self.problem, self.policy = problem, make_policy(policy)
         self._lock = threading.RLock()
@@ -190,9 +192,10 @@ class Session:
             items.
         """
         item = whole("item", item, 0, self.problem.size - 1)
-        if label not in (0, 1):
+        vote = vote_or_none(label)
+        if vote is None:
             raise ValueError(f"label of {named(self.problem.name[item])} is {shown(label)}; allowed: 0 and 1")
-        answer, answer_id = (item, int(label)), _checked_id(answer_id)
+        answer, answer_id = (item, vote), _checked_id(answer_id)
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]
@@ -204,7 +207,7 @@ class Session:
         self._require_payable(int(item))
         # An unasked answer can use the budget of an outstanding question, whose own answer is then refused.
         enter = self._board.enter if self.outstanding[item] else self._board.record
-        enter(np.array([0]), np.array([item]), np.array([label]))
+        enter(np.array([0]), np.array([item]), np.array([vote]))
         self._events.append(["tell", *answer, answer_id])
         if answer_id is not None:
             self._answers[answer_id] = answer
@@ -255,6 +258,7 @@ class Session:
         write_whole(path, json.dumps(sealed(record)))
 
     @classmethod
+    @checked
     def load(cls, path: str | Path, problem: Problem, policy: str | Policy) -> Session:
         """Resume a saved session.
 

@@ -548,7 +548,7 @@ BAD_ITEMS = {
     "threshold of item 'a' is '1.0'": "item,threshold\na,1.0\n",
     "c of item 'a' is 'inf'": "item,c\na,inf\n",
     "no column says where the thresholds lie": "item,weight\na,1\n",
-    "item 'a' is on line 2 already": "item,c\na,1\na,2\n",
+    "item 'a' has a row already on line 2": "item,c\na,1\na,2\n",
 }
 BAD_PROBLEMS = {
     "not valid TOML": "budget = 5\nthreshold = [0.5\n",
