@@ -33,7 +33,7 @@ from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.canonical import canonical
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.messages import named, plain, shown
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import vote_or_none, whole, whole_or_none
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
@@ -296,7 +296,7 @@ class Session:
             (name, repr(session.policy)) if version == 1 else (saved.get("settings"), canonical(session.policy))
         )
         if known != wanted:
-            raise ValueError(f"{path}: a session of policy {shown(name)}, not {shown(session.policy)}")
+            raise ValueError(f"{path}: a session of policy {named(name)}, not {shown(session.policy)}")
         if not is_digest_of(problem, saved.get("problem"), version):
             raise ValueError(f"{path}: a session on another problem")
         session._board.keys = keys
@@ -318,7 +318,7 @@ class Session:
                 missing = version == 1 and (answer_id == "" or answer_id != answer_id)
                 self.tell(item, label, answer_id=None if missing else answer_id)
             case _:
-                raise ValueError(f"there is no event {event!r}")
+                raise ValueError(f"there is no event {shown(event)}")
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the lock, which cannot be copied."""
@@ -336,6 +336,6 @@ def _checked_id(answer_id: Any) -> str | int | None:
     number = whole_or_none(given)
     if number is None:
         raise ValueError(
-            f"answer_id is {plain(given)!r}; it must be a text that is not blank, a whole number, a UUID, or None"
+            f"answer_id is {shown(given)}; it must be a text that is not blank, a whole number, a UUID, or None"
         )
     return number

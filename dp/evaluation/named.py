@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...posteriors.foundation.kinds import WrongKind
+from ...posteriors.foundation.messages import shown
 
 __all__ = ["policy_of", "read_names_by"]
 
@@ -33,5 +34,5 @@ def policy_of(policy: Any) -> Any:
     if not isinstance(policy, str):
         return policy
     if not _readers:
-        raise WrongKind(f"policy is {policy!r}; names of policies are known once seqaudit.bandits is imported")
+        raise WrongKind(f"policy is {shown(policy)}; names of policies are known once seqaudit.bandits is imported")
     return _readers[0](policy)

@@ -230,7 +230,17 @@ class Lattice:
         return out[::-1]
 
     def free(self, composition: Ints) -> Bools:
-        """Mask of the compositions, (C,), in which all quotas are met, so that buying may stop."""
+        """Mask of the compositions in which all quotas are met, so that buying may stop.
+
+        Parameters
+        ----------
+        composition : ndarray of int, shape (C, N)
+            Labels of each item.
+
+        Returns
+        -------
+        ndarray of bool, shape (C,)
+        """
         return quotas_met(composition, self.quota)
 
     def holds(self, m: int) -> Bools:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...posteriors.foundation.kinds import require_type
+from ...posteriors.foundation.messages import listed, shown
 from ...posteriors.foundation.names import nearest_name
 from .checks import ProblemError
 
@@ -70,9 +71,11 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
     for wanted in _FIELDS:
         near = None if wanted in header else nearest_name(wanted, unused, cutoff=_NEAR)
         if near is not None:
-            faults.append(f"column {near!r} is not known; is it {wanted!r}?")
+            faults.append(f"column {shown(near)} is not known; is it {wanted!r}?")
     if not {"threshold", "c", "logp_win"} & set(header):
-        faults.append(f"no column gives thresholds: give threshold, c, or logp_win and logp_lose; found: {header}")
+        faults.append(
+            f"no column gives thresholds: give threshold, c, or logp_win and logp_lose; found: {listed(header)}"
+        )
     if faults:
         raise ProblemError([f"data frame: {fault}" for fault in faults])
     found: dict[str, Any] = {column: frame[column] for column in _FIELDS if column in header}

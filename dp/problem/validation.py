@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...posteriors.beliefs.sharp import MOST_LOG_ODDS, PARAMETERS
 from ...posteriors.foundation.arrays import Bools, Ints
-from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import nonnegative
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
@@ -87,7 +87,8 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
                 refuse("beta times log_ratio", z, np.abs(z) <= MOST_LOG_ODDS, f"at most {MOST_LOG_ODDS:g} in size")
                 for i in np.flatnonzero((t == 0) | (t == 1)) if beliefs else ():
                     if not beliefs[i].takes_bars:
-                        faults.append(f"threshold of {names[i]} rounds to {t[i]:g}, which {beliefs[i]!r} does not take")
+                        told = f"threshold of {named(names[i])} rounds to {t[i]:g}"
+                        faults.append(f"{told}, which {beliefs[i]!r} does not take")
     pay = checks.vector("reward", given["reward"], size, faults, names)
     refuse("reward", pay, np.isfinite(pay), "finite")
     try:

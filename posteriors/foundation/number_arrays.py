@@ -7,6 +7,7 @@ complex numbers, dates and missing values (None, NaT, NA, masked entries) are no
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,9 @@ def _by_entry(array: NDArray[Any]) -> tuple[NDArray[Any], list[tuple[Place, str]
         number = real_or_none(entry)
         if number is None:
             # A missing date has no plain form but None.
-            faults.append((place, str(entry) if isinstance(entry, (np.datetime64, np.timedelta64)) else shown(entry)))
+            text = str(entry) if isinstance(entry, (np.datetime64, np.timedelta64)) else shown(entry)
+            too_large = isinstance(entry, Real) and not isinstance(entry, (bool, np.bool_))
+            faults.append((place, f"{text}, beyond 1.8e308" if too_large else text))
         else:
             out[place] = number
     return out, faults

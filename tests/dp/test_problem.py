@@ -133,7 +133,7 @@ def test_budget_need_not_be_whole_where_costs_differ():
         ({"batch": 3, "cap": 1}, "batch is 3; it must be a whole number from 1 to 2, the labels that can be bought"),
         ({"batch": True}, "batch is True; it must be a whole number from 1 to 3, the labels that can be bought"),
         ({"quota": 3}, "quota is 3; it must be a list of (items, labels)"),
-        ({"quota": [([0], 1.5)]}, "quota 1: labels is 1.5; it must be a whole number, at least 0"),
+        ({"quota": [([0], 1.5)]}, "quota 1: labels is 1.5; it must be a whole number, at least 0 and at most 10**9"),
         (
             {"quota": [([0], 1), (["sun"], 1)]},
             "quota 2: 'sun' is not an item; it must be a name or a number from 0 to 1",
