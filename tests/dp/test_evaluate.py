@@ -175,7 +175,7 @@ def test_index_may_be_void_where_no_state_is():
 
 
 def test_object_that_is_no_policy_is_refused():
-    with pytest.raises(TypeError, match="has no exact value"):
+    with pytest.raises(TypeError, match="it must be a policy such as"):
         sa.evaluate(sa.Problem([0.5], 2), object())
 
 

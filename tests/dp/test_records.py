@@ -54,7 +54,10 @@ def test_columns_of_any_type_make_the_same_problem(kinds):
         (ITEMS.drop(columns="threshold"), "no column gives thresholds"),
         (ITEMS.assign(a=1.0), "columns 'a' and 'b' go together"),
         (ITEMS.assign(threshold=["0.5", "0.7"]), "threshold of sky is '0.5'; it must be a number"),
-        (ITEMS.assign(weight=pd.array([1, pd.NA], dtype="Int64")), "weight of sea is nan; it must be positive"),
+        (
+            ITEMS.assign(weight=pd.array([1, pd.NA], dtype="Int64")),
+            "weight of sea is nan; it must be finite, and at least 0",
+        ),
         (ITEMS.assign(item=["sky", " "]), "it must be a list of strings that are not blank"),
     ],
 )

@@ -138,7 +138,10 @@ def test_share_that_is_not_a_number_is_null_in_json_and_a_dash_in_the_table(run)
     Path("linear.toml").write_text('budget = 4\nthreshold = [0.3, 0.6]\nutility = "linear"\n')
     found = run("compare", "linear.toml", "--out", "run", "--json").json
     assert all(row["share"] is None for row in found["rows"])
-    assert len(found["remarks"]) == 1
+    assert [said.split(",")[0].split(":")[0] for said in found["remarks"]] == [
+        "utility linear",
+        "no policy can gain over buying no label",
+    ]
     outcome = run("compare", "linear.toml", "--out", "run")
     assert outcome.out.startswith("note: utility linear: every policy has the same value")
     assert all(row["share of possible gain"] == "-" for row in outcome.table())
