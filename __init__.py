@@ -13,6 +13,7 @@ waits for the studies.
 
 import os
 from importlib import import_module
+from sys import modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,7 +96,11 @@ else:
         return str(place)
 
     def _floor(name):
-        return import_module(f".{name}", __name__)
+        floor = import_module(f".{name}", __name__)
+        if name == "dp" and f"{__name__}.bandits" not in modules:
+            # A name of a policy loads the floor of policies, which then reads all further names itself.
+            floor.evaluation.named.read_names_by(lambda policy: _floor("bandits").make_policy(policy))
+        return floor
 
     def __getattr__(name):
         if name == "__all__":

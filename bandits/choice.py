@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..dp.problem.problem import Problem
+from ..posteriors.foundation.kinds import require_type
 from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.plugins import source_of
 from .policy import Policy
@@ -52,6 +53,7 @@ def choose_policies(
         asked: Sequence[str | Policy] = policy_names() if usual is None else usual
     else:
         asked = [policies] if isinstance(policies, (str, Policy)) else policies
+        require_type("policies", asked, Iterable, "a sequence of policies or their names")
     chosen, remarks = [], []
     for p in asked:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from ..dp.evaluation.named import read_names_by
+from ..posteriors.foundation.kinds import checked
 from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.names import Registry, write_name
 from .policy import Policy
@@ -44,6 +46,7 @@ def policy_names() -> tuple[str, ...]:
     return POLICIES.names()
 
 
+@checked
 def make_policy(policy: str | Policy) -> Policy:
     """Policy by its registered name, with settings in brackets where they differ from the defaults.
 
@@ -84,3 +87,6 @@ def label(policy: Policy) -> str:
         if value != field.default:
             changed[field.name] = label(value) if isinstance(value, Policy) else value
     return write_name(policy.name, changed)
+
+
+read_names_by(make_policy)

@@ -67,6 +67,21 @@ def checked_payoffs(what: str, returned: Any, tails: Floats, *, losses: bool = F
     return np.array(value, dtype=np.float64)
 
 
+def try_payoffs(utility: Any) -> None:
+    """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
+    try:
+        utility(_PROBES)
+    except Exception as error:
+        source = source_of(error)
+        if source is None:
+            raise
+        what = called(utility)
+        if wrote_into(error):
+            raise ValueError(f"{what} changes its argument; it must not modify it ({source})") from error
+        raised = f"{what} raised {type(error).__name__}: {error}"
+        raise ValueError(f"{raised}, for an array of shape {_PROBES.shape} ({source})") from error
+
+
 def _payoffs(method: Callable[..., Any]) -> Callable[..., Floats]:
     @wraps(method)
     def guarded(self: Any, p: Floats) -> Floats:
@@ -139,18 +154,3 @@ GUARDED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "accept_above": _limit,
     "kink": _kink,
 }
-
-
-def try_payoffs(utility: Any) -> None:
-    """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
-    try:
-        utility(_PROBES)
-    except Exception as error:
-        source = source_of(error)
-        if source is None:
-            raise
-        what = called(utility)
-        if wrote_into(error):
-            raise ValueError(f"{what} changes its argument; it must not modify it ({source})") from error
-        raised = f"{what} raised {type(error).__name__}: {error}"
-        raise ValueError(f"{raised}, for an array of shape {_PROBES.shape} ({source})") from error

@@ -23,7 +23,9 @@ import scipy
 from numpy.typing import ArrayLike
 
 from .foundation.arrays import Floats
+from .foundation.kinds import checked
 from .foundation.messages import listed
+from .foundation.number_arrays import number_array
 from .foundation.refusals import one_of, positive
 
 __all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
@@ -32,7 +34,7 @@ Ensemble = Literal["mean-log", "log-mean"]
 
 
 def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, field: str) -> Floats:
-    values = np.asarray(logp, dtype=np.float64)
+    values = number_array(field, logp)
     if not np.all(np.isfinite(values)):
         where = tuple(int(k) for k in np.argwhere(~np.isfinite(values))[0])
         raise ValueError(f"{field}[{listed(where)}] is {values[where]}; log-probabilities must be finite")
@@ -42,13 +44,14 @@ def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, fiel
         else:
             values = scipy.special.logsumexp(values, axis=0) - np.log(len(values))
     if length is not None:
-        tokens = np.asarray(length, dtype=np.float64)
+        tokens = number_array(f"length of {field}", length)
         if not np.all(tokens > 0):
             raise ValueError(f"length of {field}: every length must be positive, found {tokens[~(tokens > 0)].flat[0]}")
         values = values / tokens
     return np.asarray(values, dtype=np.float64)
 
 
+@checked
 def log_ratio(
     logp_win: ArrayLike,
     logp_lose: ArrayLike,
@@ -89,14 +92,15 @@ def log_ratio(
     array([ 1.5, -1.5])
     """
     one_of("ensemble", ensemble, ("mean-log", "log-mean"))
-    positive("temperature", temperature)
+    heat = positive("temperature", temperature)
     if (length_win is None) != (length_lose is None):
         raise ValueError("length normalisation needs both length_win and length_lose")
     win = _combine(logp_win, length_win, ensemble, "logp_win")
     lose = _combine(logp_lose, length_lose, ensemble, "logp_lose")
-    return np.asarray((lose - win) / temperature)
+    return np.asarray((lose - win) / heat)
 
 
+@checked
 def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     """Learnability threshold t = sigma(beta c).
 
@@ -116,10 +120,11 @@ def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     >>> threshold([0.0, 2.0], beta=1.0).round(4)
     array([0.5   , 0.8808])
     """
-    positive("beta", beta)
-    return np.asarray(scipy.special.expit(beta * np.asarray(log_ratio, dtype=np.float64)))
+    strength = positive("beta", beta)
+    return np.asarray(scipy.special.expit(strength * number_array("log_ratio", log_ratio)))
 
 
+@checked
 def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
     """Derivative of the threshold in beta, c t (1 - t).
 
@@ -139,9 +144,10 @@ def threshold_slope(log_ratio: ArrayLike, beta: float) -> Floats:
     array([0.   , 0.21])
     """
     t = threshold(log_ratio, beta)
-    return np.asarray(np.asarray(log_ratio, dtype=np.float64) * t * (1.0 - t))
+    return np.asarray(number_array("log_ratio", log_ratio) * t * (1.0 - t))
 
 
+@checked
 def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     """Supremum of the betas at which an item of known rate is learnable: logit(rate) / c for c > 0.
 
@@ -172,7 +178,7 @@ def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     >>> largest_learnable_beta([2.0, -1.0], [0.9, 0.6]).round(4)
     array([1.0986,    inf])
     """
-    c, alpha = np.broadcast_arrays(np.asarray(log_ratio, dtype=np.float64), np.asarray(rate, dtype=np.float64))
+    c, alpha = np.broadcast_arrays(number_array("log_ratio", log_ratio), number_array("rate", rate))
     if not np.all((alpha >= 0) & (alpha <= 1)):
         raise ValueError("rate must lie between 0 and 1")
     agree = np.where((c < 0) & (alpha >= 0.5), np.inf, np.nan)

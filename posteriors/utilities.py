@@ -40,10 +40,11 @@ import numpy as np
 import scipy
 
 from .foundation.arrays import Bools, Floats
+from .foundation.kinds import checked
 from .foundation.messages import plain
 from .foundation.names import Registry
 from .foundation.refusals import positive, probability
-from .foundation.tolerances import ROUNDING
+from .foundation.tolerances import ROUNDING, above
 from .payoffs import GUARDED, OF_THE_PAYOFF, try_payoffs
 
 __all__ = [
@@ -134,7 +135,7 @@ class Utility:
         -------
         ndarray of bool, shape of ``p``
         """
-        return np.asarray(p) > self.accept_above() + ROUNDING
+        return above(p, self.accept_above())
 
     def kink(self) -> tuple[float, float] | None:
         """Kink of a piecewise linear utility: c and S if h(p) is S max(0, p - c) plus a linear function, else None."""
@@ -398,6 +399,7 @@ def utility_names() -> tuple[str, ...]:
     return UTILITIES.names()
 
 
+@checked
 def make_utility(spec: str | dict[str, Any] | Utility | Callable[[Floats], Floats] | None) -> Utility:
     """Turn a name, a mapping with a ``name``, a utility, a vectorised callable or None (no payoff) into a utility.
 

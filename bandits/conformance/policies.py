@@ -46,6 +46,7 @@ from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.problem.problem import Problem
 from ...posteriors.conformance.suite import Case, ConformanceError, Scene, Test, cases_of, check, expect
 from ...posteriors.conformance.values import equality, hashing, naming, pickling
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.plugins import text_of
 from ..policy import Policy
 from .choices import CHOICE_CLAUSES, PROBABILITY_CLAUSES, VALUE_CLAUSES, exact_value
@@ -55,6 +56,7 @@ from .problems import conformance_problems
 __all__ = ["ConformanceError", "check_policy", "conformance_problems", "policy_cases"]
 
 
+@checked
 def check_policy(policy: Policy, *, seed: int = 7, problems: Mapping[str, Problem] | None = None) -> None:
     """Check a policy against every clause of the contract.
 
@@ -101,6 +103,7 @@ def check_policy(policy: Policy, *, seed: int = 7, problems: Mapping[str, Proble
     check(_scenes(policy, seed, problems))
 
 
+@checked
 def policy_cases(
     policies: Mapping[str, Policy] | Iterable[Policy],
     *,

@@ -32,8 +32,9 @@ from ...dp.problem.digest import is_digest_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.canonical import canonical
-from ...posteriors.foundation.messages import named, plain, shown
-from ...posteriors.foundation.refusals import whole, whole_or_none
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.messages import named, shown
+from ...posteriors.foundation.refusals import vote_or_none, whole, whole_or_none
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
 from ..registry import make_policy
@@ -80,6 +81,7 @@ class Session:
     1
     """
 
+    @checked
     def __init__(self, problem: Problem, policy: str | Policy, *, seed: Seed) -> None:
         self.problem, self.policy = problem, make_policy(policy)
         self._lock = threading.RLock()
@@ -190,9 +192,10 @@ class Session:
             items.
         """
         item = whole("item", item, 0, self.problem.size - 1)
-        if label not in (0, 1):
+        vote = vote_or_none(label)
+        if vote is None:
             raise ValueError(f"label of {named(self.problem.name[item])} is {shown(label)}; allowed: 0 and 1")
-        answer, answer_id = (item, int(label)), _checked_id(answer_id)
+        answer, answer_id = (item, vote), _checked_id(answer_id)
         if answer_id is not None and answer_id in self._answers:
             if self._answers[answer_id] != answer:
                 known, said = self._answers[answer_id]
@@ -204,7 +207,7 @@ class Session:
         self._require_payable(int(item))
         # An unasked answer can use the budget of an outstanding question, whose own answer is then refused.
         enter = self._board.enter if self.outstanding[item] else self._board.record
-        enter(np.array([0]), np.array([item]), np.array([label]))
+        enter(np.array([0]), np.array([item]), np.array([vote]))
         self._events.append(["tell", *answer, answer_id])
         if answer_id is not None:
             self._answers[answer_id] = answer
@@ -255,6 +258,7 @@ class Session:
         write_whole(path, json.dumps(sealed(record)))
 
     @classmethod
+    @checked
     def load(cls, path: str | Path, problem: Problem, policy: str | Policy) -> Session:
         """Resume a saved session.
 
@@ -292,7 +296,7 @@ class Session:
             (name, repr(session.policy)) if version == 1 else (saved.get("settings"), canonical(session.policy))
         )
         if known != wanted:
-            raise ValueError(f"{path}: a session of policy {shown(name)}, not {shown(session.policy)}")
+            raise ValueError(f"{path}: a session of policy {named(name)}, not {shown(session.policy)}")
         if not is_digest_of(problem, saved.get("problem"), version):
             raise ValueError(f"{path}: a session on another problem")
         session._board.keys = keys
@@ -314,7 +318,7 @@ class Session:
                 missing = version == 1 and (answer_id == "" or answer_id != answer_id)
                 self.tell(item, label, answer_id=None if missing else answer_id)
             case _:
-                raise ValueError(f"there is no event {event!r}")
+                raise ValueError(f"there is no event {shown(event)}")
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the lock, which cannot be copied."""
@@ -332,6 +336,6 @@ def _checked_id(answer_id: Any) -> str | int | None:
     number = whole_or_none(given)
     if number is None:
         raise ValueError(
-            f"answer_id is {plain(given)!r}; it must be a text that is not blank, a whole number, a UUID, or None"
+            f"answer_id is {shown(given)}; it must be a text that is not blank, a whole number, a UUID, or None"
         )
     return number

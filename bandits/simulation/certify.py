@@ -33,6 +33,7 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_of_item
 from ...dp.problem.tables import ZERO_GAIN, gains
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.shares import no_gain, share_of
@@ -118,6 +119,7 @@ class Certificate:
         )
 
 
+@checked
 def certify(
     problem: Problem,
     policy: str | Policy = "gittins",

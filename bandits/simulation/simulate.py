@@ -25,6 +25,8 @@ from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.asking import ask_chance, ask_draw
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ..kernels import choosing as _kernels
@@ -133,8 +135,8 @@ def play(
     return spend(problem, policy, source, keys, stops=stops, observe=observe)
 
 
-@dataclass(frozen=True, repr=False)
-class Simulation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation(EqualByContents):
     """Simulated value of a policy.
 
     Attributes
@@ -166,6 +168,7 @@ class Simulation:
         return float(self.values.std(ddof=1) / np.sqrt(len(self.values))) if len(self.values) > 1 else float("nan")
 
 
+@checked
 def simulate(
     problem: Problem, policy: str | Policy, *, replications: int = 200, seed: Seed, n_jobs: int = 1
 ) -> Simulation:

@@ -35,6 +35,7 @@ from ...dp.kernels.dense import TIE
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.foundation.refusals import nonnegative, one_of, positive, whole
 from ..kernels import diverse as _kernels
 from ..policy import JointPolicy, Policy, even_over_best
@@ -214,10 +215,7 @@ def _best_items(scores: Floats, may: Bools, most: int, scale: float) -> Ints:
 
 
 def _features_of(policy: str, features: Any) -> PerItem:
-    try:
-        held = PerItem(features, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{policy}: features must be an array of numbers, a row for each item") from None
+    held = features if isinstance(features, PerItem) else PerItem(number_array(f"{policy}: features", features))
     if held.values.ndim != 2 or not held.values.size:
         raise ValueError(f"{policy}: features have shape {held.values.shape}; it must be (N, F), a row for each item")
     for i in np.flatnonzero(~np.isfinite(held.values).all(axis=1)):

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.messages import listed, shown
+from ...posteriors.foundation.number_arrays import number_array, read_numbers
 from ...posteriors.foundation.refusals import positive
 from .item_data import PerItem, Slices, of_size
 from .wrapper import Wrapper
@@ -84,12 +85,10 @@ def _risk_of_items(risk: Any, slices: Iterable[Any] | None) -> PerItem:
         return _risk_of_slices(risk, Slices.of(slices))
     if slices is not None:
         raise ValueError("slices are given; risk must then be a mapping from their labels to numbers")
-    try:
-        given = np.array(risk, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"risk is {shown(risk)}; it must be a positive number for each item, or for each slice"
-        ) from None
+    given, bad = read_numbers(risk)
+    if bad and not given.ndim:
+        raise ValueError(f"risk is {shown(risk)}; it must be a positive number for each item, or for each slice")
+    given = number_array("risk", risk)
     if given.ndim != 1:
         raise ValueError(f"risk has shape {given.shape}; it must be (N,), a number for each item")
     for i in np.flatnonzero(~((given > 0) & np.isfinite(given))):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.tolerances import ROUNDING, above
 from ...posteriors.raters.fit import RaterFit
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def gold_accuracy(fit: RaterFit) -> dict[str, float] | None:
 
 
 def _right(p: Floats, gold: Floats) -> float:
-    return float(np.where(p == 0.5, 0.5, (p > 0.5) == (gold == 1)).mean())
+    return float(np.where(np.abs(p - 0.5) <= ROUNDING, 0.5, above(p, 0.5) == (gold == 1)).mean())
 
 
 def _columns(x: xr.DataArray, kept: tuple[str, ...]) -> list[tuple[str, NDArray[Any]]]:

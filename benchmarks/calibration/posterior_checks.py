@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.raters.fit import RaterFit
@@ -89,6 +90,7 @@ def vote_statistics(labels: LabelSet, votes: NDArray[Any]) -> dict[str, Floats]:
     return {name: x if np.ndim(votes) == 2 else x[0] for name, x in found.items()}
 
 
+@checked
 def predictive_checks(fit: RaterFit, *, seed: int = 7, draws: int = 400) -> xr.DataTree:
     """Statistics of replicated votes, and of the votes that the model was fitted to.
 
@@ -140,6 +142,7 @@ def predictive_checks(fit: RaterFit, *, seed: int = 7, draws: int = 400) -> xr.D
     return xr.DataTree.from_dict(tree)
 
 
+@checked
 def predictive_table(checks: xr.DataTree) -> pd.DataFrame:
     """Table of posterior predictive checks with a row for each statistic.
 
@@ -173,6 +176,7 @@ def predictive_table(checks: xr.DataTree) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@checked
 def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
     """Leave-one-out cross-validation of a fit over its votes.
 
@@ -223,6 +227,7 @@ def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
         return az.loo(tree, pointwise=True, reff=_efficiency(fit))
 
 
+@checked
 def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
     """Comparison of several models by leave-one-out, the best first.
 

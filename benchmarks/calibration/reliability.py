@@ -33,7 +33,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...dp.machine.repeats import require_repeats
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.tolerances import above
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model
@@ -54,6 +56,7 @@ _BOOTSTRAP = 400
 _BY_CHANCE = 200
 
 
+@checked
 def reliability(
     labels: LabelSet,
     models: Sequence[str | RaterModel] = ("partial-pooling",),
@@ -136,6 +139,7 @@ def reliability(
     return scored
 
 
+@checked
 def reliability_table(result: xr.Dataset) -> pd.DataFrame:
     """Table of reliability with a row for each kind of event and model.
 
@@ -228,10 +232,10 @@ def _scored(
     seen, number = parts.item[first], np.diff(np.append(first, len(parts.item)))
     votes = (guess.rng.random(guess.chance.shape) < guess.chance).astype(np.float64)
     shares = np.add.reduceat(votes, first, axis=1) / number
-    above = (shares > bar[seen]).astype(np.float64)
+    majority = above(shares, bar[seen]).astype(np.float64)
     # Draws are stored chain after chain, so the first ones would be those of one chain.
     spread = np.linspace(0, len(votes) - 1, min(_BY_CHANCE, len(votes))).round().astype(np.int64)
-    verdict = (np.add.reduceat(parts.label, first) / number > bar[seen]).astype(np.float64)
+    verdict = above(np.add.reduceat(parts.label, first) / number, bar[seen]).astype(np.float64)
     # Finitely many draws cannot tell a small probability from 0.
     least = 1.0 / (2.0 * len(votes) + 2.0)
 
@@ -240,7 +244,7 @@ def _scored(
 
     events: dict[str, tuple[Floats, Floats, Ints, Floats]] = {
         "vote": (guess.chance.mean(axis=0), parts.label.astype(np.float64), parts.item, votes[spread]),
-        "verdict": (above.mean(axis=0), verdict, seen, above[spread]),
+        "verdict": (majority.mean(axis=0), verdict, seen, majority[spread]),
         "tail": (guess.tail[seen], verdict, seen, drawn(guess.tail[seen])),
     }
     if labels.gold is not None and (answered := np.flatnonzero(~np.isnan(labels.gold))).size:

@@ -28,6 +28,7 @@ import numpy as np
 
 from ...dp.machine.repeats import require_repeats
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import one_of, probability, whole
 from ...posteriors.raters.compiled import RaterSampler
 from ...posteriors.raters.model import RaterModel
@@ -53,6 +54,7 @@ _CONSTANT = 1e-9
 _PILOT = 2**31
 
 
+@checked
 def sbc(
     model: str | RaterModel,
     *,
@@ -168,6 +170,7 @@ def sbc_parts(replications: int) -> dict[str, range]:
     return {f"replications {part[0]}-{part[-1]}": part for part in parts}
 
 
+@checked
 def uniformity(result: xr.Dataset, level: float = 0.01) -> pd.DataFrame:
     """Test of the uniformity of ranks, for each quantity.
 

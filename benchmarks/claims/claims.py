@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.utilities import Utility
 from .labels import label_claims
 from .noise import noise_claims
@@ -27,6 +28,7 @@ __all__ = ["CLAIM_COUNT", "claims", "claims_table", "described"]
 CLAIM_COUNT = 29
 
 
+@checked
 def claims(on_claim: Callable[[Claim], None] | None = None) -> list[Claim]:
     """Judge all claims, in order of their letters.
 
@@ -55,6 +57,7 @@ def claims(on_claim: Callable[[Claim], None] | None = None) -> list[Claim]:
     return sorted(found, key=lambda claim: claim.key)
 
 
+@checked
 def claims_table(found: list[Claim]) -> pd.DataFrame:
     """Table with a row for each claim.
 

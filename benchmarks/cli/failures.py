@@ -40,7 +40,9 @@ def failure_lines(error: Exception) -> list[str]:
     frames = _frames(error)
     if _refused(error, frames):
         faults = getattr(error, "faults", None)
-        return lines_of(faults if isinstance(faults, tuple) and faults else [str(error) or type(error).__name__])
+        if isinstance(faults, tuple) and faults:
+            return lines_of(faults, count=getattr(error, "count", None))
+        return lines_of([str(error) or type(error).__name__])
     where = _place(frames)
     if isinstance(error, OSError) and error.strerror:
         named = f"{error.filename}: " if error.filename is not None else ""

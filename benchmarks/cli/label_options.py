@@ -76,6 +76,7 @@ def read_label_file(
     remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
     if dataset.unlabelled:
         remarks.append(f"{dataset.unlabelled} items in {items} have no labels: left out")
+    remarks += dataset.remarks
     return dataset, inputs, remarks
 
 

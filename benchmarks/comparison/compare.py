@@ -24,6 +24,7 @@ from ...dp.evaluation.forward import require_evaluation
 from ...dp.exact.lattice import Lattice
 from ...dp.exact.solve import solve
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.shares import no_gain, share_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = ["compare", "comparison_rows", "comparison_table"]
 Row = dict[str, Any]
 
 
+@checked
 def compare(
     problem: Problem, policies: Sequence[str | Policy] | None = None, *, threads: int | None = None
 ) -> pd.DataFrame:

@@ -39,6 +39,7 @@ from ...dp.machine.repeats import require_repeats
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.shares import no_gain, share_of
@@ -142,6 +143,7 @@ def _exact(problem: Problem, policy: Policy, replications: int) -> bool:
     return exact_fits(problem, policy) and (not policy.planning or small_enough(problem, states=asked))
 
 
+@checked
 def budget_curve(
     problem: Problem,
     policies: Sequence[str | Policy] | None = None,
@@ -308,6 +310,7 @@ def _afresh(problem: Problem, policy: Policy, points: Points, nature: PriorNatur
     return np.array([net_of_chance(*point, counts, nature) for point, counts in zip(points, runs, strict=True)])
 
 
+@checked
 def curve_table(result: xr.Dataset) -> pd.DataFrame:
     """Means and standard errors at every budget, policies in order of their value at the largest one.
 

@@ -29,6 +29,7 @@ from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.tolerances import above
 from ...posteriors.scores import decisions_right
 from ...posteriors.thresholds import threshold
 
@@ -113,7 +114,7 @@ class NearCopies:
     def _right(self, rate: Floats, counts: Ints, wins: Ints) -> Floats:
         """Share of the weight that is decided correctly, shape (R,)."""
         problem = self.problem
-        right = decisions_right(problem.utility, problem.tail_at(counts, wins), rate > problem.threshold)
+        right = decisions_right(problem.utility, problem.tail_at(counts, wins), above(rate, problem.threshold))
         return np.asarray((right * problem.weight).sum(axis=1) / problem.weight.sum())
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...dp.problem.problem import Problem
 from ...dp.structure.report import Structure
 from ...dp.structure.structure import structure
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.names import write_name
 from ...posteriors.utilities import Asymmetric, Decisive, Utility, make_utility
 
@@ -53,6 +54,7 @@ def structures(
     return found
 
 
+@checked
 def structure_table(
     problem: Problem,
     utilities: Sequence[str | dict[str, Any] | Utility | Callable[..., Any] | None] | None = None,

@@ -22,6 +22,7 @@ from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve
 from ...dp.machine.repeats import require_repeats
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import seed_sequence
 from ...posteriors.foundation.shares import share_of
@@ -68,6 +69,7 @@ def draw_problem(
     raise ValueError(f"utility {make_utility(utility).name}: labels gain nothing in a hundred problems")
 
 
+@checked
 def survey(
     problems: int = 200,
     policies: Sequence[str | Policy] | None = None,
@@ -163,6 +165,7 @@ def _shares(
     return problem.size, problem.labels, gain, share_of(np.array(values) - problem.prior_value, gain, best).tolist()
 
 
+@checked
 def survey_table(result: xr.Dataset) -> pd.DataFrame:
     """Mean and worst share of each policy, and the share of problems where it is optimal, best mean first.
 

@@ -15,9 +15,11 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import count, islice
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +27,30 @@ from numpy.typing import NDArray
 from ...dp.machine.reading import Unreadable, read_input, unpacked
 from ...dp.machine.seal import digest
 from ...posteriors.foundation import messages
+from ...posteriors.foundation.messages import plain
 from ...posteriors.foundation.names import nearest_name
+from ...posteriors.votes.rows import RowFaults, codes
 
-__all__ = ["HEADER", "LabelFileError", "Table", "codes", "listed", "nearest", "read_table", "show"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "HEADER",
+    "LabelFileError",
+    "Table",
+    "listed",
+    "near_misses",
+    "nearest",
+    "read_table",
+    "show",
+    "table_of_frame",
+]
 
 HEADER = -1
 _CHUNK = 1_024
 _SHOWN = 60
+# Similarity of a column's name to one that is known, above which it may be meant.
+_NEAR = 0.84
 _GZIP_MAGIC = b"\x1f\x8b"
 # Bytes in which the header is looked for, and what else than commas may separate its fields.
 _LONGEST_HEADER = 2**17
@@ -40,6 +59,13 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 class LabelFileError(ValueError):
     """A label file or items file that cannot be used; the message names file, line, value and what is allowed.
+
+    Attributes
+    ----------
+    faults : tuple of str
+        One sentence for each fault, of which the first ten are told.
+    count : int
+        Number of all faults.
 
     Examples
     --------
@@ -53,29 +79,57 @@ class LabelFileError(ValueError):
 
     """
 
+    def __init__(self, *faults: str, count: int | None = None) -> None:
+        self.faults = faults
+        self.count = len(faults) if count is None else count
+        super().__init__("\n".join([*faults, *messages.and_more(self.count - len(faults))]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the faults, so that worker processes can raise it."""
+        return partial(type(self), count=self.count), self.faults
+
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of a CSV file as text, the bytes in which line numbers are found, and the digest of the file."""
+    """Columns of a CSV file as text, the bytes in which line numbers are found, and the digest of the file.
+
+    The bytes are None, and the digest is empty, for a data frame.
+    """
 
     path: str
-    raw: bytes
+    raw: bytes | None
     header: list[str]
     columns: dict[str, list[str]]
     digest: str = ""
-
-    def line(self, row: int) -> int:
-        """Line of the file on which a row begins."""
-        with _long_fields(self.raw):
-            return next(islice(_start_lines(self.raw), row + 1, None))
+    faults: RowFaults = field(default_factory=RowFaults)
 
     def fault(self, row: int, what: str) -> LabelFileError:
         """Error that names the file and the line of a row."""
-        return _fault(self.path, self.line(row), what)
+        return LabelFileError(f"{self.path}, {self.places([row])[row]}: {what}")
+
+    def places(self, rows: Sequence[int]) -> dict[int, str]:
+        """Names of rows: the lines on which they begin, or their numbers in a data frame."""
+        if self.raw is None:
+            return {row: "header" if row == HEADER else f"row {row}" for row in rows}
+        wanted = set(rows)
+        with _long_fields(self.raw):
+            starts = islice(enumerate(_start_lines(self.raw), start=HEADER), max(wanted, default=HEADER) + 2)
+            return {row: f"line {line}" for row, line in starts if row in wanted}
+
+    def codes(
+        self, column: str, parse: Callable[[str], Any], allowed: str, item: Sequence[str] | None = None
+    ) -> tuple[NDArray[np.int32], list[Any]]:
+        """Number a column's distinct texts, and parse each once; see ``posteriors.votes.rows.codes``."""
+        return codes(self.columns[column], column, parse, allowed, self.faults, item)
+
+    def raise_faults(self) -> None:
+        """Raise an error that lists the faulty rows, if there are any."""
+        if self.faults.count:
+            raise LabelFileError(*self.faults.lines(self.places, self.path), count=self.faults.count)
 
     def missing(self, column: str) -> LabelFileError:
         """Error that names a missing column, and the nearest existing one, or what separates the columns."""
-        if other := _other_form(self.raw):
+        if self.raw is not None and (other := _other_form(self.raw)):
             return _fault(self.path, 1, other)
         near = nearest([column], self.header)
         return self.fault(HEADER, f"no column {show(column)}{near}; columns found: {listed(self.header)}")
@@ -98,18 +152,31 @@ def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: 
         raise _fault(name, line, what) from error
 
 
+def table_of_frame(frame: pd.DataFrame, required: Sequence[str], optional: Sequence[str]) -> Table:
+    """Columns of a data frame as the texts that a CSV file would hold."""
+    header = [str(column) for column in frame.columns]
+    table = Table("data frame", None, header, {column: [] for column in (*required, *optional) if column in header})
+    _require_columns(table, required)
+    for column in table.columns:
+        cells = frame[column]
+        table.columns[column].extend("" if gap else _text(x) for x, gap in zip(cells, cells.isna(), strict=True))
+    if not len(frame):
+        raise table.fault(HEADER, f"no rows below the header {listed(header)}; allowed: one row or more")
+    return table
+
+
+def _text(value: Any) -> str:
+    found = plain(value)
+    return str(int(found)) if isinstance(found, bool) else str(found)
+
+
 def _parse_table(name: str, raw: bytes, required: Sequence[str], optional: Sequence[str]) -> Table:
     reader = csv.reader(_lines(raw), strict=True)
     header = next(filter(None, reader), None)
     if header is None:
         raise _fault(name, 1, f"the file is empty; allowed: a header with {listed(required)}, then rows")
     table = Table(name, raw, header, {column: [] for column in (*required, *optional) if column in header})
-    for column in required:
-        if column not in header:
-            raise table.missing(column)
-    for column in table.columns:
-        if header.count(column) > 1:
-            raise table.fault(HEADER, f"column {show(column)} occurs {header.count(column)} times; allowed: once")
+    _require_columns(table, required)
     n_rows = 0
     while chunk := list(islice(reader, _CHUNK)):
         rows = [row for row in chunk if row]
@@ -123,29 +190,29 @@ def _parse_table(name: str, raw: bytes, required: Sequence[str], optional: Seque
     return table
 
 
+def _require_columns(table: Table, required: Sequence[str]) -> None:
+    for column in required:
+        if column not in table.header:
+            raise table.missing(column)
+    for column in table.columns:
+        times = table.header.count(column)
+        if times > 1:
+            raise table.fault(HEADER, f"column {show(column)} occurs {times} times; allowed: once")
+
+
 def _require_width(table: Table, rows: list[list[str]], first: int) -> None:
+    """Note rows that are not as wide as the header, and make them so, for the rest of the rows to be checked too."""
     width = len(table.header)
     if set(map(len, rows)) <= {width}:
         return
-    k = next(k for k, row in enumerate(rows) if len(row) != width)
-    found = f"{len(rows[k])} fields in a row that begins with {show(rows[k][0])}"
-    raise table.fault(first + k, f"{found}; allowed: {width}, as in the header")
-
-
-def codes[T](
-    table: Table, column: str, parse: Callable[[str], T | None], allowed: str
-) -> tuple[NDArray[np.int32], list[T]]:
-    """Number a column's distinct texts by first appearance, and parse each once; ``parse`` gives None for a fault."""
-    cells = table.columns[column]
-    code = dict(zip(dict.fromkeys(cells), count(), strict=False))
-    parsed = list(map(parse, code))
-    values = [value for value in parsed if value is not None]
-    if len(values) < len(parsed):
-        text = next(text for text, value in zip(code, parsed, strict=True) if value is None)
-        row = cells.index(text)
-        whose = "" if column == "item" else f" of item {show(table.columns['item'][row])}"
-        raise table.fault(row, f"{column}{whose} is {show(text)}; allowed: {allowed}")
-    return np.fromiter(map(code.__getitem__, cells), np.int32, len(cells)), values
+    wrong = [k for k, row in enumerate(rows) if len(row) != width]
+    told = {
+        first + k: f"{len(rows[k])} fields in a row that begins with {show(rows[k][0])}"
+        for k in wrong[: RowFaults.NAMED]
+    }
+    table.faults.add(np.array(wrong) + first, lambda row: (told[row], None, f"{width}, as in the header"))
+    for k in wrong:
+        rows[k] = [*rows[k], *[""] * width][:width]
 
 
 def _read_text(name: str) -> tuple[bytes, str]:
@@ -250,6 +317,17 @@ def _start_lines(raw: bytes) -> Iterator[int]:
 
 def _fault(name: str, line: int, what: str) -> LabelFileError:
     return LabelFileError(f"{name}, line {line}: {what}")
+
+
+def near_misses(table: Table, optional: Sequence[str]) -> list[str]:
+    """Remarks on columns that are not used, but whose names are close to those of optional columns that are missing."""
+    unused = [column for column in table.header if column not in table.columns]
+    remarks = []
+    for wanted in optional:
+        near = None if wanted in table.header else nearest_name(wanted, unused, cutoff=_NEAR)
+        if near is not None:
+            remarks.append(f"{table.path}: column {show(near)} is not used; is it {wanted!r}?")
+    return remarks
 
 
 def nearest(wanted: Sequence[str], header: Sequence[str]) -> str:

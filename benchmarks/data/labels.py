@@ -17,7 +17,8 @@ and ``logp_lose`` (log-probabilities that the reference model gives to the side 
 other side), or their log-ratio ``c = logp_lose - logp_win``, or the ``threshold`` itself. ``weight`` and ``slice`` are
 optional. Both kinds of file may have further columns, which are ignored.
 
-The first fault raises a `LabelFileError` that names the file, the line, the value and what is allowed.
+Faulty rows raise a `LabelFileError`. It names the file, the line, the value and what is allowed for the first ten, and
+counts the others. A data frame is read as the file that holds the same rows.
 """
 
 from __future__ import annotations
@@ -27,24 +28,27 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.votes.label_set import LabelSet, offsets
-from .csv_table import HEADER, Table, codes, listed, nearest, read_table, show
+from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.votes.label_set import LabelSet
+from ...posteriors.votes.near_names import name_remarks
+from ...posteriors.votes.rows import NAME_RULE, Parsers, label_set_of
+from .csv_table import HEADER, Table, listed, near_misses, nearest, read_table, show, table_of_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["read_labels"]
 
 
 _BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
-_BLANK_GOLD = -1
-_GOLD = _BINARY | {"": _BLANK_GOLD}
 
 # Descriptions of an item's threshold, the most informative first: each determines the next one.
 _KINDS = (("logp_win", "logp_lose"), ("c",), ("threshold",))
-_NAME_RULE = "a name that is not blank"
 _LOGP_RULE = (lambda x: x <= 1e-9, "a finite log-probability, at most 0")
 _NUMBER_RULES: dict[str, tuple[Callable[[float], bool], str]] = {
     "logp_win": _LOGP_RULE,
@@ -55,8 +59,12 @@ _NUMBER_RULES: dict[str, tuple[Callable[[float], bool], str]] = {
 }
 
 
+@checked
 def read_labels(
-    path: str | os.PathLike[str], items: str | os.PathLike[str] | None = None, *, strict: bool = False
+    path: str | os.PathLike[str] | pd.DataFrame,
+    items: str | os.PathLike[str] | pd.DataFrame | None = None,
+    *,
+    strict: bool = False,
 ) -> LabelSet:
     r"""Read a label file and, if given, the items file that belongs to it.
 
@@ -65,9 +73,9 @@ def read_labels(
 
     Parameters
     ----------
-    path : str or path
+    path : str, path or DataFrame
         Label file: columns ``item``, ``rater``, ``label``, optionally ``group`` and ``gold``.
-    items : str or path, optional
+    items : str, path or DataFrame, optional
         Items file: column ``item`` and one of (``logp_win``, ``logp_lose``), ``c``, ``threshold``; optionally
         ``weight`` and ``slice``. A log-probability that exceeds 0 by rounding (1e-9 at most) is read as 0.
     strict : bool, default False
@@ -100,67 +108,28 @@ def read_labels(
     (('a', 'b'), array([2, 1]), array([0.5, 1. ]))
 
     """
-    table = read_table(path, required=("item", "rater", "label"), optional=("group", "gold"))
+    table = _table(path, ("item", "rater", "label"), ("group", "gold"))
     votes = _votes(table)
-    return votes if items is None else _join(table, votes, _read_items(items), strict)
+    if items is not None:
+        votes = _join(table, votes, _read_items(items), strict)
+    names = {"items": votes.items, "raters": votes.raters, "groups": votes.groups}
+    told = [remark for kind, given in names.items() for remark in name_remarks(kind, given)]
+    return replace(votes, remarks=(*votes.remarks, *told))
+
+
+def _table(source: str | os.PathLike[str] | pd.DataFrame, required: Sequence[str], optional: Sequence[str]) -> Table:
+    if isinstance(source, (str, os.PathLike)):
+        return read_table(source, required, optional)
+    return table_of_frame(source, required, optional)
 
 
 def _votes(table: Table) -> LabelSet:
-    item, items = codes(table, "item", _name, _NAME_RULE)
-    rater, raters = codes(table, "rater", _name, _NAME_RULE)
-    label, values = codes(table, "label", _BINARY.get, "0 or 1")
-    group: NDArray[np.int32] | None = None
-    groups: list[str] = []
-    if "group" in table.columns:
-        group, groups = codes(table, "group", _name, f"{_NAME_RULE}, or no column 'group'")
-    order = np.argsort(item, kind="stable")
-    start = offsets(np.bincount(item))
-    _require_one_vote_per_rater(table, item, items, rater, raters)
-    return LabelSet(
-        items=tuple(items),
-        labels=np.array(values, np.int8)[label][order],
-        rater=rater[order],
-        raters=tuple(raters),
-        start=start,
-        group=None if group is None else group[order],
-        groups=tuple(groups),
-        gold=_gold(table, item, first_row=order[start[:-1]]) if "gold" in table.columns else None,
-        source=(table.path,),
-        digests=(table.digest,),
+    votes = label_set_of(table.columns, _PARSERS, table.faults)
+    table.raise_faults()
+    assert votes is not None
+    return replace(
+        votes, source=(table.path,), digests=(table.digest,), remarks=tuple(near_misses(table, ("group", "gold")))
     )
-
-
-def _require_one_vote_per_rater(
-    table: Table, item: NDArray[np.int32], items: Sequence[str], rater: NDArray[np.int32], raters: Sequence[str]
-) -> None:
-    pair = item.astype(np.int64) * len(raters) + rater
-    order = np.argsort(pair, kind="stable")
-    repeated = order[1:][pair[order[1:]] == pair[order[:-1]]]
-    if repeated.size:
-        row = int(repeated.min())
-        before = int(np.argmax(pair == pair[row]))
-        raise table.fault(
-            row,
-            f"rater {show(raters[rater[row]])} has already labelled item {show(items[item[row]])} on line "
-            f"{table.line(before)}; allowed: one label per rater and item",
-        )
-
-
-def _gold(table: Table, item: NDArray[np.int32], first_row: Ints) -> Floats:
-    code, values = codes(table, "gold", _GOLD.get, "0, 1 or blank")
-    gold = np.array(values, np.int8)[code]
-    per_item = gold[first_row]
-    differs = gold != per_item[item]
-    if differs.any():
-        row = int(np.argmax(differs))
-        before = int(first_row[item[row]])
-        column = table.columns["gold"]
-        raise table.fault(
-            row,
-            f"gold of item {show(table.columns['item'][row])} is {show(column[row])} but {show(column[before])} on "
-            f"line {table.line(before)}; allowed: one gold per item",
-        )
-    return np.where(per_item == _BLANK_GOLD, np.nan, per_item)
 
 
 @dataclass(frozen=True)
@@ -172,28 +141,33 @@ class _Items:
     numbers: dict[str, Floats]
     slices: list[str] | None
     digest: str
+    remarks: list[str]
 
 
-def _read_items(path: str | os.PathLike[str]) -> _Items:
-    table = read_table(path, required=("item",), optional=(*_NUMBER_RULES, "slice"))
+def _read_items(source: str | os.PathLike[str] | pd.DataFrame) -> _Items:
+    table = _table(source, ("item",), (*_NUMBER_RULES, "slice"))
     _require_one_kind(table)
-    code, names = codes(table, "item", _name, _NAME_RULE)
-    if len(names) < len(code):
-        row = int(np.argmax(code != np.arange(len(code))))
-        before = table.line(int(code[row]))
-        raise table.fault(row, f"item {show(names[code[row]])} is on line {before} already; allowed: one row per item")
-    numbers = {}
+    cells = table.columns["item"]
+    table.codes("item", _name, NAME_RULE)
+    row = {name: k for k, name in reversed(list(enumerate(cells)))}
+    again = np.flatnonzero(np.fromiter(map(row.__getitem__, cells), np.int64, len(cells)) != np.arange(len(cells)))
+    if again.size:
+        table.faults.add(
+            again, lambda k: (f"item {show(cells[k])} has a row already", row[cells[k]], "one row per item")
+        )
+    read = {}
     for column in (name for name in _NUMBER_RULES if name in table.columns):
         test, allowed = _NUMBER_RULES[column]
-        code, values = codes(table, column, partial(_number, test), allowed)
-        numbers[column] = np.array(values)[code]
+        read[column] = table.codes(column, partial(_number, test), allowed, cells)
+    if "slice" in table.columns:
+        table.codes("slice", _name, f"{NAME_RULE}, or no column 'slice'", cells)
+    table.raise_faults()
+    numbers = {column: np.array(values)[code] for column, (code, values) in read.items()}
     if "logp_win" in numbers:
         numbers |= {column: np.minimum(numbers[column], 0.0) for column in ("logp_win", "logp_lose")}
         numbers["c"] = numbers["logp_lose"] - numbers["logp_win"]
-    if "slice" in table.columns:
-        codes(table, "slice", _name, f"{_NAME_RULE}, or no column 'slice'")
-    rows = {name: k for k, name in enumerate(names)}
-    return _Items(table.path, rows, numbers, table.columns.get("slice"), table.digest)
+    remarks = near_misses(table, (*_NUMBER_RULES, "slice"))
+    return _Items(table.path, row, numbers, table.columns.get("slice"), table.digest, remarks)
 
 
 def _require_one_kind(table: Table) -> None:
@@ -247,6 +221,7 @@ def _join(table: Table, votes: LabelSet, items: _Items, strict: bool) -> LabelSe
         digests=(table.digest, items.digest),
         dropped=dropped,
         unlabelled=len(items.row) - len(row),
+        remarks=(*votes.remarks, *items.remarks),
     )
 
 
@@ -260,3 +235,6 @@ def _number(test: Callable[[float], bool], text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and test(value) else None
+
+
+_PARSERS = Parsers(_name, _BINARY.get, (_BINARY | {"": -1}).get)

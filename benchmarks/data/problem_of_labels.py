@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.label_set import LabelSet
 
 __all__ = ["problem_of_labels"]
 
 
+@checked
 def problem_of_labels(
     dataset: LabelSet,
     budget: int,

@@ -36,7 +36,9 @@ from ...dp.problem.checks import ProblemError
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named
+from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.foundation.refusals import every, number
 from ...posteriors.foundation.tolerances import ROUNDING
 from .log_odds_tails import Atoms
@@ -99,15 +101,15 @@ class _Share:
         checks.refuse("c", self.c, fine, f"finite, and 0 or at least {_LEAST:g} in size", names, faults)
         v = checks.vector("weight", weight, size, faults)
         checks.refuse("weight", v, (v > 0) & np.isfinite(v), "positive and finite", names, faults)
-        ab, beliefs = checks.beliefs_of(prior, size, faults)
+        ab, beliefs = checks.beliefs_of(prior, size, names, faults)
         if ab is not None:
             good = np.isfinite(ab) & (ab > 0)
             for k, letter in enumerate("ab"):
                 checks.refuse(f"prior {letter}", ab[:, k], good[:, k], "positive and finite", names, faults)
         n = checks.vector("counts", 0 if counts is None else counts, size, faults)
         w = checks.vector("wins", 0 if wins is None else wins, size, faults)
-        whole = np.isfinite(n) & (n >= 0) & (np.floor(n) == n)
-        checks.refuse("counts", n, whole, "a whole number of labels, at least 0", names, faults)
+        whole = (n >= 0) & (n <= checks.MOST_LABELS) & (np.floor(n) == n)
+        checks.refuse("counts", n, whole, "a whole number of labels, at least 0 and at most 10**9", names, faults)
         within = np.isfinite(w) & (w >= 0) & (np.floor(w) == w) & (w <= n)
         checks.refuse("wins", w, within, "a whole number from 0 to the item's count", names, faults)
         if faults:
@@ -144,6 +146,7 @@ class _Share:
         return rise + self.between(low, high) - self.atoms.smooth(np.where(self.c > 0, low, high) * self.c)
 
 
+@checked
 def learnable_share(
     c: ArrayLike,
     beta: ArrayLike,
@@ -179,11 +182,12 @@ def learnable_share(
     array([0.5   , 0.4251, 0.5   ])
     """
     share = _Share(c, weight, prior, counts, wins)
-    betas = np.asarray(beta, dtype=np.float64)
+    betas = number_array("beta", beta)
     every("beta", betas, betas >= 0, "at least 0")
     return np.array([share.between(x, x) for x in betas.ravel().tolist()]).reshape(betas.shape)
 
 
+@checked
 def largest_beta(
     c: ArrayLike,
     target: float,

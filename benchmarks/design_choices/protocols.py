@@ -31,6 +31,7 @@ from ...dp.exact.solve import solve
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import with_noise
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import flip_chance, positive
 from ...posteriors.foundation.seeds import Seed
@@ -127,6 +128,7 @@ def affords(problem: Problem, protocol: Protocol, budget: float) -> bool:
     return float((problem.cost * protocol.cost).min()) <= with_slack(budget)
 
 
+@checked
 def protocols(
     problem: Problem,
     choices: Sequence[Protocol | tuple[float, float]],
@@ -241,6 +243,7 @@ def _winner(at: xr.Dataset, problem: Problem) -> str:
     return "tie" if bool(np.all(at["method"].values == "exact")) else "undecided"
 
 
+@checked
 def protocols_table(result: xr.Dataset) -> pd.DataFrame:
     """Table of protocols with a row for each protocol and budget.
 
@@ -267,6 +270,7 @@ def protocols_table(result: xr.Dataset) -> pd.DataFrame:
     return table[[*columns, "gain", "method", "winner"]]
 
 
+@checked
 def break_even(
     problem: Problem, flips: Sequence[float], *, baseline: float, points: int = 12, threads: int | None = None
 ) -> xr.Dataset:
@@ -363,6 +367,7 @@ def break_even(
     return xr.Dataset(data, coords={"flip": better, "budget": budgets}, attrs={"baseline": worse})
 
 
+@checked
 def break_even_table(result: xr.Dataset) -> pd.DataFrame:
     """Table of break-even costs with a row for each noise and budget.
 

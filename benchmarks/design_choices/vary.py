@@ -26,6 +26,7 @@ from ...bandits.registry import make_policy
 from ...dp.machine.repeats import require_repeats
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import KNOBS, changed, knob_number
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import one_of, whole
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..comparison.optimum import Optimum, optimum_of
@@ -82,6 +83,7 @@ def point_name(knob: str, value: float) -> str:
     return f"{knob}={value!r}"
 
 
+@checked
 def vary(
     problem: Problem,
     knob: str,
@@ -195,6 +197,7 @@ def bounds_of(found: Optimum) -> dict[str, Any]:
     }
 
 
+@checked
 def vary_table(result: xr.Dataset) -> pd.DataFrame:
     """Table with a row for each value: bounds, possible gain and expected labels of each item.
 

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import probability, whole
 from ...posteriors.votes.checks import require_groups, require_rater_ids, require_votes
 from ...posteriors.votes.label_set import LabelSet
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["agreement", "leave_one_out_alpha"]
 
 
+@checked
 def agreement(
     labels: LabelSet, *, groups: bool | None = None, resamples: int = 1000, level: float = 0.95, seed: int = 7
 ) -> pd.DataFrame:
@@ -105,6 +107,7 @@ def agreement(
     return pd.DataFrame(rows)
 
 
+@checked
 def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
     """Krippendorff's alpha without each rater.
 

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.votes.checks import require_votes
 from ...posteriors.votes.label_set import LabelSet
 
@@ -32,6 +34,7 @@ __all__ = ["concentration", "rater_diversity"]
 _TOP = 5
 
 
+@checked
 def rater_diversity(labels: LabelSet) -> pd.DataFrame:
     """Votes, raters and groups behind each item.
 
@@ -99,6 +102,7 @@ class _Shares:
         self.largest, self.largest_share = who[first], share[first]
 
 
+@checked
 def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str, Any]:
     """Concentration of the votes on few raters.
 
@@ -131,7 +135,7 @@ def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str
     """
     require_votes("concentration", labels)
     given = np.ones(labels.n_items) if labels.weight is None else labels.weight
-    v = np.asarray(given if weight is None else weight, dtype=np.float64)
+    v = number_array("weight", given if weight is None else weight)
     if v.shape != (labels.n_items,):
         raise ValueError(f"weight has shape {v.shape}; it must have shape ({labels.n_items},)")
     v = v / v.sum()

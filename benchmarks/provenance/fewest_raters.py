@@ -25,6 +25,7 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import number
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.votes.label_set import LabelSet
@@ -60,6 +61,7 @@ class FewestRaters:
     reached: float
 
 
+@checked
 def fewest_raters(
     labels: LabelSet, problem: Problem, shares: Sequence[float] = (0.01, 0.05, 0.1)
 ) -> list[FewestRaters]:

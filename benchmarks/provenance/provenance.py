@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from ...dp.machine.repeats import require_repeats
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import split_name, unknown_name
 from ...posteriors.foundation.refusals import whole
@@ -140,6 +141,7 @@ def _with_kinds() -> str:
     )
 
 
+@checked
 def provenance(
     labels: LabelSet,
     *,

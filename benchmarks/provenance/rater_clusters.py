@@ -47,6 +47,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import probability, whole
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.checks import require_one_vote, require_rater_ids, require_votes
@@ -91,6 +92,7 @@ class RaterClusters:
     remarks: tuple[str, ...]
 
 
+@checked
 def rater_clusters(
     labels: LabelSet,
     fit: RaterFit | None = None,

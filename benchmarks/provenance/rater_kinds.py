@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.raters.fit import RaterFit
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["HONEST", "rater_kinds"]
 HONEST = "honest"
 
 
+@checked
 def rater_kinds(fit: RaterFit) -> pd.DataFrame:
     """Posterior probability of each kind for each rater, least honest first.
 

@@ -32,6 +32,7 @@ from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.tails import tail
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
 from ...posteriors.scores import item_scores
 from ...posteriors.votes.checks import require_one_vote
@@ -139,6 +140,7 @@ class Standing:
         return totals
 
 
+@checked
 def headlines(labels: LabelSet, problem: Problem) -> dict[str, float]:
     """Headline numbers by all votes.
 
@@ -167,6 +169,7 @@ def _headlines(standing: Standing) -> dict[str, float]:
     return {key: float(x.sum() / standing.totals[key]) for key, x in standing.numbers(standing.p).items()}
 
 
+@checked
 def removals(labels: LabelSet, problem: Problem, sets: Mapping[str, Bools] | None = None) -> pd.DataFrame:
     """Headline numbers without each rater, or without each of some sets of votes.
 
@@ -246,6 +249,7 @@ def _without(standing: Standing, part: Ints, vote: Ints, names: tuple[str, ...])
     return pd.DataFrame(columns)
 
 
+@checked
 def largest_movers(table: pd.DataFrame) -> pd.DataFrame:
     """Removal that changes each headline number, and the flipped weight, most; the first of equals.
 

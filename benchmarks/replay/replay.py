@@ -28,8 +28,10 @@ from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import play
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
+from ...posteriors.foundation.tolerances import above
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
@@ -71,6 +73,7 @@ class VotePools:
         return PlainLabels(self.start[:-1].astype(np.float64), self.votes[row])
 
 
+@checked
 def replay(
     dataset: LabelSet,
     policies: Sequence[str | Policy] | None = None,
@@ -135,11 +138,11 @@ def replay(
     chosen, remarks = choose_policies(problem, policies, planning=False)
     seeds, keys = replication_keys(seed, replications)
     pools = VotePools.shuffle(dataset, seeds)
-    truth = dataset.rate > problem.threshold
+    truth = above(dataset.rate, problem.threshold)
     jobs = {label(p): partial(_replay_one, problem, p, pools, keys, truth, dataset.slice) for p in chosen}
     parts = run_parts(jobs, n_jobs, finished, on_policy)
     result = xr.concat([parts[name] for name in jobs], dim="policy")
-    override = problem.log_ratio > 0
+    override = above(problem.log_ratio, 0.0)
     result.attrs = {
         "items": problem.size,
         "votes": dataset.n_labels,
@@ -186,6 +189,7 @@ def _replay_one(
     return found.expand_dims(policy=[label(policy)])
 
 
+@checked
 def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataFrame:
     """Means and standard errors at the full budget, best decision accuracy first.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.tolerances import above
 from ...posteriors.raters.model import Draws, RaterModel
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet
@@ -66,15 +67,15 @@ def decide_after(problem: Problem, pools: Pools, counts: Ints, model: RaterModel
         some, bar = row > 0, problem.threshold
         if not some.all():
             new = _new_rates(model, drawn, Design.of(labels), r)
-            tails[r, ~some] = (new.mean(axis=1)[:, None] > bar[~some]).mean(axis=0)
+            tails[r, ~some] = above(new.mean(axis=1)[:, None], bar[~some]).mean(axis=0)
         at = bar[some][:, None] if drawn["rate"].ndim == 3 else bar[some]
         found = model.conditional_tails(drawn, Design.of(labels), labels.labels.astype(np.int64), at).mean(axis=0)
         # The groups' rates are averaged draw by draw: the tail of the mean is not the mean of the tails.
-        tails[r, some] = found if found.ndim == 1 else (drawn["rate"].mean(axis=2) > bar[some]).mean(axis=0)
+        tails[r, some] = found if found.ndim == 1 else above(drawn["rate"].mean(axis=2), bar[some]).mean(axis=0)
         if grouped:
             if not some.all():
                 # A model without groups has one column of rates, which applies to every group.
-                by_group[r, ~some] = (new[:, None, :] > bar[~some, None]).mean(axis=0)
+                by_group[r, ~some] = above(new[:, None, :], bar[~some, None]).mean(axis=0)
             by_group[r, some] = found if found.ndim == 2 else found[:, None]
     return tails, by_group
 

@@ -30,7 +30,7 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats
-from ...posteriors.foundation.tolerances import ROUNDING
+from ...posteriors.foundation.tolerances import above
 from ...posteriors.scores import decisions_right, item_scores
 
 __all__ = ["high_slice", "worths"]
@@ -46,7 +46,7 @@ def high_slice(problem: Problem) -> Bools:
     """
     c = problem.log_ratio
     # A threshold of 1/2 has a log-ratio of 0 up to rounding.
-    over = c > ROUNDING
+    over = above(c, 0.0)
     return np.asarray(over if 0 < over.sum() < len(c) else c > np.median(c))
 
 

@@ -42,6 +42,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.beta_mixture import BetaMixture
 from ...posteriors.beliefs.grid import Grid
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.names import Registry
 from ...posteriors.foundation.refusals import number
@@ -229,6 +230,7 @@ def exchangeable_names() -> tuple[str, ...]:
     return NATURES.names()
 
 
+@checked
 def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> Misbelief:
     """Planner with this problem, and a nature that differs from it by a strength.
 

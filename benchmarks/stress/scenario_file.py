@@ -50,6 +50,7 @@ from ...dp.problem.budget import with_slack
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import faults_of, read_toml
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import unknown_key, unknown_name
 from ...posteriors.foundation.refusals import number, probability, whole
@@ -88,6 +89,7 @@ def built_in_scenarios(**options: Any) -> StressGrid:
         return read_scenarios(path, **options)
 
 
+@checked
 def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
     """Read scenarios from a TOML file.
 
@@ -136,6 +138,7 @@ def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
         raise ValueError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
+@checked
 def make_scenarios(
     fields: Mapping[str, Any],
     *,

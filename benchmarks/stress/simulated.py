@@ -32,6 +32,7 @@ from ...bandits.registry import label
 from ...bandits.simulation.simulate import spend
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.tolerances import above
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.scores import decisions_right
 from .after_the_fact import decide_after
@@ -96,7 +97,7 @@ def stress_simulated(
     """
     import xarray as xr
 
-    truth = pools.population > problem.threshold
+    truth = above(pools.population, problem.threshold)
     settled = _settled(problem, pools, truth)
     rows = []
     for policy in policies:
@@ -151,6 +152,6 @@ def _bought(problem: Problem, counts: Ints, settled: Ints) -> dict[str, Floats]:
 
 def _worst_group(problem: Problem, pools: Pools, tails: Floats) -> Floats:
     """Smallest accuracy over the groups, shape (R,), of decisions by tails of shape (R, N, 1) or (R, N, G)."""
-    real = (pools.rate > problem.threshold[:, None]).astype(np.float64)
+    real = above(pools.rate, problem.threshold[:, None]).astype(np.float64)
     correct = decisions_right(problem.utility, np.broadcast_to(tails, real.shape), real)
     return np.asarray((correct * problem.weight[:, None]).sum(axis=1).min(axis=1) / problem.weight.sum())

@@ -25,6 +25,7 @@ import numpy as np
 
 from ...bandits.simulation.seeds import replication_keys
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.kinds import checked
 from ..runner.parts import run_parts
 from ..runner.warm import warm, warm_raters
 from .exact import stress_exact
@@ -46,6 +47,7 @@ _ERRORS = 2.0
 _UNTOLD = 1e-9
 
 
+@checked
 def stress(
     grid: StressGrid,
     *,
@@ -110,6 +112,7 @@ def _cell(one: Scenario, strength: float, replications: int, seed: int) -> xr.Da
     return found
 
 
+@checked
 def stress_table(result: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """Table of a stress test with a row for each policy in each cell.
 
@@ -171,6 +174,7 @@ def _ratio(part: Floats, whole: Floats) -> tuple[float, float]:
     return share, float(np.std(part - share * whole, ddof=1) / np.sqrt(len(part)) / below)
 
 
+@checked
 def stress_slopes(table: pd.DataFrame) -> pd.DataFrame:
     """Slope of each policy's loss against the strength, steepest first within each scenario.
 
@@ -216,6 +220,7 @@ def _slope(x: Floats, y: Floats) -> float:
     return float(centred @ (y - y.mean()) / (centred @ centred))
 
 
+@checked
 def worse_than_uniform(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of policies that earn less than ``uniform``: by two standard errors, or if exact by more than rounding.
 

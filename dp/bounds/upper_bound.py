@@ -25,6 +25,7 @@ from typing import Literal
 
 import numpy as np
 
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import one_of, whole
 from ...posteriors.foundation.seeds import Seed
 from ..problem.budget import with_slack
@@ -65,6 +66,7 @@ class UpperBound:
     standard_error: float = 0.0
 
 
+@checked
 def upper_bound(
     problem: Problem,
     kind: Literal["lagrangian", "clairvoyant", "information-relaxation"] = "lagrangian",

@@ -29,6 +29,8 @@ import numpy as np
 import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.records import EqualByContents
 from ..kernels import allocation as _kernels
 from ..machine.memory import require_memory
 from ..machine.workers import heard
@@ -45,8 +47,8 @@ _TIE = 1e-13
 _UNIT = 1e-5
 
 
-@dataclass(frozen=True)
-class Allocation:
+@dataclass(frozen=True, eq=False)
+class Allocation(EqualByContents):
     """Optimal one-shot allocation, with the bounds that prove its quality.
 
     Attributes
@@ -83,6 +85,7 @@ class Allocation:
     method: str
 
 
+@checked
 def allocate(problem: Problem) -> Allocation:
     """Optimal allocation of the budget when all labels are bought at once.
 

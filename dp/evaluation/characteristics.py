@@ -18,9 +18,11 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.asking import ask_chance
 from ...posteriors.foundation.arrays import Floats
-from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.progress import Progress, progress_of
+from ...posteriors.foundation.tolerances import above
 from ..exact.lattice import Lattice
-from ..exact.sweep import Progress
 from ..kernels import policy as _kernels
 from ..machine.memory import require_memory
 from ..machine.workers import cores, run
@@ -28,6 +30,7 @@ from ..problem.problem import Problem
 from ..problem.states import states_of_item
 from .choices import check_policy, choices_of, runs_of_blocks
 from .forward import chances_reached
+from .named import policy_of
 
 if TYPE_CHECKING:
     import xarray
@@ -35,15 +38,21 @@ if TYPE_CHECKING:
 __all__ = ["operating_characteristics"]
 
 
+@checked
 def operating_characteristics(
-    problem: Problem, policy: Any, alpha: ArrayLike, *, threads: int | None = None, progress: Progress | None = None
+    problem: Problem,
+    policy: Any,
+    alpha: ArrayLike,
+    *,
+    threads: int | None = None,
+    progress: Progress | bool | None = None,
 ) -> xarray.Dataset:
     """Decisions, labels and payoff of a policy at fixed true rates.
 
     Parameters
     ----------
     problem : Problem
-    policy : index policy or joint policy
+    policy : index policy, joint policy or registered name
         As for ``evaluate``.
     alpha : array_like, shape (A, N) or (A,)
         True rates, from 0 to 1, of each item or one for all items. A noisy channel flips labels drawn at these rates.
@@ -84,6 +93,7 @@ def operating_characteristics(
            [0.852, 0.852]])
     """
     rate = _rates(problem, alpha)
+    policy, told = policy_of(policy), progress_of(progress, "evaluating")
     check_policy(problem, policy)
     lattice = Lattice.of(problem)
     lattice.require_countable()
@@ -102,8 +112,8 @@ def operating_characteristics(
     done = 0
     with ThreadPoolExecutor(cores(threads)) as pool:
         for m in range(lattice.depth + 1):
-            if progress:
-                progress(done, lattice.states)
+            if told:
+                told(done, lattice.states)
             done += layer.states
             chance = np.zeros((layer.states, items))
             for a, b in runs_of_blocks(layer.size, 0, len(layer.slot) if m < lattice.depth else 0):
@@ -120,8 +130,8 @@ def operating_characteristics(
             spread = partial(_spread, layer.composition, layer.block, layer.begin, chance, following.begin)
             run(pool, [partial(spread, chances[a], now[a], then[a]) for a in range(grid)])
             now, layer = then, following
-    if progress:
-        progress(lattice.states, lattice.states)
+    if told:
+        told(lattice.states, lattice.states)
     return _dataset(problem, rate, joint, total)
 
 
@@ -133,10 +143,7 @@ def _spread(
 
 
 def _rates(problem: Problem, alpha: ArrayLike) -> Floats:
-    try:
-        rate = np.array(alpha, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"alpha is {shown(alpha)}; it must be an array of rates") from None
+    rate = number_array("alpha", alpha)
     if rate.ndim == 1:
         rate = np.repeat(rate[:, None], problem.size, axis=1)
     if rate.ndim != 2 or rate.shape[1] != problem.size or not len(rate):
@@ -157,7 +164,7 @@ def _dataset(problem: Problem, rate: Floats, joint: Floats, total: Floats) -> xa
         here = joint[:, i, :cap, :cap]
         learnable[:, i] = here[:, problem.utility.decide(states.tail) & np.tri(cap, dtype=bool)].sum(axis=1)
         for a in range(grid):
-            truth = np.full_like(states.tail, float(rate[a, i] > problem.threshold[i]))
+            truth = np.full_like(states.tail, float(above(rate[a, i], problem.threshold[i])))
             reached = here[a] > 0
             with np.errstate(all="ignore"):
                 paid = states.weight * problem.utility.score(states.tail, truth) + states.reward * states.wins

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import WrongKind
 from ...posteriors.foundation.messages import shown
 from ..exact.lattice import Layer
 from ..kernels import policy as _kernels
@@ -38,6 +39,8 @@ __all__ = [
 
 Ties = Literal["random", "first"]
 
+# What policies offer; those with scores alone can be simulated.
+_OFFERS = ("index", "action_probabilities", "scores")
 # States in one call of a joint policy.
 AT_ONCE = 100_000
 
@@ -158,8 +161,8 @@ Choices = IndexChoices | JointChoices
 
 def check_policy(problem: Problem, policy: Any) -> None:
     """Raise unless the policy is an index policy or a joint policy, and the problem has no batches."""
-    if isinstance(policy, (str, type)):
-        raise TypeError(f"policy is {shown(policy)}; give a policy such as KnowledgeGradient(), or make_policy(name)")
+    if isinstance(policy, type) or not any(hasattr(policy, name) for name in _OFFERS):
+        raise WrongKind(f"policy is {shown(policy)}; it must be a policy such as KnowledgeGradient(), or its name")
     if problem.batch > 1:
         raise ValueError(
             f"batch is {problem.batch}: policies have no exact value where outcomes come in batches; simulate "

@@ -37,10 +37,12 @@ import numpy as np
 
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named, shown
+from ...posteriors.foundation.progress import Progress, progress_of
 from ..exact.lattice import Lattice, Layer
 from ..exact.solve import solve
-from ..exact.sweep import Progress, sweep
+from ..exact.sweep import sweep
 from ..kernels import policy as _kernels
 from ..problem.problem import Problem
 from ..problem.states import states_of_item
@@ -48,6 +50,7 @@ from ..problem.tables import Tables, tables_of
 from .asking import policy_name
 from .choices import Choices, IndexChoices, choices_of
 from .forward import carry_forward, require_evaluation
+from .named import policy_of
 
 __all__ = ["Evaluation", "evaluate", "natural_problem", "score_tables"]
 
@@ -91,13 +94,14 @@ class Evaluation:
         return self.optimum - self.best_decisions_value
 
 
+@checked
 def evaluate(
     problem: Problem,
     policy: Any,
     *,
     nature: Belief | Sequence[Belief] | None = None,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Evaluation:
     """Exact expected payoff of a policy on a problem.
 
@@ -106,7 +110,7 @@ def evaluate(
     Parameters
     ----------
     problem : Problem
-    policy : index policy or joint policy
+    policy : index policy, joint policy or registered name
         Object with ``index``, ``index_scale`` and ``ties``, or with ``action_probabilities``; see
         ``seqaudit.bandits.policy``.
     nature : Belief or sequence of Belief, optional
@@ -123,10 +127,10 @@ def evaluate(
     ProblemTooLarge
         If the lattice does not fit in memory; use ``simulate``.
     TypeError
-        For an object that is neither kind of policy, such as a policy's name or class.
+        For an object that is neither kind of policy, such as a policy's class.
     ValueError
-        For an index that is not finite, invalid probabilities, a problem with batches, a nature of the wrong length, or
-        a nature with a utility that does not define a payoff under another truth.
+        For an unknown name of a policy, an index that is not finite, invalid probabilities, a problem with batches, a
+        nature of the wrong length, or a nature with a utility that does not define a payoff under another truth.
 
     Examples
     --------
@@ -139,19 +143,20 @@ def evaluate(
     (1.5169, 0.0005, 0.0)
     """
     begin = time.perf_counter()
+    policy, told = policy_of(policy), progress_of(progress, "evaluating")
     lattice = require_evaluation(problem, policy)
     choices = choices_of(problem, policy)
     best_decisions = optimum = None
     if nature is None:
         prior = problem.prior_value
-        value = prior + _advantages(lattice, choices, [tables_of(problem)], threads, progress)[0]
+        value = prior + _advantages(lattice, choices, [tables_of(problem)], threads, told)[0]
     else:
         true = natural_problem(problem, nature)
         working, right = score_tables(problem, true)
         means = [states_of_item(true, i).mean for i in range(problem.size)]
-        told, known = tables_of(true, means, working), tables_of(true, means, right)
-        prior = float(told.payoff[:, 0, 0].sum())
-        as_told, as_known = _advantages(lattice, choices, [told, known], threads, progress)
+        stated, known = tables_of(true, means, working), tables_of(true, means, right)
+        prior = float(stated.payoff[:, 0, 0].sum())
+        as_told, as_known = _advantages(lattice, choices, [stated, known], threads, told)
         value, best_decisions = prior + as_told, float(known.payoff[:, 0, 0].sum()) + as_known
         optimum = solve(true, threads=threads).value
     seconds = time.perf_counter() - begin

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.progress import Progress
 from ..exact.lattice import Lattice, Layer
-from ..exact.sweep import Progress
 from ..kernels import policy as _kernels
 from ..machine.memory import require_memory
 from ..machine.workers import cores
@@ -35,6 +36,7 @@ from .choices import (
     choices_of,
     runs_of_blocks,
 )
+from .named import policy_of
 
 __all__ = ["carry_forward", "chances_reached", "expected_labels", "require_evaluation", "require_forward"]
 
@@ -61,13 +63,14 @@ def require_evaluation(problem: Problem, policy: Any) -> Lattice:
     return lattice
 
 
+@checked
 def expected_labels(problem: Problem, policy: Any, *, threads: int | None = None) -> Floats:
     """Exact expected number of labels of each item under a policy, with rates drawn from the prior.
 
     Parameters
     ----------
     problem : Problem
-    policy : index policy or joint policy
+    policy : index policy, joint policy or registered name
         As for ``evaluate``.
     threads : int, optional
         Default: all cores. The answer does not depend on it.
@@ -91,6 +94,7 @@ def expected_labels(problem: Problem, policy: Any, *, threads: int | None = None
     >>> expected_labels(Problem([0.5, 0.7], budget=3), KnowledgeGradient()).round(4)
     array([1.25, 1.75])
     """
+    policy = policy_of(policy)
     lattice = require_forward(problem, policy)
     asked = carry_forward(lattice, choices_of(problem, policy), tables_of(problem).mean, threads)
     return np.asarray(asked.sum(axis=(1, 2)))

@@ -27,12 +27,15 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Floats
-from ..exact.sweep import Progress
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.progress import Progress, progress_of
 from ..problem.problem import Problem
 from ..problem.tables import tables_of
 from .choices import choices_of
 from .evaluate import natural_problem
 from .forward import carry_forward, require_forward
+from .named import policy_of
 
 __all__ = ["Passage", "expected_final", "passage"]
 
@@ -82,20 +85,21 @@ class Passage:
 
 
 def _expected(weight: Floats, tables: ArrayLike) -> Floats:
-    given = np.asarray(tables, dtype=np.float64)
+    given = number_array("tables", tables)
     if given.shape[-3:] != weight.shape:
         raise ValueError(f"tables have shape {given.shape}; the last three dimensions must be {weight.shape}")
     # Tables may hold anything, nan included, in states that an item never reaches.
     return np.asarray((np.where(weight != 0.0, given, 0.0) * weight).sum(axis=(-3, -2, -1)))
 
 
+@checked
 def passage(
     problem: Problem,
     policy: Any,
     *,
     nature: Belief | Sequence[Belief] | None = None,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Passage:
     """Expected labels bought in each state of each item under a policy, and the item's final distribution.
 
@@ -104,7 +108,7 @@ def passage(
     Parameters
     ----------
     problem : Problem
-    policy : index policy or joint policy
+    policy : index policy, joint policy or registered name
         As for ``evaluate``.
     nature : Belief or sequence of Belief, optional
         Distribution that labels are drawn from, if it differs from the problem's beliefs.
@@ -129,10 +133,11 @@ def passage(
     >>> found.asked.sum(axis=(1, 2)).round(4), found.ended[0].sum(axis=1).round(4)
     (array([1.25, 1.75]), array([0.  , 0.75, 0.25, 0.  ]))
     """
+    policy, told = policy_of(policy), progress_of(progress, "evaluating")
     lattice = require_forward(problem, policy)
     true = problem if nature is None else natural_problem(problem, nature)
     mean = tables_of(true).mean
-    asked = carry_forward(lattice, choices_of(problem, policy), mean, threads, progress)
+    asked = carry_forward(lattice, choices_of(problem, policy), mean, threads, told)
     won = asked * mean
     ended = -asked
     ended[:, 0, 0] += 1.0
@@ -142,6 +147,7 @@ def passage(
     return Passage(asked, np.where(np.abs(ended) < 1e-15, 0.0, ended))
 
 
+@checked
 def expected_final(
     problem: Problem,
     policy: Any,
@@ -184,7 +190,7 @@ def expected_final(
     array([1.25  , 0.5417])
     """
     width = int(problem.cap.max()) + 1
-    given = np.asarray(tables, dtype=np.float64)
+    given = number_array("tables", tables)
     if given.shape[-3:] != (problem.size, width, width):
         allowed = (problem.size, width, width)
         raise ValueError(f"tables have shape {given.shape}; the last three dimensions must be {allowed}")

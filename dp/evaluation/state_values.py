@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.progress import Progress
 from ..exact.lattice import BYTES, Lattice, Layer
-from ..exact.sweep import Progress
 from ..kernels import policy as _kernels
 from ..machine.memory import require_memory
 from ..machine.workers import cores, run

@@ -23,6 +23,7 @@ from functools import cached_property
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ..kernels import lattice as _kernels
 from ..machine.memory import require_memory
 from ..machine.workers import cores
@@ -109,6 +110,7 @@ class Lattice:
                 self.__init__(cap, found, self.cost, budget, quota)  # type: ignore[misc]
 
     @classmethod
+    @checked
     def of(cls, problem: Problem) -> Lattice:
         """Lattice of a problem.
 
@@ -230,6 +232,7 @@ class Lattice:
         Parameters
         ----------
         composition : ndarray of int, shape (C, N)
+            Labels of each item.
 
         Returns
         -------

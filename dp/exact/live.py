@@ -32,12 +32,13 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bytes, Floats, Ints
+from ...posteriors.foundation.progress import Progress
 from ..kernels import live as _kernels
 from ..kernels.dense import TIE, stop_where_better
 from ..machine.workers import cores, run
 from ..problem.tables import ZERO_GAIN, Tables
 from .lattice import BYTES, Lattice, Layer
-from .sweep import Progress, divide, pieces
+from .sweep import divide, pieces
 
 __all__ = ["Axes", "LiveLattice", "Ranges", "labels_left", "sweep_live"]
 

@@ -33,7 +33,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named, shown
+from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.progress import Progress, progress_of
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
 from ..machine.memory import require_memory
@@ -47,7 +50,7 @@ from .engines import REDUCTIONS, plan, reductions_of
 from .kept_policy import KeptPolicy, layers_of, policy_bytes, read_policy, room_for, write_policy
 from .lattice import Lattice, Layer
 from .live import LiveLattice, sweep_live
-from .sweep import Progress, sweep
+from .sweep import sweep
 from .symmetric import SymmetricLattice, sweep_symmetric
 from .two_items import sweep_two
 
@@ -209,8 +212,8 @@ class Solution:
 
     def _state(self, counts: ArrayLike | None, wins: ArrayLike | None) -> tuple[Ints, Ints]:
         size = self.problem.size
-        n = np.zeros(size, dtype=np.int64) if counts is None else np.asarray(counts, dtype=np.int64)
-        w = np.zeros(size, dtype=np.int64) if wins is None else np.asarray(wins, dtype=np.int64)
+        n = np.zeros(size, dtype=np.int64) if counts is None else whole_array("counts", counts)
+        w = np.zeros(size, dtype=np.int64) if wins is None else whole_array("wins", wins)
         if n.shape != (size,) or w.shape != (size,):
             raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
         for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):
@@ -225,6 +228,7 @@ class Solution:
         return n, w
 
 
+@checked
 def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
     """Solution with its policy, read from a folder that ``Solution.save`` wrote.
 
@@ -267,6 +271,7 @@ def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
     )
 
 
+@checked
 def solve(
     problem: Problem,
     *,
@@ -274,7 +279,7 @@ def solve(
     reduce: bool | Collection[str] = True,
     dtype: str = "float64",
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Solution:
     """Solve a problem exactly, by backward induction from the last label to the first; see ``docs/exact.md``.
 
@@ -290,8 +295,8 @@ def solve(
         Number type of stored values. Single precision halves the memory; ``docs/exact.md`` bounds its error.
     threads : int, optional
         Number of threads; default: all cores. The answer does not depend on it.
-    progress : callable, optional
-        Called as ``progress(states_done, states_in_all)`` after each layer.
+    progress : callable or bool, optional
+        Called as ``progress(states_done, states_in_all)`` after each layer; True shows progress on standard error.
 
     Returns
     -------
@@ -311,7 +316,7 @@ def solve(
     """
     begin = time.perf_counter()
     number = np.dtype(one_of("dtype", dtype, ("float64", "float32")))
-    wanted = reductions_of(reduce)
+    wanted, told = reductions_of(reduce), progress_of(progress, "solving")
     cores(threads)
     lattice = Lattice.of(problem)
     scale = problem.payoff_scale
@@ -321,7 +326,7 @@ def solve(
     if problem.batch > 1:
         lattice.require_countable()
         tables = tables_of(problem)
-        advantage, kept, states, needed = solve_batches(problem, lattice, tables, keep_policy, scale, number, progress)
+        advantage, kept, states, needed = solve_batches(problem, lattice, tables, keep_policy, scale, number, told)
         engine = "batches"
     else:
         engine, tables, chosen = plan(problem, lattice, wanted, number, keep_policy, scale, threads)
@@ -332,19 +337,17 @@ def solve(
             needed += policy_bytes(chosen) if keep_policy else 0
             masks = None if actions is None else layers_of(actions, chosen)
             advantage, first_choice = sweep_live(
-                chosen, tables, number, threads, progress, masks, scale, may_stop=problem.may_stop
+                chosen, tables, number, threads, told, masks, scale, may_stop=problem.may_stop
             )
             kept = None if actions is None else KeptPolicy(problem, chosen, actions)
         elif isinstance(chosen, SymmetricLattice):
             needed, states = chosen.bytes_needed(number.itemsize), chosen.states
             require_memory(needed, states)
-            advantage, first_choice = sweep_symmetric(
-                chosen, tables, number, threads, progress, may_stop=problem.may_stop
-            )
+            advantage, first_choice = sweep_symmetric(chosen, tables, number, threads, told, may_stop=problem.may_stop)
         else:
             needed, states = lattice.bytes_needed(number.itemsize, threads), lattice.states
             require_memory(needed, states)
-            advantage, first_choice = _dense(lattice, tables, number, threads, progress, may_stop=problem.may_stop)
+            advantage, first_choice = _dense(lattice, tables, number, threads, told, may_stop=problem.may_stop)
     seconds = time.perf_counter() - begin
     return Solution(problem, prior + advantage, prior, states, seconds, engine, needed, first_choice, kept)
 

@@ -26,13 +26,13 @@ from itertools import pairwise
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.progress import Progress
 from ..kernels import lattice as _kernels_lattice
 from ..machine.workers import cores, run
 from .lattice import Lattice, Layer
 
-__all__ = ["PIECE", "WORTH_SHARING", "Progress", "divide", "pieces", "sweep"]
+__all__ = ["PIECE", "WORTH_SHARING", "divide", "pieces", "sweep"]
 
-Progress = Callable[[int, int], None]
 Step = Callable[[int, int, int, Layer, Ints, Ints, Floats], None]
 
 # A layer with fewer states is swept by one thread, since sharing it would take longer.

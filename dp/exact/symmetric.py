@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.progress import Progress
 from ..kernels import lattice as _kernels_lattice
 from ..kernels import symmetric as _kernels
 from ..kernels.dense import stop_where_better
@@ -38,7 +39,7 @@ from ..problem.problem import Problem
 from ..problem.tables import Tables
 from .lattice import BYTES, Lattice
 from .live import Ranges, labels_left
-from .sweep import Progress, pieces
+from .sweep import pieces
 
 __all__ = ["SymmetricLattice", "require_listable", "sweep_symmetric"]
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.progress import Progress
 from ..kernels import dense as _kernels
 from ..machine.workers import cores, run
 from ..problem.tables import Tables
 from .lattice import Lattice
-from .sweep import PIECE, WORTH_SHARING, Progress
+from .sweep import PIECE, WORTH_SHARING
 
 __all__ = ["sweep_two"]
 

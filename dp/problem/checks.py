@@ -19,7 +19,8 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Bools, Floats
 from ...posteriors.foundation.messages import lines_of, named, shown
-from ...posteriors.foundation.refusals import whole_or_none
+from ...posteriors.foundation.number_arrays import read_numbers
+from ...posteriors.foundation.refusals import real_or_none, whole_or_none
 from .budget import Quota
 
 __all__ = [
@@ -43,24 +44,34 @@ def whole(value: Any) -> int | None:
     return whole_or_none(value, floats=True)
 
 
-def vector(field: str, values: ArrayLike, size: int | None, faults: list[str]) -> Floats:
-    """Copy of the values as a float vector; with ``size``, a scalar is repeated."""
+def vector(field: str, values: ArrayLike, size: int | None, faults: list[str], name: Any = None) -> Floats:
+    """Copy of the values as a float vector; with ``size``, a scalar is repeated.
+
+    ``name`` are the items' names as they were given.
+    """
     stand_in = np.full(1, 0.5) if size is None else np.ones(size)
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        faults.append(f"{field} is {shown(values)}; it must be a number or a list of numbers")
+    found, bad = read_numbers(values)
+    if found.ndim == 0 and bad:
+        faults.append(f"{field} is {bad[0][1]}; it must be a number or a list of numbers")
         return stand_in
-    except OverflowError:
-        faults.append(f"{field} is {shown(values)}; its numbers must be below 1.8e308 in size")
-        return stand_in
+    array = _floats(found)
     if size is not None and array.ndim == 0:
         array = np.full(size, float(array))
     if array.ndim != 1 or (size is not None and len(array) != size):
         wanted = "a list of numbers" if size is None else f"one number or a list of {size}"
         faults.append(f"{field} has shape {array.shape}; it must be {wanted}")
         return stand_in
+    names = names_of(name, len(array), []) if bad else ()
+    for (i,), text in bad:
+        faults.append(f"{field} of {named(names[i])} is {text}; it must be a number")
+        array[i] = stand_in[0]
     return array
+
+
+def _floats(numbers: NDArray[Any]) -> Floats:
+    """Copy as floats; a number beyond them becomes infinite, and is refused as such."""
+    with np.errstate(over="ignore"):
+        return np.array(numbers, dtype=np.float64)
 
 
 def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str, names: Sequence[str], faults: list[str]) -> None:
@@ -75,8 +86,8 @@ def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[
     if name is None:
         return default
     names = tuple(name) if isinstance(name, Iterable) and not isinstance(name, str) else ()
-    if not all(isinstance(x, str) and x for x in names) or (not names and size):
-        faults.append(f"name is {shown(name)}; it must be a list of non-empty strings")
+    if not all(isinstance(x, str) and x.strip() for x in names) or (not names and size):
+        faults.append(f"name is {shown(name)}; it must be a list of strings that are not blank")
         return default
     names = tuple(map(str, names))
     if len(names) != size:
@@ -88,7 +99,9 @@ def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[
     return names
 
 
-def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None, tuple[Belief, ...] | None]:
+def beliefs_of(
+    prior: Any, size: int, names: Sequence[str], faults: list[str]
+) -> tuple[Floats | None, tuple[Belief, ...] | None]:
     """Beta parameters of shape (N, 2) where every belief is a Beta, or else one belief object for each item."""
     stand_in = np.ones((size, 2))
     single = isinstance(prior, (Belief, Mapping))
@@ -113,12 +126,16 @@ def beliefs_of(prior: Any, size: int, faults: list[str]) -> tuple[Floats | None,
         # A class derived from Beta may have other numbers.
         if not all(type(x) is Beta for x in beliefs):
             return None, tuple(beliefs)
-        prior = [(x.a, x.b) for x in beliefs if type(x) is Beta]
-    try:
-        array = np.array(prior, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
+        prior = [(x.a, x.b) for x in beliefs if isinstance(x, Beta)]
+    found, bad = read_numbers(prior)
+    if bad and found.shape not in ((2,), (size, 2)):
         faults.append(f"prior is {shown(prior)}; it must be a pair (a, b), a list of pairs, or belief objects")
         return stand_in, None
+    array = _floats(found)
+    for place, text in bad:
+        of = f" of {named(names[place[0]])}" if len(place) == 2 else ""
+        faults.append(f"prior {'ab'[place[-1]]}{of} is {text}; it must be a number")
+        array[place] = 1.0
     if array.shape == (2,):
         array = np.tile(array, (size, 1))
     if array.shape != (size, 2):
@@ -201,11 +218,8 @@ def budget_of(budget: Any, unit_costs: bool, faults: list[str]) -> int | float:
             return 1
         return count
     if count is None:
-        try:
-            amount = float(budget) if not isinstance(budget, (bool, str)) else float("nan")
-        except (TypeError, ValueError, OverflowError):
-            amount = float("nan")
-        if not (np.isfinite(amount) and amount > 0):
+        amount = real_or_none(budget)
+        if amount is None or not (np.isfinite(amount) and amount > 0):
             faults.append(f"budget is {shown(budget)}; it must be positive and finite")
             return 1
         return amount

@@ -22,11 +22,13 @@ from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
+from ...posteriors.foundation.number_arrays import whole_array
 from ...posteriors.utilities import Utility
 from .bars import bar_of, log_odds_of, sharp_items, tails_at
 from .budget import Quota, most_labels
 from .checks import ProblemError
 from .digest import digest_of
+from .frame import problem_of_frame
 from .remarks import remarks_on
 from .statement import by_ratio, new_fields, plain, restated
 from .toml import read_fields, write_problem
@@ -135,9 +137,8 @@ class Problem(ReadOnlyCopies):
             Problem.__init__(self, **restated(_of, new_fields(_of, locals())))
             return
         stated = {"threshold": threshold, "budget": budget, "weight": weight, "prior": prior, "utility": utility}
-        stated |= {"cost": cost, "cap": cap, "quota": quota, "batch": batch, "reward": reward}
-        stated |= {"label_price": label_price, "name": name}
-        values, limit = validated(stated | {"log_ratio": log_ratio, "beta": beta})
+        stated |= {"cost": cost, "cap": cap, "quota": quota, "batch": batch, "reward": reward, "name": name}
+        values, limit = validated(stated | {"label_price": label_price, "log_ratio": log_ratio, "beta": beta})
         for key, value in values.items():
             object.__setattr__(self, key, value)
         # No field: problems that allow the same labels are equal, whether a cap or the budget is what limits them.
@@ -233,6 +234,8 @@ class Problem(ReadOnlyCopies):
             return cls.from_dict(fields)
         except ProblemError as error:
             raise ProblemError([where(fault) for fault in error.faults]) from None
+
+    from_frame = classmethod(problem_of_frame)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -407,7 +410,7 @@ class Problem(ReadOnlyCopies):
         -------
         ndarray, shape (..., N)
         """
-        return tails_at(self, labels, wins)
+        return tails_at(self, whole_array("labels", labels), whole_array("wins", wins))
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

@@ -82,7 +82,7 @@ def by_ratio(
 ) -> dict[str, Any]:
     """Keywords of a problem with thresholds sigma(beta c); lists the faults of all fields, which ``make`` finds."""
     faults: list[str] = []
-    ratio = checks.vector("log_ratio", c, None, faults)
+    ratio = checks.vector("log_ratio", c, None, faults, fields.get("name"))
     try:
         t = threshold(ratio, beta)
     except ValueError as error:

@@ -19,7 +19,10 @@ from ...posteriors.beliefs.belief import BeliefTables
 from ...posteriors.beliefs.sharp import beta_at
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.number_arrays import whole_array
 from ...posteriors.foundation.plugins import read_only
+from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.utilities import Utility
 from .bars import bar_of
 from .problem import Problem
@@ -27,8 +30,8 @@ from .problem import Problem
 __all__ = ["ItemStates", "states_at", "states_of_item"]
 
 
-@dataclass(frozen=True)
-class ItemStates(ReadOnlyCopies):
+@dataclass(frozen=True, eq=False)
+class ItemStates(EqualByContents, ReadOnlyCopies):
     """Beliefs about items at given label counts; all arrays are read-only and broadcast together.
 
     Attributes
@@ -75,6 +78,17 @@ class ItemStates(ReadOnlyCopies):
                 held[field] = read_only(value)
 
     @property
+    def sd(self) -> Floats:
+        """Posterior standard deviation of the probability of a win."""
+        if isinstance(self.problem.prior, np.ndarray):
+            size = self.problem.prior[self.item].sum(axis=-1) + self.labels
+            return np.sqrt(self.mean * (1.0 - self.mean) / (size + 1.0))
+        # The chance of two wins in a row is the mean square. Where wins exceed labels, any state will do.
+        n, w = self.labels + 1.0, np.minimum(self.wins, self.labels) + 1.0
+        again = _belief_at(self.problem, self.item, n, w).mean
+        return np.sqrt(np.maximum(self.mean * (again - self.mean), 0.0))
+
+    @property
     def tail_after_win(self) -> Floats:
         """P(alpha > t) after one more win."""
         return np.minimum(self.tail + (1.0 - self.mean) * self.jump, 1.0)
@@ -106,6 +120,7 @@ class ItemStates(ReadOnlyCopies):
         return mu * self.payoff_after_win + (1.0 - mu) * self.payoff_after_loss - self.payoff
 
 
+@checked
 def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> ItemStates:
     """States of one item over its triangle of label counts.
 
@@ -139,6 +154,7 @@ def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> 
     return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, kappa, r, left, problem.utility, here, problem)
 
 
+@checked
 def states_at(
     problem: Problem, items: Ints, labels: Floats, wins: Floats, remaining: Floats | None = None
 ) -> ItemStates:
@@ -159,13 +175,18 @@ def states_at(
     ItemStates
         Arrays of the broadcast shape.
 
+    Raises
+    ------
+    ValueError
+        For labels or wins that are not whole numbers.
+
     Examples
     --------
     >>> states = states_at(Problem([0.5, 0.7], budget=9), np.arange(2), np.array([1, 2]), np.array([1, 2]))
     >>> states.tail.round(3), states.expected_gain.round(4)
     (array([0.75 , 0.657]), array([0.    , 0.0758]))
     """
-    n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
+    n, w = (whole_array(*x).astype(np.float64) for x in (("labels", labels), ("wins", wins)))
     mean, p, step = _belief_at(problem, items, n, w)
     return ItemStates(
         n,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...posteriors.beliefs.sharp import MOST_LOG_ODDS, PARAMETERS
 from ...posteriors.foundation.arrays import Bools, Ints
-from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import nonnegative
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
@@ -43,7 +43,7 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
         With every fault of every field.
     """
     faults: list[str] = []
-    t = checks.vector("threshold", given["threshold"], None, faults)
+    t = checks.vector("threshold", given["threshold"], None, faults, given["name"])
     size = len(t)
     if size == 0 and not faults:
         faults.append("threshold is empty; a problem needs at least one item")
@@ -55,11 +55,11 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     by_ratio = given["log_ratio"] is not None and given["beta"] is not None
     inside = (t >= 0) & (t <= 1) if by_ratio else (t > 0) & (t < 1)
     refuse("threshold", t, inside, "strictly between 0 and 1")
-    v = checks.vector("weight", given["weight"], size, faults)
+    v = checks.vector("weight", given["weight"], size, faults, names)
     refuse("weight", v, (v >= 0) & np.isfinite(v), "finite, and at least 0")
     if v.size and not v.any():
         faults.append("weight is 0 for every item; at least one must be positive")
-    ab, beliefs = checks.beliefs_of(given["prior"], size, faults)
+    ab, beliefs = checks.beliefs_of(given["prior"], size, names, faults)
     if ab is not None:
         for column, letter in enumerate("ab"):
             x = ab[:, column]
@@ -68,7 +68,7 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
             good = (x >= low) & (x <= high) | ~((x > 0) & np.isfinite(x))
             refuse(f"prior {letter}", x, good, f"from {low:g} to {high:g}")
     beta = given["beta"]
-    c = None if given["log_ratio"] is None else checks.vector("log_ratio", given["log_ratio"], size, faults)
+    c = None if given["log_ratio"] is None else checks.vector("log_ratio", given["log_ratio"], size, faults, names)
     if c is not None:
         refuse("log_ratio", c, np.isfinite(c), "finite")
     if c is None or beta is None:
@@ -85,24 +85,25 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
             if not faults:
                 z = float(beta) * c
                 refuse("beta times log_ratio", z, np.abs(z) <= MOST_LOG_ODDS, f"at most {MOST_LOG_ODDS:g} in size")
-                for name, bar, belief in zip(names, t.tolist(), beliefs or (), strict=False):
-                    if bar in (0.0, 1.0) and not belief.takes_bars:
-                        faults.append(f"threshold of {name} rounds to {bar:g}, which {belief!r} does not take")
-    pay = checks.vector("reward", given["reward"], size, faults)
+                for i in np.flatnonzero((t == 0) | (t == 1)) if beliefs else ():
+                    if not beliefs[i].takes_bars:
+                        told = f"threshold of {named(names[i])} rounds to {t[i]:g}"
+                        faults.append(f"{told}, which {beliefs[i]!r} does not take")
+    pay = checks.vector("reward", given["reward"], size, faults, names)
     refuse("reward", pay, np.isfinite(pay), "finite")
     try:
         price = nonnegative("label_price", given["label_price"])
     except ValueError as error:
         faults.append(str(error))
         price = 0.0
-    kappa = checks.vector("cost", given["cost"], size, faults)
+    kappa = checks.vector("cost", given["cost"], size, faults, names)
     refuse("cost", kappa, (kappa > 0) & np.isfinite(kappa), "positive and finite")
     kappa = np.where((kappa > 0) & np.isfinite(kappa), kappa, 1.0)
     spend = checks.budget_of(given["budget"], bool(np.all(kappa == 1.0)), faults)
     room = np.floor(np.minimum(with_slack(spend) / kappa, checks.MOST_LABELS)).astype(np.int64)
     limit = None
     if given["cap"] is not None:
-        asked = checks.vector("cap", given["cap"], size, faults)
+        asked = checks.vector("cap", given["cap"], size, faults, names)
         good = np.isfinite(asked) & (asked >= 0) & (np.floor(asked) == asked)
         refuse("cap", asked, good, "a whole number of labels, at least 0")
         limit = np.minimum(np.where(good, asked, 0), checks.MOST_LABELS).astype(np.int64)

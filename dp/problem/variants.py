@@ -9,6 +9,7 @@ import numpy as np
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import flip_chance, number, one_of, positive
 from .checks import ProblemError
@@ -19,6 +20,7 @@ __all__ = ["KNOBS", "changed", "knob_number", "with_noise"]
 KNOBS = ("beta", "temperature", "offset", "noise")
 
 
+@checked
 def with_noise(problem: Problem, flip: float) -> Problem:
     """Variant of a problem whose labels are flipped with a given probability.
 

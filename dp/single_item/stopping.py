@@ -36,8 +36,11 @@ import scipy
 
 from ...posteriors.beliefs.asking import ask_tables
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named
-from ...posteriors.foundation.refusals import number, whole
+from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.records import EqualByContents
+from ...posteriors.foundation.refusals import number, positive, whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import stopping as _kernels
 from ..machine.memory import require_memory
@@ -60,8 +63,8 @@ __all__ = [
 Hinges = tuple[Ints, Floats, Floats]
 
 
-@dataclass(frozen=True)
-class Stopping:
+@dataclass(frozen=True, eq=False)
+class Stopping(EqualByContents):
     """Solution of a single-item stopping problem for every price.
 
     Attributes
@@ -105,8 +108,8 @@ class Stopping:
         return float(self.weight[self.price > price].sum())
 
 
-@dataclass(frozen=True)
-class IndexTable:
+@dataclass(frozen=True, eq=False)
+class IndexTable(EqualByContents):
     """Indices of one item.
 
     Attributes
@@ -124,6 +127,7 @@ class IndexTable:
     depth: int
 
 
+@checked
 def solve_stopping(
     mean: Floats, gain: Floats, *, cost: float = 1.0, discount: float = 1.0, ending: Hinges | None = None
 ) -> Stopping:
@@ -161,14 +165,12 @@ def solve_stopping(
     >>> round(float(solve_stopping(mean, gain=mean).index[0, 0]), 6)
     0.590909
     """
-    mean, gain = np.asarray(mean, dtype=np.float64), np.asarray(gain, dtype=np.float64)
+    mean, gain = number_array("mean", mean), number_array("gain", gain)
     labels = len(mean) if mean.ndim else 0
     if not labels or not mean.shape == gain.shape == (labels, labels):
         raise ValueError(f"mean has shape {mean.shape} and gain {gain.shape}; both must be square, of the same shape")
-    if not (cost > 0 and 0 < discount <= 1):
-        raise ValueError(
-            f"cost is {cost} and discount {discount}; cost must be positive, discount above 0 and at most 1"
-        )
+    price_of_one = positive("cost", cost)
+    factor = number("discount", discount, lambda x: 0 < x <= 1, "above 0 and at most 1")
     index = np.full((labels, labels), np.nan)
     nothing = np.zeros(labels + 2, dtype=np.int64), np.empty(0), np.empty(0)
     begin, price, weight = nothing if ending is None else ending
@@ -178,12 +180,13 @@ def solve_stopping(
         row = np.empty(n + 2, dtype=np.int64), np.empty(room), np.empty(room)
         # Copies: for read-only arrays the kernel would be compiled once more.
         one = np.array(mean[n, : n + 1], dtype=np.float64), np.array(gain[n, : n + 1], dtype=np.float64)
-        _kernels.mix_hinges(*one, float(cost), float(discount), begin, price, weight, *row)
+        _kernels.mix_hinges(*one, price_of_one, factor, begin, price, weight, *row)
         begin, (price, weight) = row[0], (x[: row[0][-1]].copy() for x in row[1:])
         index[n, : n + 1] = price[begin[:-1]]
     return Stopping(index, price, weight)
 
 
+@checked
 def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexTable:
     """Whittle index of an item with a limited number of labels, in every state.
 
@@ -218,6 +221,7 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
     return IndexTable(solve_stopping(mean, gain, cost=float(problem.cost[i])).index, 0.0, labels)
 
 
+@checked
 def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: int | None = None) -> IndexTable:
     """Gittins index of an item without a limit on labels, in every state.
 
@@ -305,6 +309,7 @@ def label_gains(problem: Problem, i: int, labels: int) -> tuple[Floats, Floats, 
     return mean[:-1, :-1], gains(mean, payoff, ZERO_GAIN * problem.payoff_scale), tail[-1]
 
 
+@checked
 def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = None, tolerance: float = 1e-9) -> float:
     """Gittins index of a Bernoulli arm whose rate has a Beta(a, b) belief and whose wins pay 1.
 

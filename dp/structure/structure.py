@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.kinds import checked
 from ..evaluation.evaluate import evaluate
 from ..exact.lattice import Lattice
 from ..exact.scope import small_enough
@@ -67,6 +68,7 @@ __all__ = ["structure"]
 _EXACT_STATES = 20_000_000
 
 
+@checked
 def structure(problem: Problem, *, exact: bool | None = None, threads: int | None = None) -> Structure:
     """Structure of a problem: the conditions under which greedy labelling has a guarantee, and the gain it earns.
 

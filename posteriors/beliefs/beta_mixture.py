@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats, Ints
-from ..foundation.refusals import numbers, same_length, whole
+from ..foundation.number_arrays import numbers
+from ..foundation.refusals import same_length, whole
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares, triangle
 from .beta import Beta
 from .sharp import PARAMETERS, Bar, log_weights

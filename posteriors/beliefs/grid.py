@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Bools, Floats
 from ..foundation.messages import shown
-from ..foundation.refusals import numbers, same_length, whole
+from ..foundation.number_arrays import numbers
+from ..foundation.refusals import same_length, whole
 from ..kernels import weighted_rates as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states, shares
 

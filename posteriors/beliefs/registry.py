@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..foundation.kinds import checked
 from ..foundation.messages import shown
 from ..foundation.names import Registry
 from .belief import Belief
@@ -38,6 +39,7 @@ def belief_kinds() -> tuple[str, ...]:
     return BELIEFS.names()
 
 
+@checked
 def make_belief(spec: Belief | Mapping[str, Any]) -> Belief:
     """Turn a mapping with a ``kind`` and parameters into a belief; a belief is returned unchanged.
 

@@ -49,6 +49,7 @@ from numpy.typing import NDArray
 from ..beliefs.belief import Belief, BeliefTables
 from ..beliefs.registry import belief_kinds, make_belief
 from ..foundation.arrays import Floats, Ints
+from ..foundation.kinds import checked
 from ..foundation.plugins import read_only, text_of
 from .suite import Broken, Case, ConformanceError, Scene, cases_of, check, expect, expect_refusal
 from .values import equality, hashing, naming, pickling
@@ -65,6 +66,7 @@ _RARE = 3.0 / _DRAWS
 _LONGEST_NAME = 60
 
 
+@checked
 def check_belief(belief: Belief, *, seed: int = 7) -> None:
     """Check a belief against every clause of the contract.
 
@@ -100,6 +102,7 @@ def check_belief(belief: Belief, *, seed: int = 7) -> None:
     check(_scenes(belief, seed))
 
 
+@checked
 def belief_cases(beliefs: Mapping[str, Belief] | Iterable[Belief], *, seed: int = 7) -> list[Case]:
     """One callable for each clause of each belief, for parametrised tests.
 

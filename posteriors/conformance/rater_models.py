@@ -43,6 +43,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 
+from ..foundation.kinds import checked
 from ..foundation.plugins import text_of
 from ..raters.model import RaterModel
 from ..raters.registry import make_rater_model, rater_model_names
@@ -55,6 +56,7 @@ from .values import equality, hashing, naming, pickling
 __all__ = ["check_rater_model", "rater_model_cases"]
 
 
+@checked
 def check_rater_model(model: RaterModel, *, seed: int = 7, nuts: bool = False) -> None:
     """Check a model of raters against every clause of the contract.
 
@@ -91,6 +93,7 @@ def check_rater_model(model: RaterModel, *, seed: int = 7, nuts: bool = False) -
     check(_scenes(model, seed, nuts))
 
 
+@checked
 def rater_model_cases(
     models: Mapping[str, RaterModel] | Iterable[RaterModel], *, seed: int = 7, nuts: bool = False
 ) -> list[Case]:

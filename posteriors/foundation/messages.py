@@ -17,6 +17,7 @@ import numpy as np
 __all__ = [
     "LONGEST_LINE",
     "MOST_LINES",
+    "and_more",
     "cut",
     "first_line",
     "lines_of",
@@ -38,8 +39,12 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 
 
 def plain(value: Any) -> Any:
-    """Python number equal to a NumPy scalar; any other value unchanged."""
-    return value.item() if isinstance(value, np.generic) else value
+    """Python number equal to a NumPy number, alone or in an array without dimensions; any other value unchanged."""
+    if isinstance(value, np.ma.MaskedArray) or not isinstance(value, (np.generic, np.ndarray)) or value.ndim:
+        return value
+    found = value.item()
+    # The widest NumPy float has no equal Python number: its item is itself.
+    return float(found) if isinstance(found, np.floating) else found
 
 
 def cut(text: str, most: int) -> str:
@@ -88,6 +93,8 @@ def shown(value: object, most: int = _LONGEST_VALUE) -> str:
     >>> shown("one\ntwo"), shown(0.5), shown(10**400)
     ("'one\\ntwo'", '0.5', 'a whole number of 401 digits')
     """
+    if value is np.ma.masked:
+        return "masked"
     value = plain(value)
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
         # Python refuses to write some of these, and nobody reads them.
@@ -142,14 +149,20 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def lines_of(faults: Collection[str], kind: str = "fault") -> list[str]:
+def and_more(more: int, kind: str = "fault") -> list[str]:
+    """Line on the number of further faults; none if there are none."""
+    return [f"and {more:,} more {kind}{'s' if more > 1 else ''}"] if more > 0 else []
+
+
+def lines_of(faults: Collection[str], kind: str = "fault", count: int | None = None) -> list[str]:
     """Faults as they are printed: one line of at most 300 characters each, ten of them, then the number of the others.
+
+    ``count`` is the number of all faults, where only the first of them have a text.
 
     Examples
     --------
     >>> lines_of([f"fault {k}" for k in range(1, 13)])[9:]
     ['fault 10', 'and 2 more faults']
     """
-    more = len(faults) - MOST_LINES
     out = [cut(printable(" ".join(fault.split("\n"))), LONGEST_LINE) for fault in islice(faults, MOST_LINES)]
-    return out + ([f"and {more:,} more {kind}{'s' if more > 1 else ''}"] if more > 0 else [])
+    return out + and_more((len(faults) if count is None else count) - len(out), kind)

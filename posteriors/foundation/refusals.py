@@ -1,12 +1,14 @@
 """Validation of field values: each function returns the value in its plain type, or raises an error.
 
 Every error is a ``ValueError`` that reads "FIELD is VALUE; it must ..." or, for a choice between words, "FIELD is
-VALUE; allowed: ...". A number is a Python or NumPy number; True, False and text such as "3" are not numbers.
+VALUE; allowed: ...". A number is a Python or NumPy number of any width, alone or in an array without dimensions; True,
+False, text such as "3" and missing values are not numbers. ``number_arrays`` holds arrays to the same rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Bools, Floats
+from .arrays import Bools
 from .messages import listed, plain, shown
 
 __all__ = [
@@ -22,29 +24,41 @@ __all__ = [
     "flip_chance",
     "nonnegative",
     "number",
-    "numbers",
     "one_of",
-    "plain",
     "positive",
     "probabilities",
     "probability",
+    "real_or_none",
+    "refused",
     "same_length",
+    "vote_or_none",
     "whole",
     "whole_or_none",
 ]
 
 
-def _refused(field: str, value: Any, must: str) -> ValueError:
+def refused(field: str, value: Any, must: str) -> ValueError:
+    """Error that reads "FIELD is VALUE; it must ..."."""
     return ValueError(f"{field} is {shown(value)}; it must {must}")
 
 
-def _real(field: str, value: Any) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise _refused(field, value, "be a number")
+def real_or_none(value: Any) -> float | None:
+    """Value as a float if it is a number that a float holds, else None."""
+    found = plain(value)
+    if isinstance(found, (bool, np.bool_)) or not isinstance(found, (Real, Decimal)):
+        return None
     try:
-        return float(value)
-    except OverflowError:
-        raise _refused(field, value, "be a number below 1.8e308 in size") from None
+        return float(found)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _real(field: str, value: Any) -> float:
+    x = real_or_none(value)
+    if x is None:
+        too_large = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+        raise refused(field, value, "be a number below 1.8e308 in size" if too_large else "be a number")
+    return x
 
 
 def number(field: str, value: Any, within: Callable[[float], Any] | None = None, allowed: str = "a number") -> float:
@@ -77,7 +91,7 @@ def number(field: str, value: Any, within: Callable[[float], Any] | None = None,
     """
     x = _real(field, value)
     if within is not None and not within(x):
-        raise _refused(field, value, f"be {allowed}")
+        raise refused(field, value, f"be {allowed}")
     return x
 
 
@@ -95,7 +109,7 @@ def probability(field: str, value: Any, *, most: Fraction | int = 1, ends: bool 
     """Return a field's value as a float between 0 and ``most``; with ``ends``, 0 and ``most`` are allowed too."""
     x = _real(field, value)
     if not (0 <= x <= most if ends else 0 < x < most):
-        raise _refused(field, value, f"be a number from 0 to {most}" if ends else f"lie strictly between 0 and {most}")
+        raise refused(field, value, f"be a number from 0 to {most}" if ends else f"lie strictly between 0 and {most}")
     return x
 
 
@@ -106,16 +120,26 @@ def flip_chance(field: str, value: Any) -> float:
 
 def whole_or_none(value: Any, *, floats: bool = False) -> int | None:
     """Value as an int if it is a whole number, else None; with ``floats``, 4.0 counts as one."""
+    value = plain(value)
     if isinstance(value, (bool, np.bool_)):
         return None
     if isinstance(value, Integral):
         return int(value)
-    if not floats or value is None or isinstance(value, str):
+    if not floats or not isinstance(value, (Real, Decimal)):
         return None
     try:
-        return int(value) if int(value) == value else None
-    except (TypeError, ValueError, OverflowError):
+        number = int(value)  # type: ignore[arg-type]
+    except (ValueError, OverflowError):
         return None
+    return number if number == value else None
+
+
+def vote_or_none(value: Any) -> int | None:
+    """Vote as 0 or 1, else None; True and 1.0 are votes of 1."""
+    if isinstance(value, (bool, np.bool_)):
+        return int(value)
+    found = whole_or_none(value, floats=True)
+    return found if found in (0, 1) else None
 
 
 def whole(field: str, value: Any, least: int = 0, most: int | None = None, allowed: str | None = None) -> int:
@@ -150,7 +174,7 @@ def whole(field: str, value: Any, least: int = 0, most: int | None = None, allow
     n = whole_or_none(value)
     if n is None or n < least or (most is not None and n > most):
         range_of = f", at least {least}" if most is None else f" from {least} to {most}"
-        raise _refused(field, value, f"be {allowed or 'a whole number' + range_of}")
+        raise refused(field, value, f"be {allowed or 'a whole number' + range_of}")
     return n
 
 
@@ -171,7 +195,7 @@ def one_of(field: str, value: Any, allowed: Collection[str]) -> str:
 def every(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:
     """Raise an error for the first value of an array where ``ok``, an array of the same shape, is False."""
     if not np.all(ok):
-        raise _refused(field, values[~ok][0], f"be {allowed}")
+        raise refused(field, values[~ok][0], f"be {allowed}")
 
 
 def probabilities(field: str, values: NDArray[Any]) -> None:
@@ -179,24 +203,6 @@ def probabilities(field: str, values: NDArray[Any]) -> None:
     inside = (values > 0) & (values < 1)
     if not np.all(inside):
         probability(field, values[~inside][0])
-
-
-def numbers(
-    field: str, values: Any, within: Callable[[Floats], Bools] | None = None, allowed: str = "finite"
-) -> tuple[float, ...]:
-    """Return a field's values as a tuple of one or more finite floats, all of them in the allowed range if given."""
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "iuf" or array.ndim != 1 or not array.size:
-            raise ValueError
-    except ValueError:
-        raise _refused(field, values, "be a list of at least one number") from None
-    found = array.astype(np.float64)
-    for k in np.flatnonzero(~np.isfinite(found)):
-        raise _refused(f"{field}[{k}]", found[k], "be finite")
-    for k in np.flatnonzero(~within(found)) if within else ():
-        raise _refused(f"{field}[{k}]", found[k], f"be {allowed}")
-    return tuple(found.tolist())
 
 
 def same_length(**fields: tuple[float, ...]) -> None:

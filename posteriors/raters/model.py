@@ -29,7 +29,7 @@ axis is the draw, ``rate`` an array of rates with that first axis, and ``rng`` a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,10 +39,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..beliefs.belief import Belief
 from ..beliefs.grid import grid_of_draws
 from ..foundation.arrays import Floats, Ints
+from ..foundation.kinds import checked
 from ..foundation.messages import shown
 from ..foundation.names import write_name
+from ..foundation.progress import Progress
 from ..foundation.refusals import one_of
 from ..foundation.seeds import Seed
+from ..foundation.tolerances import above
 from ..votes.checks import checked_parameter, require_groups, require_raters, require_votes
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
@@ -173,7 +176,7 @@ class RaterModel(ABC):
         -------
         ndarray, shape (S, N) or (S, N, G)
         """
-        return (draws["rate"] > threshold).astype(np.float64)
+        return above(draws["rate"], threshold).astype(np.float64)
 
     @abstractmethod
     def new_rates(self, draws: Draws, rng: np.random.Generator) -> Floats:
@@ -345,6 +348,7 @@ class RaterModel(ABC):
             found[key] = checked_parameter(key, value, shape, self.limits(key), whole=key in _WHOLE, by_item=by_item)
         return found
 
+    @checked
     def simulate(
         self,
         seed: Seed,
@@ -390,6 +394,7 @@ class RaterModel(ABC):
         label = (rng.random(votes.size) < self.chances(truth, votes)).astype(np.int64)
         return SimulatedLabels(votes.labelled(label), truth)
 
+    @checked
     def fit(
         self,
         labels: LabelSet,
@@ -402,7 +407,7 @@ class RaterModel(ABC):
         cores: int | None = None,
         sampler: str = "pymc",
         target_accept: float = 0.9,
-        progress: bool | Callable[[int, int], object] = False,
+        progress: Progress | bool = False,
     ) -> RaterFit:
         """Fit the model to votes.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..foundation.kinds import checked
 from ..foundation.names import Registry
 from .contaminated import Contaminated
 from .dawid_skene import DawidSkene
@@ -41,6 +42,7 @@ def rater_model_names() -> tuple[str, ...]:
     return RATER_MODELS.names()
 
 
+@checked
 def make_rater_model(name: str | RaterModel, **constants: Any) -> RaterModel:
     """Rater model of a given name, with given constants of its priors; other constants have their default values.
 

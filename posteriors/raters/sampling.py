@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.processors import processors
+from ..foundation.progress import Progress, progress_of
 from ..foundation.refusals import one_of, probability, whole
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
@@ -57,16 +58,15 @@ class SamplerSettings:
                 raise ValueError("sampler is 'nutpie', which is not installed; install it, or use 'pymc'")
 
 
-def fit_nuts(
-    model: RaterModel, labels: LabelSet, settings: SamplerSettings, progress: bool | Callable[[int, int], object]
-) -> RaterFit:
+def fit_nuts(model: RaterModel, labels: LabelSet, settings: SamplerSettings, progress: Progress | bool) -> RaterFit:
     """Fit by the No-U-Turn sampler; see ``RaterModel.fit``."""
     import pymc as pm
 
     design, label = Design.of(labels), labels.labels.astype(np.int64)
     root = np.random.SeedSequence(settings.seed)
     sampling, completing = root.spawn(2)
-    bar, told = (progress, None) if isinstance(progress, bool) else (False, progress)
+    bar = progress is True
+    told = progress_of(False if bar else progress, "fitting")
     steps = itertools.count(1)
 
     def step(**_: Any) -> None:

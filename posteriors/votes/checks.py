@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats
 from ..foundation.messages import shown
+from ..foundation.number_arrays import number_array, read_numbers
 from ..foundation.refusals import probabilities
 from .label_set import LabelSet
 
@@ -81,7 +82,7 @@ def checked_thresholds(labels: LabelSet, threshold: ArrayLike) -> Floats:
     ValueError
         For any other shape, and for thresholds that are not strictly between 0 and 1.
     """
-    bar = np.asarray(threshold, dtype=np.float64)
+    bar = number_array("threshold", threshold)
     if bar.shape not in ((), (labels.n_items,)):
         raise ValueError(f"threshold has shape {bar.shape}; it must be a number, or have shape ({labels.n_items},)")
     probabilities("threshold", bar)
@@ -116,10 +117,10 @@ def checked_parameter(
     ValueError
         For values that are not numbers, for any other shape, and for values outside the limits.
     """
-    try:
-        found = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} is {shown(value)}; it must be {_shapes(shape, by_item)}") from None
+    read, bad = read_numbers(value)
+    if bad and read.ndim == 0:
+        raise ValueError(f"{name} is {bad[0][1]}; it must be {_shapes(shape, by_item)}")
+    found = number_array(name, value)
     if found.shape not in ((), shape) and not (by_item and found.shape == shape[:1]):
         raise ValueError(f"{name} has shape {found.shape}; it must be {_shapes(shape, by_item)}")
     if limits is None and np.isnan(found).any():

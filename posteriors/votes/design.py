@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..foundation.arrays import Ints
+from ..foundation.kinds import checked
 from ..foundation.refusals import whole
 from .label_set import LabelSet, offsets
 
@@ -67,6 +68,7 @@ class Design:
         return len(self.item)
 
     @classmethod
+    @checked
     def of(cls, labels: LabelSet) -> Design:
         """Design of the votes of a label set.
 

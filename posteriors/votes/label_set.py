@@ -6,15 +6,20 @@ Votes are stored in compressed sparse row form: one flat array of labels, sorted
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import compress
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Bools, Floats, Ints
+from ..foundation.kinds import require_type
 from ..foundation.messages import shown
+from .columns import checked_columns, item_name, pool_votes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["LabelSet", "offsets"]
 
@@ -62,6 +67,13 @@ class LabelSet:
         Number of items that have a row in the items file but no labels; they are left out.
     digests : tuple of str
         SHA-256 digest of the bytes that were read of each file in `source`, in hexadecimal.
+    remarks : tuple of str
+        Columns that may have been meant although they were not used, and names that are easily mistaken.
+
+    Raises
+    ------
+    ValueError
+        For columns that do not fit together, or hold a value that is not allowed.
 
     Examples
     --------
@@ -92,15 +104,21 @@ class LabelSet:
     dropped: int = 0
     unlabelled: int = 0
     digests: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        checked = checked_columns({field.name: getattr(self, field.name) for field in fields(self)})
+        for field, value in checked.items():
+            object.__setattr__(self, field, value)
 
     @classmethod
-    def from_pools(cls, pools: Mapping[str, Sequence[int]]) -> Self:
+    def from_pools(cls, pools: Mapping[Any, Sequence[int]]) -> Self:
         """Label set of given votes, each from a separate rater.
 
         Parameters
         ----------
-        pools : mapping of str to sequence of 0 and 1
-            Votes on each item, one or more.
+        pools : mapping of names to sequences of 0 and 1
+            Votes on each item, one or more. A whole number is a name too, in its decimal form.
 
         Returns
         -------
@@ -109,7 +127,7 @@ class LabelSet:
         Raises
         ------
         ValueError
-            For an item without votes, or a vote that is not 0 or 1.
+            For an item without a name or without votes, two items of one name, or a vote that is not 0 or 1.
 
         Examples
         --------
@@ -118,20 +136,79 @@ class LabelSet:
         array([2, 0])
 
         """
-        for item, votes in pools.items():
-            if not len(votes):
-                raise ValueError(f"item {shown(item)} has no votes; allowed: one or more")
-            for vote in votes:
-                if vote not in (0, 1):
-                    raise ValueError(f"a vote on item {shown(item)} is {shown(vote)}; allowed: 0 or 1")
-        labels = np.array([vote for votes in pools.values() for vote in votes], np.int8)
+        require_type("pools", pools, Mapping, "a mapping from items to their votes")
+        found = {item_name(item): pool_votes(item, votes) for item, votes in pools.items()}
+        if len(found) < len(pools):
+            twice = next(item for item in pools if not isinstance(item, str) and str(item) in pools)
+            raise ValueError(f"items {shown(twice)} and {shown(str(twice))} have one name; names must be unique")
+        labels = np.concatenate([np.empty(0, np.int8), *found.values()])
         return cls(
-            items=tuple(pools),
+            items=tuple(found),
             labels=labels,
             rater=np.arange(len(labels), dtype=np.int32),
             raters=tuple(f"rater {k + 1}" for k in range(len(labels))),
-            start=offsets(np.array([len(votes) for votes in pools.values()])),
+            start=offsets(np.array([len(votes) for votes in found.values()], dtype=np.int64)),
         )
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> LabelSet:
+        """Label set of a data frame with a row for each vote.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Columns ``item``, ``rater`` and ``label`` (0 or 1), optionally ``group`` and ``gold``. Of the columns of an
+            items file, ``threshold``, ``c``, ``logp_win`` and ``logp_lose``, ``weight`` and ``slice`` may be there too,
+            with one value for each item. Names are text or whole numbers. Columns may be of any type that holds such
+            values; further columns are ignored.
+
+        Returns
+        -------
+        LabelSet
+
+        Raises
+        ------
+        WrongKind
+            For anything but a data frame.
+        ValueError
+            For a missing column, and for rows that are not allowed: the first ten are named, and all are counted.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from seqaudit import LabelSet
+        >>> frame = pd.DataFrame({"item": ["a", "a", "b"], "rater": ["ann", "bob", "ann"], "label": [1, 0, 1]})
+        >>> LabelSet.from_frame(frame).rate
+        array([0.5, 1. ])
+
+        """
+        import pandas as pd
+
+        from .frames import labels_of_frame
+
+        require_type("frame", frame, pd.DataFrame, "a pandas DataFrame")
+        return labels_of_frame(frame)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Data frame with a row for each vote, from which ``from_frame`` makes an equal label set.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``item``, ``rater`` and ``label``, and those of the optional data that there are.
+
+        Examples
+        --------
+        >>> from seqaudit import LabelSet
+        >>> LabelSet.from_pools({"a": [1, 0]}).to_frame()
+          item    rater  label
+        0    a  rater 1      1
+        1    a  rater 2      0
+
+        """
+        from .frames import frame_of_labels
+
+        return frame_of_labels(self)
 
     def __repr__(self) -> str:
         return f"LabelSet({self.n_items} items, {self.n_labels} votes, {len(self.raters)} raters)"

@@ -331,7 +331,7 @@ def test_an_object_whose_repr_fails_does_not_break_what_is_said_of_it():
         for wrong in ([None], [Mute()], {"x": 3}):
             with pytest.raises(sa.ConformanceError, match="expected an instance of a subclass of"):
                 cases(wrong)
-        with pytest.raises(ValueError, match="found 3; expected a mapping or a list of objects to check"):
+        with pytest.raises(ValueError, match="is 3; it must be a mapping or a sequence"):
             cases(3)
 
 
@@ -357,7 +357,7 @@ def test_arrays_of_a_copy_are_read_only_as_those_of_the_original(record, copied)
     assert set(arrays(again)) == set(arrays(record)) != set()
     for name, value in arrays(again).items():
         assert not value.flags.writeable, name
-        assert np.array_equal(value, arrays(record)[name])
+        assert np.array_equal(value, arrays(record)[name], equal_nan=True)
     if isinstance(record, sa.Problem):
         assert again == record
         assert again.digest() == record.digest()

@@ -553,7 +553,7 @@ REFUSED = [
         r"the minima of the slices and the problem's quotas cost at least 4; the budget is 3",
     ),
     (lambda: sa.DiverseBatch("kg", [1.0, 2.0]), r"diverse-batch: features have shape \(2,\); it must be \(N, F\)"),
-    (lambda: sa.DiverseBatch("kg", [["x"]]), r"features must be an array of numbers"),
+    (lambda: sa.DiverseBatch("kg", [["x"]]), r"features.* is .*; it must be a number"),
     (lambda: sa.DiverseBatch("kg", [[0.0], [np.inf]]), r"features of item number 1 are \[inf\]; they must be finite"),
     (lambda: sa.DiverseBatch("kg", [[0.0]], "random"), r"method is 'random'; allowed: 'k-center', 'determinantal'"),
     (lambda: sa.DiverseBatch("kg", [[0.0]], candidates=0), r"candidates is 0"),

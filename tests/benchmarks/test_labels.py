@@ -31,8 +31,8 @@ def write(folder: Path, content: str | bytes, name: str = "votes.csv") -> Path:
 def fault(path: Path, items: Path | None = None, *, strict: bool = False) -> str:
     with pytest.raises(LabelFileError) as caught:
         read_labels(path, items, strict=strict)
-    message = str(caught.value)
-    assert "\n" not in message
+    message, *others = str(caught.value).split("\n")
+    assert all("allowed: " in line or "more fault" in line for line in others)
     assert "allowed: " in message or "found: " in message or "no such file" in message
     return message
 
@@ -319,7 +319,7 @@ def test_gzip_not_named_gz_is_recognised(tmp_path):
         pytest.param("item,c,weight\na,1,inf\n", 2, ["weight of item 'a' is 'inf'", "finite"], id="weight-infinite"),
         pytest.param("item,c,slice\na,1,s\nb,1,\n", 3, ["slice of item 'b' is ''", "not blank"], id="slice-blank"),
         pytest.param("item,c\na,1\n ,1\n", 3, ["item is ' '", "not blank"], id="item-blank"),
-        pytest.param("item,c\na,1\nb,1\n\na,1\n", 5, ["item 'a' is on line 2 already", "one row"], id="item-twice"),
+        pytest.param("item,c\na,1\nb,1\n\na,1\n", 5, ["has a row already on line 2", "one row"], id="item-twice"),
         pytest.param("item,c\na,1,2\n", 2, ["3 fields", "'a'", "allowed: 2"], id="too-many-fields"),
     ],
 )

@@ -244,7 +244,7 @@ NOT_THERE = {"scenario": []}
         (on_raters(fixed={"item_mean": [1, 2]}), r"item_mean has shape \(2,\); it must be a number"),
         (on_raters(fixed={"item_mean": "abc"}), "item_mean is 'abc'; it must be a number"),
         (on_raters(fixed={"offset": [1, math.nan] * 4}), "offset has nan; it must be numbers"),
-        (on_raters(fixed={"offset": [[1], [1, 2]]}), r"offset is .*; it must be a number or of shape \(8,\)"),
+        (on_raters(fixed={"offset": [[1], [1, 2]]}), r"offset\[0\] is .*; it must be a number"),
         (on_raters(fixed={"item_sd": -1}), "item_sd has -1; it must be at least 0 and finite"),
         (on_raters(values=[0, -1]), "scenario 'bias', value -1: rater_sd has -1; it must be at least 0 and finite"),
         (

@@ -221,7 +221,7 @@ def test_lowest_relaxed_value_at_two_labels_an_item(threshold, bound):
         (lambda p: whittle_index(p, -1), r"item is -1; it must be a whole number from 0 to 0"),
         (lambda p: gittins_index(p, 7), r"item is 7; it must be a whole number from 0 to 0"),
         (lambda p: solve_stopping([[0.5, 0.5]], [[0.1, 0.2]]), r"mean has shape \(1, 2\) and gain \(1, 2\); both"),
-        (lambda p: solve_stopping([[0.5]], [[0.1]], cost=0), r"cost is 0 and discount 1.0; cost must be positive"),
+        (lambda p: solve_stopping([[0.5]], [[0.1]], cost=0), r"cost is 0; it must be positive and finite"),
         (lambda p: gittins_index(p, 0, 0), r"labels is 0; it must be a whole number, at least 1"),
         (
             lambda p: gittins_index(p, 0, 3, depth=2),

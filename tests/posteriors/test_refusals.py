@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqaudit.posteriors.foundation import refusals
+from seqaudit.posteriors.foundation import number_arrays, refusals
 from seqaudit.posteriors.foundation.seeds import seed_sequence
 
 INTEGERS = st.integers() | st.integers(-(2**31), 2**31 - 1).flatmap(
@@ -165,15 +165,21 @@ def test_a_list_is_refused_by_the_place_of_its_first_value_that_is_not_finite_th
     infinite = [k for k, x in enumerate(values) if not math.isfinite(x)]
     outside = [k for k, x in enumerate(values) if not x >= 0]
     if not infinite and not outside:
-        assert refusals.numbers("w", np.array(values), lambda x: x >= 0, "at least 0") == tuple(values)
+        assert number_arrays.numbers("w", np.array(values), lambda x: x >= 0, "at least 0") == tuple(values)
         return
     with pytest.raises(ValueError, match=r"^w\[") as refused:
-        refusals.numbers("w", values, lambda x: x >= 0, "at least 0")
+        number_arrays.numbers("w", values, lambda x: x >= 0, "at least 0")
     k, allowed = (infinite[0], "finite") if infinite else (outside[0], "at least 0")
     assert str(refused.value) == f"w[{k}] is {values[k]!r}; it must be {allowed}"
 
 
-@pytest.mark.parametrize("values", [[], 1, "12", ["x"], [True], [[1.0]], [[1], [1, 2]], None])
+@pytest.mark.parametrize("values", [[], 1, "12", [[1.0]], None])
 def test_what_is_no_list_of_numbers_is_refused(values):
     with pytest.raises(ValueError, match=r"^w is .*; it must be a list of at least one number$"):
-        refusals.numbers("w", values)
+        number_arrays.numbers("w", values)
+
+
+@pytest.mark.parametrize("values", [["x"], [True], [[1], [1, 2]], [1.0, None]])
+def test_a_list_names_the_place_of_what_is_no_number(values):
+    with pytest.raises(ValueError, match=r"^w\[[01]\] is .*; it must be a number$"):
+        number_arrays.numbers("w", values)

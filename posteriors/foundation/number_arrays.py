@@ -1,0 +1,202 @@
+"""Arrays of numbers, from whatever holds them: lists, NumPy and masked arrays, and columns of data frames.
+
+One rule holds for every entry: a Python or NumPy number of any width is a number; True, False, text such as "3",
+complex numbers, dates and missing values (None, NaT, NA, masked entries) are not. A refusal names the entry's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import Bools, Floats, Ints
+from .messages import shown
+from .refusals import real_or_none, refused
+
+__all__ = ["Place", "number_array", "numbers", "place_name", "read_numbers", "whole_array"]
+
+Place = tuple[int, ...]
+
+_NUMBERS = "iuf"
+_TOO_LARGE = 2.0**63
+
+
+def read_numbers(values: Any) -> tuple[NDArray[Any], list[tuple[Place, str]]]:
+    """Numbers as an array, and the entries that are not numbers.
+
+    Parameters
+    ----------
+    values : object
+        A number, or numbers in any container that NumPy reads.
+
+    Returns
+    -------
+    array : ndarray of integers or floats
+        New, or the caller's own array; 0 in place of entries that are not numbers.
+    faults : list of (tuple of int, str)
+        Place and text of each entry that is not a number. Values that are no array of one shape have a single fault, at
+        the place ``()``.
+
+    Examples
+    --------
+    >>> read_numbers([1, "2", None])
+    (array([1., 0., 0.]), [((1,), "'2'"), ((2,), 'None')])
+    """
+    masked: list[tuple[Place, str]] = []
+    try:
+        if isinstance(values, (list, tuple)):
+            # NumPy would make one type of all entries, and so take True for 1 beside a number.
+            plain = all(type(x) is np.ndarray and x.dtype.kind in _NUMBERS for x in values)
+            make = np.ma.array if any(isinstance(x, np.ma.MaskedArray) for x in values) else np.array
+            array = make(values, dtype=None if plain else object)
+        else:
+            array = np.asanyarray(values)
+        if isinstance(array, np.ma.MaskedArray):
+            masked = [(place, "masked") for place in _places(np.ma.getmaskarray(array))]
+            array = np.where(np.ma.getmaskarray(array), 0, array.data) if masked else array.data
+        array = np.asarray(array)
+    except (TypeError, ValueError, RuntimeError):
+        return np.zeros(()), [((), shown(values))]
+    if array.dtype.kind in _NUMBERS:
+        return array, masked
+    if array.ndim == 0 and array.dtype == object:
+        array = np.empty((), dtype=object)
+        array[()] = values
+    found, faults = _by_entry(array)
+    return found, sorted(masked + faults)
+
+
+def _by_entry(array: NDArray[Any]) -> tuple[NDArray[Any], list[tuple[Place, str]]]:
+    """Numbers of an array of any type, and the places and texts of the entries that are not numbers."""
+    types = set(map(type, array.flat))
+    if types <= {float, int}:
+        try:
+            return array.astype(np.int64 if types == {int} else np.float64), []
+        except OverflowError:
+            pass
+    out, faults = np.zeros(array.shape), []
+    for place in np.ndindex(array.shape):
+        entry = array[place]
+        number = real_or_none(entry)
+        if number is None:
+            # A missing date has no plain form but None.
+            text = str(entry) if isinstance(entry, (np.datetime64, np.timedelta64)) else shown(entry)
+            too_large = isinstance(entry, Real) and not isinstance(entry, (bool, np.bool_))
+            faults.append((place, f"{text}, beyond 1.8e308" if too_large else text))
+        else:
+            out[place] = number
+    return out, faults
+
+
+def _places(mask: NDArray[np.bool_]) -> list[Place]:
+    return [tuple(map(int, place)) for place in np.argwhere(mask)]
+
+
+def place_name(field: str, place: Place) -> str:
+    """Name of an entry in messages: the field, and the place in brackets.
+
+    Examples
+    --------
+    >>> place_name("weight", (2,)), place_name("prior", (0, 1)), place_name("beta", ())
+    ('weight[2]', 'prior[0, 1]', 'beta')
+    """
+    return f"{field}[{', '.join(map(str, place))}]" if place else field
+
+
+def number_array(field: str, values: Any) -> Floats:
+    """Return a field's values as a new array of floats.
+
+    Parameters
+    ----------
+    field : str
+        Name of the field in the error message.
+    values : object
+        A number, or numbers in any container that NumPy reads; nan and the infinities are allowed.
+
+    Returns
+    -------
+    ndarray of float64
+
+    Raises
+    ------
+    ValueError
+        For the first entry that is not a number.
+
+    Examples
+    --------
+    >>> number_array("weight", [1, np.float32(0.5)])
+    array([1. , 0.5])
+    >>> number_array("weight", [1.0, True])
+    Traceback (most recent call last):
+    ValueError: weight[1] is True; it must be a number
+    """
+    array, faults = read_numbers(values)
+    for place, text in faults[:1]:
+        allowed = "a number" if place or np.isscalar(values) else "a number or an array of numbers"
+        raise ValueError(f"{place_name(field, place)} is {text}; it must be {allowed}")
+    with np.errstate(over="ignore"):
+        return np.array(array, dtype=np.float64)
+
+
+def whole_array(field: str, values: Any, least: int | None = 0, most: int | None = None) -> Ints:
+    """Return a field's values as a new array of whole numbers; floats such as 4.0 pass, and 1.9 is refused.
+
+    Parameters
+    ----------
+    field : str
+        Name of the field in the error message.
+    values : object
+        A number, or numbers in any container that NumPy reads.
+    least, most : int or None
+        Smallest and largest allowed value; None for no limit.
+
+    Returns
+    -------
+    ndarray of int64
+
+    Raises
+    ------
+    ValueError
+        For the first entry that is not a whole number within the limits.
+
+    Examples
+    --------
+    >>> whole_array("counts", [3.0, 1.9])
+    Traceback (most recent call last):
+    ValueError: counts[1] is 1.9; it must be a whole number, at least 0
+    """
+    array, faults = read_numbers(values)
+    if faults:
+        number_array(field, values)
+    with np.errstate(invalid="ignore"):
+        good = np.ones(array.shape, dtype=np.bool_)
+        if array.dtype.kind != "i":
+            good &= (array == np.floor(array)) & (np.abs(array.astype(np.float64)) < _TOO_LARGE)
+        if least is not None:
+            good &= array >= least
+        if most is not None:
+            good &= array <= most
+    for place in _places(~good)[:1]:
+        limit = "" if least is None else f", at least {least}" if most is None else f" from {least} to {most}"
+        allowed = f"a whole number{limit}"
+        raise refused(place_name(field, place), array[place], f"be {allowed}")
+    return np.array(array, dtype=np.int64)
+
+
+def numbers(
+    field: str, values: Any, within: Callable[[Floats], Bools] | None = None, allowed: str = "finite"
+) -> tuple[float, ...]:
+    """Return a field's values as a tuple of one or more finite floats, all of them in the allowed range if given."""
+    array, faults = read_numbers(values)
+    if array.ndim != 1 or not array.size:
+        raise refused(field, values, "be a list of at least one number")
+    found = array.astype(np.float64) if not faults else number_array(field, values)
+    for k in np.flatnonzero(~np.isfinite(found)):
+        raise refused(f"{field}[{k}]", found[k], "be finite")
+    for k in np.flatnonzero(~within(found)) if within else ():
+        raise refused(f"{field}[{k}]", found[k], f"be {allowed}")
+    return tuple(found.tolist())

@@ -1,0 +1,80 @@
+"""Validation of a label set's columns: names, votes, and numbers of items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..foundation.messages import shown
+from ..foundation.number_arrays import number_array, whole_array
+from ..foundation.refusals import vote_or_none, whole, whole_or_none
+
+__all__ = ["checked_columns", "item_name", "pool_votes"]
+
+_NUMBERS = ("gold", "logp_win", "logp_lose", "log_ratio", "threshold", "weight")
+
+
+def item_name(item: Any) -> str:
+    """Name of an item: text that is not blank, or the decimal form of a whole number."""
+    if isinstance(item, str) and item.strip():
+        return str(item)
+    number = whole_or_none(item)
+    if number is None:
+        raise ValueError(f"the name of an item is {shown(item)}; it must be text that is not blank, or a whole number")
+    return str(number)
+
+
+def pool_votes(item: Any, votes: Any) -> NDArray[np.int8]:
+    """Votes on an item, one or more, each 0 or 1."""
+    if not isinstance(votes, Iterable) or isinstance(votes, (str, bytes, Mapping)):
+        raise ValueError(f"votes on item {shown(item)} are {shown(votes)}; they must be a list of 0 and 1")
+    given = list(votes)
+    found = [vote_or_none(vote) for vote in given]
+    if not found:
+        raise ValueError(f"item {shown(item)} has no votes; allowed: one or more")
+    if None in found:
+        k = found.index(None)
+        raise ValueError(f"vote {k + 1} on item {shown(item)} is {shown(given[k])}; allowed: 0 or 1")
+    return np.array(found, dtype=np.int8)
+
+
+def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
+    """Columns of a label set in their types, by name; ``ValueError`` for columns that do not fit together."""
+    found: dict[str, Any] = {key: _names(key, columns[key]) for key in ("items", "raters", "groups")}
+    labels = whole_array("labels", columns["labels"], 0, 1)
+    start = whole_array("start", columns["start"])
+    size = len(found["items"])
+    if start.shape != (size + 1,) or labels.ndim != 1:
+        raise ValueError(
+            f"start has shape {start.shape} and labels {labels.shape}; they must be ({size + 1},) and (V,)"
+        )
+    if start[0] != 0 or start[-1] != len(labels) or (np.diff(start) < 0).any():
+        raise ValueError(f"start must rise from 0 to the number of labels, {len(labels)}")
+    found |= {"labels": labels.astype(np.int8), "start": start}
+    for key in ("rater", "group"):
+        if columns[key] is not None:
+            code = whole_array(key, columns[key], 0, len(found[f"{key}s"]) - 1)
+            if code.shape != labels.shape:
+                raise ValueError(f"{key} has shape {code.shape}; it must be that of labels, {labels.shape}")
+            found[key] = code.astype(np.int32)
+    for key in _NUMBERS:
+        if columns[key] is not None:
+            values = number_array(key, columns[key])
+            if values.shape != (size,):
+                raise ValueError(f"{key} has shape {values.shape}; it must be ({size},), one for each item")
+            found[key] = values
+    if columns["slice"] is not None:
+        found["slice"] = _names("slice", columns["slice"])
+        if len(found["slice"]) != size:
+            raise ValueError(f"slice has {len(found['slice'])} entries; it must have one for each of the {size} items")
+    return found | {key: whole(key, columns[key]) for key in ("dropped", "unlabelled")}
+
+
+def _names(field: str, names: Any) -> tuple[str, ...]:
+    given = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else None
+    if given is None or not all(isinstance(name, str) for name in given):
+        raise ValueError(f"{field} is {shown(names)}; it must be a list of strings")
+    return given

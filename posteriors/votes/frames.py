@@ -1,0 +1,130 @@
+"""Label sets from data frames and back: a row for each vote, with the columns of a label file and of an items file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..foundation.arrays import Floats
+from ..foundation.messages import lines_of, listed, shown
+from ..foundation.names import nearest_name
+from ..foundation.number_arrays import number_array
+from ..foundation.refusals import vote_or_none, whole_or_none
+from .label_set import LabelSet
+from .near_names import name_remarks
+from .rows import Parsers, RowFaults, label_set_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["frame_of_labels", "labels_of_frame"]
+
+_REQUIRED = ("item", "rater", "label")
+_OPTIONAL = ("group", "gold")
+# Columns of items, by the field of a label set that holds them.
+_NUMBERS = {"logp_win": "logp_win", "logp_lose": "logp_lose", "log_ratio": "c", "threshold": "threshold"}
+_NUMBERS |= {"weight": "weight"}
+_SOURCE = "data frame"
+_NEAR = 0.84
+
+
+def labels_of_frame(frame: pd.DataFrame) -> LabelSet:
+    """Label set of a data frame; see ``LabelSet.from_frame``."""
+    header = [str(column) for column in frame.columns]
+    for column in _REQUIRED:
+        if column not in frame.columns:
+            near = nearest_name(column, header)
+            hint = f" (is it {shown(near)}?)" if near else ""
+            raise ValueError(f"{_SOURCE}: no column {column!r}{hint}; columns found: {listed(header)}")
+    known = [x for x in (*_REQUIRED, *_OPTIONAL, *_NUMBERS.values(), "slice") if x in frame.columns]
+    for column in known:
+        if header.count(column) > 1:
+            raise ValueError(f"{_SOURCE}: column {column!r} occurs {header.count(column)} times; allowed: once")
+    if not len(frame):
+        raise ValueError(f"{_SOURCE}: no rows; allowed: one row or more")
+    faults = RowFaults()
+    columns = {column: _cells(frame[column]) for column in known}
+    votes = label_set_of(columns, Parsers(_name, vote_or_none, _gold), faults)
+    if votes is None:
+        told = faults.lines(lambda rows: {row: f"row {row}" for row in rows}, _SOURCE)
+        raise ValueError("\n".join(lines_of(told, count=faults.count)))
+    first = _first_rows(columns["item"])
+    found: dict[str, Any] = {}
+    for field, column in _NUMBERS.items():
+        if column in columns:
+            found[field] = _of_items(column, number_array(column, columns[column]), columns["item"], first)
+    if "slice" in columns:
+        slices = np.array([_name(cell) or "" for cell in columns["slice"]], dtype=object)
+        found["slice"] = tuple(_of_items("slice", slices, columns["item"], first).tolist())
+    if "logp_win" in found and "logp_lose" in found:
+        found["log_ratio"] = found["logp_lose"] - found["logp_win"]
+    unused = [column for column in header if column not in known]
+    remarks = [
+        f"{_SOURCE}: column {shown(near)} is not used; is it {wanted!r}?"
+        for wanted in (*_OPTIONAL, *_NUMBERS.values(), "slice")
+        if wanted not in known and (near := nearest_name(wanted, unused, cutoff=_NEAR)) is not None
+    ]
+    names = {"items": votes.items, "raters": votes.raters, "groups": votes.groups}
+    remarks += [remark for kind, told in names.items() for remark in name_remarks(kind, told)]
+    return replace(votes, **found, remarks=tuple(remarks))
+
+
+def frame_of_labels(labels: LabelSet) -> pd.DataFrame:
+    """Data frame of a label set; see ``LabelSet.to_frame``."""
+    import pandas as pd
+
+    item = np.repeat(np.arange(labels.n_items), labels.counts)
+    columns: dict[str, Any] = {
+        "item": [labels.items[i] for i in item.tolist()],
+        "rater": [labels.raters[r] for r in labels.rater.tolist()],
+        "label": labels.labels.astype(np.int64),
+    }
+    if labels.group is not None:
+        columns["group"] = [labels.groups[g] for g in labels.group.tolist()]
+    for field, column in ({"gold": "gold"} | _NUMBERS).items():
+        values: Floats | None = getattr(labels, field)
+        if values is not None:
+            columns[column] = values[item]
+    if labels.slice is not None:
+        columns["slice"] = [labels.slice[i] for i in item.tolist()]
+    return pd.DataFrame(columns)
+
+
+def _cells(column: pd.Series) -> list[Any]:
+    """Values of a column as plain objects, with None for each missing one."""
+    return [None if gap else cell for cell, gap in zip(column.astype(object), column.isna(), strict=True)]
+
+
+def _name(cell: Any) -> str | None:
+    if isinstance(cell, str):
+        return cell if cell.strip() else None
+    number = whole_or_none(cell)
+    return None if number is None else str(number)
+
+
+def _gold(cell: Any) -> int | None:
+    return -1 if cell is None or cell == "" else vote_or_none(cell)
+
+
+def _first_rows(cells: Sequence[Any]) -> dict[Any, int]:
+    """Number of the first row of each item, in order of first appearance."""
+    first: dict[Any, int] = {}
+    for row, cell in enumerate(cells):
+        first.setdefault(cell, row)
+    return first
+
+
+def _of_items(column: str, values: NDArray[Any], items: Sequence[Any], first: dict[Any, int]) -> NDArray[Any]:
+    """Value of each item, which must be the same in all of its rows."""
+    expected = values[[first[item] for item in items]]
+    for row in np.flatnonzero(values != expected).tolist():
+        before = first[items[row]]
+        raise ValueError(
+            f"{_SOURCE}, row {row}: {column} of item {shown(items[row])} is {shown(values[row])} but "
+            f"{shown(values[before])} on row {before}; allowed: one {column} per item"
+        )
+    return values[list(first.values())]
