@@ -85,10 +85,10 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
             if not faults:
                 z = float(beta) * c
                 refuse("beta times log_ratio", z, np.abs(z) <= MOST_LOG_ODDS, f"at most {MOST_LOG_ODDS:g} in size")
-                for i in np.flatnonzero((t == 0) | (t == 1)) if beliefs else ():
-                    if not beliefs[i].takes_bars:
-                        told = f"threshold of {named(names[i])} rounds to {t[i]:g}"
-                        faults.append(f"{told}, which {beliefs[i]!r} does not take")
+                for name, bar, belief in zip(names, t.tolist(), beliefs or (), strict=False):
+                    if bar in (0.0, 1.0) and not belief.takes_bars:
+                        told = f"threshold of {named(name)} rounds to {bar:g}"
+                        faults.append(f"{told}, which {belief!r} does not take")
     pay = checks.vector("reward", given["reward"], size, faults, names)
     refuse("reward", pay, np.isfinite(pay), "finite")
     try:
