@@ -212,8 +212,8 @@ class Solution:
 
     def _state(self, counts: ArrayLike | None, wins: ArrayLike | None) -> tuple[Ints, Ints]:
         size = self.problem.size
-        n = np.zeros(size, dtype=np.int64) if counts is None else whole_array("counts", counts)
-        w = np.zeros(size, dtype=np.int64) if wins is None else whole_array("wins", wins)
+        n = np.zeros(size, dtype=np.int64) if counts is None else whole_array("counts", counts, None)
+        w = np.zeros(size, dtype=np.int64) if wins is None else whole_array("wins", wins, None)
         if n.shape != (size,) or w.shape != (size,):
             raise ValueError(f"counts and wins must have shape ({size},), found {n.shape} and {w.shape}")
         for i in np.flatnonzero((n < 0) | (n > self.problem.cap) | (w < 0) | (w > n)):

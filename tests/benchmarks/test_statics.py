@@ -257,11 +257,11 @@ def test_item_of_the_plain_recursion_is_labelled_as_by_hand():
 
 
 def test_usual_values_that_a_problem_does_not_take_are_left_out():
-    far = sa.Problem.from_logratio([0.0, 10.0], 1.0, 3)
+    far = sa.Problem.from_logratio([0.0, 3000.0], 1.0, 3)
     found = sa.vary(far, "beta")
     assert found.value.values.tolist() == [2.0 ** (k / 2) for k in range(-4, 4)]
     (remark,) = found.attrs["remarks"]
-    assert remark == "beta 4 left out: threshold of item 2 is 1.0; it must be strictly between 0 and 1"
+    assert remark == "beta 4 left out: beta times log_ratio of item 2 is 12000.0; it must be at most 10000 in size"
     # A prior that noise cannot be put on is refused at every noise, and is told.
     with pytest.raises(ValueError, match="noise: the prior of item 1"):
         sa.vary(sa.Problem([0.5], 2, prior=sa.LogitNormal(0, 1)), "noise")
@@ -270,13 +270,13 @@ def test_usual_values_that_a_problem_does_not_take_are_left_out():
 @pytest.mark.parametrize(
     ("knob", "value", "message"),
     [
-        ("beta", 4.0, "^beta 4: threshold of item 2 is 1.0; it must be strictly between 0 and 1$"),
-        ("offset", 40.0, "^offset 40: threshold of item 1 is 1.0"),
+        ("beta", 4.0, "^beta 4: beta times log_ratio of item 2 is 12000.0; it must be at most 10000 in size$"),
+        ("offset", 1e5, "^offset 100000: beta times log_ratio of item 1 is 100000.0; it must be at most"),
         ("temperature", 1e-320, "^temperature .*e-321: log_ratio of item 2 would be inf; it must be finite$"),
     ],
 )
 def test_values_that_a_problem_does_not_take_are_named(knob, value, message):
-    far = sa.Problem.from_logratio([0.0, 10.0], 1.0, 6)
+    far = sa.Problem.from_logratio([0.0, 3000.0], 1.0, 6)
     with pytest.raises(ValueError, match=message):
         changed(far, knob, value)
     with pytest.raises(ValueError, match=message):
