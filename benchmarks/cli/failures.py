@@ -50,7 +50,8 @@ def failure_lines(error: Exception) -> list[str]:
     told = cut(first_line(error), _LONGEST_MESSAGE)
     name = type(error).__name__
     if isinstance(error, MemoryError):
-        return lines_of([f"not enough memory: {told}{where}"])
+        detail = f" ({told})" if told != name else ""
+        return lines_of([f"out of memory{detail}; take a smaller problem"])
     if isinstance(error, RecursionError):
         return lines_of([f"the input is nested too deeply{where}"])
     if isinstance(error, _BUGS):

@@ -49,8 +49,8 @@ def knob_values(problem: Problem, knob: str) -> tuple[list[float], list[str]]:
     --------
     >>> knob_values(Problem([0.5], budget=2), "noise")
     ([0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4], [])
-    >>> knob_values(Problem.from_logratio([0.0, 10.0], 1.0, 2), "beta")[1]
-    ['beta 4 left out: threshold of item 2 is 1.0; it must be strictly between 0 and 1']
+    >>> knob_values(Problem.from_logratio([0.0, 3000.0], 1.0, 2), "beta")[1]
+    ['beta 4 left out: beta times log_ratio of item 2 is 12000.0; it must be at most 10000 in size']
     """
     one_of("vary", knob, KNOBS)
     if knob == "noise":

@@ -28,6 +28,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -277,7 +278,7 @@ def solve(
     *,
     keep_policy: bool = False,
     reduce: bool | Collection[str] = True,
-    dtype: str = "float64",
+    dtype: Literal["float64", "float32"] = "float64",
     threads: int | None = None,
     progress: Progress | bool | None = None,
 ) -> Solution:

@@ -149,7 +149,7 @@ def beta_at(
     Examples
     --------
     >>> [float(x) for x in beta_at(1, 1, 2, 1, 1.0, log_odds=40.0)]
-    [0.5, 5.414...e-35, 2.548...e-17]
+    [0.5, 5.414...e-35, 1.082...e-34]
     """
     x, y, n, w, t, z = (
         np.array(v, dtype=np.float64) for v in np.broadcast_arrays(a, b, labels, wins, threshold, log_odds)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from oracles.command_line import caller
 
 from seqaudit.bandits.registry import POLICIES
@@ -132,7 +133,8 @@ def run(tmp_path, monkeypatch, capsys):
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged-in\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(points)
         monkeypatch.syspath_prepend(tmp_path)
-        # Worker processes look there too.
+        # Worker processes look there too, if they begin after this.
+        get_reusable_executor().shutdown(wait=True)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
         importlib.invalidate_caches()
         forget()

@@ -155,10 +155,10 @@ def test_budgets_that_buy_no_label_have_rows(run):
 
 
 def test_usual_values_that_the_problem_does_not_take_are_remarked(run):
-    Path("far.toml").write_text("budget = 3\nc = [0.0, 10.0]\nbeta = 1.0\n")
+    Path("far.toml").write_text("budget = 3\nc = [0.0, 3000.0]\nbeta = 1.0\n")
     outcome = run("statics", "far.toml", "--vary", "beta", "--jobs", 1, "--out", "kept")
     assert outcome.status == 0, outcome.err
-    assert "note: beta 4 left out: threshold of item 2 is 1.0" in outcome.out
+    assert "note: beta 4 left out: beta times log_ratio of item 2 is 12000.0" in outcome.out
     assert len(pd.read_csv("kept/statics.csv")) == 8
 
 
@@ -200,7 +200,7 @@ def test_claims_are_printed_with_their_smallest_cases(run):
         (("problem.toml", "--vary", "protocol", "-p", "nope"), "policy 'nope' "),
         (("problem.toml", "--vary", "protocol", "--points", 0), "points is 0; it must be a whole number, at least 1"),
         (("problem.toml", "--vary", "beta", "--points", 12), "--points does not go with --vary beta"),
-        (("problem.toml", "--vary", "beta", "--values", "1,80"), "beta 80: threshold of against is 1.0"),
+        (("problem.toml", "--vary", "beta", "--values", "1,1e5"), "beta 100000: beta times log_ratio of "),
         (("--claims", "--points", 12), "--claims takes no --points"),
         (("--claims", "-p", "gittins"), "--claims takes no --policy"),
         (("--claims", "--replications", 8), "--claims takes no --replications"),

@@ -213,7 +213,7 @@ def test_what_a_policy_says_of_stopping_is_checked(answer):
         def stops(self, problem, counts, wins, usable):
             return answer
 
-    with pytest.raises(ValueError, match=r"^says: stops has shape .* and type .*; it must be 1 bool$"):
+    with pytest.raises(ValueError, match=r"^says: stops has shape .* and type .*; it must be \(1,\) and bool$"):
         sa.evaluate(sa.Problem([0.5], 2), Says())
 
 
