@@ -417,7 +417,8 @@ def test_policies_and_beliefs_are_called_in_one_place():
         name = path.relative_to(ROOT).as_posix()
         if name.startswith(("tests/", "docs/", "build/")) or "/kernels/" in name:
             continue
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if ">>>" not in line]
+        examples = (">>> ", "... ")
+        lines = [x for x in path.read_text(encoding="utf-8").splitlines() if not x.lstrip().startswith(examples)]
         for line in lines:
             assert name in own or "super()" in line or not calls.search(line), f"{name}: {line}"
             assert name in free or "design_choices" in name or not asked.search(line), f"{name}: {line}"
