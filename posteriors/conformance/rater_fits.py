@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from ..beliefs.asking import ask_at
 from ..beliefs.belief import Belief
 from ..beliefs.grid import Grid
 from ..foundation.arrays import Floats
@@ -113,7 +114,10 @@ def _beliefs(trial: RaterTrial) -> None:
 
 def _expect_tails(beliefs: list[Belief], threshold: Floats, tail: Floats) -> None:
     for i, belief in enumerate(beliefs):
-        mine, off = float(belief.at(0, 0, threshold[i]).tail), _EXACT if isinstance(belief, Grid) else _LOOSE
+        mine, off = (
+            float(ask_at(belief, 0, 0, float(threshold[i])).tail),
+            _EXACT if isinstance(belief, Grid) else _LOOSE,
+        )
         told = f"the belief about item number {i} has tail {mine:.6g}; expected that of the draws, {tail[i]:.6g}"
         expect(abs(mine - float(tail[i])) <= off, f"{told}, within {off:g}")
 
