@@ -117,7 +117,11 @@ class Table:
             return {row: f"line {line}" for row, line in starts if row in wanted}
 
     def codes(
-        self, column: str, parse: Callable[[str], Any], allowed: str, item: Sequence[str] | None = None
+        self,
+        column: str,
+        parse: Callable[[str], Any],
+        allowed: str | Callable[[Sequence[str]], str],
+        item: Sequence[str] | None = None,
     ) -> tuple[NDArray[np.int32], list[Any]]:
         """Number a column's distinct texts, and parse each once; see ``posteriors.votes.rows.codes``."""
         return codes(self.columns[column], column, parse, allowed, self.faults, item)
@@ -206,7 +210,7 @@ def table_of_frame(frame: pd.DataFrame, wanted: Wanted) -> Table:
     table = Table("data frame", None, header, columns, names)
     _require_columns(table, wanted)
     for x in columns:
-        cells = frame[names[x]]
+        cells = frame.iloc[:, header.index(names[x])]
         columns[x].extend("" if gap else _text(cell) for cell, gap in zip(cells, cells.isna(), strict=True))
     if not len(frame):
         raise table.fault(HEADER, f"no rows below the header {listed(header)}; allowed: one row or more")
@@ -239,7 +243,8 @@ def _parse_table(name: str, text: bytes, wanted: Wanted, mark: str, *, stated: b
     n_rows = n_empty = 0
     while chunk := list(islice(reader, _CHUNK)):
         rows = [row for row in chunk if any(row)]
-        n_empty += sum(len(row) > 0 for row in chunk) - len(rows)
+        if len(rows) < len(chunk):
+            n_empty += sum(len(row) > 0 for row in chunk) - len(rows)
         _require_width(table, rows, n_rows)
         n_rows += len(rows)
         for cells, get in places:
@@ -248,7 +253,7 @@ def _parse_table(name: str, text: bytes, wanted: Wanted, mark: str, *, stated: b
     if not n_rows:
         raise table.fault(HEADER, f"no rows after the header {listed(header)}; allowed: one row or more")
     if n_empty:
-        table.remarks.append(f"{n_empty} rows of separators alone are left out")
+        table.remarks.append(f"rows of separators alone are left out: {n_empty}")
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from ...posteriors.votes.rows import RowFaults
 __all__ = ["is_json", "json_columns", "json_lines"]
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
+# Halves of surrogate pairs, which escapes can write and no file can hold.
+_HALF = re.compile("[\ud800-\udfff]")
 _ROW = "one object a line, each key once"
 
 
@@ -102,11 +105,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    """Text of a cell: that of a CSV file, true and false as JSON writes them; None for a list or an object."""
+    """Text of a cell: that of a CSV file, true and false as JSON writes them; None for all that has no such text."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (dict, list)):
+    if isinstance(value, (dict, list)) or (isinstance(value, str) and _HALF.search(value)):
         return None
     return value if isinstance(value, str) else str(value)

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -190,7 +190,7 @@ def _read_items(source: str | os.PathLike[str] | pd.DataFrame, encoding: str | N
     read = {}
     for column in (name for name in _NUMBER_RULES if name in table.columns):
         test, allowed = _NUMBER_RULES[column]
-        read[column] = table.codes(column, partial(_number, test), allowed, cells)
+        read[column] = table.codes(column, partial(_number, test), partial(_with_point, allowed), cells)
     if "slice" in table.columns:
         table.codes("slice", _name, f"{NAME_RULE}, or no column 'slice'", cells)
     table.raise_faults()
@@ -268,6 +268,11 @@ def _number(test: Callable[[float], bool], text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and test(value) else None
+
+
+def _with_point(allowed: str, cells: Sequence[str]) -> str:
+    """Words for allowed numbers; spreadsheets in many languages write a comma in place of the point."""
+    return allowed + (", with a decimal point" if any("," in cell for cell in cells) else "")
 
 
 _PARSERS = Parsers(_name, _BINARY.get, (_BINARY | {"": -1}).get)

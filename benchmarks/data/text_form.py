@@ -30,7 +30,18 @@ _ENCODINGS = re.compile(r"utf-(8|8-sig|16|16-le|16-be|32|32-le|32-be)|ascii|iso8
 _EAST_ASIAN = re.compile(r"shift_jis\w*|euc_\w+|big5\w*|johab")
 _COMMON = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "cp1251", "mac-roman", "shift_jis", "gb18030")
 _GZIP_MAGIC = b"\x1f\x8b"
+# Files that are no text, by their first bytes.
+_OTHERS = {
+    b"PK\x03\x04": "a spreadsheet or a ZIP archive; allowed: text, such as a sheet saved as CSV",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet; allowed: text, such as a sheet saved as CSV",
+    b"PAR1": "a Parquet file; allowed: text, or in Python a data frame",
+    b"BZh": "compressed by bzip2; allowed: text, plain or compressed by gzip",
+    b"\xfd7zXZ": "compressed by xz; allowed: text, plain or compressed by gzip",
+    b"(\xb5/\xfd": "compressed by zstd; allowed: text, plain or compressed by gzip",
+}
 _SHOWN = 60
+# Bytes in which the header is looked for to find the separator.
+_LONGEST_HEADER = 2**20
 # Signs of Windows-1252 that occur in text of Western languages without letters beside them.
 _SIGNS = frozenset("\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u20ac\xa0\xab\xbb\xbf\xa1\xa7\xb0\xb7")
 
@@ -111,6 +122,9 @@ def as_utf8(raw: bytes, form: TextForm) -> tuple[bytes, list[str]]:
     >>> as_utf8("a,b".encode("utf-16"), TextForm())
     (b'a,b', ['it is read as UTF-16'])
     """
+    for magic, what in _OTHERS.items():
+        if raw.startswith(magic):
+            raise TextFault(1, f"this is {what}")
     if form.encoding is not None:
         return _recoded(raw, form.encoding), []
     found = next((name for mark, name in _MARKS.items() if raw.startswith(mark)), None) or _unmarked(raw)
@@ -223,9 +237,12 @@ def find_separator(raw: bytes, wanted: Sequence[str]) -> str:
         If several separators fit.
     """
     headers = {}
+    start = raw[:_LONGEST_HEADER]
     for mark in SEPARATORS:
-        line, headers[mark] = next(records(raw, mark), (1, []))
+        line, headers[mark] = next(records(start, mark), (1, []))
     fit = [mark for mark, header in headers.items() if set(wanted) <= set(header)]
+    # A header of one column is the same under all.
+    fit = [mark for k, mark in enumerate(fit) if headers[mark] not in [headers[other] for other in fit[:k]]]
     if len(fit) > 1:
         words = " or ".join(SEPARATORS[mark] for mark in fit)
         raise TextFault(line, f"{words} may separate the fields; allowed: one of them, or the separator stated")

@@ -43,19 +43,19 @@ def labels_of_frame(
     taken = set(mapping.columns.values())
     names = {x: mapping.column(x) for x in every if x in mapping.columns or x not in taken}
     for field, column in names.items():
-        if column not in frame.columns and (field in _REQUIRED or field in mapping.columns):
+        if column not in header and (field in _REQUIRED or field in mapping.columns):
             near = nearest_name(column, header)
             hint = f" (is it {shown(near)}?)" if near else ""
             use = "" if column == field else f" for {field}"
             raise ValueError(f"{_SOURCE}: no column {shown(column)}{use}{hint}; columns found: {listed(header)}")
-    names = {field: column for field, column in names.items() if column in frame.columns}
+    names = {field: column for field, column in names.items() if column in header}
     for column in names.values():
         if header.count(column) > 1:
             raise ValueError(f"{_SOURCE}: column {shown(column)} occurs {header.count(column)} times; allowed: once")
     if not len(frame):
         raise ValueError(f"{_SOURCE}: no rows; allowed: one row or more")
     faults = RowFaults()
-    cells = {field: _cells(frame[column]) for field, column in names.items()}
+    cells = {field: _cells(frame.iloc[:, header.index(column)]) for field, column in names.items()}
     votes = label_set_of(
         {field: cells[field] for field in VOTE_COLUMNS if field in cells},
         Parsers(_name, vote_or_none, _gold),

@@ -6,6 +6,7 @@ and a draw between the two would invent an answer. So a label stands for 0 or 1,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = ["DROPPED", "REPEATED", "VOTE_COLUMNS", "VoteMapping", "cell_text"]
 DROPPED = -1
 REPEATED = ("refuse", "first", "last")
 VOTE_COLUMNS = ("item", "rater", "label", "group", "gold")
+_REQUIRED = ("item", "rater", "label")
 _DROP = "drop"
 _FOUND = 5
 _TIE = "half a win cannot be a vote, and a win and a loss in its place would count one answer twice"
@@ -87,8 +89,15 @@ class VoteMapping:
         return self.columns.get(field, field)
 
     def vote(self, cell: Any) -> int | None:
-        """Vote of a cell: 0, 1, or -1 if its row is left out; None for a label that is not mapped."""
-        return None if self.labels is None else self.labels.get(cell_text(cell))
+        """Vote of a cell: 0, 1, or -1 if its row is left out; None for a label that is not mapped.
+
+        A whole number that is written as 2.0 is the label 2, unless there is a label 2.0.
+        """
+        if self.labels is None:
+            return None
+        text = cell_text(cell)
+        whole = text.removesuffix(".0")
+        return self.labels.get(text, self.labels.get(whole) if whole.isdecimal() else None)
 
     def gold(self, cell: Any) -> int | None:
         """Known answer of a cell: 0, 1, or -1 where it is blank or a label that is left out."""
@@ -100,10 +109,10 @@ class VoteMapping:
             words = [text for text in _distinct(cells) if text.strip() and not _is_number(text)]
             return "0 or 1" + (f", or labels that map {listed(words, _FOUND)} to them" if words else "")
         found = _distinct(cells)
-        other = next((text for text in found if text not in self.labels), None)
+        other = next((text for text in found if self.vote(text) is None), None)
         near = None if other is None else nearest_name(other, self.labels)
         hint = "" if near is None else f" (is {shown(other)} meant to be {shown(near)}?)"
-        return f"{listed(self.labels)}, as mapped; in the column: {listed(found, _FOUND)}{hint}"
+        return f"{listed(self.labels, _FOUND)}, as mapped; in the column: {listed(found, _FOUND)}{hint}"
 
     def record(self) -> dict[str, Any]:
         """Statements that differ from a plain table, for the record of a run."""
@@ -118,10 +127,10 @@ def cell_text(cell: Any) -> str:
 
     Examples
     --------
-    >>> [cell_text(x) for x in ("tie", 1.0, 2, True, None)]
-    ['tie', '1', '2', 'True', '']
+    >>> [cell_text(x) for x in ("tie", 1.0, 2, True, None, float("nan"))]
+    ['tie', '1', '2', 'True', '', '']
     """
-    if cell is None:
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     whole = whole_or_none(cell, floats=True)
     return str(plain(cell) if whole is None else whole)
@@ -134,12 +143,10 @@ def _columns(given: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
             raise ValueError(unknown_name("columns: {name} is no field; allowed: {known}{hint}", field, known))
         require_type(f"columns: {field}", column, str, "the name of a column")
     names: dict[str, str] = {}
-    for field in known:
+    # Required fields that are not named have their own names; an optional one gives way to a statement.
+    for field in (*given, *(x for x in _REQUIRED if x not in given)):
         column = given.get(field, field)
-        if column in names and (field in given or names[column] in given):
-            if field not in given and field not in ("item", "rater", "label"):
-                # An optional column that was given another meaning is not there any more.
-                continue
+        if column in names:
             raise ValueError(
                 f"columns: column {shown(column)} is both {names[column]} and {field}; allowed: one field a column"
             )
@@ -156,9 +163,9 @@ def _labels(given: Mapping[Any, Any] | None) -> dict[str, int] | None:
         text = cell_text(label)
         if text in out:
             raise ValueError(f"labels: {shown(text)} is given twice; allowed: once")
-        vote = DROPPED if meaning == _DROP else vote_or_none(meaning)
+        vote = DROPPED if isinstance(meaning, str) and meaning == _DROP else vote_or_none(meaning)
         if vote is None:
-            why = f", but {_TIE}" if meaning in ("half", 0.5) else ""
+            why = f", but {_TIE}" if shown(meaning) in ("'half'", "'0.5'", "0.5") else ""
             raise ValueError(f"labels: {shown(text)} stands for {shown(meaning)}{why}; allowed: 0, 1 or drop")
         out[text] = vote
     for vote in (0, 1):

@@ -23,6 +23,8 @@ __all__ = ["NAME_RULE", "Parsers", "RowFaults", "codes", "label_set_of"]
 
 NAME_RULE = "a name that is not blank"
 _BLANK_GOLD = DROPPED
+# Labels that the remark on rows left out names.
+_MOST_LABELS = 3
 
 Parse = Callable[[Any], Any]
 # Names of rows, such as "line 3", by their numbers.
@@ -173,7 +175,7 @@ def label_set_of(
     votes = np.array(values, np.int8)[label]
     left_out = keep & (votes == DROPPED)
     if left_out.any():
-        named = listed(dict.fromkeys(map(cell_text, compress(columns["label"], left_out))))
+        named = listed(dict.fromkeys(map(cell_text, compress(columns["label"], left_out))), _MOST_LABELS)
         remarks.append(f"{np.count_nonzero(left_out)} of {len(votes)} rows left out, labelled {named}")
     keep &= ~left_out
     if not keep.any():

@@ -63,7 +63,7 @@ def test_labels_of_any_type_are_mapped_by_their_text(dtype):
     for read in (sa.LabelSet.from_frame, sa.read_labels):
         assert votes_of(read(named, labels={"yes": 1, "no": 0})) == expected
         assert votes_of(read(frame.assign(label=frame["label"] == 1), labels={True: 1, False: 0})) == expected
-    assert votes_of(sa.LabelSet.from_frame(numbered, labels={1: 0, 2: 1})) == expected
+        assert votes_of(read(numbered, labels={1: 0, 2: 1})) == expected
 
 
 def test_columns_can_be_exchanged_and_an_optional_one_can_be_given_another_meaning(tmp_path):
@@ -86,7 +86,7 @@ FORMS = {
     "UTF-16": (PLAIN.replace(",", "\t").encode("utf-16"), "it is read as UTF-16"),
     "UTF-16 without a mark": (PLAIN.encode("utf-16-le"), "it is read as UTF-16-LE"),
     "UTF-32": (PLAIN.encode("utf-32"), "it is read as UTF-32"),
-    "rows of commas": ((PLAIN + ",,\n,,\n").encode(), "2 rows of separators alone are left out"),
+    "rows of commas": ((PLAIN + ",,\n,,\n").encode(), "rows of separators alone are left out: 2"),
     "JSON Lines": (
         "".join(json.dumps(dict(zip(("item", "rater", "label"), row, strict=True))) + "\r\n" for row in ROWS).encode(),
         "it is read as JSON Lines",
@@ -229,7 +229,7 @@ def test_the_vote_that_counts_is_chosen_before_ties_are_left_out(tmp_path):
 WRONG = [
     ({"columns": {"itme": "x"}}, "columns: 'itme' is no field; .*did you mean 'item'"),
     ({"columns": {"item": "WorkerId", "rater": "WorkerId"}}, "'WorkerId' is both item and rater"),
-    ({"columns": {"rater": "item"}}, "columns: column 'item' is both item and rater"),
+    ({"columns": {"rater": "item"}}, "columns: column 'item' is both rater and item"),
     ({"columns": {"item": 3}}, "columns: item is 3; it must be the name of a column"),
     ({"columns": "item=x"}, "columns is 'item=x'; it must be a mapping"),
     (
@@ -258,6 +258,9 @@ WRONG = [
     ({"encoding": "rot13"}, "encoding is 'rot13'; allowed:"),
     ({"encoding": "idna"}, "encoding is 'idna'; allowed:"),
     ({"encoding": "a\0b"}, "encoding is "),
+    ({"columns": {"item": "", "rater": "WorkerId"}}, "no column '' for item"),
+    ({"labels": {"A": np.array([1, 2]), "B": 0}}, r"labels: 'A' stands for array\(\[1, 2\]\); allowed"),
+    ({"labels": {"A": pd.NA, "B": 0}}, "labels: 'A' stands for <NA>; allowed"),
     ({"encoding": "utf-32"}, r"line 1: byte 0x.. is not UTF-32; allowed: text in that encoding"),
 ]
 
@@ -268,6 +271,44 @@ def test_a_wrong_statement_names_the_value_and_what_there_is(tmp_path, given, me
     with pytest.raises(ValueError, match=message) as refused:
         sa.read_labels(path, **({"columns": COLUMNS} | given if "encoding" in given else given))
     assert all(len(line) < 400 for line in str(refused.value).split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04\x14\x00\xff", "line 1: this is a spreadsheet or a ZIP archive; allowed: text, such as a sheet"),
+        (b"PAR1\x15\x04\xff", "line 1: this is a Parquet file; allowed: text, or in Python a data frame"),
+        (b"BZh91AY&SY\xff", "line 1: this is compressed by bzip2; allowed: text, plain or compressed by gzip"),
+        (b"\0" * 100, "line 1: no column 'item'"),
+        (PLAIN.encode() + b"\0" * 100, "line 7: 1 fields in a row that begins with"),
+        ((PLAIN + PLAIN).encode(), "line 7: label of item 'item' is 'label'"),
+        (b"\xff\xfe", "line 1: the file is empty"),
+        (b"item rater label\na r 1\n", "line 1: no column 'item'; columns found: 'item rater label'"),
+        (b"sep=;\nitem,rater,label\na,r,1\n", "line 1: no column 'item'; columns found: 'sep=;'"),
+        (b"sep=;\nitem;rater;label\na;r;7\n", "line 3: label of item 'a' is '7'"),
+        (b"item;rater;label\n;;\n\na;r;1;2\n", "line 4: 4 fields in a row that begins with 'a'; allowed: 3"),
+        (PLAIN.encode("utf-16")[:-1], "byte 0x0a is not UTF-16"),
+        (b'{"item": "\\ud800", "rater": "r", "label": 1}', "item is '.ud800', which is neither text"),
+    ],
+)
+def test_what_is_no_table_of_votes_is_refused_with_its_line(tmp_path, content, message):
+    with pytest.raises(LabelFileError, match=message):
+        sa.read_labels(write(tmp_path, content))
+
+
+def test_numbers_with_a_decimal_comma_are_named_and_items_files_have_the_same_forms(tmp_path):
+    votes = write(tmp_path, PLAIN)
+    comma = write(tmp_path, "item;threshold\na;0,5\nb;0,25\nc;1\n", "comma.csv")
+    with pytest.raises(LabelFileError, match=r"line 2: .* '0,5'; allowed: .*, with a decimal point"):
+        sa.read_labels(votes, comma)
+    text = "item\tthreshold\na\t0.5\nb\t0.25\nc\t0.125\n"
+    for content in (text.encode(), text.encode("utf-16"), text.replace("\t", ";").encode("utf-8-sig")):
+        items = write(tmp_path, content, "items.csv")
+        read = sa.read_labels(votes, items)
+        assert read.threshold.tolist() == [0.5, 0.25, 0.125]
+        assert read.remarks[-1].startswith(f"{items}: ")
+    with pytest.raises(LabelFileError, match="no column says where the thresholds lie"):
+        sa.read_labels(votes, write(tmp_path, "item\na\n", "one.csv"))
 
 
 def test_the_forms_of_a_file_are_not_stated_for_a_frame():
