@@ -16,6 +16,11 @@ def fit(
     labels_file: label_options.LabelsArgument,
     model: label_options.ModelOption = "partial-pooling",
     items: label_options.ItemsOption = None,
+    columns: label_options.ColumnsOption = None,
+    labels: label_options.LabelsOption = None,
+    repeated: label_options.RepeatedOption = "refuse",
+    separator: label_options.SeparatorOption = None,
+    encoding: label_options.EncodingOption = None,
     beta: label_options.BetaOption = None,
     threshold: label_options.ThresholdOption = None,
     method: label_options.MethodOption = "nuts",
@@ -34,7 +39,8 @@ def fit(
     from ..runner.folder import RunFolder
     from ..runner.kept import kept_fit
 
-    dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold)
+    form = label_options.label_form(columns, labels, repeated, separator, encoding)
+    dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold, form)
     chosen = make_rater_model(model)
     settings = label_options.fit_settings(method, draws, tune, chains, target_accept, seed)
     chosen.require(dataset)

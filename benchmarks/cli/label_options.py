@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,17 +19,23 @@ if TYPE_CHECKING:
 __all__ = [
     "BetaOption",
     "ChainsOption",
+    "ColumnsOption",
+    "EncodingOption",
     "ItemsOption",
     "LabelsArgument",
+    "LabelsOption",
     "MethodOption",
     "ModelOption",
     "ModelsOption",
     "PriorOption",
+    "RepeatedOption",
+    "SeparatorOption",
     "StrictOption",
     "ThresholdOption",
     "UtilityOption",
     "diagnosed",
     "fit_settings",
+    "label_form",
     "read_label_file",
     "read_votes",
     "require_draws",
@@ -38,6 +46,24 @@ __all__ = [
 LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
 
 ItemsOption = Annotated[Path | None, typer.Option(help="Items file: log-probabilities, log-ratios or thresholds.")]
+
+ColumnsOption = Annotated[
+    str | None, typer.Option(help="Columns with other names, as in item=Input.id,rater=WorkerId,label=Answer.choice.")
+]
+
+LabelsOption = Annotated[
+    str | None, typer.Option("--labels", help="Meaning of labels: 0, 1 or drop, as in A=1,B=0,tie=drop.")
+]
+
+RepeatedOption = Annotated[
+    str, typer.Option(help="Vote that counts if a rater labels an item several times: refuse, first or last.")
+]
+
+SeparatorOption = Annotated[
+    str | None, typer.Option(help="Separator of the label file's fields: comma, semicolon, tab or bar; else found.")
+]
+
+EncodingOption = Annotated[str | None, typer.Option(help="Encoding of the label file, such as cp1252; else found.")]
 
 BetaOption = Annotated[float | None, typer.Option(help="Thresholds are sigma(beta c); default 1.")]
 
@@ -62,16 +88,56 @@ ChainsOption = Annotated[int, typer.Option(help="Independent chains.")]
 MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' own approximations.")]
 
 
+def label_form(
+    columns: str | None, labels: str | None, repeated: str, separator: str | None, encoding: str | None
+) -> dict[str, Any]:
+    """Form of a label file, as ``read_labels`` takes it."""
+    return {
+        "columns": None if columns is None else _pairs("--columns", columns, "item=Input.id,rater=WorkerId"),
+        "labels": None if labels is None else _pairs("--labels", labels, "A=1,B=0,tie=drop"),
+        "repeated": repeated,
+        "separator": separator,
+        "encoding": encoding,
+    }
+
+
+def _pairs(option: str, text: str, example: str) -> dict[str, Any]:
+    """Names on the left of equals signs and what is on the right; a part with a comma is quoted as in CSV."""
+    from ...posteriors.foundation.messages import shown
+
+    out: dict[str, Any] = {}
+    # A field's name has no equals sign and a vote has none; columns and labels may.
+    from_left = option == "--columns"
+    try:
+        parts = next(csv.reader([text], skipinitialspace=True), [])
+    except csv.Error:
+        # A line break outside quotes.
+        parts = [text]
+    for part in parts:
+        left, equals, right = part.partition("=") if from_left else part.rpartition("=")
+        left, right = left.strip(), right if from_left else right.strip()
+        if not equals or not right:
+            raise ValueError(f"{option}: {shown(part)} is not of the form name=value; allowed: such as {example}")
+        if left in out:
+            raise ValueError(f"{option}: {shown(left)} is given twice; allowed: once")
+        out[left] = int(right) if right in ("0", "1") and not from_left else right
+    return out
+
+
 def read_label_file(
-    labels_file: Path, items: Path | None, *, strict: bool = False
+    labels_file: Path, items: Path | None, form: Mapping[str, Any], *, strict: bool = False
 ) -> tuple[LabelSet, dict[str, Any], list[str]]:
     """Votes, record of their files for the run folder, and remarks."""
+    from ...posteriors.votes.mapping import VoteMapping
     from ..data.labels import read_labels
+    from ..data.text_form import TextForm
 
-    dataset = read_labels(labels_file, items, strict=strict)
-    read = [
+    dataset = read_labels(labels_file, items, strict=strict, **form)
+    read: list[dict[str, Any]] = [
         {"file": Path(name).name, "sha256": found} for name, found in zip(dataset.source, dataset.digests, strict=True)
     ]
+    stated = TextForm.of(form["separator"], form["encoding"])
+    read[0] |= VoteMapping.of(form["columns"], form["labels"], form["repeated"]).record() | stated.record()
     inputs = {"labels": read[0], "items": read[1] if items else None}
     remarks = [f"{dataset.dropped} items have labels but no row in {items}: left out"] if dataset.dropped else []
     if dataset.unlabelled:
@@ -81,12 +147,12 @@ def read_label_file(
 
 
 def read_votes(
-    labels_file: Path, items: Path | None, beta: float | None, threshold: float | None
+    labels_file: Path, items: Path | None, beta: float | None, threshold: float | None, form: Mapping[str, Any]
 ) -> tuple[LabelSet, Floats, dict[str, Any], list[str]]:
     """Votes, thresholds, record of both for the run folder, and remarks."""
     from ..data.problem_of_labels import problem_of_labels
 
-    dataset, inputs, remarks = read_label_file(labels_file, items)
+    dataset, inputs, remarks = read_label_file(labels_file, items, form)
     bar = problem_of_labels(dataset, 1, beta=beta, threshold=threshold).threshold
     return dataset, bar, inputs | {"beta": beta, "threshold": threshold}, remarks
 

@@ -19,6 +19,11 @@ def replay(
     labels_file: label_options.LabelsArgument,
     budget: Annotated[int, typer.Option(help="Votes that each policy buys.")],
     items: label_options.ItemsOption = None,
+    columns: label_options.ColumnsOption = None,
+    labels: label_options.LabelsOption = None,
+    repeated: label_options.RepeatedOption = "refuse",
+    separator: label_options.SeparatorOption = None,
+    encoding: label_options.EncodingOption = None,
     beta: label_options.BetaOption = None,
     threshold: label_options.ThresholdOption = None,
     prior: label_options.PriorOption = (1.0, 1.0),
@@ -43,7 +48,8 @@ def replay(
     from ..runner.folder import RunFolder
     from ..runner.kept import DATASETS
 
-    dataset, files, remarks = label_options.read_label_file(labels_file, items, strict=strict)
+    form = label_options.label_form(columns, labels, repeated, separator, encoding)
+    dataset, files, remarks = label_options.read_label_file(labels_file, items, form, strict=strict)
     settings = label_options.rules_of(beta, threshold, prior, utility)
     problem = problem_of_labels(dataset, budget, **settings)
     chosen, _ = choose_policies(problem, policy, planning=False)

@@ -1,4 +1,4 @@
-"""CSV tables; every error names the file, the line and the value.
+"""Tables of delimited text and of JSON Lines; every error names the file, the line and the value.
 
 Reading does not count lines, since a record may span several of them. Only when there is an error does a second pass
 find the line number.
@@ -6,15 +6,12 @@ find the line number.
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import os
-import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -30,6 +27,8 @@ from ...posteriors.foundation import messages
 from ...posteriors.foundation.messages import plain
 from ...posteriors.foundation.names import nearest_name
 from ...posteriors.votes.rows import RowFaults, codes
+from .json_lines import is_json, json_columns, json_lines
+from .text_form import SEPARATORS, TextFault, TextForm, as_utf8, find_separator, is_declaration, records, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +37,7 @@ __all__ = [
     "HEADER",
     "LabelFileError",
     "Table",
+    "Wanted",
     "listed",
     "near_misses",
     "nearest",
@@ -48,13 +48,10 @@ __all__ = [
 
 HEADER = -1
 _CHUNK = 1_024
-_SHOWN = 60
 # Similarity of a column's name to one that is known, above which it may be meant.
 _NEAR = 0.84
 _GZIP_MAGIC = b"\x1f\x8b"
-# Bytes in which the header is looked for, and what else than commas may separate its fields.
-_LONGEST_HEADER = 2**17
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_ANY = TextForm()
 
 
 class LabelFileError(ValueError):
@@ -91,17 +88,20 @@ class LabelFileError(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of a CSV file as text, the bytes in which line numbers are found, and the digest of the file.
+    """Columns of a file as text, by field, with the digest of the file and remarks on how it was read.
 
-    The bytes are None, and the digest is empty, for a data frame.
+    ``lines`` gives the line of the header and those on which the rows begin; it is None for a data frame. ``names`` are
+    the columns' names in the header, by field.
     """
 
     path: str
-    raw: bytes | None
+    lines: Callable[[], Generator[int]] | None
     header: list[str]
     columns: dict[str, list[str]]
+    names: dict[str, str]
     digest: str = ""
     faults: RowFaults = field(default_factory=RowFaults)
+    remarks: list[str] = field(default_factory=list)
 
     def fault(self, row: int, what: str) -> LabelFileError:
         """Error that names the file and the line of a row."""
@@ -109,15 +109,19 @@ class Table:
 
     def places(self, rows: Sequence[int]) -> dict[int, str]:
         """Names of rows: the lines on which they begin, or their numbers in a data frame."""
-        if self.raw is None:
+        if self.lines is None:
             return {row: "header" if row == HEADER else f"row {row}" for row in rows}
         wanted = set(rows)
-        with _long_fields(self.raw):
-            starts = islice(enumerate(_start_lines(self.raw), start=HEADER), max(wanted, default=HEADER) + 2)
+        with closing(self.lines()) as lines:
+            starts = islice(enumerate(lines, start=HEADER), max(wanted, default=HEADER) + 2)
             return {row: f"line {line}" for row, line in starts if row in wanted}
 
     def codes(
-        self, column: str, parse: Callable[[str], Any], allowed: str, item: Sequence[str] | None = None
+        self,
+        column: str,
+        parse: Callable[[str], Any],
+        allowed: str | Callable[[Sequence[str]], str],
+        item: Sequence[str] | None = None,
     ) -> tuple[NDArray[np.int32], list[Any]]:
         """Number a column's distinct texts, and parse each once; see ``posteriors.votes.rows.codes``."""
         return codes(self.columns[column], column, parse, allowed, self.faults, item)
@@ -127,74 +131,138 @@ class Table:
         if self.faults.count:
             raise LabelFileError(*self.faults.lines(self.places, self.path), count=self.faults.count)
 
-    def missing(self, column: str) -> LabelFileError:
-        """Error that names a missing column, and the nearest existing one, or what separates the columns."""
-        if self.raw is not None and (other := _other_form(self.raw)):
-            return _fault(self.path, 1, other)
-        near = nearest([column], self.header)
-        return self.fault(HEADER, f"no column {show(column)}{near}; columns found: {listed(self.header)}")
+    def missing(self, field: str, column: str, more: str = "") -> LabelFileError:
+        """Error that names the column that a field lacks, and the nearest existing one."""
+        near, use = nearest([column], self.header), "" if column == field else f" for {field}"
+        return self.fault(HEADER, f"no column {show(column)}{use}{near}; columns found: {listed(self.header)}{more}")
 
 
-def read_table(path: str | os.PathLike[str], required: Sequence[str], optional: Sequence[str]) -> Table:
-    """Read the required and the optional columns of a CSV file, plain or compressed."""
+@dataclass(frozen=True)
+class Wanted:
+    """Fields that are read from a table, and the columns that hold them where those have other names.
+
+    ``hint`` ends the message on a missing column.
+    """
+
+    required: Sequence[str]
+    optional: Sequence[str]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    hint: str = ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Columns by their fields; a column that was given another meaning is not the field of its name."""
+        taken = set(self.columns.values())
+        fields = [x for x in (*self.required, *self.optional) if x in self.columns or x not in taken]
+        return {x: self.columns.get(x, x) for x in fields}
+
+    def must(self, field: str) -> bool:
+        """True for fields that a table cannot lack."""
+        return field in self.required or field in self.columns
+
+
+def read_table(path: str | os.PathLike[str], wanted: Wanted, form: TextForm = _ANY) -> Table:
+    """Read fields of a file of delimited text or JSON Lines, plain or compressed."""
     name = os.fspath(path)
-    raw, found = _read_text(name)
+    raw, found = _read_bytes(name)
     try:
-        with _long_fields(raw):
-            return replace(_parse_table(name, raw, required, optional), digest=found)
-    except csv.Error as error:
-        if other := _other_form(raw):
-            raise _fault(name, 1, other) from error
-        with _long_fields(raw):
-            *_, line = _start_lines(raw)
-        text = raw.splitlines()[line - 1].decode("utf-8-sig")
-        what = f"not valid CSV ({error}): {show(text)}; allowed: quotes that close and are doubled inside a field"
-        raise _fault(name, line, what) from error
+        text, remarks = as_utf8(raw, form)
+        table = _json_table(name, text, wanted) if is_json(text) else _delimited(name, text, wanted, form.separator)
+    except TextFault as error:
+        raise _fault(name, error.line, str(error)) from error
+    return replace(table, digest=found, remarks=remarks + table.remarks)
 
 
-def table_of_frame(frame: pd.DataFrame, required: Sequence[str], optional: Sequence[str]) -> Table:
+def _json_table(name: str, text: bytes, wanted: Wanted) -> Table:
+    faults = RowFaults()
+    names = wanted.names
+    header, cells, _ = json_columns(text, list(names.values()), faults)
+
+    def lines() -> Generator[int]:
+        yield 1
+        yield from (line for line, _ in json_lines(text))
+
+    columns = {x: cells[column] for x, column in names.items() if column in cells}
+    table = Table(name, lines, header, columns, names, faults=faults, remarks=["it is read as JSON Lines"])
+    if not header:
+        table.raise_faults()
+    _require_columns(table, wanted)
+    return table
+
+
+def _delimited(name: str, text: bytes, wanted: Wanted, separator: str | None) -> Table:
+    with _long_fields(text):
+        mark = separator or find_separator(text, [x for f, x in wanted.names.items() if wanted.must(f)])
+        try:
+            return _parse_table(name, text, wanted, mark, stated=separator is not None)
+        except csv.Error as error:
+            line, _ = list(records(text, mark))[-1]
+            broken = text.splitlines()[line - 1].decode("utf-8-sig")
+            what = f"not valid CSV ({error}): {show(broken)}; allowed: quotes that close and are doubled inside a field"
+            raise _fault(name, line, what + (", or another separator" if separator else "")) from error
+
+
+def table_of_frame(frame: pd.DataFrame, wanted: Wanted) -> Table:
     """Columns of a data frame as the texts that a CSV file would hold."""
     header = [str(column) for column in frame.columns]
-    table = Table("data frame", None, header, {column: [] for column in (*required, *optional) if column in header})
-    _require_columns(table, required)
-    for column in table.columns:
-        cells = frame[column]
-        table.columns[column].extend("" if gap else _text(x) for x, gap in zip(cells, cells.isna(), strict=True))
+    names = wanted.names
+    columns: dict[str, list[str]] = {x: [] for x, column in names.items() if column in header}
+    table = Table("data frame", None, header, columns, names)
+    _require_columns(table, wanted)
+    for x in columns:
+        cells = frame.iloc[:, header.index(names[x])]
+        columns[x].extend("" if gap else _text(cell) for cell, gap in zip(cells, cells.isna(), strict=True))
     if not len(frame):
         raise table.fault(HEADER, f"no rows below the header {listed(header)}; allowed: one row or more")
     return table
 
 
 def _text(value: Any) -> str:
-    found = plain(value)
-    return str(int(found)) if isinstance(found, bool) else str(found)
+    return str(plain(value))
 
 
-def _parse_table(name: str, raw: bytes, required: Sequence[str], optional: Sequence[str]) -> Table:
-    reader = csv.reader(_lines(raw), strict=True)
-    header = next(filter(None, reader), None)
+def _parse_table(name: str, text: bytes, wanted: Wanted, mark: str, *, stated: bool) -> Table:
+    reader = rows_of(text, mark)
+    filled = filter(any, reader)
+    header = next(filled, None)
+    if header is not None and is_declaration(header, mark):
+        header = next(filled, None)
     if header is None:
-        raise _fault(name, 1, f"the file is empty; allowed: a header with {listed(required)}, then rows")
-    table = Table(name, raw, header, {column: [] for column in (*required, *optional) if column in header})
-    _require_columns(table, required)
-    n_rows = 0
+        raise _fault(name, 1, f"the file is empty; allowed: a header with {listed(wanted.required)}, then rows")
+    names = wanted.names
+    columns: dict[str, list[str]] = {x: [] for x, column in names.items() if column in header}
+    table = Table(name, partial(_start_lines, text, mark), header, columns, names)
+    if mark != "," and not stated:
+        table.remarks.append(f"{SEPARATORS[mark]} separate the fields")
+    if text[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) and not {*wanted.required} <= {*columns}:
+        begin = text[:200].decode(errors="ignore").strip()
+        told = f"this is JSON, which begins with {show(begin)}"
+        raise _fault(name, 1, f"{told}; allowed: CSV with a header, or JSON Lines, one object a line")
+    _require_columns(table, wanted)
+    places = [(cells, itemgetter(header.index(names[x]))) for x, cells in columns.items()]
+    n_rows = n_empty = 0
     while chunk := list(islice(reader, _CHUNK)):
-        rows = [row for row in chunk if row]
+        rows = [row for row in chunk if any(row)]
+        if len(rows) < len(chunk):
+            n_empty += sum(len(row) > 0 for row in chunk) - len(rows)
         _require_width(table, rows, n_rows)
         n_rows += len(rows)
-        for column, cells in table.columns.items():
+        for cells, get in places:
             # Most texts occur many times: one copy of each keeps a large file small in memory.
-            cells.extend(map(sys.intern, map(itemgetter(header.index(column)), rows)))
+            cells.extend(map(sys.intern, map(get, rows)))
     if not n_rows:
         raise table.fault(HEADER, f"no rows after the header {listed(header)}; allowed: one row or more")
+    if n_empty:
+        table.remarks.append(f"rows of separators alone are left out: {n_empty}")
     return table
 
 
-def _require_columns(table: Table, required: Sequence[str]) -> None:
-    for column in required:
-        if column not in table.header:
-            raise table.missing(column)
-    for column in table.columns:
+def _require_columns(table: Table, wanted: Wanted) -> None:
+    for x, column in table.names.items():
+        if column not in table.header and wanted.must(x):
+            raise table.missing(x, column, wanted.hint)
+    for x in table.columns:
+        column = table.names[x]
         times = table.header.count(column)
         if times > 1:
             raise table.fault(HEADER, f"column {show(column)} occurs {times} times; allowed: once")
@@ -215,8 +283,8 @@ def _require_width(table: Table, rows: list[list[str]], first: int) -> None:
         rows[k] = [*rows[k], *[""] * width][:width]
 
 
-def _read_text(name: str) -> tuple[bytes, str]:
-    """Read and decompress a file whose bytes are UTF-8 text; text, and digest of the file.
+def _read_bytes(name: str) -> tuple[bytes, str]:
+    """Contents of a file, unpacked if it is compressed, and digest of the file.
 
     A file is read once: a pipe has nothing more to give, and another file may have taken its place.
     """
@@ -232,11 +300,6 @@ def _read_text(name: str) -> tuple[bytes, str]:
     found = digest(raw)
     if raw and name.lower().endswith(".gz"):
         raw = _decompress(name, raw)
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = len((raw[: error.start] + b"?").splitlines())
-        raise _fault(name, line, _encoding(raw, error.start)) from error
     return raw, found
 
 
@@ -251,38 +314,6 @@ def _decompress(name: str, raw: bytes) -> bytes:
         raise LabelFileError(f"{name}: gzip data cut short or damaged ({error}); allowed: a complete file") from error
 
 
-def _encoding(raw: bytes, at: int) -> str:
-    """Fault of bytes that are not UTF-8 from a position on, with the encoding that they are in most likely."""
-    what = f"byte {raw[at]:#04x} is not UTF-8; allowed: text saved as UTF-8"
-    if raw.startswith(_GZIP_MAGIC):
-        return f"{what} (compressed files are named .gz)"
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return f"{what} (this file is in UTF-16)"
-    try:
-        around = re.findall(r"\w+", raw[max(at - _SHOWN, 0) : at + _SHOWN].decode("cp1252"))
-    except UnicodeDecodeError:
-        return what
-    word = next((word for word in around if not word.isascii()), "")
-    return f"{what} (in Windows-1252 it would be part of {show(word)})" if word else what
-
-
-def _other_form(raw: bytes) -> str | None:
-    """Fault of text that is in another form than fields with commas between them, or None."""
-    text = raw[:_LONGEST_HEADER].decode("utf-8-sig", "ignore")
-    line = next(filter(str.strip, text.splitlines()), "")
-    count = {mark: _fields(line, mark) for mark in (",", *_SEPARATORS)}
-    most = max(count, key=count.__getitem__)
-    if line.lstrip().startswith(("{", "[{")):
-        return f"this is JSON, which begins with {show(line)}; allowed: CSV with a header"
-    if count[most] > count[","]:
-        return f"{_SEPARATORS[most]} separate the fields; allowed: commas (save the file as CSV with commas)"
-    return None
-
-
-def _fields(line: str, mark: str) -> int:
-    return len(next(csv.reader([line], delimiter=mark), []))
-
-
 @contextmanager
 def _long_fields(raw: bytes) -> Iterator[None]:
     """Read fields of any length; the csv module refuses those of more than 131,072 characters unless told otherwise."""
@@ -294,25 +325,10 @@ def _long_fields(raw: bytes) -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _lines(raw: bytes) -> io.TextIOWrapper:
-    # newline="" leaves line ends inside quoted fields as they are; utf-8-sig skips the mark that spreadsheets write.
-    return io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", newline="")
-
-
-def _start_lines(raw: bytes) -> Iterator[int]:
+def _start_lines(text: bytes, mark: str) -> Generator[int]:
     """Yield the line on which each record begins, header first, up to the first record that is not valid CSV."""
-    reader = csv.reader(_lines(raw), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield line
-            return
-        if record:
-            yield line
+    with _long_fields(text):
+        yield from (line for line, _ in records(text, mark))
 
 
 def _fault(name: str, line: int, what: str) -> LabelFileError:
@@ -321,10 +337,11 @@ def _fault(name: str, line: int, what: str) -> LabelFileError:
 
 def near_misses(table: Table, optional: Sequence[str]) -> list[str]:
     """Remarks on columns that are not used, but whose names are close to those of optional columns that are missing."""
-    unused = [column for column in table.header if column not in table.columns]
+    used = {table.names[x] for x in table.columns}
+    unused = [column for column in table.header if column not in used]
     remarks = []
     for wanted in optional:
-        near = None if wanted in table.header else nearest_name(wanted, unused, cutoff=_NEAR)
+        near = None if wanted in table.columns else nearest_name(wanted, unused, cutoff=_NEAR)
         if near is not None:
             remarks.append(f"{table.path}: column {show(near)} is not used; is it {wanted!r}?")
     return remarks

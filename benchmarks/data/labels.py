@@ -1,13 +1,13 @@
 """Label files: each rater's votes on each item, read once and checked completely.
 
-A *label file* is a tidy CSV table (plain, or compressed and named ``.gz``) with one row per vote:
+A *label file* is a tidy table, as CSV or JSON Lines (plain, or compressed and named ``.gz``), with one row per vote:
 
 ========  ========  ==========================================================================================
 column              meaning
 ========  ========  ==========================================================================================
 item      required  name of the item (any text that is not blank)
 rater     required  name of the rater, valid across the whole file; one vote per rater and item
-label     required  0 or 1 (also written 0.0 or 1.0)
+label     required  0 or 1 (also written 0.0, 1.0, False or True)
 group     optional  a group the rater belongs to, for this vote; blank is an error
 gold      optional  the item's known answer, 0 or 1, the same in all rows of the item; blank where unknown
 ========  ========  ==========================================================================================
@@ -25,31 +25,36 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.votes.label_set import LabelSet
+from ...posteriors.votes.mapping import VoteMapping
 from ...posteriors.votes.near_names import name_remarks
 from ...posteriors.votes.rows import NAME_RULE, Parsers, label_set_of
-from .csv_table import HEADER, Table, listed, near_misses, nearest, read_table, show, table_of_frame
+from .csv_table import HEADER, Table, Wanted, listed, near_misses, nearest, read_table, show, table_of_frame
+from .text_form import TextForm
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["read_labels"]
 
-
-_BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+# Spellings of booleans by Python, by JSON and by spreadsheets.
+_CASES = (str, str.lower, str.upper)
+_BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1} | {form(str(x)): int(x) for x in (False, True) for form in _CASES}
 
 # Descriptions of an item's threshold, the most informative first: each determines the next one.
 _KINDS = (("logp_win", "logp_lose"), ("c",), ("threshold",))
 _LOGP_RULE = (lambda x: x <= 1e-9, "a finite log-probability, at most 0")
+_OPTIONAL = ("group", "gold")
+_HINT = "; columns, as in item=Input.id, says which of them to use"
 _NUMBER_RULES: dict[str, tuple[Callable[[float], bool], str]] = {
     "logp_win": _LOGP_RULE,
     "logp_lose": _LOGP_RULE,
@@ -65,11 +70,17 @@ def read_labels(
     items: str | os.PathLike[str] | pd.DataFrame | None = None,
     *,
     strict: bool = False,
+    columns: Mapping[str, str] | None = None,
+    labels: Mapping[Any, Any] | None = None,
+    repeated: str = "refuse",
+    separator: str | None = None,
+    encoding: str | None = None,
 ) -> LabelSet:
     r"""Read a label file and, if given, the items file that belongs to it.
 
-    Both are comma-separated UTF-8 text with a header, plain or compressed (name ending in ``.gz``); the module's
+    Both are delimited text with a header, or JSON Lines, plain or compressed (name ending in ``.gz``); the module's
     docstring lists their columns. Names are taken as they stand, surrounding spaces included. Blank lines are skipped.
+    Separators other than commas and encodings other than UTF-8 are found where there is no doubt, with a remark.
 
     Parameters
     ----------
@@ -80,6 +91,17 @@ def read_labels(
         ``weight`` and ``slice``. A log-probability that exceeds 0 by rounding (1e-9 at most) is read as 0.
     strict : bool, default False
         Raise if an item has labels but no row in the items file, instead of leaving it out.
+    columns : mapping of str to str, optional
+        Columns of the label file that have other names: ``{"item": "Input.id", "rater": "WorkerId"}``.
+    labels : mapping, optional
+        0, 1 or "drop" for each label: ``{"A": 1, "B": 0, "tie": "drop"}``. Rows of "drop" are left out. Column ``gold``
+        is read alike, and is unknown where it is left out.
+    repeated : {"refuse", "first", "last"}, default "refuse"
+        The vote that counts if a rater labels an item several times.
+    separator : str, optional
+        What separates the fields of the label file: "comma", "semicolon", "tab", "bar", or the sign itself.
+    encoding : str, optional
+        Encoding of the label file, by one of Python's names, and of an items file that is not UTF-8.
 
     Returns
     -------
@@ -90,6 +112,8 @@ def read_labels(
 
     Raises
     ------
+    ValueError
+        For a mapping that contradicts itself, or a separator, an encoding or a choice that is not known.
     LabelFileError
         If a file cannot be read, has no rows, lacks a column or holds a value that is not allowed; if a rater labels an
         item twice; if an item's gold is not constant (blank counts as a value) or it has two rows in the items file; if
@@ -108,27 +132,35 @@ def read_labels(
     (('a', 'b'), array([2, 1]), array([0.5, 1. ]))
 
     """
-    table = _table(path, ("item", "rater", "label"), ("group", "gold"))
-    votes = _votes(table)
+    mapping = VoteMapping.of(columns, labels, repeated)
+    form = TextForm.of(separator, encoding)
+    if not isinstance(path, (str, os.PathLike)) and form != TextForm():
+        raise ValueError("separator and encoding are those of a file; labels in a data frame have none")
+    table = _table(path, Wanted(("item", "rater", "label"), _OPTIONAL, mapping.columns, _HINT), form)
+    votes = _votes(table, mapping)
     if items is not None:
-        votes = _join(table, votes, _read_items(items), strict)
+        votes = _join(table, votes, _read_items(items, form.encoding), strict)
     names = {"items": votes.items, "raters": votes.raters, "groups": votes.groups}
     told = [remark for kind, given in names.items() for remark in name_remarks(kind, given)]
     return replace(votes, remarks=(*votes.remarks, *told))
 
 
-def _table(source: str | os.PathLike[str] | pd.DataFrame, required: Sequence[str], optional: Sequence[str]) -> Table:
+def _table(source: str | os.PathLike[str] | pd.DataFrame, wanted: Wanted, form: TextForm) -> Table:
     if isinstance(source, (str, os.PathLike)):
-        return read_table(source, required, optional)
-    return table_of_frame(source, required, optional)
+        return read_table(source, wanted, form)
+    return table_of_frame(source, wanted)
 
 
-def _votes(table: Table) -> LabelSet:
-    votes = label_set_of(table.columns, _PARSERS, table.faults)
+def _votes(table: Table, mapping: VoteMapping) -> LabelSet:
+    votes = label_set_of(table.columns, _PARSERS, table.faults, mapping)
     table.raise_faults()
     assert votes is not None
+    remarks = [f"{table.path}: {remark}" for remark in (*table.remarks, *votes.remarks)]
     return replace(
-        votes, source=(table.path,), digests=(table.digest,), remarks=tuple(near_misses(table, ("group", "gold")))
+        votes,
+        source=(table.path,),
+        digests=(table.digest,),
+        remarks=(*remarks, *near_misses(table, _OPTIONAL)),
     )
 
 
@@ -144,8 +176,8 @@ class _Items:
     remarks: list[str]
 
 
-def _read_items(source: str | os.PathLike[str] | pd.DataFrame) -> _Items:
-    table = _table(source, ("item",), (*_NUMBER_RULES, "slice"))
+def _read_items(source: str | os.PathLike[str] | pd.DataFrame, encoding: str | None) -> _Items:
+    table = _table(source, Wanted(("item",), (*_NUMBER_RULES, "slice")), TextForm(otherwise=encoding))
     _require_one_kind(table)
     cells = table.columns["item"]
     table.codes("item", _name, NAME_RULE)
@@ -158,7 +190,7 @@ def _read_items(source: str | os.PathLike[str] | pd.DataFrame) -> _Items:
     read = {}
     for column in (name for name in _NUMBER_RULES if name in table.columns):
         test, allowed = _NUMBER_RULES[column]
-        read[column] = table.codes(column, partial(_number, test), allowed, cells)
+        read[column] = table.codes(column, partial(_number, test), partial(_with_point, allowed), cells)
     if "slice" in table.columns:
         table.codes("slice", _name, f"{NAME_RULE}, or no column 'slice'", cells)
     table.raise_faults()
@@ -166,7 +198,8 @@ def _read_items(source: str | os.PathLike[str] | pd.DataFrame) -> _Items:
     if "logp_win" in numbers:
         numbers |= {column: np.minimum(numbers[column], 0.0) for column in ("logp_win", "logp_lose")}
         numbers["c"] = numbers["logp_lose"] - numbers["logp_win"]
-    remarks = near_misses(table, (*_NUMBER_RULES, "slice"))
+    remarks = [f"{table.path}: {remark}" for remark in table.remarks]
+    remarks += near_misses(table, (*_NUMBER_RULES, "slice"))
     return _Items(table.path, row, numbers, table.columns.get("slice"), table.digest, remarks)
 
 
@@ -182,7 +215,7 @@ def _require_one_kind(table: Table) -> None:
     complete = next((kind for kind in _KINDS if set(kind) <= set(present)), None)
     if complete is None:
         (missing,) = {"logp_win", "logp_lose"} - set(present)
-        raise table.missing(missing)
+        raise table.missing(missing, missing)
     surplus = [column for column in present if column not in complete]
     if surplus:
         raise table.fault(
@@ -235,6 +268,11 @@ def _number(test: Callable[[float], bool], text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and test(value) else None
+
+
+def _with_point(allowed: str, cells: Sequence[str]) -> str:
+    """Words for allowed numbers; spreadsheets in many languages write a comma in place of the point."""
+    return allowed + (", with a decimal point" if any("," in cell for cell in cells) else "")
 
 
 _PARSERS = Parsers(_name, _BINARY.get, (_BINARY | {"": -1}).get)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from ..foundation.names import nearest_name
 from ..foundation.number_arrays import number_array
 from ..foundation.refusals import vote_or_none, whole_or_none
 from .label_set import LabelSet
+from .mapping import VOTE_COLUMNS, VoteMapping
 from .near_names import name_remarks
 from .rows import Parsers, RowFaults, label_set_of
 
@@ -32,44 +33,59 @@ _SOURCE = "data frame"
 _NEAR = 0.84
 
 
-def labels_of_frame(frame: pd.DataFrame) -> LabelSet:
+def labels_of_frame(
+    frame: pd.DataFrame, columns: Mapping[str, str] | None, labels: Mapping[Any, Any] | None, repeated: str
+) -> LabelSet:
     """Label set of a data frame; see ``LabelSet.from_frame``."""
+    every = (*VOTE_COLUMNS, *_NUMBERS.values(), "slice")
+    mapping = VoteMapping.of(columns, labels, repeated, every)
     header = [str(column) for column in frame.columns]
-    for column in _REQUIRED:
-        if column not in frame.columns:
+    taken = set(mapping.columns.values())
+    names = {x: mapping.column(x) for x in every if x in mapping.columns or x not in taken}
+    for field, column in names.items():
+        if column not in header and (field in _REQUIRED or field in mapping.columns):
             near = nearest_name(column, header)
             hint = f" (is it {shown(near)}?)" if near else ""
-            raise ValueError(f"{_SOURCE}: no column {column!r}{hint}; columns found: {listed(header)}")
-    known = [x for x in (*_REQUIRED, *_OPTIONAL, *_NUMBERS.values(), "slice") if x in frame.columns]
-    for column in known:
+            use = "" if column == field else f" for {field}"
+            raise ValueError(f"{_SOURCE}: no column {shown(column)}{use}{hint}; columns found: {listed(header)}")
+    names = {field: column for field, column in names.items() if column in header}
+    for column in names.values():
         if header.count(column) > 1:
-            raise ValueError(f"{_SOURCE}: column {column!r} occurs {header.count(column)} times; allowed: once")
+            raise ValueError(f"{_SOURCE}: column {shown(column)} occurs {header.count(column)} times; allowed: once")
     if not len(frame):
         raise ValueError(f"{_SOURCE}: no rows; allowed: one row or more")
     faults = RowFaults()
-    columns = {column: _cells(frame[column]) for column in known}
-    votes = label_set_of(columns, Parsers(_name, vote_or_none, _gold), faults)
+    cells = {field: _cells(frame.iloc[:, header.index(column)]) for field, column in names.items()}
+    votes = label_set_of(
+        {field: cells[field] for field in VOTE_COLUMNS if field in cells},
+        Parsers(_name, vote_or_none, _gold),
+        faults,
+        mapping,
+    )
     if votes is None:
         told = faults.lines(lambda rows: {row: f"row {row}" for row in rows}, _SOURCE)
         raise ValueError("\n".join(lines_of(told, count=faults.count)))
-    first = _first_rows(columns["item"])
+    first = _first_rows(cells["item"])
+    rows = {_name(cell): row for cell, row in first.items()}
+    kept = [rows[item] for item in votes.items]
     found: dict[str, Any] = {}
     for field, column in _NUMBERS.items():
-        if column in columns:
-            found[field] = _of_items(column, number_array(column, columns[column]), columns["item"], first)
-    if "slice" in columns:
-        slices = np.array([_name(cell) or "" for cell in columns["slice"]], dtype=object)
-        found["slice"] = tuple(_of_items("slice", slices, columns["item"], first).tolist())
+        if column in cells:
+            found[field] = _of_items(column, number_array(column, cells[column]), cells["item"], first, kept)
+    if "slice" in cells:
+        slices = np.array([_name(cell) or "" for cell in cells["slice"]], dtype=object)
+        found["slice"] = tuple(_of_items("slice", slices, cells["item"], first, kept).tolist())
     if "logp_win" in found and "logp_lose" in found:
         found["log_ratio"] = found["logp_lose"] - found["logp_win"]
-    unused = [column for column in header if column not in known]
-    remarks = [
+    unused = [column for column in header if column not in names.values()]
+    remarks = [f"{_SOURCE}: {remark}" for remark in votes.remarks]
+    remarks += [
         f"{_SOURCE}: column {shown(near)} is not used; is it {wanted!r}?"
         for wanted in (*_OPTIONAL, *_NUMBERS.values(), "slice")
-        if wanted not in known and (near := nearest_name(wanted, unused, cutoff=_NEAR)) is not None
+        if wanted not in names and (near := nearest_name(wanted, unused, cutoff=_NEAR)) is not None
     ]
-    names = {"items": votes.items, "raters": votes.raters, "groups": votes.groups}
-    remarks += [remark for kind, told in names.items() for remark in name_remarks(kind, told)]
+    kinds = {"items": votes.items, "raters": votes.raters, "groups": votes.groups}
+    remarks += [remark for kind, told in kinds.items() for remark in name_remarks(kind, told)]
     return replace(votes, **found, remarks=tuple(remarks))
 
 
@@ -118,8 +134,10 @@ def _first_rows(cells: Sequence[Any]) -> dict[Any, int]:
     return first
 
 
-def _of_items(column: str, values: NDArray[Any], items: Sequence[Any], first: dict[Any, int]) -> NDArray[Any]:
-    """Value of each item, which must be the same in all of its rows."""
+def _of_items(
+    column: str, values: NDArray[Any], items: Sequence[Any], first: dict[Any, int], kept: Sequence[int]
+) -> NDArray[Any]:
+    """Value of each item in its row of ``kept``; it must be the same in all rows of an item."""
     expected = values[[first[item] for item in items]]
     for row in np.flatnonzero(values != expected).tolist():
         before = first[items[row]]
@@ -127,4 +145,4 @@ def _of_items(column: str, values: NDArray[Any], items: Sequence[Any], first: di
             f"{_SOURCE}, row {row}: {column} of item {shown(items[row])} is {shown(values[row])} but "
             f"{shown(values[before])} on row {before}; allowed: one {column} per item"
         )
-    return values[list(first.values())]
+    return values[kept]

@@ -68,7 +68,8 @@ class LabelSet:
     digests : tuple of str
         SHA-256 digest of the bytes that were read of each file in `source`, in hexadecimal.
     remarks : tuple of str
-        Columns that may have been meant although they were not used, and names that are easily mistaken.
+        How the file was read where that is not plain, rows that were left out, columns that may have been meant
+        although they were not used, and names that are easily mistaken.
 
     Raises
     ------
@@ -151,7 +152,14 @@ class LabelSet:
         )
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> LabelSet:
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        columns: Mapping[str, str] | None = None,
+        labels: Mapping[Any, Any] | None = None,
+        repeated: str = "refuse",
+    ) -> LabelSet:
         """Label set of a data frame with a row for each vote.
 
         Parameters
@@ -161,6 +169,13 @@ class LabelSet:
             items file, ``threshold``, ``c``, ``logp_win`` and ``logp_lose``, ``weight`` and ``slice`` may be there too,
             with one value for each item. Names are text or whole numbers. Columns may be of any type that holds such
             values; further columns are ignored.
+        columns : mapping of str to str, optional
+            Columns that have other names: ``{"item": "Input.id", "rater": "WorkerId"}``.
+        labels : mapping, optional
+            0, 1 or "drop" for each label: ``{"A": 1, "B": 0, "tie": "drop"}``. Rows of "drop" are left out. Known
+            answers are read alike, and are unknown where they are left out.
+        repeated : {"refuse", "first", "last"}, default "refuse"
+            The vote that counts if a rater labels an item several times.
 
         Returns
         -------
@@ -171,7 +186,8 @@ class LabelSet:
         WrongKind
             For anything but a data frame.
         ValueError
-            For a missing column, and for rows that are not allowed: the first ten are named, and all are counted.
+            For a missing column, a mapping that contradicts itself, and for rows that are not allowed: the first ten
+            are named, and all are counted.
 
         Examples
         --------
@@ -187,7 +203,7 @@ class LabelSet:
         from .frames import labels_of_frame
 
         require_type("frame", frame, pd.DataFrame, "a pandas DataFrame")
-        return labels_of_frame(frame)
+        return labels_of_frame(frame, columns, labels, repeated)
 
     def to_frame(self) -> pd.DataFrame:
         """Data frame with a row for each vote, from which ``from_frame`` makes an equal label set.

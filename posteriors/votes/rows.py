@@ -7,21 +7,24 @@ from a file, as text, or from a data frame, as values. All faulty rows are count
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass, field, replace
+from itertools import compress, count
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Floats, Ints
-from ..foundation.messages import MOST_LINES, shown
+from ..foundation.messages import MOST_LINES, listed, shown
 from .label_set import LabelSet, offsets
+from .mapping import DROPPED, VoteMapping, cell_text
 
 __all__ = ["NAME_RULE", "Parsers", "RowFaults", "codes", "label_set_of"]
 
 NAME_RULE = "a name that is not blank"
-_BLANK_GOLD = -1
+_BLANK_GOLD = DROPPED
+# Labels that the remark on rows left out names.
+_MOST_LABELS = 3
 
 Parse = Callable[[Any], Any]
 # Names of rows, such as "line 3", by their numbers.
@@ -77,7 +80,7 @@ class RowFaults:
 class Parsers:
     """Readings of one cell of each column; each returns None for a cell that it does not allow.
 
-    ``gold`` returns -1 for a blank cell.
+    ``label`` returns -1 for a row that is left out, ``gold`` for a blank cell.
     """
 
     name: Parse
@@ -86,7 +89,12 @@ class Parsers:
 
 
 def codes(
-    cells: Sequence[Any], column: str, parse: Parse, allowed: str, faults: RowFaults, item: Sequence[Any] | None = None
+    cells: Sequence[Any],
+    column: str,
+    parse: Parse,
+    allowed: str | Callable[[Sequence[Any]], str],
+    faults: RowFaults,
+    item: Sequence[Any] | None = None,
 ) -> tuple[NDArray[np.int32], list[Any]]:
     """Number a column's distinct cells by first appearance, and parse each once.
 
@@ -97,8 +105,8 @@ def codes(
         Name of the column in messages.
     parse : callable
         Value of a cell, or None for a fault.
-    allowed : str
-        Description of the allowed values.
+    allowed : str or callable
+        Description of the allowed values, or what gives it for the distinct cells; it is called if there is a fault.
     faults : RowFaults
         Receives a fault for each row whose cell has no value.
     item : sequence, optional
@@ -116,16 +124,19 @@ def codes(
     number = np.fromiter(map(code.__getitem__, keys), np.int32, len(keys))
     bad = np.array([value is None for value in values], dtype=np.bool_)
     if bad.any():
+        rule = allowed if isinstance(allowed, str) else allowed(list(code))
 
         def what(row: int) -> tuple[str, int | None, str]:
             whose = "" if item is None else f" of item {shown(item[row])}"
-            return f"{column}{whose} is {shown(cells[row])}", None, allowed
+            return f"{column}{whose} is {shown(cells[row])}", None, rule
 
         faults.add(np.flatnonzero(bad[number]), what)
     return number, values
 
 
-def label_set_of(columns: Mapping[str, Sequence[Any]], parsers: Parsers, faults: RowFaults) -> LabelSet | None:
+def label_set_of(
+    columns: Mapping[str, Sequence[Any]], parsers: Parsers, faults: RowFaults, mapping: VoteMapping
+) -> LabelSet | None:
     """Label set of rows, or None where there are faults.
 
     Parameters
@@ -135,15 +146,20 @@ def label_set_of(columns: Mapping[str, Sequence[Any]], parsers: Parsers, faults:
     parsers : Parsers
     faults : RowFaults
         Receives every fault.
+    mapping : VoteMapping
+        Votes that labels stand for, in place of ``parsers``, and which of repeated votes counts.
 
     Returns
     -------
     LabelSet or None
+        Its remarks tell of rows that are left out.
     """
+    if mapping.labels is not None:
+        parsers = replace(parsers, label=mapping.vote, gold=mapping.gold)
     cells = columns["item"]
     item, items = codes(cells, "item", parsers.name, NAME_RULE, faults)
     rater, raters = codes(columns["rater"], "rater", parsers.name, NAME_RULE, faults, cells)
-    label, values = codes(columns["label"], "label", parsers.label, "0 or 1", faults, cells)
+    label, values = codes(columns["label"], "label", parsers.label, mapping.rule, faults, cells)
     groups: list[str] = []
     group = gold = None
     if "group" in columns:
@@ -151,14 +167,26 @@ def label_set_of(columns: Mapping[str, Sequence[Any]], parsers: Parsers, faults:
         group, groups = codes(columns["group"], "group", parsers.name, rule, faults, cells)
     order = np.argsort(item, kind="stable")
     start = offsets(np.bincount(item, minlength=len(items)))
-    _require_one_vote_per_rater(cells, columns["rater"], item, rater, len(raters), faults)
+    keep, remarks = _one_vote_per_rater(columns, item.astype(np.int64) * len(raters) + rater, faults, mapping.repeated)
     if "gold" in columns:
-        gold = _gold(columns, parsers.gold, item, order[start[:-1]], faults)
+        gold = _gold(columns, parsers.gold, item, order[start[:-1]], faults, mapping)
     if faults.count:
         return None
+    votes = np.array(values, np.int8)[label]
+    left_out = keep & (votes == DROPPED)
+    if left_out.any():
+        named = listed(dict.fromkeys(map(cell_text, compress(columns["label"], left_out))), _MOST_LABELS)
+        remarks.append(f"{np.count_nonzero(left_out)} of {len(votes)} rows left out, labelled {named}")
+    keep &= ~left_out
+    if not keep.any():
+        faults.add(np.array([0]), lambda row: ("every row is left out, from this one on", None, "one vote or more"))
+        return None
+    if not keep.all():
+        kept = label_set_of({name: list(compress(x, keep)) for name, x in columns.items()}, parsers, faults, mapping)
+        return None if kept is None else replace(kept, remarks=tuple(remarks))
     return LabelSet(
         items=tuple(items),
-        labels=np.array(values, np.int8)[label][order],
+        labels=votes[order],
         rater=rater[order],
         raters=tuple(raters),
         start=start,
@@ -168,31 +196,41 @@ def label_set_of(columns: Mapping[str, Sequence[Any]], parsers: Parsers, faults:
     )
 
 
-def _require_one_vote_per_rater(
-    items: Sequence[Any],
-    raters: Sequence[Any],
-    item: NDArray[np.int32],
-    rater: NDArray[np.int32],
-    count_of_raters: int,
-    faults: RowFaults,
-) -> None:
-    pair = item.astype(np.int64) * count_of_raters + rater
+def _one_vote_per_rater(
+    columns: Mapping[str, Sequence[Any]], pair: Ints, faults: RowFaults, repeated: str
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """Rows whose votes count if raters label items several times, and remarks on the others."""
     order = np.argsort(pair, kind="stable")
-    repeated = np.sort(order[1:][pair[order[1:]] == pair[order[:-1]]])
+    same = pair[order[1:]] == pair[order[:-1]]
+    again = np.sort(order[1:][same])
+    keep = np.ones(len(pair), np.bool_)
+    if not again.size:
+        return keep, []
 
-    def what(row: int) -> tuple[str, int | None, str]:
-        told = f"rater {shown(raters[row])} has already labelled item {shown(items[row])}"
-        return told, int(np.argmax(pair == pair[row])), "one label per rater and item"
+    def told(row: int) -> str:
+        return f"rater {shown(columns['rater'][row])} has already labelled item {shown(columns['item'][row])}"
 
-    if repeated.size:
-        faults.add(repeated, what)
+    if repeated == "refuse":
+        allowed = "one label per rater and item, unless repeated=first or repeated=last says which counts"
+        faults.add(again, lambda row: (told(row), int(np.argmax(pair == pair[row])), allowed))
+        return keep, []
+    keep[again if repeated == "first" else order[:-1][same]] = False
+    first = int(again[0])
+    which = f"{shown(columns['rater'][first])} on {shown(columns['item'][first])}"
+    rows = "1 row repeats" if again.size == 1 else f"{again.size} rows repeat"
+    return keep, [f"{rows} a rater on an item, such as {which}: the {repeated} vote counts"]
 
 
 def _gold(
-    columns: Mapping[str, Sequence[Any]], parse: Parse, item: NDArray[np.int32], first_row: Ints, faults: RowFaults
+    columns: Mapping[str, Sequence[Any]],
+    parse: Parse,
+    item: NDArray[np.int32],
+    first_row: Ints,
+    faults: RowFaults,
+    mapping: VoteMapping,
 ) -> Floats:
     cells, items = columns["gold"], columns["item"]
-    code, values = codes(cells, "gold", parse, "0, 1 or blank", faults, items)
+    code, values = codes(cells, "gold", parse, lambda found: _gold_rule(mapping, found), faults, items)
     gold = np.array([_BLANK_GOLD if value is None else value for value in values], np.int8)[code]
     per_item = gold[first_row]
 
@@ -205,3 +243,7 @@ def _gold(
     if differs.size:
         faults.add(differs, what)
     return np.where(per_item == _BLANK_GOLD, np.nan, per_item)
+
+
+def _gold_rule(mapping: VoteMapping, cells: Sequence[Any]) -> str:
+    return "0, 1 or blank" if mapping.labels is None else f"blank, or {mapping.rule(cells)}"

@@ -5,7 +5,8 @@ Each page is run from top to bottom in a folder of its own, in one namespace. Wh
     python     run; nothing is compared
     pycon      run as doctest
     console    each line after ``$ `` is run; what it prints follows: standard output, or standard error where it fails
-    toml, csv  files: written under the name after ``title=`` before anything runs, and read by the reader they are
+    toml, csv, jsonl
+               files: written under the name after ``title=`` before anything runs, and read by the reader they are
                for, which must refuse the ones marked ``refused``
     text, sh   not run
 
@@ -91,7 +92,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_files(page: Path, folder: Path) -> list[tuple[Block, Path]]:
     files = []
     for k, block in enumerate(blocks(page)):
-        if block.language in ("toml", "csv"):
+        if block.language in ("toml", "csv", "jsonl"):
             path = folder / (block.title or f"block-{k}.{block.language}")
             assert not path.exists(), f"{page}: two files named {path.name}"
             path.write_text(block.text, encoding="utf-8")
@@ -155,7 +156,7 @@ def test_examples_of_a_page_run_and_print_what_it_shows(
         elif block.language == "console":
             run_console(page, block)
         else:
-            assert block.language in ("toml", "csv", "text", "sh"), f"{page}: a fence of {block.language!r}"
+            assert block.language in ("toml", "csv", "jsonl", "text", "sh"), f"{page}: a fence of {block.language!r}"
     for registry, name, place in entry_points_shown(page):
         cls = module.__dict__[place.partition(":")[2]]
         assert issubclass(cls, registry.base)
@@ -183,7 +184,7 @@ def test_files_that_a_page_shows_are_read_or_refused_as_it_says(page: Path, fold
             if block.language == "toml":
                 reader = sa.read_scenarios if "scenario" in tomllib.loads(block.text) else sa.Problem.from_toml
                 reader(path)
-            elif {"rater", "label"} & set(block.text.splitlines()[0].split(",")):
+            elif block.language == "jsonl" or {"rater", "label"} & set(block.text.splitlines()[0].split(",")):
                 sa.read_labels(path)
                 votes = path
             else:

@@ -59,15 +59,21 @@ def test_a_hostile_problem_file_is_refused_in_printable_lines(run, text, told):
 CSV = {
     "long names": ("item,rater,label\n" + "i" * 700 + "," + "r" * 700 + ",7\n", "label of item 'iii"),
     "many columns": (",".join(f"c{k}" for k in range(100_000)) + "\n1\n", "no column 'item'"),
-    "one line of JSON": ('{"item": ["' + "x" * 2_000_000 + '"]}', "this is JSON"),
+    "one line of JSON": ('{"item": ["' + "x" * 2_000_000 + '"]}', "no column 'rater'"),
     "escape sequences": (f"item,rater,label\n{ESCAPE},r,7\n", r"label of item '\x1b[31mred\x07' is '7'"),
     "line breaks": (f'item,rater,label\n"{BREAK}",r,7\n', r"label of item 'two\nseqaudit: lines' is '7'"),
     "a quote that never closes": ('item,rater,label\na,r,"' + "x" * 300_000, "quotes that close"),
-    "UTF-16": ("item,rater,label\na,r,1\n".encode("utf-16"), "this file is in UTF-16"),
-    "Windows-1252": (
-        "item,rater,label\ncaf\xe9,r,1\n".encode("cp1252"),
-        "in Windows-1252 it would be part of 'caf\xe9'",
+    "UTF-16 cut short": ("item,rater,label\na,r,1\n".encode("utf-16")[:-1], "line 2: byte 0x0a is not UTF-16"),
+    "Windows-1251": (
+        "item,rater,label\n\u043a\u043e\u0444\u0435,r,1\n".encode("cp1251"),
+        "its encoding stated, such as encoding=cp1252",
     ),
+    "deep JSON": ('{"item": ' + "[" * 100_000 + "]" * 100_000 + "}", "line 1: the line is nested too deeply"),
+    "a long number in JSON": (
+        '{"item": ' + "1" * 5_000 + ', "rater": "r", "label": 1}',
+        "line 1: the line is no JSON object",
+    ),
+    "a list in JSON": ('{"item": ["a"], "rater": "r", "label": 1}', "line 1: item is ['a'], which is neither text"),
 }
 
 
