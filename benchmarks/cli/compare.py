@@ -9,7 +9,7 @@ import typer
 
 from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, OutOption, PolicyOption, headline, problem_folder, read_problem
+from .options import JsonOption, OutOption, PolicyOption, files_as_inputs, headline, problem_folder, read_problem
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["compare"]
@@ -33,7 +33,8 @@ def compare(
     problem = read_problem(problem_file)
     rows, remarks = comparison_rows(problem, policy)
     names = [name for name, _ in rows]
-    folder = problem_folder(out, "compare", problem, {"problem": problem_as_inputs(problem), "rows": names})
+    inputs = {"problem": problem_as_inputs(problem), "rows": names} | files_as_inputs(policy)
+    folder = problem_folder(out, "compare", problem, inputs)
     with show_progress("comparing", len(rows) + 1) as advance:
         # Compile first, so that the seconds in the table do not include compilation; later runs find the compiled code.
         warm()

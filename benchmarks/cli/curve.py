@@ -17,6 +17,7 @@ from .options import (
     ProblemArgument,
     SeedOption,
     at_least,
+    files_as_inputs,
     headline,
     problem_folder,
     read_problem,
@@ -55,6 +56,7 @@ def curve(
         "budgets": budgets,
         "replications": replications,
         "seed": seed,
+        **files_as_inputs(policy),
     }
     folder = problem_folder(out, "curve", problem, inputs)
     with show_progress("computing", len(names) + 1) as advance:

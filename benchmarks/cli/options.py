@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ...bandits.policy import Policy
+from ...bandits.policy_file import file_records, policy_from_file
 from ...dp.machine.workers import checked_workers
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import parse_toml
@@ -32,9 +34,11 @@ __all__ = [
     "TargetOption",
     "TuneOption",
     "at_least",
+    "files_as_inputs",
     "headline",
     "name_or_table",
     "nothing_kept",
+    "policy_or_name",
     "problem_folder",
     "read_problem",
 ]
@@ -56,8 +60,25 @@ def _checked_jobs(jobs: int) -> int:
     return checked_workers("--jobs", jobs)
 
 
+def policy_or_name(text: str) -> str | Policy:
+    """Policy from a file, for a text such as ``mine.py:Mine``; any other text unchanged."""
+    return policy_from_file(text) or text
+
+
+def _read_policies(given: list[str] | None) -> list[str | Policy] | None:
+    return None if given is None else [policy_or_name(text) for text in given]
+
+
 ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]
-PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
+PolicyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        "-p",
+        callback=_read_policies,
+        help="Policy to include: a name, or FILE.py:Class; repeat for more.",
+    ),
+]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished run is resumed.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 JobsOption = Annotated[int, typer.Option(callback=_checked_jobs, help="Worker processes; -1 for all cores.")]
@@ -77,6 +98,12 @@ def read_problem(path: Path | None) -> Problem:
         return Problem.from_toml(path)
     with as_file(files("seqaudit.benchmarks.comparison") / "built_in.toml") as built_in:
         return Problem.from_toml(built_in)
+
+
+def files_as_inputs(policies: Iterable[str | Policy] | None) -> dict[str, Any]:
+    """Files that policies were read from, for the record of a run; nothing if there are none."""
+    files = file_records(policies)
+    return {"policy_files": files} if files else {}
 
 
 def problem_folder(out: Path | None, command: str, problem: Problem, inputs: dict[str, Any]) -> RunFolder:

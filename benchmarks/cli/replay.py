@@ -9,7 +9,7 @@ import typer
 from ...dp.machine.repeats import require_repeats
 from ..runner.csv_text import csv_text
 from . import label_options
-from .options import JobsOption, JsonOption, OutOption, PolicyOption, SeedOption, at_least
+from .options import JobsOption, JsonOption, OutOption, PolicyOption, SeedOption, at_least, files_as_inputs
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 __all__ = ["replay"]
@@ -49,7 +49,7 @@ def replay(
     chosen, _ = choose_policies(problem, policy, planning=False)
     names = [label(p) for p in chosen]
     run_settings: dict[str, Any] = {"budget": budget, "replications": replications, "seed": seed}
-    inputs = settings | files | run_settings | {"policies": names}
+    inputs = settings | files | run_settings | {"policies": names} | files_as_inputs(policy)
     require_repeats("shuffles", replications, seconds=1e-6, memory=500)
     folder = RunFolder(out, "replay", inputs)
     with show_progress("replaying", len(names)) as advance:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...bandits.policy import Policy
+from ...bandits.registry import label
 from ...dp.machine.memory import ProblemTooLarge
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.messages import shown
@@ -20,8 +22,10 @@ from .options import (
     JsonOption,
     OutOption,
     SeedOption,
+    files_as_inputs,
     headline,
     nothing_kept,
+    policy_or_name,
     problem_folder,
     read_problem,
 )
@@ -57,7 +61,15 @@ def statics(
         float | None, typer.Option(help="Share of the weight to keep learnable, for --vary beta.")
     ] = None,
     points: Annotated[int, typer.Option(help="Budgets above 0, for --vary protocol.")] = 12,
-    policy: Annotated[str, typer.Option("--policy", "-p", help="Policy to simulate if not exact.")] = "gittins",
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy",
+            "-p",
+            callback=policy_or_name,
+            help="Policy to simulate if not exact: a name, or FILE.py:Class.",
+        ),
+    ] = "gittins",
     replications: Annotated[int, typer.Option(help="Simulated runs if there is no exact value.")] = 8,
     seed: SeedOption = 7,
     exact: ExactOption = None,
@@ -99,6 +111,13 @@ def statics(
         _vary(problem, what, values, target, settings, jobs, out, as_json)
 
 
+def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as plain values, with the file of the policy if it was read from one."""
+    policy = settings["policy"]
+    name = label(policy) if isinstance(policy, Policy) else policy
+    return settings | {"policy": name} | files_as_inputs([policy])
+
+
 def _given(ctx: typer.Context, option: str) -> bool:
     """True for an option given on the command line, even with its default value."""
     source = ctx.get_parameter_source(option)
@@ -132,7 +151,8 @@ def _vary(
     # Values are checked before a folder is created.
     names = list(checked_values(problem, knob, wanted))
     found = None if target is None else largest_beta(problem.log_ratio, target, **_beliefs(problem))
-    inputs = {"problem": problem_as_inputs(problem), "vary": knob, "values": wanted, "target": target} | settings
+    inputs = {"problem": problem_as_inputs(problem), "vary": knob, "values": wanted, "target": target}
+    inputs |= _recorded(settings)
     folder = problem_folder(out, "statics", problem, inputs)
     with show_progress("solving", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)
@@ -252,7 +272,7 @@ def _protocols(
     budgets, _ = budgets_of(problem, points)
     inputs = {"problem": problem_as_inputs(problem), "vary": "protocol", "budgets": budgets, "protocols": names}
     # A given cap limits cheap labels even if it equals the budget; without caps only the budget does.
-    inputs |= settings | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
+    inputs |= _recorded(settings) | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
     folder = problem_folder(out, "statics", problem, inputs)
     with show_progress("solving", len(names) + 1) as advance:
         parts = folder.parts([*names, _BREAK_EVEN], advance, DATASETS)

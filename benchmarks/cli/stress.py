@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..runner.csv_text import csv_text
-from .options import JobsOption, JsonOption, OutOption, PolicyOption
+from .options import JobsOption, JsonOption, OutOption, PolicyOption, files_as_inputs
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def stress(
     options: dict[str, Any] = {"policies": policy, "replications": replications, "seed": seed}
     grid = built_in_scenarios(**options) if scenarios is None else read_scenarios(scenarios, **options)
     names = list(grid.cells)
-    inputs = grid.as_inputs()
+    inputs = grid.as_inputs() | files_as_inputs(policy)
     folder = RunFolder(out, "stress", inputs)
     with show_progress("stressing", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)
