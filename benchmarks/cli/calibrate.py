@@ -9,6 +9,7 @@ import typer
 from ...posteriors.foundation.refusals import probability
 from ..runner.csv_text import csv_text
 from . import label_options, options
+from .command import Command
 from .output import print_json, print_remarks, print_table, records, show_progress
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = ["calibrate"]
 calibrate = typer.Typer(help="Check models of raters: on votes that they draw themselves, or on real ones.")
 
 
-@calibrate.command()
+@calibrate.command(cls=Command)
 def sbc(
     model: label_options.ModelsOption = None,
     method: label_options.MethodOption = "nuts",
@@ -113,7 +114,7 @@ def sbc(
     print(f"tables, figures, ranks and inputs: {folder.path}")
 
 
-@calibrate.command("labels")
+@calibrate.command("labels", cls=Command)
 def labels(
     labels_file: label_options.LabelsArgument,
     model: label_options.ModelsOption = None,

@@ -20,6 +20,7 @@ from ...posteriors.foundation.messages import first_line
 from .allocate import allocate
 from .calibrate import calibrate
 from .certify import certify
+from .command import Command
 from .compare import compare
 from .curve import curve
 from .failures import failure_lines, wants_traceback
@@ -55,6 +56,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Bayesian sequential design for scarce human labels.",
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -91,7 +93,7 @@ for _command in (
     provenance,
     stress,
 ):
-    app.command()(_command)
+    app.command(cls=Command)(_command)
 app.add_typer(calibrate, name="calibrate")
 
 
