@@ -11,6 +11,7 @@ from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
 from .options import JsonOption, OutOption, PolicyOption, files_as_inputs, headline, problem_folder, read_problem
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
+from .report import report
 
 __all__ = ["compare"]
 
@@ -45,6 +46,22 @@ def compare(
     table = comparison_table([done[name] for name in names], remarks)
     folder.write("comparison.csv", csv_text(table))
     plot_comparison(table, folder.path / "comparison.png", headline(problem))
+    with report(folder, "table, figure and inputs", silent=as_json):
+        print_remarks([*problem.check(), *table.attrs["remarks"]])
+        print_table(
+            headline(problem),
+            ["policy", "value", "share of possible gain", "regret", "seconds"],
+            [
+                [
+                    r["policy"],
+                    f"{r['value']:.10f}",
+                    percent(r["share"]),
+                    "" if r["kind"] == "bound" else f"{r['regret']:z.7f}",
+                    f"{r['seconds']:.2f}",
+                ]
+                for r in records(table)
+            ],
+        )
     if as_json:
         print_json(
             {
@@ -54,20 +71,3 @@ def compare(
                 "rows": records(table),
             }
         )
-        return
-    print_remarks([*problem.check(), *table.attrs["remarks"]])
-    print_table(
-        headline(problem),
-        ["policy", "value", "share of possible gain", "regret", "seconds"],
-        [
-            [
-                r["policy"],
-                f"{r['value']:.10f}",
-                percent(r["share"]),
-                "" if r["kind"] == "bound" else f"{r['regret']:z.7f}",
-                f"{r['seconds']:.2f}",
-            ]
-            for r in records(table)
-        ],
-    )
-    print(f"table, figure and inputs: {folder.path}")

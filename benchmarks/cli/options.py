@@ -19,10 +19,13 @@ from ...dp.problem.toml import parse_toml
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole
 from ..runner.folder import RunFolder
+from ..runner.kept import Format, Parts
 from .interruption import status_of_interruption
 
 __all__ = [
+    "OUT_ON_REQUEST",
     "RATER_LIBRARIES",
+    "AskedOutOption",
     "DrawsOption",
     "ExactOption",
     "JobsOption",
@@ -38,6 +41,7 @@ __all__ = [
     "headline",
     "name_or_table",
     "nothing_kept",
+    "parts_of",
     "policy_or_name",
     "problem_folder",
     "read_problem",
@@ -79,6 +83,9 @@ PolicyOption = Annotated[
         help="Policy to include: a name, or FILE.py:Class; repeat for more.",
     ),
 ]
+# For commands that keep nothing without a folder.
+OUT_ON_REQUEST = "Run folder, which is resumed if it is unfinished; without it nothing is kept."
+AskedOutOption = Annotated[Path | None, typer.Option("--out", "-o", help=OUT_ON_REQUEST)]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished run is resumed.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 JobsOption = Annotated[int, typer.Option(callback=_checked_jobs, help="Worker processes; -1 for all cores.")]
@@ -113,6 +120,13 @@ def problem_folder(out: Path | None, command: str, problem: Problem, inputs: dic
     return folder
 
 
+def parts_of[Part](
+    folder: RunFolder | None, names: Iterable[str], advance: Callable[[str], object], form: Format[Part]
+) -> Parts[Part]:
+    """Parts as by ``RunFolder.parts``; without a folder none is finished, and none is kept."""
+    return Parts({}, lambda name, _: advance(name)) if folder is None else folder.parts(names, advance, form)
+
+
 def headline(problem: Problem) -> str:
     """Short description of a problem."""
     return f"{problem.size} items, {problem.labels} labels, utility {problem.utility.name}"
@@ -131,10 +145,12 @@ def name_or_table(option: str, text: str) -> Any:
 
 
 @contextmanager
-def nothing_kept() -> Iterator[None]:
-    """Report after Ctrl-C that nothing is kept, unlike commands that can be resumed."""
+def nothing_kept(folder: RunFolder | None = None) -> Iterator[None]:
+    """Report after Ctrl-C that nothing is kept, unlike commands that can be resumed, unless there is a run folder."""
     try:
         yield
     except KeyboardInterrupt:
+        if folder is not None:
+            raise
         print("seqaudit: interrupted; nothing is kept", file=sys.stderr)
         sys.exit(status_of_interruption())

@@ -30,6 +30,7 @@ from .options import (
     read_problem,
 )
 from .output import evenly, print_json, print_remarks, print_table, records, show_progress
+from .report import report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,36 +164,35 @@ def _vary(
     plot_vary(result, folder.path / "statics.png", headline(problem))
     if found is not None:
         _draw_share(problem, found, folder)
+    with report(folder, "table, figure, parts and inputs", silent=as_json):
+        print_remarks(remarks)
+        exact = bool((result["method"] == "exact").all())
+        groups = label_groups(result)
+        print_table(
+            headline(problem),
+            [
+                knob,
+                "no labels",
+                *(["optimum"] if exact else ["lower bound", "±", "upper bound"]),
+                "possible gain",
+                *(f"labels {name}" for name, _ in groups),
+            ],
+            [
+                [
+                    f"{row[knob]:.6g}",
+                    f"{row['prior_value']:.6g}",
+                    *([f"{row['upper']:.6g}"] if exact else _bounds(row)),
+                    f"{row['gain']:.6g}",
+                    *(f"{bought[k]:.3f}" for _, bought in groups),
+                ]
+                for k, row in enumerate(records(table))
+            ],
+        )
+        if found is not None:
+            print(_told(found))
     if as_json:
         extra = {} if found is None else {"largest_beta": vars(found)}
         print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, "rows": records(table)} | extra)
-        return
-    print_remarks(remarks)
-    exact = bool((result["method"] == "exact").all())
-    groups = label_groups(result)
-    print_table(
-        headline(problem),
-        [
-            knob,
-            "no labels",
-            *(["optimum"] if exact else ["lower bound", "±", "upper bound"]),
-            "possible gain",
-            *(f"labels {name}" for name, _ in groups),
-        ],
-        [
-            [
-                f"{row[knob]:.6g}",
-                f"{row['prior_value']:.6g}",
-                *([f"{row['upper']:.6g}"] if exact else _bounds(row)),
-                f"{row['gain']:.6g}",
-                *(f"{bought[k]:.3f}" for _, bought in groups),
-            ]
-            for k, row in enumerate(records(table))
-        ],
-    )
-    if found is not None:
-        print(_told(found))
-    print(f"table, figure, parts and inputs: {folder.path}")
 
 
 def _bounds(row: dict[str, Any]) -> list[str]:
@@ -297,6 +297,13 @@ def _protocols(
         costs = records(even)
         folder.write("break-even.csv", csv_text(even))
         plot_break_even(table_of_costs, folder.path / "break-even.png", headline(problem))
+    with report(folder, "tables, figures, parts and inputs", silent=as_json):
+        print_remarks(remarks)
+        shown = evenly(len(budgets) - 1, _ROWS)
+        _print_protocols(problem, result, shown)
+        if table_of_costs is not None:
+            print()
+            _print_costs(table_of_costs, [j - 1 for j in shown])
     if as_json:
         print_json(
             {
@@ -307,14 +314,6 @@ def _protocols(
                 "break_even": costs,
             }
         )
-        return
-    print_remarks(remarks)
-    shown = evenly(len(budgets) - 1, _ROWS)
-    _print_protocols(problem, result, shown)
-    if table_of_costs is not None:
-        print()
-        _print_costs(table_of_costs, [j - 1 for j in shown])
-    print(f"tables, figures, parts and inputs: {folder.path}")
 
 
 def _costs(problem: Problem, chosen: list[Any], points: int) -> tuple[xr.Dataset | None, list[str]]:
