@@ -19,7 +19,7 @@ from ..posteriors.foundation.messages import first_line, listed, named, shown
 from ..posteriors.foundation.names import Registry
 from ..posteriors.foundation.plugins import text_of
 from .policy import Policy
-from .registry import policy_names
+from .registry import POLICIES
 
 __all__ = ["file_records", "policy_from_file"]
 
@@ -116,7 +116,7 @@ def _made(module: ModuleType, given: Any, settings: str) -> Policy:
         what = f"{named(file)}: the name of {cls.__qualname__} is {text_of(name)}"
         if not isinstance(name, str) or not re.fullmatch(r"[^\s()]+", name):
             raise ValueError(f"{what}; allowed: text without spaces and brackets")
-        if name in policy_names():
+        if name in POLICIES.known():
             raise ValueError(f"{what}, which is that of a registered policy; give it another one")
     if isinstance(given, Policy):
         if settings:
@@ -156,7 +156,7 @@ def _module(file: str, source: bytes) -> ModuleType:
 def _reduced(policy: Policy, protocol: Any) -> tuple[Any, ...]:
     """Recipe of a policy for pickles: the text of its file, the name of its class, and its state."""
     module = sys.modules[type(policy).__module__]
-    _, _, state, *_ = object.__reduce_ex__(policy, max(protocol, 2))
+    state = object.__reduce_ex__(policy, max(protocol, 2))[2]
     return _restored, (module.__file__, vars(module)["__source__"], type(policy).__qualname__), state
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import typer.core
 
 from ...bandits.registry import POLICIES
+from ...posteriors.foundation.names import Registry
 from ...posteriors.raters.registry import RATER_MODELS
 from ...posteriors.utilities import UTILITIES
 
 __all__ = ["Command"]
 
 # Names that can be given to an option.
-_LISTED = {
+_LISTED: dict[str, tuple[str, Registry[Any]]] = {
     "--policy": ("Policies", POLICIES),
     "--model": ("Models of raters", RATER_MODELS),
     "--utility": ("Utilities", UTILITIES),
@@ -30,7 +31,7 @@ class Command(typer.core.TyperCommand):
             for word in option.opts:
                 if word in _LISTED:
                     title, registry = _LISTED[word]
-                    names, margin = ", ".join(registry.names()), " " * 2
+                    names, margin = ", ".join(registry.known()), " " * 2
                     # The formatter itself would break names at their hyphens.
                     lines = textwrap.wrap(names, formatter.width - len(margin), break_on_hyphens=False)
                     formatter.write(f"\n{title}:\n" + "".join(f"{margin}{line}\n" for line in lines))

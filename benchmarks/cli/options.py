@@ -124,7 +124,13 @@ def parts_of[Part](
     folder: RunFolder | None, names: Iterable[str], advance: Callable[[str], object], form: Format[Part]
 ) -> Parts[Part]:
     """Parts as by ``RunFolder.parts``; without a folder none is finished, and none is kept."""
-    return Parts({}, lambda name, _: advance(name)) if folder is None else folder.parts(names, advance, form)
+    if folder is not None:
+        return folder.parts(names, advance, form)
+
+    def keep(name: str, _: Part) -> None:
+        advance(name)
+
+    return Parts({}, keep)
 
 
 def headline(problem: Problem) -> str:

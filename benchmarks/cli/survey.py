@@ -77,7 +77,7 @@ def survey(
     remarks = [*result.attrs["remarks"], *(folder.notes if folder else [])]
     if folder:
         folder.write("survey.csv", csv_text(table))
-        folder.write("shares.csv", csv_text(result["share"].to_pandas().reset_index()))
+        folder.write("shares.csv", csv_text(result["share"].to_series().unstack("policy").reset_index()))
     with report(folder, "tables, parts and inputs", silent=as_json):
         print_remarks(remarks)
         print_table(

@@ -92,6 +92,11 @@ def _named(problems: int, utility: str) -> dict[str, str]:
     return {name: f"{utility}, {name}" for name in survey_parts(problems)}
 
 
+def _under(keep: Callable[[str, Any], object], whole: dict[str, str], name: str, part: Any) -> None:
+    """Keep a part of a survey under its whole name."""
+    keep(whole[name], part)
+
+
 def policy_matrix(
     problems: int = 100,
     policies: Sequence[str | Policy] | None = None,
@@ -169,7 +174,7 @@ def policy_matrix(
             n_jobs=n_jobs,
             on_problem=None if on_problem is None else partial(on_problem, utility.name),
             finished={name: done[whole[name]] for name in whole if whole[name] in done},
-            on_part=lambda name, part, whole=whole: keep(whole[name], part),
+            on_part=partial(_under, keep, whole),
         )
         remarks += [f"{utility.name}: {remark}" for remark in found.attrs["remarks"]]
         table = survey_table(found).set_index("policy")[["mean", "worst"]]

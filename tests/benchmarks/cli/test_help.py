@@ -10,7 +10,7 @@ import pytest
 import typer
 from oracles.command_line import caller
 
-from seqaudit.bandits.registry import policy_names
+from seqaudit.bandits.registry import POLICIES
 from seqaudit.benchmarks.cli.main import app
 from seqaudit.posteriors.raters.registry import rater_model_names
 from seqaudit.posteriors.utilities import UTILITIES
@@ -27,7 +27,7 @@ def commands() -> dict[str, object]:
 
 
 COMMANDS = commands()
-LISTED = {"--policy": policy_names, "--model": rater_model_names, "--utility": UTILITIES.names}
+LISTED = {"--policy": POLICIES.known, "--model": rater_model_names, "--utility": UTILITIES.names}
 
 
 @pytest.fixture
