@@ -26,6 +26,7 @@ from .policies.whittle import Whittle
 from .policy import Policy
 from .registry import POLICIES
 from .wrappers.exploring import EpsilonAudit, SoftmaxAudit
+from .wrappers.stop_when import StopWhen
 
 __all__ = ["BUILT_IN"]
 
@@ -55,3 +56,5 @@ BUILT_IN: tuple[type[Policy], ...] = (
     Exact,
 )
 POLICIES.add_built_in(BUILT_IN)
+# Where stopping cannot matter, it is its base, so studies of all policies would show that twice.
+POLICIES.add_built_in([StopWhen], usual=False)

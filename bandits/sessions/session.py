@@ -34,10 +34,11 @@ from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.canonical import canonical
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named, shown
+from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.refusals import vote_or_none, whole, whole_or_none
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
-from ..registry import make_policy
+from ..registry import label, make_policy
 from ..simulation.board import Board
 from ..simulation.seeds import replication_keys
 
@@ -132,6 +133,25 @@ class Session:
     def tail(self) -> Floats:
         """P(alpha > t) of each item now, shape (N,)."""
         return self.problem.tail_at(self.counts, self.wins)
+
+    @_locked
+    def __repr__(self) -> str:
+        told, asked = self._entered, int(self.outstanding.sum())
+        return f"Session({self.problem!r}, {label(self.policy)}: {told} labels entered, {asked} outstanding)"
+
+    @_locked
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        columns = {
+            "item": self.problem.name,
+            "labels": self.counts,
+            "wins": self.wins,
+            "outstanding": self.outstanding,
+            "tail": self.tail,
+            "decision": self.decisions(),
+        }
+        return html_table(self.__repr__(), pd.DataFrame(columns))
 
     def decisions(self) -> Bools:
         """Decision on each item if labelling stopped now.

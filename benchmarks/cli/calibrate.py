@@ -9,7 +9,9 @@ import typer
 from ...posteriors.foundation.refusals import probability
 from ..runner.csv_text import csv_text
 from . import label_options, options
+from .command import Command
 from .output import print_json, print_remarks, print_table, records, show_progress
+from .report import report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +26,7 @@ __all__ = ["calibrate"]
 calibrate = typer.Typer(help="Check models of raters: on votes that they draw themselves, or on real ones.")
 
 
-@calibrate.command()
+@calibrate.command(cls=Command)
 def sbc(
     model: label_options.ModelsOption = None,
     method: label_options.MethodOption = "nuts",
@@ -81,39 +83,41 @@ def sbc(
             plot_ranks(result, folder.path / f"ranks-{file_name(one.title)}.png", level)
     table = pd.concat(tables, ignore_index=True)
     folder.write("uniformity.csv", csv_text(table))
+    with report(folder, "tables, figures, ranks and inputs", silent=as_json):
+        print_remarks(folder.notes)
+        print_table(
+            f"{replications} replications of {items} items, {raters} raters, {votes} votes an item; {method}",
+            ["model", "quantity", "p-value", "mean of u", "12 var u", "autocorrelation", f"alarm at {level:g}"],
+            [
+                [
+                    r["model"],
+                    r["quantity"],
+                    f"{r['p_value']:.2g}",
+                    f"{r['mean']:.3f}",
+                    f"{r['spread']:.3f}",
+                    f"{r['autocorrelation']:z.2f}",
+                    "yes" if r["alarm"] else "no",
+                ]
+                for r in records(table)
+            ],
+        )
+        print(
+            "u, the rank as a part of 1, has mean 1/2 and 12 times its variance is 1; "
+            "above 1, posteriors are too narrow"
+        )
+        print()
+        print_table(
+            "each model",
+            ["model", "quantities", "smallest p-value", "of", "alarm below", "alarms"],
+            [_least(found, level) for found in tables],
+        )
     if as_json:
         print_json(
             {"run": str(folder.path), "inputs": inputs, "remarks": folder.notes, "level": level, "rows": records(table)}
         )
-        return
-    print_remarks(folder.notes)
-    print_table(
-        f"{replications} replications of {items} items, {raters} raters, {votes} votes an item; {method}",
-        ["model", "quantity", "p-value", "mean of u", "12 var u", "autocorrelation", f"alarm at {level:g}"],
-        [
-            [
-                r["model"],
-                r["quantity"],
-                f"{r['p_value']:.2g}",
-                f"{r['mean']:.3f}",
-                f"{r['spread']:.3f}",
-                f"{r['autocorrelation']:z.2f}",
-                "yes" if r["alarm"] else "no",
-            ]
-            for r in records(table)
-        ],
-    )
-    print("u, the rank as a part of 1, has mean 1/2 and 12 times its variance is 1; above 1, posteriors are too narrow")
-    print()
-    print_table(
-        "each model",
-        ["model", "quantities", "smallest p-value", "of", "alarm below", "alarms"],
-        [_least(found, level) for found in tables],
-    )
-    print(f"tables, figures, ranks and inputs: {folder.path}")
 
 
-@calibrate.command("labels")
+@calibrate.command("labels", cls=Command)
 def labels(
     labels_file: label_options.LabelsArgument,
     model: label_options.ModelsOption = None,
@@ -201,57 +205,60 @@ def labels(
     remarks += [
         f"{r['model']}: {r['k_bad']} votes with Pareto k above {r['good_k']:.2f}" for r in records(loo) if r["k_bad"]
     ]
+    with report(folder, "tables, figures, fits and inputs", silent=as_json):
+        print_remarks(remarks)
+        print_table(
+            f"{label_options.votes_headline(labels_file, dataset)}; {result.attrs['held_out']} votes held out",
+            ["event", "model", "Brier", "gain", "log score", "gain", "calibration error", "by chance"],
+            [
+                [
+                    r["kind"],
+                    r["model"],
+                    *(
+                        cell
+                        for score in ("brier", "log_score")
+                        for cell in (_error(r, score), _error(r, f"{score}_gain"))
+                    ),
+                    _error(r, "calibration_error"),
+                    f"{r['by_chance']:.4f}",
+                ]
+                for r in records(table)
+            ],
+        )
+        print()
+        print_table(
+            "posterior predictive checks",
+            ["model", "statistic", "votes", "replicated", "p-value"],
+            [
+                [
+                    r["model"],
+                    r["statistic"],
+                    f"{r['observed']:.4g}",
+                    f"{r['mean']:.4g} ± {r['sd']:.2g}",
+                    f"{r['p_value']:.3f}",
+                ]
+                for r in records(seen)
+            ],
+        )
+        print()
+        print_table(
+            "leave-one-out",
+            ["model", "elpd", "less than the best", "parameters", "weight", "bad k"],
+            [
+                [
+                    r["model"],
+                    f"{r['elpd']:.1f} ± {r['se']:.1f}",
+                    f"{-r['elpd_diff']:z.1f} ± {r['dse']:.1f}",
+                    f"{r['p']:.1f}",
+                    f"{r['weight']:.2f}",
+                    str(r["k_bad"]),
+                ]
+                for r in records(loo)
+            ],
+        )
     if as_json:
         rows = {"reliability": records(table), "checks": records(seen), "loo": records(loo)}
         print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks} | rows)
-        return
-    print_remarks(remarks)
-    print_table(
-        f"{label_options.votes_headline(labels_file, dataset)}; {result.attrs['held_out']} votes held out",
-        ["event", "model", "Brier", "gain", "log score", "gain", "calibration error", "by chance"],
-        [
-            [
-                r["kind"],
-                r["model"],
-                *(cell for score in ("brier", "log_score") for cell in (_error(r, score), _error(r, f"{score}_gain"))),
-                _error(r, "calibration_error"),
-                f"{r['by_chance']:.4f}",
-            ]
-            for r in records(table)
-        ],
-    )
-    print()
-    print_table(
-        "posterior predictive checks",
-        ["model", "statistic", "votes", "replicated", "p-value"],
-        [
-            [
-                r["model"],
-                r["statistic"],
-                f"{r['observed']:.4g}",
-                f"{r['mean']:.4g} ± {r['sd']:.2g}",
-                f"{r['p_value']:.3f}",
-            ]
-            for r in records(seen)
-        ],
-    )
-    print()
-    print_table(
-        "leave-one-out",
-        ["model", "elpd", "less than the best", "parameters", "weight", "bad k"],
-        [
-            [
-                r["model"],
-                f"{r['elpd']:.1f} ± {r['se']:.1f}",
-                f"{-r['elpd_diff']:z.1f} ± {r['dse']:.1f}",
-                f"{r['p']:.1f}",
-                f"{r['weight']:.2f}",
-                str(r["k_bad"]),
-            ]
-            for r in records(loo)
-        ],
-    )
-    print(f"tables, figures, fits and inputs: {folder.path}")
 
 
 def _least(found: pd.DataFrame, level: float) -> list[str]:

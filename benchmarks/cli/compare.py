@@ -9,8 +9,9 @@ import typer
 
 from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
-from .options import JsonOption, OutOption, PolicyOption, headline, problem_folder, read_problem
+from .options import JsonOption, OutOption, PolicyOption, files_as_inputs, headline, problem_folder, read_problem
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
+from .report import report
 
 __all__ = ["compare"]
 
@@ -33,7 +34,8 @@ def compare(
     problem = read_problem(problem_file)
     rows, remarks = comparison_rows(problem, policy)
     names = [name for name, _ in rows]
-    folder = problem_folder(out, "compare", problem, {"problem": problem_as_inputs(problem), "rows": names})
+    inputs = {"problem": problem_as_inputs(problem), "rows": names} | files_as_inputs(policy)
+    folder = problem_folder(out, "compare", problem, inputs)
     with show_progress("comparing", len(rows) + 1) as advance:
         # Compile first, so that the seconds in the table do not include compilation; later runs find the compiled code.
         warm()
@@ -44,6 +46,22 @@ def compare(
     table = comparison_table([done[name] for name in names], remarks)
     folder.write("comparison.csv", csv_text(table))
     plot_comparison(table, folder.path / "comparison.png", headline(problem))
+    with report(folder, "table, figure and inputs", silent=as_json):
+        print_remarks([*problem.check(), *table.attrs["remarks"]])
+        print_table(
+            headline(problem),
+            ["policy", "value", "share of possible gain", "regret", "seconds"],
+            [
+                [
+                    r["policy"],
+                    f"{r['value']:.10f}",
+                    percent(r["share"]),
+                    "" if r["kind"] == "bound" else f"{r['regret']:z.7f}",
+                    f"{r['seconds']:.2f}",
+                ]
+                for r in records(table)
+            ],
+        )
     if as_json:
         print_json(
             {
@@ -53,20 +71,3 @@ def compare(
                 "rows": records(table),
             }
         )
-        return
-    print_remarks([*problem.check(), *table.attrs["remarks"]])
-    print_table(
-        headline(problem),
-        ["policy", "value", "share of possible gain", "regret", "seconds"],
-        [
-            [
-                r["policy"],
-                f"{r['value']:.10f}",
-                percent(r["share"]),
-                "" if r["kind"] == "bound" else f"{r['regret']:z.7f}",
-                f"{r['seconds']:.2f}",
-            ]
-            for r in records(table)
-        ],
-    )
-    print(f"table, figure and inputs: {folder.path}")

@@ -17,11 +17,13 @@ from .options import (
     ProblemArgument,
     SeedOption,
     at_least,
+    files_as_inputs,
     headline,
     problem_folder,
     read_problem,
 )
 from .output import evenly, percent, print_json, print_remarks, print_table, records, show_progress
+from .report import report
 
 __all__ = ["curve"]
 
@@ -55,6 +57,7 @@ def curve(
         "budgets": budgets,
         "replications": replications,
         "seed": seed,
+        **files_as_inputs(policy),
     }
     folder = problem_folder(out, "curve", problem, inputs)
     with show_progress("computing", len(names) + 1) as advance:
@@ -76,24 +79,23 @@ def curve(
     title = f"{headline(problem)}, " + (f"{replications} replications" if simulated else "exact values")
     plot_curve(table, folder.path / "curve.png", title)
     rows = records(table)
+    with report(folder, "table, figure, replications and inputs", silent=as_json):
+        print_remarks(remarks)
+        shown = evenly(len(budgets) - 1, _COLUMNS)
+        by_policy: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            by_policy.setdefault(row["policy"], []).append(row)
+
+        def cell(row: dict[str, Any]) -> str:
+            with_error = row["standard_error"] != 0 and math.isfinite(row["standard_error"])
+            return f"{row['value']:.4f}" + (f" ± {row['standard_error']:.4f}" if with_error else "")
+
+        known = "optimum" in by_policy
+        share, of = ("share", "share of possible gain") if known else ("share_of_bound", "share of the bound's gain")
+        print_table(
+            title,
+            ["policy", *(f"budget {budgets[j]:g}" for j in shown), of],
+            [[name, *(cell(at[j]) for j in shown), percent(at[-1][share])] for name, at in by_policy.items()],
+        )
     if as_json:
         print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, "rows": rows})
-        return
-    print_remarks(remarks)
-    shown = evenly(len(budgets) - 1, _COLUMNS)
-    by_policy: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_policy.setdefault(row["policy"], []).append(row)
-
-    def cell(row: dict[str, Any]) -> str:
-        with_error = row["standard_error"] != 0 and math.isfinite(row["standard_error"])
-        return f"{row['value']:.4f}" + (f" ± {row['standard_error']:.4f}" if with_error else "")
-
-    known = "optimum" in by_policy
-    share, of = ("share", "share of possible gain") if known else ("share_of_bound", "share of the bound's gain")
-    print_table(
-        title,
-        ["policy", *(f"budget {budgets[j]:g}" for j in shown), of],
-        [[name, *(cell(at[j]) for j in shown), percent(at[-1][share])] for name, at in by_policy.items()],
-    )
-    print(f"table, figure, replications and inputs: {folder.path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..runner.csv_text import csv_text
 from . import label_options, options
 from .output import print_json, print_remarks, print_table, records, show_progress, tell_steps
+from .report import report
 
 __all__ = ["fit"]
 
@@ -54,27 +55,26 @@ def fit(
     folder.write("raters.csv", csv_text(rater_table(found)))
     remarks += folder.notes
     convergence = label_options.diagnosed(found, remarks)
+    with report(folder, "fit, items, raters and inputs", silent=as_json):
+        print_remarks(remarks)
+        print_table(
+            label_options.votes_headline(labels_file, dataset),
+            ["parameter", "mean", "sd", "5 %", "95 %"],
+            [[r["parameter"], *(f"{r[key]:.4g}" for key in ("mean", "sd", "q05", "q95"))] for r in records(parameters)],
+        )
+        print(f"{chosen.title}, {method}, {found.size} draws")
+        if convergence:
+            print(
+                f"chains: R-hat at most {convergence['rhat']:.4f} ({convergence['worst']}), effective draws at least "
+                f"{convergence['bulk']:.0f} in the bulk and {convergence['tail']:.0f} in the tails, "
+                f"{convergence['divergences']} divergences"
+            )
+        if accuracy:
+            print(
+                f"known answers: model right on {accuracy['model']:.4f}, majority on {accuracy['majority']:.4f}, of "
+                f"{accuracy['items']:.0f} items"
+            )
     if as_json:
         told = {"diagnostics": convergence, "parameters": records(parameters), "accuracy": accuracy}
         head = {"run": str(folder.path), "inputs": inputs | {"model": repr(chosen)} | settings, "remarks": remarks}
         print_json(head | told | {"items": records(of_items)})
-        return
-    print_remarks(remarks)
-    print_table(
-        label_options.votes_headline(labels_file, dataset),
-        ["parameter", "mean", "sd", "5 %", "95 %"],
-        [[r["parameter"], *(f"{r[key]:.4g}" for key in ("mean", "sd", "q05", "q95"))] for r in records(parameters)],
-    )
-    print(f"{chosen.title}, {method}, {found.size} draws")
-    if convergence:
-        print(
-            f"chains: R-hat at most {convergence['rhat']:.4f} ({convergence['worst']}), effective draws at least "
-            f"{convergence['bulk']:.0f} in the bulk and {convergence['tail']:.0f} in the tails, "
-            f"{convergence['divergences']} divergences"
-        )
-    if accuracy:
-        print(
-            f"known answers: model right on {accuracy['model']:.4f}, majority on {accuracy['majority']:.4f}, of "
-            f"{accuracy['items']:.0f} items"
-        )
-    print(f"fit, items, raters and inputs: {folder.path}")

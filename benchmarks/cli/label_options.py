@@ -69,7 +69,7 @@ BetaOption = Annotated[float | None, typer.Option(help="Thresholds are sigma(bet
 
 ThresholdOption = Annotated[float | None, typer.Option(help="One threshold for all items, without an items file.")]
 
-PriorOption = Annotated[tuple[float, float], typer.Option(help="Beta prior of every item.")]
+PriorOption = Annotated[tuple[float, float], typer.Option(metavar="A,B", help="Beta prior of every item.")]
 
 UtilityOption = Annotated[
     str, typer.Option(help="Terminal utility: a name, or '{name=\"asymmetric\", gain=1, loss=3}'.")

@@ -20,11 +20,13 @@ from ...posteriors.foundation.messages import first_line
 from .allocate import allocate
 from .calibrate import calibrate
 from .certify import certify
+from .command import Command
 from .compare import compare
 from .curve import curve
 from .failures import failure_lines, wants_traceback
 from .fit import fit
 from .interruption import INTERRUPTED, heed_signals, status_of_interruption
+from .options import OUT_ON_REQUEST
 from .output import keep_standard_output, let_symbols_fall_back
 from .plugins import naming_plugins
 from .provenance import provenance
@@ -55,6 +57,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Bayesian sequential design for scarce human labels.",
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -91,7 +94,7 @@ for _command in (
     provenance,
     stress,
 ):
-    app.command()(_command)
+    app.command(cls=Command)(_command)
 app.add_typer(calibrate, name="calibrate")
 
 
@@ -110,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error, debug)
     if status == INTERRUPTED:
         kept = "finished parts are kept, and --out with the same folder goes on"
-        print(f"seqaudit: interrupted; {kept if _has_out(given) else 'nothing is kept'}", file=sys.stderr)
+        print(f"seqaudit: interrupted; {kept if _keeps(given) else 'nothing is kept'}", file=sys.stderr)
         status = status_of_interruption()
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -123,9 +126,10 @@ def _fail(error: Exception, debug: bool) -> NoReturn:
     sys.exit(2)
 
 
-def _has_out(arguments: Sequence[str]) -> bool:
-    """True if the command named in the arguments has a run folder."""
+def _keeps(arguments: Sequence[str]) -> bool:
+    """True if the command named in the arguments has a run folder: always, or on request and one is given."""
     command: Any = typer.main.get_command(app)
     for word in arguments:
         command = getattr(command, "commands", {}).get(word, command)
-    return any("--out" in option.opts for option in command.params)
+    asked = any(word.startswith(("-o", "--out")) for word in arguments)
+    return any("--out" in option.opts and (asked or option.help != OUT_ON_REQUEST) for option in command.params)

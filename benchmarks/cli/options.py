@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -11,16 +11,21 @@ from typing import Annotated, Any
 
 import typer
 
+from ...bandits.policy import Policy
+from ...bandits.policy_file import file_records, policy_from_file
 from ...dp.machine.workers import checked_workers
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import parse_toml
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole
 from ..runner.folder import RunFolder
+from ..runner.kept import Format, Parts
 from .interruption import status_of_interruption
 
 __all__ = [
+    "OUT_ON_REQUEST",
     "RATER_LIBRARIES",
+    "AskedOutOption",
     "DrawsOption",
     "ExactOption",
     "JobsOption",
@@ -32,9 +37,12 @@ __all__ = [
     "TargetOption",
     "TuneOption",
     "at_least",
+    "files_as_inputs",
     "headline",
     "name_or_table",
     "nothing_kept",
+    "parts_of",
+    "policy_or_name",
     "problem_folder",
     "read_problem",
 ]
@@ -56,8 +64,28 @@ def _checked_jobs(jobs: int) -> int:
     return checked_workers("--jobs", jobs)
 
 
+def policy_or_name(text: str) -> str | Policy:
+    """Policy from a file, for a text such as ``mine.py:Mine``; any other text unchanged."""
+    return policy_from_file(text) or text
+
+
+def _read_policies(given: list[str] | None) -> list[str | Policy] | None:
+    return None if given is None else [policy_or_name(text) for text in given]
+
+
 ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]
-PolicyOption = Annotated[list[str] | None, typer.Option("--policy", "-p", help="Policy to include; repeat for more.")]
+PolicyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        "-p",
+        callback=_read_policies,
+        help="Policy to include: a name, or FILE.py:Class; repeat for more.",
+    ),
+]
+# For commands that keep nothing without a folder.
+OUT_ON_REQUEST = "Run folder, which is resumed if it is unfinished; without it nothing is kept."
+AskedOutOption = Annotated[Path | None, typer.Option("--out", "-o", help=OUT_ON_REQUEST)]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished run is resumed.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 JobsOption = Annotated[int, typer.Option(callback=_checked_jobs, help="Worker processes; -1 for all cores.")]
@@ -79,11 +107,30 @@ def read_problem(path: Path | None) -> Problem:
         return Problem.from_toml(built_in)
 
 
+def files_as_inputs(policies: Iterable[str | Policy] | None) -> dict[str, Any]:
+    """Files that policies were read from, for the record of a run; nothing if there are none."""
+    files = file_records(policies)
+    return {"policy_files": files} if files else {}
+
+
 def problem_folder(out: Path | None, command: str, problem: Problem, inputs: dict[str, Any]) -> RunFolder:
     """Run folder that also contains the problem as a file."""
     folder = RunFolder(out, command, inputs)
     problem.to_toml(folder.path / "problem.toml")
     return folder
+
+
+def parts_of[Part](
+    folder: RunFolder | None, names: Iterable[str], advance: Callable[[str], object], form: Format[Part]
+) -> Parts[Part]:
+    """Parts as by ``RunFolder.parts``; without a folder none is finished, and none is kept."""
+    if folder is not None:
+        return folder.parts(names, advance, form)
+
+    def keep(name: str, _: Part) -> None:
+        advance(name)
+
+    return Parts({}, keep)
 
 
 def headline(problem: Problem) -> str:
@@ -104,10 +151,12 @@ def name_or_table(option: str, text: str) -> Any:
 
 
 @contextmanager
-def nothing_kept() -> Iterator[None]:
-    """Report after Ctrl-C that nothing is kept, unlike commands that can be resumed."""
+def nothing_kept(folder: RunFolder | None = None) -> Iterator[None]:
+    """Report after Ctrl-C that nothing is kept, unlike commands that can be resumed, unless there is a run folder."""
     try:
         yield
     except KeyboardInterrupt:
+        if folder is not None:
+            raise
         print("seqaudit: interrupted; nothing is kept", file=sys.stderr)
         sys.exit(status_of_interruption())

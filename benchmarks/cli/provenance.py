@@ -17,6 +17,7 @@ from ..runner.csv_text import csv_text
 from . import label_options
 from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
 from .output import percent, print_json, print_remarks, print_table, records, say, show_progress
+from .report import report
 
 __all__ = ["provenance"]
 
@@ -98,12 +99,11 @@ def provenance(
         folder.write(f"{name}.csv", csv_text(table))
     plot_provenance(found, folder.path / "provenance.png", title)
     remarks += [*found.remarks, *folder.notes]
+    with report(folder, "tables, figure and inputs", silent=as_json):
+        print_remarks(remarks)
+        _print(found, title)
     if as_json:
         print_json({"run": str(folder.path), "inputs": settings | files, "remarks": remarks, **_plain(found)})
-        return
-    print_remarks(remarks)
-    _print(found, title)
-    print(f"tables, figure and inputs: {folder.path}")
 
 
 def _tables(found: Provenance) -> dict[str, Any]:

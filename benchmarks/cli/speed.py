@@ -8,8 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from ...posteriors.foundation.refusals import number
-from .options import JsonOption, nothing_kept
+from ..runner.csv_text import csv_text
+from ..runner.folder import RunFolder
+from .options import AskedOutOption, JsonOption, nothing_kept, parts_of
 from .output import print_json, print_remarks, print_table, show_progress
+from .report import report
 
 __all__ = ["speed"]
 
@@ -20,6 +23,7 @@ def speed(
     memory: Annotated[float | None, typer.Option(help="GiB for the largest problems; default: all available.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all processors.")] = None,
     quick: Annotated[bool, typer.Option("--quick", hidden=True)] = False,
+    out: AskedOutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Time the exact engine on this machine, and the same recursion in C."""
@@ -27,25 +31,38 @@ def speed(
         number("--memory", memory, lambda x: 0 < x < math.inf, "a positive number of GiB")
     number("--seconds", seconds, math.isfinite, "finite")
     room = None if memory is None else memory * 2**30
-    with nothing_kept():
+    inputs = {"runs": runs, "seconds": seconds, "memory": memory, "threads": threads, "quick": quick}
+    folder = None if out is None else RunFolder(out, "speed", inputs)
+    with nothing_kept(folder):
+        import pandas as pd
+
+        from ..runner.kept import JSON
+        from ..runner.parts import run_parts
         from ..speed.dense_baseline import compiled_baseline
         from ..speed.speed import TABLES, machine, speed_parts, speed_tables
 
-        rows: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
         with compiled_baseline() as (baseline, remarks):
-            parts = speed_parts(baseline, runs=runs, seconds=seconds, memory=room, threads=threads, quick=quick)
-            with show_progress("measuring", len(parts)) as advance:
-                for table, name, compute in parts:
-                    rows[table].append(compute())
-                    advance(name)
+            measures = speed_parts(baseline, runs=runs, seconds=seconds, memory=room, threads=threads, quick=quick)
+            jobs = {name: compute for _, name, compute in measures}
+            with show_progress("measuring", len(jobs)) as advance:
+                parts = parts_of(folder, jobs, advance, JSON)
+                done = run_parts(jobs, 1, parts.finished, parts.keep)
             settings = machine(baseline, threads)
+        rows: dict[str, list[dict[str, Any]]] = {
+            table: [done[name] for of, name, _ in measures if of == table] for table in TABLES
+        }
     remarks += [f"{r['peer']} is not installed: not measured" for r in rows["peers"] if not r["installed"]]
+    if folder:
+        remarks += folder.notes
+        for table, found in rows.items():
+            if found:
+                folder.write(f"{table}.csv", csv_text(pd.DataFrame(found)))
+    with report(folder, "tables, parts and inputs", silent=as_json):
+        print_remarks(remarks)
+        for key, value in settings.items():
+            print(f"{key:9} {value}")
+        for title, header, cells in speed_tables(rows):
+            print()
+            print_table(title, header, cells)
     if as_json:
         print_json({"machine": settings, "runs": runs, "remarks": remarks, **rows})
-        return
-    print_remarks(remarks)
-    for key, value in settings.items():
-        print(f"{key:9} {value}")
-    for title, header, cells in speed_tables(rows):
-        print()
-        print_table(title, header, cells)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...bandits.policy import Policy
+from ...bandits.registry import label
 from ...dp.machine.memory import ProblemTooLarge
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.messages import shown
@@ -20,12 +22,15 @@ from .options import (
     JsonOption,
     OutOption,
     SeedOption,
+    files_as_inputs,
     headline,
     nothing_kept,
+    policy_or_name,
     problem_folder,
     read_problem,
 )
 from .output import evenly, print_json, print_remarks, print_table, records, show_progress
+from .report import report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +62,15 @@ def statics(
         float | None, typer.Option(help="Share of the weight to keep learnable, for --vary beta.")
     ] = None,
     points: Annotated[int, typer.Option(help="Budgets above 0, for --vary protocol.")] = 12,
-    policy: Annotated[str, typer.Option("--policy", "-p", help="Policy to simulate if not exact.")] = "gittins",
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy",
+            "-p",
+            callback=policy_or_name,
+            help="Policy to simulate if not exact: a name, or FILE.py:Class.",
+        ),
+    ] = "gittins",
     replications: Annotated[int, typer.Option(help="Simulated runs if there is no exact value.")] = 8,
     seed: SeedOption = 7,
     exact: ExactOption = None,
@@ -99,6 +112,13 @@ def statics(
         _vary(problem, what, values, target, settings, jobs, out, as_json)
 
 
+def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as plain values, with the file of the policy if it was read from one."""
+    policy = settings["policy"]
+    name = label(policy) if isinstance(policy, Policy) else policy
+    return settings | {"policy": name} | files_as_inputs([policy])
+
+
 def _given(ctx: typer.Context, option: str) -> bool:
     """True for an option given on the command line, even with its default value."""
     source = ctx.get_parameter_source(option)
@@ -132,7 +152,8 @@ def _vary(
     # Values are checked before a folder is created.
     names = list(checked_values(problem, knob, wanted))
     found = None if target is None else largest_beta(problem.log_ratio, target, **_beliefs(problem))
-    inputs = {"problem": problem_as_inputs(problem), "vary": knob, "values": wanted, "target": target} | settings
+    inputs = {"problem": problem_as_inputs(problem), "vary": knob, "values": wanted, "target": target}
+    inputs |= _recorded(settings)
     folder = problem_folder(out, "statics", problem, inputs)
     with show_progress("solving", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)
@@ -143,36 +164,35 @@ def _vary(
     plot_vary(result, folder.path / "statics.png", headline(problem))
     if found is not None:
         _draw_share(problem, found, folder)
+    with report(folder, "table, figure, parts and inputs", silent=as_json):
+        print_remarks(remarks)
+        exact = bool((result["method"] == "exact").all())
+        groups = label_groups(result)
+        print_table(
+            headline(problem),
+            [
+                knob,
+                "no labels",
+                *(["optimum"] if exact else ["lower bound", "±", "upper bound"]),
+                "possible gain",
+                *(f"labels {name}" for name, _ in groups),
+            ],
+            [
+                [
+                    f"{row[knob]:.6g}",
+                    f"{row['prior_value']:.6g}",
+                    *([f"{row['upper']:.6g}"] if exact else _bounds(row)),
+                    f"{row['gain']:.6g}",
+                    *(f"{bought[k]:.3f}" for _, bought in groups),
+                ]
+                for k, row in enumerate(records(table))
+            ],
+        )
+        if found is not None:
+            print(_told(found))
     if as_json:
         extra = {} if found is None else {"largest_beta": vars(found)}
         print_json({"run": str(folder.path), "inputs": inputs, "remarks": remarks, "rows": records(table)} | extra)
-        return
-    print_remarks(remarks)
-    exact = bool((result["method"] == "exact").all())
-    groups = label_groups(result)
-    print_table(
-        headline(problem),
-        [
-            knob,
-            "no labels",
-            *(["optimum"] if exact else ["lower bound", "±", "upper bound"]),
-            "possible gain",
-            *(f"labels {name}" for name, _ in groups),
-        ],
-        [
-            [
-                f"{row[knob]:.6g}",
-                f"{row['prior_value']:.6g}",
-                *([f"{row['upper']:.6g}"] if exact else _bounds(row)),
-                f"{row['gain']:.6g}",
-                *(f"{bought[k]:.3f}" for _, bought in groups),
-            ]
-            for k, row in enumerate(records(table))
-        ],
-    )
-    if found is not None:
-        print(_told(found))
-    print(f"table, figure, parts and inputs: {folder.path}")
 
 
 def _bounds(row: dict[str, Any]) -> list[str]:
@@ -252,7 +272,7 @@ def _protocols(
     budgets, _ = budgets_of(problem, points)
     inputs = {"problem": problem_as_inputs(problem), "vary": "protocol", "budgets": budgets, "protocols": names}
     # A given cap limits cheap labels even if it equals the budget; without caps only the budget does.
-    inputs |= settings | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
+    inputs |= _recorded(settings) | {"asked_cap": None if problem.asked_cap is None else problem.asked_cap.tolist()}
     folder = problem_folder(out, "statics", problem, inputs)
     with show_progress("solving", len(names) + 1) as advance:
         parts = folder.parts([*names, _BREAK_EVEN], advance, DATASETS)
@@ -277,6 +297,13 @@ def _protocols(
         costs = records(even)
         folder.write("break-even.csv", csv_text(even))
         plot_break_even(table_of_costs, folder.path / "break-even.png", headline(problem))
+    with report(folder, "tables, figures, parts and inputs", silent=as_json):
+        print_remarks(remarks)
+        shown = evenly(len(budgets) - 1, _ROWS)
+        _print_protocols(problem, result, shown)
+        if table_of_costs is not None:
+            print()
+            _print_costs(table_of_costs, [j - 1 for j in shown])
     if as_json:
         print_json(
             {
@@ -287,14 +314,6 @@ def _protocols(
                 "break_even": costs,
             }
         )
-        return
-    print_remarks(remarks)
-    shown = evenly(len(budgets) - 1, _ROWS)
-    _print_protocols(problem, result, shown)
-    if table_of_costs is not None:
-        print()
-        _print_costs(table_of_costs, [j - 1 for j in shown])
-    print(f"tables, figures, parts and inputs: {folder.path}")
 
 
 def _costs(problem: Problem, chosen: list[Any], points: int) -> tuple[xr.Dataset | None, list[str]]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..runner.csv_text import csv_text
-from .options import JobsOption, JsonOption, OutOption, PolicyOption
+from .options import JobsOption, JsonOption, OutOption, PolicyOption, files_as_inputs
 from .output import print_json, print_remarks, print_table, records, show_progress
+from .report import report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from ..stress.scenario import Scenario, StressGrid
 
 __all__ = ["stress"]
+
+
+_MEANING = """\
+losses: against one who knows nature (exact), or the truth (simulated, ± one standard error); the columns
+after the slope are of the last strength: the parts of the loss, and labels of items decided right already"""
 
 
 def stress(
@@ -44,7 +50,7 @@ def stress(
     options: dict[str, Any] = {"policies": policy, "replications": replications, "seed": seed}
     grid = built_in_scenarios(**options) if scenarios is None else read_scenarios(scenarios, **options)
     names = list(grid.cells)
-    inputs = grid.as_inputs()
+    inputs = grid.as_inputs() | files_as_inputs(policy)
     folder = RunFolder(out, "stress", inputs)
     with show_progress("stressing", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)
@@ -54,22 +60,20 @@ def stress(
     folder.write("stress.csv", csv_text(table))
     folder.write("slopes.csv", csv_text(slopes))
     plot_stress(table, folder.path / "loss.png", folder.path / "accuracy.png")
+    with report(folder, "tables, figures, cells and inputs", silent=as_json):
+        print_remarks(folder.notes)
+        print(_MEANING)
+        print()
+        for one in grid.scenarios:
+            _print_losses(one, table, slopes)
+            print()
+        _print_settled(grid, table)
+        _print_after(grid, table)
+        _print_groups(grid, table)
+        _print_worse(worse)
     if as_json:
         rows = {"rows": records(table), "slopes": records(slopes), "worse_than_uniform": records(worse)}
         print_json({"run": str(folder.path), "inputs": inputs, "remarks": folder.notes} | rows)
-        return
-    print_remarks(folder.notes)
-    print("losses: against one who knows nature (exact), or the truth (simulated, ± one standard error); the columns")
-    print("after the slope are of the last strength: the parts of the loss, and labels of items decided right already")
-    print()
-    for one in grid.scenarios:
-        _print_losses(one, table, slopes)
-        print()
-    _print_settled(grid, table)
-    _print_after(grid, table)
-    _print_groups(grid, table)
-    _print_worse(worse)
-    print(f"tables, figures, cells and inputs: {folder.path}")
 
 
 def _at(table: pd.DataFrame, one: Scenario, value: float, policy: str) -> dict[str, Any]:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ...bandits.registry import label
+from ..runner.csv_text import csv_text
+from ..runner.folder import RunFolder
 from .options import (
+    AskedOutOption,
     JobsOption,
     JsonOption,
     PolicyOption,
     SeedOption,
     at_least,
+    files_as_inputs,
     name_or_table,
     nothing_kept,
+    parts_of,
 )
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
+from .report import report
 
 __all__ = ["survey"]
 
@@ -33,45 +42,68 @@ def survey(
         ),
     ] = None,
     jobs: JobsOption = -1,
+    out: AskedOutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Value policies exactly on small problems drawn at random."""
     from ..comparison.policy_matrix import UTILITIES
     from ..comparison.survey import survey as run
-    from ..comparison.survey import survey_table
+    from ..comparison.survey import survey_parts, survey_policies, survey_table
+    from ..runner.kept import JSON
 
     several = [name_or_table("--utility", u) for u in utility or ["accuracy"]]
     if several == ["all"]:
         several = list(UTILITIES)
     if len(several) > 1:
-        _matrix(problems, policy, several, seed, jobs, as_json)
+        _matrix(problems, policy, several, seed, jobs, out, as_json)
         return
     wanted = several[0]
-    # On a terminal the bar moves with every problem; elsewhere an occasional line is enough.
-    every = -(-problems // 10)
-    with nothing_kept(), show_progress("surveying", problems) as advance:
+    chosen = [label(one) for one in survey_policies(policy, wanted)[0]]
+    settings: dict[str, Any] = {"problems": problems, "seed": seed, "utility": wanted}
+    folder = _folder(out, settings | {"policies": chosen} | files_as_inputs(policy))
+    with nothing_kept(folder), show_progress("surveying", problems) as advance:
+        parts = parts_of(folder, survey_parts(problems), _occasionally(advance, problems, 10), JSON)
         result = run(
             problems,
             policy,
             seed=seed,
             utility=wanted,
             n_jobs=jobs,
-            on_problem=lambda k: advance(f"problem {k + 1}" if (k + 1) % every == 0 else None),
+            finished=parts.finished,
+            on_part=parts.keep,
         )
-    rows = records(survey_table(result))
-    remarks = result.attrs["remarks"]
+    table = survey_table(result)
+    rows = records(table)
+    remarks = [*result.attrs["remarks"], *(folder.notes if folder else [])]
+    if folder:
+        folder.write("survey.csv", csv_text(table))
+        folder.write("shares.csv", csv_text(result["share"].to_series().unstack("policy").reset_index()))
+    with report(folder, "tables, parts and inputs", silent=as_json):
+        print_remarks(remarks)
+        print_table(
+            f"{problems} problems, utility {wanted if isinstance(wanted, str) else wanted['name']}",
+            ["policy", "mean share", "worst share", "optimal"],
+            [[r["policy"], percent(r["mean"]), percent(r["worst"]), f"{100 * r['optimal']:.1f} %"] for r in rows],
+        )
+        print("a share is of the optimal gain over no labels; optimal: in that part of the problems, to 1e-9")
     if as_json:
-        settings = {"problems": problems, "seed": seed, "utility": wanted}
         shares = {str(name): result["share"].sel(policy=name).values.tolist() for name in result["policy"].values}
         print_json({**settings, "remarks": remarks, "rows": rows, "shares": shares})
-        return
-    print_remarks(remarks)
-    print_table(
-        f"{problems} problems, utility {wanted if isinstance(wanted, str) else wanted['name']}",
-        ["policy", "mean share", "worst share", "optimal"],
-        [[r["policy"], percent(r["mean"]), percent(r["worst"]), f"{100 * r['optimal']:.1f} %"] for r in rows],
-    )
-    print("a share is of the optimal gain over no labels; optimal: in that part of the problems, to 1e-9")
+
+
+def _folder(out: Path | None, inputs: dict[str, Any]) -> RunFolder | None:
+    return None if out is None else RunFolder(out, "survey", inputs)
+
+
+def _occasionally(advance: Callable[[str | None], object], problems: int, shown: int) -> Callable[[str], None]:
+    """Advance the progress, by name for some of the problems: elsewhere than on a terminal a few lines are enough."""
+    every = -(-problems // shown)
+
+    def told(name: str) -> None:
+        number = name.rpartition(" ")[2]
+        advance(None if number.isdigit() and int(number) % every else name)
+
+    return told
 
 
 def _matrix(
@@ -80,43 +112,53 @@ def _matrix(
     utilities: list[str | dict[str, Any]],
     seed: int,
     jobs: int,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Print shares under several utilities, and the time for a decision."""
     from ...posteriors.utilities import make_utility
-    from ..comparison.policy_matrix import policy_matrix
+    from ..comparison.policy_matrix import matrix_parts, policy_matrix
+    from ..comparison.survey import survey_policies
+    from ..runner.kept import JSON
 
-    names = [make_utility(u).name for u in utilities]
-    every = -(-problems // 2)
-    with nothing_kept(), show_progress("surveying", problems * len(names)) as advance:
+    made = [make_utility(u) for u in utilities]
+    names = [utility.name for utility in made]
+    chosen = {one.name: [label(x) for x in survey_policies(policies, one, planning=True)[0]] for one in made}
+    settings: dict[str, Any] = {"problems": problems, "seed": seed, "utilities": utilities}
+    folder = _folder(out, settings | {"policies": chosen} | files_as_inputs(policies))
+    with nothing_kept(folder), show_progress("surveying", problems * len(names) + 1) as advance:
+        parts = parts_of(folder, matrix_parts(problems, utilities), _occasionally(advance, problems, 2), JSON)
         table, remarks = policy_matrix(
             problems,
             policies,
             utilities,
             seed=seed,
             n_jobs=jobs,
-            on_problem=lambda name, k: advance(f"{name}: problem {k + 1}" if (k + 1) % every == 0 else None),
+            finished=parts.finished,
+            on_part=parts.keep,
         )
     rows = records(table)
-    if as_json:
-        print_json({"problems": problems, "seed": seed, "utilities": utilities, "remarks": remarks, "rows": rows})
-        return
-    print_remarks(remarks)
-    print_table(
-        f"{problems} problems for each utility: mean and worst share of the optimal gain, microseconds a decision",
-        ["policy", *names, "2-4 items", "50 items"],
-        [
+    if folder:
+        remarks = [*remarks, *folder.notes]
+        folder.write("survey.csv", csv_text(table))
+    with report(folder, "table, parts and inputs", silent=as_json):
+        print_remarks(remarks)
+        print_table(
+            f"{problems} problems for each utility: mean and worst share of the optimal gain, microseconds a decision",
+            ["policy", *names, "2-4 items", "50 items"],
             [
-                r["policy"],
-                *(f"{_share(r[f'mean {name}'], 2)} / {_share(r[f'worst {name}'], 1)}" for name in names),
-                *(_microseconds(r[f"seconds {size}"]) for size in ("small", "large")),
-            ]
-            for r in rows
-        ],
-    )
-    print(
-        "a share is in percent of the optimal gain over no labels; a decision is timed on one core, tables made before"
-    )
+                [
+                    r["policy"],
+                    *(f"{_share(r[f'mean {name}'], 2)} / {_share(r[f'worst {name}'], 1)}" for name in names),
+                    *(_microseconds(r[f"seconds {size}"]) for size in ("small", "large")),
+                ]
+                for r in rows
+            ],
+        )
+        print("a share is in percent of the optimal gain over no labels;", end=" ")
+        print("a decision is timed on one core, tables made before")
+    if as_json:
+        print_json({**settings, "remarks": remarks, "rows": rows})
 
 
 def _share(value: float | None, digits: int) -> str:

@@ -9,7 +9,7 @@ labels.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,12 @@ from ...dp.problem.problem import Problem
 from ...posteriors.foundation.messages import named, shown
 from ...posteriors.utilities import Utility, make_utility
 from ..speed.throughput import large_problem
-from .survey import draw_problem, survey, survey_table
+from .survey import draw_problem, survey, survey_parts, survey_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UTILITIES", "decision_seconds", "policy_matrix"]
+__all__ = ["UTILITIES", "decision_seconds", "matrix_parts", "policy_matrix"]
 
 # The utilities of the documentation's table.
 UTILITIES: tuple[dict[str, Any], ...] = (
@@ -42,6 +42,8 @@ UTILITIES: tuple[dict[str, Any], ...] = (
 # A policy is timed for at most this number of labels and of seconds.
 _DECISIONS, _SECONDS = 40, 2.0
 _ITEMS, _LABELS = 50, 200
+# Name of the part with the times.
+_TIMES = "times of decisions"
 
 
 def decision_seconds(problem: Problem, policy: str | Policy, *, seed: int = 7) -> float:
@@ -73,6 +75,28 @@ def decision_seconds(problem: Problem, policy: str | Policy, *, seed: int = 7) -
     return float(np.median(taken)) if taken else float("nan")
 
 
+def matrix_parts(problems: int, utilities: Sequence[str | dict[str, Any] | Utility]) -> list[str]:
+    """Names of the parts of ``policy_matrix``: one for each utility and problem, and one for all times.
+
+    Examples
+    --------
+    >>> matrix_parts(1, ["accuracy", "entropy"])
+    ['accuracy, problem 1', 'entropy, problem 1', 'times of decisions']
+    """
+    names = [name for utility in utilities for name in _named(problems, make_utility(utility).name).values()]
+    return [*names, _TIMES]
+
+
+def _named(problems: int, utility: str) -> dict[str, str]:
+    """Names of the parts of the survey under one utility, by their names in that survey."""
+    return {name: f"{utility}, {name}" for name in survey_parts(problems)}
+
+
+def _under(keep: Callable[[str, Any], object], whole: dict[str, str], name: str, part: Any) -> None:
+    """Keep a part of a survey under its whole name."""
+    keep(whole[name], part)
+
+
 def policy_matrix(
     problems: int = 100,
     policies: Sequence[str | Policy] | None = None,
@@ -81,6 +105,8 @@ def policy_matrix(
     seed: int = 7,
     n_jobs: int = 1,
     on_problem: Callable[[str, int], None] | None = None,
+    finished: Mapping[str, Any] | None = None,
+    on_part: Callable[[str, Any], object] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Mean and worst share of the optimal gain of each policy under each utility, and seconds for a decision.
 
@@ -96,6 +122,10 @@ def policy_matrix(
         Worker processes of the survey; decisions are timed afterwards, in one process.
     on_problem : callable, optional
         Called with the utility's name and the number of the problem, as each ends.
+    finished : mapping, optional
+        Parts of an earlier call with the same arguments, by name: see ``matrix_parts``. They are not computed again.
+    on_part : callable, optional
+        Called with name and result as each part ends.
 
     Returns
     -------
@@ -129,17 +159,32 @@ def policy_matrix(
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"utility {shown(name)} is given {names.count(name)} times")
+    done = dict(finished or {})
+    keep = on_part or (lambda name, part: None)
     remarks: list[str] = []
     parts = []
     for utility in made:
-        tell = None if on_problem is None else partial(on_problem, utility.name)
-        found = survey(problems, policies, seed=seed, utility=utility, planning=True, n_jobs=n_jobs, on_problem=tell)
+        whole = _named(problems, utility.name)
+        found = survey(
+            problems,
+            policies,
+            seed=seed,
+            utility=utility,
+            planning=True,
+            n_jobs=n_jobs,
+            on_problem=None if on_problem is None else partial(on_problem, utility.name),
+            finished={name: done[whole[name]] for name in whole if whole[name] in done},
+            on_part=partial(_under, keep, whole),
+        )
         remarks += [f"{utility.name}: {remark}" for remark in found.attrs["remarks"]]
         table = survey_table(found).set_index("policy")[["mean", "worst"]]
         parts.append(table.rename(columns={c: f"{c} {utility.name}" for c in ("mean", "worst")}))
     table = pd.concat(parts, axis=1).rename_axis("policy").reset_index()
     small, large = draw_problem(seed, made[0])[0], large_problem(_ITEMS, _LABELS)
     chosen = {label(p): p for p in map(make_policy, policies or table["policy"])}
-    table["seconds small"] = [decision_seconds(small, chosen[name]) for name in table["policy"]]
-    table["seconds large"] = [decision_seconds(large, chosen[name]) for name in table["policy"]]
+    if _TIMES not in done:
+        taken = [[decision_seconds(one, chosen[name]) for name in table["policy"]] for one in (small, large)]
+        done[_TIMES] = taken
+        keep(_TIMES, taken)
+    table["seconds small"], table["seconds large"] = done[_TIMES]
     return table.sort_values(f"mean {named(names[0])}", ascending=False, kind="stable", ignore_index=True), remarks

@@ -8,7 +8,7 @@ and is drawn again. All values are exact, by ``solve`` and ``evaluate``; nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["draw_problem", "survey", "survey_table"]
+__all__ = ["Shares", "draw_problem", "survey", "survey_parts", "survey_policies", "survey_table"]
+
+# Items and labels of a problem, gain of its optimum, and share of each policy.
+type Shares = Sequence[Any]
 
 # A problem whose labels gain less than this per unit of weight is drawn again.
 _LEAST_GAIN = 1e-5
@@ -69,6 +72,17 @@ def draw_problem(
     raise ValueError(f"utility {make_utility(utility).name}: labels gain nothing in a hundred problems")
 
 
+def survey_parts(problems: int) -> list[str]:
+    """Names of the parts of a survey, one for each problem.
+
+    Examples
+    --------
+    >>> survey_parts(2)
+    ['problem 1', 'problem 2']
+    """
+    return [f"problem {k + 1}" for k in range(problems)]
+
+
 @checked
 def survey(
     problems: int = 200,
@@ -79,6 +93,8 @@ def survey(
     planning: bool = False,
     n_jobs: int = 1,
     on_problem: Callable[[int], None] | None = None,
+    finished: Mapping[str, Shares] | None = None,
+    on_part: Callable[[str, Shares], object] | None = None,
 ) -> xr.Dataset:
     """Exact shares of the optimal gain on problems drawn at random.
 
@@ -97,6 +113,10 @@ def survey(
         Worker processes (joblib); -1 for all cores. The answer does not depend on it.
     on_problem : callable, optional
         Called with its number as each problem ends.
+    finished : mapping, optional
+        Parts of an earlier call with the same arguments, by name: see ``survey_parts``. They are not computed again.
+    on_part : callable, optional
+        Called with name and result as each part ends.
 
     Returns
     -------
@@ -121,12 +141,19 @@ def survey(
     require_repeats("problems", whole("problems", problems, least=1), seconds=1e-4, memory=64)
     seed = seed_sequence(seed)
     utility = make_utility(utility)
-    chosen, remarks = _chosen(policies, utility, planning)
+    chosen, remarks = survey_policies(policies, utility, planning)
     seeds = seed.spawn(problems)
-    jobs = {k: partial(_shares, one, utility, chosen) for k, one in enumerate(seeds)}
-    told = None if on_problem is None else lambda k, _: on_problem(k)
-    rows = run_parts(jobs, n_jobs, on_part=told, before=warm)
-    items, labels, gain, share = zip(*(rows[k] for k in jobs), strict=True)
+    numbers = {name: k for k, name in enumerate(survey_parts(problems))}
+    jobs = {name: partial(_shares, seeds[k], utility, chosen) for name, k in numbers.items()}
+
+    def ended(name: str, part: Shares) -> None:
+        if on_part is not None:
+            on_part(name, part)
+        if on_problem is not None:
+            on_problem(numbers[name])
+
+    rows = run_parts(jobs, n_jobs, finished, ended, before=warm)
+    items, labels, gain, share = zip(*(rows[name] for name in jobs), strict=True)
     data: dict[str, Any] = {
         "share": (("problem", "policy"), np.array(share), {"description": "share of the optimal gain"}),
         "gain": ("problem", np.array(gain), {"description": "optimum less the value of no labels"}),
@@ -137,10 +164,16 @@ def survey(
     return xr.Dataset(data, coords=coords, attrs={"remarks": remarks})
 
 
-def _chosen(
-    policies: Sequence[str | Policy] | None, utility: Utility, planning: bool
+def survey_policies(
+    policies: Sequence[str | Policy] | None, utility: str | dict[str, Any] | Utility, planning: bool = False
 ) -> tuple[list[Policy], list[str]]:
-    """Policies to evaluate, and a remark on each that is left out."""
+    """Policies that a survey evaluates, and a remark on each that is left out; see ``survey``.
+
+    Examples
+    --------
+    >>> survey_policies(["kg"], "accuracy")
+    ([KnowledgeGradient(ties='random')], [])
+    """
     # One problem is enough for the check: policies refuse utilities and sizes, and all problems are small.
     some = Problem([0.5, 0.5, 0.5, 0.5], 14, utility=utility)
     usual, remarks = [], []
@@ -156,9 +189,7 @@ def _chosen(
     return chosen, [*remarks, *more] if policies is None else more
 
 
-def _shares(
-    seed: np.random.SeedSequence, utility: Utility, policies: Sequence[Policy]
-) -> tuple[int, int, float, list[float]]:
+def _shares(seed: np.random.SeedSequence, utility: Utility, policies: Sequence[Policy]) -> Shares:
     problem, best = draw_problem(seed, utility)
     gain = best - problem.prior_value
     values = [evaluate(problem, policy, threads=1).value for policy in policies]

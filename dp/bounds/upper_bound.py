@@ -72,7 +72,7 @@ def upper_bound(
     kind: Literal["lagrangian", "clairvoyant", "information-relaxation"] = "lagrangian",
     *,
     samples: int = 1000,
-    seed: Seed = 0,
+    seed: Seed = 7,
 ) -> UpperBound:
     """Upper bound on the expected payoff of the optimal policy, and so of every policy.
 

@@ -30,6 +30,7 @@ import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.records import EqualByContents
 from ..kernels import allocation as _kernels
 from ..machine.memory import require_memory
@@ -83,6 +84,17 @@ class Allocation(EqualByContents):
     kkt_residual: float
     defect: Floats
     method: str
+
+    def __repr__(self) -> str:
+        labels, items = int(self.counts.sum()), np.count_nonzero(self.counts)
+        return f"Allocation({labels} labels of {items} items, value {self.value:.6g}, none above {self.upper:.6g})"
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        bought = np.flatnonzero(self.counts)
+        columns = {"item": bought, "labels": self.counts[bought], "defect": self.defect[bought]}
+        return html_table(self.__repr__(), pd.DataFrame(columns))
 
 
 @checked

@@ -38,6 +38,7 @@ from ...posteriors.beliefs.asking import ask_tables
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named
+from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import number, positive, whole
@@ -125,6 +126,15 @@ class IndexTable(EqualByContents):
     index: Floats
     error: float
     depth: int
+
+    def __repr__(self) -> str:
+        return f"IndexTable(up to {len(self.index) - 1} labels, depth {self.depth}, error {self.error:.2g})"
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        table = pd.DataFrame(self.index).rename_axis(index="labels", columns="wins")
+        return html_table(self.__repr__(), table, index=True)
 
 
 @checked

@@ -12,6 +12,7 @@ from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.messages import named
+from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..problem.bars import bar_of
@@ -377,3 +378,9 @@ class Structure:
 
     def __str__(self) -> str:
         return "\n".join(structure_report(self))
+
+    def __repr__(self) -> str:
+        return f"Structure({self.problem!r}, monotone {self.monotone}, submodular {self.submodular})"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.__repr__(), self.table())

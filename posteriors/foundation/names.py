@@ -83,12 +83,20 @@ class Registry[T]:
     setting: str = "setting"
     unknown: str = "{called} is {name}; allowed: {known}{hint}"
     _built_in: list[type[T]] = field(default_factory=list, init=False, repr=False)
+    _unusual: list[type[T]] = field(default_factory=list, init=False, repr=False)
     _found: dict[str, type[T]] | None = field(default=None, init=False, repr=False)
     _unusable: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
-    def add_built_in(self, classes: Iterable[type[T]]) -> None:
-        """Register built-in classes; they come before those of other packages."""
-        self._built_in.extend(classes)
+    def add_built_in(self, classes: Iterable[type[T]], *, usual: bool = True) -> None:
+        """Register built-in classes; they come before those of other packages.
+
+        Parameters
+        ----------
+        classes : iterable of type
+        usual : bool
+            False for classes that are known by name, but are not among those that a study of all covers.
+        """
+        (self._built_in if usual else self._unusual).extend(classes)
         self.forget()
 
     @property
@@ -99,26 +107,30 @@ class Registry[T]:
     @property
     def offered(self) -> tuple[type[T], ...]:
         """Classes of other packages, of those found so far."""
-        return tuple(cls for cls in (self._found or {}).values() if cls not in self._built_in)
+        return tuple(cls for cls in (self._found or {}).values() if cls not in (*self._built_in, *self._unusual))
 
     def forget(self) -> None:
         """Discard the classes found so far; those of other packages are looked up again at the next use."""
         self._found = None
 
     def classes(self) -> dict[str, type[T]]:
-        """Classes by name, built-in ones first.
+        """Classes by name, built-in ones first, except those that are not usual; see ``known``."""
+        return {name: cls for name, cls in self.known().items() if cls not in self._unusual}
+
+    def known(self) -> dict[str, type[T]]:
+        """All classes by name, built-in ones first.
 
         An entry point that cannot be used is left out, with one warning: one that cannot be imported, does not refer to
         a class of this kind, or whose name is taken or is not that of its class.
         """
         if self._found is None:
-            found = {getattr(cls, self.key): cls for cls in self._built_in}
+            found = {getattr(cls, self.key): cls for cls in (*self._built_in, *self._unusual)}
             self._add_offered(found)
             self._found = found
         return self._found
 
     def names(self) -> tuple[str, ...]:
-        """Names of all classes."""
+        """Names of all usual classes."""
         return tuple(self.classes())
 
     def make(self, spec: object, /, **settings: Any) -> T:
@@ -149,7 +161,7 @@ class Registry[T]:
                     f"{self.called} {shown(spec)} is already constructed and takes no {listed(settings, quoted=False)}"
                 )
             return spec
-        known = self.classes()
+        known = self.known()
         written = spec
         if isinstance(spec, Mapping):
             if self.key not in spec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import seqaudit as sa
-from seqaudit.bandits.registry import registered_policies
+from seqaudit.bandits.registry import label, registered_policies
 
 
 def test_every_built_in_policy_is_made_by_its_name():
@@ -46,3 +46,16 @@ def test_a_name_that_resembles_none_is_refused_too(wrong):
 def test_what_is_neither_name_nor_policy_is_refused(wrong):
     with pytest.raises(ValueError, match=r"allowed: a registered name or a policy such as KnowledgeGradient\(\)"):
         sa.make_policy(wrong)
+
+
+def test_a_stopping_rule_is_taken_by_name_and_not_among_all_policies():
+    policy = sa.make_policy("stop-when(base=kg, rule=gain)")
+    assert policy == sa.StopWhen("kg", "gain")
+    assert sa.make_policy(label(policy)) == policy
+    assert "stop-when" not in sa.policy_names()
+    problem = sa.Problem([0.5, 0.7], budget=6, label_price=0.04)
+    rows = sa.compare(problem, ["stop-when", "variance-reduction"]).set_index("policy")["value"]
+    assert rows["stop-when"] > rows["variance-reduction"]
+    assert "stop-when" not in sa.compare(problem)["policy"].tolist()
+    with pytest.raises(ValueError, match="did you mean 'stop-when'"):
+        sa.make_policy("stop_when")

@@ -60,7 +60,7 @@ def test_fit_prints_and_keeps_what_the_model_says(run):
     data = xr.load_datatree("kept/fit.nc", engine="h5netcdf")
     assert np.array_equal(data["posterior"]["rate"].values[0], fit.draws["rate"])
     files = {path for path, content in tree(Path("kept")).items() if content is not None}
-    assert files == {"fit.nc", "items.csv", "parts.sha256", "raters.csv", "run.json"}
+    assert files == {"fit.nc", "items.csv", "parts.sha256", "raters.csv", "report.txt", "run.json"}
 
 
 def test_fit_is_read_again_and_other_inputs_are_refused(run):

@@ -61,7 +61,15 @@ def test_vary_prints_and_keeps_what_vary_returns(run):
     assert table["upper"].tolist() == pytest.approx(found.upper.values.tolist(), rel=1e-15)
     files = {path for path, content in tree(Path("kept")).items() if content is not None}
     parts = {f"parts/beta={x}.nc" for x in ("0.5", "1.0", "2.0")}
-    assert files == parts | {"problem.toml", "run.json", "parts.sha256", "share.png", "statics.csv", "statics.png"}
+    assert files == parts | {
+        "problem.toml",
+        "run.json",
+        "parts.sha256",
+        "report.txt",
+        "share.png",
+        "statics.csv",
+        "statics.png",
+    }
 
 
 def test_run_is_taken_up_again_where_it_was_left(run):

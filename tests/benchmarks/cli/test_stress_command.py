@@ -77,7 +77,8 @@ def test_table_is_that_of_stress_and_everything_is_kept(run):
     assert any(line.startswith("deciding after the fact") for line in lines)
     names = {path for path, content in tree(Path("kept")).items() if content is not None}
     parts = {f"parts/{name}.nc" for name in CELLS}
-    assert names == parts | {"run.json", "parts.sha256", "stress.csv", "slopes.csv", "loss.png", "accuracy.png"}
+    shown = {"report.txt", "stress.csv", "slopes.csv", "loss.png", "accuracy.png"}
+    assert names == parts | shown | {"run.json", "parts.sha256"}
     assert outcome.err.splitlines() == [f"stressing {k}/4: {name}" for k, name in enumerate(CELLS, 1)]
 
 

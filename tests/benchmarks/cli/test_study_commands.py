@@ -107,6 +107,7 @@ def test_curve_prints_and_keeps_what_budget_curve_returns(run):
         "curve.png",
         "parts",
         "parts.sha256",
+        "report.txt",
         *(str(Path("parts") / f"{name}.nc") for name in ("bounds", "kg", "whittle")),
     }
     record = json.loads(Path("run/run.json").read_text())

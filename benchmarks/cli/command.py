@@ -1,0 +1,55 @@
+"""Common part of all commands: help that lists names of policies, models and utilities, and pairs with a comma."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import typer.core
+
+from ...bandits.registry import POLICIES
+from ...posteriors.foundation.names import Registry
+from ...posteriors.raters.registry import RATER_MODELS
+from ...posteriors.utilities import UTILITIES
+
+__all__ = ["Command"]
+
+# Names that can be given to an option.
+_LISTED: dict[str, tuple[str, Registry[Any]]] = {
+    "--policy": ("Policies", POLICIES),
+    "--model": ("Models of raters", RATER_MODELS),
+    "--utility": ("Utilities", UTILITIES),
+}
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose help lists the names that its options take, and whose pairs may be written ``1,1`` or ``1 1``."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write lists of names below the options; they include those that other packages register."""
+        for option in self.params:
+            for word in option.opts:
+                if word in _LISTED:
+                    title, registry = _LISTED[word]
+                    names, margin = ", ".join(registry.known()), " " * 2
+                    # The formatter itself would break names at their hyphens.
+                    lines = textwrap.wrap(names, formatter.width - len(margin), break_on_hyphens=False)
+                    formatter.write(f"\n{title}:\n" + "".join(f"{margin}{line}\n" for line in lines))
+        super().format_epilog(ctx, formatter)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments, after values that belong to one option and are separated by commas are taken apart."""
+        several = {word: option.nargs for option in self.params if option.nargs > 1 for word in option.opts}
+        out: list[str] = []
+        for word in args:
+            name, equals, value = word.partition("=")
+            if equals and name in several:
+                out += [name, *_parts(value, several[name])]
+            else:
+                out += _parts(word, several[out[-1]]) if out and out[-1] in several else [word]
+        return super().parse_args(ctx, out)
+
+
+def _parts(text: str, count: int) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    return parts if len(parts) == count else [text]

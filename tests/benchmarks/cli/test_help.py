@@ -1,0 +1,74 @@
+"""Help of the commands: -h on all of them, lists of names, and a start without the libraries that are slow to load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from oracles.command_line import caller
+
+from seqaudit.bandits.registry import POLICIES
+from seqaudit.benchmarks.cli.main import app
+from seqaudit.posteriors.raters.registry import rater_model_names
+from seqaudit.posteriors.utilities import UTILITIES
+
+
+def commands() -> dict[str, object]:
+    """Every command by its words."""
+    found, left = {}, {(): typer.main.get_command(app)}
+    while left:
+        words, command = left.popitem()
+        found[" ".join(words)] = command
+        left |= {(*words, name): one for name, one in getattr(command, "commands", {}).items()}
+    return found
+
+
+COMMANDS = commands()
+LISTED = {"--policy": POLICIES.known, "--model": rater_model_names, "--utility": UTILITIES.names}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    return caller(tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_asked_for_by_either_option_and_lists_the_names_that_options_take(command, run):
+    short, long = (run(*command.split(), option) for option in ("-h", "--help"))
+    assert short.status == 0
+    assert short.err == ""
+    assert short.out == long.out
+    options = {word for option in COMMANDS[command].params for word in option.opts}
+    words = short.out.replace(",", " ").split()
+    for option, names in LISTED.items():
+        assert (set(names()) <= set(words)) == (option in options)
+
+
+def test_help_loads_no_library_of_the_rater_models():
+    code = """
+import sys
+from seqaudit.benchmarks.cli.main import main
+try:
+    main(["fit", "-h"])
+finally:
+    sys.exit(str({"pymc", "arviz", "matplotlib", "pandas", "joblib"} & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stderr == "set()\n"
+    assert "dawid-skene" in found.stdout
+
+
+@pytest.mark.parametrize("prior", [("--prior", "2,3"), ("--prior", "2", "3"), ("--prior=2,3",), ("--prior", "2, 3")])
+def test_a_prior_is_written_with_a_comma_or_a_space(prior, run):
+    Path("votes.csv").write_text("item,rater,label\n" + "".join(f"a,{rater},1\n" for rater in range(4)))
+    found = run("replay", "votes.csv", "--budget", 2, "-p", "kg", *prior, "--jobs", 1, "--json")
+    assert found.json["inputs"]["prior"] == [2, 3]
+
+
+@pytest.mark.parametrize("prior", ["2,x", "2,3,4"])
+def test_a_prior_that_is_no_pair_is_refused(prior, run):
+    Path("votes.csv").write_text("item,rater,label\n" + "".join(f"a,{rater},1\n" for rater in range(4)))
+    assert "--prior" in run("replay", "votes.csv", "--prior", prior, "--budget", 2).assert_refused()

@@ -1,0 +1,196 @@
+"""Policies from Python files on the command line: run in worker processes, recorded by digest, refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+from oracles.command_line import caller
+
+import seqaudit as sa
+from seqaudit.bandits.policy_file import file_records, policy_from_file
+
+MINE = '''
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import seqaudit as sa
+
+
+@lru_cache
+def sign():
+    return -1.0
+
+
+@dataclass(frozen=True)
+class Mine(sa.IndexPolicy):
+    """Fewest labels first, `x` times over."""
+
+    x: float = 1.0
+    name: ClassVar[str] = "mine"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.x <= 0:
+            raise ValueError("x must be positive")
+
+    def index(self, states):
+        if self.x == 13:
+            raise KeyError("unlucky")
+        return sign() * self.x * states.labels
+
+
+class Unfinished(sa.IndexPolicy):
+    name = "unfinished"
+
+
+class Nameless(Mine):
+    name = "has spaces"
+
+
+class Taken(Mine):
+    name = "kg"
+
+
+mine = sa.EpsilonAudit(base=Mine())
+other = 7
+'''
+PROBLEM = "budget = 3\nthreshold = [0.5, 0.6]\n"
+VOTES = "item,rater,label\n" + "".join(f"{item},{rater},{rater % 2}\n" for item in "ab" for rater in range(4))
+
+
+def line_of(text: str) -> int:
+    return next(k for k, line in enumerate(MINE.splitlines(), 1) if text in line)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    call = caller(tmp_path, monkeypatch, capsys, problem=PROBLEM)
+    Path("mine.py").write_text(MINE)
+    Path("votes.csv").write_text(VOTES)
+    return call
+
+
+def test_a_policy_of_a_file_earns_what_the_same_policy_of_the_package_does(run):
+    words = ["-p", "mine.py:Mine", "-p", "mine.py:Mine(x=2)", "-p", "mine.py:mine", "-p", "round-robin"]
+    rows = run("compare", "problem.toml", *words, "--json").json["rows"]
+    value = {row["policy"]: row["value"] for row in rows}
+    assert value["mine"] == value["mine(x=2)"] == value["round-robin"]
+    assert value["epsilon-audit(base=mine)"] < value["mine"]
+
+
+def test_worker_processes_run_a_policy_of_a_file(run):
+    words = ["-p", "mine.py:Mine", "-p", "mine.py:mine", "-p", "round-robin"]
+    alone, shared = (
+        run("replay", "votes.csv", "--budget", 3, *words, "--jobs", jobs, "--json").json["rows"] for jobs in (1, 2)
+    )
+    measured = [[{k: v for k, v in row.items() if k != "seconds"} for row in rows] for rows in (alone, shared)]
+    assert measured[0] == measured[1]
+
+
+COMMANDS = {
+    "compare": "compare problem.toml",
+    "curve": "curve problem.toml --points 1 --jobs 1",
+    "replay": "replay votes.csv --budget 2 --jobs 1",
+    "stress": "stress scenarios.toml --jobs 1",
+    "statics": "statics problem.toml --vary noise --values 0.1 --no-exact --jobs 1",
+}
+SCENARIOS = PROBLEM.replace("budget", "[problem]\nbudget") + (
+    '[[scenario]]\nname = "biased"\nkind = "exact"\nmodel = "flipped"\nvalues = [0.1]\n'
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_run_records_the_file_of_a_policy_and_is_not_resumed_with_another(command, run):
+    Path("scenarios.toml").write_text(SCENARIOS)
+    words = [*COMMANDS[command].split(), "-p", "mine.py:Mine", "--out", "run"]
+    assert run(*words).status == 0
+    digest = hashlib.sha256(MINE.encode()).hexdigest()
+    recorded = json.loads(Path("run/run.json").read_text())["inputs"]
+    assert recorded["policy_files"] == [{"file": "mine.py", "sha256": digest}]
+    assert run(*words).status == 0
+    Path("copy.py").write_text(MINE)
+    assert run(*("copy.py:Mine" if x == "mine.py:Mine" else x for x in words)).status == 0
+    Path("mine.py").write_text(f"{MINE}\n")
+    assert run(*words).faults()[0].startswith("run holds another run: policy_files entry 1 sha256 was ")
+
+
+REFUSED = {
+    "mine.py:Mine(x=-1)": f"mine.py, line {line_of('raise ValueError')}: policy mine: x must be positive",
+    "mine.py:Mine(y=1)": "setting 'y' is not known; allowed: x, ties",
+    "mine.py:mine(x=1)": "mine.py: a policy that is already constructed takes no settings '(x=1)'",
+    "mine.py:other": "'other' is not a policy class or a policy; the file offers: Mine, ",
+    "mine.py:IndexPolicy": "'IndexPolicy' is not a policy class or a policy; the file offers: ",
+    "mine.py:None": "'None' is not a policy class or a policy; ",
+    "mine.py": "mine.py: no class or policy is named; the file offers: ",
+    "mine.py:": "mine.py: no class or policy is named; the file offers: ",
+    "mine.py:Unfinished": "Can't instantiate abstract class Unfinished",
+    "mine.py:Nameless": "mine.py: the name of Nameless is 'has spaces'; allowed: ",
+    "mine.py:Taken": "mine.py: the name of Taken is 'kg', which is that of a registered policy; ",
+    "none.py:Mine": "none.py: No such file or directory",
+    "folder.py:Mine": "folder.py: this is a directory; ",
+}
+
+
+@pytest.mark.parametrize("written", REFUSED)
+def test_a_policy_that_a_file_does_not_give_is_refused_in_one_line(written, run):
+    Path("folder.py").mkdir()
+    faults = run("certify", "problem.toml", "-p", written).faults()
+    assert len(faults) == 1
+    assert REFUSED[written] in faults[0]
+
+
+BROKEN = {
+    "import sys\nsys.exit(0)\n": "broken.py, line 2: called sys.exit(0)",
+    "x = 1\nx = {}['a']\n": "broken.py, line 2: KeyError: 'a'",
+    "x = 1\n\nx = = 2\n": "broken.py, line 3: invalid syntax",
+    "import no_such_module_anywhere\n": "broken.py, line 1: ModuleNotFoundError: No module named 'no_such_module_any",
+    "raise ValueError('a\\x1b[31m\\nb')\n": "broken.py, line 1: a\\x1b[31m",
+    "x = '\0'\n": "broken.py",
+    "x = 'ä'\n".encode("latin-1"): "broken.py",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_file_that_cannot_be_run_is_refused_in_one_line_with_its_line(text, run):
+    Path("broken.py").write_bytes(text if isinstance(text, bytes) else text.encode())
+    faults = run("certify", "problem.toml", "-p", "broken.py:Mine").faults()
+    assert len(faults) == 1
+    assert faults[0].startswith(BROKEN[text])
+
+
+def test_an_error_of_a_policy_at_work_is_one_line_with_its_file_and_line(run):
+    found = run("certify", "problem.toml", "-p", "mine.py:Mine(x=13)")
+    assert found.status == 2
+    told = [line for line in found.err.splitlines() if line.startswith("seqaudit: ")]
+    line = line_of("raise KeyError")
+    assert told == [
+        f"seqaudit: policy file:mine.py:Mine.index (mine.py, line {line}) raised KeyError: 'unlucky'; "
+        "--debug shows the traceback"
+    ]
+
+
+def test_a_name_in_a_scenario_file_runs_no_file(run):
+    text = "from pathlib import Path\nPath('was_run').touch()\n" + MINE
+    Path("mine.py").write_text(text)
+    Path("scenarios.toml").write_text(f'policies = ["mine.py:Mine"]\n{SCENARIOS}')
+    assert "policy 'mine.py:Mine' is not known" in run("stress", "scenarios.toml").faults()[0]
+    assert not Path("was_run").exists()
+
+
+def test_a_pickled_policy_is_that_of_the_text_that_was_read(run):
+    policy = policy_from_file("mine.py:Mine(x=3)")
+    pickled = pickle.dumps(policy)
+    Path("mine.py").write_text("")
+    assert pickle.loads(pickled) == policy
+    assert sa.make_policy(policy) is policy
+    assert file_records([policy, "kg", policy]) == [
+        {"file": "mine.py", "sha256": hashlib.sha256(MINE.encode()).hexdigest()}
+    ]
