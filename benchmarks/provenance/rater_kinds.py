@@ -53,7 +53,7 @@ def rater_kinds(fit: RaterFit) -> pd.DataFrame:
     import arviz as az
     import pandas as pd
 
-    posterior = fit.data["posterior"].dataset
+    posterior = fit.posterior
     if "kind_chance" not in posterior:
         raise ValueError(f"{fit.model.name} has no kinds of raters; a model such as contaminated has")
     chance = posterior["kind_chance"]
