@@ -324,7 +324,7 @@ def _clusters(labels: LabelSet, settings: _Settings) -> Any:
 def _kinds(labels: LabelSet, settings: _Settings) -> Any:
     assert settings.kinds is not None
     fit = settings.kinds.fit(labels, **settings.sampling)
-    said = fit.diagnostics().remark() if settings.sampling["method"] == "nuts" else None
+    said = fit.remark()
     remarks = [] if said is None else [f"{settings.kinds.title}: {said}"]
     return {"table": rater_kinds(fit).to_dict(orient="list"), "remarks": remarks}
 

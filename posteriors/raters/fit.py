@@ -29,7 +29,7 @@ from ..foundation.refusals import whole
 from ..votes.checks import checked_thresholds
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
-from .diagnostics import Diagnostics
+from .diagnostics import Diagnostics, disagreement, error_of_mean
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -193,6 +193,20 @@ class RaterFit:
         diverging = int(self.sampled["sample_stats"]["diverging"].sum())
         return Diagnostics(largest[worst], smallest[0], smallest[1], diverging, worst)
 
+    def remark(self) -> str | None:
+        """Warning about chains that have not converged, or that found different modes.
+
+        Returns
+        -------
+        str or None
+            None for chains that agree, and for draws that are independent.
+        """
+        if self.method == "nuts":
+            return self.diagnostics().remark()
+        found = self.posterior
+        chances = [k for k in self.model.dims if self.model.limits(k) == (0.0, 1.0) and found[k].dtype.kind == "f"]
+        return disagreement(found[chances])
+
     def tail(self, threshold: ArrayLike = 0.5, *, group: str | None = None) -> Floats:
         """Tail P(alpha_i > t_i) of each item, and of each group if rates differ by group.
 
@@ -212,7 +226,8 @@ class RaterFit:
     def tail_error(self, threshold: ArrayLike = 0.5, *, group: str | None = None) -> Floats:
         """Monte Carlo standard error of ``tail``, from the finite number of draws.
 
-        It does not include the approximation error of a fast method; see ``fit_fast``.
+        It includes the differences between chains that found different modes, but not the approximation error of a fast
+        method; see ``fit_fast``.
 
         Parameters
         ----------
@@ -223,16 +238,11 @@ class RaterFit:
         -------
         ndarray, shape (N,) or (N, G)
         """
-        import arviz as az
-
         tails = self._tails(threshold, group)
         if self.method == "fast" and self.model.fast_is_independent:
             return np.asarray(tails.std(axis=0) / np.sqrt(self.size))
         sizes = self.posterior.sizes
-        kept = tails.reshape(sizes["chain"], sizes["draw"], *tails.shape[1:])
-        # If all draws agree, the estimate of the effective sample size is undefined, and the error is 0.
-        found = az.mcse(kept, chain_axis=0, draw_axis=1)
-        return np.where(tails.std(axis=0) > 0, found, 0.0)
+        return error_of_mean(tails.reshape(sizes["chain"], sizes["draw"], *tails.shape[1:]))
 
     def _tails(self, threshold: ArrayLike, group: str | None) -> Floats:
         bar = checked_thresholds(self.labels, threshold)
