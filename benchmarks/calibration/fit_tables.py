@@ -40,7 +40,7 @@ def parameter_table(fit: RaterFit) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    posterior = fit.data["posterior"].dataset
+    posterior = fit.posterior
     for name, dims in fit.model.dims.items():
         if {"item", "rater", "vote"} & set(dims):
             continue
@@ -117,7 +117,7 @@ def rater_table(fit: RaterFit) -> pd.DataFrame:
         "votes": np.bincount(labels.rater, minlength=size),
         "ones": np.bincount(labels.rater[labels.labels == 1], minlength=size),
     }
-    posterior = fit.data["posterior"].dataset
+    posterior = fit.posterior
     for name, dims in fit.model.dims.items():
         if "rater" in dims and "item" not in dims:
             for label, draws in _columns(posterior[name], ("chain", "draw", "rater")):

@@ -18,7 +18,7 @@ from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet, offsets
 
-__all__ = ["HeldOut", "hold_out", "predicted", "thinned"]
+__all__ = ["HeldOut", "hold_out", "predicted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def _none_held(labels: LabelSet, share: float) -> str:
 
 def predicted(fit: RaterFit, parts: HeldOut, draws: int) -> Floats:
     """Chance that each held-out vote is 1 under each of S <= ``draws`` draws, shape (S, H)."""
-    kept = thinned(fit, draws)
+    kept = fit.thinned(draws)
     size, model, held = len(kept["rate"]), fit.model, parts.held
     known = parts.known & (not any("vote" in dims for dims in model.dims.values()))
     found = np.empty((size, len(held)))
@@ -135,9 +135,3 @@ def predicted(fit: RaterFit, parts: HeldOut, draws: int) -> Floats:
         of_vote = fresh[:, parts.item] if fresh.ndim == 2 or group is None else fresh[:, parts.item, group[held]]
         found = np.where(known, found, of_vote)
     return found
-
-
-def thinned(fit: RaterFit, draws: int) -> dict[str, Floats]:
-    """At most ``draws`` draws of all parameters, evenly spread over the chains."""
-    which = np.unique(np.linspace(0, fit.size - 1, min(draws, fit.size)).round().astype(np.int64))
-    return {name: x[which] for name, x in fit.draws.items()}

@@ -34,7 +34,6 @@ from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet
-from .held_out import thinned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FEWEST_DRAWS", "compare_fits", "leave_one_out", "predictive_checks", "predictive_table", "vote_statistics"]
 
-# Largest number of entries of a matrix of draws by votes: 160 MB.
-_ENTRIES = 2e7
 # Standard deviation of the noise added to log-probabilities. With much smaller noise the library fits a tail, but
 # single draws that differ from the others by only 1e-5 look extreme in it: k then exceeds 3 although nothing is wrong.
 _JITTER = 1e-4
@@ -127,7 +124,7 @@ def predictive_checks(fit: RaterFit, *, seed: int = 7, draws: int = 400) -> xr.D
 
     whole("draws", draws, least=1)
     labels, design = fit.labels, Design.of(fit.labels)
-    kept = thinned(fit, _room(labels, draws))
+    kept = fit.thinned(min(draws, fit.most_draws))
     size = len(kept["rate"])
     rng = np.random.default_rng(seed)
     votes = np.empty((size, design.size), dtype=np.int8)
@@ -210,17 +207,10 @@ def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
         raise ValueError(
             f"draws is {min(fit.size, draws)}; leave-one-out needs at least {FEWEST_DRAWS}, of all chains together"
         )
-    design, label = Design.of(fit.labels), fit.labels.labels.astype(np.int64)
-    kept = thinned(fit, _room(fit.labels, draws))
-    told = fit.model.log_likelihood(kept, design, label)
-    told = told + _JITTER * np.random.default_rng(0).standard_normal(told.shape)
-    # ArviZ needs draws by chain for the effective sample size; after thinning they count as one chain.
-    tree = az.from_dict(
-        {
-            "posterior": {"rate": kept["rate"][None]},
-            "log_likelihood": {"label": told[None]},
-        }
-    )
+    tree = fit.log_likelihood(min(draws, fit.most_draws))
+    told = tree["log_likelihood"]["label"]
+    noise = np.random.default_rng(0).standard_normal((told[..., 0].size, told.sizes["vote"]))
+    tree["log_likelihood"]["label"] = told + _JITTER * noise.reshape(told.shape)
     with warnings.catch_warnings():
         # Large Pareto k are counted in the table instead.
         warnings.simplefilter("ignore")
@@ -271,18 +261,13 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _room(labels: LabelSet, draws: int) -> int:
-    """Largest number of draws for a matrix with all votes; never too few for leave-one-out."""
-    return min(draws, max(FEWEST_DRAWS, int(_ENTRIES // max(labels.n_labels, 1))))
-
-
 def _efficiency(fit: RaterFit) -> float:
     """Effective sample size of the rates, relative to the number of draws."""
     import arviz as az
 
     if fit.method == "fast" and fit.model.fast_is_independent:
         return 1.0
-    rate = fit.data["posterior"].dataset[["rate"]]
+    rate = fit.posterior[["rate"]]
     # Rates whose draws are all equal have no effective sample size.
     sizes = az.ess(rate, method="mean")["rate"].values
     finite = sizes[np.isfinite(sizes)]

@@ -190,11 +190,11 @@ def votes_headline(labels_file: Path, dataset: LabelSet) -> str:
 
 
 def diagnosed(found: RaterFit, remarks: list[str]) -> dict[str, Any] | None:
-    """Diagnostics of a sampled fit; a remark is added if the chains disagree."""
+    """Diagnostics of a sampled fit; a remark is added if the chains of any fit disagree."""
+    told = found.remark()
+    if told is not None:
+        remarks.append(told)
     if found.method != "nuts":
         return None
     diagnostics = found.diagnostics()
-    told = diagnostics.remark()
-    if told is not None:
-        remarks.append(told)
     return vars(diagnostics) | {"converged": diagnostics.converged}

@@ -117,6 +117,8 @@ def _tables(found: Provenance) -> dict[str, Any]:
     }
     if found.kinds is not None:
         tables["kinds"] = found.kinds
+    if found.checks is not None:
+        tables["checks"] = found.checks
     lists = ("flipped", "flipped_by", "raters")
     return {
         name: table.assign(
@@ -142,6 +144,7 @@ def _plain(found: Provenance) -> dict[str, Any]:
         "fewest": fewest,
         "clusters": records(found.clusters),
         "kinds": None if found.kinds is None else records(found.kinds),
+        "checks": None if found.checks is None else records(found.checks),
         "suspects": found.suspects,
     }
 
@@ -270,6 +273,9 @@ def _print_suspects(found: Provenance) -> None:
         )
     else:
         say(f"no cluster of raters agrees beyond what {told}")
+    if found.checks is None:
+        return
+    _print_verdict(found)
     if found.kinds is None:
         return
     if not found.suspects:
@@ -290,6 +296,20 @@ def _print_suspects(found: Provenance) -> None:
             for r in records(found.kinds)[: min(2 * _ROWS, len(found.suspects))]
         ],
     )
+
+
+def _print_verdict(found: Provenance) -> None:
+    """Print the posterior predictive check that decides whether probabilities of kinds are shown."""
+    checks = records(found.checks)
+    worst = max(checks, key=lambda r: abs(r["p_value"] - 0.5))
+    told = (
+        f"{worst['statistic']} {worst['observed']:.4g}, replicated {worst['mean']:.4g} ± {worst['sd']:.2g}, "
+        f"p {worst['p_value']:.3f}"
+    )
+    if found.kinds is None:
+        say(f"kinds of raters: none are named, because these votes refute the model ({told})")
+    else:
+        say(f"kinds of raters: the votes do not refute the model (nearest to it: {told})")
 
 
 def _bounds(x: Any) -> str:

@@ -29,8 +29,10 @@ from ...posteriors.raters.sampling import SamplerSettings
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.checks import require_groups, require_rater_ids, require_votes
 from ...posteriors.votes.label_set import LabelSet
+from ..calibration.posterior_checks import predictive_checks, predictive_table
 from ..data.problem_of_labels import problem_of_labels
 from .agreement import agreement, leave_one_out_alpha
+from .canonical import canonical
 from .diversity import concentration, rater_diversity
 from .fewest_raters import FewestRaters, fewest_raters
 from .rater_clusters import rater_clusters
@@ -50,6 +52,9 @@ ITEMS_ONLY = "items"
 _SUSPECTED = 0.5
 # Chains of the sampler.
 _CHAINS = 4
+# A model is refuted by a posterior predictive p-value nearer than this to 0 or 1. Of the votes that it draws itself,
+# far fewer than one in ten sets refute it, because these p-values concentrate around 1/2.
+_TAIL = 0.05
 # If more than this share of the raters is suspected, a remark doubts the model.
 _MANY = 0.25
 
@@ -84,7 +89,10 @@ class Provenance:
     beyond : str
         Null hypothesis of clusters: ``items``, or the name of a model.
     kinds : pandas.DataFrame or None
-        From ``rater_kinds``; None if no model was chosen.
+        From ``rater_kinds``; None if no model was chosen, and if the votes refute it.
+    checks : pandas.DataFrame or None
+        Posterior predictive checks of that model, from ``predictive_table``; None if no model was chosen. The votes
+        refute it if a p-value is below .05 or above .95: its probabilities are then not about these raters.
     suspects : tuple of str
         Raters with a probability of being honest below one half.
     remarks : tuple of str
@@ -103,6 +111,7 @@ class Provenance:
     clusters: pd.DataFrame
     beyond: str
     kinds: pd.DataFrame | None
+    checks: pd.DataFrame | None
     suspects: tuple[str, ...]
     remarks: tuple[str, ...]
 
@@ -283,9 +292,11 @@ def _traced(
     without = pd.DataFrame(parts["leave-one-out"])
     clusters = pd.DataFrame(parts["clusters"]["table"])
     clusters["raters"] = clusters["raters"].map(tuple)
-    kinds = None if settings.kinds is None else pd.DataFrame(parts["kinds"]["table"])
+    chosen = None if settings.kinds is None else parts["kinds"]
+    checks = None if chosen is None else pd.DataFrame(chosen["checks"])
+    kinds = None if chosen is None or chosen["table"] is None else pd.DataFrame(chosen["table"])
     suspects = () if kinds is None else tuple(kinds["rater"][kinds[HONEST] < _SUSPECTED])
-    told = [*parts["clusters"]["remarks"], *([] if kinds is None else parts["kinds"]["remarks"])]
+    told = [*parts["clusters"]["remarks"], *([] if chosen is None else chosen["remarks"])]
     return Provenance(
         labels=labels,
         problem=problem,
@@ -300,6 +311,7 @@ def _traced(
         clusters=clusters,
         beyond=ITEMS_ONLY if settings.explaining is None else settings.explaining.title,
         kinds=kinds,
+        checks=checks,
         suspects=suspects,
         remarks=(*told, *_remarks(labels, settings, len(clusters), len(suspects))),
     )
@@ -316,6 +328,7 @@ def _without_each(labels: LabelSet, _: _Settings) -> Any:
 
 def _clusters(labels: LabelSet, settings: _Settings) -> Any:
     model = settings.explaining
+    labels = canonical(labels, within=model is None or not model.in_order)
     fit = None if model is None else model.fit(labels, seed=settings.seed, method="fast")
     found = rater_clusters(labels, fit, repetitions=settings.repetitions, seed=settings.seed)
     return {"table": found.table.to_dict(orient="list"), "remarks": list(found.remarks)}
@@ -323,10 +336,14 @@ def _clusters(labels: LabelSet, settings: _Settings) -> Any:
 
 def _kinds(labels: LabelSet, settings: _Settings) -> Any:
     assert settings.kinds is not None
-    fit = settings.kinds.fit(labels, **settings.sampling)
-    said = fit.diagnostics().remark() if settings.sampling["method"] == "nuts" else None
-    remarks = [] if said is None else [f"{settings.kinds.title}: {said}"]
-    return {"table": rater_kinds(fit).to_dict(orient="list"), "remarks": remarks}
+    model = settings.kinds
+    fit = model.fit(canonical(labels, within=not model.in_order), **settings.sampling)
+    said = fit.remark()
+    remarks = [] if said is None else [f"{model.title}: {said}"]
+    checks = predictive_table(predictive_checks(fit, seed=settings.seed))
+    refuted = ((checks["p_value"] - 0.5).abs() > 0.5 - _TAIL).any()
+    table = None if refuted else rater_kinds(fit).to_dict(orient="list")
+    return {"table": table, "checks": checks.to_dict(orient="list"), "remarks": remarks}
 
 
 def _remarks(labels: LabelSet, settings: _Settings, clusters: int, suspects: int) -> list[str]:

@@ -31,6 +31,10 @@ repetition uses a separate draw of the parameters, under which both scores are c
 For votes from the model, a single draw would give a uniform p-value, and averages over draws are rarely too small. Of
 nested clusters only the one with the smallest p-value is kept, and among equals the one with the largest score.
 
+Where raters have few votes many pairs are exactly equally alike, and the tree depends on the order in which they are
+joined. Raters are therefore joined in the order of their names, whatever the order of the votes, and the tree of the
+reversed order is compared: a remark names clusters that it does not contain.
+
 A p-value does not say what a cluster is: raters who copy from each other, one person under several names, raters who
 share a view of the items, or of a text that the model does not contain. The share of their votes that agree with the
 majority of the *other* raters helps to tell.
@@ -48,11 +52,13 @@ from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.refusals import probability, whole
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.checks import require_one_vote, require_rater_ids, require_votes
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet
+from .canonical import canonical
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +110,8 @@ def rater_clusters(
 ) -> RaterClusters:
     """Find clusters of raters who agree more than is explained.
 
-    A cluster proves nothing about its cause: raters who copy and raters who share a view look alike.
+    A cluster proves nothing about its cause: raters who copy and raters who share a view look alike. Without a fit, the
+    order of the votes does not matter.
 
     Parameters
     ----------
@@ -150,8 +157,12 @@ def rater_clusters(
     if fit is not None and fit.labels is not labels:
         raise ValueError("fit belongs to other votes; fit the model to labels")
     rng = np.random.default_rng(whole("seed", seed))
+    if fit is None:
+        labels = canonical(labels)
     votes = np.bincount(labels.rater, minlength=len(labels.raters))
-    chosen = np.sort(np.argsort(-votes, kind="stable")[:most])
+    by_name = np.array(sorted(range(len(votes)), key=labels.raters.__getitem__))
+    frequent = np.sort(np.argsort(-votes[by_name], kind="stable")[:most])
+    chosen = by_name[frequent]
     remarks = []
     if len(chosen) < len(votes):
         remarks.append(
@@ -172,13 +183,27 @@ def rater_clusters(
         mine = scores if fit is None else _scores(tree, agreed - expected, variance)[0]
         below += mine <= largest + 1e-9
     p_values = (1 + below) / (repetitions + 1)
+    # The tree in which equally alike raters are joined in the reversed order.
+    backwards = np.ix_(range(len(chosen))[::-1], range(len(chosen))[::-1])
+    excess = agreed - null.expected
+    reverse = excess[backwards], null.variance[backwards]
+    others = _scores(_linked(*reverse)[1], *reverse)[1]
+    firm = {frozenset((len(chosen) - 1 - x).tolist()) for x in others}
     rows: list[dict[str, Any]] = []
+    loose = []
     taken = np.zeros(len(chosen), dtype=bool)
     for k in np.lexsort((-scores, p_values)):
         if p_values[k] <= level and scores[k] > 0 and not taken[members[k]].any():
             taken[members[k]] = True
             found = {"cluster": f"cluster {len(rows) + 1}", **_describe(labels, pairs, null.expected, members[k])}
             rows.append(found | {"score": float(scores[k]), "p_value": float(p_values[k])})
+            if frozenset(members[k].tolist()) not in firm:
+                loose.append(found["cluster"])
+    if loose:
+        remarks.append(
+            f"{named(', '.join(loose))}: many raters are exactly equally alike, and by another order of joining them "
+            "the members would be others; that some raters agree beyond what is explained is found, not who they are"
+        )
     columns = ["cluster", "raters", "size", "pairs", "agreement", "expected", "score", "p_value", "with_others"]
     if labels.gold is not None:
         columns.append("gold_accuracy")

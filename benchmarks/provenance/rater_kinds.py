@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.raters.diagnostics import error_of_mean
 from ...posteriors.raters.fit import RaterFit
 
 if TYPE_CHECKING:
@@ -50,10 +51,9 @@ def rater_kinds(fit: RaterFit) -> pd.DataFrame:
     >>> rater_kinds(model.fit(votes.labels, method="fast", seed=7)).columns.tolist()
     ['rater', 'votes', 'honest', 'honest_error', 'random', 'random_error']
     """
-    import arviz as az
     import pandas as pd
 
-    posterior = fit.data["posterior"].dataset
+    posterior = fit.posterior
     if "kind_chance" not in posterior:
         raise ValueError(f"{fit.model.name} has no kinds of raters; a model such as contaminated has")
     chance = posterior["kind_chance"]
@@ -66,10 +66,5 @@ def rater_kinds(fit: RaterFit) -> pd.DataFrame:
     for k, kind in enumerate(kinds):
         draws = chance.values[..., k]
         columns[kind] = draws.mean(axis=(0, 1))
-        # If all draws are equal the error is 0, but the library's estimate is undefined.
-        moving = np.ptp(draws, axis=(0, 1)) > 0
-        error = np.zeros(len(labels.raters))
-        if moving.any():
-            error[moving] = az.mcse(draws[..., moving], chain_axis=0, draw_axis=1)
-        columns[f"{kind}_error"] = error
+        columns[f"{kind}_error"] = error_of_mean(draws)
     return pd.DataFrame(columns).sort_values(HONEST, kind="stable", ignore_index=True)

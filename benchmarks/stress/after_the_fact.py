@@ -2,7 +2,8 @@
 
 A stress test fits the same model to thousands of small sets of votes. ``decide_after`` gives the same tails as
 ``RaterModel.fit(..., method="fast")`` and ``RaterFit.tail``, without the labelled arrays of a fit, which would take
-longer than the fit itself.
+longer than the fit itself. Where the draws of a model are dependent they come from a single chain: over thousands of
+sets its starts average out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["decide_after", "fast_draws"]
 
 
 def fast_draws(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> Draws:
-    """Draws of parameters by name, equal to ``model.fit(labels, seed=seed, method="fast", draws=draws).draws``.
+    """Draws of parameters by name: those of one start of ``model.fit(labels, seed=seed, method="fast", draws=draws)``.
 
     Examples
     --------

@@ -283,17 +283,17 @@ def draw_on_grid(rng, counts, nodes, log_weights, log_votes, logs):
 
 
 @njit(cache=True, nogil=True)
-def run_chain(rng, votes, prior, nodes, log_weights, burn, thin, draws):
+def run_chain(rng, votes, prior, begin, nodes, log_weights, burn, thin, draws):
     """Run the chain over kinds and hyperparameters; each kept draw is completed by the items' rates and scripts.
 
-    One sweep: each rater's kind, an exchange of blocs, share and kind_share, and a Metropolis step each for item_mean
-    and log item_sd, whose length adapts until the chain is burnt in. ``nodes`` and ``log_weights`` are those of a
-    standard Normal.
+    It starts at the kinds ``begin``. One sweep: each rater's kind, an exchange of blocs, share and kind_share, and a
+    Metropolis step each for item_mean and log item_sd, whose length adapts until the chain is burnt in. ``nodes`` and
+    ``log_weights`` are those of a standard Normal.
     """
     allowed, scales, concentration, log_shares, scripts = prior
     numbers, kind_share, item_logit, script_out = draws
     raters, items = votes.start.size - 1, item_logit.shape[1]
-    kind = np.zeros(raters, dtype=np.int64)
+    kind = begin.copy()
     own, script = np.empty((items, 2), dtype=np.int64), np.empty((items, 2), dtype=np.int64)
     count_votes(kind, votes, own, script)
     weights = np.exp(log_weights)

@@ -151,22 +151,25 @@ def spread_log(sums, size, mean, sd):
 
 
 @njit(cache=True, nogil=True)
-def gibbs(votes, prior, warm, thin, rng, out):
-    """Fill ``out`` = (h (S, 5), rate (S,), u (S, 2, J), d (S, N)) with every ``thin``-th sweep after ``warm`` ones."""
+def gibbs(votes, prior, begin, warm, thin, rng, out):
+    """Fill ``out`` = (h (S, 5), rate (S,), u (S, 2, J), d (S, N)) with every ``thin``-th sweep after ``warm`` ones.
+
+    ``begin`` = (h (5,), u (2, J), rate) is where the chain starts, with all difficulties 0.
+    """
     item, rater, label, start, by_rater, rater_start = votes
     coins, hard, scale, answer_ab = prior
     kept_h, kept_rate, kept_u, kept_d = out
     draws = kept_rate.size
     items = start.size - 1
     raters = rater_start.size - 1
-    h = np.array([1.0, 0.0, 0.5, 0.5, 0.5])
+    h = begin[0].copy()
     new = h.copy()
-    u = np.ones((2, raters))
+    u = begin[1].copy()
     moved = u.copy()
     d = np.zeros(items)
     ease = np.ones(items)
     eased = ease.copy()
-    rate = 0.5
+    rate = begin[2]
     answer = np.zeros(items, dtype=np.int64)
     cost = np.empty((2, raters))
     logs = np.empty((2, items))

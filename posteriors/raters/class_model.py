@@ -34,10 +34,11 @@ draws.
 s = m + sd^(1 - w) (p - w m): centred for w = 1, non-centred for w = 0 (Papaspiliopoulos, Roberts and Skold 2007). A
 rater with n votes has w = n / (n + 20). Difficulties are non-centred.
 
-**The fast method** is a Gibbs sampler (``kernels.gibbs``): 600 sweeps are discarded, then every fourth is kept. Its
-draws come from the exact posterior, including the hyperparameters, so that it differs from NUTS only by the error of
-finitely many, dependent draws; tests/posteriors/test_class_models.py checks that the tails of 4000 draws differ by at
-most .02 on average and .06 at most.
+**The fast method** is a Gibbs sampler (``kernels.gibbs``): from a draw of the population and its raters from the prior,
+600 sweeps are discarded, then every fourth is kept. Its draws come from the exact posterior, including the
+hyperparameters, so that it differs from NUTS only by the error of finitely many, dependent draws;
+tests/posteriors/test_class_models.py checks that the tails of 4000 draws differ by at most .02 on average and .06 at
+most.
 
 A. P. Dawid and A. M. Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM algorithm";
 J. Whitehill et al. (2009), "Whose vote should count more".
@@ -74,6 +75,8 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _HALF = 20.0
 # With few votes, the answer rate and the lean are strongly correlated and need some hundreds of sweeps to converge.
 _WARM, _THIN = 600, 4
+# Smallest spread of raters, and distance of the answer rate from 0 and 1, at the start of a chain.
+_LEAST = 0.05
 
 
 class ClassModel(RaterModel):
@@ -216,11 +219,24 @@ class ClassModel(RaterModel):
         )
         answers = np.array([self.answer_a, self.answer_b])
         prior = _kernels_gibbs.Prior(self.coins, self.difficulty, self._scales(), answers)
-        _kernels_gibbs.gibbs(votes, prior, _WARM, _THIN, rng, (population, rate, logits, hard))
+        _kernels_gibbs.gibbs(
+            votes, prior, self._begin(rng, raters), _WARM, _THIN, rng, (population, rate, logits, hard)
+        )
         found = {"answer_rate": rate} | self._named(population, logits, _share(design))
         if self.difficulty:
             found |= {"difficulty_sd": population[:, 4], "difficulty_unit": hard / population[:, 4:]}
         return found
+
+    def _begin(self, rng: np.random.Generator, raters: int) -> tuple[Floats, Floats, float]:
+        """Start of a chain from the prior: h, the raters' logits and the answer rate of ``kernels.gibbs``."""
+        h = rng.normal(0.0, self._scales())
+        # Only the lean may be negative; chains of a population without spread would take long to leave it.
+        h[[0, 2, 3, 4]] = np.maximum(abs(h[[0, 2, 3, 4]]), _LEAST)
+        if self.coins == 1:
+            h[1], h[3] = 0.0, h[2]
+        unit = rng.standard_normal((self.coins, raters))
+        u = np.array([h[0] + h[1], h[0] - h[1]])[:, None] + h[2:4, None] * unit
+        return h, u, float(np.clip(rng.beta(self.answer_a, self.answer_b), _LEAST, 1.0 - _LEAST))
 
     def log_likelihood(self, draws: Draws, design: Design, label: Ints) -> Floats:
         """Log p(votes on the item) - log p(other votes on the item), with the answer summed out."""

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -276,6 +277,40 @@ def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as refused:
         call()
     assert "\n" not in str(refused.value)
+
+
+def contradicting(raters: int, items: int):
+    """Two halves of items, each with its own raters, of whom one half contradicts the other on everything."""
+    votes = [
+        (half * items + i, 2 * half * raters + j, (i % 2) ^ (j >= raters))
+        for half in (0, 1)
+        for i in range(items)
+        for j in range(2 * raters)
+    ]
+    item, rater, label = np.array(votes, dtype=np.int64).T
+    names = [tuple(f"{kind} {k}" for k in range(size)) for kind, size in (("item", 2 * items), ("rater", 4 * raters))]
+    return sa.Design(item, rater, *names).labelled(label)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_modes_that_explain_votes_equally_well_are_found_and_in_the_error(seed):
+    # In each half either side may be right: four modes, of equal probability by symmetry, in which answers are certain.
+    fit = sa.DawidSkene().fit(contradicting(100, 4), method="fast", seed=seed, draws=200)
+    tail, error = fit.tail(0.5), fit.tail_error(0.5)
+    assert np.all(error > 0.05)
+    # By Student's t with 7 degrees of freedom, one of six halves is further off in 1 of 30 choices of seeds.
+    assert np.all(np.abs(tail - 0.5) < 4 * error)
+    assert re.search(r"8 chains of the fast method disagree about \d+ of 8 items \(answer_chance, R-hat", fit.remark())
+
+
+def test_chains_of_the_fast_method_agree_where_the_votes_have_one_explanation():
+    votes = sa.DawidSkene().simulate(1, sa.Design.balanced(40, 12, 6)).labels
+    fit = sa.DawidSkene().fit(votes, method="fast", seed=1)
+    assert fit.remark() is None
+    assert dict(fit.posterior.sizes)["chain"] == 8
+    assert sa.DawidSkene().fit(votes, method="fast", seed=1, draws=9).size == 10
+    same = sa.DawidSkene().fit(votes, method="fast", seed=1)
+    assert np.array_equal(same.tail(0.5), fit.tail(0.5))
 
 
 def test_chains_forget_where_they_start_before_the_first_draw():

@@ -287,7 +287,7 @@ class FakedSampler(Broken):
         if method != "nuts":
             return super().fit(labels, seed=seed, method=method, draws=draws)
         fast = super().fit(self.votes(labels), seed=seed, method="fast", draws=draws)
-        return self.made(fast.model, fast.labels, fast.data, "nuts")
+        return self.made(fast.model, fast.labels, fast.sampled, "nuts")
 
 
 class FakedChains(FakedSampler):

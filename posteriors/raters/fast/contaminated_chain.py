@@ -17,8 +17,8 @@ Weideman 2014). A sweep of the chain draws
     item_mean and log item_sd by a random-walk Metropolis step each, whose length is tuned during burn-in.
 
 Every second sweep is kept; the rates and scripts of a kept draw come from their distributions given the kinds. The
-chain starts with all raters honest, because the larger bloc is the honest one. Its stationary distribution is the exact
-posterior. The method is approximate only because it is a single chain of a few hundred dependent sweeps.
+chain starts with kinds of raters drawn from the prior. Its stationary distribution is the exact posterior. The method
+is approximate only because it is a chain of a few hundred dependent sweeps.
 tests/posteriors/test_contaminated.py compares tails and kind probabilities of a long chain with an exact sum over all
 kinds, and checks that tails are within .03 of the No-U-Turn sampler's, beyond the error of the draws.
 """
@@ -117,8 +117,12 @@ def sample_kinds(
     allowed = np.array([kind == "honest" or kind in kinds for kind in _CODES])
     votes_of_raters = kernels.Votes(start, item[order], vote[order])
     model = kernels.Prior(allowed, np.array(scales), concentration, log_shares, scripts)
+    dishonest = rng.random(len(design.raters)) < 0.5 * rng.beta(*share)
+    begin = np.where(dishonest, rng.choice(np.flatnonzero(allowed[1:]) + 1, len(dishonest)), 0).astype(np.int64)
     kept = kernels.ChainDraws(np.empty((draws, 3)), np.empty((draws, 3)), *np.empty((2, draws, len(design.items))))
-    kernels.run_chain(rng, votes_of_raters, model, nodes, np.log(weights), np.int64(_BURN), np.int64(_THIN), kept)
+    kernels.run_chain(
+        rng, votes_of_raters, model, begin, nodes, np.log(weights), np.int64(_BURN), np.int64(_THIN), kept
+    )
     share_draws, mean, sd = kept.numbers.T
     found = {"share": share_draws, "item_mean": mean, "item_sd": sd, "item_logit": kept.item_logit}
     found["kind_share"] = kept.kind_share[:, allowed[1:]]
