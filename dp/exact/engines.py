@@ -14,6 +14,7 @@ from ..problem.tables import Tables, tables_of
 from .lattice import Lattice
 from .live import LiveLattice, Ranges
 from .symmetric import SymmetricLattice, require_listable
+from .two_items import LivePair, pairs_up
 
 __all__ = ["REDUCTIONS", "plan", "reductions_of"]
 
@@ -22,6 +23,7 @@ REDUCTIONS = ("dead", "identical")
 # other engines with their starting times.
 _DENSE_COST = (5.0, 0.75, 1.3, 2.4)
 _LIVE_COST, _LIVE_START = 2.2, 1.5e7
+_PAIR_COST, _PAIR_START = 0.8, 1e6
 _SYMMETRIC_COST, _SYMMETRIC_START = 8.0, 1e8
 
 
@@ -43,7 +45,7 @@ def plan(
     keep_policy: bool,
     scale: float,
     threads: int | None,
-) -> tuple[str, Tables, LiveLattice | SymmetricLattice | None]:
+) -> tuple[str, Tables, LiveLattice | LivePair | SymmetricLattice | None]:
     """Engine, tables, and lattice to sweep: of the engines that fit in memory, the one expected to be fastest."""
     too_large = None
     try:
@@ -70,7 +72,7 @@ def plan(
         ranges = Ranges.of(tables, scale)
     elif keep_policy or likely:
         ranges = Ranges.whole(problem.size, tables.mean.shape[1])
-    best: tuple[str, LiveLattice | SymmetricLattice | None] = ("dense", None)
+    best: tuple[str, LiveLattice | LivePair | SymmetricLattice | None] = ("dense", None)
     cost = np.inf
     if too_large is None:
         if fits(dense_bytes):
@@ -80,6 +82,11 @@ def plan(
             live_cost = _LIVE_START + _LIVE_COST * live.states
             if keep_policy or (live_cost < cost and fits(live.bytes_needed(number.itemsize))):
                 best, cost = ("live", live), live_cost
+            if not keep_policy and pairs_up(lattice, may_stop=problem.may_stop):
+                pair = LivePair.of(lattice, ranges)
+                pair_cost = _PAIR_START + _PAIR_COST * pair.states
+                if pair_cost < cost and fits(pair.bytes_needed(number.itemsize, threads)):
+                    best, cost = ("live", pair), pair_cost
     if likely:
         try:
             symmetric = SymmetricLattice.of(problem, lattice, ranges)

@@ -53,7 +53,7 @@ from .lattice import Lattice, Layer
 from .live import LiveLattice, sweep_live
 from .sweep import sweep
 from .symmetric import SymmetricLattice, sweep_symmetric
-from .two_items import sweep_two
+from .two_items import LivePair, pairs_up, sweep_two
 
 __all__ = ["Solution", "load_policy", "require_policy", "solve"]
 
@@ -341,6 +341,10 @@ def solve(
                 chosen, tables, number, threads, told, masks, scale, may_stop=problem.may_stop
             )
             kept = None if actions is None else KeptPolicy(problem, chosen, actions)
+        elif isinstance(chosen, LivePair):
+            needed, states = chosen.bytes_needed(number.itemsize, threads), chosen.states
+            require_memory(needed, states)
+            advantage, first_choice = sweep_two(lattice, tables, number, threads, told, chosen)
         elif isinstance(chosen, SymmetricLattice):
             needed, states = chosen.bytes_needed(number.itemsize), chosen.states
             require_memory(needed, states)
@@ -376,13 +380,7 @@ def _dense(
     if lattice.depth == 0:
         return 0.0, first_choice
     mean, gain = tables.cast(number)
-    if (
-        items == 2
-        and not may_stop
-        and lattice.plain
-        and bool(np.all(lattice.cap == lattice.depth))
-        and lattice.depth > 1
-    ):
+    if pairs_up(lattice, may_stop=may_stop):
         return sweep_two(lattice, tables, number, threads, progress)
     special = {1: _kernels.optimal, 3: _kernels.optimal_of_three}
     kernel = special.get(items, _kernels.optimal_in_pairs)

@@ -227,14 +227,48 @@ def block_of_two(n, length, at, ahead, mean, gain, values):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def wave_of_two(begin, end, first, last, top, deep, base, halo, mean, gain, values):
+def live_block_of_two(n, length, left, at, ahead, live, mean, gain, values):
+    """The live part of ``block_of_two`` with ``left`` labels left; beyond it, each state read later is set to its end.
+
+    ``live`` is that of ``exact.two_items.LivePair``.
+    """
+    s = length - 1
+    first, final = live[0, 0, n, left], live[1, 0, n, left]
+    begin, end = live[0, 1, s, left], live[1, 1, s, left] + 1
+    low, high = live[2, 1, s, left], live[3, 1, s, left] + 1
+    chance, rise = mean[1, s, begin:end], gain[1, s, begin:end]
+    for w in range(first, final + 1):
+        m, g = mean[0, n, w], gain[0, n, w]
+        place = at + w * length
+        row = values[place + begin : place + end]
+        up = values[place + length + begin : place + length + end]
+        other = values[ahead + w * (length + 1) + begin : ahead + w * (length + 1) + end + 1]
+        for k in range(end - begin):
+            x = other[k] + chance[k] * (other[k + 1] - other[k]) + rise[k]
+            y = row[k] + m * (up[k] - row[k]) + g
+            row[k] = x if x > y else y
+        for k in range(low, begin):
+            values[np.uint64(place + k)] = row[0]
+        for k in range(end, high):
+            values[np.uint64(place + k)] = row[end - begin - 1]
+    for w in range(live[2, 0, n, left], first):
+        for k in range(low, high):
+            values[at + w * length + k] = values[at + first * length + k]
+    for w in range(final + 1, live[3, 0, n, left] + 1):
+        for k in range(low, high):
+            values[at + w * length + k] = values[at + final * length + k]
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def wave_of_two(begin, end, first, last, top, deep, base, depth, live, halo, mean, gain, values):
     """Layers top, top - 1, .., top - deep + 1 of two uncapped items, for slots first..last, in one pass.
 
     Slot s of layer m needs slots s and s + 1 of layer m + 1, so layer m - 1 can follow one slot behind layer m, and
     ``deep`` layers are worked on while their slots are in the cache. Where another chunk follows, layer top - j stops
     at slot last - 1 - j, the last that needs nothing from that chunk: ``mend_of_two`` does the rest, with slot
     ``first`` of that chunk as it was before each layer, which is kept at ``halo``. The wave's front, the slot of layer
-    top, goes from ``begin`` to ``end``; in all it must go from ``first`` to last + deep - 1.
+    top, goes from ``begin`` to ``end``; in all it must go from ``first`` to last + deep - 1. Where ``live`` is not
+    empty, only live states are computed.
     """
     more = last <= top
     room = base[first + 1] - base[first]
@@ -246,17 +280,25 @@ def wave_of_two(begin, end, first, last, top, deep, base, halo, mean, gain, valu
             if s == first and first > 0:
                 at = halo + j * room
                 values[at : at + room] = values[base[s] : base[s] + room]
-            block_of_two(top - j - s, s + 1, base[s], base[s + 1], mean, gain, values)
+            n = top - j - s
+            if live.size:
+                live_block_of_two(n, s + 1, depth - top + j, base[s], base[s + 1], live, mean, gain, values)
+            else:
+                block_of_two(n, s + 1, base[s], base[s + 1], mean, gain, values)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def mend_of_two(last, top, deep, base, halo, mean, gain, values):
+def mend_of_two(last, top, deep, base, depth, live, halo, mean, gain, values):
     """The slots before ``last`` that ``wave_of_two`` left out; ``halo`` belongs to the chunk that begins there."""
     room = base[last + 1] - base[last]
     for j in range(deep):
         for s in range(last - 1 - j, last):
             ahead = base[s + 1] if s + 1 < last else halo + j * room
-            block_of_two(top - j - s, s + 1, base[s], ahead, mean, gain, values)
+            n = top - j - s
+            if live.size:
+                live_block_of_two(n, s + 1, depth - top + j, base[s], ahead, live, mean, gain, values)
+            else:
+                block_of_two(n, s + 1, base[s], ahead, mean, gain, values)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .simd import move_row, raise_row, row_of_three
+from .simd import move_row, raise_row, raise_run, row_of_three
 
 _FAST = {"contract", "nnan", "nsz"}
 
@@ -130,6 +130,27 @@ def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, aft
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
+def raise_pair(i, n, at, outer, run, one, two, size, lost, won, chance, rise, after, out, fresh):
+    """Raise a block to the values of labelling items i and i + 1, of n labels; ``run`` states share their positions."""
+    length, row = size[i, n[i]], size[i + 1, n[i + 1]]
+    plane = row * run
+    plane_after = size[i + 1, n[i + 1] + 1] * run
+    for _ in range(outer):
+        for q in range(length):
+            down, up = one + lost[i, q] * plane, one + won[i, q] * plane
+            m, g = chance[i, q], rise[i, q]
+            for r in range(row):
+                low, high = two + lost[i + 1, r] * run, two + won[i + 1, r] * run
+                p, h = chance[i + 1, r], rise[i + 1, r]
+                raise_run(out, at, after, down, up, m, g, low, high, p, h, run, fresh)
+                at += run
+                down += run
+                up += run
+            two += plane_after
+        one += size[i, n[i] + 1] * plane
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
 def optimal_live(first_block, last_block, layer, mean, gain, after, out):
     """U(n, w) = max_i gain_i + mu_i U(n + e_i, w + e_i) + (1 - mu_i) U(n + e_i, w) over live positions.
 
@@ -163,9 +184,33 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
         run = begin[c + 1] - begin[c]
         outer = 1
         fresh = True
-        for i in range(y):
+        i = 0
+        while i < y:
             length = size[i, composition[c, i]]
             run //= length
+            if i + 1 < y and source[i] >= 0 and source[i + 1] >= 0:
+                run //= size[i + 1, composition[c, i + 1]]
+                raise_pair(
+                    i,
+                    composition[c],
+                    begin[c],
+                    outer,
+                    run,
+                    source[i],
+                    source[i + 1],
+                    size,
+                    lost,
+                    won,
+                    chance,
+                    rise,
+                    after,
+                    out,
+                    fresh,
+                )
+                outer *= length * size[i + 1, composition[c, i + 1]]
+                fresh = False
+                i += 2
+                continue
             if source[i] >= 0:
                 src = source[i]
                 dst = begin[c]
@@ -189,6 +234,7 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
                     src += size[i, composition[c, i] + 1] * run
                 fresh = False
             outer *= length
+            i += 1
         if fresh:
             out[begin[c] : begin[c + 1]] = -np.inf
         length = size[z, composition[c, z]]

@@ -18,7 +18,8 @@ import seqaudit as sa
 from seqaudit.dp.exact import engines
 
 REDUCTIONS = (True, {"dead"}, {"identical"}, ["dead", "identical"])
-FORCED = (("live", {"dead"}), ("live", True), ("symmetric", {"identical"}), ("symmetric", True))
+FORCED = (("live", {"dead"}), ("live", True), ("pair", True), ("symmetric", {"identical"}), ("symmetric", True))
+STARTS = {"live": "_LIVE_START", "pair": "_PAIR_START", "symmetric": "_SYMMETRIC_START"}
 
 
 def agree(value: float, other: float) -> bool:
@@ -28,8 +29,7 @@ def agree(value: float, other: float) -> bool:
 @contextmanager
 def forced(engine: str) -> Iterator[None]:
     """Have ``solve`` take an engine wherever it applies, however long it would take."""
-    dear = {"live": "_SYMMETRIC_START", "symmetric": "_LIVE_START"}[engine]
-    prices = {"_DENSE_COST": (math.inf,) * 4, dear: math.inf}
+    prices = {"_DENSE_COST": (math.inf,) * 4} | {start: math.inf for name, start in STARTS.items() if name != engine}
     with pytest.MonkeyPatch.context() as patch:
         for name, price in prices.items():
             patch.setattr(engines, name, price)
@@ -74,6 +74,35 @@ def test_no_reduction_changes_the_optimal_items_anywhere(case, random):
         assert agree(dense.value, solution.value)
         for state in random.sample(states, min(len(states), 25)):
             assert solution.optimal_items(*arrays(state)).tolist() == dense.optimal_items(*arrays(state)).tolist()
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.floats(0.02, 0.98), min_size=2, max_size=2),
+    st.lists(st.floats(0.3, 6), min_size=4, max_size=4),
+    st.integers(2, 40),
+    st.sampled_from(["accuracy", "asymmetric", "variance"]),
+    st.integers(1, 3),
+)
+def test_live_parts_of_two_items_are_as_good_as_every_state(threshold, prior, budget, utility, threads):
+    problem = sa.Problem(threshold, budget, prior=np.reshape(prior, (2, 2)), utility=utility)
+    dense = sa.solve(problem, reduce=False)
+    with forced("pair"):
+        live = sa.solve(problem, reduce={"dead"}, threads=threads)
+    assert live.engine == "live"
+    assert live.states <= dense.states
+    assert agree(dense.value, live.value)
+    assert live.first_choice == pytest.approx(dense.first_choice, abs=1e-12)
+
+
+def test_live_parts_of_two_items_with_many_labels():
+    # Shared between threads, whose parts are mended between layers.
+    problem = sa.Problem([0.555, 0.408], budget=150)
+    dense = sa.solve(problem, reduce=False)
+    with forced("pair"):
+        values = {sa.solve(problem, threads=threads).value for threads in (1, 2, 3)}
+    assert len(values) == 1
+    assert agree(dense.value, values.pop())
 
 
 # Two or three classes of identical items, which quotas and caps may tell apart.
