@@ -202,15 +202,17 @@ def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
     (11, True)
     """
     import arviz as az
+    import xarray as xr
 
     if min(fit.size, whole("draws", draws)) < FEWEST_DRAWS:
         raise ValueError(
             f"draws is {min(fit.size, draws)}; leave-one-out needs at least {FEWEST_DRAWS}, of all chains together"
         )
     tree = fit.log_likelihood(min(draws, fit.most_draws))
-    told = tree["log_likelihood"]["label"]
+    logs = tree["log_likelihood"].to_dataset()
+    told = logs["label"]
     noise = np.random.default_rng(0).standard_normal((told[..., 0].size, told.sizes["vote"]))
-    tree["log_likelihood"]["label"] = told + _JITTER * noise.reshape(told.shape)
+    tree["log_likelihood"] = xr.DataTree(logs.assign(label=told + _JITTER * noise.reshape(told.shape)))
     with warnings.catch_warnings():
         # Large Pareto k are counted in the table instead.
         warnings.simplefilter("ignore")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from . import label_options
 from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
 from .output import percent, print_json, print_remarks, print_table, records, say, show_progress
 from .report import report
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["provenance"]
 
@@ -275,7 +278,7 @@ def _print_suspects(found: Provenance) -> None:
         say(f"no cluster of raters agrees beyond what {told}")
     if found.checks is None:
         return
-    _print_verdict(found)
+    _print_verdict(found, found.checks)
     if found.kinds is None:
         return
     if not found.suspects:
@@ -298,9 +301,9 @@ def _print_suspects(found: Provenance) -> None:
     )
 
 
-def _print_verdict(found: Provenance) -> None:
+def _print_verdict(found: Provenance, told_by: pd.DataFrame) -> None:
     """Print the posterior predictive check that decides whether probabilities of kinds are shown."""
-    checks = records(found.checks)
+    checks = records(told_by)
     worst = max(checks, key=lambda r: abs(r["p_value"] - 0.5))
     told = (
         f"{worst['statistic']} {worst['observed']:.4g}, replicated {worst['mean']:.4g} ± {worst['sd']:.2g}, "

@@ -73,13 +73,14 @@ def draw_problem(
 
 
 def survey_parts(problems: int) -> list[str]:
-    """Names of the parts of a survey, one for each problem.
+    """Names of the parts of a survey, one for each problem; too many are refused.
 
     Examples
     --------
     >>> survey_parts(2)
     ['problem 1', 'problem 2']
     """
+    require_repeats("problems", whole("problems", problems, least=1), seconds=1e-4, memory=64)
     return [f"problem {k + 1}" for k in range(problems)]
 
 
@@ -138,12 +139,11 @@ def survey(
     """
     import xarray as xr
 
-    require_repeats("problems", whole("problems", problems, least=1), seconds=1e-4, memory=64)
+    numbers = {name: k for k, name in enumerate(survey_parts(problems))}
     seed = seed_sequence(seed)
     utility = make_utility(utility)
     chosen, remarks = survey_policies(policies, utility, planning)
     seeds = seed.spawn(problems)
-    numbers = {name: k for k, name in enumerate(survey_parts(problems))}
     jobs = {name: partial(_shares, seeds[k], utility, chosen) for name, k in numbers.items()}
 
     def ended(name: str, part: Shares) -> None:

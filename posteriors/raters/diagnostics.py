@@ -96,14 +96,15 @@ def error_of_mean(draws: Floats) -> Floats:
     """
     import arviz as az
 
-    error = np.zeros(draws.shape[2:])
+    error: Floats = np.zeros(draws.shape[2:])
     # Where all draws agree the library's estimate is undefined.
     moving = draws.std(axis=(0, 1)) > 0
     if moving.any():
         error[moving] = az.mcse(draws[..., moving], chain_axis=0, draw_axis=1)
     if len(draws) < _MANY:
         return error
-    return np.maximum(error, draws.mean(axis=1).std(axis=0, ddof=1) / np.sqrt(len(draws)))
+    between: Floats = draws.mean(axis=1).std(axis=0, ddof=1) / np.sqrt(len(draws))
+    return np.maximum(error, between)
 
 
 def disagreement(chances: xr.Dataset) -> str | None:

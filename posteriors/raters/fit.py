@@ -151,7 +151,7 @@ class RaterFit:
                 f"{size} draws of {self.labels.n_labels} votes need {8e-6 * size * self.labels.n_labels:.0f} MB of "
                 f"log-probabilities; at most {8e-6 * _ENTRIES:.0f} are taken: give draws={self.most_draws} or fewer"
             )
-        tree = {str(name): group.dataset for name, group in self.sampled.children.items()}
+        tree: dict[str, xr.Dataset] = {str(name): group.to_dataset() for name, group in self.sampled.children.items()}
         if size < self.size:
             kept = self.thinned(size)
             over = {name: ("chain", "draw", *x.dims[2:]) for name, x in self.posterior.data_vars.items()}

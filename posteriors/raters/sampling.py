@@ -30,9 +30,9 @@ __all__ = ["SamplerSettings", "fit_fast", "fit_nuts", "quiet"]
 
 # What PyMC says after Ctrl-C where there are no draws yet.
 _NO_DRAWS = ("No traces to slice.", "Not enough samples to build a trace.")
-# Chains of a fast fit whose draws are dependent, and the shortest that has a standard error. Of two modes that starts
-# reach equally often, eight chains miss one in 1 of 128 fits.
-_STARTS, _SHORTEST = 8, 4
+# Chains of a fast fit whose draws are dependent, and the shortest of several: none has fewer draws than there are
+# chains. Of two modes that starts reach equally often, eight chains miss one in 1 of 128 fits.
+_STARTS, _SHORTEST = 8, 8
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,17 @@ def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> R
 
     Draws of contaminated, one-coin and dawid-skene are those of eight chains with starts of their own, of equal length:
     their number is rounded up to a multiple of eight. A chain that does not leave the first mode that it finds would
-    take this mode for the whole posterior; several chains disagree then, and ``RaterFit.remark`` says so. Below 32
-    draws chains are fewer, each of at least four. Draws of all other models are independent given the approximation.
-    Those of rater-bias, rater-skill and grouped come from a common random design of at most 128 points, so that part of
-    their error does not decrease with more draws.
+    take this mode for the whole posterior; several chains disagree then, and ``RaterFit.remark`` says so. Below 64
+    draws chains are fewer, each of at least eight if there are as many. Draws of all other models are independent given
+    the approximation. Those of rater-bias, rater-skill and grouped come from a common random design of at most 128
+    points, so that part of their error does not decrease with more draws.
     """
     import arviz as az
 
     whole("draws", draws, least=4)
     rng = np.random.default_rng(whole("seed", seed))
     design, label = Design.of(labels), labels.labels.astype(np.int64)
-    chains = 1 if model.fast_is_independent else min(_STARTS, draws // _SHORTEST)
+    chains = 1 if model.fast_is_independent else max(1, min(_STARTS, draws // _SHORTEST))
     own = rng.spawn(chains) if chains > 1 else [rng]
     found = [model.approximate(design, label, one, -(-draws // chains)) for one in own]
     data = az.from_dict({"posterior": {name: np.stack([x[name] for x in found]) for name in found[0]}})
