@@ -308,7 +308,7 @@ def test_chains_of_the_fast_method_agree_where_the_votes_have_one_explanation():
     fit = sa.DawidSkene().fit(votes, method="fast", seed=1)
     assert fit.remark() is None
     assert dict(fit.posterior.sizes)["chain"] == 8
-    assert sa.DawidSkene().fit(votes, method="fast", seed=1, draws=9).size == 10
+    assert sa.DawidSkene().fit(votes, method="fast", seed=1, draws=17).size == 18
     same = sa.DawidSkene().fit(votes, method="fast", seed=1)
     assert np.array_equal(same.tail(0.5), fit.tail(0.5))
 
