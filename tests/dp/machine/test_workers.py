@@ -156,7 +156,9 @@ def test_closing_drops_the_other_jobs_and_ends_their_processes_without_a_remark(
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_workers_end_with_a_parent_that_is_killed(tmp_path, how):
-    with subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path, stderr=subprocess.DEVNULL) as script:
+    # A process that was started by nohup hands it on that SIGHUP is ignored.
+    code = f"import signal\nif {int(how)} != signal.SIGKILL: signal.signal({int(how)}, signal.SIG_DFL)\n{SLOW}"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.DEVNULL) as script:
         try:
             processes = [int(wait_for(tmp_path / f"{k}")) for k in (0, 1)]
             script.send_signal(how)
