@@ -69,10 +69,11 @@ class Case:
 
 
 def solved(problem: Problem, **options: Any) -> Row:
-    """Solve a problem once; value, states visited and seconds."""
+    """Solve a problem once; value, engine, states visited and seconds."""
     begin = time.perf_counter()
     solution = solve(problem, **options)
-    return {"value": solution.value, "states": solution.states, "seconds": time.perf_counter() - begin}
+    seconds = time.perf_counter() - begin
+    return {"value": solution.value, "engine": solution.engine, "states": solution.states, "seconds": seconds}
 
 
 def solve_apart(case: Case, *, patience: float | None = None, **options: Any) -> Row:

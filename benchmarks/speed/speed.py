@@ -64,6 +64,10 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
             ("C, every state", "baseline_seconds", ".3f"),
             ("engine", "engine_seconds", ".3f"),
             *_beside_baseline(".3f"),
+            ("by", "engine", ""),
+            ("ns a state visited", "ns_per_visited", ".2f"),
+            ("every state, ns", "dense_ns_per_state", ".2f"),
+            ("a state / every", "per_state_ratio", ".2f"),
         ],
     ),
     "evaluation": (
@@ -140,7 +144,7 @@ _HARD = (0.8, 0.9, 0.2)
 # Dense, reduced and evaluated cases, thresholds of the largest problems, horizon of the bandit, most seconds.
 _FULL = (
     [Case(_SIX[:2], 400, 1.0), Case(_SIX[:3], 80, 1.15), Case(_SIX[:4], 30, 1.5), Case(_SIX, 14, 1.5)],
-    [Case(_SIX[:3], 80, 0.5), Case(_HARD, 80, 0.2)],
+    [Case(_SIX[:2], 400, 0.7), Case(_SIX[:3], 80, 0.5), Case(_HARD, 80, 0.2), Case(_SIX[:4], 30, 1.2)],
     [Case(_SIX[:3], 40)],
     [_SIX[:2], _SIX[:3], _SIX[:4], (0.555,) * 10],
     60,
@@ -194,7 +198,7 @@ def speed_parts(
     dense, reduced, evaluated, families, horizon, limit = _FULL if not quick else _QUICK
     parts: list[tuple[str, str, Callable[[], Row]]] = [
         *(("dense", case.name, partial(_dense, case, baseline, runs, turns)) for case in dense),
-        *(("reduced", f"{case.name}, reduced", partial(_compared, case, baseline, runs, turns)) for case in reduced),
+        *(("reduced", f"{case.name}, reduced", partial(_reduced, case, baseline, runs, turns)) for case in reduced),
         *(("evaluation", f"{case.name}, kg", partial(_evaluated, case, runs, threads)) for case in evaluated),
     ]
     items, labels = (3000, 5000) if quick else (100_000, 1_000_000)
@@ -255,6 +259,19 @@ def _dense(case: Case, baseline: Baseline | None, runs: int, threads: int) -> Ro
     row["engine_bytes"] = solve_apart(case, reduce=False, threads=threads).get("solve_bytes")
     for what in ("engine", "float32", *(["baseline"] if baseline is not None else [])):
         row[f"{what}_ns_per_state"] = 1e9 * row[f"{what}_seconds"] / case.states
+    return row
+
+
+def _reduced(case: Case, baseline: Baseline | None, runs: int, threads: int) -> Row:
+    row = _compared(case, baseline, runs, threads)
+    problem = case.problem()
+    reduced, dense = _in_turn(
+        runs, lambda: solved(problem, threads=threads), lambda: solved(problem, reduce=False, threads=threads)
+    )
+    row["engine"] = reduced[0]["engine"]
+    row["ns_per_visited"] = 1e9 * _median(reduced) / row["visited"]
+    row["dense_ns_per_state"] = 1e9 * _median(dense) / case.states
+    row["per_state_ratio"] = row["ns_per_visited"] / row["dense_ns_per_state"]
     return row
 
 

@@ -294,6 +294,9 @@ def test_json_holds_every_measurement(speed_command, baseline):
         assert row["visited"] == row["states"]
         for name in ("engine", "baseline", "float32"):
             assert row[f"{name}_ns_per_state"] == pytest.approx(1e9 * row[f"{name}_seconds"] / row["states"])
+    for row in found["reduced"]:
+        assert row["engine"] == sa.solve(sa.Problem(row["threshold"], row["budget"])).engine
+        assert row["per_state_ratio"] == row["ns_per_visited"] / row["dense_ns_per_state"]
     (evaluation,) = found["evaluation"]
     problem = sa.Problem(evaluation["threshold"], evaluation["budget"])
     assert evaluation["value"] == sa.evaluate(problem, sa.KnowledgeGradient()).value
