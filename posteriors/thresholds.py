@@ -26,7 +26,7 @@ from .foundation.arrays import Floats
 from .foundation.kinds import checked
 from .foundation.messages import listed
 from .foundation.number_arrays import number_array
-from .foundation.refusals import one_of, positive
+from .foundation.refusals import one_of, positive, same_length
 
 __all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
 
@@ -97,6 +97,7 @@ def log_ratio(
         raise ValueError("length normalisation needs both length_win and length_lose")
     win = _combine(logp_win, length_win, ensemble, "logp_win")
     lose = _combine(logp_lose, length_lose, ensemble, "logp_lose")
+    same_length(logp_win=win, logp_lose=lose)
     return np.asarray((lose - win) / heat)
 
 

@@ -43,7 +43,7 @@ from .foundation.arrays import Bools, Floats
 from .foundation.kinds import checked
 from .foundation.messages import plain
 from .foundation.names import Registry
-from .foundation.refusals import positive, probability
+from .foundation.refusals import number, probability
 from .foundation.tolerances import ROUNDING, above
 from .payoffs import GUARDED, OF_THE_PAYOFF, try_payoffs
 
@@ -177,6 +177,10 @@ class Accuracy(Utility, trusted=True):
         return 0.5, 2.0
 
 
+# Largest gain and loss: their sum and products with weights are numbers.
+_MOST = 1e100
+
+
 @dataclass(frozen=True)
 class Asymmetric(Utility, trusted=True):
     """h = max(0, gain p - loss (1-p)): accept the item, to gain ``gain`` or lose ``loss``, or reject it for 0.
@@ -184,7 +188,7 @@ class Asymmetric(Utility, trusted=True):
     Parameters
     ----------
     gain, loss : float
-        Both positive and finite.
+        Both positive, and at most 1e100.
 
     Examples
     --------
@@ -200,7 +204,7 @@ class Asymmetric(Utility, trusted=True):
     def __post_init__(self) -> None:
         for field in ("gain", "loss"):
             value = getattr(self, field)
-            positive(f"utility asymmetric: {field}", value)
+            number(f"utility asymmetric: {field}", value, lambda x: 0 < x <= _MOST, f"positive, and at most {_MOST:g}")
             object.__setattr__(self, field, plain(value))
 
     def __call__(self, p: Floats) -> Floats:

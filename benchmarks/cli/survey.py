@@ -52,8 +52,8 @@ def survey(
     from ..runner.kept import JSON
 
     several = [name_or_table("--utility", u) for u in utility or ["accuracy"]]
-    if several == ["all"]:
-        several = list(UTILITIES)
+    if "all" in several:
+        several = [*UTILITIES, *(one for one in several if one != "all" and one not in UTILITIES)]
     if len(several) > 1:
         _matrix(problems, policy, several, seed, jobs, out, as_json)
         return

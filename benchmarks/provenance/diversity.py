@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.refusals import every
 from ...posteriors.votes.checks import require_votes
 from ...posteriors.votes.label_set import LabelSet
 
@@ -124,7 +125,7 @@ def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str
     Raises
     ------
     ValueError
-        For an item without votes, or weights of the wrong shape.
+        For an item without votes, and weights of the wrong shape, negative, not finite or all 0.
 
     Examples
     --------
@@ -138,6 +139,9 @@ def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str
     v = number_array("weight", given if weight is None else weight)
     if v.shape != (labels.n_items,):
         raise ValueError(f"weight has shape {v.shape}; it must have shape ({labels.n_items},)")
+    every("weight", v, (v >= 0) & np.isfinite(v), "finite, and at least 0")
+    if not v.any():
+        raise ValueError("weight is 0 for every item; at least one must be positive")
     v = v / v.sum()
     votes = np.bincount(labels.rater, minlength=len(labels.raters))
     raters = _Shares(labels, labels.rater)

@@ -263,4 +263,5 @@ def problem_as_inputs(problem: Problem) -> dict[str, Any]:
     fields = problem.as_dict() | {key: getattr(problem, key).tolist() for key in ("threshold", "log_ratio", "cap")}
     fields |= {"beta": problem.beta, "quota": fields.get("quota", [])}
     order = ("name", "threshold", "log_ratio", "beta", "weight", "prior", "cost", "cap", "quota", "reward", "batch")
-    return {key: fields[key] for key in (*order, "budget", "utility")}
+    fields["label_price"] = problem.label_price
+    return {key: fields[key] for key in (*order, "budget", "label_price", "utility")}

@@ -167,6 +167,12 @@ class Lattice:
         """States in all."""
         return sum(self.layer_states)
 
+    @property
+    def least_states(self) -> int:
+        """Lower bound on ``states`` that takes no counting: the states of one item alone; with quotas 1."""
+        most = 0 if self.quota else int(self.cap.max())
+        return (most + 1) * (most + 2) // 2
+
     # Slots ----------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -366,6 +372,8 @@ class Lattice:
             require_memory(tables, 1)
             return
         if not self.plain:
+            # Layers are enumerated one by one where labels differ in cost, and there may be 10**9.
+            require_memory(self.table_bytes(), self.least_states)
             self._unit_part().require_countable()
             return
         for count in (2, 4, 8, 16, 32):

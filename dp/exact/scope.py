@@ -45,7 +45,7 @@ def small_enough(
     try:
         # Costs and quotas may rule out most states.
         lattice.require_countable()
-        return lattice.states <= states and fits(lattice.bytes_needed())
+        return lattice.least_states <= states and lattice.states <= states and fits(lattice.bytes_needed())
     except ProblemTooLarge:
         return False
 

@@ -6,9 +6,8 @@ allowed. A faulty field is replaced by a valid one, so that the other fields are
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,14 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Bools, Floats
 from ...posteriors.foundation.messages import lines_of, named, shown
+from ...posteriors.foundation.names import unknown_key
 from ...posteriors.foundation.number_arrays import read_numbers
 from ...posteriors.foundation.refusals import real_or_none, whole_or_none
 from .budget import Quota
 
 __all__ = [
+    "LARGEST_AMOUNT",
+    "LEAST_COST",
     "MOST_LABELS",
     "ProblemError",
     "beliefs_of",
@@ -37,6 +39,9 @@ __all__ = [
 
 # Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
 MOST_LABELS = 10**9
+_QUOTA_KEYS = ("items", "labels")
+# Costs and budgets have room for ratios and sums, and so have payoffs for products with them.
+LEAST_COST, LARGEST_AMOUNT = 1e-100, 1e200
 
 
 def whole(value: Any) -> int | None:
@@ -85,7 +90,7 @@ def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[
     default = tuple(f"item {i + 1}" for i in range(size))
     if name is None:
         return default
-    names = tuple(name) if isinstance(name, Iterable) and not isinstance(name, str) else ()
+    names = tuple(name) if isinstance(name, Iterable) and not isinstance(name, (str, Set)) else ()
     if not all(isinstance(x, str) and x.strip() for x in names) or (not names and size):
         faults.append(f"name is {shown(name)}; it must be a list of strings that are not blank")
         return default
@@ -144,18 +149,34 @@ def beliefs_of(
     return array, None
 
 
+def _pair(k: int, given: Any, faults: list[str]) -> tuple[Any, Any] | None:
+    """Items and labels of the k-th quota, stated as a table or as a pair."""
+    if isinstance(given, Mapping):
+        wrong = [unknown_key(key, _QUOTA_KEYS) for key in given if key not in _QUOTA_KEYS]
+        wrong += [f"the key {key} is missing" for key in _QUOTA_KEYS if key not in given]
+        faults += [f"quota {k}: {one}" for one in wrong]
+        return None if wrong else (given["items"], given["labels"])
+    found = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else []
+    if len(found) != len(_QUOTA_KEYS):
+        faults.append(f"quota {k} is {shown(given)}; it must be a pair (items, labels)")
+        return None
+    return found[0], found[1]
+
+
 def quota_of(quota: Any, names: Sequence[str], faults: list[str]) -> Quota:
     """Slices as sorted item numbers, each with its least number of labels; items are given by number or name."""
     if quota is None:
         return ()
     number = {name: i for i, name in enumerate(names)}
     out = []
-    try:
-        slices = [(x["items"], x["labels"]) if isinstance(x, Mapping) else (x[0], x[1]) for x in quota]
-    except (TypeError, KeyError, IndexError):
-        faults.append(f"quota is {shown(quota)}; it must be a list of (items, labels)")
+    if isinstance(quota, (str, Mapping)) or not isinstance(quota, Iterable):
+        faults.append(f"quota is {shown(quota)}; it must be a list of (items, labels), in a file of tables [[quota]]")
         return ()
-    for k, (items, labels) in enumerate(slices, start=1):
+    for k, given in enumerate(quota, start=1):
+        pair = _pair(k, given, faults)
+        if pair is None:
+            continue
+        items, labels = pair
         least = whole(labels)
         if least is None or not 0 <= least <= MOST_LABELS:
             faults.append(
@@ -219,11 +240,11 @@ def budget_of(budget: Any, unit_costs: bool, faults: list[str]) -> int | float:
         return count
     if count is None:
         amount = real_or_none(budget)
-        if amount is None or not (np.isfinite(amount) and amount > 0):
-            faults.append(f"budget is {shown(budget)}; it must be positive and finite")
+        if amount is None or not 0 < amount <= LARGEST_AMOUNT:
+            faults.append(f"budget is {shown(budget)}; it must be positive, and at most {LARGEST_AMOUNT:g}")
             return 1
         return amount
-    if not 0 < count <= sys.float_info.max:
-        faults.append(f"budget is {shown(budget)}; it must be positive and finite")
+    if not 0 < count <= LARGEST_AMOUNT:
+        faults.append(f"budget is {shown(budget)}; it must be positive, and at most {LARGEST_AMOUNT:g}")
         return 1
     return count

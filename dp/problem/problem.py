@@ -23,6 +23,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.refusals import whole
 from ...posteriors.utilities import Utility
 from .bars import bar_of, log_odds_of, sharp_items, tails_at
 from .budget import Quota, most_labels
@@ -382,6 +383,7 @@ class Problem(ReadOnlyCopies):
         -------
         Belief
         """
+        whole("item", i, 0, self.size - 1)
         return Beta(*self.prior[i]) if isinstance(self.prior, np.ndarray) else self.prior[i]
 
     def tables(self, i: int) -> BeliefTables:

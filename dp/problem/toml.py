@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # Bytes of a file: many times the largest problem that can be solved or simulated.
 _MOST_BYTES = 64 * 2**20
-_KEY = re.compile(r"\w+")
+# A key with its value, or the head of a table; not a text in a list of several lines.
+_KEY = re.compile(r"""\s*(\[{0,2})\s*["']?(\w+)["']?\s*[=.\]]""")
 _PLAIN = ("budget", "threshold", "c", "beta", "weight", "prior", "utility")
 _KEYS = (*_PLAIN, "cost", "cap", "quota", "batch", "reward", "label_price", "name")
 
@@ -41,7 +42,7 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         For a file that cannot be read, and one that is not TOML; the message names it.
     """
     try:
-        text = read_input(path, _MOST_BYTES).decode("utf-8").replace("\r\n", "\n")
+        text = read_input(path, _MOST_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise ProblemError([f"{path}: not a UTF-8 text file"]) from None
     except OSError as error:
@@ -80,6 +81,8 @@ def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
 
     def where(fault: str) -> str:
         field = "c" if fault.startswith(("log_ratio", "threshold")) and "c" in fields else re.split(r"\W", fault)[0]
+        one = re.match(r"quota \d+", fault)
+        field = one[0] if one and one[0] in lines else field
         line = f", line {lines[field]}" if field in lines else ""
         return f"{path}{line}: {fault}"
 
@@ -90,11 +93,15 @@ def read_fields(path: Path) -> tuple[dict[str, Any], Callable[[str], str]]:
 
 
 def _key_lines(text: str) -> dict[str, int]:
-    """Line on which each key, or table, stands first; one step for each line of the text."""
+    """Line on which each key, or table, stands first, and that of each quota; one step for each line of the text."""
     found: dict[str, int] = {}
+    tables = 0
     for number, line in enumerate(text.split("\n"), start=1):
-        if key := _KEY.match(line.lstrip(" \t[\"'")):
-            found.setdefault(key[0], number)
+        if key := _KEY.match(line):
+            found.setdefault(key[2], number)
+            if key[1] == "[[" and key[2] == "quota":
+                tables += 1
+                found[f"quota {tables}"] = number
     return found
 
 

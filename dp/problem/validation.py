@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.beliefs.sharp import MOST_LOG_ODDS, PARAMETERS
-from ...posteriors.foundation.arrays import Bools, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import nonnegative
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
-from ...posteriors.utilities import Accuracy, make_utility
+from ...posteriors.utilities import Accuracy, Custom, Utility, make_utility
 from . import checks
 from .budget import most_labels, unmet_quota, with_slack
 from .checks import ProblemError
@@ -97,8 +97,9 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
         faults.append(str(error))
         price = 0.0
     kappa = checks.vector("cost", given["cost"], size, faults, names)
-    refuse("cost", kappa, (kappa > 0) & np.isfinite(kappa), "positive and finite")
-    kappa = np.where((kappa > 0) & np.isfinite(kappa), kappa, 1.0)
+    in_range = (kappa >= checks.LEAST_COST) & (kappa <= checks.LARGEST_AMOUNT)
+    refuse("cost", kappa, in_range, f"from {checks.LEAST_COST:g} to {checks.LARGEST_AMOUNT:g}")
+    kappa = np.where(in_range, kappa, 1.0)
     spend = checks.budget_of(given["budget"], bool(np.all(kappa == 1.0)), faults)
     room = np.floor(np.minimum(with_slack(spend) / kappa, checks.MOST_LABELS)).astype(np.int64)
     limit = None
@@ -124,6 +125,13 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     except ValueError as error:
         faults.append(str(error))
         chosen = Accuracy()
+    if not faults:
+        most_paid = _most_paid(v, pay, room, chosen) + price * float(spend)
+        if not most_paid <= checks.LARGEST_AMOUNT:
+            faults.append(
+                f"payoffs and prices add up to {most_paid:.3g}; they must stay below {checks.LARGEST_AMOUNT:g}: divide "
+                "weight, reward and label_price by one number"
+            )
     if faults:
         raise ProblemError(faults)
     if c is None:
@@ -134,3 +142,10 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     values |= {"prior": beliefs if ab is None else ab, "cap": room, "quota": slices, "batch": lot, "name": names}
     values |= {"label_price": price, "utility": chosen, "log_ratio": c, "beta": None if beta is None else float(beta)}
     return values, limit
+
+
+def _most_paid(weight: Floats, reward: Floats, cap: Ints, utility: Utility) -> float:
+    """Bound on the size of all payoffs together; a callable utility is taken to pay at most 1."""
+    largest = 1.0 if isinstance(utility, Custom) else float(np.abs(utility(np.array([0.0, 0.5, 1.0]))).max())
+    with np.errstate(over="ignore"):
+        return float(weight.sum() * largest + np.abs(reward) @ cap)

@@ -276,6 +276,8 @@ def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: in
     whole("depth", depth, labels, allowed=f"a whole number, at least the labels of the table, {labels}")
     require_chord(problem)
     cost = float(problem.cost[i])
+    what = f"an index table with up to {depth} labels"
+    require_memory(100.0 * (depth + 2.0) ** 2, what=what, instead="take a smaller labels or depth")
     mean, gain, tail = label_gains(problem, i, depth)
     low = solve_stopping(mean, gain, cost=cost).index[:labels, :labels]
     ends = problem.utility(np.array([0.0, 1.0]))

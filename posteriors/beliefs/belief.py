@@ -125,8 +125,13 @@ class Belief(ABC):
         Returns
         -------
         ndarray of float64, shape of ``alpha``
+
+        Raises
+        ------
+        ValueError
+            For a rate outside its range.
         """
-        return np.array(alpha, dtype=np.float64)
+        return rates(alpha)
 
     def tables(self, n_max: int, threshold: float) -> BeliefTables:
         """Mean, tail and jump for up to ``n_max`` labels.
@@ -167,6 +172,13 @@ def shares(field: str, values: tuple[float, ...]) -> tuple[float, ...]:
         raise ValueError(f"{field} are all zero; at least one must be positive")
     total = math.fsum(x / largest for x in values)
     return values if abs(total * largest - 1.0) <= 1e-15 else tuple(x / largest / total for x in values)
+
+
+def rates(alpha: ArrayLike) -> Floats:
+    """Rates as a new array; one outside 0 to 1 is refused."""
+    found = np.array(alpha, dtype=np.float64)
+    every("alpha", found, (found >= 0.0) & (found <= 1.0), "from 0 to 1")
+    return found
 
 
 def checked_range(n_max: int, threshold: float) -> tuple[int, float]:

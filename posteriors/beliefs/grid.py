@@ -25,7 +25,7 @@ from ..foundation.messages import shown
 from ..foundation.number_arrays import numbers
 from ..foundation.refusals import same_length, whole
 from ..kernels import weighted_rates as _kernels
-from .belief import Belief, BeliefTables, Size, checked_states, shares
+from .belief import Belief, BeliefTables, Size, checked_states, rates, shares
 
 __all__ = ["Grid", "grid_of_draws"]
 
@@ -115,7 +115,7 @@ class Grid(Belief):
         >>> Grid([0, 1], [1, 1], chances=[0.3, 0.9]).label_chance([0, 0.5, 1])
         array([0.3, 0.6, 0.9])
         """
-        rate = np.array(alpha, dtype=np.float64)
+        rate = rates(alpha)
         return rate if self.chances is None else np.asarray(np.interp(rate, self.points, self.chances))
 
     def _log_weights(self) -> Floats:

@@ -28,7 +28,7 @@ from ..foundation.arrays import Floats
 from ..foundation.frozen import check_fields
 from ..foundation.refusals import flip_chance, whole
 from ..kernels import beliefs as _kernels
-from .belief import Belief, BeliefTables, Size, checked_states
+from .belief import Belief, BeliefTables, Size, checked_states, rates
 from .sharp import bar_words, lossy, lossy_rows, parameter, rule
 
 __all__ = ["NoisyBeta"]
@@ -84,7 +84,7 @@ class NoisyBeta(Belief):
 
     def label_chance(self, alpha: ArrayLike) -> Floats:
         """Probability that a label of an item of true rate alpha is a win, after the flip."""
-        rate = np.asarray(alpha, dtype=np.float64)
+        rate = rates(alpha)
         return np.asarray((1.0 - self.flip) * rate + self.flip * (1.0 - rate))
 
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:

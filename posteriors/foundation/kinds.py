@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any, get_origin
 
+import numpy as np
+
 from .messages import shown
 
 __all__ = ["WrongKind", "checked", "require_type"]
 
 # Kinds that have a converter, by which they are refused.
 _CONVERTED = {"Any", "ArrayLike", "Belief", "Bools", "Ensemble", "Floats", "Ints", "Literal", "NDArray", "Policy"}
-_CONVERTED |= {"Progress", "RaterModel", "Seed", "Utility", "bool", "float", "int"}
+_CONVERTED |= {"Progress", "RaterModel", "Seed", "Utility", "float", "int"}
 # An argument may be any object of these where an annotation names the stricter kind on the left.
 _WIDER = {"Sequence": Iterable, "Iterable": Iterable, "list": Iterable, "tuple": Iterable, "Path": os.PathLike}
 _WIDER |= {"dict": Mapping, "Mapping": Mapping}
@@ -33,6 +35,7 @@ _WORDS = {
     "Path": "a path",
     "PathLike": "a path",
     "Sequence": "a sequence",
+    "bool": "True or False",
     "dict": "a mapping",
     "list": "a list",
     "str": "text",
@@ -150,6 +153,8 @@ class _Kinds:
         first, _, last = name.rpartition(".")
         if last == "Callable":
             return callable(value)
+        if name == "bool":
+            return isinstance(value, (bool, np.bool_))
         if last in _WIDER:
             # A text is a sequence of letters, but never one of names or numbers.
             return isinstance(value, _WIDER[last]) and not (

@@ -36,6 +36,9 @@ __all__ = [
     "whole_or_none",
 ]
 
+# Largest whole number that an array holds.
+_LARGEST = 2**63 - 1
+
 
 def refused(field: str, value: Any, must: str) -> ValueError:
     """Error that reads "FIELD is VALUE; it must ..."."""
@@ -152,7 +155,7 @@ def whole(field: str, value: Any, least: int = 0, most: int | None = None, allow
     value : object
         Python or NumPy integer; 4.0 is refused.
     least, most : int
-        Smallest and largest allowed value; by default there is no upper limit.
+        Smallest and largest allowed value; by default the largest is that of a machine integer, 2**63 - 1.
     allowed : str, optional
         Description of the allowed values, to follow "it must be".
 
@@ -172,8 +175,11 @@ def whole(field: str, value: Any, least: int = 0, most: int | None = None, allow
     ValueError: depth is 0; it must be a whole number, at least 1
     """
     n = whole_or_none(value)
-    if n is None or n < least or (most is not None and n > most):
-        range_of = f", at least {least}" if most is None else f" from {least} to {most}"
+    if n is None or n < least or n > (_LARGEST if most is None else most):
+        beyond = most is None and n is not None and n > _LARGEST
+        range_of = (
+            f" from {least} to {_LARGEST if beyond else most}" if beyond or most is not None else f", at least {least}"
+        )
         raise refused(field, value, f"be {allowed or 'a whole number' + range_of}")
     return n
 

@@ -7,7 +7,7 @@ import numpy as np
 from .messages import shown
 from .refusals import whole_or_none
 
-__all__ = ["Seed", "seed_sequence"]
+__all__ = ["Seed", "generator_of", "seed_sequence"]
 
 Seed = int | np.random.SeedSequence | np.random.Generator
 
@@ -38,3 +38,14 @@ def seed_sequence(seed: Seed) -> np.random.SeedSequence:
         allowed = "a whole number, at least 0, a SeedSequence or a Generator"
         raise ValueError(f"seed is {shown(seed)}; it must be {allowed}")
     return np.random.SeedSequence(number)
+
+
+def generator_of(seed: Seed) -> np.random.Generator:
+    """Generator of a seed: the generator itself if it is one, or else a new one.
+
+    Raises
+    ------
+    ValueError
+        As for ``seed_sequence``.
+    """
+    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed_sequence(seed))

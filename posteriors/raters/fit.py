@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..beliefs.belief import Belief
 from ..foundation.arrays import Floats
 from ..foundation.refusals import whole
+from ..foundation.seeds import Seed, generator_of
 from ..votes.checks import checked_thresholds
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
@@ -88,12 +89,14 @@ class RaterFit:
         Parameters
         ----------
         draws : int
+            At least 1.
 
         Returns
         -------
         dict of str to ndarray
         """
-        which = np.unique(np.linspace(0, self.size - 1, min(draws, self.size)).round().astype(np.int64))
+        size = min(whole("draws", draws, least=1), self.size)
+        which = np.unique(np.linspace(0, self.size - 1, size).round().astype(np.int64))
         return {name: x[which] for name, x in self.draws.items()}
 
     @property
@@ -281,7 +284,7 @@ class RaterFit:
         design = Design.of(self.labels)
         return self.model.item_beliefs(self.model.for_group(self.draws, design, group), design, label, bar, parts)
 
-    def new_item(self, *, parts: int = _PARTS, seed: int = 0, group: str | None = None) -> Belief:
+    def new_item(self, *, parts: int = _PARTS, seed: Seed = 0, group: str | None = None) -> Belief:
         """Belief about an item without votes: the prior learned from the votes on other items.
 
         Parameters
@@ -299,4 +302,4 @@ class RaterFit:
         """
         whole("parts", parts, least=2)
         draws = self.model.for_group(self.draws, Design.of(self.labels), group)
-        return self.model.new_item_belief(draws, np.random.default_rng(seed), parts)
+        return self.model.new_item_belief(draws, generator_of(seed), parts)

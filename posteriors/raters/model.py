@@ -44,7 +44,7 @@ from ..foundation.messages import shown
 from ..foundation.names import write_name
 from ..foundation.progress import Progress
 from ..foundation.refusals import one_of
-from ..foundation.seeds import Seed
+from ..foundation.seeds import Seed, generator_of
 from ..foundation.tolerances import above
 from ..votes.checks import checked_parameter, require_groups, require_raters, require_votes
 from ..votes.design import Design
@@ -389,7 +389,7 @@ class RaterModel(ABC):
                     raise ValueError(f"rate is given, and {key} in parameters too; give one of them")
             given["rate"] = rate
         given = self.require_parameters(given, votes)
-        rng = np.random.default_rng(seed)
+        rng = generator_of(seed)
         truth = self.draw(rng, votes, given)
         label = (rng.random(votes.size) < self.chances(truth, votes)).astype(np.int64)
         return SimulatedLabels(votes.labelled(label), truth)

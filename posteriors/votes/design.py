@@ -11,7 +11,9 @@ import numpy as np
 
 from ..foundation.arrays import Ints
 from ..foundation.kinds import checked
+from ..foundation.number_arrays import whole_array
 from ..foundation.refusals import whole
+from ..foundation.seeds import generator_of
 from .label_set import LabelSet, offsets
 
 __all__ = ["Design"]
@@ -37,7 +39,8 @@ class Design:
     Raises
     ------
     ValueError
-        For votes that are not sorted by item.
+        For votes that are not sorted by item, fields of unequal lengths, and numbers of items, raters or groups
+        without a name.
     """
 
     item: Ints
@@ -49,6 +52,13 @@ class Design:
     number: Ints = field(init=False)
 
     def __post_init__(self) -> None:
+        for name, names in (("item", self.items), ("rater", self.raters), ("group", self.groups)):
+            if getattr(self, name) is None:
+                continue
+            numbers = whole_array(name, getattr(self, name), most=len(names) - 1)
+            if numbers.shape != (len(self.item),):
+                raise ValueError(f"{name} has shape {numbers.shape}; it must have that of item, ({len(self.item)},)")
+            object.__setattr__(self, name, numbers)
         falls = np.flatnonzero(np.diff(self.item) < 0)
         if falls.size:
             k = int(falls[0]) + 1
@@ -126,7 +136,7 @@ class Design:
             raise ValueError(f"votes_per_item is {votes_per_item}; with {raters} raters it must be at most {raters}")
         if whole("groups", groups) > raters:
             raise ValueError(f"groups is {groups}; with {raters} raters it must be at most {raters}")
-        rng = np.random.default_rng(seed)
+        rng = generator_of(seed)
         rater = np.concatenate([rng.permutation(raters)[:votes_per_item] for _ in range(items)])
         names = {key: tuple(f"{key} {k + 1}" for k in range(n)) for key, n in (("item", items), ("rater", raters))}
         group = rater % groups if groups else None
