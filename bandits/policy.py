@@ -97,20 +97,11 @@ class Policy(ABC):
         Returns
         -------
         ndarray, shape (R, N)
+            Larger for items that are rather to be labelled.
         """
 
     def index_scale(self, problem: Problem) -> float:
-        """Magnitude of the terms whose difference a score is; 0 where a score is not a difference.
-
-        Parameters
-        ----------
-        problem : Problem
-
-        Returns
-        -------
-        float
-            In the units of the scores.
-        """
+        """Magnitude of the terms whose difference a score is, in its units; 0 where a score is not a difference."""
         return 0.0
 
     def require(self, problem: Problem) -> None:  # noqa: B027 - most policies apply to every problem
@@ -152,14 +143,7 @@ class IndexPolicy(Policy):
     def horizon(self, problem: Problem) -> float:
         """Budget left down to which the index does not depend on it, so that one label changes one index.
 
-        Parameters
-        ----------
-        problem : Problem
-
-        Returns
-        -------
-        float
-            Zero for an index that never depends on it, infinite for one that always may.
+        Zero for an index that never depends on it, infinite for one that always may.
         """
         return np.inf if self.uses_remaining else 0.0
 

@@ -19,8 +19,8 @@ __all__ = ["replay"]
 @label_options.with_label_form
 def replay(
     labels_file: label_options.LabelsArgument,
-    budget: Annotated[int, typer.Option(help="Votes that each policy buys.")],
     form: dict[str, Any],
+    budget: Annotated[int, typer.Option(help="Votes that each policy buys.")],
     items: label_options.ItemsOption = None,
     beta: label_options.BetaOption = None,
     threshold: label_options.ThresholdOption = None,

@@ -124,7 +124,7 @@ def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str
     Raises
     ------
     ValueError
-        For an item without votes, or weights of the wrong shape.
+        For an item without votes, and for weights other than one for each item.
 
     Examples
     --------

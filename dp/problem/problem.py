@@ -162,6 +162,7 @@ class Problem(ReadOnlyCopies):
         Returns
         -------
         Problem
+            Without payoff at the end; its thresholds are 1/2 and do not matter.
 
         Raises
         ------
@@ -199,6 +200,7 @@ class Problem(ReadOnlyCopies):
         Returns
         -------
         Problem
+            It keeps log-ratios and beta, so that ``replace`` can change either.
 
         Raises
         ------
@@ -376,11 +378,12 @@ class Problem(ReadOnlyCopies):
         Parameters
         ----------
         i : int
-            Number of the item.
+            Number of the item, from 0.
 
         Returns
         -------
         Belief
+            A ``Beta`` where priors were given as pairs.
         """
         return Beta(*self.prior[i]) if isinstance(self.prior, np.ndarray) else self.prior[i]
 

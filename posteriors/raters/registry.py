@@ -28,16 +28,12 @@ RATER_MODELS.add_built_in([PartialPooling, RaterBias, RaterSkill, Grouped, Conta
 
 
 def rater_model_names() -> tuple[str, ...]:
-    """Names of all registered models.
-
-    Returns
-    -------
-    tuple of str
+    """Names of all registered models, built-in ones first, as ``make_rater_model`` takes them.
 
     Examples
     --------
-    >>> rater_model_names()[0]
-    'partial-pooling'
+    >>> rater_model_names()[:2]
+    ('partial-pooling', 'rater-bias')
     """
     return RATER_MODELS.names()
 
