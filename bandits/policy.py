@@ -101,7 +101,17 @@ class Policy(ABC):
         """
 
     def index_scale(self, problem: Problem) -> float:
-        """Magnitude of the terms whose difference a score is, in its units; 0 where a score is not a difference."""
+        """Magnitude of the terms whose difference a score is; 0 where a score is not a difference.
+
+        Parameters
+        ----------
+        problem : Problem
+
+        Returns
+        -------
+        float
+            In the units of the scores.
+        """
         return 0.0
 
     def require(self, problem: Problem) -> None:  # noqa: B027 - most policies apply to every problem
@@ -143,7 +153,14 @@ class IndexPolicy(Policy):
     def horizon(self, problem: Problem) -> float:
         """Budget left down to which the index does not depend on it, so that one label changes one index.
 
-        Zero for an index that never depends on it, infinite for one that always may.
+        Parameters
+        ----------
+        problem : Problem
+
+        Returns
+        -------
+        float
+            Zero for an index that never depends on it, infinite for one that always may.
         """
         return np.inf if self.uses_remaining else 0.0
 

@@ -162,7 +162,6 @@ class Problem(ReadOnlyCopies):
         Returns
         -------
         Problem
-            Without payoff at the end; its thresholds are 1/2 and do not matter.
 
         Raises
         ------
@@ -200,7 +199,6 @@ class Problem(ReadOnlyCopies):
         Returns
         -------
         Problem
-            It keeps log-ratios and beta, so that ``replace`` can change either.
 
         Raises
         ------
@@ -378,12 +376,11 @@ class Problem(ReadOnlyCopies):
         Parameters
         ----------
         i : int
-            Number of the item, from 0.
+            Number of the item.
 
         Returns
         -------
         Belief
-            A ``Beta`` where priors were given as pairs.
         """
         return Beta(*self.prior[i]) if isinstance(self.prior, np.ndarray) else self.prior[i]
 

@@ -28,7 +28,12 @@ RATER_MODELS.add_built_in([PartialPooling, RaterBias, RaterSkill, Grouped, Conta
 
 
 def rater_model_names() -> tuple[str, ...]:
-    """Names of all registered models, built-in ones first, as ``make_rater_model`` takes them.
+    """Names of all registered models.
+
+    Returns
+    -------
+    tuple of str
+        As ``make_rater_model`` takes them, built-in ones first.
 
     Examples
     --------
