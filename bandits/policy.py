@@ -97,7 +97,7 @@ class Policy(ABC):
         Returns
         -------
         ndarray, shape (R, N)
-            Larger for items that are rather to be labelled.
+            The larger a score, the sooner the item is labelled.
         """
 
     def index_scale(self, problem: Problem) -> float:
