@@ -97,6 +97,7 @@ class Policy(ABC):
         Returns
         -------
         ndarray, shape (R, N)
+            The larger a score, the sooner the item is labelled.
         """
 
     def index_scale(self, problem: Problem) -> float:

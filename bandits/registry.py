@@ -37,11 +37,12 @@ def policy_names() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
+        As ``make_policy`` takes them.
 
     Examples
     --------
-    >>> policy_names()[0]
-    'uniform'
+    >>> policy_names()[:3]
+    ('uniform', 'round-robin', 'uncertainty')
     """
     return POLICIES.names()
 

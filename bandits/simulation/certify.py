@@ -58,6 +58,8 @@ _WORTH_ANOTHER = 1e-4
 class Certificate:
     """Value of a policy, and an upper bound on the value of every policy.
 
+    ``gap`` is their difference, as a share of the possible gain.
+
     Attributes
     ----------
     policy : str

@@ -24,11 +24,12 @@ def parameter_table(fit: RaterFit) -> pd.DataFrame:
     Parameters
     ----------
     fit : RaterFit
+        Of any model, by any method.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``parameter``, ``mean``, ``sd``, ``q05`` and ``q95``.
+        A row for each: ``parameter``, ``mean``, ``sd``, ``q05`` and ``q95``.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def rater_table(fit: RaterFit) -> pd.DataFrame:
     Parameters
     ----------
     fit : RaterFit
-        Fit of a model with parameters of raters.
+        Fit of a model with parameters of raters, such as ``rater-bias``.
 
     Returns
     -------

@@ -118,15 +118,12 @@ def sbc(
 
 
 @calibrate.command("labels", cls=Command)
+@label_options.with_label_form
 def labels(
     labels_file: label_options.LabelsArgument,
+    form: dict[str, Any],
     model: label_options.ModelsOption = None,
     items: label_options.ItemsOption = None,
-    columns: label_options.ColumnsOption = None,
-    mapped: label_options.LabelsOption = None,
-    repeated: label_options.RepeatedOption = "refuse",
-    separator: label_options.SeparatorOption = None,
-    encoding: label_options.EncodingOption = None,
     beta: label_options.BetaOption = None,
     threshold: label_options.ThresholdOption = None,
     share: Annotated[float, typer.Option(help="Share of each item's votes that is held out.")] = 0.3,
@@ -158,7 +155,6 @@ def labels(
     from ..runner.folder import RunFolder
     from ..runner.kept import kept_fit
 
-    form = label_options.label_form(columns, mapped, repeated, separator, encoding)
     dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold, form)
     settings = label_options.fit_settings(method, draws, tune, chains, target_accept, seed)
     every = draws * (chains if method == "nuts" else 1)

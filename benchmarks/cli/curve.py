@@ -9,19 +9,8 @@ import typer
 
 from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
-from .options import (
-    JobsOption,
-    JsonOption,
-    OutOption,
-    PolicyOption,
-    ProblemArgument,
-    SeedOption,
-    at_least,
-    files_as_inputs,
-    headline,
-    problem_folder,
-    read_problem,
-)
+from . import options
+from .options import at_least
 from .output import evenly, percent, print_json, print_remarks, print_table, records, show_progress
 from .report import report
 
@@ -32,14 +21,14 @@ _COLUMNS = 4
 
 
 def curve(
-    problem_file: ProblemArgument,
-    policy: PolicyOption = None,
+    problem_file: options.ProblemArgument,
+    policy: options.PolicyOption = None,
     points: Annotated[int, typer.Option(callback=at_least(1), help="Budgets above 0, up to the problem's own.")] = 12,
     replications: Annotated[int, typer.Option(callback=at_least(1), help="Simulated runs at each budget.")] = 64,
-    seed: SeedOption = 7,
-    jobs: JobsOption = -1,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    seed: options.SeedOption = 7,
+    jobs: options.JobsOption = -1,
+    out: options.OutOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Compute the values of policies at smaller budgets, exactly or by simulation, and the upper bound."""
     from ...bandits.registry import label
@@ -47,36 +36,24 @@ def curve(
     from ..figures.curve import plot_curve
     from ..runner.kept import DATASETS
 
-    problem = read_problem(problem_file)
+    problem = options.read_problem(problem_file)
     budgets, _ = budgets_of(problem, points)
     chosen, _ = curve_policies(problem, policy, budgets, replications)
     names = [label(one) for one in chosen]
-    inputs = {
-        "problem": problem_as_inputs(problem),
-        "policies": names,
-        "budgets": budgets,
-        "replications": replications,
-        "seed": seed,
-        **files_as_inputs(policy),
-    }
-    folder = problem_folder(out, "curve", problem, inputs)
+    simulation: dict[str, Any] = {"replications": replications, "seed": seed}
+    inputs = {"problem": problem_as_inputs(problem), "policies": names, "budgets": budgets, **simulation}
+    inputs |= options.files_as_inputs(policy)
+    folder = options.problem_folder(out, "curve", problem, inputs)
     with show_progress("computing", len(names) + 1) as advance:
         parts = folder.parts((BOUNDS, *names), advance, DATASETS)
         result = budget_curve(
-            problem,
-            policy,
-            points=points,
-            replications=replications,
-            seed=seed,
-            n_jobs=jobs,
-            finished=parts.finished,
-            on_part=parts.keep,
+            problem, policy, points=points, n_jobs=jobs, finished=parts.finished, on_part=parts.keep, **simulation
         )
     table = curve_table(result)
     remarks = [*problem.check(), *result.attrs["remarks"], *table.attrs["remarks"], *folder.notes]
     folder.write("curve.csv", csv_text(table))
     simulated = (table["standard_error"] != 0).any()
-    title = f"{headline(problem)}, " + (f"{replications} replications" if simulated else "exact values")
+    title = f"{options.headline(problem)}, " + (f"{replications} replications" if simulated else "exact values")
     plot_curve(table, folder.path / "curve.png", title)
     rows = records(table)
     with report(folder, "table, figure, replications and inputs", silent=as_json):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..runner.csv_text import csv_text
 from . import label_options, options
 from .output import print_json, print_remarks, print_table, records, show_progress, tell_steps
@@ -13,15 +15,12 @@ __all__ = ["fit"]
 _SHOWN = 20
 
 
+@label_options.with_label_form
 def fit(
     labels_file: label_options.LabelsArgument,
+    form: dict[str, Any],
     model: label_options.ModelOption = "partial-pooling",
     items: label_options.ItemsOption = None,
-    columns: label_options.ColumnsOption = None,
-    labels: label_options.LabelsOption = None,
-    repeated: label_options.RepeatedOption = "refuse",
-    separator: label_options.SeparatorOption = None,
-    encoding: label_options.EncodingOption = None,
     beta: label_options.BetaOption = None,
     threshold: label_options.ThresholdOption = None,
     method: label_options.MethodOption = "nuts",
@@ -40,7 +39,6 @@ def fit(
     from ..runner.folder import RunFolder
     from ..runner.kept import kept_fit
 
-    form = label_options.label_form(columns, labels, repeated, separator, encoding)
     dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold, form)
     chosen = make_rater_model(model)
     settings = label_options.fit_settings(method, draws, tune, chains, target_accept, seed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +43,7 @@ __all__ = [
     "require_draws",
     "rules_of",
     "votes_headline",
+    "with_label_form",
 ]
 
 LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS.csv[.gz]")]
@@ -89,7 +92,11 @@ MethodOption = Annotated[str, typer.Option(help="nuts, or fast for the models' o
 
 
 def label_form(
-    columns: str | None, labels: str | None, repeated: str, separator: str | None, encoding: str | None
+    columns: ColumnsOption = None,
+    labels: LabelsOption = None,
+    repeated: RepeatedOption = "refuse",
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
 ) -> dict[str, Any]:
     """Form of a label file, as ``read_labels`` takes it."""
     return {
@@ -99,6 +106,27 @@ def label_form(
         "separator": separator,
         "encoding": encoding,
     }
+
+
+def with_label_form(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the parameters of ``label_form``, after ``items``, in the place of its parameter ``form``."""
+    options = inspect.signature(label_form, eval_str=True).parameters
+    own = inspect.signature(command, eval_str=True)
+    shown: list[inspect.Parameter] = []
+    for parameter in own.parameters.values():
+        if parameter.name != "form":
+            shown.append(parameter)
+        if parameter.name == "items":
+            shown += options.values()
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(form=label_form(**{name: given.pop(name) for name in options}), **given)
+
+    # What Typer makes options of.
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    vars(run)["__signature__"] = own.replace(parameters=shown)
+    return run
 
 
 def _pairs(option: str, text: str, example: str) -> dict[str, Any]:

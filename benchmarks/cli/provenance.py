@@ -30,14 +30,11 @@ _NO_MODEL = "none"
 _SHARES = (0.01, 0.05, 0.1)
 
 
+@label_options.with_label_form
 def provenance(
     labels_file: label_options.LabelsArgument,
+    form: dict[str, Any],
     items: label_options.ItemsOption = None,
-    columns: label_options.ColumnsOption = None,
-    labels: label_options.LabelsOption = None,
-    repeated: label_options.RepeatedOption = "refuse",
-    separator: label_options.SeparatorOption = None,
-    encoding: label_options.EncodingOption = None,
     beta: label_options.BetaOption = None,
     threshold: label_options.ThresholdOption = None,
     prior: label_options.PriorOption = (1.0, 1.0),
@@ -72,7 +69,6 @@ def provenance(
     from ..runner.folder import RunFolder
     from ..runner.kept import JSON
 
-    form = label_options.label_form(columns, labels, repeated, separator, encoding)
     dataset, files, remarks = label_options.read_label_file(labels_file, items, form, strict=strict)
     settings = label_options.rules_of(beta, threshold, prior, utility)
     wanted = None if model == _NO_MODEL else model

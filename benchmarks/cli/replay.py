@@ -16,15 +16,12 @@ from .report import report
 __all__ = ["replay"]
 
 
+@label_options.with_label_form
 def replay(
     labels_file: label_options.LabelsArgument,
+    form: dict[str, Any],
     budget: Annotated[int, typer.Option(help="Votes that each policy buys.")],
     items: label_options.ItemsOption = None,
-    columns: label_options.ColumnsOption = None,
-    labels: label_options.LabelsOption = None,
-    repeated: label_options.RepeatedOption = "refuse",
-    separator: label_options.SeparatorOption = None,
-    encoding: label_options.EncodingOption = None,
     beta: label_options.BetaOption = None,
     threshold: label_options.ThresholdOption = None,
     prior: label_options.PriorOption = (1.0, 1.0),
@@ -49,7 +46,6 @@ def replay(
     from ..runner.folder import RunFolder
     from ..runner.kept import DATASETS
 
-    form = label_options.label_form(columns, labels, repeated, separator, encoding)
     dataset, files, remarks = label_options.read_label_file(labels_file, items, form, strict=strict)
     settings = label_options.rules_of(beta, threshold, prior, utility)
     problem = problem_of_labels(dataset, budget, **settings)

@@ -63,15 +63,7 @@ def survey(
     folder = _folder(out, settings | {"policies": chosen} | files_as_inputs(policy))
     with nothing_kept(folder), show_progress("surveying", problems) as advance:
         parts = parts_of(folder, survey_parts(problems), _occasionally(advance, problems, 10), JSON)
-        result = run(
-            problems,
-            policy,
-            seed=seed,
-            utility=wanted,
-            n_jobs=jobs,
-            finished=parts.finished,
-            on_part=parts.keep,
-        )
+        result = run(policies=policy, n_jobs=jobs, finished=parts.finished, on_part=parts.keep, **settings)
     table = survey_table(result)
     rows = records(table)
     remarks = [*result.attrs["remarks"], *(folder.notes if folder else [])]

@@ -157,6 +157,8 @@ def budget_curve(
 ) -> xr.Dataset:
     """Values of policies at a grid of budgets, with bounds: exact where they fit, else simulated.
 
+    They show what further labels would be worth, and how far each policy is from the best at every budget.
+
     Parameters
     ----------
     problem : Problem

@@ -122,10 +122,8 @@ def policy_matrix(
         Worker processes of the survey; decisions are timed afterwards, in one process.
     on_problem : callable, optional
         Called with the utility's name and the number of the problem, as each ends.
-    finished : mapping, optional
-        Parts of an earlier call with the same arguments, by name: see ``matrix_parts``. They are not computed again.
-    on_part : callable, optional
-        Called with name and result as each part ends.
+    finished, on_part
+        As for ``survey``; parts are named by ``matrix_parts``.
 
     Returns
     -------

@@ -44,6 +44,7 @@ def problem_of_labels(
     Returns
     -------
     Problem
+        Names and weights of its items are those of `dataset`; without weights each is 1.
 
     Raises
     ------

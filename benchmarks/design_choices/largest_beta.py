@@ -56,6 +56,8 @@ _FARTHEST = 1e300
 class LargestBeta:
     """Largest beta at which a share of the weight is learnable.
 
+    The exact one lies between ``value`` and ``upper``.
+
     Attributes
     ----------
     value : float

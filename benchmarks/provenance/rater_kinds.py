@@ -41,7 +41,7 @@ def rater_kinds(fit: RaterFit) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        For a fit of a model that has no kinds of raters.
+        For a fit of a model without kinds of raters; ``contaminated`` has them.
 
     Examples
     --------

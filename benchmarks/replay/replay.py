@@ -91,6 +91,9 @@ def replay(
 ) -> xr.Dataset:
     """Replay policies on recorded votes.
 
+    Votes are bought from pools that are shuffled alike for all policies, and decisions are scored against those by all
+    votes.
+
     Parameters
     ----------
     dataset : LabelSet

@@ -79,6 +79,7 @@ def built_in_scenarios(**options: Any) -> StressGrid:
     Returns
     -------
     StressGrid
+        What the command ``stress`` runs if it is given no file.
 
     Examples
     --------
@@ -102,6 +103,7 @@ def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
     Returns
     -------
     StressGrid
+        Scenarios and strengths are in the order of the file.
 
     Raises
     ------
@@ -165,6 +167,7 @@ def make_scenarios(
     Returns
     -------
     StressGrid
+        Every scenario has the policy ``uniform``, with which the others are compared.
 
     Raises
     ------

@@ -232,7 +232,7 @@ def worse_than_uniform(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Those rows of `table`.
+        Those rows of `table`, in its order and numbered anew; none if no policy is worse.
 
     Examples
     --------

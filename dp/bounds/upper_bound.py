@@ -44,9 +44,12 @@ _SMALL = 1e8
 class UpperBound:
     """Upper bound on the value of every policy, or an unbiased estimate of such a bound.
 
+    A policy whose value reaches it is optimal.
+
     Attributes
     ----------
     kind : str
+        As given to ``upper_bound``.
     value : float
         The bound; if ``standard_error`` is not 0, an unbiased estimate of it.
     price : float or None
@@ -217,6 +220,7 @@ def marginal_price(problem: Problem, items: int = 2000, threads: int | None = No
     Returns
     -------
     float
+        In units of payoff for a unit of cost.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def policy_name(policy: Any) -> str:
 
 
 def ask_index(policy: Any, states: ItemStates, exists: Bools | None = None) -> Floats:
-    """Index of each state, of the shape of ``states.mean``.
+    """Index of each state, as the policy gives it, checked.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def ask_index(policy: Any, states: ItemStates, exists: Bools | None = None) -> F
 
     Returns
     -------
-    ndarray of float64
+    ndarray of float64, of the shape of ``states.mean``
+        Read-only where one value stands for several states.
 
     Raises
     ------

@@ -243,6 +243,7 @@ class Lattice:
         Returns
         -------
         ndarray of bool, shape (C,)
+            False where a quota asks for further labels.
         """
         return quotas_met(composition, self.quota)
 

@@ -40,6 +40,7 @@ def problem_of_frame(  # numpydoc ignore=PR01
     Returns
     -------
     Problem
+        Its items are in the order of the rows.
 
     Raises
     ------

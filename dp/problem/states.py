@@ -178,7 +178,7 @@ def states_at(
     Raises
     ------
     ValueError
-        For labels or wins that are not whole numbers.
+        For labels or wins that are negative or no whole numbers.
 
     Examples
     --------

@@ -34,6 +34,7 @@ def with_noise(problem: Problem, flip: float) -> Problem:
     Returns
     -------
     Problem
+        Its priors are ``NoisyBeta``, or ``Beta`` if `flip` is 0.
 
     Raises
     ------
@@ -75,6 +76,7 @@ def changed(problem: Problem, knob: str, value: float) -> Problem:
     Returns
     -------
     Problem
+        Noise replaces the priors, every other knob the thresholds; all else is the same.
 
     Raises
     ------

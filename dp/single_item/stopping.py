@@ -91,6 +91,7 @@ class Stopping(EqualByContents):
         Returns
         -------
         float
+            In units of payoff.
         """
         return float(self.weight @ np.maximum(self.price - price, 0.0))
 
@@ -105,6 +106,7 @@ class Stopping(EqualByContents):
         Returns
         -------
         float
+            In units of cost.
         """
         return float(self.weight[self.price > price].sum())
 
@@ -200,6 +202,8 @@ def solve_stopping(
 def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexTable:
     """Whittle index of an item with a limited number of labels, in every state.
 
+    It is the price of a unit of cost at which buying another label and stopping are equally good.
+
     Parameters
     ----------
     problem : Problem
@@ -211,6 +215,7 @@ def whittle_index(problem: Problem, i: int, labels: int | None = None) -> IndexT
     Returns
     -------
     IndexTable
+        Its ``error`` is 0, and ``depth`` is the limit.
 
     Raises
     ------
@@ -253,6 +258,7 @@ def gittins_index(problem: Problem, i: int, labels: int | None = None, depth: in
     Returns
     -------
     IndexTable
+        Indices are too low by at most ``error``, and never too high.
 
     Raises
     ------

@@ -33,7 +33,7 @@ _LISTED = 20
 class Counterexample:
     """State of an item in which a label gains less than in a later state that can follow it.
 
-    ``print`` shows it as a sentence.
+    ``print`` shows it as a sentence. One is enough to refute adaptive submodularity.
 
     Attributes
     ----------

@@ -25,6 +25,8 @@ _DRAWS = 400
 class RaterTrial:
     """A model of raters under test, and the seed of its simulations and fits.
 
+    What is simulated and fitted is kept, so that the clauses of the suite share it.
+
     Attributes
     ----------
     model : RaterModel

@@ -120,11 +120,12 @@ def number_array(field: str, values: Any) -> Floats:
     Returns
     -------
     ndarray of float64
+        Of the shape of `values`; a single number has shape ().
 
     Raises
     ------
     ValueError
-        For the first entry that is not a number.
+        For the first entry that is not a number; the message has its place.
 
     Examples
     --------

@@ -53,6 +53,7 @@ def real_array(what: str, given: Any) -> Floats:
     Returns
     -------
     ndarray of float64
+        Of the shape of `given`, in C order as kernels expect it.
 
     Raises
     ------

@@ -7,7 +7,7 @@ False, text such as "3" and missing values are not numbers. ``number_arrays`` ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sized
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral, Real
@@ -211,7 +211,7 @@ def probabilities(field: str, values: NDArray[Any]) -> None:
         probability(field, values[~inside][0])
 
 
-def same_length(**fields: tuple[float, ...]) -> None:
+def same_length(**fields: Sized) -> None:
     """Raise an error unless all fields have the same length."""
     (first, values), *rest = fields.items()
     for field, others in rest:

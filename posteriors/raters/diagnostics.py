@@ -24,6 +24,8 @@ _MANY = 8
 class Diagnostics:
     """Convergence diagnostics of the chains of a fit.
 
+    Of all parameters the worst counts; ``converged`` says whether that one is good enough.
+
     Attributes
     ----------
     rhat : float

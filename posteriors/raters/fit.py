@@ -240,6 +240,7 @@ class RaterFit:
         Returns
         -------
         ndarray, shape (N,) or (N, G)
+            One error for each number of ``tail``.
         """
         tails = self._tails(threshold, group)
         if self.method == "fast" and self.model.fast_is_independent:

@@ -270,6 +270,7 @@ class RaterModel(ABC):
         Returns
         -------
         dict of str to list
+            Names of items, raters and so on, by the dimensions that ``dims`` uses.
         """
         names = {"item": design.items, "rater": design.raters, "group": design.groups}
         used = {dim for dims in self.dims.values() for dim in dims}

@@ -33,11 +33,12 @@ def rater_model_names() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
+        As ``make_rater_model`` takes them, built-in ones first.
 
     Examples
     --------
-    >>> rater_model_names()[0]
-    'partial-pooling'
+    >>> rater_model_names()[:2]
+    ('partial-pooling', 'rater-bias')
     """
     return RATER_MODELS.names()
 
