@@ -315,9 +315,7 @@ class Problem(ReadOnlyCopies):
 
     @property
     def asked_cap(self) -> Ints | None:
-        """Caps as they were given, before the budget cut them, shape (N,); None where none were given.
-
-        ``replace`` keeps them, so that they apply again when labels become cheaper or the budget larger.
+        """Caps as given, before the budget cut them, shape (N,), which ``replace`` keeps; None where none were given.
 
         Examples
         --------
@@ -383,8 +381,8 @@ class Problem(ReadOnlyCopies):
         -------
         Belief
         """
-        whole("item", i, 0, self.size - 1)
-        return Beta(*self.prior[i]) if isinstance(self.prior, np.ndarray) else self.prior[i]
+        prior = self.prior[whole("item", i, 0, self.size - 1)]
+        return Beta(*prior) if isinstance(prior, np.ndarray) else prior
 
     def tables(self, i: int) -> BeliefTables:
         """Belief tables of an item for 0 to ``cap[i]`` labels.

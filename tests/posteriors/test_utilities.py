@@ -143,7 +143,7 @@ def doubled_in_place(p):
         ("None", "utility is 'None'; allowed: accuracy"),
         ({"name": "accuracy", "eps": 0.1}, "utility accuracy has no parameter 'eps'; allowed: none"),
         ({"name": "asymmetric", "win": 1}, "utility asymmetric has no parameter 'win'; allowed: gain, loss"),
-        ({"name": "asymmetric", "gain": 0}, "utility asymmetric: gain is 0; it must be positive and finite"),
+        ({"name": "asymmetric", "gain": 0}, r"utility asymmetric: gain is 0; it must be positive, and at most 1e\+100"),
         ({"name": "asymmetric", "loss": "x"}, "utility asymmetric: loss is 'x'; it must be a number"),
         ({"name": "asymmetric", "loss": math.inf}, "utility asymmetric: loss is inf"),
         ({"name": "decisive", "eps": 0.5}, "utility decisive: eps is 0.5; it must lie strictly between 0 and 1/2"),
