@@ -27,6 +27,7 @@ __all__ = [
     "LARGEST_AMOUNT",
     "LEAST_COST",
     "MOST_LABELS",
+    "MOST_PAID",
     "ProblemError",
     "beliefs_of",
     "budget_of",
@@ -40,8 +41,8 @@ __all__ = [
 # Far beyond any real budget, and small enough for the sum of all caps to be a machine integer.
 MOST_LABELS = 10**9
 _QUOTA_KEYS = ("items", "labels")
-# Costs and budgets have room for ratios and sums, and so have payoffs for products with them.
-LEAST_COST, LARGEST_AMOUNT = 1e-100, 1e200
+# Costs and budgets have room for ratios and sums. All payoffs together are a number.
+LEAST_COST, LARGEST_AMOUNT, MOST_PAID = 1e-100, 1e200, 1e305
 
 
 def whole(value: Any) -> int | None:

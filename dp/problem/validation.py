@@ -127,9 +127,9 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
         chosen = Accuracy()
     if not faults:
         most_paid = _most_paid(v, pay, room, chosen) + price * float(spend)
-        if not most_paid <= checks.LARGEST_AMOUNT:
+        if not most_paid <= checks.MOST_PAID:
             faults.append(
-                f"payoffs and prices add up to {most_paid:.3g}; they must stay below {checks.LARGEST_AMOUNT:g}: divide "
+                f"payoffs and prices add up to {most_paid:.3g}; they must stay below {checks.MOST_PAID:g}: divide "
                 "weight, reward and label_price by one number"
             )
     if faults:
