@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..dp.problem.problem import Problem
 from ..posteriors.foundation.kinds import require_type
-from ..posteriors.foundation.messages import shown
+from ..posteriors.foundation.messages import lines_of, shown
 from ..posteriors.foundation.plugins import source_of
 from .policy import Policy
 from .registry import label, make_policy, policy_names
@@ -55,13 +55,17 @@ def choose_policies(
         asked = [policies] if isinstance(policies, (str, Policy)) else policies
         require_type("policies", asked, Iterable, "a sequence of policies or their names")
     chosen, remarks = [], []
+    faults: list[Exception | SystemExit] = []
     for p in asked:
         try:
             chosen.append(make_policy(p))
         except (Exception, SystemExit) as error:
-            if policies is not None:
-                raise
+            faults.append(error)
             remarks.append(f"{p} left out: {_said(error)}")
+    if policies is not None and faults:
+        if len(faults) > 1 and all(isinstance(x, ValueError) for x in faults):
+            raise ValueError("\n".join(lines_of([str(x) for x in faults])))
+        raise faults[0]
     if not chosen:
         raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")
     labels = [label(p) for p in chosen]

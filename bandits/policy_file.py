@@ -23,7 +23,7 @@ from .registry import POLICIES
 
 __all__ = ["file_records", "policy_from_file"]
 
-_WRITTEN = re.compile(r"\s*([^(]*\.py)(?:\s*:\s*([^\W\d]\w*)?\s*(\(.*\))?)?\s*", re.DOTALL)
+_WRITTEN = re.compile(r"\s*+([^(]*\.py)(?:\s*:\s*([^\W\d]\w*)?\s*(\(.*\))?)?\s*", re.DOTALL)
 
 # Policies read from files, with the record of the file.
 _read: list[tuple[Policy, dict[str, str]]] = []

@@ -1,5 +1,6 @@
 """Floor 2: the problem statement, its exact optimum, exact values of policies, and upper bounds."""
 
+from ..posteriors.foundation.memory import ProblemTooLarge
 from .bounds.upper_bound import UpperBound, upper_bound
 from .designs.allocation import Allocation, allocate
 from .evaluation.characteristics import operating_characteristics
@@ -8,7 +9,6 @@ from .evaluation.forward import expected_labels
 from .evaluation.passage import Passage, expected_final, passage
 from .exact.lattice import Lattice
 from .exact.solve import Solution, load_policy, solve
-from .machine.memory import ProblemTooLarge
 from .problem.checks import ProblemError
 from .problem.problem import Problem
 from .problem.states import ItemStates, states_at, states_of_item

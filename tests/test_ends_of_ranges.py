@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import seqaudit as sa
-from seqaudit.benchmarks.runner.folder import problem_as_inputs
+from seqaudit.benchmarks.runner.folder import RunFolder, RunFolderError, problem_as_inputs
 
 PROBLEM = sa.Problem([0.5, 0.62, 0.75], 4)
 VOTES = sa.LabelSet.from_pools({"a": [1, 0, 1], "b": [0, 1]})
@@ -120,3 +121,92 @@ def test_budget_of_very_many_labels_is_refused_without_counting_states(cost):
     for call in (sa.solve, lambda x: sa.evaluate(x, "kg")):
         with pytest.raises(sa.ProblemTooLarge, match="problem too large"):
             call(problem)
+
+
+WRONG_PATHS = [None, 7, b"a.toml", "", "a\0b", "a\udc00b\ud800"]
+
+
+@pytest.mark.parametrize("path", WRONG_PATHS)
+def test_path_is_text_that_can_name_a_file(path):
+    session = sa.Session(PROBLEM, "kg", seed=7)
+    for call in (
+        lambda: sa.Problem.from_toml(path),
+        lambda: PROBLEM.to_toml(path),
+        lambda: session.save(path),
+        lambda: sa.Session.load(path, PROBLEM, "kg"),
+        lambda: sa.load_policy(path),
+        lambda: sa.solve(PROBLEM, keep_policy=True).save(path),
+        lambda: sa.read_labels(path),
+        lambda: sa.read_scenarios(path),
+    ):
+        with pytest.raises(ValueError, match=r"^path is .*; it must be text (or a path|that can name a file)"):
+            call()
+
+
+def test_session_is_read_to_a_limit(tmp_path):
+    for path, why in ((tmp_path, "this is a directory"), ("/dev/zero", "this is a device")):
+        if Path(path).exists():
+            with pytest.raises(ValueError, match=why):
+                sa.Session.load(path, PROBLEM, "kg")
+
+
+def test_identifiers_of_answers_are_saved(tmp_path):
+    session = sa.Session(PROBLEM, "kg", seed=7)
+    for answer_id in (10**5000, 2**128):
+        with pytest.raises(ValueError, match="a whole number of at most 128 bits"):
+            session.tell(0, 1, answer_id=answer_id)
+    session.tell(0, 1, answer_id=2**128 - 1)
+    session.save(tmp_path / "session.json")
+    again = sa.Session.load(tmp_path / "session.json", PROBLEM, "kg")
+    again.tell(0, 1, answer_id=2**128 - 1)
+    assert again.counts.tolist() == session.counts.tolist() == [1, 0, 0]
+
+
+BELIEFS = (
+    sa.Beta(1, 1),
+    sa.BetaMixture([1, 1], [1, 2], [1, 1]),
+    sa.Grid([0.2, 0.8], [1, 1]),
+    sa.LogitNormal(0, 1),
+    sa.LogitNormal(0, 1).after(1, 0),
+    sa.NoisyBeta(1, 1, 0.1),
+    sa.NoisyBeta(1, 1, 0.1).after(1, 0),
+)
+
+
+@pytest.mark.parametrize("belief", BELIEFS, ids=lambda x: x.kind)
+def test_beliefs_refuse_what_is_no_generator_and_tables_beyond_memory(belief):
+    with pytest.raises(ValueError, match=r"rng is 7; it must be a numpy\.random\.Generator"):
+        belief.draw(7)
+    with pytest.raises(sa.ProblemTooLarge, match=r"tables of 10000000 labels: .* of memory are needed"):
+        belief.tables(10**7, 0.5)
+    with pytest.raises(ValueError, match=r"labels, wins and threshold have shapes \(3,\), \(2,\), \(\)"):
+        belief.at([1, 2, 3], [0, 1], 0.5)
+
+
+def test_index_that_takes_very_many_plays_is_refused_at_once():
+    for discount in (1 - 1e-6, 1 - 1e-12, np.nextafter(1.0, 0.0)):
+        with pytest.raises(sa.ProblemTooLarge, match=r"an index of [0-9]+ plays"):
+            sa.gittins_bernoulli(1, 1, discount)
+
+
+def test_every_faulty_policy_is_told():
+    with pytest.raises(ValueError, match=r"(?s)kgg.*did you mean.*nearly.*"):
+        sa.compare(PROBLEM, policies=["kgg", "uniform", "nearly"])
+
+
+def test_votes_on_an_item_are_in_order():
+    with pytest.raises(ValueError, match=r"votes on item 'a' are \{0, 1\}; they must be a list"):
+        sa.LabelSet.from_pools({"a": {0, 1}})
+
+
+def test_rates_to_evaluate_at_are_not_empty():
+    with pytest.raises(ValueError, match="alpha is empty; give one rate or more"):
+        sa.operating_characteristics(PROBLEM, "kg", [])
+
+
+def test_run_folder_whose_parts_are_a_file_is_refused(tmp_path):
+    RunFolder(tmp_path / "run", "compare", {})
+    (tmp_path / "run" / "parts").rmdir()
+    (tmp_path / "run" / "parts").write_text("")
+    with pytest.raises(RunFolderError, match="parts is not a folder, so the run cannot be taken up"):
+        RunFolder(tmp_path / "run", "compare", {})

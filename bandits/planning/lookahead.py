@@ -26,10 +26,10 @@ from ...dp.evaluation.state_values import PolicyValues, values_bytes
 from ...dp.exact.lattice import Lattice
 from ...dp.exact.scope import few_states
 from ...dp.kernels import policy as _kernels_policy
-from ...dp.machine.memory import require_memory, too_large
 from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.memory import require_memory, too_large
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole
 from ..kernels import lookahead as _kernels

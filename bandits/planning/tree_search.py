@@ -52,11 +52,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ...dp.machine.memory import require_memory
 from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_at
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import nonnegative, one_of, whole
 from ..kernels import tree as _kernels

@@ -17,13 +17,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...dp.machine.memory import require_memory
 from ...dp.problem.budget import with_slack
 from ...dp.problem.identical import classes
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import ItemStates
 from ...dp.single_item.stopping import label_gains
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.refusals import whole
 from ..policy import IndexPolicy
 from ..state_cache import MOST_ANSWERS, Memory, state_keys

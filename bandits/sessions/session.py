@@ -27,6 +27,7 @@ from uuid import UUID
 import numpy as np
 
 from ...dp.machine.files import write_whole
+from ...dp.machine.reading import Unreadable, read_json
 from ...dp.machine.seal import seal_is_whole, sealed
 from ...dp.problem.digest import is_digest_of
 from ...dp.problem.problem import Problem
@@ -35,7 +36,7 @@ from ...posteriors.foundation.canonical import canonical
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.notebook import html_table
-from ...posteriors.foundation.refusals import vote_or_none, whole, whole_or_none
+from ...posteriors.foundation.refusals import file_path, vote_or_none, whole, whole_or_none
 from ...posteriors.foundation.seeds import Seed
 from ..policy import Policy
 from ..registry import label, make_policy
@@ -45,6 +46,8 @@ from ..simulation.seeds import replication_keys
 __all__ = ["BudgetSpent", "Session"]
 
 _FORMAT, _VERSION = "seqaudit-session", 2
+# Bits of a whole number that identifies an answer: those of a UUID.
+_ID_BITS = 128
 
 
 class BudgetSpent(ValueError):
@@ -298,13 +301,16 @@ class Session:
         ValueError
             For a file that is not a session, that is damaged, or that is of another version, policy or problem.
         """
+        path = file_path("path", path)
         try:
-            saved = json.loads(Path(path).read_text(encoding="utf-8"))
+            saved = read_json(path)
             if saved["format"] != _FORMAT:
                 raise ValueError(saved["format"])
             version, name, events = saved["version"], saved["policy"], saved["events"]
             keys = np.array(saved["key"], dtype=np.uint64).reshape(1, 2)
-        except (ValueError, OverflowError, KeyError, TypeError, RecursionError):
+        except Unreadable as error:
+            raise ValueError(f"{path}: {error}") from None
+        except (ValueError, OverflowError, KeyError, TypeError):
             raise ValueError(f"{path}: not a saved session") from None
         session = cls(problem, policy, seed=0)
         if isinstance(version, bool) or version not in (1, _VERSION):
@@ -354,8 +360,9 @@ def _checked_id(answer_id: Any) -> str | int | None:
     if given is None or (isinstance(given, str) and given.strip()):
         return given
     number = whole_or_none(given)
-    if number is None:
+    if number is None or number.bit_length() > _ID_BITS:
         raise ValueError(
-            f"answer_id is {shown(given)}; it must be a text that is not blank, a whole number, a UUID, or None"
+            f"answer_id is {shown(given)}; it must be a text that is not blank, a whole number of at most {_ID_BITS} "
+            "bits, a UUID, or None"
         )
     return number

@@ -27,13 +27,13 @@ from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
-from ...dp.machine.memory import require_memory
 from ...dp.machine.workers import cores
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_of_item
 from ...dp.problem.tables import ZERO_GAIN, gains
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed

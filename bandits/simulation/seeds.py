@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...dp.machine.memory import how_many_fit
+from ...posteriors.foundation.memory import how_many_fit
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 
 __all__ = ["replication_keys"]

@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ...dp.machine.memory import require_memory
 from ...dp.problem.budget import with_slack
 from ...dp.problem.identical import classes
 from ...dp.problem.problem import Problem
 from ...dp.single_item.paying import fewest_that_pay
 from ...posteriors.foundation.arrays import Bools, Ints
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.refusals import one_of, whole
 from ..policies.variance_reduction import VarianceReduction
 from ..policy import Policy

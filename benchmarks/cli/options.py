@@ -16,7 +16,7 @@ from ...bandits.policy_file import file_records, policy_from_file
 from ...dp.machine.workers import checked_workers
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import parse_toml
-from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.messages import lines_of, shown
 from ...posteriors.foundation.refusals import whole
 from ..runner.folder import RunFolder
 from ..runner.kept import Format, Parts
@@ -70,7 +70,19 @@ def policy_or_name(text: str) -> str | Policy:
 
 
 def _read_policies(given: list[str] | None) -> list[str | Policy] | None:
-    return None if given is None else [policy_or_name(text) for text in given]
+    if given is None:
+        return None
+    chosen, faults = [], []
+    for text in given:
+        try:
+            chosen.append(policy_or_name(text))
+        except ValueError as error:
+            faults.append(error)
+    if len(faults) > 1:
+        raise ValueError("\n".join(lines_of([str(error) for error in faults])))
+    if faults:
+        raise faults[0]
+    return chosen
 
 
 ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]

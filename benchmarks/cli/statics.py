@@ -11,8 +11,8 @@ import typer
 
 from ...bandits.policy import Policy
 from ...bandits.registry import label
-from ...dp.machine.memory import ProblemTooLarge
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.memory import ProblemTooLarge
 from ...posteriors.foundation.messages import shown
 from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs

@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from ...dp.machine.files import append_line, sweep, write_new, write_whole
+from ...dp.machine.reading import read_json
 from ...dp.machine.seal import digest
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.refusals import file_path
 from .kept import Format, Parts
 
 __all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs"]
@@ -69,7 +71,9 @@ class RunFolder:
         self.notes: list[str] = []
         self._digests: set[tuple[str, str]] = set()
         wanted = json.loads(json.dumps({"command": command, "inputs": inputs}))
-        self.path = Path(path) if path is not None else _fresh(Path("runs"), f"{command}-{now:%Y%m%d-%H%M%S}")
+        self.path = (
+            file_path("out", path) if path is not None else _fresh(Path("runs"), f"{command}-{now:%Y%m%d-%H%M%S}")
+        )
         record = self.path / "run.json"
         if not record.exists():
             _begin(record, wanted | _circumstances(libraries, now))
@@ -80,6 +84,8 @@ class RunFolder:
                 difference = _difference(before, asked)
                 raise RunFolderError(f"{self.path} holds another run: {difference}; give another folder")
         for folder in (self.path / "parts", self.path):
+            if folder.exists() and not folder.is_dir():
+                raise RunFolderError(f"{folder} is not a folder, so the run cannot be taken up; give another folder")
             folder.mkdir(exist_ok=True)
             sweep(folder)
 
@@ -217,7 +223,7 @@ def _circumstances(libraries: Sequence[str], now: datetime.datetime) -> dict[str
 
 def _read_record(record: Path) -> dict[str, Any]:
     try:
-        found = json.loads(record.read_text(encoding="utf-8"))
+        found = read_json(record)
     except ValueError:
         found = None
     if not isinstance(found, dict):

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ...dp.exact.solve import solve
-from ...dp.machine.memory import ProblemTooLarge, peak_memory
 from ...dp.machine.parent import end_with
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.memory import ProblemTooLarge, peak_memory
 
 __all__ = ["Case", "largest", "solve_apart", "solved"]
 

@@ -29,9 +29,9 @@ from ...bandits.simulation.certify import certify
 from ...bandits.simulation.compiled_run import Run, run_policy
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature, spend
-from ...dp.machine.memory import peak_memory
 from ...dp.machine.parent import end_with
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.memory import peak_memory
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
 from ..replay.replay import VotePools

@@ -53,7 +53,7 @@ from ...dp.problem.toml import faults_of, read_toml
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import unknown_key, unknown_name
-from ...posteriors.foundation.refusals import number, probability, whole
+from ...posteriors.foundation.refusals import file_path, number, probability, whole
 from ...posteriors.raters.registry import RATER_MODELS, make_rater_model, rater_model_names
 from .natures import exchangeable_names, misbelief
 from .scenario import Scenario, StressGrid
@@ -132,7 +132,7 @@ def read_scenarios(path: str | Path, **options: Any) -> StressGrid:
     ...     list(read_scenarios(path).cells)
     ['noise=0.0', 'noise=0.2']
     """
-    path = Path(path)
+    path = file_path("path", path)
     _, fields = read_toml(path)
     try:
         return make_scenarios(fields, folder=path.parent, **options)

@@ -36,9 +36,9 @@ from functools import cached_property
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..kernels import information as _kernels
-from ..machine.memory import require_memory
 from ..machine.workers import cores
 from ..problem.budget import common_unit, with_slack
 from ..problem.identical import classes

@@ -35,10 +35,10 @@ import numpy as np
 
 from ...posteriors.beliefs.sharp import beta_at
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import relaxed as _kernels
 from ..kernels import stopping as _kernels_stopping
-from ..machine.memory import require_memory
 from ..machine.workers import cores
 from ..problem.identical import classes
 from ..problem.problem import Problem

@@ -30,10 +30,10 @@ import scipy
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.records import EqualByContents
 from ..kernels import allocation as _kernels
-from ..machine.memory import require_memory
 from ..machine.workers import heard
 from ..problem.budget import common_unit, with_slack
 from ..problem.problem import Problem

@@ -118,8 +118,8 @@ def ask_probabilities(
         k = int(np.argmax(bad))
         raise ValueError(
             f"{policy_name(policy)}: after labels {counts[k].tolist()} with wins {wins[k].tolist()} the probabilities "
-            f"are {weights[k].tolist()}; they must be finite, not negative, and more than zero for some item that can "
-            f"be labelled ({np.flatnonzero(usable[k]).tolist()})"
+            f"are {weights[k].tolist()}; they must be finite, also their sum, not negative, and more than zero for "
+            f"some item that can be labelled ({np.flatnonzero(usable[k]).tolist()})"
         )
     return weights
 

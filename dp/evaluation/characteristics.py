@@ -19,12 +19,12 @@ from numpy.typing import ArrayLike
 from ...posteriors.beliefs.asking import ask_chance
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.foundation.progress import Progress, progress_of
 from ...posteriors.foundation.tolerances import above
 from ..exact.lattice import Lattice
 from ..kernels import policy as _kernels
-from ..machine.memory import require_memory
 from ..machine.workers import cores, run
 from ..problem.problem import Problem
 from ..problem.states import states_of_item
@@ -146,7 +146,9 @@ def _rates(problem: Problem, alpha: ArrayLike) -> Floats:
     rate = number_array("alpha", alpha)
     if rate.ndim == 1:
         rate = np.repeat(rate[:, None], problem.size, axis=1)
-    if rate.ndim != 2 or rate.shape[1] != problem.size or not len(rate):
+    if not rate.size:
+        raise ValueError("alpha is empty; give one rate or more")
+    if rate.ndim != 2 or rate.shape[1] != problem.size:
         raise ValueError(f"alpha has shape {rate.shape}; it must be (A,) or (A, {problem.size})")
     if not np.all((rate >= 0) & (rate <= 1)):
         raise ValueError(f"alpha holds {rate[~((rate >= 0) & (rate <= 1))][0]}; rates must lie between 0 and 1")

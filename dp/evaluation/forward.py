@@ -19,10 +19,10 @@ import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.progress import Progress
 from ..exact.lattice import Lattice, Layer
 from ..kernels import policy as _kernels
-from ..machine.memory import require_memory
 from ..machine.workers import cores
 from ..problem.problem import Problem
 from ..problem.tables import tables_of

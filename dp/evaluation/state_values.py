@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.progress import Progress
 from ..exact.lattice import BYTES, Lattice, Layer
 from ..kernels import policy as _kernels
-from ..machine.memory import require_memory
 from ..machine.workers import cores, run
 from ..problem.problem import Problem
 from ..problem.tables import tables_of

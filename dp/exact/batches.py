@@ -24,9 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.progress import Progress
 from ..kernels.dense import TIE
-from ..machine.memory import require_memory
 from ..problem.problem import Problem
 from ..problem.tables import Tables
 from .lattice import Lattice

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import numpy as np
 
+from ...posteriors.foundation.memory import ProblemTooLarge, fits, require_memory
 from ...posteriors.foundation.messages import shown
-from ..machine.memory import ProblemTooLarge, fits, require_memory
 from ..problem.identical import has_identical
 from ..problem.problem import Problem
 from ..problem.tables import Tables, tables_of

@@ -30,11 +30,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Bools, Bytes, Ints
+from ...posteriors.foundation.memory import fits
 from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.refusals import file_path
 from ...posteriors.utilities import Custom
 from ..kernels import live as _kernels
 from ..machine.files import write_new_folder, write_whole
-from ..machine.memory import fits
+from ..machine.reading import read_json
 from ..machine.seal import seal_is_whole, sealed
 from ..problem.digest import is_digest_of
 from ..problem.problem import Problem
@@ -156,12 +158,12 @@ def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptP
 
     ``problem`` must be the folder's problem, and is needed if its utility is a callable.
     """
-    path = Path(path)
+    path = file_path("path", path)
     try:
-        text = json.loads((path / "policy.json").read_text(encoding="utf-8"))
+        text = read_json(path / "policy.json")
     except OSError as error:
         raise ValueError(f"{path}: not a policy folder: {error.strerror or error} (policy.json)") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: damaged policy folder: policy.json: {error}") from None
     if not isinstance(text, dict) or text.get("format") != FORMAT:
         raise ValueError(f"{path}: not a policy folder of seqaudit")

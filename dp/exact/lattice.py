@@ -24,8 +24,8 @@ import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.memory import require_memory
 from ..kernels import lattice as _kernels
-from ..machine.memory import require_memory
 from ..machine.workers import cores
 from ..problem.budget import Quota, least_cost, quotas_met, with_slack
 from ..problem.problem import Problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..machine.memory import ProblemTooLarge, fits
+from ...posteriors.foundation.memory import ProblemTooLarge, fits
 from ..problem.problem import Problem
 from .lattice import Lattice
 

@@ -35,12 +35,12 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.number_arrays import whole_array
 from ...posteriors.foundation.progress import Progress, progress_of
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
-from ..machine.memory import require_memory
 from ..machine.workers import cores
 from ..problem.availability import availability_of
 from ..problem.budget import quotas_met

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.progress import Progress
 from ..kernels import lattice as _kernels_lattice
 from ..kernels import symmetric as _kernels
 from ..kernels.dense import stop_where_better
-from ..machine.memory import require_memory
 from ..machine.workers import cores, run
 from ..problem.budget import quotas_met
 from ..problem.identical import classes

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ...posteriors.foundation.refusals import file_path
+
 try:
     import fcntl
 except ImportError:  # Windows, where the system refuses to remove a file that is open
@@ -40,7 +42,7 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
     ...     write_whole(Path(folder, "a.txt"), "done").read_text()
     'done'
     """
-    target = Path(path)
+    target = file_path("path", path)
     # A link stays a link: what it points to is written.
     place = Path(os.path.realpath(target))
     data = _bytes(content)
@@ -54,7 +56,7 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
 
 def write_new(path: str | Path, content: str | bytes) -> bool:
     """Write a file that does not exist yet; False, and nothing written, if it exists or another writer was first."""
-    target = Path(path)
+    target = file_path("path", path)
     data = _bytes(content)
     with _named(target), _scratch_file(target.parent) as (scratch, file):
         _fill(file, data)
@@ -82,7 +84,7 @@ def write_new_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
     OSError
         If the folder cannot be written; the error names it.
     """
-    target = Path(path)
+    target = file_path("path", path)
     exists = ValueError(f"{path} exists; give the path of a new folder")
     if os.path.lexists(target):
         raise exists

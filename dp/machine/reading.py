@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import select
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
-__all__ = ["MOST_TEXT", "Unreadable", "read_input", "unpacked"]
+from ...posteriors.foundation.refusals import file_path
+
+__all__ = ["MOST_TEXT", "Unreadable", "read_input", "read_json", "unpacked"]
 
 # Bytes of text in a file, unpacked if it is compressed.
 MOST_TEXT = 512 * 2**20
@@ -56,15 +60,35 @@ def read_input(path: str | os.PathLike[str], most: int = MOST_TEXT) -> bytes:
     ...     print(error)
     this is a directory; allowed: a file or a pipe with a writer
     """
-    kind = Path(path).stat().st_mode
+    file = file_path("path", path)
+    kind = file.stat().st_mode
     if stat.S_ISDIR(kind):
         raise Unreadable("this is a directory; allowed: a file or a pipe with a writer")
     if stat.S_ISFIFO(kind):
-        return _read_pipe(path, most)
+        return _read_pipe(file, most)
     if not stat.S_ISREG(kind):
         raise Unreadable("this is a device; allowed: a file or a pipe with a writer")
-    with Path(path).open("rb", buffering=0) as stream:
+    with file.open("rb", buffering=0) as stream:
         return _read(stream, most)
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Value that a JSON file or pipe holds.
+
+    Raises
+    ------
+    Unreadable, OSError
+        As for ``read_input``.
+    ValueError
+        For data that is not JSON in UTF-8, or that is nested beyond what can be read.
+    """
+    raw = read_input(path)
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError("not a UTF-8 text file") from None
+    except RecursionError:
+        raise ValueError("its lists or tables are nested too deeply") from None
 
 
 def unpacked(raw: bytes, most: int = MOST_TEXT) -> bytes:
@@ -84,7 +108,7 @@ def unpacked(raw: bytes, most: int = MOST_TEXT) -> bytes:
             raise Unreadable(f"it unpacks to more than {_size(most)}; allowed: up to that") from None
 
 
-def _read_pipe(path: str | os.PathLike[str], most: int) -> bytes:
+def _read_pipe(path: Path, most: int) -> bytes:
     """Read a pipe to its end; without a writer it would never come."""
     # Opened so that neither the opening nor the first read waits; a read then tells a pipe without a writer, which is
     # at its end, from one whose writer has nothing yet.

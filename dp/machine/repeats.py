@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .memory import require_memory, too_large
+from ...posteriors.foundation.memory import require_memory, too_large
 
 __all__ = ["require_repeats"]
 

@@ -24,6 +24,9 @@ _MOST = 1024
 # Worker processes that are started for each processor, at most: any beyond would only take memory from the others.
 _EACH = 4
 
+# Folder in memory, and the bytes that must be free in it, for large arrays of jobs.
+_SHARED_MEMORY, _ROOM = "/dev/shm", 2e9
+
 # Threads where the caller asks for no number; None for one on each processor.
 _SHARE: ContextVar[int | None] = ContextVar("share", default=None)
 
@@ -213,7 +216,8 @@ def _in_workers[Result](
     """Number and result of each job, computed in worker processes."""
     from joblib import Parallel, delayed
 
-    runs = Parallel(n_jobs=count, return_as="generator" if in_order else "generator_unordered")(
+    results = "generator" if in_order else "generator_unordered"
+    runs = Parallel(n_jobs=count, return_as=results, temp_folder=_folder_in_memory())(
         delayed(_alone)(os.getpid(), k, job) for k, job in tuple(jobs.items())
     )
     try:
@@ -225,6 +229,19 @@ def _in_workers[Result](
             # The caller who closes a generator knows that jobs are dropped; joblib warns of it all the same.
             warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
             runs.close()
+
+
+def _folder_in_memory() -> str | None:
+    """Folder for the large arrays of jobs, as joblib chooses it; None where it would not be in memory.
+
+    Where joblib is not told, it makes a folder there before it sees to its removal: a signal in between would leave it.
+    """
+    if "JOBLIB_TEMP_FOLDER" in os.environ or not hasattr(os, "statvfs"):
+        return None
+    if not os.access(_SHARED_MEMORY, os.W_OK | os.X_OK):
+        return None
+    room = os.statvfs(_SHARED_MEMORY)
+    return _SHARED_MEMORY if room.f_bsize * room.f_bavail > _ROOM else None
 
 
 def _alone[Result](parent: int, k: int, job: Callable[[], Result]) -> tuple[int, Result]:

@@ -23,7 +23,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.number_arrays import whole_array
-from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.refusals import file_path, whole
 from ...posteriors.utilities import Utility
 from .bars import bar_of, log_odds_of, sharp_items, tails_at
 from .budget import Quota, most_labels
@@ -230,7 +230,7 @@ class Problem(ReadOnlyCopies):
         ProblemError
             For a file that cannot be read and for every fault in it, with the file's name and, where known, the line.
         """
-        fields, where = read_fields(Path(path))
+        fields, where = read_fields(file_path("path", path))
         try:
             return cls.from_dict(fields)
         except ProblemError as error:
@@ -311,7 +311,7 @@ class Problem(ReadOnlyCopies):
         path : str or Path
             The file appears whole or not at all.
         """
-        write_problem(self, Path(path))
+        write_problem(self, file_path("path", path))
 
     @property
     def asked_cap(self) -> Ints | None:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 # Bytes of a file: many times the largest problem that can be solved or simulated.
 _MOST_BYTES = 64 * 2**20
-# A key with its value, or the head of a table; not a text in a list of several lines.
-_KEY = re.compile(r"""\s*(\[{0,2})\s*["']?(\w+)["']?\s*[=.\]]""")
+# A key with its value, or the head of a table; not a text in a list of several lines. No part is tried at more than one
+# length, or a line of spaces would take time that grows as the square of its length.
+_KEY = re.compile(r"""\s*+(\[{0,2}+)\s*+["']?(\w++)["']?\s*+[=.\]]""")
 _PLAIN = ("budget", "threshold", "c", "beta", "weight", "prior", "utility")
 _KEYS = (*_PLAIN, "cost", "cap", "quota", "batch", "reward", "label_price", "name")
 

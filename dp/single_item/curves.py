@@ -22,8 +22,8 @@ import scipy
 
 from ...posteriors.beliefs.sharp import lossy, lossy_rows
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.memory import how_many_fit, require_memory
 from ..kernels import curves as _kernels
-from ..machine.memory import how_many_fit, require_memory
 from ..machine.workers import cores, each
 from ..problem.identical import classes
 from ..problem.problem import Problem

@@ -37,6 +37,7 @@ import scipy
 from ...posteriors.beliefs.asking import ask_tables
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.number_arrays import number_array
@@ -44,7 +45,6 @@ from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import number, positive, whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import stopping as _kernels
-from ..machine.memory import require_memory
 from ..problem.bars import bar_of
 from ..problem.problem import Problem
 from ..problem.tables import ZERO_GAIN, gains
@@ -374,12 +374,21 @@ def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = N
         low, high = (_bernoulli(a, b, discount, depth, after) for after in ("mean", "told"))
         if high - low <= tolerance:
             return low
+        # The difference shrinks by little more than the discount at each play: half of the plays that this takes are
+        # a depth that will surely be needed.
+        least = 0.5 * np.log((high - low) / tolerance) / -np.log(discount)
         depth *= 2
+        _require_plays(max(depth, float(least)))
+
+
+def _require_plays(plays: float) -> None:
+    what = f"an index of {plays:.0f} plays"
+    require_memory(16.0 * plays**2, what=what, instead="take a larger tolerance or a smaller discount")
 
 
 def _bernoulli(a: float, b: float, discount: float, plays: int, after: str) -> float:
     """Index of an arm played at most ``plays`` times, after which each play pays nothing, its mean, or its rate."""
-    require_memory(16.0 * plays**2, what=f"an index of {plays} plays", instead="take a larger tolerance")
+    _require_plays(plays)
     n, w = np.arange(plays)[:, None], np.arange(plays)[None, :]
     mean = (a + w) / (a + b + n)
     wins = a + np.arange(plays + 1)

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.memory import ProblemTooLarge
 from ..exact.lattice import Lattice
 from ..kernels import structure as _kernels
-from ..machine.memory import ProblemTooLarge
 from ..problem.problem import Problem
 from ..single_item.curves import of_each_class
 

@@ -25,11 +25,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats, Ints
+from ..foundation.kinds import require_type
+from ..foundation.memory import require_memory
 from ..foundation.refusals import every, probabilities, probability, whole
 from .sharp import Bar
 
-__all__ = ["Belief", "BeliefTables", "Size", "checked_range", "checked_states", "shares", "triangle"]
+__all__ = ["Belief", "BeliefTables", "Size", "checked_range", "checked_states", "generator", "shares", "triangle"]
 
+# Side of tables that fit in the memory of any machine.
+_SMALL = 1000
 Size = int | Sequence[int] | None
 
 
@@ -157,6 +161,12 @@ class Belief(ABC):
         return triangle(size, self.at(*np.tril_indices(size), bar))
 
 
+def generator(rng: np.random.Generator) -> np.random.Generator:
+    """Source of random numbers; what is none, such as a seed, is refused."""
+    require_type("rng", rng, np.random.Generator, "a numpy.random.Generator")
+    return rng
+
+
 def triangle(size: int, values: BeliefTables) -> BeliefTables:
     """Tables of that side from their values in the states of ``numpy.tril_indices``, zero elsewhere."""
     filled = BeliefTables(*np.zeros((3, size, size)))
@@ -184,7 +194,11 @@ def rates(alpha: ArrayLike) -> Floats:
 def checked_range(n_max: int, threshold: float) -> tuple[int, float]:
     """Side of the tables for ``n_max`` labels, and the threshold, both validated."""
     bar = threshold if isinstance(threshold, Bar) else probability("threshold", threshold)
-    return whole("n_max", n_max) + 1, bar
+    size = whole("n_max", n_max) + 1
+    # Three tables, and under some kinds as much again while they are made.
+    if size > _SMALL:
+        require_memory(48.0 * size**2, what=f"tables of {n_max} labels", instead="take fewer labels")
+    return size, bar
 
 
 def checked_states(
@@ -199,8 +213,12 @@ def checked_states(
     ):
         if values.dtype.kind not in kinds:
             raise ValueError(f"{field} are of type {values.dtype}; they must be {allowed}")
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in given))
+    except ValueError:
+        shapes = ", ".join(str(x.shape) for x in given)
+        raise ValueError(f"labels, wins and threshold have shapes {shapes}; they must broadcast together") from None
     n, w, t = (np.array(x, order="C").reshape(-1) for x in np.broadcast_arrays(*given))
-    shape = np.broadcast_shapes(*(x.shape for x in given))
     every("labels", n, n >= 0, "at least 0")
     every("wins", w, (w >= 0) & (w <= n), "at least 0 and at most the number of labels")
     if not isinstance(threshold, Bar):

@@ -22,7 +22,7 @@ from ..foundation.frozen import check_fields
 from ..foundation.refusals import whole
 from ..kernels import beliefs as _kernels
 from ..kernels import sharp as _sharp
-from .belief import Belief, BeliefTables, Size, checked_range, checked_states
+from .belief import Belief, BeliefTables, Size, checked_range, checked_states, generator
 from .sharp import beta_at, lossy, lossy_rows, parameter, rule, words
 
 __all__ = ["Beta"]
@@ -101,7 +101,7 @@ class Beta(Belief):
         >>> Beta(1, 1).draw(np.random.default_rng(7), 2).round(3)
         array([0.006, 0.521])
         """
-        return np.asarray(rng.beta(self.a, self.b, size))
+        return np.asarray(generator(rng).beta(self.a, self.b, size))
 
     def as_dict(self) -> dict[str, Any]:
         """Kind and parameters, as written to TOML."""

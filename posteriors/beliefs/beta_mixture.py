@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from ..foundation.arrays import Floats, Ints
 from ..foundation.number_arrays import numbers
 from ..foundation.refusals import same_length, whole
-from .belief import Belief, BeliefTables, Size, checked_range, checked_states, shares, triangle
+from .belief import Belief, BeliefTables, Size, checked_range, checked_states, generator, shares, triangle
 from .beta import Beta
 from .sharp import PARAMETERS, Bar, log_weights
 from .tails import log_step
@@ -172,7 +172,7 @@ class BetaMixture(Belief):
         >>> BetaMixture([0.5, 0.5], [1, 90], [90, 1]).draw(np.random.default_rng(7), 3).round(2)
         array([0.96, 0.99, 1.  ])
         """
-        chosen = rng.choice(len(self.weights), size=size, p=self.weights)
+        chosen = generator(rng).choice(len(self.weights), size=size, p=self.weights)
         return np.asarray(rng.beta(np.array(self.a)[chosen], np.array(self.b)[chosen]))
 
     def as_dict(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from ..foundation.messages import shown
 from ..foundation.number_arrays import numbers
 from ..foundation.refusals import same_length, whole
 from ..kernels import weighted_rates as _kernels
-from .belief import Belief, BeliefTables, Size, checked_states, rates, shares
+from .belief import Belief, BeliefTables, Size, checked_states, generator, rates, shares
 
 __all__ = ["Grid", "grid_of_draws"]
 
@@ -171,7 +171,7 @@ class Grid(Belief):
         >>> Grid([0.2, 0.8], [0.5, 0.5]).draw(np.random.default_rng(7), 3)
         array([0.8, 0.8, 0.8])
         """
-        return np.asarray(rng.choice(np.array(self.points), size=size, p=self.weights))
+        return np.asarray(generator(rng).choice(np.array(self.points), size=size, p=self.weights))
 
     def as_dict(self) -> dict[str, Any]:
         """Kind and parameters, as written to TOML."""

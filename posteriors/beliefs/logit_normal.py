@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from ..foundation.arrays import Floats
 from ..foundation.refusals import number, whole
 from ..kernels import weighted_rates as _kernels
-from .belief import Belief, BeliefTables, Size, checked_states
+from .belief import Belief, BeliefTables, Size, checked_states, generator
 from .sharp import Bar
 
 __all__ = ["LogitNormal"]
@@ -132,12 +132,12 @@ class LogitNormal(Belief):
         array([0.5  , 0.574])
         """
         if self.wins == self.losses == 0:
-            return np.asarray(scipy.special.expit(rng.normal(self.logit_mean, self.sd, size)))
+            return np.asarray(scipy.special.expit(generator(rng).normal(self.logit_mean, self.sd, size)))
 
         density = _Density(self)
         from scipy.stats.sampling import TransformedDensityRejection
 
-        sampler = TransformedDensityRejection(density, center=0.0, c=0.0, random_state=rng)
+        sampler = TransformedDensityRejection(density, center=0.0, c=0.0, random_state=generator(rng))
         shape: Any = () if size is None else size
         z = np.asarray(sampler.rvs(int(np.prod(shape))), dtype=np.float64).reshape(shape)
         return np.asarray(scipy.special.expit(density.mode + density.width * z), dtype=np.float64)

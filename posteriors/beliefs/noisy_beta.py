@@ -28,7 +28,7 @@ from ..foundation.arrays import Floats
 from ..foundation.frozen import check_fields
 from ..foundation.refusals import flip_chance, whole
 from ..kernels import beliefs as _kernels
-from .belief import Belief, BeliefTables, Size, checked_states, rates
+from .belief import Belief, BeliefTables, Size, checked_states, generator, rates
 from .sharp import bar_words, lossy, lossy_rows, parameter, rule
 
 __all__ = ["NoisyBeta"]
@@ -140,8 +140,8 @@ class NoisyBeta(Belief):
         """
         n = self.wins + self.losses
         if n == 0:
-            return np.asarray(rng.beta(self.a, self.b, size))
-        before_flip = rng.choice(n + 1, size=size, p=self._weights())
+            return np.asarray(generator(rng).beta(self.a, self.b, size))
+        before_flip = generator(rng).choice(n + 1, size=size, p=self._weights())
         return np.asarray(rng.beta(self.a + before_flip, self.b + (n - before_flip)))
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,20 +7,24 @@ False, text such as "3" and missing values are not numbers. ``number_arrays`` ho
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sized
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Bools
+from .kinds import require_type
 from .messages import listed, plain, shown
 
 __all__ = [
     "every",
+    "file_path",
     "flip_chance",
     "nonnegative",
     "number",
@@ -196,6 +200,33 @@ def one_of(field: str, value: Any, allowed: Collection[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{field} is {shown(value)}; allowed: {listed(allowed)}")
     return value
+
+
+def file_path(field: str, value: Any) -> Path:
+    """Return a field's value as the path of a file or folder.
+
+    Raises
+    ------
+    WrongKind
+        For a value that is neither text nor a path.
+    ValueError
+        For a path that no system can hold.
+
+    Examples
+    --------
+    >>> file_path("path", None)
+    Traceback (most recent call last):
+    seqaudit.posteriors.foundation.kinds.WrongKind: path is None; it must be text or a path
+    """
+    require_type(field, value, (str, os.PathLike), "text or a path")
+    text = os.fspath(value)
+    try:
+        holds = isinstance(text, str) and text and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        holds = False
+    if not holds:
+        raise refused(field, value, "be text that can name a file: not empty, with no character of code 0")
+    return Path(text)
 
 
 def every(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:

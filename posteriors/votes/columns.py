@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ def item_name(item: Any) -> str:
 
 def pool_votes(item: Any, votes: Any) -> NDArray[np.int8]:
     """Votes on an item, one or more, each 0 or 1."""
-    if not isinstance(votes, Iterable) or isinstance(votes, (str, bytes, Mapping)):
+    if not isinstance(votes, Iterable) or isinstance(votes, (str, bytes, Mapping, Set)):
         raise ValueError(f"votes on item {shown(item)} are {shown(votes)}; they must be a list of 0 and 1")
     given = list(votes)
     found = [vote_or_none(vote) for vote in given]

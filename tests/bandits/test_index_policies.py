@@ -364,7 +364,7 @@ def test_policies_that_look_ahead_are_left_out_where_their_tables_do_not_fit(cls
     # With another utility Gittins's index would need no tables.
     problem = sa.Problem([0.5, 0.6, 0.7], 40, utility="entropy")
     cls().require(problem)
-    monkeypatch.setattr("seqaudit.dp.machine.memory.available_memory", lambda: 1000)
+    monkeypatch.setattr("seqaudit.posteriors.foundation.memory.available_memory", lambda: 1000)
     with pytest.raises(sa.ProblemTooLarge, match=f"{cls.name}, with tables of 3 different items: "):
         cls().require(problem)
     start = np.zeros((1, 3), dtype=np.int64)

@@ -250,7 +250,7 @@ def test_whether_values_fit_is_known_at_once_and_the_same_everywhere(monkeypatch
         assert time.perf_counter() - begin < 10
     small = sa.Problem([0.5, 0.6, 0.7], 9, cost=[1, 2, 1], quota=[([0], 1)])
     with monkeypatch.context() as patch:
-        patch.setattr("seqaudit.dp.machine.memory.available_memory", lambda: 0)
+        patch.setattr("seqaudit.posteriors.foundation.memory.available_memory", lambda: 0)
         values_fit.cache_clear()
         assert values_fit(small)
     assert sa.simulate(dear, sa.Rollout("kg", runs=2, candidates=2), replications=1, seed=1).labels.sum() > 10

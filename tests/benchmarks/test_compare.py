@@ -15,7 +15,7 @@ import seqaudit as sa
 from seqaudit.bandits.choice import choose_policies
 from seqaudit.bandits.registry import label
 from seqaudit.dp.exact import lattice
-from seqaudit.dp.machine import memory
+from seqaudit.posteriors.foundation import memory
 
 # The package re-exports the function under the module's name.
 module = importlib.import_module("seqaudit.benchmarks.comparison.compare")

@@ -177,6 +177,6 @@ def test_nothing_is_bought_where_labels_change_nothing():
 
 def test_tables_that_do_not_fit_are_refused(monkeypatch):
     problem = sa.Problem([0.5], budget=500)
-    monkeypatch.setattr("seqaudit.dp.machine.memory.available_memory", lambda: 10_000)
+    monkeypatch.setattr("seqaudit.posteriors.foundation.memory.available_memory", lambda: 10_000)
     with pytest.raises(sa.ProblemTooLarge):
         sa.allocate(problem)

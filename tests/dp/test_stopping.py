@@ -245,7 +245,7 @@ def test_what_makes_no_sense_is_refused(call, message):
 
 
 def test_hinges_that_do_not_fit_are_refused(monkeypatch):
-    monkeypatch.setattr("seqaudit.dp.machine.memory.available_memory", lambda: 10_000)
+    monkeypatch.setattr("seqaudit.posteriors.foundation.memory.available_memory", lambda: 10_000)
     mean = np.full((200, 200), 0.5)
     gain = np.random.default_rng(0).random((200, 200))
     with pytest.raises(sa.ProblemTooLarge):

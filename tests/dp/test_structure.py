@@ -505,7 +505,7 @@ def test_exact_values_are_refused_where_there_are_none(monkeypatch):
     with pytest.raises(sa.ProblemTooLarge):
         sa.structure(large, exact=True)
     assert sa.structure(large).greedy_value is None
-    monkeypatch.setattr("seqaudit.dp.machine.memory.available_memory", lambda: 10_000)
+    monkeypatch.setattr("seqaudit.posteriors.foundation.memory.available_memory", lambda: 10_000)
     with pytest.raises(sa.ProblemTooLarge):
         sa.structure(sa.Problem([0.5], budget=500))
 

@@ -26,7 +26,7 @@ from seqaudit.benchmarks.runner import warm
 from seqaudit.benchmarks.runner.folder import RunFolder
 from seqaudit.benchmarks.runner.kept import JSON
 from seqaudit.dp.exact.lattice import Lattice
-from seqaudit.dp.machine.memory import available_memory
+from seqaudit.posteriors.foundation.memory import available_memory
 
 PROBLEM = 'budget = 5\nthreshold = [0.5, 0.62, 0.75]\nweight = [1.0, 1.5, 2.0]\nname = ["even", "tilted", "hard"]\n'
 VOTES = "item,rater,label\n" + "".join(

@@ -194,3 +194,9 @@ def test_a_pickled_policy_is_that_of_the_text_that_was_read(run):
     assert file_records([policy, "kg", policy]) == [
         {"file": "mine.py", "sha256": hashlib.sha256(MINE.encode()).hexdigest()}
     ]
+
+
+def test_long_texts_that_name_no_file_are_told_at_once():
+    # A search that tried every part of the text at every length would not end.
+    for text in (" " * 10**6, ".py " * 10**5 + "(", "a.py:" + " " * 10**6 + "1"):
+        assert policy_from_file(text) is None

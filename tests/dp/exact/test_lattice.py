@@ -22,7 +22,7 @@ from oracles.family_cases import families
 
 import seqaudit as sa
 from seqaudit.dp.exact.lattice import Lattice
-from seqaudit.dp.machine import memory
+from seqaudit.posteriors.foundation import memory
 
 GIB = 2**30
 

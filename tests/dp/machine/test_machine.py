@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 import seqaudit as sa
-from seqaudit.dp.machine import memory, workers
-from seqaudit.dp.machine.memory import available_memory, peak_memory
+from seqaudit.dp.machine import workers
+from seqaudit.posteriors.foundation import memory
 from seqaudit.posteriors.foundation import processors as found
+from seqaudit.posteriors.foundation.memory import available_memory, peak_memory
 from seqaudit.posteriors.foundation.processors import group_folders, processors
 
 GIB = 2**30
@@ -144,7 +145,7 @@ sa.solve(sa.Problem([0.5, 0.6], 4))
 import psutil
 now = psutil.Process().memory_info().vms
 resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[1]), resource.RLIM_INFINITY))
-from seqaudit.dp.machine.memory import available_memory
+from seqaudit.posteriors.foundation.memory import available_memory
 print(available_memory())
 try:
     sa.solve(sa.Problem([0.5, 0.6, 0.7, 0.8], 90))

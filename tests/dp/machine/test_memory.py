@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import seqaudit as sa
 from seqaudit.dp.exact.scope import few_states, small_enough
-from seqaudit.dp.machine import memory
+from seqaudit.posteriors.foundation import memory
 
 PACKAGE = Path(sa.__file__).resolve().parent
 LARGE = sa.Problem(np.linspace(0.1, 0.9, 40), 400, utility="entropy")

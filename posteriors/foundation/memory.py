@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...posteriors.foundation.processors import group_folders
+from .processors import group_folders
 
 if TYPE_CHECKING:
     import psutil
