@@ -29,6 +29,7 @@ _WIDER = {"Sequence": Iterable, "Iterable": Iterable, "list": Iterable, "tuple":
 _WIDER |= {"dict": Mapping, "Mapping": Mapping}
 _WORDS = {
     "Callable": "a function",
+    "Collection": "a collection",
     "Iterable": "a sequence",
     "Mapping": "a mapping",
     "None": "None",
