@@ -55,7 +55,7 @@ ColumnsOption = Annotated[
 ]
 
 LabelsOption = Annotated[
-    str | None, typer.Option("--labels", help="Meaning of labels: 0, 1 or drop, as in A=1,B=0,tie=drop.")
+    str | None, typer.Option("--labels", help="Meaning of labels: 0, 1, half or drop, as in A=1,B=0,tie=half.")
 ]
 
 RepeatedOption = Annotated[
@@ -101,7 +101,7 @@ def label_form(
     """Form of a label file, as ``read_labels`` takes it."""
     return {
         "columns": None if columns is None else _pairs("--columns", columns, "item=Input.id,rater=WorkerId"),
-        "labels": None if labels is None else _pairs("--labels", labels, "A=1,B=0,tie=drop"),
+        "labels": None if labels is None else _pairs("--labels", labels, "A=1,B=0,tie=half"),
         "repeated": repeated,
         "separator": separator,
         "encoding": encoding,

@@ -94,8 +94,9 @@ def read_labels(
     columns : mapping of str to str, optional
         Columns of the label file that have other names: ``{"item": "Input.id", "rater": "WorkerId"}``.
     labels : mapping, optional
-        0, 1 or "drop" for each label: ``{"A": 1, "B": 0, "tie": "drop"}``. Rows of "drop" are left out. Column ``gold``
-        is read alike, and is unknown where it is left out.
+        0, 1, "half" or "drop" for each label: ``{"A": 1, "B": 0, "tie": "half"}``. Rows of "drop" are left out. Of
+        those of "half" on an item, half are wins and half are losses, and an odd one is left out. Column ``gold`` is
+        read alike, and is unknown where it is neither 0 nor 1.
     repeated : {"refuse", "first", "last"}, default "refuse"
         The vote that counts if a rater labels an item several times.
     separator : str, optional

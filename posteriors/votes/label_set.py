@@ -172,8 +172,9 @@ class LabelSet:
         columns : mapping of str to str, optional
             Columns that have other names: ``{"item": "Input.id", "rater": "WorkerId"}``.
         labels : mapping, optional
-            0, 1 or "drop" for each label: ``{"A": 1, "B": 0, "tie": "drop"}``. Rows of "drop" are left out. Known
-            answers are read alike, and are unknown where they are left out.
+            0, 1, "half" or "drop" for each label: ``{"A": 1, "B": 0, "tie": "half"}``. Rows of "drop" are left out.
+            Of those of "half" on an item, half are wins and half are losses, and an odd one is left out. Known answers
+            are read alike, and are unknown where they are neither 0 nor 1.
         repeated : {"refuse", "first", "last"}, default "refuse"
             The vote that counts if a rater labels an item several times.
 

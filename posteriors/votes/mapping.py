@@ -1,7 +1,8 @@
 """Mappings of votes from other tools: the column of each field, the votes that labels stand for, and repeated votes.
 
-A tie is no vote. Half a win cannot be written as votes of 0 and 1: a win and a loss in its place would count it twice,
-and a draw between the two would invent an answer. So a label stands for 0 or 1, or its row is left out.
+A label stands for 0 or 1, or its row is left out, or it is half a win. Votes are 0 or 1, so two ties on an item are one
+win and one loss, and an odd tie is left out: a win and a loss in its place would count it twice, and a draw between the
+two would invent an answer.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from ..foundation.messages import listed, plain, shown
 from ..foundation.names import nearest_name, unknown_name
 from ..foundation.refusals import one_of, vote_or_none, whole_or_none
 
-__all__ = ["DROPPED", "REPEATED", "VOTE_COLUMNS", "VoteMapping", "cell_text"]
+__all__ = ["DROPPED", "HALF", "REPEATED", "VOTE_COLUMNS", "VoteMapping", "cell_text"]
 
 # Vote of a row that is left out.
 DROPPED = -1
+# Vote of a tie that is half a win.
+HALF = -2
 REPEATED = ("refuse", "first", "last")
 VOTE_COLUMNS = ("item", "rater", "label", "group", "gold")
 _REQUIRED = ("item", "rater", "label")
-_DROP = "drop"
+_WORDS = {"drop": DROPPED, "half": HALF}
 _FOUND = 5
-_TIE = "half a win cannot be a vote, and a win and a loss in its place would count one answer twice"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class VoteMapping:
     columns : dict of str to str
         Name in the table, by the name of the field: "item", "rater", "label". Fields that are not named have their own.
     labels : dict of str to int, or None
-        Vote that each label stands for: 0, 1, or -1 for rows that are left out. None for labels that are votes already.
+        Vote that each label stands for: 0, 1, -1 for rows that are left out, or -2 for half a win. None for labels that
+        are votes already.
     repeated : {"refuse", "first", "last"}
         The vote that counts if a rater labels an item several times.
 
@@ -66,7 +69,7 @@ class VoteMapping:
         ----------
         columns : mapping of str to str, optional
         labels : mapping, optional
-            From labels to 0, 1 or "drop"; numbers and booleans are labels too.
+            From labels to 0, 1, "half" or "drop"; numbers and booleans are labels too.
         repeated : {"refuse", "first", "last"}
         known : sequence of str
             Fields that may be named.
@@ -89,7 +92,7 @@ class VoteMapping:
         return self.columns.get(field, field)
 
     def vote(self, cell: Any) -> int | None:
-        """Vote of a cell: 0, 1, or -1 if its row is left out; None for a label that is not mapped.
+        """Vote of a cell: 0, 1, ``DROPPED`` or ``HALF``; None for a label that is not mapped.
 
         A whole number that is written as 2.0 is the label 2, unless there is a label 2.0.
         """
@@ -100,8 +103,9 @@ class VoteMapping:
         return self.labels.get(text, self.labels.get(whole) if whole.isdecimal() else None)
 
     def gold(self, cell: Any) -> int | None:
-        """Known answer of a cell: 0, 1, or -1 where it is blank or a label that is left out."""
-        return DROPPED if cell is None or cell == "" else self.vote(cell)
+        """Known answer of a cell: 0, 1, or -1 where it is blank or a label that is neither."""
+        vote = DROPPED if cell is None or cell == "" else self.vote(cell)
+        return DROPPED if vote == HALF else vote
 
     def rule(self, cells: Iterable[Any]) -> str:
         """Words for the labels that are allowed in a column of these cells."""
@@ -116,7 +120,8 @@ class VoteMapping:
 
     def record(self) -> dict[str, Any]:
         """Statements that differ from a plain table, for the record of a run."""
-        votes = None if self.labels is None else {k: _DROP if v == DROPPED else v for k, v in self.labels.items()}
+        words = {vote: word for word, vote in _WORDS.items()}
+        votes = None if self.labels is None else {k: words.get(v, v) for k, v in self.labels.items()}
         given = {"columns": self.columns or None, "labels": votes}
         out: dict[str, Any] = {key: dict(sorted(x.items())) for key, x in given.items() if x is not None}
         return out if self.repeated == REPEATED[0] else out | {"repeated": self.repeated}
@@ -157,16 +162,15 @@ def _columns(given: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
 def _labels(given: Mapping[Any, Any] | None) -> dict[str, int] | None:
     if given is None:
         return None
-    require_type("labels", given, Mapping, "a mapping from labels to 0, 1 or 'drop'")
+    require_type("labels", given, Mapping, "a mapping from labels to 0, 1, 'half' or 'drop'")
     out: dict[str, int] = {}
     for label, meaning in given.items():
         text = cell_text(label)
         if text in out:
             raise ValueError(f"labels: {shown(text)} is given twice; allowed: once")
-        vote = DROPPED if isinstance(meaning, str) and meaning == _DROP else vote_or_none(meaning)
+        vote = _WORDS.get(meaning) if isinstance(meaning, str) else vote_or_none(meaning)
         if vote is None:
-            why = f", but {_TIE}" if shown(meaning) in ("'half'", "'0.5'", "0.5") else ""
-            raise ValueError(f"labels: {shown(text)} stands for {shown(meaning)}{why}; allowed: 0, 1 or drop")
+            raise ValueError(f"labels: {shown(text)} stands for {shown(meaning)}; allowed: 0, 1, half or drop")
         out[text] = vote
     for vote in (0, 1):
         if vote not in out.values():

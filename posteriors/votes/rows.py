@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..foundation.arrays import Floats, Ints
 from ..foundation.messages import MOST_LINES, listed, shown
 from .label_set import LabelSet, offsets
-from .mapping import DROPPED, VoteMapping, cell_text
+from .mapping import DROPPED, HALF, VoteMapping, cell_text
 
 __all__ = ["NAME_RULE", "Parsers", "RowFaults", "codes", "label_set_of"]
 
@@ -173,6 +173,12 @@ def label_set_of(
     if faults.count:
         return None
     votes = np.array(values, np.int8)[label]
+    ties = np.flatnonzero(keep & (votes == HALF))
+    if ties.size:
+        votes[ties] = _halved([items[k] for k in item[ties]], [raters[k] for k in rater[ties]])
+        odd = np.count_nonzero(votes[ties] == DROPPED)
+        remarks.append(f"{ties.size} ties: {(ties.size - odd) // 2} wins, as many losses, {odd} odd ones left out")
+        keep[ties[votes[ties] == DROPPED]] = False
     left_out = keep & (votes == DROPPED)
     if left_out.any():
         named = listed(dict.fromkeys(map(cell_text, compress(columns["label"], left_out))), _MOST_LABELS)
@@ -193,7 +199,28 @@ def label_set_of(
         group=None if group is None else group[order],
         groups=tuple(groups),
         gold=gold,
+        remarks=tuple(remarks),
     )
+
+
+def _halved(items: Sequence[str], raters: Sequence[str]) -> NDArray[np.int8]:
+    """Votes of ties: on each item as many wins as losses, in turns of the raters, and an odd one left out.
+
+    The order of the rows does not matter. Items differ in whether a win or a loss comes first.
+
+    Examples
+    --------
+    >>> _halved(["a", "b", "a", "a", "b"], ["eve", "ann", "bob", "ann", "bob"])
+    array([-1,  0,  0,  1,  1], dtype=int8)
+    """
+    votes = np.full(len(items), DROPPED, np.int8)
+    on_item: dict[str, list[int]] = {}
+    for k in sorted(range(len(items)), key=lambda k: (items[k], raters[k])):
+        on_item.setdefault(items[k], []).append(k)
+    for number, ties in enumerate(ties for ties in on_item.values() if len(ties) > 1):
+        for turn, k in enumerate(ties[: len(ties) // 2 * 2]):
+            votes[k] = (number + turn + 1) % 2
+    return votes
 
 
 def _one_vote_per_rater(

@@ -13,6 +13,7 @@ from oracles.command_line import caller
 
 import seqaudit as sa
 from seqaudit.benchmarks.data.csv_table import LabelFileError
+from seqaudit.posteriors.votes.mapping import HALF
 
 ROWS = [("a", "ann", 1), ("b", "ann", 0), ("a", "bob", 0), ("b", "cat", 1), ("c", "bob", 1)]
 PLAIN = "item,rater,label\n" + "".join(f"{item},{rater},{label}\n" for item, rater, label in ROWS)
@@ -186,11 +187,45 @@ def test_items_keep_their_own_values_where_others_are_left_out():
     assert (read.items, read.weight.tolist()) == (("a", "b"), [1.0, 2.0])
 
 
-@pytest.mark.parametrize("meaning", ["half", 0.5])
-def test_half_a_win_is_refused_because_it_is_no_vote(meaning):
-    with pytest.raises(
-        ValueError, match=r"'tie' stands for .*, but half a win cannot be a vote.*allowed: 0, 1 or drop"
-    ):
+@pytest.mark.parametrize("seed", range(5))
+def test_ties_that_are_half_a_win_leave_the_share_of_wins_between_those_of_two_sides(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        [(f"i{i}", f"r{k}", rng.choice(["A", "B", "tie"])) for i in range(12) for k in range(rng.integers(1, 9))],
+        columns=["item", "rater", "label"],
+    )
+    half = {"A": 1, "B": 0, "tie": "half"}
+    read = sa.LabelSet.from_frame(frame, labels=half)
+    said = frame.groupby("item")["label"].value_counts().unstack(fill_value=0)
+    for item, wins, count in zip(read.items, read.wins, read.counts, strict=True):
+        a, b, tie = said.loc[item, ["A", "B", "tie"]]
+        assert (wins, count) == (a + tie // 2, a + b + tie - tie % 2)
+    odd = int((said["tie"] % 2).sum())
+    pairs = int((said["tie"] // 2).sum())
+    told = f"data frame: {2 * pairs + odd} ties: {pairs} wins, as many losses, {odd} odd ones left out"
+    assert read.remarks == (told,)
+
+    def votes(labels):
+        owner = np.repeat(np.arange(len(labels.items)), labels.counts)
+        rows = zip(owner, labels.rater, labels.labels, strict=True)
+        return {(labels.items[i], labels.raters[r]): vote for i, r, vote in rows}
+
+    shuffled = sa.LabelSet.from_frame(frame.sample(frac=1, random_state=seed), labels=half)
+    assert votes(shuffled) == votes(read)
+    path = tmp_path / "votes.csv"
+    frame.to_csv(path, index=False)
+    assert votes(sa.read_labels(path, labels=half)) == votes(read)
+
+
+def test_known_answer_that_is_a_tie_is_unknown():
+    frame = pd.DataFrame({"item": list("ab"), "rater": "r", "label": ["A", "B"], "gold": ["tie", "B"]})
+    read = sa.LabelSet.from_frame(frame, labels={"A": 1, "B": 0, "tie": "half"})
+    np.testing.assert_array_equal(read.gold, [np.nan, 0.0])
+
+
+@pytest.mark.parametrize("meaning", [0.5, "Half", 2, None, HALF])
+def test_label_stands_for_one_of_four_meanings(meaning):
+    with pytest.raises(ValueError, match=r"'tie' stands for .*; allowed: 0, 1, half or drop"):
         sa.read_labels("votes.csv", labels={"A": 1, "B": 0, "tie": meaning})
 
 
@@ -237,7 +272,7 @@ WRONG = [
         r"line 1: no column 'Input.ID' for item \(is it 'Input.id'\?\); .*'HITId'",
     ),
     ({"columns": COLUMNS | {"group": "team"}, "labels": LABELS}, "no column 'team' for group"),
-    ({"labels": {"A": 2, "B": 0}}, "labels: 'A' stands for 2; allowed: 0, 1 or drop"),
+    ({"labels": {"A": 2, "B": 0}}, "labels: 'A' stands for 2; allowed: 0, 1, half or drop"),
     ({"labels": {"A": 1, "B": None}}, "labels: 'B' stands for None"),
     ({"labels": {"A": 1, "B": "Drop"}}, "labels: 'B' stands for 'Drop'"),
     ({"labels": {"A": 1, "B": 1}}, "labels: no label stands for 0"),
@@ -372,8 +407,8 @@ def test_every_command_that_reads_labels_takes_and_records_a_mapping(run, comman
         (("--labels", "A=1,A=0"), "--labels: 'A' is given twice"),
         (("--labels", "A=1;B=0"), "labels: no label stands for 1"),
         (("--labels", ""), "labels: no label stands for 0"),
-        (("--labels", "A=1,B=0,tie=half"), "half a win cannot be a vote"),
-        (("--labels", "A=1,B=2"), "labels: 'B' stands for '2'; allowed: 0, 1 or drop"),
+        (("--labels", "A=1,B=0,tie=0.5"), "labels: 'tie' stands for '0.5'; allowed: 0, 1, half or drop"),
+        (("--labels", "A=1,B=2"), "labels: 'B' stands for '2'; allowed: 0, 1, half or drop"),
         (("--labels", "A\n=1,B=0"), "labels: no label stands for 1"),
     ],
 )
