@@ -23,7 +23,8 @@ from .registry import POLICIES
 
 __all__ = ["file_records", "policy_from_file"]
 
-_WRITTEN = re.compile(r"\s*+([^(]*\.py)(?:\s*:\s*([^\W\d]\w*)?\s*(\(.*\))?)?\s*", re.DOTALL)
+# No spaces are tried at more than one length, or a long text would take time that grows as a power of its length.
+_WRITTEN = re.compile(r"\s*+([^(]*\.py)(?:\s*+:\s*+([^\W\d]\w*+)?\s*+(\(.*\))?+)?+\s*+", re.DOTALL)
 
 # Policies read from files, with the record of the file.
 _read: list[tuple[Policy, dict[str, str]]] = []
