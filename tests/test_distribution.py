@@ -77,4 +77,4 @@ def test_wheel_built_from_the_source_distribution_is_the_package_and_its_data(un
             name for name in names - about if not name.endswith((".py", "py.typed"))
         }
         (entries,) = (archive.read(name).decode() for name in about if name.endswith("entry_points.txt"))
-    assert entries.split() == ["[console_scripts]", "seqaudit", "=", "seqaudit.benchmarks.cli.main:main"]
+    assert entries.split() == ["[console_scripts]", "seqaudit", "=", "seqaudit.__main__:run"]

@@ -100,15 +100,18 @@ app.add_typer(calibrate, name="calibrate")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; without arguments ``--help``. Each fault gives one line, and the exit status is 2."""
-    if arguments is None:
-        keep_standard_output()
-        let_symbols_fall_back()
-        heed_signals()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = wants_traceback(given)
     try:
+        if arguments is None:
+            keep_standard_output()
+            let_symbols_fall_back()
+            heed_signals()
         with naming_plugins():
             status = app(args=given or ["--help"], standalone_mode=False)
+    except KeyboardInterrupt:
+        # While the commands are put together; typer hears of one that comes later.
+        status = INTERRUPTED
     except Exception as error:
         _fail(error, debug)
     if status == INTERRUPTED:

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .simd import move_row, raise_row, raise_run, row_of_three
+from .simd import move_row, raise_row, raise_run, row_of_four, row_of_three
 
 _FAST = {"contract", "nnan", "nsz"}
 
@@ -130,6 +130,54 @@ def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, aft
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
+def live_block_of_four(n, at, source, first, size, lost, won, chance, rise, after, out):
+    """One block of four items that can all be labelled, in one pass."""
+    length = size[3, n[3]]
+    row_after = size[3, n[3] + 1]
+    shift = first[3, n[3]] - first[3, n[3] + 1]
+    plane = size[2, n[2]] * length
+    cube = size[1, n[1]] * plane
+    odds, lift = chance[3], rise[3]
+    second, third, fourth = source[1], source[2], source[3]
+    for q in range(size[0, n[0]]):
+        under, over = source[0] + lost[0, q] * cube, source[0] + won[0, q] * cube
+        for r in range(size[1, n[1]]):
+            low, high = second + lost[1, r] * plane, second + won[1, r] * plane
+            for s in range(size[2, n[2]]):
+                row_of_four(
+                    out,
+                    at,
+                    after,
+                    third + lost[2, s] * length,
+                    third + won[2, s] * length,
+                    chance[2, s],
+                    rise[2, s],
+                    fourth,
+                    shift,
+                    row_after,
+                    odds,
+                    lift,
+                    length,
+                    low,
+                    high,
+                    chance[1, r],
+                    rise[1, r],
+                    under,
+                    over,
+                    chance[0, q],
+                    rise[0, q],
+                )
+                at += length
+                fourth += row_after
+                low += length
+                high += length
+                under += length
+                over += length
+            third += size[2, n[2] + 1] * length
+        second += size[1, n[1] + 1] * plane
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
 def raise_pair(i, n, at, outer, run, one, two, size, lost, won, chance, rise, after, out, fresh):
     """Raise a block to the values of labelling items i and i + 1, of n labels; ``run`` states share their positions."""
     length, row = size[i, n[i]], size[i + 1, n[i + 1]]
@@ -180,6 +228,9 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
                     rise[i, q] = gain[i, n, first[i, n] + q]
         if items == 3 and source[0] >= 0 and source[1] >= 0 and source[2] >= 0:
             live_block_of_three(composition[c], begin[c], source, first, size, lost, won, chance, rise, after, out)
+            continue
+        if items == 4 and source[0] >= 0 and source[1] >= 0 and source[2] >= 0 and source[3] >= 0:
+            live_block_of_four(composition[c], begin[c], source, first, size, lost, won, chance, rise, after, out)
             continue
         run = begin[c + 1] - begin[c]
         outer = 1

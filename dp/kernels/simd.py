@@ -70,19 +70,16 @@ def raise_row(typingctx, out, at, after, down, up, m, g, row, shift, size, odds,
 def row_of_three(typingctx, out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h):
     """``raise_row`` afresh, with a third item whose chance p is constant along the row, at ``low`` and ``high``."""
     arguments = (out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h)
+    return types.void(*arguments), _several_of_row((13,))
 
-    def emit(context, builder, signature, given):
-        row = _Row(context, builder, signature, given)
-        two = _two_of_row(row, builder)
-        chances = [row.splat(row.number(position)) for position in (15, 16)]
 
-        def values():
-            third = row.value(row.read(2, row.whole(13)), row.read(2, row.whole(14)), *chances)
-            return row.larger(*two()), third
-
-        return row.write(length=row.whole(12), fresh=row.integer(1), values=values)
-
-    return types.void(*arguments), emit
+@_instruction
+def row_of_four(
+    typingctx, out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h, under, over, r, f
+):
+    """``row_of_three`` with a fourth item whose chance r is constant along the row, at ``under`` and ``over``."""
+    arguments = (out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h)
+    return types.void(*arguments, under, over, r, f), _several_of_row((13, 17))
 
 
 @_instruction
@@ -96,6 +93,26 @@ def move_row(typingctx, out, at, after, row, shift, size, length):
         return row.write(length=row.whole(6), fresh=row.integer(1), values=lambda: [place(row.whole(4))])
 
     return types.void(*arguments), emit
+
+
+def _several_of_row(others):
+    """Emitter of the values of ``raise_row`` and of further items, whose arguments begin at these positions."""
+
+    def emit(context, builder, signature, given):
+        row = _Row(context, builder, signature, given)
+        two = _two_of_row(row, builder)
+        chances = [[row.splat(row.number(at + x)) for x in (2, 3)] for at in others]
+
+        def values():
+            further = [
+                row.value(row.read(2, row.whole(at)), row.read(2, row.whole(at + 1)), *odds)
+                for at, odds in zip(others, chances, strict=True)
+            ]
+            return [*two(), *further]
+
+        return row.write(length=row.whole(12), fresh=row.integer(1), values=values)
+
+    return emit
 
 
 def _two_of_row(row, builder):

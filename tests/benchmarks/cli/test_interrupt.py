@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import seqaudit.benchmarks.cli.main as main_module
 
 # Imports and first calls take longer than all else, so one process makes them and has a child do each long run.
 SCRIPT = """
@@ -107,3 +110,28 @@ def interrupted(call: str, server, told: Path) -> float:
 def test_interrupted_work_stops_within_two_seconds_and_leaves_no_file(call, server, tmp_path_factory):
     # A busy machine may be slow once.
     assert any(interrupted(call, server, tmp_path_factory.mktemp("told")) < 2 for _ in range(2))
+
+
+def test_interruption_before_a_command_begins_is_one_line(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main_module, "naming_plugins", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main_module.main(["speed"])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "seqaudit: interrupted; nothing is kept\n"
+
+
+def test_interruption_while_the_command_line_is_imported_is_one_line(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, path=None, target=None):
+            if name == "seqaudit.benchmarks.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "seqaudit.benchmarks.cli.main")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        import_module("seqaudit.__main__").run()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "seqaudit: interrupted; nothing is kept\n"
