@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -20,6 +23,8 @@ __all__ = ["INTERRUPTED", "heed_signals", "status_of_interruption"]
 INTERRUPTED = 130
 # SIGTERM is how a system stops a program, SIGHUP a terminal that is closed, SIGBREAK the same on Windows.
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+# Seconds after which an interruption that was lost is made again.
+_SOON = 0.02
 # Seconds from a signal to the end of a process that is busy in compiled code, which does not hear it.
 _PATIENCE = 6.0
 
@@ -38,6 +43,7 @@ def heed_signals() -> None:
         if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
             heeded.append(int(number))
+    sys.unraisablehook = partial(_not_raised, sys.unraisablehook)
     # The number of a signal is written here at once, even if Python's own handler has to wait for compiled code.
     heard, told = socket.socketpair()
     told.setblocking(False)
@@ -64,6 +70,25 @@ def status_of_interruption() -> int:
 def _interrupt(number: int, _: FrameType | None) -> NoReturn:
     _received.append(number)
     raise KeyboardInterrupt
+
+
+def _not_raised(usual: Callable[[sys.UnraisableHookArgs], object], fault: sys.UnraisableHookArgs) -> None:
+    """Interrupt again where compiled code called back into Python and could not hand the interruption on."""
+    if not issubclass(fault.exc_type, KeyboardInterrupt):
+        usual(fault)
+    elif _received:
+        again = threading.Timer(_SOON, _signal_main_thread, (_received[0],))
+        again.daemon = True
+        again.start()
+
+
+def _signal_main_thread(number: int) -> None:
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):
+        # Unlike the other way, this also ends a wait.
+        signal.pthread_kill(main, number)
+    else:
+        _thread.interrupt_main(number)
 
 
 def _see_to_it(heard: socket.socket, told: socket.socket, heeded: list[int]) -> None:

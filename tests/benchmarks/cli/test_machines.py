@@ -118,6 +118,23 @@ def test_signal_ends_a_command_with_its_own_status(name, where):
     assert len(err.splitlines()) == 1
 
 
+def test_interruption_that_compiled_code_cannot_pass_on_is_made_again():
+    code = """
+import ctypes, signal, time
+from seqaudit.benchmarks.cli.interruption import heed_signals
+
+heed_signals()
+called_back = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGTERM))
+try:
+    called_back()
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert (run.stdout, run.stderr, run.returncode) == ("heard\n", "", 0)
+
+
 def test_signal_that_was_ignored_from_the_start_stays_ignored():
     code = "import signal, sys; from seqaudit.benchmarks.cli.interruption import heed_signals; heed_signals(); "
     code += "signal.raise_signal(signal.SIGTERM); print('there')"
