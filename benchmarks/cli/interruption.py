@@ -88,7 +88,7 @@ def _signal_main_thread(number: int) -> None:
         # Unlike the other way, this also ends a wait.
         signal.pthread_kill(main, number)
     else:
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
 
 
 def _see_to_it(heard: socket.socket, told: socket.socket, heeded: list[int]) -> None:
