@@ -52,7 +52,7 @@ test: lint $(VENV)/.installed
 	@$(MAKE) --no-print-directory typecheck & types=$$!; \
 	$(MAKE) --no-print-directory setup-3.13; ready=$$?; wait $$types && exit $$ready
 	$(VENV)/bin/python -c 'from seqaudit.benchmarks.runner.warm import warm_all; warm_all()'
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --doctest-modules tests --pyargs seqaudit
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --durations=40 --durations-min=3 --doctest-modules tests --pyargs seqaudit
 	@if [ -n "$$($(find-3.13))" ]; then $(MAKE) --no-print-directory smoke-3.13; \
 	else echo "Skipped the smoke tests on Python 3.13: no such interpreter was found."; fi
 
