@@ -73,10 +73,13 @@ def _interrupt(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _not_raised(usual: Callable[[sys.UnraisableHookArgs], object], fault: sys.UnraisableHookArgs) -> None:
-    """Interrupt again where compiled code called back into Python and could not hand the interruption on."""
-    if not issubclass(fault.exc_type, KeyboardInterrupt):
+    """Interrupt again where compiled code called back into Python and could not hand the interruption on.
+
+    After an interruption nothing else is told: what it left half-done, such as a file, may fail when it is thrown away.
+    """
+    if not _received:
         usual(fault)
-    elif _received:
+    elif issubclass(fault.exc_type, KeyboardInterrupt):
         again = threading.Timer(_SOON, _signal_main_thread, (_received[0],))
         again.daemon = True
         again.start()

@@ -130,6 +130,14 @@ try:
     time.sleep(60)
 except KeyboardInterrupt:
     print("heard")
+
+
+class HalfDone:
+    def __del__(self):
+        raise ValueError("not closed")
+
+
+HalfDone()
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
     assert (run.stdout, run.stderr, run.returncode) == ("heard\n", "", 0)
