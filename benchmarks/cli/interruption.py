@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from ...dp.machine.parent import end_children, end_with
 
-__all__ = ["INTERRUPTED", "heed_signals", "status_of_interruption"]
+__all__ = ["INTERRUPTED", "heed_signals", "no_longer_interrupt", "status_of_interruption"]
 
 # Exit status of typer after Ctrl-C.
 INTERRUPTED = 130
@@ -28,6 +28,7 @@ _SOON = 0.02
 # Seconds from a signal to the end of a process that is busy in compiled code, which does not hear it.
 _PATIENCE = 6.0
 
+_heeded: list[int] = []
 _received: list[int] = []
 
 
@@ -37,29 +38,34 @@ def heed_signals() -> None:
     Signals that the process was started to ignore, as ``nohup`` does, stay ignored. Processes that this one forks end
     with it and take the signals as usual.
     """
-    heeded = []
     for name in _SIGNALS:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
-            heeded.append(int(number))
+            _heeded.append(int(number))
     sys.unraisablehook = partial(_not_raised, sys.unraisablehook)
     # The number of a signal is written here at once, even if Python's own handler has to wait for compiled code.
     heard, told = socket.socketpair()
     told.setblocking(False)
     signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_see_to_it, args=(heard, told, heeded), name="signal watch", daemon=True).start()
+    threading.Thread(target=_see_to_it, args=(heard, told, _heeded), name="signal watch", daemon=True).start()
     if hasattr(os, "register_at_fork"):
         parent = os.getpid()
 
         def apart() -> None:
             signal.set_wakeup_fd(-1)
-            for number in heeded:
+            for number in _heeded:
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
             if os.getppid() == parent:
                 end_with(parent)
 
         os.register_at_fork(after_in_child=apart)
+
+
+def no_longer_interrupt() -> None:
+    """Let the process end as it is about to: a signal that comes now only sees to it that it does."""
+    for number in _heeded:
+        signal.signal(number, lambda *_: None)
 
 
 def status_of_interruption() -> int:

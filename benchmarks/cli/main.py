@@ -25,7 +25,7 @@ from .compare import compare
 from .curve import curve
 from .failures import failure_lines, wants_traceback
 from .fit import fit
-from .interruption import INTERRUPTED, heed_signals, status_of_interruption
+from .interruption import INTERRUPTED, heed_signals, no_longer_interrupt, status_of_interruption
 from .options import OUT_ON_REQUEST
 from .output import keep_standard_output, let_symbols_fall_back
 from .plugins import naming_plugins
@@ -118,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kept = "finished parts are kept, and --out with the same folder goes on"
         print(f"seqaudit: interrupted; {kept if _keeps(given) else 'nothing is kept'}", file=sys.stderr)
         status = status_of_interruption()
+    no_longer_interrupt()
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -126,6 +127,7 @@ def _fail(error: Exception, debug: bool) -> NoReturn:
         traceback.print_exception(error)
     for line in failure_lines(error):
         print(f"seqaudit: {line}", file=sys.stderr)
+    no_longer_interrupt()
     sys.exit(2)
 
 

@@ -150,6 +150,20 @@ def test_signal_that_was_ignored_from_the_start_stays_ignored():
     assert python("-c", ignored + code).stdout == b"there\n"
 
 
+def test_signal_to_a_command_that_is_done_changes_nothing():
+    code = """
+import signal
+from seqaudit.benchmarks.cli.interruption import heed_signals, no_longer_interrupt
+
+heed_signals()
+no_longer_interrupt()
+signal.raise_signal(signal.SIGTERM)
+print("done")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert (run.stdout, run.stderr, run.returncode) == ("done\n", "", 0)
+
+
 @pytest.mark.parametrize(
     ("error", "shown"),
     [
