@@ -122,7 +122,10 @@ def threshold(log_ratio: ArrayLike, beta: float) -> Floats:
     array([0.5   , 0.8808])
     """
     strength = positive("beta", beta)
-    return np.asarray(scipy.special.expit(strength * number_array("log_ratio", log_ratio)))
+    ratio = number_array("log_ratio", log_ratio)
+    # A product beyond floating point is infinite, and its threshold 0 or 1.
+    with np.errstate(over="ignore"):
+        return np.asarray(scipy.special.expit(strength * ratio))
 
 
 @checked

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import seqaudit as sa
 from seqaudit.benchmarks.runner.folder import RunFolder, RunFolderError, problem_as_inputs
+from seqaudit.benchmarks.runner.kept import JSON
+from seqaudit.dp.exact.lattice import Lattice
+from seqaudit.posteriors.foundation.messages import LONGEST_FAULT
 
 PROBLEM = sa.Problem([0.5, 0.62, 0.75], 4)
 VOTES = sa.LabelSet.from_pools({"a": [1, 0, 1], "b": [0, 1]})
@@ -119,7 +124,7 @@ def test_run_record_and_printed_json_state_the_whole_problem():
 def test_budget_of_very_many_labels_is_refused_without_counting_states(cost):
     problem = sa.Problem([0.5, 0.6], 3, cost=cost)
     for call in (sa.solve, lambda x: sa.evaluate(x, "kg")):
-        with pytest.raises(sa.ProblemTooLarge, match="problem too large"):
+        with pytest.raises(sa.ProblemTooLarge, match=r"problem too large"):
             call(problem)
 
 
@@ -153,7 +158,7 @@ def test_session_is_read_to_a_limit(tmp_path):
 def test_identifiers_of_answers_are_saved(tmp_path):
     session = sa.Session(PROBLEM, "kg", seed=7)
     for answer_id in (10**5000, 2**128):
-        with pytest.raises(ValueError, match="a whole number of at most 128 bits"):
+        with pytest.raises(ValueError, match=r"a whole number of at most 128 bits"):
             session.tell(0, 1, answer_id=answer_id)
     session.tell(0, 1, answer_id=2**128 - 1)
     session.save(tmp_path / "session.json")
@@ -200,7 +205,7 @@ def test_votes_on_an_item_are_in_order():
 
 
 def test_rates_to_evaluate_at_are_not_empty():
-    with pytest.raises(ValueError, match="alpha is empty; give one rate or more"):
+    with pytest.raises(ValueError, match=r"alpha is empty; give one rate or more"):
         sa.operating_characteristics(PROBLEM, "kg", [])
 
 
@@ -208,5 +213,205 @@ def test_run_folder_whose_parts_are_a_file_is_refused(tmp_path):
     RunFolder(tmp_path / "run", "compare", {})
     (tmp_path / "run" / "parts").rmdir()
     (tmp_path / "run" / "parts").write_text("")
-    with pytest.raises(RunFolderError, match="parts is not a folder, so the run cannot be taken up"):
+    with pytest.raises(RunFolderError, match=r"parts is not a folder, so the run cannot be taken up"):
         RunFolder(tmp_path / "run", "compare", {})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_what_is_no_file_is_neither_replaced_nor_waited_for(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for write in (PROBLEM.to_toml, sa.Session(PROBLEM, "kg", seed=7).save):
+        with pytest.raises(OSError, match=r"this is a device or a pipe; allowed: a file"):
+            write(pipe)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+    sa.solve(PROBLEM, keep_policy=True).save(tmp_path / "kept")
+    (tmp_path / "kept" / "actions.npy").unlink()
+    os.mkfifo(tmp_path / "kept" / "actions.npy")
+    with pytest.raises(ValueError, match=r"damaged policy folder: .*is not a file"):
+        sa.load_policy(tmp_path / "kept")
+    folder = RunFolder(tmp_path / "run", "compare", {})
+    os.mkfifo(folder.part("kg", ".json"))
+    with pytest.raises(ValueError, match=r"cannot be read .*remove it, and it is computed again"):
+        folder.parts(["kg"], print, JSON)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_file_that_is_written_again_keeps_its_permissions(tmp_path):
+    path = PROBLEM.to_toml(tmp_path / "p.toml") or tmp_path / "p.toml"
+    path.chmod(0o600)
+    PROBLEM.to_toml(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("column", ["item", "rater", "group"])
+def test_names_that_differ_in_type_alone_are_refused(column):
+    columns = {"item": ["a", "b"], "rater": ["x", "y"], "group": ["u", "v"], "label": [1, 0]}
+    frame = pd.DataFrame(columns | {column: [7, "7"]}, dtype=object)
+    with pytest.raises(
+        ValueError, match=rf"row 1: {column} is '7', and 7 on row 0; allowed: names that differ as text"
+    ):
+        sa.LabelSet.from_frame(frame)
+
+
+def test_votes_that_were_read_as_text_are_votes():
+    frame = pd.DataFrame({"item": ["a", "a"], "rater": ["x", "y"], "label": ["1", "0"], "gold": ["1", "1"]})
+    read = sa.LabelSet.from_frame(frame)
+    assert (read.labels.tolist(), read.gold.tolist()) == ([1, 0], [1.0])
+
+
+@pytest.mark.parametrize("prior", [(1, 1), [2, 3], np.array([1.0, 1.0]), sa.Beta(1, 1), 1])
+def test_bandit_has_a_prior_for_each_arm(prior):
+    with pytest.raises(sa.ProblemError, match=r"a bandit needs one prior, a pair or a belief, for each arm"):
+        sa.Problem.bandit(prior, 5)
+
+
+class Doubtful(sa.PartialPooling):
+    """Model whose answers are wrong in a way that its case states."""
+
+    name = "doubtful"
+    given = None
+    more = None
+
+    def chances(self, parameters, design):
+        return super().chances(parameters, design) if self.given is None else self.given
+
+    def complete(self, draws, design, label, rng):
+        found = super().complete(draws, design, label, rng)
+        return found if self.more is None else self.more(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.full(DESIGN.size, 2.0), r"doubtful: a chance is 2\.0; it must be from 0 to 1"),
+        (np.full(DESIGN.size, np.nan), "doubtful: a chance is nan"),
+        (np.zeros(1), r"doubtful: chances have shape \(1,\); it must be \(5,\)"),
+        (["a"], "doubtful: chances"),
+    ],
+)
+def test_chances_of_a_model_are_checked(monkeypatch, given, message):
+    monkeypatch.setattr(Doubtful, "given", given)
+    with pytest.raises(ValueError, match=message):
+        Doubtful().simulate(1, DESIGN)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (lambda found: found | {"rate": found["rate"] + 2.0}, "doubtful: a rate is .*; it must be from 0 to 1"),
+        (lambda found: found | {"rate": found["rate"] * np.nan}, "doubtful: a rate is nan"),
+        (lambda found: {}, "doubtful: complete returns no 'rate'"),
+        (lambda found: 3, "doubtful: what complete returns is 3"),
+    ],
+)
+def test_rates_of_a_model_are_checked(monkeypatch, more, message):
+    votes = sa.PartialPooling().simulate(1, DESIGN).labels
+    monkeypatch.setattr(Doubtful, "more", staticmethod(more))
+    with pytest.raises(ValueError, match=message):
+        Doubtful().fit(votes, seed=1, method="fast", draws=8)
+
+
+def test_numbers_of_draws_and_items_beyond_memory_are_refused():
+    votes = sa.PartialPooling().simulate(1, DESIGN).labels
+    with pytest.raises(sa.ProblemTooLarge, match=r"1,000,000,000,000 draws"):
+        sa.PartialPooling().fit(votes, seed=1, method="fast", draws=10**12)
+    with pytest.raises(sa.ProblemTooLarge, match=r"1,000,000,000,000 items with votes"):
+        sa.Design.balanced(items=10**12)
+
+
+def test_one_label_for_two_thousand_items_is_soon_placed():
+    # Each of them was compared with all others once for every item: a minute.
+    problem = sa.Problem(np.linspace(0.1, 0.9, 2000), 1)
+    lattice = Lattice.of(problem)
+    assert (lattice.raised[0] >= 0).all()
+    assert (lattice.raised[1:] == -1).all()
+
+
+@pytest.mark.parametrize("policy", [("kg", "uniform"), ["kg"], b"kg", {"kg": 1}])
+def test_several_policies_are_not_one(policy):
+    with pytest.raises(ValueError, match=r"it must be one policy, or the name of one"):
+        sa.evaluate(PROBLEM, policy)
+
+
+def test_messages_with_lists_of_names_are_short():
+    for policy in ("zz", "lookahead(leaf=foo)", "KG"):
+        with pytest.raises(ValueError, match=r".") as told:
+            sa.evaluate(PROBLEM, policy)
+        assert len(str(told.value)) <= LONGEST_FAULT
+
+
+class Sure(sa.Accuracy):
+    """Utility of a class that is not registered."""
+
+    name = "sure"
+
+
+def test_problem_that_could_not_be_read_again_is_not_written(tmp_path):
+    problem = PROBLEM.replace(utility=Sure())
+    for write in (problem.to_toml, sa.solve(problem, keep_policy=True).save):
+        with pytest.raises(sa.ProblemError, match=r"the problem could not be read again: .*sure"):
+            write(tmp_path / "p")
+    with pytest.raises(sa.ProblemError, match=r"half a character"):
+        sa.Problem([0.5], 3, name=["\ud800"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_states_are_of_items_and_labels_that_there_are():
+    one = np.array([1])
+    for items in (-1, 3):
+        with pytest.raises(ValueError, match=r"items must be numbers from 0 to 2"):
+            sa.states_at(PROBLEM, np.array([items]), one, one)
+    for call in (
+        lambda: sa.states_at(PROBLEM, np.array([0]), one, 2 * one),
+        lambda: PROBLEM.tail_at([1, 1, 1], [2, 1, 1]),
+    ):
+        with pytest.raises(ValueError, match=r"wins are more than labels"):
+            call()
+    with pytest.raises(ValueError, match=r"mean is 2.0; it must be from 0 to 1"):
+        sa.solve_stopping(np.full((3, 3), 2.0), np.ones((3, 3)))
+
+
+class Ending(sa.IndexPolicy):
+    """Policy that raises what ends a generator."""
+
+    name = "ending"
+
+    def index(self, states):
+        raise StopIteration
+
+
+def test_policy_that_raises_stop_iteration_is_named():
+    for call in (
+        lambda: sa.simulate(PROBLEM, Ending(), replications=2, seed=1),
+        lambda: sa.evaluate(PROBLEM, Ending()),
+    ):
+        with pytest.raises(RuntimeError, match=r"raised StopIteration") as told:
+            call()
+        assert any("Ending.index" in note for note in told.value.__notes__)
+
+
+def test_nothing_to_compare_or_to_hold_out_is_said():
+    with pytest.raises(ValueError, match=r"there are no fits to compare"):
+        sa.compare_fits({})
+    with pytest.raises(ValueError, match=r"there are no items"):
+        sa.reliability(sa.LabelSet.from_pools({}))
+
+
+def test_curve_of_items_that_cannot_be_labelled_is_flat():
+    found = sa.budget_curve(sa.Problem([0.5, 0.6], 6, cap=0), ["kg"], seed=1)
+    assert np.ptp(found["value"].values) == 0.0
+
+
+def test_replay_of_a_policy_that_stops_early_ends_in_its_last_state():
+    pools = sa.LabelSet.from_pools({"a": [1, 0, 1], "b": [1, 1, 0], "c": [0, 0, 0]})
+    found = sa.replay(pools, ["stop-when"], budget=9, threshold=0.5, replications=200, seed=7)
+    bought = found["labels_bought"].sum("slice").isel(policy=0)
+    assert (bought.diff("labels") >= 0).all()
+    assert int(bought.max()) < 9
+
+
+def test_overflowing_log_ratio_is_refused_without_a_warning():
+    with pytest.raises(sa.ProblemError, match=r"log_ratio|threshold|c of"):
+        sa.Problem.from_logratio([1e308, -1e308], 1e10, 6)

@@ -30,7 +30,7 @@ from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.memory import require_memory, too_large
-from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.messages import LONGEST_FAULT, cut, shown
 from ...posteriors.foundation.refusals import whole
 from ..kernels import lookahead as _kernels
 from ..policies.ahead import item_tables
@@ -178,7 +178,7 @@ class Lookahead(AdvantagePolicy):
                 object.__setattr__(self, "leaf", as_base(self.name, self.leaf, "leaf"))
             except ValueError as error:
                 given = f"leaf is {shown(self.leaf)}; allowed: 'payoff', 'bound', a policy or a registered name"
-                raise ValueError(f"{self.name}: {given} ({error})") from None
+                raise ValueError(cut(f"{self.name}: {given} ({error})", LONGEST_FAULT)) from None
 
     def require(self, problem: Problem) -> None:
         """Raise ``ProblemTooLarge`` where too many states lie ahead, or a policy's values cannot be kept."""

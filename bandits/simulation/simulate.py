@@ -100,13 +100,16 @@ def spend(
     of whole batches, and the final state of replications that ended earlier.
     """
     board = Board(problem, policy, keys)
-    marks = set(stops)
+    marks = {stop for stop in stops if stop <= problem.labels}
     for step in itertools.count():
         if observe and step in marks:
             observe(step, board.counts, board.wins)
         chosen = board.choose(step)
         rows = board.open
         if not rows.size:
+            for stop in sorted(marks):
+                if observe and stop > step:
+                    observe(stop, board.counts, board.wins)
             break
         items = chosen[rows]
         board.spend(rows, items, source.labels(rows, items, board.bought[rows, items]))

@@ -78,6 +78,8 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
     (array([2, 1]), array([0, 0]))
     """
     probability("share", share)
+    if not labels.n_items:
+        raise ValueError("there are no items, so no votes can be held out")
     rng = np.random.default_rng(seed)
     number = np.minimum(np.floor(share * labels.counts + 0.5).astype(np.int64), labels.counts - 1)
     held = np.zeros(labels.n_labels, dtype=np.bool_)

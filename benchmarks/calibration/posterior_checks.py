@@ -246,6 +246,8 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
     import arviz as az
     import pandas as pd
 
+    if not found:
+        raise ValueError("there are no fits to compare")
     bad = {name: int((x.pareto_k > x.good_k).sum()) for name, x in found.items()}
     if len(found) == 1:
         ((name, x),) = found.items()

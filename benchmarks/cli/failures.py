@@ -37,6 +37,9 @@ def failure_lines(error: Exception) -> list[str]:
     """Lines for an error that ended a command, each short enough to be read."""
     if isinstance(error, typer.TyperException):
         return lines_of([error.format_message()])
+    if isinstance(error, OSError) and error.strerror:
+        named = f"{error.filename}: " if error.filename is not None else ""
+        return lines_of([f"{named}{error.strerror}"])
     frames = _frames(error)
     if _refused(error, frames):
         faults = getattr(error, "faults", None)
@@ -44,9 +47,6 @@ def failure_lines(error: Exception) -> list[str]:
             return lines_of(faults, count=getattr(error, "count", None))
         return lines_of([str(error) or type(error).__name__])
     where = _place(frames)
-    if isinstance(error, OSError) and error.strerror:
-        named = f"{error.filename}: " if error.filename is not None else ""
-        return lines_of([f"{named}{error.strerror}"])
     told = cut(first_line(error), _LONGEST_MESSAGE)
     name = type(error).__name__
     if isinstance(error, MemoryError):

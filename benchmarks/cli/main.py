@@ -8,6 +8,7 @@ output.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -118,8 +119,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kept = "finished parts are kept, and --out with the same folder goes on"
         print(f"seqaudit: interrupted; {kept if _keeps(given) else 'nothing is kept'}", file=sys.stderr)
         status = status_of_interruption()
+    status = _flushed(status)
     no_longer_interrupt()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _flushed(status: Any) -> Any:
+    """Status of a command once its output is written: 2 if it cannot be, unless nobody reads it any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        print(f"seqaudit: standard output: {error.strerror}", file=sys.stderr)
+        status = 2
+    else:
+        return status
+    # What is left would fail again as the process ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
 
 
 def _fail(error: Exception, debug: bool) -> NoReturn:
@@ -128,7 +146,7 @@ def _fail(error: Exception, debug: bool) -> NoReturn:
     for line in failure_lines(error):
         print(f"seqaudit: {line}", file=sys.stderr)
     no_longer_interrupt()
-    sys.exit(2)
+    sys.exit(_flushed(2))
 
 
 def _keeps(arguments: Sequence[str]) -> bool:

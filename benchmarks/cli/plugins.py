@@ -10,6 +10,7 @@ from typing import TextIO
 
 from ...bandits.registry import POLICIES
 from ...posteriors.beliefs.registry import BELIEFS
+from ...posteriors.foundation.messages import lines_of
 from ...posteriors.foundation.plugins import origin, source_of
 from ...posteriors.raters.registry import RATER_MODELS
 from ...posteriors.utilities import UTILITIES
@@ -45,7 +46,8 @@ def _note(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+    (told,) = lines_of([str(message)], "note")
+    print(f"note: {told}", file=sys.stderr)
 
 
 def _place(error: BaseException) -> str | None:

@@ -262,9 +262,9 @@ def _curve_of(
     # Without a budget nothing is left to chance.
     bought = [j for j, budget in enumerate(budgets) if budget]
     points = [(at_budget(problem, budgets[j]), prices[j]) for j in bought]
-    if exact:
+    if exact and bought:
         values[bought] = [[evaluate(small, policy).value] for small, _ in points]
-    else:
+    elif bought:
         run = _observed if _on_the_way(problem, policy) else _afresh
         for part in replication_parts(problem, len(keys)):
             nature = PriorNature.draw(problem, seeds[part], keys[part])

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ...dp.machine.files import append_line, sweep, write_new, write_whole
-from ...dp.machine.reading import read_json
+from ...dp.machine.reading import Unreadable, read_input, read_json
 from ...dp.machine.seal import digest
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.refusals import file_path
@@ -32,6 +32,8 @@ from .kept import Format, Parts
 __all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs"]
 
 _DIGESTS = "parts.sha256"
+# Bytes of a part: as many as any disk holds, so that only what does not end is refused.
+_MOST_BYTES = 2**50
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
 
 
@@ -144,7 +146,10 @@ class RunFolder:
         """Yield the result in a file; none if there is no file, and none but a note if it was changed."""
         if not path.exists():
             return
-        content = path.read_bytes()
+        try:
+            content = read_input(path, _MOST_BYTES)
+        except Unreadable as error:
+            raise ValueError(f"{path} cannot be read ({error}); remove it, and it is computed again") from None
         line = digest(content), path.relative_to(self.path).as_posix()
         if line not in self._digests:
             # Read again: another command may have added the line.

@@ -31,6 +31,8 @@ def policy_of(policy: Any) -> Any:
     ValueError
         For a name that is not known, and for any name before the floor that has the policies is loaded.
     """
+    if isinstance(policy, (bytes, dict, list, set, tuple)):
+        raise WrongKind(f"policy is {shown(policy)}; it must be one policy, or the name of one")
     if not isinstance(policy, str):
         return policy
     if not _readers:

@@ -31,10 +31,10 @@ def reductions_of(reduce: bool | Collection[str]) -> frozenset[str]:
     """Names of the reductions that may be used."""
     if isinstance(reduce, bool):
         return frozenset(REDUCTIONS) if reduce else frozenset()
-    chosen = frozenset([reduce] if isinstance(reduce, str) or not isinstance(reduce, Collection) else reduce)
-    for name in sorted(chosen - set(REDUCTIONS), key=str):
+    chosen = [reduce] if isinstance(reduce, str) else sorted(reduce, key=str)
+    for name in [x for x in chosen if x not in REDUCTIONS]:
         raise ValueError(f"reduce names {shown(name)}; allowed: True, False, or any of 'dead', 'identical'")
-    return chosen
+    return frozenset(chosen)
 
 
 def plan(

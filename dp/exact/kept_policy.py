@@ -40,6 +40,7 @@ from ..machine.reading import read_json
 from ..machine.seal import seal_is_whole, sealed
 from ..problem.digest import is_digest_of
 from ..problem.problem import Problem
+from ..problem.toml import require_registered
 from .lattice import Lattice, Layer
 from .live import LiveLattice, Ranges
 
@@ -138,7 +139,10 @@ class KeptPolicy:
 
 def write_policy(policy: KeptPolicy, path: str | Path, about: dict[str, Any]) -> None:
     """Write a policy folder, whole or not at all."""
-    problem = None if isinstance(policy.problem.utility, Custom) else policy.problem.as_dict()
+    problem = None
+    if not isinstance(policy.problem.utility, Custom):
+        require_registered(policy.problem)
+        problem = policy.problem.as_dict()
     ranges = np.stack([policy.live.ranges.low, policy.live.ranges.high])
     text = {"format": FORMAT, "version": VERSION, "problem": problem, "digest": policy.problem.digest(), **about}
     text["reach"] = policy.live.reach
@@ -205,6 +209,8 @@ def _read_array(path: Path, name: str, recorded: Any, version: int) -> NDArray[A
 
 
 def _file_digest(path: Path) -> str:
+    if not path.is_file():
+        raise ValueError(f"{path.name} is not a file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

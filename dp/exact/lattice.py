@@ -25,6 +25,8 @@ import numpy as np
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.memory import require_memory
+from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.refusals import whole
 from ..kernels import lattice as _kernels
 from ..machine.workers import cores
 from ..problem.budget import Quota, least_cost, quotas_met, with_slack
@@ -97,8 +99,8 @@ class Lattice:
     def __init__(
         self, cap: Ints, depth: int, cost: Floats | None = None, budget: float | None = None, quota: Quota = ()
     ) -> None:
-        self.cap = np.minimum(cap, depth).astype(np.int64)
-        self.depth = depth
+        self.depth = whole("depth", depth)
+        self.cap = np.minimum(whole_array("cap", cap), depth)
         self.cost = np.ones(len(cap)) if cost is None else np.asarray(cost, dtype=np.float64)
         self.limit = with_slack(depth if budget is None else budget)
         self.quota = quota

@@ -75,11 +75,16 @@ def find_all(rows, wanted, out):
 @njit(cache=True, nogil=True)
 def raised(rows, out):
     """Position of each row with one more in each place, -1 where there is none."""
+    total = rows.sum(axis=1)
+    most = total.max() if total.size else 0
     for j in range(rows.shape[1]):
         # Raised vectors are in the same order, so one walk along the rows meets them all.
         at = 0
         for r in range(rows.shape[0]):
             out[r, j] = -1
+            # No row has more labels than this: a walk would only cost time.
+            if total[r] == most:
+                continue
             while at < rows.shape[0]:
                 differs = 0
                 for k in range(rows.shape[1]):

@@ -7,9 +7,11 @@ renamed. So two writers of one file do not meet, and the last one wins. A writer
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,6 +49,7 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
     place = Path(os.path.realpath(target))
     data = _bytes(content)
     with _named(target), _scratch_file(place.parent) as (scratch, file):
+        _keep_mode(place, scratch)
         _fill(file, data)
         _let_go(file)
         scratch.replace(place)
@@ -171,6 +174,18 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
                 shutil.rmtree(scratch, ignore_errors=True)
                 raise
             return
+
+
+def _keep_mode(place: Path, scratch: Path) -> None:
+    """Give a scratch file the permissions of the file that it will replace; what is no file is not replaced."""
+    try:
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise FileExistsError(errno.EEXIST, "this is a device or a pipe; allowed: a file")
+    if stat.S_ISREG(mode):
+        scratch.chmod(stat.S_IMODE(mode))
 
 
 def _fill(file: Any, data: bytes) -> None:

@@ -44,6 +44,8 @@ def sharp_items(problem: Problem) -> Bools:
 def tails_at(problem: Problem, labels: ArrayLike, wins: ArrayLike) -> Floats:
     """Tail probability of every item after some labels; see ``Problem.tail_at``."""
     n, w = np.asarray(labels, dtype=np.float64), np.asarray(wins, dtype=np.float64)
+    if np.any(w > n):
+        raise ValueError("wins are more than labels; they must be at most as many")
     if isinstance(problem.prior, np.ndarray):
         a, b = problem.prior.T
         if not lossy(a, b, n, problem.threshold, problem.stated_log_odds).any():

@@ -96,6 +96,8 @@ def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[
         faults.append(f"name is {shown(name)}; it must be a list of strings that are not blank")
         return default
     names = tuple(map(str, names))
+    for bad in filter(_cannot_be_written, names):
+        faults.append(f"name {shown(bad)} holds half a character; it must be text that a file can hold")
     if len(names) != size:
         faults.append(f"name has {len(names)} entries; it must have one for each of the {size} items")
         return default
@@ -103,6 +105,14 @@ def names_of(name: Sequence[str] | None, size: int, faults: list[str]) -> tuple[
         twice, times = Counter(names).most_common(1)[0]
         faults.append(f"name {shown(twice)} occurs {times} times; names must be unique")
     return names
+
+
+def _cannot_be_written(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def beliefs_of(

@@ -8,7 +8,7 @@ item i pays v_i h(p_i) and r_i for each of its wins, less the label price for ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import InitVar, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +22,9 @@ from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.number_arrays import whole_array
-from ...posteriors.foundation.refusals import file_path, whole
+from ...posteriors.foundation.refusals import file_path, real_or_none, whole
 from ...posteriors.utilities import Utility
 from .bars import bar_of, log_odds_of, sharp_items, tails_at
 from .budget import Quota, most_labels
@@ -175,12 +176,10 @@ class Problem(ReadOnlyCopies):
         >>> round(solve(Problem.bandit(prior=[(1, 1), (1, 1)], horizon=60)).value, 10)
         38.5623432466
         """
-        try:
-            arms = len(prior)
-        except TypeError:
-            raise ProblemError([f"prior is {prior!r}; a bandit needs one prior for each arm"]) from None
+        if not isinstance(prior, Sized) or any(real_or_none(x) is not None for x in prior):
+            raise ProblemError([f"prior is {shown(prior)}; a bandit needs one prior, a pair or a belief, for each arm"])
         # Nothing is paid at the end, so the threshold does not matter.
-        return cls(np.full(arms, 0.5), horizon, prior=prior, utility=None, reward=reward, **fields)
+        return cls(np.full(len(prior), 0.5), horizon, prior=prior, utility=None, reward=reward, **fields)
 
     @classmethod
     def from_logratio(cls, c: ArrayLike, beta: float, budget: int, **fields: Any) -> Self:

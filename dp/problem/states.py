@@ -187,6 +187,10 @@ def states_at(
     (array([0.75 , 0.657]), array([0.    , 0.0758]))
     """
     n, w = (whole_array(*x).astype(np.float64) for x in (("labels", labels), ("wins", wins)))
+    if np.any(w > n):
+        raise ValueError("wins are more than labels; they must be at most as many")
+    if np.any(np.asarray(items) < 0) or np.any(np.asarray(items) >= problem.size):
+        raise ValueError(f"items must be numbers from 0 to {problem.size - 1}")
     mean, p, step = _belief_at(problem, items, n, w)
     return ItemStates(
         n,

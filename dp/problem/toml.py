@@ -15,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tomli_w
 
+from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.names import unknown_key
+from ...posteriors.utilities import make_utility
 from ..machine.files import write_whole
 from ..machine.reading import Unreadable, read_input
 from .checks import ProblemError
@@ -123,4 +126,17 @@ def faults_of(fields: dict[str, Any]) -> list[str]:
 
 def write_problem(problem: Problem, path: Path) -> None:
     """Write a problem file, whole or not at all."""
+    require_registered(problem)
     write_whole(path, tomli_w.dumps(problem.as_dict()))
+
+
+def require_registered(problem: Problem) -> None:
+    """Raise an error for a utility or a belief that could not be read again, as its class has no registered name."""
+    try:
+        if (stated := problem.as_dict().get("utility")) is not None:
+            make_utility(stated)
+        if not isinstance(problem.prior, np.ndarray):
+            for belief in {type(x): x for x in problem.prior}.values():
+                make_belief(belief.as_dict())
+    except ValueError as error:
+        raise ProblemError([f"the problem could not be read again: {error}"]) from None

@@ -83,7 +83,8 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
             if not faults and not np.allclose(implied, t, rtol=ROUNDING, atol=0):
                 faults.append("threshold differs from sigma(beta log_ratio); use Problem.from_logratio")
             if not faults:
-                z = float(beta) * c
+                with np.errstate(over="ignore"):
+                    z = float(beta) * c
                 refuse("beta times log_ratio", z, np.abs(z) <= MOST_LOG_ODDS, f"at most {MOST_LOG_ODDS:g} in size")
                 for name, bar, belief in zip(names, t.tolist(), beliefs or (), strict=False):
                     if bar in (0.0, 1.0) and not belief.takes_bars:

@@ -42,7 +42,7 @@ from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.foundation.records import EqualByContents
-from ...posteriors.foundation.refusals import number, positive, whole
+from ...posteriors.foundation.refusals import every, number, positive, whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import stopping as _kernels
 from ..problem.bars import bar_of
@@ -181,6 +181,9 @@ def solve_stopping(
     labels = len(mean) if mean.ndim else 0
     if not labels or not mean.shape == gain.shape == (labels, labels):
         raise ValueError(f"mean has shape {mean.shape} and gain {gain.shape}; both must be square, of the same shape")
+    used = np.tri(labels, dtype=bool)
+    every("mean", mean[used], (mean[used] >= 0.0) & (mean[used] <= 1.0), "from 0 to 1")
+    every("gain", gain[used], np.isfinite(gain[used]), "finite")
     price_of_one = positive("cost", cost)
     factor = number("discount", discount, lambda x: 0 < x <= 1, "above 0 and at most 1")
     index = np.full((labels, labels), np.nan)

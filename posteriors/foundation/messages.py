@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "LONGEST_FAULT",
     "LONGEST_LINE",
     "MOST_LINES",
     "and_more",
@@ -29,7 +30,9 @@ __all__ = [
 ]
 
 # Longest line for one fault, and the largest number of such lines.
+# Characters of a printed line, of which the name of the command takes some, and of a fault.
 LONGEST_LINE = 300
+LONGEST_FAULT = LONGEST_LINE - len("seqaudit: ")
 MOST_LINES = 10
 _LONGEST_VALUE = 60
 _MOST_LISTED = 10
@@ -164,5 +167,5 @@ def lines_of(faults: Collection[str], kind: str = "fault", count: int | None = N
     >>> lines_of([f"fault {k}" for k in range(1, 13)])[9:]
     ['fault 10', 'and 2 more faults']
     """
-    out = [cut(printable(" ".join(fault.split("\n"))), LONGEST_LINE) for fault in islice(faults, MOST_LINES)]
+    out = [cut(printable(" ".join(fault.split("\n"))), LONGEST_FAULT) for fault in islice(faults, MOST_LINES)]
     return out + and_more((len(faults) if count is None else count) - len(out), kind)

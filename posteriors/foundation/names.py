@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .messages import listed, named, shown
+from .messages import LONGEST_FAULT, listed, named, shown
 from .plugins import calling, origin, text_of
 
 if TYPE_CHECKING:
@@ -348,7 +348,11 @@ def unknown_name(message: str, name: object, known: Iterable[str]) -> str:
     names = list(known)
     near = nearest_name(name, names, cutoff=0.0) if isinstance(name, str) else None
     hint = f"; did you mean {shown(near)}?" if near is not None else ""
-    return message.format(name=shown(name), known=listed(names, _MOST_NAMES, quoted=False), hint=hint)
+    for most in range(_MOST_NAMES, -1, -1):
+        told = message.format(name=shown(name), known=listed(names, most, quoted=False), hint=hint)
+        if len(told) <= LONGEST_FAULT:
+            break
+    return told
 
 
 def unknown_key(key: str, allowed: Iterable[str], kind: str = "a key") -> str:

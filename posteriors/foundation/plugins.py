@@ -120,7 +120,13 @@ class calling:
             root = module.partition(".")[0]
             if root != _HERE:
                 called = f"{self.kind} {module}:{name}{self.method and '.'}{self.method}"
-                error.add_note(f"{_RAISED}{called}{_place(trace, root)}")
+                note = f"{_RAISED}{called}{_place(trace, root)}"
+                error.add_note(note)
+                if isinstance(error, StopIteration):
+                    # It would end the generator that made the call, without a word.
+                    stopped = RuntimeError("raised StopIteration")
+                    stopped.add_note(note)
+                    raise stopped from error
 
 
 def origin(owner: object) -> tuple[str, str]:

@@ -49,6 +49,7 @@ from ..foundation.tolerances import above
 from ..votes.checks import checked_parameter, require_groups, require_raters, require_votes
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
+from .asking import ask_chances
 from .fit import RaterFit
 from .sampling import SamplerSettings, fit_fast, fit_nuts
 
@@ -392,7 +393,7 @@ class RaterModel(ABC):
         given = self.require_parameters(given, votes)
         rng = generator_of(seed)
         truth = self.draw(rng, votes, given)
-        label = (rng.random(votes.size) < self.chances(truth, votes)).astype(np.int64)
+        label = (rng.random(votes.size) < ask_chances(self, truth, votes)).astype(np.int64)
         return SimulatedLabels(votes.labelled(label), truth)
 
     @checked

@@ -5,19 +5,20 @@ from __future__ import annotations
 import itertools
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..foundation.memory import require_memory
 from ..foundation.processors import processors
 from ..foundation.progress import Progress, progress_of
 from ..foundation.refusals import one_of, probability, whole
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
+from .asking import ask_completion
 from .fit import RaterFit
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> R
     import arviz as az
 
     whole("draws", draws, least=4)
+    # Rates, and what is computed with them, of each draw.
+    require_memory(24.0 * draws * labels.n_items, what=f"{draws:,} draws", instead="take fewer of them")
     rng = np.random.default_rng(whole("seed", seed))
     design, label = Design.of(labels), labels.labels.astype(np.int64)
     chains = 1 if model.fast_is_independent else max(1, min(_STARTS, draws // _SHORTEST))
@@ -134,7 +137,7 @@ def _completed(
     posterior = data["posterior"].dataset
     sizes = posterior.sizes["chain"], posterior.sizes["draw"]
     flat = {str(k): x.values.reshape(-1, *x.shape[2:]) for k, x in posterior.data_vars.items()}
-    found: Mapping[str, NDArray[Any]] = flat | model.complete(flat, design, label, rng)
+    found = ask_completion(model, flat, design, label, rng)
     named = {name: (("chain", "draw", *model.dims[name]), x.reshape(*sizes, *x.shape[1:])) for name, x in found.items()}
     coords = {"chain": posterior["chain"], "draw": posterior["draw"]} | model.coords(design)
     tree = {"posterior": xr.Dataset(named, coords=coords, attrs=posterior.attrs)}

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..foundation.arrays import Ints
 from ..foundation.kinds import checked
+from ..foundation.memory import require_memory
 from ..foundation.number_arrays import whole_array
 from ..foundation.refusals import whole
 from ..foundation.seeds import generator_of
@@ -136,6 +137,9 @@ class Design:
             raise ValueError(f"votes_per_item is {votes_per_item}; with {raters} raters it must be at most {raters}")
         if whole("groups", groups) > raters:
             raise ValueError(f"groups is {groups}; with {raters} raters it must be at most {raters}")
+        # Numbers of items and raters, and a name of each item.
+        needed = 100.0 * items + 32.0 * items * votes_per_item
+        require_memory(needed, what=f"{items:,} items with votes", instead="take fewer of them")
         rng = generator_of(seed)
         rater = np.concatenate([rng.permutation(raters)[:votes_per_item] for _ in range(items)])
         names = {key: tuple(f"{key} {k + 1}" for k in range(n)) for key, n in (("item", items), ("rater", raters))}
@@ -158,7 +162,7 @@ class Design:
         """
         return LabelSet(
             items=self.items,
-            labels=label.astype(np.int8),
+            labels=whole_array("label", label, 0, 1).astype(np.int8),
             rater=self.rater.astype(np.int32),
             raters=self.raters,
             start=offsets(np.bincount(self.item, minlength=len(self.items))),

@@ -58,7 +58,7 @@ def labels_of_frame(
     cells = {field: _cells(frame.iloc[:, header.index(column)]) for field, column in names.items()}
     votes = label_set_of(
         {field: cells[field] for field in VOTE_COLUMNS if field in cells},
-        Parsers(_name, vote_or_none, _gold),
+        Parsers(_name, _vote, _gold),
         faults,
         mapping,
     )
@@ -122,8 +122,13 @@ def _name(cell: Any) -> str | None:
     return None if number is None else str(number)
 
 
+def _vote(cell: Any) -> int | None:
+    # Columns that were read as text hold "0" and "1".
+    return int(cell) if cell in ("0", "1") else vote_or_none(cell)
+
+
 def _gold(cell: Any) -> int | None:
-    return -1 if cell is None or cell == "" else vote_or_none(cell)
+    return -1 if cell is None or cell == "" else _vote(cell)
 
 
 def _first_rows(cells: Sequence[Any]) -> dict[Any, int]:

@@ -134,6 +134,26 @@ def codes(
     return number, values
 
 
+def _names(
+    cells: Sequence[Any],
+    column: str,
+    parse: Parse,
+    allowed: str,
+    faults: RowFaults,
+    item: Sequence[Any] | None = None,
+) -> tuple[NDArray[np.int32], list[Any]]:
+    """``codes`` of a column of names; two cells that differ, such as 7 and "7", have two names."""
+    number, names = codes(cells, column, parse, allowed, faults, item)
+    first: dict[Any, int] = {}
+    for code, name in enumerate(names):
+        if name is not None and first.setdefault(name, code) != code:
+            before = int(np.argmax(number == first[name]))
+            told = f"{column} is {shown(cells[int(np.argmax(number == code))])}, and {shown(cells[before])}"
+            what = (told, before, "names that differ as text")
+            faults.add(np.flatnonzero(number == code), lambda _, what=what: what)
+    return number, names
+
+
 def label_set_of(
     columns: Mapping[str, Sequence[Any]], parsers: Parsers, faults: RowFaults, mapping: VoteMapping
 ) -> LabelSet | None:
@@ -157,14 +177,14 @@ def label_set_of(
     if mapping.labels is not None:
         parsers = replace(parsers, label=mapping.vote, gold=mapping.gold)
     cells = columns["item"]
-    item, items = codes(cells, "item", parsers.name, NAME_RULE, faults)
-    rater, raters = codes(columns["rater"], "rater", parsers.name, NAME_RULE, faults, cells)
+    item, items = _names(cells, "item", parsers.name, NAME_RULE, faults)
+    rater, raters = _names(columns["rater"], "rater", parsers.name, NAME_RULE, faults, cells)
     label, values = codes(columns["label"], "label", parsers.label, mapping.rule, faults, cells)
     groups: list[str] = []
     group = gold = None
     if "group" in columns:
         rule = f"{NAME_RULE}, or no column 'group'"
-        group, groups = codes(columns["group"], "group", parsers.name, rule, faults, cells)
+        group, groups = _names(columns["group"], "group", parsers.name, rule, faults, cells)
     order = np.argsort(item, kind="stable")
     start = offsets(np.bincount(item, minlength=len(items)))
     keep, remarks = _one_vote_per_rater(columns, item.astype(np.int64) * len(raters) + rater, faults, mapping.repeated)
