@@ -235,6 +235,11 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
         ``dse``; effective number of parameters ``p``; stacking ``weight`` (Yao et al. 2018); ``k_bad``, the number of
         votes with a Pareto k above ``good_k``.
 
+    Raises
+    ------
+    ValueError
+        If there are no fits.
+
     Examples
     --------
     >>> from seqaudit import LabelSet, PartialPooling, compare_fits, leave_one_out

@@ -8,11 +8,11 @@ item i pays v_i h(p_i) and r_i for each of its wins, less the label price for ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import InitVar, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -176,10 +176,10 @@ class Problem(ReadOnlyCopies):
         >>> round(solve(Problem.bandit(prior=[(1, 1), (1, 1)], horizon=60)).value, 10)
         38.5623432466
         """
-        if not isinstance(prior, Sized) or any(real_or_none(x) is not None for x in prior):
+        if not isinstance(prior, Collection) or any(real_or_none(x) is not None for x in prior):
             raise ProblemError([f"prior is {shown(prior)}; a bandit needs one prior, a pair or a belief, for each arm"])
         # Nothing is paid at the end, so the threshold does not matter.
-        return cls(np.full(len(prior), 0.5), horizon, prior=prior, utility=None, reward=reward, **fields)
+        return cls(np.full(len(prior), 0.5), horizon, prior=cast("Any", prior), utility=None, reward=reward, **fields)
 
     @classmethod
     def from_logratio(cls, c: ArrayLike, beta: float, budget: int, **fields: Any) -> Self:

@@ -149,9 +149,12 @@ def _names(
         if name is not None and first.setdefault(name, code) != code:
             before = int(np.argmax(number == first[name]))
             told = f"{column} is {shown(cells[int(np.argmax(number == code))])}, and {shown(cells[before])}"
-            what = (told, before, "names that differ as text")
-            faults.add(np.flatnonzero(number == code), lambda _, what=what: what)
+            faults.add(np.flatnonzero(number == code), _always((told, before, "names that differ as text")))
     return number, names
+
+
+def _always(what: tuple[str, int | None, str]) -> Callable[[int], tuple[str, int | None, str]]:
+    return lambda row: what
 
 
 def label_set_of(

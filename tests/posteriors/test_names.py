@@ -297,7 +297,11 @@ def test_registries_refuse_unknown_names_with_the_nearest_and_all_known_ones(reg
     for name in registry.names():
         with pytest.raises(ValueError, match=rf"{name.upper()}x.*did you mean '{name}'\?") as caught:
             registry.make(f"{name.upper()}x(a=1)")
-        assert all(known in str(caught.value) for known in registry.names())
+        told = str(caught.value)
+        missing = [known for known in registry.names() if known not in told]
+        # A line holds no more: the others are counted.
+        assert not missing or f" and {len(missing)} more" in told
+        assert len(told) <= 290
 
 
 @pytest.mark.parametrize("spec", [["kg"], 3, None, {"kind": None}, {"name": ["kg"], "kind": ["beta"]}])
