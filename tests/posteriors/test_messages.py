@@ -104,7 +104,9 @@ def test_ten_faults_are_told_and_the_others_counted():
     faults = [f"fault {k}\nwith two lines {'x' * 400}" for k in range(12)]
     lines = lines_of(faults)
     assert len(lines) == 11
-    assert all(len(f"seqaudit: {line}") == 300 and line.startswith(f"fault {k} with") for k, line in enumerate(lines[:10]))
+    assert all(
+        len(f"seqaudit: {line}") == 300 and line.startswith(f"fault {k} with") for k, line in enumerate(lines[:10])
+    )
     assert lines[10] == "and 2 more faults"
     assert lines_of(faults[:11])[10] == "and 1 more fault"
     assert lines_of(["one"], "note") == ["one"]
