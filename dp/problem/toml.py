@@ -132,8 +132,9 @@ def write_problem(problem: Problem, path: Path) -> None:
 
 def require_registered(problem: Problem) -> None:
     """Raise an error for a utility or a belief that could not be read again, as its class has no registered name."""
+    stated = problem.as_dict().get("utility")
     try:
-        if (stated := problem.as_dict().get("utility")) is not None:
+        if stated is not None:
             make_utility(stated)
         if not isinstance(problem.prior, np.ndarray):
             for belief in {type(x): x for x in problem.prior}.values():
