@@ -278,7 +278,7 @@ def test_cheap_bounds_never_refuse_what_fits(case, capped):
 
 @contextmanager
 def guarded(seconds: float, extra: int = GIB) -> Iterator[None]:
-    """Fail where work takes longer, or allocates more memory than ``extra`` bytes.
+    """Fail where work takes more time of the processor, or allocates more memory than ``extra`` bytes.
 
     Compiled code sees no signals: where it runs for a minute, the process is ended.
     """
@@ -288,17 +288,17 @@ def guarded(seconds: float, extra: int = GIB) -> Iterator[None]:
 
     limits = resource.getrlimit(resource.RLIMIT_AS)
     now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-    before = signal.signal(signal.SIGALRM, late)
+    before = signal.signal(signal.SIGPROF, late)
     resource.setrlimit(resource.RLIMIT_AS, (now + extra, limits[1]))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     faulthandler.dump_traceback_later(60, exit=True)
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, limits)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGPROF, before)
 
 
 _HUGE = [
@@ -337,7 +337,7 @@ def test_huge_problem_is_refused_at_once_with_its_size_and_a_way_out(items, budg
         lambda p: sa.operating_characteristics(p, sa.KnowledgeGradient(), [0.5]),
         lambda p: sa.Exact().require(p),
     ):
-        begin = time.perf_counter()
+        begin = time.process_time()
         with (
             guarded(3.0),
             pytest.raises(
@@ -347,7 +347,7 @@ def test_huge_problem_is_refused_at_once_with_its_size_and_a_way_out(items, budg
             ),
         ):
             work(problem)
-        assert time.perf_counter() - begin < 3.0
+        assert time.process_time() - begin < 3.0
 
 
 def test_problem_that_is_small_up_to_the_order_of_its_items_is_solved_all_the_same(monkeypatch):
