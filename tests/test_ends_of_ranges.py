@@ -321,8 +321,7 @@ def test_numbers_of_draws_and_items_beyond_memory_are_refused():
         sa.Design.balanced(items=10**12)
 
 
-def test_one_label_for_two_thousand_items_is_soon_placed():
-    # Each of them was compared with all others once for every item: a minute.
+def test_one_label_can_go_to_each_of_two_thousand_items_and_no_second_one_to_any():
     problem = sa.Problem(np.linspace(0.1, 0.9, 2000), 1)
     lattice = Lattice.of(problem)
     assert (lattice.raised[0] >= 0).all()

@@ -29,8 +29,7 @@ __all__ = [
     "shown",
 ]
 
-# Longest line for one fault, and the largest number of such lines.
-# Characters of a printed line, of which the name of the command takes some, and of a fault.
+# Characters of a printed line, those of the fault in it, behind the name of the command, and the largest number of lines.
 LONGEST_LINE = 300
 LONGEST_FAULT = LONGEST_LINE - len("seqaudit: ")
 MOST_LINES = 10
