@@ -29,7 +29,7 @@ __all__ = [
     "shown",
 ]
 
-# Characters of a printed line, those of the fault in it, behind the name of the command, and the largest number of lines.
+# Characters of a printed line, and of the fault in it, behind the name of the command; the largest number of lines.
 LONGEST_LINE = 300
 LONGEST_FAULT = LONGEST_LINE - len("seqaudit: ")
 MOST_LINES = 10
