@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..dp.problem.problem import Problem
 from ..posteriors.foundation.kinds import require_type
-from ..posteriors.foundation.messages import lines_of, shown
+from ..posteriors.foundation.messages import raise_faults, shown
 from ..posteriors.foundation.plugins import source_of
 from .policy import Policy
 from .registry import label, make_policy, policy_names
@@ -62,10 +62,8 @@ def choose_policies(
         except (Exception, SystemExit) as error:
             faults.append(error)
             remarks.append(f"{p} left out: {_said(error)}")
-    if policies is not None and faults:
-        if len(faults) > 1 and all(isinstance(x, ValueError) for x in faults):
-            raise ValueError("\n".join(lines_of([str(x) for x in faults])))
-        raise faults[0]
+    if policies is not None:
+        raise_faults(faults)
     if not chosen:
         raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")
     labels = [label(p) for p in chosen]

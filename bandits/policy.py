@@ -38,10 +38,11 @@ from ..dp.evaluation.asking import ask_index, ask_probabilities
 from ..dp.kernels.dense import TIE
 from ..dp.problem.availability import availability_of
 from ..dp.problem.problem import Problem
-from ..dp.problem.states import ItemStates, states_at
+from ..dp.problem.states import ItemStates, known_states
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
 from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.refusals import one_of
+from .given_states import checks_states, takes_states
 
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 
@@ -79,6 +80,13 @@ class Policy(ABC):
     ties: Literal["random", "first"] = field(default="random", kw_only=True)
     name: ClassVar[str]
     planning: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let every method that takes states check them: tables, and what is remembered, are indexed by them."""
+        super().__init_subclass__(**kwargs)
+        for method, defined in list(vars(cls).items()):
+            if takes_states(defined) and not getattr(defined, "__isabstractmethod__", False):
+                setattr(cls, method, checks_states(defined))
 
     def __post_init__(self) -> None:
         # A missing name is reported by the conformance suite.
@@ -169,7 +177,7 @@ class IndexPolicy(Policy):
         items = np.broadcast_to(np.arange(problem.size), counts.shape)
         # Summed row by row: the rounding of a matrix product may depend on the other rows.
         left = problem.budget - (counts * problem.cost).sum(axis=1) if self.uses_remaining else None
-        states = states_at(
+        states = known_states(
             problem,
             items,
             counts.astype(np.float64),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dp.evaluation.asking import ask_index, ask_probabilities, ask_scale, ask_scores
 from ..dp.problem.problem import Problem
-from ..dp.problem.states import states_at
+from ..dp.problem.states import known_states
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
 from .policy import IndexPolicy, JointPolicy, Policy, even_over_best
 from .state_cache import ItemNumbers
@@ -20,7 +20,7 @@ __all__ = ["chances_of", "for_distinct", "scores_of"]
 @lru_cache(maxsize=8)
 def _indices(problem: Problem, policy: IndexPolicy) -> ItemNumbers:
     def rule(items: Ints, labels: Ints, wins: Ints) -> Floats:
-        states = states_at(problem, items, labels.astype(np.float64), wins.astype(np.float64))
+        states = known_states(problem, items, labels.astype(np.float64), wins.astype(np.float64))
         return ask_index(policy, states)
 
     return ItemNumbers(rule)

@@ -27,7 +27,7 @@ _MOST_LABELS = 262_142
 def state_keys(kind: Ints, labels: Ints, wins: Ints, ahead: Ints, most: int) -> Ints:
     """Key of each state and look-ahead; EMPTY for an impossible state or a look-ahead of no labels."""
     key = ((kind * (most + 1) + ahead) << 35) + labels * (labels + 1) // 2 + wins
-    return np.where((wins <= labels) & (ahead > 0), key, _kernels.EMPTY)
+    return np.where((wins >= 0) & (wins <= labels) & (ahead > 0), key, _kernels.EMPTY)
 
 
 class Memory:

@@ -54,7 +54,7 @@ import numpy as np
 
 from ...dp.problem.availability import availability_of
 from ...dp.problem.problem import Problem
-from ...dp.problem.states import states_at
+from ...dp.problem.states import known_states
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.messages import named, shown
@@ -273,7 +273,7 @@ class TreeSearch(JointPolicy):
         fit = np.isfinite(merit)
         item = int(np.argmax(even_over_best(merit[None, :], fit[None, :], problem.payoff_scale, "first")[0]))
         places = np.arange(problem.size)
-        now = float(states_at(problem, places, counts.astype(np.float64), wins.astype(np.float64)).payoff.sum())
+        now = float(known_states(problem, places, counts.astype(np.float64), wins.astype(np.float64)).payoff.sum())
         given = (root.spread(x, np.nan) for x in (found.values, found.upper, found.lower))
         values, upper, lower = (now + np.where(usable, x, np.nan) for x in given)
         top, visits = now + found.bound, np.zeros(problem.size, dtype=np.int64)

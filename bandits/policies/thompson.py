@@ -25,7 +25,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...dp.problem.problem import Problem
-from ...dp.problem.states import states_at
+from ...dp.problem.states import known_states
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.utilities import Custom
 from ..kernels import sampling as _kernels
@@ -60,7 +60,7 @@ def recalled(rows: int, items: int, nodes: int) -> _kernels.Recalled:
 @lru_cache(maxsize=4)
 def _tails(problem: Problem) -> ItemNumbers:
     def rule(items: Ints, labels: Ints, wins: Ints) -> Floats:
-        states = states_at(problem, items, labels.astype(np.float64), wins.astype(np.float64))
+        states = known_states(problem, items, labels.astype(np.float64), wins.astype(np.float64))
         return np.clip(states.tail, 0.0, 1.0)
 
     return ItemNumbers(rule)

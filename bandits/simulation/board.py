@@ -18,7 +18,7 @@ from ...dp.evaluation.asking import ask_allowed, ask_index, ask_probabilities, a
 from ...dp.evaluation.choices import stops_in
 from ...dp.problem.availability import Availability
 from ...dp.problem.problem import Problem
-from ...dp.problem.states import states_at
+from ...dp.problem.states import known_states
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ..kernels import choosing as _kernels
 from ..policy import IndexPolicy, JointPolicy, Policy
@@ -231,7 +231,7 @@ class Board:
     def _score(self, items: Ints, at: Ints) -> None:
         if self._index is not None:
             n, w = (x.reshape(-1)[at].astype(np.float64) for x in (self.counts, self.wins))
-            states = states_at(self.problem, items, n, w)
+            states = known_states(self.problem, items, n, w)
             self._scores.reshape(-1)[at] = ask_index(self._index, states)
 
     def _all_scores(self, counts: Ints, wins: Ints) -> Floats:

@@ -43,7 +43,7 @@ from ..kernels import certify as _kernels
 from ..policy import Policy
 from ..registry import make_policy
 from .seeds import replication_keys
-from .simulate import PriorNature, play
+from .simulate import PriorNature, play, require_length
 
 __all__ = ["Certificate", "certify", "exact_fits", "net_of_chance", "require_account"]
 
@@ -217,7 +217,11 @@ def exact_fits(problem: Problem, policy: Policy) -> bool:
 
 
 def require_account(problem: Problem, threads: int | None = None) -> None:
-    """Raise ``ProblemTooLarge`` unless an item's tables, for the control variate, fit in memory in each thread."""
+    """Raise ``ProblemTooLarge`` unless runs end in time, and an item's tables fit in memory in each thread.
+
+    The tables are those of the control variate.
+    """
+    require_length(problem)
     if one_kink(problem) is None:
         needed = 64.0 * cores(threads) * (float(problem.cap.max()) + 2.0) ** 2
         what = f"a certificate, with tables of an item with a cap of {int(problem.cap.max())}"

@@ -26,7 +26,7 @@ from ...dp.bounds.lagrangian_relaxation import beliefs_at_kink, one_kink
 from ...dp.evaluation.asking import ask_index, ask_scale
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
-from ...dp.problem.states import states_at
+from ...dp.problem.states import known_states
 from ...posteriors.beliefs import tails
 from ...posteriors.foundation.arrays import Floats, Ints
 from ..kernels import run as _kernels
@@ -173,7 +173,7 @@ class Run:
         labels = np.minimum(base[:, :1] + more, cap[:, None])
         wins = np.minimum(base[:, 1:] + won, labels)
         which = np.broadcast_to(items[:, None], labels.shape)
-        states = states_at(self.problem, which, labels.astype(np.float64), wins.astype(np.float64))
+        states = known_states(self.problem, which, labels.astype(np.float64), wins.astype(np.float64))
         # Replications may run in threads, and a policy need not be thread-safe.
         with self.lock:
             return ask_index(self.policy, states)

@@ -26,6 +26,7 @@ from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.asking import ask_chance, ask_draw
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.memory import too_large
 from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
@@ -36,10 +37,21 @@ from .board import Board, final_values
 from .compiled_run import PlainLabels, PlainSource, pays, run_policy, tabled
 from .seeds import replication_keys
 
-__all__ = ["LabelSource", "PriorNature", "Simulation", "play", "replication_parts", "simulate", "spend"]
+__all__ = [
+    "LabelSource",
+    "PriorNature",
+    "Simulation",
+    "play",
+    "replication_parts",
+    "require_length",
+    "simulate",
+    "spend",
+]
 
 # Scores, counts and wins of this many (replication, item) pairs are held at a time: about 150 MB.
 _PAIRS_AT_ONCE = 4_000_000
+# Labels in one run: this many of each item on average, or at least so many in all. They take minutes.
+_LABELS_AN_ITEM, _LABELS = 1_000, 10_000_000
 _NO_VOTES = np.empty(0, dtype=np.int8)
 
 
@@ -85,6 +97,22 @@ class PriorNature:
         return PlainLabels(self.rate[row], _NO_VOTES)
 
 
+def require_length(problem: Problem) -> None:
+    """Raise ``ProblemTooLarge`` where a single run would have so many labels that it takes hours.
+
+    Examples
+    --------
+    >>> require_length(Problem([0.5, 0.7], budget=10**9))
+    Traceback (most recent call last):
+    seqaudit.posteriors.foundation.memory.ProblemTooLarge: problem too large for simulation: one run has up to \
+1,000,000,000 labels, 10,000,000 are allowed; take a smaller budget or smaller caps
+    """
+    most = max(_LABELS, _LABELS_AN_ITEM * problem.size)
+    if problem.labels > most:
+        why = f"one run has up to {problem.labels:,} labels, {most:,} are allowed"
+        raise too_large("simulation", why, "take a smaller budget or smaller caps")
+
+
 def spend(
     problem: Problem,
     policy: Policy,
@@ -99,6 +127,7 @@ def spend(
     After each number of labels in ``stops``, ``observe(labels_bought, counts, wins)`` is called; it sees the outcomes
     of whole batches, and the final state of replications that ended earlier.
     """
+    require_length(problem)
     board = Board(problem, policy, keys)
     marks = {stop for stop in stops if stop <= problem.labels}
     for step in itertools.count():
@@ -132,6 +161,7 @@ def play(
     With ``tables``, many items have their Gittins indices from tables, which may interpolate them; without, every index
     is exact.
     """
+    require_length(problem)
     if (tables or not tabled(problem, policy)) and pays(problem, policy, len(keys)):
         assert isinstance(policy, IndexPolicy)
         return run_policy(problem, policy, source, keys, stops=stops, observe=observe, threads=threads)
@@ -197,6 +227,8 @@ def simulate(
     ------
     ValueError
         For an unknown policy, no replications, or the policy ``exact`` where labels come in batches.
+    ProblemTooLarge
+        Where one run has more than a thousand labels an item, and more than ten million.
 
     Examples
     --------
@@ -208,6 +240,7 @@ def simulate(
     """
     chosen = make_policy(policy)
     replications = whole("replications", replications, least=1)
+    require_length(problem)
     seeds, keys = replication_keys(seed, replications)
     parts = replication_parts(problem, replications, least=2)
     jobs = {part.start: partial(_part, problem, chosen, seeds[part], keys[part]) for part in parts}

@@ -120,5 +120,6 @@ class SoftmaxAudit(BasedPolicy):
         told = largest > ROUNDING * ask_scale(self.based_on, problem)
         level = np.where(told, scores / np.where(largest > 0.0, largest, 1.0), 0.0)
         level = np.where(usable, level - np.where(usable, level, -np.inf).max(axis=1, keepdims=True), -np.inf)
-        mass = np.exp(level / self.temperature)
+        with np.errstate(over="ignore"):
+            mass = np.exp(level / self.temperature)
         return np.asarray(mass / mass.sum(axis=1, keepdims=True))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
-from ...posteriors.foundation.messages import listed, shown
+from ...posteriors.foundation.messages import listed, named, shown
 from ...posteriors.foundation.number_arrays import number_array, read_numbers
 from ...posteriors.foundation.refusals import positive
 from .item_data import PerItem, Slices, of_size
@@ -22,7 +22,14 @@ __all__ = ["RiskWeighted"]
 
 @lru_cache(maxsize=16)
 def _reweighted(problem: Problem, risk: PerItem) -> Problem:
-    return problem.replace(weight=problem.weight * risk.values)
+    with np.errstate(over="ignore", under="ignore"):
+        weight = problem.weight * risk.values
+    for i in np.flatnonzero(~np.isfinite(weight) | ((weight == 0.0) & (problem.weight > 0.0))):
+        raise ValueError(
+            f"risk-weighted: risk of {named(problem.name[i])} is {risk.values[i]}; times its weight, "
+            f"{problem.weight[i]}, it is {weight[i]}, which must be positive and finite"
+        )
+    return problem.replace(weight=weight)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model
 from ...posteriors.votes.checks import checked_thresholds
 from ...posteriors.votes.label_set import LabelSet
+from ..runner.results import result_of
 from .held_out import HeldOut, hold_out, predicted
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def reliability(
 
 
 @checked
+@result_of("reliability", "predicted", "score", "gain", "by_chance")
 def reliability_table(result: xr.Dataset) -> pd.DataFrame:
     """Table of reliability with a row for each kind of event and model.
 

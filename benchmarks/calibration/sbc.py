@@ -35,6 +35,7 @@ from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model
 from ...posteriors.votes.design import Design
 from ..runner.parts import run_parts
+from ..runner.results import result_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +121,7 @@ def sbc(
     settings: dict[str, Any] = {"method": method, "draws": draws, "thin": thin, "tune": tune, "seed": seed}
     checked_study(drawn, other, votes, replications, **settings)
     jobs = {name: partial(_part, drawn, other, votes, part, settings) for name, part in sbc_parts(replications).items()}
-    parts = run_parts(jobs, n_jobs, finished, on_part)
+    parts = run_parts(jobs, n_jobs, finished, on_part, kind=xr.Dataset)
     whole = xr.concat([parts[name] for name in jobs], dim="replication")
     varies = (whole["spread"] > _CONSTANT).any("replication")
     whole = whole.isel(quantity=np.flatnonzero(varies.values)).drop_vars("spread")
@@ -171,6 +172,7 @@ def sbc_parts(replications: int) -> dict[str, range]:
 
 
 @checked
+@result_of("sbc", "pit", "quantity")
 def uniformity(result: xr.Dataset, level: float = 0.01) -> pd.DataFrame:
     """Test of the uniformity of ranks, for each quantity.
 

@@ -16,11 +16,12 @@ from ...bandits.policy_file import file_records, policy_from_file
 from ...dp.machine.workers import checked_workers
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import parse_toml
-from ...posteriors.foundation.messages import lines_of, shown
+from ...posteriors.foundation.messages import raise_faults, shown
 from ...posteriors.foundation.refusals import whole
 from ..runner.folder import RunFolder
 from ..runner.kept import Format, Parts
 from .interruption import status_of_interruption
+from .output import only_json
 
 __all__ = [
     "OUT_ON_REQUEST",
@@ -72,17 +73,21 @@ def policy_or_name(text: str) -> str | Policy:
 def _read_policies(given: list[str] | None) -> list[str | Policy] | None:
     if given is None:
         return None
-    chosen, faults = [], []
+    chosen: list[str | Policy] = []
+    faults: list[ValueError] = []
     for text in given:
         try:
             chosen.append(policy_or_name(text))
         except ValueError as error:
             faults.append(error)
-    if len(faults) > 1:
-        raise ValueError("\n".join(lines_of([str(error) for error in faults])))
-    if faults:
-        raise faults[0]
+    raise_faults(faults)
     return chosen
+
+
+def _only_json(ctx: typer.Context, wanted: bool) -> bool:
+    if wanted:
+        ctx.with_resource(only_json())
+    return wanted
 
 
 ProblemArgument = Annotated[Path, typer.Argument(metavar="PROBLEM.toml")]
@@ -99,7 +104,9 @@ PolicyOption = Annotated[
 OUT_ON_REQUEST = "Run folder, which is resumed if it is unfinished; without it nothing is kept."
 AskedOutOption = Annotated[Path | None, typer.Option("--out", "-o", help=OUT_ON_REQUEST)]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished run is resumed.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", callback=_only_json, is_eager=True, help="Print JSON instead of a table.")
+]
 JobsOption = Annotated[int, typer.Option(callback=_checked_jobs, help="Worker processes; -1 for all cores.")]
 ExactOption = Annotated[
     bool | None,

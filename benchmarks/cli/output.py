@@ -9,8 +9,8 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,6 +25,7 @@ __all__ = [
     "evenly",
     "keep_standard_output",
     "let_symbols_fall_back",
+    "only_json",
     "percent",
     "print_json",
     "print_remarks",
@@ -39,6 +40,8 @@ __all__ = [
 _LONGEST_CELL = 120
 
 
+# Where JSON goes while standard output is kept for it.
+_json_output: TextIO | None = None
 # Symbols that are printed, for streams that cannot hold them.
 _PLAIN = {"±": "+/-"}
 
@@ -100,6 +103,18 @@ def percent(share: float) -> str:
     return "-" if math.isnan(share) else f"{100 * share:z.3f} %"
 
 
+@contextmanager
+def only_json() -> Iterator[None]:
+    """Keep standard output for ``print_json``; what plugged-in code prints goes to standard error."""
+    global _json_output
+    _json_output = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _json_output = None
+
+
 def print_json(value: dict[str, Any]) -> None:
     """Print an object; numbers that are not finite become null."""
 
@@ -110,7 +125,7 @@ def print_json(value: dict[str, Any]) -> None:
             return [plain(v) for v in x]
         return None if isinstance(x, float) and not math.isfinite(x) else x
 
-    print(json.dumps(plain(value), indent=1, allow_nan=False))
+    print(json.dumps(plain(value), indent=1, allow_nan=False), file=_json_output or sys.stdout)
 
 
 def print_remarks(remarks: Sequence[str]) -> None:

@@ -44,6 +44,7 @@ from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.shares import no_gain, share_of
 from ..runner.parts import run_parts
+from ..runner.results import result_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,13 +206,13 @@ def budget_curve(
         require_account(problem)
     finished, old = _of_this_form(finished or {})
     seeds, keys = replication_keys(seed, replications)
-    bounds = run_parts({BOUNDS: partial(_bounds, problem, budgets)}, 1, finished, on_part)[BOUNDS]
+    bounds = run_parts({BOUNDS: partial(_bounds, problem, budgets)}, 1, finished, on_part, kind=xr.Dataset)[BOUNDS]
     prices = bounds["price"].values.tolist()
     jobs = {
         name: partial(_curve_of, problem, policy, budgets, prices, seeds, keys, is_exact)
         for policy, (name, is_exact) in zip(chosen, exact.items(), strict=True)
     }
-    parts = run_parts(jobs, n_jobs, finished, on_part)
+    parts = run_parts(jobs, n_jobs, finished, on_part, kind=xr.Dataset)
     result = xr.concat([parts[name] for name in jobs], dim="policy").merge(bounds)
     result.attrs = {"prior_value": problem.prior_value, "remarks": [*remarks, *more, *old]}
     return result
@@ -219,7 +220,14 @@ def budget_curve(
 
 def _of_this_form(finished: dict[str, xr.Dataset]) -> tuple[dict[str, xr.Dataset], list[str]]:
     """Finished parts that can be taken up, and a remark on those that another version wrote."""
-    kept = {name: part for name, part in finished.items() if ("price" if name == BOUNDS else "exact") in part}
+    import xarray as xr
+
+    kept = {
+        name: part
+        for name, part in finished.items()
+        # What is no dataset at all is refused later.
+        if not isinstance(part, xr.Dataset) or ("price" if name == BOUNDS else "exact") in part
+    }
     again = [name for name in finished if name not in kept]
     return kept, [f"computed again, since another version wrote them: {', '.join(again)}"] if again else []
 
@@ -313,6 +321,7 @@ def _afresh(problem: Problem, policy: Policy, points: Points, nature: PriorNatur
 
 
 @checked
+@result_of("budget_curve", "value", "exact", "bound", "optimum", "prior_value")
 def curve_table(result: xr.Dataset) -> pd.DataFrame:
     """Means and standard errors at every budget, policies in order of their value at the largest one.
 

@@ -28,6 +28,7 @@ from ...posteriors.foundation.seeds import seed_sequence
 from ...posteriors.foundation.shares import share_of
 from ...posteriors.utilities import Utility, make_utility
 from ..runner.parts import run_parts
+from ..runner.results import result_of
 from ..runner.warm import warm
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def survey(
         if on_problem is not None:
             on_problem(numbers[name])
 
-    rows = run_parts(jobs, n_jobs, finished, ended, before=warm)
+    rows = run_parts(jobs, n_jobs, finished, ended, kind=Sequence, before=warm)
     items, labels, gain, share = zip(*(rows[name] for name in jobs), strict=True)
     data: dict[str, Any] = {
         "share": (("problem", "policy"), np.array(share), {"description": "share of the optimal gain"}),
@@ -197,6 +198,7 @@ def _shares(seed: np.random.SeedSequence, utility: Utility, policies: Sequence[P
 
 
 @checked
+@result_of("survey", "share", "policy", "problem")
 def survey_table(result: xr.Dataset) -> pd.DataFrame:
     """Mean and worst share of each policy, and the share of problems where it is optimal, best mean first.
 

@@ -39,6 +39,7 @@ from ...posteriors.foundation.tolerances import ROUNDING
 from ..comparison.curve import at_budget, budgets_of
 from ..comparison.optimum import Optimum, optimum_of
 from ..runner.parts import run_parts
+from ..runner.results import result_of
 from ..runner.warm import warm
 from .vary import bounds_of, checked_settings
 
@@ -187,7 +188,7 @@ def protocols(
     jobs = {
         name: partial(_row, name, problem, made, budgets, settings) for name, made in zip(names, problems, strict=True)
     }
-    parts = run_parts(jobs, n_jobs, finished, on_part, before=warm)
+    parts = run_parts(jobs, n_jobs, finished, on_part, kind=xr.Dataset, before=warm)
     result = xr.concat([parts[name] for name in names], dim="protocol")
     result["flip"] = ("protocol", [x.flip for x in chosen])
     result["cost"] = ("protocol", [x.cost for x in chosen])
@@ -244,6 +245,7 @@ def _winner(at: xr.Dataset, problem: Problem) -> str:
 
 
 @checked
+@result_of("protocols", "flip", "bought", "optimum", "winner")
 def protocols_table(result: xr.Dataset) -> pd.DataFrame:
     """Table of protocols with a row for each protocol and budget.
 
@@ -368,6 +370,7 @@ def break_even(
 
 
 @checked
+@result_of("break_even", "labels_needed", "cost_ratio", "value", "baseline")
 def break_even_table(result: xr.Dataset) -> pd.DataFrame:
     """Table of break-even costs with a row for each noise and budget.
 

@@ -31,6 +31,7 @@ from ...posteriors.foundation.refusals import one_of, whole
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..comparison.optimum import Optimum, optimum_of
 from ..runner.parts import run_parts
+from ..runner.results import result_of
 from ..runner.warm import warm
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def vary(
         name: partial(_point, float(x), point, settings)
         for (name, point), x in zip(points.items(), wanted, strict=True)
     }
-    parts = run_parts(jobs, n_jobs, finished, on_part, before=warm)
+    parts = run_parts(jobs, n_jobs, finished, on_part, kind=xr.Dataset, before=warm)
     result = xr.concat([parts[name] for name in points], dim="value")
     result["log_ratio"] = ("item", problem.log_ratio, {"description": "reference log-ratio before the change"})
     result["weight"] = ("item", problem.weight)
@@ -198,6 +199,7 @@ def bounds_of(found: Optimum) -> dict[str, Any]:
 
 
 @checked
+@result_of("vary", "knob", "value", "labels", "gain")
 def vary_table(result: xr.Dataset) -> pd.DataFrame:
     """Table with a row for each value: bounds, possible gain and expected labels of each item.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..calibration.sbc import uniformity
+from ..runner.results import result_of
 from .style import COLOURS, GREY, REFERENCE, SMALL_DPI, finish, legend_inside, new_figure, save
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _save(shown: Any, path: str | Path) -> None:
     plt.close(figure)
 
 
+@result_of("reliability", "predicted", "observed", "observed_se")
 def plot_reliability(result: xr.Dataset, path: str | Path, title: str = "") -> None:
     """Plot observed share against predicted probability, with two standard errors and a panel for each kind of event.
 

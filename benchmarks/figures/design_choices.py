@@ -9,6 +9,7 @@ import numpy as np
 
 from ...posteriors.foundation.arrays import Floats
 from ..design_choices.largest_beta import LargestBeta
+from ..runner.results import result_of
 from .style import (
     BOUND,
     COLOURS,
@@ -64,6 +65,7 @@ def label_groups(result: xr.Dataset) -> list[tuple[str, Floats]]:
     return [(f"c {c[g].min():.2g} to {c[g].max():.2g}", labels[:, g].mean(axis=1)) for g in groups]
 
 
+@result_of("vary", "knob", "value", "labels", "gain")
 def plot_vary(result: xr.Dataset, path: str | Path, title: str = "") -> None:
     """Plot the optimum with its bounds, the possible gain and expected labels against the design choice."""
     result = result.sortby("value")
@@ -107,6 +109,7 @@ def _scale(axes: Axes, knob: str, x: Floats) -> None:
         doubling_scale(axes)
 
 
+@result_of("protocols", "flip", "bought", "optimum", "winner")
 def plot_protocols(result: xr.Dataset, path: str | Path, title: str = "") -> None:
     """Plot the gain of each protocol against budget."""
     figure = new_figure(8.5, 4.8)
@@ -129,6 +132,7 @@ def plot_protocols(result: xr.Dataset, path: str | Path, title: str = "") -> Non
     save(figure, path, title)
 
 
+@result_of("break_even", "cost_ratio", "baseline")
 def plot_break_even(result: xr.Dataset, path: str | Path, title: str = "") -> None:
     """Plot the break-even cost of a better label, in units of a worse one, against budget."""
     from matplotlib.ticker import MaxNLocator

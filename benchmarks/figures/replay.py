@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..runner.results import result_of
 from .style import draw_band, finish, handles_of, legend_beside, new_figure, nth_look, save
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_replay"]
 
 
+@result_of("replay", "decision_accuracy", "decisive_05", "override_error")
 def plot_replay(result: xr.Dataset, path: str | Path, title: str = "") -> None:
     """Plot decision accuracy, decisive share and override error against labels bought, with standard errors."""
     panels = (

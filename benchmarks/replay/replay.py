@@ -36,6 +36,7 @@ from ...posteriors.utilities import Utility
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
 from ..runner.parts import run_parts
+from ..runner.results import result_of
 from .scores import METRICS, Scorer
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def replay(
     pools = VotePools.shuffle(dataset, seeds)
     truth = above(dataset.rate, problem.threshold)
     jobs = {label(p): partial(_replay_one, problem, p, pools, keys, truth, dataset.slice) for p in chosen}
-    parts = run_parts(jobs, n_jobs, finished, on_policy)
+    parts = run_parts(jobs, n_jobs, finished, on_policy, kind=xr.Dataset)
     result = xr.concat([parts[name] for name in jobs], dim="policy")
     override = above(problem.log_ratio, 0.0)
     result.attrs = {
@@ -193,6 +194,7 @@ def _replay_one(
 
 
 @checked
+@result_of("replay", "decision_accuracy", "labels_bought", "seconds", "slice")
 def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataFrame:
     """Means and standard errors at the full budget, best decision accuracy first.
 

@@ -198,6 +198,8 @@ def _begin(record: Path, content: dict[str, Any]) -> None:
     # A folder that a command left before it wrote its record holds nothing of worth.
     names = {x.name for x in folder.iterdir()} if folder.is_dir() else set()
     left = "run.json" in names or all(_is_left(folder / name) for name in names)
+    if folder.is_symlink() and not folder.exists():
+        raise RunFolderError(f"{folder} is a link to something that does not exist; give another folder")
     if folder.exists() and not (folder.is_dir() and left):
         raise RunFolderError(f"{folder} exists and is not a run folder")
     made = [x for x in (folder, *folder.parents) if not x.exists()]

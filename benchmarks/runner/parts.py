@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import closing
+from typing import Any
 
 from ...dp.machine.workers import in_processes
+from ...posteriors.foundation.kinds import require_type
+from ...posteriors.foundation.messages import shown
 
 __all__ = ["run_parts"]
 
@@ -16,6 +19,7 @@ def run_parts[Name: Hashable, Part](
     finished: Mapping[Name, Part] | None = None,
     on_part: Callable[[Name, Part], object] | None = None,
     *,
+    kind: type[Any] = object,
     before: Callable[[], object] | None = None,
 ) -> dict[Name, Part]:
     """Compute the parts that are not finished; all results by name.
@@ -28,6 +32,8 @@ def run_parts[Name: Hashable, Part](
         Parts that are not computed again.
     on_part : callable, optional
         Called with name and result as each part ends, so that an interruption loses none that is done.
+    kind : type
+        Type of a part; a finished one of another type is refused.
     before : callable, optional
         As for ``in_processes``.
 
@@ -44,6 +50,8 @@ def run_parts[Name: Hashable, Part](
     {'two': 2, 'four': 4}
     """
     parts = dict(finished or {})
+    for name, part in parts.items():
+        require_type(f"finished[{shown(name)}]", part, kind, f"a result of type {kind.__name__}")
     left = {name: job for name, job in jobs.items() if name not in parts}
     with closing(in_processes(left, n_jobs, in_order=False, before=before)) as runs:
         for name, part in runs:

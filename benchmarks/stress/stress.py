@@ -26,7 +26,9 @@ import numpy as np
 from ...bandits.simulation.seeds import replication_keys
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.messages import shown
 from ..runner.parts import run_parts
+from ..runner.results import require_result
 from ..runner.warm import warm, warm_raters
 from .exact import stress_exact
 from .natures import misbelief
@@ -83,10 +85,12 @@ def stress(
     >>> found["noise=0.0"].loss.sel(policy="exact").item() < 1e-12, found["noise=0.2"].loss.values.round(4)
     (True, array([0.043 , 0.0177, 0.    ]))
     """
+    import xarray as xr
+
     replication_keys(grid.seed, grid.replications)
     jobs = {name: partial(_cell, one, x, grid.replications, grid.seed) for name, (one, x) in grid.cells.items()}
     left = [one for name, (one, _) in grid.cells.items() if name not in (finished or {})]
-    parts = run_parts(jobs, n_jobs, finished, on_part, before=partial(_warm, left))
+    parts = run_parts(jobs, n_jobs, finished, on_part, kind=xr.Dataset, before=partial(_warm, left))
     return {name: parts[name] for name in jobs}
 
 
@@ -139,7 +143,8 @@ def stress_table(result: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for part in result.values():
+    for cell, part in result.items():
+        require_result(f"result[{shown(cell)}]", part, "stress", ("payoff", "policy", "scenario", "kind", "strength"))
         reference = part["payoff"].sel(policy=REFERENCE)
         for name in part["policy"].values:
             at = part.sel(policy=name)

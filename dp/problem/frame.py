@@ -77,6 +77,10 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
         faults.append(
             f"no column gives thresholds: give threshold, c, or logp_win and logp_lose; found: {listed(header)}"
         )
+    called = next((x for x in ("name", "item") if header.count(x) == 1), None)
+    if called is not None:
+        missing = [k for k, x in enumerate(frame[called].isna().tolist()) if x]
+        faults += [f"row {k}: {called} is missing; allowed: a name that is not blank" for k in missing]
     if faults:
         raise ProblemError([f"data frame: {fault}" for fault in faults])
     found: dict[str, Any] = {column: frame[column] for column in _FIELDS if column in header}
@@ -86,8 +90,6 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
         found["c"] = log_ratio(frame["logp_win"], frame["logp_lose"])
     if "a" in header:
         found["prior"] = frame[["a", "b"]]
-    if "item" in header and "name" not in found:
-        found["name"] = frame["item"]
-    if "name" in found:
-        found["name"] = [name if isinstance(name, str) else str(name) for name in found["name"]]
+    if called is not None:
+        found["name"] = [name if isinstance(name, str) else str(name) for name in frame[called]]
     return found

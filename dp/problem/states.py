@@ -27,7 +27,7 @@ from ...posteriors.utilities import Utility
 from .bars import bar_of
 from .problem import Problem
 
-__all__ = ["ItemStates", "states_at", "states_of_item"]
+__all__ = ["ItemStates", "known_states", "states_at", "states_of_item"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +189,11 @@ def states_at(
     n, w = (whole_array(*x).astype(np.float64) for x in (("labels", labels), ("wins", wins)))
     if np.any(w > n):
         raise ValueError("wins are more than labels; they must be at most as many")
-    if np.any(np.asarray(items) < 0) or np.any(np.asarray(items) >= problem.size):
-        raise ValueError(f"items must be numbers from 0 to {problem.size - 1}")
+    return known_states(problem, whole_array("items", items, most=problem.size - 1), n, w, remaining)
+
+
+def known_states(problem: Problem, items: Ints, n: Floats, w: Floats, remaining: Floats | None = None) -> ItemStates:
+    """States as by ``states_at``, of items and label counts that are known to be right."""
     mean, p, step = _belief_at(problem, items, n, w)
     return ItemStates(
         n,

@@ -156,6 +156,8 @@ class Belief(ABC):
         ------
         ValueError
             For ``n_max`` or ``threshold`` outside its range.
+        ProblemTooLarge
+            A ``ValueError``, if the tables take more memory than there is.
         """
         size, bar = checked_range(n_max, threshold)
         return triangle(size, self.at(*np.tril_indices(size), bar))

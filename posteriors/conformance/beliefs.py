@@ -177,9 +177,7 @@ class _Trial:
 def _scenes(belief: Belief, seed: int) -> list[Scene]:
     """Scenes of a belief: the belief as a value, and its numbers."""
     if not isinstance(belief, Belief):
-        raise ConformanceError(
-            f"belief: found {text_of(belief)}; expected an instance of a subclass of seqaudit.Belief"
-        )
+        raise ConformanceError(f"belief: found {text_of(belief)}; expected an instance of a subclass of Belief")
     trial = _Trial(belief, seed)
     return [
         Scene("", {clause: partial(test, belief) for clause, test in _OF_ITSELF.items()}, ends_at_fault=False),

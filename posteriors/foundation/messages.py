@@ -8,7 +8,7 @@ through ``shown``, ``listed`` or ``printable``; ``lines_of`` cuts what is left a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "named",
     "plain",
     "printable",
+    "raise_faults",
     "shown",
 ]
 
@@ -168,3 +169,20 @@ def lines_of(faults: Collection[str], kind: str = "fault", count: int | None = N
     """
     out = [cut(printable(" ".join(fault.split("\n"))), LONGEST_FAULT) for fault in islice(faults, MOST_LINES)]
     return out + and_more((len(faults) if count is None else count) - len(out), kind)
+
+
+def raise_faults(faults: Sequence[BaseException]) -> None:
+    """Raise the errors that were collected: one ``ValueError`` that lists several of that kind, else the first.
+
+    Examples
+    --------
+    >>> raise_faults([])
+    >>> raise_faults([ValueError("fault 1"), ValueError("fault 2")])
+    Traceback (most recent call last):
+    ValueError: fault 1
+    fault 2
+    """
+    if len(faults) > 1 and all(isinstance(x, ValueError) for x in faults):
+        raise ValueError("\n".join(lines_of([str(x) for x in faults])))
+    if faults:
+        raise faults[0]

@@ -440,7 +440,8 @@ class RaterModel(ABC):
         Raises
         ------
         ValueError
-            For votes to which the model cannot be fitted, before any sampling, and for settings outside their range.
+            Before any sampling: for votes to which the model cannot be fitted and for settings outside their range;
+            ``ProblemTooLarge`` for more draws of the fast approximation than memory holds.
         """
         self.require(labels)
         if one_of("method", method, ("nuts", "fast")) == "fast":

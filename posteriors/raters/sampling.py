@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,7 +156,7 @@ def _completed(
 
 @contextmanager
 def quiet(progress: bool = False) -> Iterator[None]:
-    """Silence PyMC's log messages and warnings, which the diagnostics make redundant."""
+    """Silence PyMC's log messages and warnings, which the diagnostics make redundant, and leave no temporary files."""
     logger = logging.getLogger("pymc")
     before = logger.level
     logger.setLevel(logging.INFO if progress else logging.ERROR)
@@ -162,6 +164,24 @@ def quiet(progress: bool = False) -> Iterator[None]:
         with warnings.catch_warnings():
             # Warnings of PyTensor and Numba about compilation.
             warnings.simplefilter("ignore")
-            yield
+            with _sources_in_cache():
+                yield
     finally:
         logger.setLevel(before)
+
+
+@contextmanager
+def _sources_in_cache() -> Iterator[None]:
+    """Let PyTensor keep the sources it generates with its compiled code, where it also removes old ones.
+
+    By default it writes a temporary file for each compiled function, and never removes it.
+    """
+    from pytensor.configdefaults import config
+
+    place = Path(config.compiledir) / "generated"
+    # Older versions have no such setting.
+    if getattr(config, "generated_src_dir", None) != "" or not os.access(place.parent, os.W_OK):
+        yield
+        return
+    with config.change_flags(generated_src_dir=str(place)):
+        yield

@@ -17,6 +17,9 @@ from ..foundation.refusals import whole
 from ..foundation.seeds import generator_of
 from .label_set import LabelSet, offsets
 
+# Places of raters that are permuted at a time.
+_PLACES_AT_ONCE = 1_000_000
+
 __all__ = ["Design"]
 
 
@@ -123,6 +126,8 @@ class Design:
         ------
         ValueError
             For numbers outside their range.
+        ProblemTooLarge
+            A ``ValueError``, if the votes take more memory than there is.
 
         Examples
         --------
@@ -141,7 +146,13 @@ class Design:
         needed = 100.0 * items + 32.0 * items * votes_per_item
         require_memory(needed, what=f"{items:,} items with votes", instead="take fewer of them")
         rng = generator_of(seed)
-        rater = np.concatenate([rng.permutation(raters)[:votes_per_item] for _ in range(items)])
+        # The draws are those of a permutation for each item, one after the other.
+        at_once = max(1, _PLACES_AT_ONCE // raters)
+        drawn = [
+            rng.permuted(np.tile(np.arange(raters), (min(at_once, items - k), 1)), axis=1)[:, :votes_per_item]
+            for k in range(0, items, at_once)
+        ]
+        rater = np.concatenate(drawn).reshape(-1)
         names = {key: tuple(f"{key} {k + 1}" for k in range(n)) for key, n in (("item", items), ("rater", raters))}
         group = rater % groups if groups else None
         called = tuple(f"group {k + 1}" for k in range(groups))

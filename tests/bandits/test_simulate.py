@@ -15,7 +15,7 @@ import seqaudit as sa
 from seqaudit.bandits.registry import registered_policies
 from seqaudit.bandits.simulation.board import final_values
 from seqaudit.bandits.simulation.seeds import replication_keys
-from seqaudit.bandits.simulation.simulate import PriorNature, simulate, spend
+from seqaudit.bandits.simulation.simulate import PriorNature, require_length, simulate, spend
 from seqaudit.dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 
 POLICIES = list(registered_policies())
@@ -286,3 +286,27 @@ def test_large_problem_needs_no_lattice():
 def test_more_replications_than_memory_holds_are_refused_at_once():
     with pytest.raises(ValueError, match=r"replications is 1000000000000; \d+ fit in the memory available"):
         sa.simulate(sa.Problem([0.5], budget=2), "kg", replications=10**12, seed=7)
+
+
+LONG = sa.Problem([0.5, 0.7], budget=10**9)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda: sa.simulate(LONG, "kg", seed=7),
+        lambda: sa.certify(LONG),
+        lambda: sa.budget_curve(LONG, ["kg"], points=2, seed=7),
+        lambda: sa.vary(sa.Problem.from_logratio([0.0, 1.0], beta=1.0, budget=10**9), "beta", [0.5, 1.0]),
+    ],
+    ids=["simulate", "certify", "budget_curve", "vary"],
+)
+def test_runs_that_would_take_hours_are_refused_at_once(run):
+    with pytest.raises(sa.ProblemTooLarge, match="one run has up to 1,000,000,000 labels, 10,000,000 are allowed"):
+        run()
+
+
+def test_many_items_may_have_a_thousand_labels_each():
+    require_length(sa.Problem(np.full(20_000, 0.5), budget=20_000_000))
+    with pytest.raises(sa.ProblemTooLarge):
+        require_length(sa.Problem(np.full(20_000, 0.5), budget=20_000_001))

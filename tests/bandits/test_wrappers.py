@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -579,3 +580,19 @@ def test_what_does_not_fit_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_temperature_near_zero_gives_the_base_without_a_warning():
+    problem = sa.Problem([0.5, 0.7], budget=4)
+    wanted = sa.evaluate(problem, "audit-index").value
+    for temperature in (1e-300, 1e-320, 5e-324):
+        assert sa.evaluate(problem, sa.SoftmaxAudit(temperature=temperature)).value == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize(("risk", "product"), [(1e308, "inf"), (1e-308, "0.0")])
+def test_a_risk_whose_product_with_the_weight_is_no_weight_is_named(risk, product):
+    weight = 1e3 if risk > 1 else 1e-300
+    problem = sa.Problem([0.5, 0.7], budget=4, weight=[1.0, weight])
+    message = f"risk-weighted: risk of item 2 is {risk}; times its weight, {weight}, it is {product}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        sa.simulate(problem, sa.RiskWeighted("kg", [1.0, risk]), seed=7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import subprocess
@@ -125,6 +126,13 @@ def test_difference_far_down_a_long_list_is_found(tmp_path):
     assert "threshold entry 99 was 0.5, now 0.6" in refusal(
         tmp_path / "run", "compare", {"threshold": [0.5] * 98 + [0.6]}
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right that users do not have")
+def test_a_link_to_nothing_is_named_as_such(tmp_path):
+    (tmp_path / "run").symlink_to(tmp_path / "gone")
+    assert refusal(tmp_path / "run").endswith("run is a link to something that does not exist; give another folder")
+    assert not (tmp_path / "gone").exists()
 
 
 def test_folder_that_is_not_a_run_is_refused_and_left_alone(tmp_path):

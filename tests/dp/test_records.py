@@ -58,6 +58,8 @@ def test_columns_of_any_type_make_the_same_problem(kinds):
             ITEMS.assign(weight=pd.array([1, pd.NA], dtype="Int64")),
             "weight of sea is nan; it must be finite, and at least 0",
         ),
+        (ITEMS.assign(item=["sky", None]), "data frame: row 1: item is missing; allowed: a name that is not blank"),
+        (ITEMS.assign(name=[pd.NA, float("nan")]), "row 0: name is missing.*\ndata frame: row 1: name is missing"),
         (ITEMS.assign(item=["sky", " "]), "it must be a list of strings that are not blank"),
     ],
 )

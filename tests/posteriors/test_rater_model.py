@@ -160,3 +160,19 @@ def test_interrupted_sampling_is_an_interruption_and_no_fit_of_fewer_draws(left,
         left = "another fault"
         with pytest.raises(ValueError, match="another fault"):
             model.fit(votes, seed=0, draws=8, tune=4, chains=2)
+
+
+def test_a_balanced_design_is_a_permutation_of_the_raters_for_each_item(monkeypatch):
+    monkeypatch.setattr("seqaudit.posteriors.votes.design._PLACES_AT_ONCE", 50)
+    rng = np.random.default_rng(3)
+    wanted = np.concatenate([rng.permutation(7)[:4] for _ in range(40)])
+    np.testing.assert_array_equal(sa.Design.balanced(40, 7, 4, seed=3).rater, wanted)
+
+
+def test_a_sampled_fit_leaves_no_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    votes = sa.PartialPooling().simulate(7, DESIGN).labels
+    fit = sa.PartialPooling().fit(votes, seed=7, draws=10, tune=10, chains=2, cores=2)
+    fit.log_likelihood()
+    assert [x.name for x in tmp_path.iterdir() if x.name.startswith("tmp")] == []

@@ -86,6 +86,19 @@ def test_a_policy_of_a_file_earns_what_the_same_policy_of_the_package_does(run):
     assert value["epsilon-audit(base=mine)"] < value["mine"]
 
 
+def test_what_a_policy_prints_does_not_reach_the_json(run):
+    Path("mine.py").write_text(
+        MINE.replace("        if self.x == 13:", "        print('here')\n        if self.x == 13:")
+    )
+    with Path("mine.py").open("a") as file:
+        file.write("print('read')\n")
+    asked = [run(*x.split(), "-p", "mine.py:Mine", "--json") for x in ("compare problem.toml", COMMANDS["replay"])]
+    assert all(x.json and "here" in x.err for x in asked)
+    # The file is read once.
+    assert "read" in asked[0].err
+    assert "here" in run("certify", "problem.toml", "-p", "mine.py:Mine", "--no-exact").out
+
+
 def test_worker_processes_run_a_policy_of_a_file(run):
     words = ["-p", "mine.py:Mine", "-p", "mine.py:mine", "-p", "round-robin"]
     alone, shared = (

@@ -1,0 +1,80 @@
+"""Results of studies as arguments of tables and figures: the dataset of another study is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from ...posteriors.foundation.kinds import require_type
+from ...posteriors.foundation.messages import listed
+
+__all__ = ["require_result", "result_of"]
+
+
+def require_result(name: str, result: object, study: str, fields: tuple[str, ...]) -> None:
+    """Raise unless a dataset has the fields of a study's result.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    result : object
+    study : str
+        Function that returns such results.
+    fields : tuple of str
+        Variables, coordinates and attributes that the result must have.
+
+    Raises
+    ------
+    TypeError
+        For anything but a dataset.
+    ValueError
+        For a dataset without one of the fields.
+    """
+    import xarray as xr
+
+    require_type(name, result, xr.Dataset, f"the xarray.Dataset of {study}")
+    assert isinstance(result, xr.Dataset)
+    missing = [field for field in fields if field not in result.variables and field not in result.attrs]
+    if missing:
+        raise ValueError(f"{name} has no {listed(missing)}; it must be what {study} returned")
+
+
+def result_of[**P, R](study: str, *fields: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function of a study's result refuse other datasets.
+
+    Parameters
+    ----------
+    study : str
+        Function that returns such results.
+    *fields : str
+        Variables, coordinates and attributes that the first argument must have.
+
+    Returns
+    -------
+    callable
+        Decorator; see ``require_result``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> @result_of("budget_curve", "bound")
+    ... def largest(result):
+    ...     return float(result["bound"].max())
+    >>> largest(xr.Dataset({"share": 1.0}))
+    Traceback (most recent call last):
+    ValueError: result has no 'bound'; it must be what budget_curve returned
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            given: Any = args[0] if args else kwargs.get("result")
+            if args or "result" in kwargs:
+                require_result("result", given, study, fields)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
