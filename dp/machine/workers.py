@@ -217,8 +217,10 @@ def _in_workers[Result](
     from joblib import Parallel, delayed
 
     results = "generator" if in_order else "generator_unordered"
-    runs = Parallel(n_jobs=count, return_as=results, temp_folder=_folder_in_memory())(
-        delayed(_alone)(os.getpid(), k, job) for k, job in tuple(jobs.items())
+    # Workers watch this process from their start on: it may be killed before it has given them a job.
+    watch = {"initializer": end_with, "initargs": (os.getpid(),)}
+    runs = Parallel(n_jobs=count, return_as=results, temp_folder=_folder_in_memory(), **watch)(
+        delayed(_alone)(k, job) for k, job in tuple(jobs.items())
     )
     try:
         # With ``yield from``, closing would reach joblib's generator first.
@@ -244,9 +246,8 @@ def _folder_in_memory() -> str | None:
     return _SHARED_MEMORY if room.f_bsize * room.f_bavail > _ROOM else None
 
 
-def _alone[Result](parent: int, k: int, job: Callable[[], Result]) -> tuple[int, Result]:
+def _alone[Result](k: int, job: Callable[[], Result]) -> tuple[int, Result]:
     """Number and result of a job that runs in one thread of a worker process."""
-    end_with(parent)
     before = _SHARE.set(1)
     try:
         return k, job()

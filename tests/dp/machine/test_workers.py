@@ -11,6 +11,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from seqaudit.dp.machine.workers import cores, each, heard, in_processes
@@ -278,6 +279,21 @@ def test_worker_processes_end_when_this_one_is_killed(tmp_path):
         script.kill()
     assert all(map(ended, processes))
     # What it shared with them is named after it, and goes with the last of them.
+    assert all(map(gone, Path("/dev/shm").glob(f"*[-_]{script.pid}[-_]*")))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a child keeps its parent there")
+@pytest.mark.parametrize("later", [0.0, 0.1, 0.4, 1.0])
+def test_worker_processes_that_start_end_when_this_one_is_killed(later, tmp_path):
+    with subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path, stderr=subprocess.DEVNULL) as script:
+        parent, started = psutil.Process(script.pid), []
+        while len(started) < 3:
+            started = parent.children(recursive=True)
+            assert script.poll() is None
+        time.sleep(later)
+        started = parent.children(recursive=True)
+        script.kill()
+    assert all(ended(child.pid) for child in started)
     assert all(map(gone, Path("/dev/shm").glob(f"*[-_]{script.pid}[-_]*")))
 
 
