@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, contextmanager
 from contextvars import ContextVar, copy_context
 
 from ...posteriors.foundation.messages import shown
@@ -219,9 +220,10 @@ def _in_workers[Result](
     results = "generator" if in_order else "generator_unordered"
     # Workers watch this process from their start on: it may be killed before it has given them a job.
     watch = {"initializer": end_with, "initargs": (os.getpid(),)}
-    runs = Parallel(n_jobs=count, return_as=results, temp_folder=_folder_in_memory(), **watch)(
-        delayed(_alone)(k, job) for k, job in tuple(jobs.items())
-    )
+    with _deaf_to_interruption():
+        runs = Parallel(n_jobs=count, return_as=results, temp_folder=_folder_in_memory(), **watch)(
+            delayed(_alone)(k, job) for k, job in tuple(jobs.items())
+        )
     try:
         # With ``yield from``, closing would reach joblib's generator first.
         for run in runs:  # noqa: UP028
@@ -231,6 +233,30 @@ def _in_workers[Result](
             # The caller who closes a generator knows that jobs are dropped; joblib warns of it all the same.
             warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
             runs.close()
+
+
+@contextmanager
+def _deaf_to_interruption() -> Iterator[None]:
+    """Let processes that are started meanwhile never hear Ctrl-C, which a terminal sends to all of them at once.
+
+    This process ends them, and hears it in another thread or a moment later. A process that is interrupted while it
+    loads Python prints where it was.
+    """
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as another
+
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Helpers of Python and of joblib: a start of theirs meanwhile would let the others hear it again.
+    resource_tracker.ensure_running()
+    another.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _folder_in_memory() -> str | None:

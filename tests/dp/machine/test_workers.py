@@ -297,6 +297,29 @@ def test_worker_processes_that_start_end_when_this_one_is_killed(later, tmp_path
     assert all(map(gone, Path("/dev/shm").glob(f"*[-_]{script.pid}[-_]*")))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a signal cannot be sent to a group there")
+@pytest.mark.parametrize("later", [0.0, 0.1, 0.4, 1.0])
+def test_worker_processes_that_start_say_nothing_of_an_interruption(later, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as script:
+        parent, started = psutil.Process(script.pid), []
+        while len(started) < 3:
+            started = parent.children(recursive=True)
+            assert script.poll() is None
+        time.sleep(later)
+        started = parent.children(recursive=True)
+        os.killpg(script.pid, signal.SIGINT)
+        said = script.communicate(timeout=60)[1]
+    assert said.count("Traceback") == said.count("KeyboardInterrupt") == 1
+    assert all(ended(child.pid) for child in started)
+
+
 def gone(path: Path) -> bool:
     """Whether a file goes within some seconds."""
     begun = time.monotonic()
