@@ -13,6 +13,9 @@ from .registry import label, make_policy, policy_names
 
 __all__ = ["choose_policies"]
 
+# Rows of tables beside those of policies.
+_ROWS = ("optimum", "no labels", "lagrangian bound", "clairvoyant bound", "bounds")
+
 
 def choose_policies(
     problem: Problem,
@@ -68,6 +71,8 @@ def choose_policies(
         raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")
     labels = [label(p) for p in chosen]
     for name in labels:
+        if name in _ROWS:
+            raise ValueError(f"policy {shown(name)} has the name of another row of the tables; give it another one")
         if labels.count(name) > 1:
             raise ValueError(f"policy {shown(name)} is given {labels.count(name)} times")
     kept = []

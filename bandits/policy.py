@@ -37,12 +37,12 @@ import numpy as np
 from ..dp.evaluation.asking import ask_index, ask_probabilities
 from ..dp.kernels.dense import TIE
 from ..dp.problem.availability import availability_of
+from ..dp.problem.given_states import checks_states, takes_states
 from ..dp.problem.problem import Problem
 from ..dp.problem.states import ItemStates, known_states
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
 from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.refusals import one_of
-from .given_states import checks_states, takes_states
 
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 

@@ -6,6 +6,7 @@ processes run what was read, whatever the file holds by then.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -23,8 +24,10 @@ from .registry import POLICIES
 
 __all__ = ["file_records", "policy_from_file"]
 
-# No spaces are tried at more than one length, or a long text would take time that grows as a power of its length.
-_WRITTEN = re.compile(r"\s*+([^(]*\.py)(?:\s*+:\s*+([^\W\d]\w*+)?\s*+(\(.*\))?+)?+\s*+", re.DOTALL)
+# What follows the path of a file. No spaces are tried at more than one length, or a long text would take time that
+# grows as a power of its length.
+_NAMED = re.compile(r"(?:\s*+:\s*+([^\W\d]\w*+)?\s*+(\(.*\))?+)?+\s*+", re.DOTALL)
+_LONGEST_PATH = 4096
 
 # Policies read from files, with the record of the file.
 _read: list[tuple[Policy, dict[str, str]]] = []
@@ -71,10 +74,10 @@ def policy_from_file(text: str) -> Policy | None:
     ...     policy_from_file(f"{file}:Doubtful(ties=first)").ties
     'first'
     """
-    written = _WRITTEN.fullmatch(text)
+    written = _written(text)
     if written is None:
         return None
-    file, name, settings = written.groups()
+    file, name, settings = written
     try:
         source = read_input(file)
     except Unreadable as error:
@@ -87,6 +90,17 @@ def policy_from_file(text: str) -> Policy | None:
     policy = _made(module, offered[name], settings or "")
     _read.append((policy, {"file": Path(file).name, "sha256": digest(source)}))
     return policy
+
+
+def _written(text: str) -> tuple[str, str | None, str | None] | None:
+    """File, name and settings that a text is written of; a bracket belongs to the path only where such a file is."""
+    end = 0
+    while (end := text.find(".py", end, _LONGEST_PATH)) >= 0:
+        end += len(".py")
+        file, rest = text[:end].lstrip(), _NAMED.fullmatch(text, end)
+        if rest is not None and ("(" not in file or os.path.isfile(file)):  # noqa: PTH113
+            return file, rest[1], rest[2]
+    return None
 
 
 def file_records(policies: Iterable[object] | None) -> list[dict[str, str]]:
@@ -127,7 +141,7 @@ def _made(module: ModuleType, given: Any, settings: str) -> Policy:
     registry.add_built_in([cls])
     try:
         return registry.make(f"{name}{settings}")
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise _refusal(file, error) from error
 
 
@@ -144,7 +158,7 @@ def _module(file: str, source: bytes) -> ModuleType:
     sys.modules[name] = module
     try:
         exec(compile(source, file, "exec", dont_inherit=True), vars(module))
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         del sys.modules[name]
         raise _refusal(file, error) from error
     for cls in list(vars(module).values()):

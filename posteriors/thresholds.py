@@ -97,7 +97,8 @@ def log_ratio(
         raise ValueError("length normalisation needs both length_win and length_lose")
     win = _combine(logp_win, length_win, ensemble, "logp_win")
     lose = _combine(logp_lose, length_lose, ensemble, "logp_lose")
-    same_length(logp_win=win, logp_lose=lose)
+    if win.ndim or lose.ndim:
+        same_length(logp_win=np.atleast_1d(win), logp_lose=np.atleast_1d(lose))
     return np.asarray((lose - win) / heat)
 
 

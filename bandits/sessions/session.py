@@ -224,7 +224,7 @@ class Session:
                 known, said = self._answers[answer_id]
                 raise ValueError(
                     f"answer {shown(answer_id)} was label {said} for {named(self.problem.name[known])} and is "
-                    f"now label {label} for {named(self.problem.name[item])}"
+                    f"now label {vote} for {named(self.problem.name[item])}"
                 )
             return
         self._require_payable(int(item))
@@ -241,7 +241,7 @@ class Session:
         available = rules.items(counts)[0]
         if available[item]:
             return
-        name, cap, cost = self.problem.name[item], int(self.problem.cap[item]), float(self.problem.cost[item])
+        name, cap, cost = named(self.problem.name[item]), int(self.problem.cap[item]), float(self.problem.cost[item])
         if not available.any():
             raise BudgetSpent(f"{self._spent}; a label for {name} is one too many")
         spent = rules.spent(counts[0])

@@ -32,6 +32,7 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.states import states_of_item
 from ...dp.problem.tables import ZERO_GAIN, gains
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.notebook import html_table
@@ -275,8 +276,8 @@ def _account(
     values = problem.prior_value + credit - problem.label_price * spent_in_each
     return Certificate(
         policy.name,
-        float(values.mean()),
-        float(values.std(ddof=1) / np.sqrt(len(values))),
+        float(mean_of(values)),
+        float(error_of_average(values)),
         problem.prior_value + upper,
         problem.prior_value,
         f"simulation, {len(values)} replications, controlled by the relaxed problem",

@@ -29,6 +29,7 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.states import known_states
 from ...posteriors.beliefs import tails
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.messages import named
 from ..kernels import run as _kernels
 from ..policies.gittins import Gittins
 from ..policies.variance_reduction import VarianceReduction
@@ -117,7 +118,8 @@ class Run:
         bad = np.flatnonzero(~np.isfinite(self.scores[:size]) & (problem.cap > 0))
         if bad.size:
             found = self.scores[bad[0]]
-            raise ValueError(f"{policy.name}: score of {problem.name[bad[0]]} is {found}; it must be finite")
+            what = f"{named(policy.name)}: score of {named(problem.name[bad[0]])}"
+            raise ValueError(f"{what} is {found}; it must be finite")
         _kernels.build(self.scores, self.tree, self.scale)
 
     def _score(self, items: Ints) -> None:

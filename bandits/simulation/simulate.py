@@ -25,6 +25,7 @@ from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
 from ...posteriors.beliefs.asking import ask_chance, ask_draw
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.memory import too_large
 from ...posteriors.foundation.records import EqualByContents
@@ -188,7 +189,7 @@ class Simulation(EqualByContents):
     @property
     def mean(self) -> float:
         """Estimated value."""
-        return float(self.values.mean())
+        return float(mean_of(self.values))
 
     def __repr__(self) -> str:
         return (
@@ -198,7 +199,7 @@ class Simulation(EqualByContents):
     @property
     def standard_error(self) -> float:
         """Standard error of the mean; ``nan`` for a single replication."""
-        return float(self.values.std(ddof=1) / np.sqrt(len(self.values))) if len(self.values) > 1 else float("nan")
+        return float(error_of_average(self.values))
 
 
 @checked

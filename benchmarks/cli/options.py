@@ -162,11 +162,12 @@ def name_or_table(option: str, text: str) -> Any:
     if not text.startswith("{"):
         return text
     try:
-        return parse_toml(f"x = {text}")["x"]
+        found = parse_toml(f"x = {text}")
     except ValueError:
-        raise ValueError(
-            f'{option} is {shown(text)}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}'
-        ) from None
+        found = {}
+    if found.keys() != {"x"}:
+        raise ValueError(f'{option} is {shown(text)}; allowed: a name, or a table such as {{name="decisive", eps=0.1}}')
+    return found["x"]
 
 
 @contextmanager

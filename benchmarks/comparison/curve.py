@@ -39,6 +39,7 @@ from ...dp.machine.repeats import require_repeats
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["BOUNDS", "at_budget", "budget_curve", "budgets_of", "curve_policies", "curve_table"]
 
 # Name of the part that holds the bounds and the optimum.
-BOUNDS = "bounds"
+BOUNDS = "lagrangian bound"
 # Most scores for a policy to take part by default: about half a minute of a lookahead policy.
 _MOST_SCORES = 10_000_000
 
@@ -348,14 +349,12 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     """
     import pandas as pd
 
-    count = result.sizes["replication"]
     nothing, bound, optimum = result.attrs["prior_value"], result["bound"].values, result["optimum"].values
     exact = result["exact"]
     first = result["value"].isel(replication=0)
     # A mean of equal values, and their deviation from it, would be exact but for rounding.
-    mean = first.where(exact, result["value"].mean("replication"))
-    spread = result["value"].std("replication", ddof=1) if count > 1 else mean * np.nan
-    error = (spread / np.sqrt(count)).where(~exact, 0.0)
+    mean = first.where(exact, result["value"].reduce(mean_of, "replication"))
+    error = result["value"].reduce(error_of_average, "replication").where(~exact, 0.0)
     zero = np.zeros(len(bound))
     rows = [("lagrangian bound", "bound", bound, zero)]
     if np.isfinite(optimum).all():

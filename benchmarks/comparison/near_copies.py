@@ -27,6 +27,7 @@ from ...bandits.simulation.simulate import PriorNature, play
 from ...bandits.wrappers.diverse import DiverseBatch
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.averages import error_of_average
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import above
@@ -101,7 +102,7 @@ class NearCopies:
             reference = pooled if reference is None else reference
             row: dict[str, Any] = {"policy": policy.name, "groups": float((by_group > 0).sum(axis=1).mean())}
             for name, values in (("own", own), ("pooled", pooled), ("ahead", pooled - reference)):
-                row |= {name: float(values.mean()), f"{name}_se": float(values.std(ddof=1) / np.sqrt(replications))}
+                row |= {name: float(values.mean()), f"{name}_se": float(error_of_average(values))}
             rows.append(row)
         return pd.DataFrame(rows)
 

@@ -28,6 +28,7 @@ from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import play
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.averages import error_of_average
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
@@ -223,11 +224,9 @@ def replay_table(result: xr.Dataset, reference: str = "round-robin") -> pd.DataF
     import pandas as pd
 
     final = result.isel(labels=-1)
-    count = final.sizes["replication"]
 
     def error(x: xr.DataArray) -> Floats:
-        spread = x.std("replication", ddof=1) if count > 1 else x.mean("replication") * np.nan
-        return np.asarray(spread / np.sqrt(count))
+        return np.asarray(x.reduce(error_of_average, "replication"))
 
     columns: dict[str, Any] = {"policy": [str(name) for name in result["policy"].values]}
     for name in METRICS:

@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs"]
 _DIGESTS = "parts.sha256"
 # Bytes of a part: as many as any disk holds, so that only what does not end is refused.
 _MOST_BYTES = 2**50
+_LONGEST_NAME = 150
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
 
 
@@ -90,6 +92,9 @@ class RunFolder:
                 raise RunFolderError(f"{folder} is not a folder, so the run cannot be taken up; give another folder")
             folder.mkdir(exist_ok=True)
             sweep(folder)
+            for entry in folder.iterdir():
+                if entry.is_symlink():
+                    raise RunFolderError(f"{entry} is a link, through which another file would be changed; remove it")
 
     def part(self, name: str, suffix: str) -> Path:
         """Path of the file of a named part, finished or not."""
@@ -114,17 +119,28 @@ class RunFolder:
         -------
         Parts
         """
+        files = self._files([*names], of, form.suffix)
         finished = {}
-        for name in names:
-            for part in self._stored(self.part(of + name, form.suffix), form):
+        for name, file in files.items():
+            for part in self._stored(file, form):
                 finished[name] = part
                 advance(of + name)
 
         def keep(name: str, part: Part) -> None:
-            self._store(self.part(of + name, form.suffix), form, part)
+            self._store(files[name], form, part)
             advance(of + name)
 
         return Parts(finished, keep)
+
+    def _files(self, names: Sequence[str], of: str, suffix: str) -> dict[str, Path]:
+        """File of each part; names that would share one, also where case does not count, get different ones."""
+        plain = {name: file_name(of + name) for name in names}
+        times = Counter(file.casefold() for file in plain.values())
+        marked = {name: f"{plain[name]}-{digest(name.encode())[:8]}" for name in names}
+        return {
+            name: self.path / "parts" / ((marked if times[file.casefold()] > 1 else plain)[name] + suffix)
+            for name, file in plain.items()
+        }
 
     def kept[Result](self, path: Path, form: Format[Result], compute: Callable[[], Result]) -> Result:
         """Read a result from a file of the folder if it was stored there; else compute it and store it."""
@@ -176,7 +192,9 @@ def file_name(text: str) -> str:
     >>> file_name("contaminated(kinds=('random',))")
     'contaminated(kinds=(_random_,))'
     """
-    return re.sub(r"[^\w.=,()-]+", "_", text)
+    plain = re.sub(r"[^\w.=,()-]+", "_", text)
+    # File systems allow 255 bytes, some of which are needed for the rest of the name.
+    return plain if len(plain.encode()) <= _LONGEST_NAME else f"{plain[:40]}-{digest(text.encode())[:8]}"
 
 
 def _fresh(parent: Path, name: str) -> Path:

@@ -298,7 +298,8 @@ def _stated(
         chosen = chosen.get(kind)
     listed = isinstance(chosen, Sequence) and not isinstance(chosen, str)
     if not listed or not all(isinstance(x, (str, Policy)) for x in chosen):
-        raise ValueError(f"policies is {shown(chosen)}; it must be a list of names")
+        said = "missing" if chosen is None else shown(chosen)
+        raise ValueError(f"policies is {said}; it must be a list of names")
     kept = choose_policies(problem, chosen)[0]
     if "uniform" not in [label(x) for x in kept]:
         kept.insert(0, Uniform())

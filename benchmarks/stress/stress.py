@@ -25,6 +25,7 @@ import numpy as np
 
 from ...bandits.simulation.seeds import replication_keys
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
 from ..runner.parts import run_parts
@@ -165,7 +166,7 @@ def stress_table(result: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def _mean(values: Floats) -> tuple[float, float]:
     if values.ndim == 0:
         return float(values), 0.0
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    return float(mean_of(values)), float(error_of_average(values))
 
 
 def _ratio(part: Floats, whole: Floats) -> tuple[float, float]:

@@ -36,6 +36,7 @@ from functools import cached_property
 import numpy as np
 
 from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..kernels import information as _kernels
@@ -156,7 +157,7 @@ class InformationRelaxation:
 
         with ThreadPoolExecutor(cores(None)) as pool:
             values = highest - np.concatenate(list(pool.map(part, children)))[:paths]
-        return float(values.mean()), float(values.std(ddof=1) / np.sqrt(paths))
+        return float(mean_of(values)), float(error_of_average(values))
 
     def _lost(self, price: float, tables: list[tuple[Floats, Floats]], wins: Iterator[Ints], paths: int) -> Floats:
         """Difference between the Lagrangian bound and the best choice on each path, shape (S,)."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.plugins import calling, read_only, real_array
 from ..problem.problem import Problem
 from ..problem.states import ItemStates
@@ -29,7 +30,7 @@ __all__ = [
 
 def policy_name(policy: Any) -> str:
     """Name of a policy, or of its class where it has none."""
-    return str(getattr(policy, "name", type(policy).__name__))
+    return named(getattr(policy, "name", type(policy).__name__))
 
 
 def ask_index(policy: Any, states: ItemStates, exists: Bools | None = None) -> Floats:
@@ -67,7 +68,7 @@ def ask_index(policy: Any, states: ItemStates, exists: Bools | None = None) -> F
     if not good.all():
         bad = ~good
         item, n, w = (x[bad][0] for x in np.broadcast_arrays(states.item, states.labels, states.wins, states.mean)[:3])
-        where = f"{states.problem.name[int(item)]} is {index[bad][0]} after {n:g} labels and {w:g} wins"
+        where = f"{named(states.problem.name[int(item)])} is {index[bad][0]} after {n:g} labels and {w:g} wins"
         raise ValueError(f"{policy_name(policy)}: index of {where}; it must be finite")
     return index
 
@@ -88,7 +89,9 @@ def ask_scores(policy: Any, problem: Problem, counts: Ints, wins: Ints) -> Float
     bad = np.argwhere(~np.isfinite(scores))
     if bad.size:
         r, i = bad[0]
-        raise ValueError(f"{policy_name(policy)}: score of {problem.name[i]} is {scores[r, i]}; it must be finite")
+        raise ValueError(
+            f"{policy_name(policy)}: score of {named(problem.name[i])} is {scores[r, i]}; it must be finite"
+        )
     return scores
 
 

@@ -26,6 +26,7 @@ from ...posteriors.foundation.progress import Progress
 from ..exact.lattice import BYTES, Lattice, Layer
 from ..kernels import policy as _kernels
 from ..machine.workers import cores, run
+from ..problem.given_states import state_arrays
 from ..problem.problem import Problem
 from ..problem.tables import tables_of
 from .choices import Choices, IndexChoices, check_policy, choices_of, runs_of_blocks
@@ -81,7 +82,7 @@ class PolicyValues:
         lattice = Lattice.of(problem)
         lattice.require_countable()
         require_memory(values_bytes(lattice), lattice.states)
-        self.lattice, self.states = lattice, lattice.states
+        self._problem, self.lattice, self.states = problem, lattice, lattice.states
         self._tables = tables_of(problem)
         self._base = np.cumsum([0, *lattice.layer_states], dtype=np.int64)
         self._values = np.zeros(int(self._base[-1]))
@@ -126,6 +127,7 @@ class PolicyValues:
         States may have different numbers of labels. A state outside the lattice, which the budget does not afford or
         from which quotas cannot be met, raises a ``ValueError``.
         """
+        counts, wins = state_arrays(self._problem, counts, wins)
         labels = counts.sum(axis=1)
         slots = self.lattice.slots_of(counts)
         out = np.empty(len(counts))
@@ -146,6 +148,7 @@ class PolicyValues:
 
     def of_labels(self, counts: Ints, wins: Ints, usable: Bools) -> Floats:
         """Advantage of labelling each item and then continuing with the policy, (S, N); -inf for unavailable items."""
+        counts, wins = state_arrays(self._problem, counts, wins)
         out = np.full(counts.shape, -np.inf)
         for i in range(counts.shape[1]):
             rows = np.flatnonzero(usable[:, i])

@@ -39,6 +39,7 @@ from ..machine.files import write_new_folder, write_whole
 from ..machine.reading import read_json
 from ..machine.seal import seal_is_whole, sealed
 from ..problem.digest import is_digest_of
+from ..problem.given_states import state_arrays
 from ..problem.problem import Problem
 from ..problem.toml import require_registered
 from .lattice import Lattice, Layer
@@ -112,7 +113,10 @@ class KeptPolicy:
 
         A row without any item is a state that no policy can reach, or in which no label is available.
         """
-        m = int(counts[0].sum())
+        counts, wins = state_arrays(self.problem, counts, wins)
+        m = int(counts[:1].sum())
+        if not (counts.sum(axis=1) == m).all():
+            raise ValueError("counts are of states with different numbers of labels; one call takes equal numbers")
         items = counts.shape[1]
         out = np.zeros(counts.shape, dtype=bool)
         if m >= self.live.lattice.depth:

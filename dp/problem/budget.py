@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import accumulate
-from math import lcm
+from math import gcd, lcm
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,13 @@ def common_unit(cost: Floats, limit: float) -> tuple[Ints, int] | None:
     share = lcm(*(part.denominator for part in parts))
     if share > _PARTS or any(abs(float(part) / x - 1.0) > ROUNDING for part, x in zip(parts, prices, strict=True)):
         return None
-    size = np.array([int(part * share) for part in parts], dtype=np.int64)[which.reshape(-1)]
+    sizes = [int(part * share) for part in parts]
+    unit = gcd(*sizes)
+    if max(sizes) // unit > np.iinfo(np.int64).max:
+        return None
+    size = np.array([x // unit for x in sizes], dtype=np.int64)[which.reshape(-1)]
     # The limit includes the slack, so sums that differ from the budget by rounding still fit.
-    return size, int(np.floor(limit * share))
+    return size, int(np.floor(limit * share)) // unit
 
 
 def most_labels(cost: Floats, cap: Ints, budget: float, quota: Quota = ()) -> int:

@@ -20,9 +20,10 @@ from ...posteriors.beliefs.sharp import beta_at
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.number_arrays import number_array, whole_array
 from ...posteriors.foundation.plugins import read_only
 from ...posteriors.foundation.records import EqualByContents
+from ...posteriors.foundation.refusals import number
 from ...posteriors.utilities import Utility
 from .bars import bar_of
 from .problem import Problem
@@ -149,7 +150,7 @@ def states_of_item(problem: Problem, i: int, remaining: float | None = None) -> 
     n = np.arange(len(mean), dtype=np.float64)
     fields = (problem.threshold, problem.log_ratio, problem.weight, problem.cost, problem.reward)
     t, c, v, kappa, r = (np.asarray(x[i]) for x in fields)
-    left = np.asarray(float(problem.budget) if remaining is None else remaining)
+    left = np.asarray(float(problem.budget) if remaining is None else number("remaining", remaining))
     here = np.asarray(i, dtype=np.int64)
     return ItemStates(n[:, None], n[None, :], mean, p, step, t, c, v, kappa, r, left, problem.utility, here, problem)
 
@@ -189,7 +190,8 @@ def states_at(
     n, w = (whole_array(*x).astype(np.float64) for x in (("labels", labels), ("wins", wins)))
     if np.any(w > n):
         raise ValueError("wins are more than labels; they must be at most as many")
-    return known_states(problem, whole_array("items", items, most=problem.size - 1), n, w, remaining)
+    left = None if remaining is None else number_array("remaining", remaining)
+    return known_states(problem, whole_array("items", items, most=problem.size - 1), n, w, left)
 
 
 def known_states(problem: Problem, items: Ints, n: Floats, w: Floats, remaining: Floats | None = None) -> ItemStates:

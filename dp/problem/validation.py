@@ -146,7 +146,8 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
 
 
 def _most_paid(weight: Floats, reward: Floats, cap: Ints, utility: Utility) -> float:
-    """Bound on the size of all payoffs together; a callable utility is taken to pay at most 1."""
-    largest = 1.0 if isinstance(utility, Custom) else float(np.abs(utility(np.array([0.0, 0.5, 1.0]))).max())
+    """Bound on the size of all payoffs together; a callable utility is tried at some tails."""
+    tails = np.linspace(0.0, 1.0, 33) if isinstance(utility, Custom) else np.array([0.0, 0.5, 1.0])
+    largest = float(np.abs(utility(tails)).max())
     with np.errstate(over="ignore"):
         return float(weight.sum() * largest + np.abs(reward) @ cap)

@@ -17,6 +17,8 @@ from .problem import Problem
 
 __all__ = ["KNOBS", "changed", "knob_number", "with_noise"]
 
+# Figures and powers of two have room beyond it.
+_LARGEST = 1e300
 KNOBS = ("beta", "temperature", "offset", "noise")
 
 
@@ -119,4 +121,4 @@ def knob_number(knob: str, value: Any) -> float:
         return flip_chance(knob, value)
     if knob == "offset":
         return number(knob, value, np.isfinite, "finite")
-    return positive(knob, value)
+    return number(knob, positive(knob, value), lambda x: x <= _LARGEST, f"at most {_LARGEST:g}")

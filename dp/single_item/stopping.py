@@ -29,7 +29,9 @@ the rule's ratio A / B is the next price. Prices rise until a rule is optimal at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -38,9 +40,9 @@ from ...posteriors.beliefs.asking import ask_tables
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.memory import require_memory
-from ...posteriors.foundation.messages import named
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.notebook import html_table
-from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.number_arrays import number_array, whole_array
 from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import every, number, positive, whole
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -62,6 +64,7 @@ __all__ = [
 ]
 
 Hinges = tuple[Ints, Floats, Floats]
+_HINGES = ("begin", "price", "weight")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,7 @@ class Stopping(EqualByContents):
         float
             In units of payoff.
         """
-        return float(self.weight @ np.maximum(self.price - price, 0.0))
+        return float(self.weight @ np.maximum(self.price - number("price", price), 0.0))
 
     def spent(self, price: float) -> float:
         """Expected cost of the labels that an optimal rule buys, one that stops where it is indifferent.
@@ -108,7 +111,7 @@ class Stopping(EqualByContents):
         float
             In units of cost.
         """
-        return float(self.weight[self.price > price].sum())
+        return float(self.weight[self.price > number("price", price)].sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +169,7 @@ def solve_stopping(
     ProblemTooLarge
         If the hinges of a row of states do not fit in memory.
     ValueError
-        For tables that are not square and of equal shape, or a cost or discount out of range.
+        For tables that are not square and of equal shape, hinges that are none, or a cost or discount out of range.
 
     Examples
     --------
@@ -188,7 +191,7 @@ def solve_stopping(
     factor = number("discount", discount, lambda x: 0 < x <= 1, "above 0 and at most 1")
     index = np.full((labels, labels), np.nan)
     nothing = np.zeros(labels + 2, dtype=np.int64), np.empty(0), np.empty(0)
-    begin, price, weight = nothing if ending is None else ending
+    begin, price, weight = nothing if ending is None else _hinges(ending, labels)
     for n in range(labels - 1, -1, -1):
         room = 2 * len(price) + n + 1
         require_memory(16.0 * (room + len(price)), what=f"indices of {labels} labels", instead="take a smaller cap")
@@ -199,6 +202,28 @@ def solve_stopping(
         begin, (price, weight) = row[0], (x[: row[0][-1]].copy() for x in row[1:])
         index[n, : n + 1] = price[begin[:-1]]
     return Stopping(index, price, weight)
+
+
+def _hinges(given: Any, labels: int) -> Hinges:
+    """Hinges of the worth after that many labels, as new arrays, for a kernel reads them without a check."""
+    if not isinstance(given, Sequence) or len(given) != len(_HINGES):
+        raise ValueError(f"ending is {shown(given)}; it must be three arrays: {', '.join(_HINGES)}")
+    begin = whole_array("begin of ending", given[0])
+    price, weight = (number_array(f"{name} of ending", x) for name, x in zip(_HINGES[1:], given[1:], strict=True))
+    if begin.shape != (labels + 2,) or price.ndim != 1 or weight.shape != price.shape:
+        raise ValueError(
+            f"ending has begin, price and weight of shapes {begin.shape}, {price.shape} and {weight.shape}; they must "
+            f"be ({labels + 2},), (J,) and (J,)"
+        )
+    if begin[0] != 0 or begin[-1] != len(price) or (np.diff(begin) < 0).any():
+        raise ValueError(f"begin of ending must rise from 0 to the number of hinges, {len(price)}")
+    every("price of ending", price, np.isfinite(price), "finite")
+    every("weight of ending", weight, np.isfinite(weight) & (weight >= 0.0), "finite and at least 0")
+    rising = np.append(np.diff(price) > 0.0, False)
+    rising[begin[1:-1][(begin[1:-1] > 0) & (begin[1:-1] < len(price))] - 1] = False
+    if rising.any():
+        raise ValueError("price of ending rises among the hinges of one state; prices must fall")
+    return begin, price, weight
 
 
 @checked
@@ -363,8 +388,9 @@ def gittins_bernoulli(a: float, b: float, discount: float, plays: int | None = N
     >>> round(gittins_bernoulli(1, 1, discount=1, plays=5), 6)
     0.635714
     """
+    a, b, discount = number("a", a), number("b", b), number("discount", discount)
     if not (a > 0 and b > 0 and np.isfinite(a + b)):
-        raise ValueError(f"a is {a} and b is {b}; they must be positive and finite")
+        raise ValueError(f"a is {a:g} and b is {b:g}; they must be positive and finite")
     if not (0 < discount <= 1) or (plays is None and discount == 1):
         raise ValueError(
             f"discount is {discount}; it must be above 0 and at most 1, and below 1 without a limit on plays"

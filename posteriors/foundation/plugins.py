@@ -115,16 +115,16 @@ class calling:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
         """Add the note, unless an inner call has added one."""
-        if isinstance(error, (Exception, SystemExit)) and source_of(error) is None:
+        if isinstance(error, BaseException) and not isinstance(error, KeyboardInterrupt) and source_of(error) is None:
             module, name = origin(self.owner)
             root = module.partition(".")[0]
             if root != _HERE:
                 called = f"{self.kind} {module}:{name}{self.method and '.'}{self.method}"
                 note = f"{_RAISED}{called}{_place(trace, root)}"
                 error.add_note(note)
-                if isinstance(error, StopIteration):
-                    # It would end the generator that made the call, without a word.
-                    stopped = RuntimeError("raised StopIteration")
+                if isinstance(error, StopIteration) or not isinstance(error, (Exception, SystemExit)):
+                    # It would end the generator that made the call, without a word, or pass for a wish to end.
+                    stopped = RuntimeError(f"raised {type(error).__name__}")
                     stopped.add_note(note)
                     raise stopped from error
 

@@ -64,6 +64,12 @@ class RaterFit:
     sampled: xr.DataTree
     method: str
 
+    def __post_init__(self) -> None:
+        found, votes = self.sampled["observed_data"].dataset, Design.of(self.labels)
+        same = np.array_equal(found["label"], self.labels.labels) and np.array_equal(found["item_of"], votes.item)
+        if not (same and np.array_equal(found["rater_of"], votes.rater)):
+            raise ValueError("labels are not the votes of the fit; fit the model to them")
+
     def __repr__(self) -> str:
         return f"RaterFit({self.model}, {self.labels!r}, {self.method}, {self.size} draws)"
 

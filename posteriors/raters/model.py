@@ -49,7 +49,7 @@ from ..foundation.tolerances import above
 from ..votes.checks import checked_parameter, require_groups, require_raters, require_votes
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
-from .asking import ask_chances
+from .asking import ChecksVotes, ask_chances
 from .fit import RaterFit
 from .sampling import SamplerSettings, fit_fast, fit_nuts
 
@@ -80,7 +80,7 @@ class SimulatedLabels:
     truth: Parameters
 
 
-class RaterModel(ABC):
+class RaterModel(ChecksVotes, ABC):
     """Base of the models of raters; subclasses are frozen dataclasses with the constants of their priors.
 
     Attributes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..foundation.messages import shown
 from ..foundation.number_arrays import number_array, whole_array
-from ..foundation.refusals import vote_or_none, whole, whole_or_none
+from ..foundation.refusals import every, vote_or_none, whole, whole_or_none
 
 __all__ = ["checked_columns", "item_name", "pool_votes"]
 
@@ -53,6 +54,9 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
         )
     if start[0] != 0 or start[-1] != len(labels) or (np.diff(start) < 0).any():
         raise ValueError(f"start must rise from 0 to the number of labels, {len(labels)}")
+    if len(set(found["items"])) < size:
+        twice, times = Counter(found["items"]).most_common(1)[0]
+        raise ValueError(f"item {shown(twice)} occurs {times} times; names must be unique")
     found |= {"labels": labels.astype(np.int8), "start": start}
     for key in ("rater", "group"):
         if columns[key] is not None:
@@ -65,6 +69,7 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
             values = number_array(key, columns[key])
             if values.shape != (size,):
                 raise ValueError(f"{key} has shape {values.shape}; it must be ({size},), one for each item")
+            _require_values(key, values)
             found[key] = values
     if columns["slice"] is not None:
         found["slice"] = _names("slice", columns["slice"])
@@ -73,8 +78,18 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
     return found | {key: whole(key, columns[key]) for key in ("dropped", "unlabelled")}
 
 
+def _require_values(key: str, values: NDArray[np.float64]) -> None:
+    """Raise for values that a label file could not give either."""
+    if key == "gold":
+        every(key, values, np.isnan(values) | (values == 0.0) | (values == 1.0), "0 or 1, or nan where it is not known")
+    elif key == "weight":
+        every(key, values, np.isfinite(values) & (values >= 0.0), "finite and at least 0")
+
+
 def _names(field: str, names: Any) -> tuple[str, ...]:
     given = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else None
     if given is None or not all(isinstance(name, str) for name in given):
         raise ValueError(f"{field} is {shown(names)}; it must be a list of strings")
+    if field == "items" and not all(name.strip() for name in given):
+        raise ValueError(f"{field} is {shown(names)}; its names must not be blank")
     return given

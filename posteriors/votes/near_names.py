@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 __all__ = ["name_remarks"]
 
 _TOLD = 3
-_PLAIN = ("case", "spaces")
+_PLAIN = ("case", "spaces", "the form of a number")
 _MISSING = frozenset(["nan", "none", "na", "n/a", "<na>", "null", "nat", "#n/a"])
 
 
@@ -57,9 +58,16 @@ def name_remarks(kind: str, names: Sequence[str]) -> list[str]:
 
 def _key(name: str) -> str:
     """Form that is equal for names that are easily mistaken for each other."""
+    name = _whole(name)
     if name.isascii():
         return " ".join(name.casefold().split())
     return " ".join(_seen(unicodedata.normalize("NFKC", name)).casefold().split())
+
+
+def _whole(name: str) -> str:
+    """Whole number without a point, such as 7 for 7.0; any other name unchanged."""
+    written = re.fullmatch(r"\s*([+-]?\d+)\.0*\s*", name)
+    return written[1] if written else name
 
 
 def _seen(text: str) -> str:
@@ -72,6 +80,7 @@ def _difference(names: Iterable[str]) -> str:
     steps = (
         ("spaces", lambda name: " ".join(name.split())),
         ("case", str.casefold),
+        ("the form of a number", _whole),
         ("the Unicode form of their characters", lambda name: unicodedata.normalize("NFKC", name)),
         ("characters that cannot be seen", _seen),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import seqaudit as sa
-from seqaudit.bandits.given_states import state_arrays, takes_states
+from seqaudit.dp.problem.given_states import state_arrays, takes_states
 
 PROBLEM = sa.Problem([0.5, 0.7, 0.6], budget=6, cap=[6, 4, 5])
 POLICIES = [

@@ -392,3 +392,18 @@ def test_missing_file_is_a_missing_file(tmp_path):
 def test_seed_must_be_one(seed):
     with pytest.raises(ValueError, match=r"seed is .*; it must be"):
         session(seed=seed)
+
+
+def test_names_of_any_kind_are_shown_on_one_line():
+    problem = sa.Problem([0.5, 0.6], budget=3, cap=[1, 2], name=["a\x1b[31m\n" * 999, "b"])
+    session = sa.Session(problem, "kg", seed=1)
+    session.tell(0, 1)
+    with pytest.raises(ValueError, match="has its 1 labels already") as error:
+        session.tell(0, 1)
+    session.tell(1, 1)
+    session.tell(1, 1)
+    with pytest.raises(sa.BudgetSpent) as spent:
+        session.tell(0, 1)
+    for told in (str(error.value), str(spent.value)):
+        assert told.isprintable()
+        assert len(told) < 200

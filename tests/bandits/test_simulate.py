@@ -310,3 +310,12 @@ def test_many_items_may_have_a_thousand_labels_each():
     require_length(sa.Problem(np.full(20_000, 0.5), budget=20_000_000))
     with pytest.raises(sa.ProblemTooLarge):
         require_length(sa.Problem(np.full(20_000, 0.5), budget=20_000_001))
+
+
+def test_payoffs_near_the_largest_number_have_means_and_errors():
+    small, large = (sa.Problem([0.5, 0.6], budget=4, weight=[x, x]) for x in (1.0, 2.0**900))
+    for ask in (
+        lambda problem: sa.simulate(problem, "kg", replications=50, seed=7),
+        lambda problem: sa.certify(problem, "kg", exact=False),
+    ):
+        assert ask(large).standard_error == pytest.approx(2.0**900 * ask(small).standard_error, rel=1e-12)

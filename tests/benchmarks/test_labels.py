@@ -440,3 +440,26 @@ def test_real_files_agree_with_an_independent_reading():
                 assert set(kept.items) == described & set(labels.items)
                 assert kept.dropped == labels.n_items - kept.n_items
                 assert np.isfinite(kept.log_ratio).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"items": ("a", "a")}, "item 'a' occurs 2 times; names must be unique"),
+        ({"items": ("a", " ")}, "its names must not be blank"),
+        ({"gold": [3.0, 0.0]}, "gold is 3.0; it must be 0 or 1, or nan where it is not known"),
+        ({"weight": [1.0, -1.0]}, "weight is -1.0; it must be finite and at least 0"),
+        ({"weight": [1.0, np.nan]}, "weight is nan; it must be finite"),
+    ],
+)
+def test_a_label_set_holds_what_a_file_could(changes, message):
+    fields = {"items": ("a", "b"), "labels": [1, 0], "rater": [0, 1], "raters": ("x", "y"), "start": [0, 1, 2]}
+    assert LabelSet(**fields, gold=[np.nan, 1.0], weight=[0.0, 2.0]).n_items == 2
+    with pytest.raises(ValueError, match=message):
+        LabelSet(**fields | changes)
+
+
+def test_numbers_of_two_forms_are_told_apart_and_told():
+    votes = LabelSet.from_pools({"7": [1], "7.0": [0], "8": [1]})
+    frame = votes.to_frame()
+    assert any("'7' and '7.0' differ only by the form of a number" in x for x in read_labels(frame).remarks)

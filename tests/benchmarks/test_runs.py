@@ -519,3 +519,29 @@ files.write_whole(sys.argv[1], "half")
     assert len(list((tmp_path / "run" / "parts").iterdir())) == 1
     RunFolder(tmp_path / "run", "replay", INPUTS)
     assert list((tmp_path / "run" / "parts").iterdir()) == []
+
+
+def test_names_that_one_file_could_not_hold_apart_have_a_file_each(tmp_path):
+    names = ["a/b", "a_b", "A_B", "no labels", "no_labels", "x" * 300, "x" * 301, "plain"]
+    for again in (False, True):
+        parts = RunFolder(tmp_path / "run", "compare", INPUTS).parts(names, lambda name: None, JSON)
+        assert parts.finished == ({name: name for name in names} if again else {})
+        for name in names:
+            if not again:
+                parts.keep(name, name)
+    files = {path.name for path in (tmp_path / "run" / "parts").iterdir()}
+    assert len({name.casefold() for name in files}) == len(names)
+    assert "plain.json" in files
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right that users do not have")
+@pytest.mark.parametrize("place", ["parts/kg.json", "comparison.csv", "parts.sha256"])
+def test_a_link_in_a_run_folder_is_refused_and_what_it_points_to_is_left_alone(tmp_path, place):
+    folder = RunFolder(tmp_path / "run", "compare", INPUTS)
+    folder.parts(["kg"], lambda name: None, JSON).keep("kg", 1)
+    (tmp_path / "precious").write_text("years of work")
+    (folder.path / place).unlink(missing_ok=True)
+    (folder.path / place).symlink_to(tmp_path / "precious")
+    with pytest.raises(RunFolderError, match=f"{place} is a link, through which another file would be changed"):
+        RunFolder(tmp_path / "run", "compare", INPUTS)
+    assert (tmp_path / "precious").read_text() == "years of work"

@@ -180,3 +180,12 @@ def test_tables_that_do_not_fit_are_refused(monkeypatch):
     monkeypatch.setattr("seqaudit.posteriors.foundation.memory.available_memory", lambda: 10_000)
     with pytest.raises(sa.ProblemTooLarge):
         sa.allocate(problem)
+
+
+@pytest.mark.parametrize("unit", [1.0, 3.0, 1e9, 1e19, 1e150])
+def test_costs_of_any_unit_are_those_of_one(unit):
+    plain, scaled = (sa.Problem([0.55, 0.41, 0.6], budget=7 * x, cost=[x, 2 * x, 2 * x]) for x in (1.0, unit))
+    wanted, found = sa.allocate(plain), sa.allocate(scaled)
+    assert (found.value, found.counts.tolist()) == (pytest.approx(wanted.value, rel=1e-12), wanted.counts.tolist())
+    bounds = [sa.upper_bound(x, "information-relaxation").value for x in (plain, scaled)]
+    assert bounds[1] == pytest.approx(bounds[0], rel=1e-9)

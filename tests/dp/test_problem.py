@@ -592,3 +592,9 @@ def test_item_is_called_dead_exactly_when_every_reachable_decision_is_the_same(c
         tail = problem.tables(i).tail[np.tril_indices(problem.cap[i] + 1)]
         same = len(set(problem.utility.decide(tail).tolist())) == 1
         assert (name in dead) == (same and problem.cap[i] > 0)
+
+
+def test_payoffs_of_a_callable_are_bounded_as_those_of_others():
+    with pytest.raises(ValueError, match=r"payoffs and prices add up to .*; they must stay below"):
+        sa.Problem([0.5, 0.6], budget=4, weight=[1e10, 1], utility=lambda p: 1e300 * p * p)
+    assert sa.Problem([0.5], budget=4, weight=1e10, utility=lambda p: 1e290 * p * p).prior_value == 2.5e299

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -250,3 +253,45 @@ def test_hinges_that_do_not_fit_are_refused(monkeypatch):
     gain = np.random.default_rng(0).random((200, 200))
     with pytest.raises(sa.ProblemTooLarge):
         solve_stopping(mean, gain)
+
+
+HALF = np.full((3, 3), 0.5)
+NO_ENDINGS = {
+    "of another length": (([0, 1], [0.3], [1.0]), "shapes (2,), (1,) and (1,); they must be (5,), (J,) and (J,)"),
+    "weights missing": (([0, 1, 2, 3, 4], [0.3, 0.2, 0.1, 0.05], [1.0]), "shapes (5,), (4,) and (1,)"),
+    "far beyond the hinges": (([0, 1, 2, 3, 10**9], [0.3], [1.0]), "must rise from 0 to the number of hinges, 1"),
+    "far before them": (([-(10**12), 0, 0, 0, 1], [0.3], [1.0]), "begin of ending[0] is -1000000000000"),
+    "falling": (([0, 1, 0, 1, 1], [0.3], [1.0]), "must rise from 0"),
+    "not whole": (([0, 0.5, 1, 1, 1], [0.3], [1.0]), "begin of ending[1] is 0.5; it must be a whole number"),
+    "no price": (([0, 0, 0, 1, 1], [np.nan], [1.0]), "price of ending is nan; it must be finite"),
+    "negative weight": (([0, 0, 0, 1, 1], [0.3], [-1.0]), "weight of ending is -1.0; it must be finite and at least 0"),
+    "prices that rise": (([0, 2, 2, 2, 2], [0.1, 0.3], [1.0, 1.0]), "price of ending rises among the hinges"),
+    "a pair": (([0, 1], [0.3]), "it must be three arrays: begin, price, weight"),
+    "a number": (3, "ending is 3; it must be "),
+}
+
+
+@pytest.mark.parametrize("case", NO_ENDINGS)
+def test_an_ending_that_is_none_is_refused_before_compiled_code_reads_it(case):
+    ending, message = NO_ENDINGS[case]
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        sa.solve_stopping(HALF, HALF, ending=ending)
+
+
+def test_prices_of_an_ending_may_rise_from_one_state_to_the_next():
+    rising = ([0, 1, 2, 3, 4], [0.05, 0.1, 0.2, 0.3], np.ones(4))
+    found = sa.solve_stopping(HALF, HALF, ending=rising)
+    kinds = (np.array(rising[0], dtype=">i8"), np.array(rising[1], dtype=">f8"), tuple(rising[2]))
+    assert found == sa.solve_stopping(HALF, HALF, ending=kinds)
+
+
+@pytest.mark.parametrize("price", ["a", None, [0.1, 0.2]])
+def test_worth_is_of_one_price(price):
+    found = sa.solve_stopping(HALF, HALF)
+    for ask in (found.worth, found.spent):
+        with pytest.raises(ValueError, match=r"price is .*; it must be a number"):
+            ask(price)
+
+
+def test_an_index_of_fractions_is_that_of_the_same_numbers():
+    assert sa.gittins_bernoulli(Fraction(1, 2), Decimal("0.25"), 0.5) == sa.gittins_bernoulli(0.5, 0.25, 0.5)

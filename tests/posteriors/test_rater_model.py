@@ -1,5 +1,8 @@
 """What all models of raters have in common beside the conformance suite: messages, predictions, and planning."""
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 from oracles.rater_models import log_bernoulli
@@ -176,3 +179,40 @@ def test_a_sampled_fit_leaves_no_temporary_files(tmp_path, monkeypatch):
     fit = sa.PartialPooling().fit(votes, seed=7, draws=10, tune=10, chains=2, cores=2)
     fit.log_likelihood()
     assert [x.name for x in tmp_path.iterdir() if x.name.startswith("tmp")] == []
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (np.full(24, 10**9), "label[0] is 1000000000; it must be a whole number from 0 to 1"),
+        (np.full(24, -(10**12)), "label[0] is -1000000000000; it must be"),
+        (np.full(24, 0.5), "label[0] is 0.5; it must be"),
+        (np.zeros(23, dtype=np.int64), "label has shape (23,); it must be (24,), one for each vote"),
+        (None, "label is None; it must be"),
+    ],
+    ids=["large", "negative", "half", "too few", "none"],
+)
+def test_labels_that_are_none_are_refused_before_compiled_code_reads_them(model, label, message):
+    rng = np.random.default_rng(1)
+    draws = model.fit(model.simulate(1, DESIGN).labels, method="fast", seed=1, draws=8).draws
+    for ask in (
+        lambda: model.approximate(DESIGN, label, rng, 8),
+        lambda: model.log_likelihood(draws, DESIGN, label),
+        lambda: model.complete(draws, DESIGN, label, rng),
+        lambda: model.conditional_tails(draws, DESIGN, label, np.full(8, 0.5)),
+        lambda: model.build(DESIGN, label),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ask()
+    with pytest.raises(ValueError, match="draws is -3; it must be a whole number, at least 1"):
+        model.approximate(DESIGN, np.zeros(24, dtype=int), rng, -3)
+
+
+def test_a_fit_belongs_to_its_votes():
+    model = sa.PartialPooling()
+    votes = model.simulate(1, DESIGN).labels
+    fit = model.fit(votes, method="fast", seed=1, draws=8)
+    for other in (model.simulate(2, DESIGN).labels, model.simulate(1, sa.Design.balanced(4, 3, 2)).labels):
+        with pytest.raises(ValueError, match="labels are not the votes of the fit"):
+            dataclasses.replace(fit, labels=other)

@@ -158,3 +158,10 @@ def test_ensemble_rules_differ():
 def test_faulty_log_ratio_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         log_ratio(**({"logp_win": [-1.0, -2.0], "logp_lose": [-1.0, -2.0]} | arguments))
+
+
+def test_a_log_ratio_of_two_numbers_is_a_number():
+    found = log_ratio(-1.0, -2.5)
+    assert (found.shape, float(found)) == ((), -1.5)
+    with pytest.raises(ValueError, match="logp_lose has 2 entries and logp_win has 1"):
+        log_ratio(-1.0, [-2.0, -3.0])

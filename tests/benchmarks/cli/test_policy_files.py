@@ -213,3 +213,30 @@ def test_long_texts_that_name_no_file_are_told_at_once():
     # A search that tried every part of the text at every length would not end.
     for text in (" " * 10**6, ".py " * 10**5 + "(", "a.py:" + " " * 10**6 + "1"):
         assert policy_from_file(text) is None
+
+
+@pytest.mark.parametrize("file", ["a (1).py", "dir (2)/mine.py", "x.py.d/y (x=1).py", "(.py"])
+def test_a_path_may_have_brackets(run, file):
+    Path(file).parent.mkdir(exist_ok=True)
+    Path(file).write_text(MINE)
+    for text, title in ((f"{file}:Mine", "mine"), (f"{file}:Mine(x=2)", "mine(x=2)")):
+        rows = run("compare", "problem.toml", "-p", text, "--json").json["rows"]
+        assert title in [row["policy"] for row in rows]
+
+
+def test_a_policy_with_the_name_of_another_row_is_refused(run):
+    Path("mine.py").write_text(MINE.replace('"mine"', '"optimum"'))
+    for command in ("compare", "curve"):
+        told = run(*COMMANDS[command].split(), "-p", "mine.py:Mine").assert_refused()
+        assert told.startswith("policy 'optimum' has the name of another row of the tables")
+
+
+@pytest.mark.parametrize("raised", ["GeneratorExit('x')", "StopIteration", "StopAsyncIteration"])
+def test_what_ends_a_generator_is_a_fault_of_a_policy(run, raised):
+    Path("mine.py").write_text(MINE.replace("        if self.x == 13:", f"        raise {raised}\n        if True:"))
+    asked = run("compare", "problem.toml", "-p", "mine.py:Mine")
+    assert asked.status == 2
+    told = [line for line in asked.err.splitlines() if line.startswith("seqaudit: ")]
+    assert len(told) == 1
+    assert "Mine.index (mine.py, line 30) raised" in told[0]
+    assert raised.partition("(")[0] in told[0]

@@ -222,3 +222,8 @@ def test_claims_are_printed_with_their_smallest_cases(run):
 def test_bad_input_is_refused_before_a_folder_is_made(run, arguments, message):
     assert run("statics", *arguments).assert_refused().startswith(message)
     assert not Path("runs").exists()
+
+
+def test_a_temperature_beyond_what_a_figure_can_show_is_refused(run):
+    told = run("statics", "problem.toml", "--vary", "temperature", "--values", "1e308").assert_refused()
+    assert told.startswith("temperature is 1e+308; it must be at most 1e+300")

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dp.problem.problem import Problem
-from ..posteriors.foundation.arrays import Bools, Ints
-from ..posteriors.foundation.kinds import require_type
-from ..posteriors.foundation.messages import named
-from ..posteriors.foundation.number_arrays import whole_array
-from ..posteriors.foundation.plugins import read_only
-from .kernels import states as _kernels
+from ...posteriors.foundation.arrays import Bools, Ints
+from ...posteriors.foundation.kinds import require_type
+from ...posteriors.foundation.messages import named
+from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.plugins import read_only
+from ..kernels import states as _kernels
+from .problem import Problem
 
 __all__ = ["checks_states", "state_arrays", "takes_states"]
 
