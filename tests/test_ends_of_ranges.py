@@ -360,7 +360,7 @@ def test_problem_that_could_not_be_read_again_is_not_written(tmp_path):
 def test_states_are_of_items_and_labels_that_there_are():
     one = np.array([1])
     for items in (-1, 3):
-        with pytest.raises(ValueError, match=r"items must be numbers from 0 to 2"):
+        with pytest.raises(ValueError, match=r"items\[0\] is .*; it must be a whole number from 0 to 2"):
             sa.states_at(PROBLEM, np.array([items]), one, one)
     for call in (
         lambda: sa.states_at(PROBLEM, np.array([0]), one, 2 * one),

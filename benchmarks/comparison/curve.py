@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["BOUNDS", "at_budget", "budget_curve", "budgets_of", "curve_policies", "curve_table"]
 
 # Name of the part that holds the bounds and the optimum.
-BOUNDS = "lagrangian bound"
+BOUNDS = "bounds"
 # Most scores for a policy to take part by default: about half a minute of a lookahead policy.
 _MOST_SCORES = 10_000_000
 

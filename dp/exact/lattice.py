@@ -296,7 +296,8 @@ class Lattice:
             Numbers of the slots, -1 where the lattice has no such suffix.
         """
         out = np.empty(len(compositions), dtype=np.int64)
-        _kernels.find_all(self.suffix, np.ascontiguousarray(compositions[:, 1:], dtype=np.int64), out)
+        # A copy, since the kernel would be compiled again for a read-only array.
+        _kernels.find_all(self.suffix, np.array(compositions[:, 1:], dtype=np.int64, order="C"), out)
         return out
 
     # Memory ---------------------------------------------------------------------------------------------------------

@@ -256,7 +256,7 @@ def _work(begin: Ints, where: tuple[Any, ...], first: int, last: int, stop: thre
 def _find_rows(rows: Ints, wanted: Ints) -> Ints:
     """Position of each vector among lexicographically ordered rows, -1 where it is not among them."""
     out = np.empty(len(wanted), dtype=np.int64)
-    _kernels_lattice.find_all(np.ascontiguousarray(rows), np.ascontiguousarray(wanted), out)
+    _kernels_lattice.find_all(np.ascontiguousarray(rows), np.array(wanted, order="C"), out)
     return out
 
 

@@ -220,11 +220,13 @@ def _in_workers[Result](
     results = "generator" if in_order else "generator_unordered"
     # Workers watch this process from their start on: it may be killed before it has given them a job.
     watch = {"initializer": end_with, "initargs": (os.getpid(),)}
-    with _deaf_to_interruption():
-        runs = Parallel(n_jobs=count, return_as=results, temp_folder=_folder_in_memory(), **watch)(
-            delayed(_alone)(k, job) for k, job in tuple(jobs.items())
-        )
+    runs = None
     try:
+        with _deaf_to_interruption():
+            runs = Parallel(n_jobs=count, return_as=results, temp_folder=_folder_in_memory(), **watch)(
+                delayed(_alone)(k, job) for k, job in tuple(jobs.items())
+            )
+        # An interruption that was held back is raised at the end of the block above.
         # With ``yield from``, closing would reach joblib's generator first.
         for run in runs:  # noqa: UP028
             yield run
@@ -232,7 +234,8 @@ def _in_workers[Result](
         with warnings.catch_warnings():
             # The caller who closes a generator knows that jobs are dropped; joblib warns of it all the same.
             warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
-            runs.close()
+            if runs is not None:
+                runs.close()
 
 
 @contextmanager

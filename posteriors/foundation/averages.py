@@ -54,4 +54,4 @@ def error_of_average(values: Floats, axis: int | None = None) -> Floats:
 def _unit(values: Floats) -> float:
     """Power of two by which values are divided; 1 but for values beyond any usual size."""
     largest = float(np.abs(values).max(initial=0.0))
-    return 2.0 ** np.frexp(largest)[1] if _LARGE < largest < np.inf else 1.0
+    return float(np.ldexp(0.5, np.frexp(largest)[1])) if _LARGE < largest < np.inf else 1.0

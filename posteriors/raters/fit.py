@@ -57,6 +57,11 @@ class RaterFit:
         Draws, statistics of the sampler and votes: ``data`` without the log-likelihood.
     method : str
         ``"nuts"`` or ``"fast"``.
+
+    Raises
+    ------
+    ValueError
+        For labels that are not the votes among the draws.
     """
 
     model: RaterModel

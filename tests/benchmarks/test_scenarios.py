@@ -111,7 +111,7 @@ def test_kernels_of_rater_models_are_compiled_beforehand_only_for_fits(monkeypat
     module, calls = sys.modules["seqaudit.benchmarks.stress.stress"], []
     monkeypatch.setattr(module, "warm_raters", lambda: calls.append(1))
     monkeypatch.setattr(module, "warm", lambda: None)
-    monkeypatch.setattr(module, "run_parts", lambda jobs, *_, before: before() or dict.fromkeys(jobs))
+    monkeypatch.setattr(module, "run_parts", lambda jobs, *_, before, **more: before() or dict.fromkeys(jobs))
     stress(sa.make_scenarios(on_raters(refit=refit)), n_jobs=2)
     assert len(calls) == warmed
 
