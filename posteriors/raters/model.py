@@ -440,8 +440,7 @@ class RaterModel(ChecksVotes, ABC):
         Raises
         ------
         ValueError
-            Before any sampling: for votes to which the model cannot be fitted and for settings outside their range;
-            ``ProblemTooLarge`` for more draws of the fast approximation than memory holds.
+            For votes that the model cannot be fitted to, settings out of range, and more draws than memory holds.
         """
         self.require(labels)
         if one_of("method", method, ("nuts", "fast")) == "fast":

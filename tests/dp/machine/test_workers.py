@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -282,38 +283,35 @@ def test_worker_processes_end_when_this_one_is_killed(tmp_path):
     assert all(map(gone, Path("/dev/shm").glob(f"*[-_]{script.pid}[-_]*")))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a child keeps its parent there")
-@pytest.mark.parametrize("later", [0.0, 0.1, 0.4, 1.0])
-def test_worker_processes_that_start_end_when_this_one_is_killed(later, tmp_path):
-    with subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path, stderr=subprocess.DEVNULL) as script:
-        parent, started = psutil.Process(script.pid), []
-        while len(started) < 3:
-            started = parent.children(recursive=True)
-            assert script.poll() is None
-        time.sleep(later)
-        started = parent.children(recursive=True)
-        script.kill()
-    assert all(ended(child.pid) for child in started)
-    assert all(map(gone, Path("/dev/shm").glob(f"*[-_]{script.pid}[-_]*")))
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a signal cannot be sent to a group there")
-@pytest.mark.parametrize("later", [0.0, 0.1, 0.4, 1.0])
-def test_worker_processes_that_start_say_nothing_of_an_interruption(later, tmp_path):
+@contextmanager
+def starting(folder: Path, later: float):
+    """Process whose worker processes start, so many seconds ago, and all processes that it has started."""
     with subprocess.Popen(
         [sys.executable, "-c", SLOW],
-        cwd=tmp_path,
+        cwd=folder,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as script:
-        parent, started = psutil.Process(script.pid), []
-        while len(started) < 3:
-            started = parent.children(recursive=True)
+        parent = psutil.Process(script.pid)
+        while len(parent.children(recursive=True)) < 3:
             assert script.poll() is None
         time.sleep(later)
-        started = parent.children(recursive=True)
+        yield script, parent.children(recursive=True)
+
+
+@pytest.mark.parametrize("later", [0.0, 0.4])
+def test_worker_processes_that_start_end_when_this_one_is_killed(later, tmp_path):
+    with starting(tmp_path, later) as (script, started):
+        script.kill()
+    assert all(ended(child.pid) for child in started)
+    assert all(map(gone, Path("/dev/shm").glob(f"*[-_]{script.pid}[-_]*")))
+
+
+@pytest.mark.parametrize("later", [0.0, 0.4])
+def test_worker_processes_that_start_say_nothing_of_an_interruption(later, tmp_path):
+    with starting(tmp_path, later) as (script, started):
         os.killpg(script.pid, signal.SIGINT)
         said = script.communicate(timeout=60)[1]
     assert said.count("Traceback") == said.count("KeyboardInterrupt") == 1
