@@ -11,6 +11,7 @@ from ...dp.kernels.dense import TIE
 from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.messages import shown
 from ..kernels import tree as _kernels
 from ..policies.ahead import affordable, item_tables
 from ..policies.lagrangian import hinges_of
@@ -89,6 +90,8 @@ def root_of(problem: Problem, counts: Ints, wins: Ints, usable: Bools, candidate
     ahead = np.minimum(affordable(problem, everything, counts, np.full(problem.size, left)), most)
     order = np.lexsort((-scores[0], ~usable))
     order = order[ahead[order] > 0]
+    if not order.size:
+        raise ValueError(f"after {shown(counts.tolist())} labels nothing is left to choose: no label can be bought")
     items = np.sort(order[:candidates])
     outside = order[candidates:]
     tables = item_tables(problem)

@@ -22,13 +22,15 @@ sample.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...posteriors.foundation.arrays import Floats
-from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.kinds import checked, require_type
+from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.raters.fit import RaterFit
@@ -239,6 +241,8 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
     ------
     ValueError
         If there are no fits.
+    TypeError
+        For anything but results of ``leave_one_out``.
 
     Examples
     --------
@@ -253,6 +257,10 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
 
     if not found:
         raise ValueError("there are no fits to compare")
+    require_type("found", found, Mapping, "a mapping from names to results of leave_one_out")
+    for name, x in found.items():
+        if not hasattr(x, "pareto_k") or not hasattr(x, "elpd"):
+            raise TypeError(f"found[{shown(name)}] is of type {type(x).__name__}; it must be a result of leave_one_out")
     bad = {name: int((x.pareto_k > x.good_k).sum()) for name, x in found.items()}
     if len(found) == 1:
         ((name, x),) = found.items()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.kinds import checked, require_type
 from ...posteriors.utilities import Utility
 from .labels import label_claims
 from .noise import noise_claims
@@ -80,6 +80,9 @@ def claims_table(found: list[Claim]) -> pd.DataFrame:
     """
     import pandas as pd
 
+    require_type("found", found, (list, tuple), "a list of claims, as claims returns it")
+    for k, claim in enumerate(found):
+        require_type(f"found[{k}]", claim, Claim, "a Claim")
     columns: dict[str, list[Any]] = {
         field.name: [getattr(claim, field.name) for claim in found] for field in fields(Claim)
     }

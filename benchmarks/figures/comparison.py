@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..runner.results import table_of
 from .style import BOUND, COLOURS, OPTIMUM, finish, legend_inside, new_figure, save
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_comparison"]
 
 
+@table_of("compare", "policy", "kind", "share")
 def plot_comparison(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
     """Plot the share of the possible gain that each policy earns, with the optimum and the Lagrangian bound."""
     policies = table[table["kind"] == "policy"].iloc[::-1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..runner.results import table_of
 from .style import BOUND, NO_LABELS, OPTIMUM, draw_band, finish, handles_of, legend_beside, look_of, new_figure, save
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_curve"]
 
 
+@table_of("curve_table", "policy", "kind", "budget", "value", "standard_error", "share_of_bound")
 def plot_curve(table: pd.DataFrame, path: str | Path, title: str = "") -> None:
     """Plot value against budget, between no labels and the bound, and as a share of the bound's gain."""
     figure = new_figure(13, 5.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..runner.results import table_of
 from .style import SMALL_DPI, doubling_scale, draw_band, finish, handles_of, legend_beside, look_of, new_panels, save
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = ["plot_stress"]
 _ACROSS = 4
 
 
+@table_of("stress_table", "scenario", "strength", "policy", "loss", "accuracy")
 def plot_stress(table: pd.DataFrame, loss: str | Path, accuracy: str | Path) -> None:
     """Plot the loss of each policy against the strength; and accuracy, with the accuracy that the planner believes.
 

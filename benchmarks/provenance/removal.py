@@ -37,6 +37,7 @@ from ...posteriors.foundation.messages import shown
 from ...posteriors.scores import item_scores
 from ...posteriors.votes.checks import require_one_vote
 from ...posteriors.votes.label_set import LabelSet
+from ..runner.results import table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,6 +251,7 @@ def _without(standing: Standing, part: Ints, vote: Ints, names: tuple[str, ...])
 
 
 @checked
+@table_of("removals", "removed", "flipped_weight")
 def largest_movers(table: pd.DataFrame) -> pd.DataFrame:
     """Removal that changes each headline number, and the flipped weight, most; the first of equals.
 

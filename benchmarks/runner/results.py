@@ -1,15 +1,15 @@
-"""Results of studies as arguments of tables and figures: the dataset of another study is refused."""
+"""Results of studies as arguments of tables and figures: datasets and tables of other studies are refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from ...posteriors.foundation.kinds import require_type
 from ...posteriors.foundation.messages import listed
 
-__all__ = ["require_result", "result_of"]
+__all__ = ["require_result", "result_of", "table_of"]
 
 
 def require_result(name: str, result: object, study: str, fields: tuple[str, ...]) -> None:
@@ -66,13 +66,55 @@ def result_of[**P, R](study: str, *fields: str) -> Callable[[Callable[P, R]], Ca
     Traceback (most recent call last):
     ValueError: result has no 'bound'; it must be what budget_curve returned
     """
+    return _checking("result", partial(require_result, "result", study=study, fields=fields))
+
+
+def table_of[**P, R](study: str, *columns: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function of a study's table refuse tables without these columns.
+
+    Parameters
+    ----------
+    study : str
+        Function that returns such tables.
+    *columns : str
+        Columns that the first argument, a data frame, must have.
+
+    Returns
+    -------
+    callable
+        Decorator.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> @table_of("stress_table", "loss")
+    ... def largest(table):
+    ...     return float(table["loss"].max())
+    >>> largest(pd.DataFrame({"gain": [1.0]}))
+    Traceback (most recent call last):
+    ValueError: table has no column 'loss'; it must be what stress_table returned
+    """
+
+    def require(table: object) -> None:
+        import pandas as pd
+
+        require_type("table", table, pd.DataFrame, f"the pandas.DataFrame of {study}")
+        assert isinstance(table, pd.DataFrame)
+        missing = [column for column in columns if column not in table]
+        if missing:
+            raise ValueError(f"table has no column {listed(missing)}; it must be what {study} returned")
+
+    return _checking("table", require)
+
+
+def _checking[**P, R](name: str, require: Callable[[Any], object]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator that checks the first argument of a function, which has that name."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            given: Any = args[0] if args else kwargs.get("result")
-            if args or "result" in kwargs:
-                require_result("result", given, study, fields)
+            if args or name in kwargs:
+                require(args[0] if args else kwargs[name])
             return function(*args, **kwargs)
 
         return call

@@ -29,7 +29,7 @@ from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
 from ..runner.parts import run_parts
-from ..runner.results import require_result
+from ..runner.results import require_result, table_of
 from ..runner.warm import warm, warm_raters
 from .exact import stress_exact
 from .natures import misbelief
@@ -181,6 +181,7 @@ def _ratio(part: Floats, whole: Floats) -> tuple[float, float]:
 
 
 @checked
+@table_of("stress_table", "scenario", "policy", "strength", "loss")
 def stress_slopes(table: pd.DataFrame) -> pd.DataFrame:
     """Slope of each policy's loss against the strength, steepest first within each scenario.
 
@@ -227,6 +228,7 @@ def _slope(x: Floats, y: Floats) -> float:
 
 
 @checked
+@table_of("stress_table", "versus_uniform", "versus_uniform_se", "payoff")
 def worse_than_uniform(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of policies that earn less than ``uniform``: by two standard errors, or if exact by more than rounding.
 

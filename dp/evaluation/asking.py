@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+_LEAST_TOTAL = 1e-290
+
+
 def policy_name(policy: Any) -> str:
     """Name of a policy, or of its class where it has none."""
     return named(getattr(policy, "name", type(policy).__name__))
@@ -124,6 +127,10 @@ def ask_probabilities(
             f"are {weights[k].tolist()}; they must be finite, also their sum, not negative, and more than zero for "
             f"some item that can be labelled ({np.flatnonzero(usable[k]).tolist()})"
         )
+    small = total < _LEAST_TOTAL
+    if small.any():
+        # Parts of such a sum would be rounded to multiples of the least number.
+        weights[small] /= weights[small].max(axis=1, keepdims=True)
     return weights
 
 

@@ -84,8 +84,10 @@ def _by_entry(array: NDArray[Any]) -> tuple[NDArray[Any], list[tuple[Place, str]
         number = real_or_none(entry)
         if number is None:
             # A missing date has no plain form but None.
-            text = str(entry) if isinstance(entry, (np.datetime64, np.timedelta64)) else shown(entry)
-            too_large = isinstance(entry, Real) and not isinstance(entry, (bool, np.bool_))
+            # A span of time passes for a number by its type.
+            dated = isinstance(entry, (np.datetime64, np.timedelta64))
+            text = str(entry) if dated else shown(entry)
+            too_large = isinstance(entry, Real) and not (dated or isinstance(entry, (bool, np.bool_)))
             faults.append((place, f"{text}, beyond 1.8e308" if too_large else text))
         else:
             out[place] = number

@@ -422,3 +422,12 @@ def test_policies_and_beliefs_are_called_in_one_place():
         for line in lines:
             assert name in own or "super()" in line or not calls.search(line), f"{name}: {line}"
             assert name in free or "design_choices" in name or not asked.search(line), f"{name}: {line}"
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-300, 1e-320, 5e-324])
+def test_weights_of_any_size_are_the_same_probabilities(size):
+    problem = sa.Problem([0.55, 0.41, 0.32], budget=6)
+    policy = Weights(lambda counts, wins, usable: usable * size)
+    assert sa.evaluate(problem, policy).value == pytest.approx(sa.evaluate(problem, "uniform").value, abs=1e-12)
+    found, wanted = (sa.simulate(problem, x, replications=50, seed=7).labels for x in (policy, Weights()))
+    assert found.tolist() == wanted.tolist()

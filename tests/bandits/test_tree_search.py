@@ -284,3 +284,10 @@ def test_states_that_cannot_be_searched_are_refused():
         TreeSearch().search(problem, [2, 1], [0, 0])
     with pytest.raises(sa.ProblemTooLarge, match="a tree of 1000000000000 simulations among 2 candidates: "):
         TreeSearch(simulations=10**12).search(problem)
+
+
+def test_a_state_without_a_choice_is_refused_in_one_line():
+    problem = sa.Problem([0.5, 0.6], budget=4)
+    full = np.array([[2, 2]])
+    with pytest.raises(ValueError, match=r"after \[2, 2\] labels nothing is left to choose: no label can be bought"):
+        sa.TreeSearch().action_probabilities(problem, full, full, np.ones((1, 2), dtype=bool))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 import xarray as xr
 
 import seqaudit as sa
 from seqaudit.benchmarks.figures.calibration import plot_ranks, plot_reliability
+from seqaudit.benchmarks.figures.comparison import plot_comparison
+from seqaudit.benchmarks.figures.curve import plot_curve
 from seqaudit.benchmarks.figures.design_choices import plot_break_even, plot_protocols, plot_vary
 from seqaudit.benchmarks.figures.replay import plot_replay
+from seqaudit.benchmarks.figures.stress import plot_stress
 
 PROBLEM = sa.Problem.from_logratio([0.0, 1.0], beta=1.0, budget=3)
 VOTES = sa.LabelSet.from_pools({"x": [1, 1, 0, 1], "y": [0, 0, 1, 0], "z": [1, 0, 1, 0]})
@@ -75,3 +79,36 @@ def test_a_stress_table_refuses_a_part_that_is_none(results):
 def test_a_finished_part_of_another_kind_is_refused(study):
     with pytest.raises(TypeError, match=r"finished\['kg'\] is 3; it must be a result of type"):
         STUDIES[study](finished={"kg": 3})
+
+
+COMPARED = sa.compare(PROBLEM, ["kg"])
+
+
+@pytest.mark.parametrize(
+    ("function", "of"),
+    [(sa.stress_slopes, "stress_table"), (sa.worse_than_uniform, "stress_table"), (sa.largest_movers, "removals")],
+    ids=lambda x: getattr(x, "__name__", x),
+)
+def test_a_table_of_another_study_is_refused(function, of):
+    with pytest.raises(ValueError, match=f"table has no column '.*; it must be what {of} returned"):
+        function(COMPARED)
+    with pytest.raises(TypeError, match=r"table is .*; it must be "):
+        function([1, 2])
+
+
+def test_figures_refuse_tables_of_other_studies(tmp_path):
+    wrong = pd.DataFrame({"policy": ["kg"]})
+    for draw, paths in ((plot_stress, "ab"), (plot_curve, "a"), (plot_comparison, "a")):
+        with pytest.raises(ValueError, match="table has no column"):
+            draw(wrong, *(tmp_path / x for x in paths))
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_that_are_no_claims_and_no_cross_validation_are_refused(results):
+    for bad in (results["vary"], 3, [3], None):
+        with pytest.raises(TypeError, match=r"found.* is .*; it must be "):
+            sa.claims_table(bad)
+    fit = sa.PartialPooling().fit(VOTES, method="fast", seed=7, draws=40)
+    for bad in ({"a": fit}, {"a": fit, "b": fit}, {"a": results["vary"]}, [fit]):
+        with pytest.raises(TypeError, match=r"found.* is .*; it must be "):
+            sa.compare_fits(bad)

@@ -247,3 +247,8 @@ def test_columns_of_a_label_set_that_do_not_fit_together_are_refused(changes, me
     columns = {"items": ("a", "b"), "labels": [1, 0], "rater": [0, 1], "raters": ("r", "s"), "start": [0, 1, 2]}
     with pytest.raises(ValueError, match=message):
         sa.LabelSet(**columns | changes)
+
+
+def test_spans_of_time_are_no_numbers():
+    with pytest.raises(ValueError, match=r"x\[0\] is 1 seconds; it must be a number"):
+        number_arrays.number_array("x", np.array([1, 2], dtype="m8[s]"))
