@@ -28,14 +28,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked, require_type
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.raters.fit import RaterFit
 from ...posteriors.votes.design import Design
-from ...posteriors.votes.label_set import LabelSet
+from ...posteriors.votes.label_set import LabelSet, offsets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,10 +72,10 @@ def vote_statistics(labels: LabelSet, votes: NDArray[Any]) -> dict[str, Floats]:
     """
     y = np.atleast_2d(np.asarray(votes, dtype=np.float64))
     n = labels.counts.astype(np.float64)
-    wins = np.add.reduceat(y, labels.start[:-1], axis=1)
+    wins = _sums(y, labels.start)
     order = np.argsort(labels.rater, kind="stable")
-    many = np.bincount(labels.rater, minlength=len(labels.raters)).astype(np.float64)
-    of_rater = np.add.reduceat(y[:, order], np.concatenate(([0], np.cumsum(many)[:-1])).astype(np.int64), axis=1)
+    many = np.bincount(labels.rater, minlength=len(labels.raters))
+    of_rater = _sums(y[:, order], offsets(many))
     judged = many > 1
     pairs = (n * (n - 1)).sum()
     same = (wins * (wins - 1) + (n - wins) * (n - wins - 1)).sum(axis=1)
@@ -87,6 +87,12 @@ def vote_statistics(labels: LabelSet, votes: NDArray[Any]) -> dict[str, Floats]:
         "agreement": same / pairs if pairs else none,
     }
     return {name: x if np.ndim(votes) == 2 else x[0] for name, x in found.items()}
+
+
+def _sums(values: Floats, start: Ints) -> Floats:
+    """Sums of whole numbers, shape (S, V), from each offset to the next one; 0 between equal ones."""
+    running = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+    return np.diff(running[:, start], axis=1)
 
 
 @checked

@@ -9,6 +9,7 @@ import typer.core
 
 from ...bandits.registry import POLICIES
 from ...posteriors.foundation.names import Registry
+from ...posteriors.foundation.refusals import refused
 from ...posteriors.raters.registry import RATER_MODELS
 from ...posteriors.utilities import UTILITIES
 
@@ -39,7 +40,7 @@ class Command(typer.core.TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments, after values that belong to one option and are separated by commas are taken apart."""
-        several = {word: option.nargs for option in self.params if option.nargs > 1 for word in option.opts}
+        several = {word: option for option in self.params if option.nargs > 1 for word in option.opts}
         out: list[str] = []
         for word in args:
             name, equals, value = word.partition("=")
@@ -50,6 +51,10 @@ class Command(typer.core.TyperCommand):
         return super().parse_args(ctx, out)
 
 
-def _parts(text: str, count: int) -> list[str]:
+def _parts(text: str, option: Any) -> list[str]:
+    if "," not in text:
+        return [text]
     parts = [part.strip() for part in text.split(",")]
-    return parts if len(parts) == count else [text]
+    if len(parts) != option.nargs:
+        raise refused(option.opts[0], text, f"be of the form {option.metavar}")
+    return parts

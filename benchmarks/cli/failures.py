@@ -23,6 +23,8 @@ _ROOT = Path(__file__).parents[2]
 _BUGS = (AssertionError, AttributeError, LookupError, NameError, NotImplementedError, TypeError)
 _REMOTE_FRAME = re.compile(r'^  File "([^"\n]*)", line (\d+), in .*\n(.*)', re.MULTILINE)
 _LONGEST_MESSAGE = 160
+_UNPARSED = re.compile(r"Input should be a valid (number|integer), unable to parse string as an? \w+")
+_KINDS = {"number": "a number", "integer": "a whole number"}
 
 
 def wants_traceback(arguments: list[str]) -> bool:
@@ -36,7 +38,7 @@ def wants_traceback(arguments: list[str]) -> bool:
 def failure_lines(error: Exception) -> list[str]:
     """Lines for an error that ended a command, each short enough to be read."""
     if isinstance(error, typer.TyperException):
-        return lines_of([error.format_message()])
+        return lines_of([_usage(error)])
     if isinstance(error, OSError) and error.strerror:
         named = f"{error.filename}: " if error.filename is not None else ""
         return lines_of([f"{named}{error.strerror}"])
@@ -58,6 +60,11 @@ def failure_lines(error: Exception) -> list[str]:
         said = f"{name}: {told}" if told != name else name
         return lines_of([f"this is a bug in seqaudit: {said}{where}; --debug shows the traceback"])
     return lines_of([f"the command failed: {name}: {told}{where}; --debug shows the traceback"])
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Message for a command line that is wrong."""
+    return _UNPARSED.sub(lambda found: f"must be {_KINDS[found[1]]}", error.format_message())
 
 
 def _frames(error: BaseException) -> list[tuple[str, int, str]]:

@@ -9,6 +9,7 @@ import typer
 
 from ...dp.exact.solve import Solution
 from ...dp.exact.solve import solve as solve_problem
+from ...dp.machine.files import new_folder
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.messages import cut
 from ..runner.folder import problem_as_inputs
@@ -27,8 +28,12 @@ def solve(
 ) -> None:
     """Solve a small problem exactly."""
     problem = read_problem(problem_file)
-    if save_policy is not None and save_policy.exists():
-        raise ValueError(f"{save_policy} exists; a policy is written to a new folder")
+    if save_policy is not None:
+        new_folder("--save-policy", save_policy)
+        if problem.batch > 1:
+            raise ValueError(
+                f"--save-policy needs labels bought one at a time; {problem_file} has batch = {problem.batch}"
+            )
     with nothing_kept(), show_progress("solving", 100) as advance:
         solution = solve_problem(problem, keep_policy=save_policy is not None, progress=tell_steps(advance, 100))
     best = _first_choice(problem, solution)

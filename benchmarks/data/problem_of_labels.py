@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.refusals import probability
 from ...posteriors.utilities import Utility
 from ...posteriors.votes.label_set import LabelSet
 
@@ -63,6 +64,8 @@ def problem_of_labels(
         raise ValueError(
             f"budget is {budget}, but the pools hold {dataset.n_labels} votes in all; allowed: 1 to {dataset.n_labels}"
         )
+    if threshold is not None:
+        threshold = probability("threshold", threshold)
     fields: dict[str, Any] = {
         "budget": budget,
         "prior": prior,

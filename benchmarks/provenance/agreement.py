@@ -144,7 +144,7 @@ def leave_one_out_alpha(labels: LabelSet) -> pd.DataFrame:
     item = np.repeat(np.arange(labels.n_items), labels.counts)
     label = labels.labels.astype(np.int64)
     order = np.argsort(labels.rater, kind="stable")
-    pieces = np.split(order, np.cumsum(np.bincount(labels.rater))[:-1])
+    pieces = np.split(order, np.cumsum(np.bincount(labels.rater, minlength=len(labels.raters)))[:-1])
     whole = _within(counts)[0]
     rows = []
     for name, votes in zip(labels.raters, pieces, strict=True):

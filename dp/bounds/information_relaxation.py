@@ -38,6 +38,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.memory import require_memory
+from ...posteriors.foundation.progress import Progress
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..kernels import information as _kernels
 from ..machine.workers import cores
@@ -134,7 +135,9 @@ class InformationRelaxation:
         needed = 32.0 * float(((cap[self.first] + 1.0) ** 2).sum()) + 8.0 * paths * (self.capacity + 1.0 + wins)
         require_memory(needed, what="the information relaxation", instead="use the Lagrangian bound")
 
-    def mean(self, price: float, paths: int, seed: np.random.SeedSequence) -> tuple[float, float]:
+    def mean(
+        self, price: float, paths: int, seed: np.random.SeedSequence, progress: Progress | None = None
+    ) -> tuple[float, float]:
         """Bound at a price and its standard error, which is 0 if all paths are enumerated."""
         idle_worth = []
         for (mean, gain), i in zip(self.tables, self.first, strict=True):
@@ -155,8 +158,13 @@ class InformationRelaxation:
         def part(child: np.random.SeedSequence) -> Floats:
             return self._lost(price, idle_worth, self._drawn(child), _PATHS)
 
+        losses = []
         with ThreadPoolExecutor(cores(None)) as pool:
-            values = highest - np.concatenate(list(pool.map(part, children)))[:paths]
+            for found in pool.map(part, children):
+                losses.append(found)
+                if progress:
+                    progress(len(losses), len(children))
+        values = highest - np.concatenate(losses)[:paths]
         return float(mean_of(values)), float(error_of_average(values))
 
     def _lost(self, price: float, tables: list[tuple[Floats, Floats]], wins: Iterator[Ints], paths: int) -> Floats:

@@ -20,12 +20,14 @@ no policy can exceed if h lies below the chord from h(0) to h(1).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.progress import Progress, progress_of
 from ...posteriors.foundation.refusals import one_of, whole
 from ...posteriors.foundation.seeds import Seed
 from ..problem.budget import with_slack
@@ -38,6 +40,8 @@ __all__ = ["UpperBound", "marginal_price", "money_of", "upper_bound"]
 
 # Largest sum of squared caps at which the stopping problems are solved at price 0, where all labels may be bought.
 _SMALL = 1e8
+# Steps in which progress is told.
+_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def upper_bound(
     *,
     samples: int = 1000,
     seed: Seed = 7,
+    progress: Progress | bool | None = None,
 ) -> UpperBound:
     """Upper bound on the expected payoff of the optimal policy, and so of every policy.
 
@@ -92,6 +97,9 @@ def upper_bound(
         Number of simulated outcomes of all labels, at least 2 (information relaxation only).
     seed : int, SeedSequence or Generator
         Seed of the simulation.
+    progress : callable or bool, optional
+        Called as ``progress(done, total)`` as the search for the best price and the simulation go on; True shows
+        progress on standard error.
 
     Returns
     -------
@@ -122,9 +130,10 @@ def upper_bound(
     one_of("bound", kind, ("lagrangian", "clairvoyant", "information-relaxation"))
     if kind == "clairvoyant":
         return UpperBound("clairvoyant", _clairvoyant(problem))
+    tell = progress_of(progress, "bounding")
     if kind == "lagrangian":
-        return _lagrangian(problem)
-    return _information(problem, samples, seed)
+        return _lagrangian(problem, tell)
+    return _information(problem, samples, seed, tell)
 
 
 def _clairvoyant(problem: Problem) -> float:
@@ -162,7 +171,7 @@ class _Dual:
         bound = (price - self.least) * self.budget + float(count @ worth)
         return _Tangent(price, bound, self.budget - float(count @ spent))
 
-    def lowest(self, tolerance: float = 0.0) -> _Tangent:
+    def lowest(self, tolerance: float = 0.0, progress: Progress | None = None) -> _Tangent:
         """Tangent at the minimum, or where L is higher by ``tolerance`` at most."""
         highest = max(self.least, 2.0 * self.relaxed.spread / float(self.relaxed.cost.min()) + 1e-300)
         right = self.tangent(highest)
@@ -178,12 +187,13 @@ class _Dual:
                 if left.price <= self.least or left.price < 1e-12 * highest:
                     return left
                 right, left = left, self.tangent(max(self.least, 0.25 * left.price))
-        return self.between(left, right, tolerance)
+        return self.between(left, right, tolerance, progress)
 
-    def between(self, left: _Tangent, right: _Tangent, tolerance: float) -> _Tangent:
+    def between(self, left: _Tangent, right: _Tangent, tolerance: float, progress: Progress | None = None) -> _Tangent:
         """Tangent at the minimum of L, to ``tolerance``, between ``left`` of negative slope and ``right`` of none."""
         # Each step intersects the two tangents. L is piecewise linear, so the search ends exactly, when the point of
         # intersection lies on L. Every second step bisects, in case the pieces are many.
+        told, widest = 0, 0.0
         for k in range(200):
             price = (right.value - left.value + left.slope * left.price - right.slope * right.price) / (
                 left.slope - right.slope
@@ -191,6 +201,13 @@ class _Dual:
             lowest = left.value + left.slope * (price - left.price)
             best = min(left, right, key=lambda x: x.value)
             within = max(tolerance, 1e-15 * abs(lowest), 1e-300)
+            if progress:
+                # Digits of the gap between the two, of those that it has to lose.
+                gap = max(best.value - lowest, within)
+                widest = max(widest, gap)
+                share = math.log(widest / gap) / max(math.log(widest / within), 1e-300)
+                told = max(told, min(int(share * _STEPS), _STEPS - 1))
+                progress(told, _STEPS)
             if best.value - lowest <= within or not left.price < price < right.price:
                 break
             if k % 2:
@@ -241,21 +258,23 @@ def money_of(problem: Problem) -> float:
     return min(with_slack(problem.budget), float(problem.cap @ problem.cost))
 
 
-def _lagrangian(problem: Problem) -> UpperBound:
+def _lagrangian(problem: Problem, progress: Progress | None = None) -> UpperBound:
     budget = money_of(problem)
     relaxed = Relaxed(problem)
     dual = _Dual(relaxed, budget, problem.label_price)
-    best = dual.lowest()
+    best = dual.lowest(progress=progress)
     # At the best price rounding would decide ties, so labels are counted at a slightly higher price.
     above = dual.tangent(best.price + 1e-9 * relaxed.spread / float(relaxed.cost.min()))
     value = float(best.value + problem.prior_value)
+    if progress:
+        progress(_STEPS, _STEPS)
     return UpperBound("lagrangian", value, float(best.price), float(budget - above.slope))
 
 
-def _information(problem: Problem, samples: int, seed: Seed) -> UpperBound:
+def _information(problem: Problem, samples: int, seed: Seed, progress: Progress | None) -> UpperBound:
     samples = whole("samples", samples, least=2)
     pilot, main = two_seeds(seed)
     relaxation = InformationRelaxation(problem)
     price = relaxation.best_price(_lagrangian(problem).price or 0.0, samples, pilot)
-    value, error = relaxation.mean(price, samples, main)
+    value, error = relaxation.mean(price, samples, main, progress)
     return UpperBound("information-relaxation", value, price, standard_error=error)

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from ...posteriors.foundation.arrays import Bools, Bytes, Ints
 from ...posteriors.foundation.memory import fits
 from ...posteriors.foundation.messages import shown
-from ...posteriors.foundation.refusals import file_path
+from ...posteriors.foundation.refusals import file_path, number
 from ...posteriors.utilities import Custom
 from ..kernels import live as _kernels
 from ..machine.files import write_new_folder, write_whole
@@ -194,7 +194,10 @@ def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptP
         raise ValueError(f"{path}: policy of another problem (digest {str(text['digest'])[:12]}...)")
     ranges, actions = (_read_array(path, name, text["sha256"].get(name), version) for name in _ARRAYS)
     live = LiveLattice(Lattice.of(problem), Ranges(*np.ascontiguousarray(ranges)), text["reach"])
-    about = {key: float(text[key]) for key in ("value", "prior_value", "seconds")}
+    try:
+        about = {key: number(key, text[key], np.isfinite, "finite") for key in ("value", "prior_value", "seconds")}
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged policy folder: policy.json: {error}") from None
     return KeptPolicy(problem, live, actions), about | {"bytes": int(text["bytes"])}
 
 

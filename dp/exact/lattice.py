@@ -17,16 +17,18 @@ still be met. For N items, a budget of K at unit costs and no caps there are C(K
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.memory import require_memory
-from ...posteriors.foundation.number_arrays import whole_array
-from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.memory import require_memory, too_large
+from ...posteriors.foundation.number_arrays import numbers, whole_array
+from ...posteriors.foundation.refusals import nonnegative, refused, same_length, whole
 from ..kernels import lattice as _kernels
 from ..machine.workers import cores
 from ..problem.budget import Quota, least_cost, quotas_met, with_slack
@@ -37,6 +39,8 @@ __all__ = ["BYTES", "Lattice", "Layer"]
 BYTES = 8
 # Enumerating more suffixes than this takes seconds before anything is known; their blocks do not fit anyway.
 _MOST_SUFFIXES = 200_000_000
+# Sums of large integers that take some seconds.
+_MOST_SUMS = 30_000_000
 
 
 @dataclass(frozen=True)
@@ -100,16 +104,21 @@ class Lattice:
         self, cap: Ints, depth: int, cost: Floats | None = None, budget: float | None = None, quota: Quota = ()
     ) -> None:
         self.depth = whole("depth", depth)
-        self.cap = np.minimum(whole_array("cap", cap), depth)
-        self.cost = np.ones(len(cap)) if cost is None else np.asarray(cost, dtype=np.float64)
-        self.limit = with_slack(depth if budget is None else budget)
-        self.quota = quota
+        self.cap = np.minimum(whole_array("cap", cap), self.depth)
+        if self.cap.ndim != 1 or not self.cap.size:
+            raise refused("cap", cap, "be a list of the caps of one or more items")
+        self.cost = np.ones(len(self.cap))
+        if cost is not None:
+            self.cost = np.array(numbers("cost", cost, lambda x: x > 0, "positive"))
+            same_length(cap=self.cap, cost=self.cost)
+        self.limit = with_slack(self.depth if budget is None else nonnegative("budget", budget))
+        self.quota = tuple(_slice(f"quota[{k}]", pair, len(self.cap)) for k, pair in enumerate(quota))
         self.plain = bool(np.all(self.cost == 1.0)) and not quota
         if quota and not np.all(self.cost == 1.0):
             # An integer programme found the depth, and its tolerance may have made it too large.
-            found = next(m for m in range(depth, -1, -1) if self.holds(m).any())
-            if found < depth:
-                self.__init__(cap, found, self.cost, budget, quota)  # type: ignore[misc]
+            found = next((m for m in range(self.depth, -1, -1) if self.holds(m).any()), 0)
+            if found < self.depth:
+                self.__init__(cap, found, cost, budget, quota)  # type: ignore[misc]
 
     @classmethod
     @checked
@@ -130,21 +139,12 @@ class Lattice:
     # Ints ---------------------------------------------------------------------------------------------------------
 
     def _layer_sizes(self, per_item: int) -> list[int]:
-        """Coefficients of prod_i sum_{n <= cap_i} (n + 1)^per_item x^n, in exact integers."""
-        sizes = [1] + [0] * self.depth
-        for cap in self.cap[self.cap > 0].tolist():
-            # (1-x)^-2 and (1-x)^-1 as running sums; caps subtract the shifted remainder of the series.
-            shifted = [0] * (cap + 1) + sizes
-            if per_item:
-                sizes = [
-                    s - (cap + 2) * shifted[m] + (cap + 1) * (shifted[m - 1] if m else 0) for m, s in enumerate(sizes)
-                ]
-            else:
-                sizes = [s - shifted[m] for m, s in enumerate(sizes)]
-            for _ in range(per_item + 1):
-                for m in range(1, self.depth + 1):
-                    sizes[m] += sizes[m - 1]
-        return sizes
+        return _layer_sizes(self.cap, self.depth, per_item)
+
+    def _fewest_suffixes(self) -> int:
+        """Number of suffixes, or a lower bound on it, without listing them."""
+        part = self if self.plain else self._unit_part()
+        return sum(_layer_sizes(part.cap[1:], part.depth, 0))
 
     @cached_property
     def layer_states(self) -> list[int]:
@@ -180,6 +180,8 @@ class Lattice:
     @cached_property
     def suffix(self) -> Ints:
         """Label counts of all items except the first, in lexicographic order, shape (P, N - 1)."""
+        fewest = self._fewest_suffixes()
+        require_memory(24.0 * len(self.cap) * fewest, fewest)
         cap, cost = self.cap[1:].copy(), self.cost[1:].copy()
         nothing = np.empty((0, len(cap)), dtype=np.int64)
         count = _kernels.suffixes(cap, cost, self.limit, self.depth, _MOST_SUFFIXES, nothing)
@@ -388,3 +390,29 @@ class Lattice:
         require_memory(tables, part.states)
         blocks = max(self.layer_blocks)
         require_memory(24.0 * items * blocks, self.states)
+
+
+def _layer_sizes(caps: Ints, depth: int, per_item: int) -> list[int]:
+    """Coefficients of prod_i sum_{n <= cap_i} (n + 1)^per_item x^n, in exact integers."""
+    if depth * max(len(caps), 1) > _MOST_SUMS:
+        raise too_large("counting its states", f"{len(caps):,} items and {depth:,} labels", "give fewer of them")
+    sizes = [1] + [0] * depth
+    for cap in caps[caps > 0].tolist():
+        # (1-x)^-2 and (1-x)^-1 as running sums; caps subtract the shifted remainder of the series.
+        shifted = [0] * (cap + 1) + sizes
+        if per_item:
+            sizes = [s - (cap + 2) * shifted[m] + (cap + 1) * (shifted[m - 1] if m else 0) for m, s in enumerate(sizes)]
+        else:
+            sizes = [s - shifted[m] for m, s in enumerate(sizes)]
+        for _ in range(per_item + 1):
+            for m in range(1, depth + 1):
+                sizes[m] += sizes[m - 1]
+    return sizes
+
+
+def _slice(field: str, pair: Any, size: int) -> tuple[tuple[int, ...], int]:
+    """Quota as a tuple of item numbers and its labels."""
+    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+        raise refused(field, pair, "be a pair of items and labels")
+    items, labels = pair
+    return tuple(whole_array(f"{field} items", items, 0, size - 1).tolist()), whole(f"{field} labels", labels)

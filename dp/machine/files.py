@@ -24,7 +24,7 @@ try:
 except ImportError:  # Windows, where the system refuses to remove a file that is open
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append_line", "sweep", "write_new", "write_new_folder", "write_whole"]
+__all__ = ["append_line", "new_folder", "sweep", "write_new", "write_new_folder", "write_whole"]
 
 _PREFIX, _SUFFIX = ".seqaudit-", ".part"
 
@@ -77,20 +77,34 @@ def write_new(path: str | Path, content: str | bytes) -> bool:
     return True
 
 
+def new_folder(field: str, path: str | Path) -> Path:
+    """Path of a folder that does not exist yet, where one can be made.
+
+    Raises
+    ------
+    ValueError
+        If the path exists, or lies in something other than a folder.
+    """
+    target = file_path(field, path)
+    if os.path.lexists(target):
+        raise ValueError(f"{path} exists; give the path of a new folder")
+    for folder in target.parents:
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{path} cannot be written: {folder} is not a folder")
+    return target
+
+
 def write_new_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
     """Write a folder that does not exist yet; ``fill`` is called with the path of a scratch folder.
 
     Raises
     ------
     ValueError
-        If ``path`` exists.
+        If ``path`` exists, or lies in something other than a folder.
     OSError
         If the folder cannot be written; the error names it.
     """
-    target = file_path("path", path)
-    exists = ValueError(f"{path} exists; give the path of a new folder")
-    if os.path.lexists(target):
-        raise exists
+    target = new_folder("path", path)
     with _named(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
@@ -101,9 +115,7 @@ def write_new_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
                     os.fsync(stream.fileno())
             _flush_folder(made)
             # On POSIX a folder replaces an empty one, so an existing path is refused here as well.
-            if os.path.lexists(target):
-                raise exists
-            made.rename(target)
+            made.rename(new_folder("path", path))
         _flush_folder(target.parent)
     return target
 

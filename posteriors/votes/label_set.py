@@ -40,7 +40,8 @@ class LabelSet:
     rater : ndarray of int32, shape (n_labels,)
         Rater of each vote: index into `raters`.
     raters : tuple of str
-        Rater names, in order of first appearance; each has at least one vote.
+        Rater names; of a file, in order of first appearance. Raters without votes can be among those of a label set
+        that is made by hand.
     start : ndarray of int64, shape (N + 1,)
         Offsets of the items' votes.
     group : ndarray of int32, shape (n_labels,), or None
@@ -253,8 +254,9 @@ class LabelSet:
 
     @property
     def rate(self) -> Floats:
-        """Share of votes of 1 per item: ndarray of float64, shape (N,)."""
-        return self.wins / self.counts
+        """Share of votes of 1 per item, NaN without votes: ndarray of float64, shape (N,)."""
+        count = self.counts
+        return np.where(count > 0, self.wins / np.maximum(count, 1), np.nan)
 
     def subset(self, mask: Bools) -> LabelSet:
         """Return the label set of some of the items.

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqaudit as sa
+from seqaudit.benchmarks.calibration.posterior_checks import vote_statistics
 from seqaudit.benchmarks.provenance.canonical import canonical
 from seqaudit.benchmarks.provenance.rater_clusters import _Exchangeable, _Fitted, _linked, _Pairs, _scores
 from seqaudit.posteriors.raters.diagnostics import Diagnostics
@@ -631,3 +632,34 @@ def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as refused:
         call()
     assert "\n" not in str(refused.value)
+
+
+def test_raters_and_groups_without_votes_change_no_number():
+    plain = drawn_votes(3)
+    named = [f"r{k}" for k in range(7)]
+    silent = replace(
+        plain,
+        raters=("first", *named[:2], "middle", *named[2:5], "last"),
+        rater=np.array([1, 2, 4, 5, 6], np.int32)[plain.rater],
+        groups=("empty", *plain.groups, "unused"),
+        group=plain.group + 1,
+    )
+    problem = sa.problem_of_labels(plain, budget=10)
+    for name, frame in {"alpha": sa.leave_one_out_alpha, "removal": lambda x: sa.removals(x, problem)}.items():
+        found, expected = frame(silent), frame(plain)
+        assert found[found["votes"] > 0].reset_index(drop=True).equals(expected), name
+        assert len(found) == len(expected) + 3
+    assert sa.fewest_raters(silent, problem) == sa.fewest_raters(plain, problem)
+    compared = sa.agreement(silent)
+    kept = compared[~compared["scope"].str.contains("empty|unused")].reset_index(drop=True)
+    assert kept.drop(columns=["low", "high"]).equals(sa.agreement(plain).drop(columns=["low", "high"]))
+    found, expected = (vote_statistics(x, x.labels) for x in (silent, plain))
+    assert {name: x.tolist() for name, x in found.items()} == {name: x.tolist() for name, x in expected.items()}
+    assert sa.provenance(silent).headlines == sa.provenance(plain).headlines
+
+
+def test_share_of_an_item_without_votes_is_missing():
+    votes = sa.LabelSet(
+        ("a", "b"), np.array([1, 0], np.int8), np.array([0, 1], np.int32), ("r", "s"), np.array([0, 2, 2])
+    )
+    np.testing.assert_array_equal(votes.rate, [0.5, np.nan])

@@ -158,3 +158,15 @@ def test_stopping_rule_of_one_item_by_hand():
     for price, labels in ((0.0, 1.0), (0.2, 1.0), (0.26, 0.0)):
         value, bought = relaxed_item(case, 0, price, ties_buy=False)
         assert (value, bought) == (max(0.5, 0.75 - price), labels)
+
+
+@pytest.mark.parametrize("kind", ["lagrangian", "information-relaxation"])
+def test_progress_of_a_bound_rises_to_its_end_and_changes_nothing(kind):
+    problem = sa.Problem(np.linspace(0.2, 0.8, 12), budget=40)
+    seen: list[tuple[int, int]] = []
+    found = sa.upper_bound(problem, kind, progress=lambda *step: seen.append(step))
+    assert found == sa.upper_bound(problem, kind)
+    done, totals = zip(*seen, strict=True)
+    assert list(done) == sorted(done)
+    assert set(totals) == {done[-1]}
+    assert len(seen) > 3

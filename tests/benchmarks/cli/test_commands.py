@@ -295,13 +295,13 @@ def test_solve_saves_the_policy_to_a_folder(run):
     assert loaded.optimal_items([1, 0, 0], [1, 0, 0]).tolist() == kept.optimal_items([1, 0, 0], [1, 0, 0]).tolist()
     before = tree(Path())
     line = run("solve", "problem.toml", "--save-policy", "policy").assert_refused()
-    assert line == "policy exists; a policy is written to a new folder"
+    assert line == "policy exists; give the path of a new folder"
     assert tree(Path()) == before
 
 
 def test_policy_of_batches_cannot_be_saved(run):
     Path("whole.toml").write_text(WHOLE)
-    refused(run, "on a problem without batches", "solve", "whole.toml", "--save-policy", "policy")
+    refused(run, "needs labels bought one at a time", "solve", "whole.toml", "--save-policy", "policy")
     assert not Path("policy").exists()
 
 
@@ -579,9 +579,18 @@ BAD_ARGUMENTS = {
     "nothing.csv: there is no such file": (*REPLAY, "--items", "nothing.csv"),
     "budget is 0; it must be a whole number": ("replay", "votes.csv", "--budget", 0),
     "budget is 15, but the pools hold 14 votes": ("replay", "votes.csv", "--budget", 15),
-    "threshold of a is 0.0": (*REPLAY, "--threshold", 0),
-    "threshold of a is 1.0": (*REPLAY, "--threshold", 1),
-    "threshold of a is nan": (*REPLAY, "--threshold", "nan"),
+    "threshold is 0.0; it must lie strictly between 0 and 1": (*REPLAY, "--threshold", 0),
+    "threshold is 1.0; it must lie strictly between 0 and 1": (*REPLAY, "--threshold", 1),
+    "threshold is nan; it must lie strictly between 0 and 1": (*REPLAY, "--threshold", "nan"),
+    "'--threshold': must be a number": (*REPLAY, "--threshold", "half"),
+    "--prior is '1,1,1'; it must be of the form A,B": (*REPLAY, "--prior", "1,1,1"),
+    "'--seeds': must be a whole number": (*REPLAY, "--seeds", 2.5),
+    "votes.csv/policy cannot be written: votes.csv is not a folder": (
+        "solve",
+        "problem.toml",
+        "--save-policy",
+        "votes.csv/policy",
+    ),
     "beta is 0": (*REPLAY, "--items", "items.csv", "--beta", 0),
     "beta is given, but there are no log-ratios": (*REPLAY, "--beta", 1),
     "the items file has log-ratios: use beta": (*REPLAY, "--items", "items.csv", "--threshold", 0.5),

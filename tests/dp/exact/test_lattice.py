@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import itertools
 import math
+import re
 import resource
 import signal
 import time
@@ -158,6 +159,46 @@ def test_counts_are_exact_far_beyond_machine_integers():
     lattice = Lattice(np.array([300] * 40), 300)
     assert lattice.states == math.comb(380, 80) > 2**200
     assert sum(lattice.layer_blocks) == math.comb(340, 40)
+
+
+@given(cases)
+def test_suffixes_are_bounded_before_they_are_listed(case):
+    lattice = made(case)
+    fewest = lattice._fewest_suffixes()
+    assert fewest == len(lattice.suffix) if lattice.plain else fewest <= len(lattice.suffix)
+
+
+BAD_SHAPES = {
+    "cap is []; it must be a list": ([], 2),
+    "cap is [[1, 2]]; it must be a list": ([[1, 2]], 2),
+    "cap[1] is -1; it must be a whole number, at least 0": ([1, -1], 2),
+    "cap[0] is 1.5; it must be a whole number": ([1.5], 2),
+    "depth is -1; it must be a whole number": ([1], -1),
+    "cost[1] is nan; it must be finite": ([1, 1], 2, [1.0, np.nan]),
+    "cost[0] is 0.0; it must be positive": ([1, 1], 2, [0.0, 1.0]),
+    "cost has 1 entries and cap has 2": ([1, 1], 2, [1.0]),
+    "budget is -1; it must be a finite number": ([1, 1], 2, None, -1),
+    "quota[0] is 3; it must be a pair of items and labels": ([1, 1], 2, None, None, [3]),
+    "quota[0] items[0] is 2; it must be a whole number from 0 to 1": ([1, 1], 2, None, None, [([2], 1)]),
+    "quota[1] labels is -1; it must be": ([1, 1], 2, None, None, [([1], 1), ([1], -1)]),
+    "counting its states: 2 items and 1,000,000,000 labels": ([10**9] * 2, 10**9),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_SHAPES)
+def test_bad_shapes_are_refused_in_words(fault):
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        _ = Lattice(*BAD_SHAPES[fault]).states
+
+
+@pytest.mark.parametrize("cost", [None, np.linspace(1, 2, 40)])
+def test_suffixes_that_no_memory_holds_are_refused_at_once(cost):
+    lattice = Lattice([50] * 40, 50, cost)
+    begin = time.perf_counter()
+    for name in ("suffix", "labels", "plane", "first", "base", "widest_slice"):
+        with pytest.raises(sa.ProblemTooLarge, match="are available"):
+            getattr(lattice, name)
+    assert time.perf_counter() - begin < 5
 
 
 def test_caps_take_out_what_lies_beyond_them():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from oracles.family import Case, Item, Oracle, arrays, counts_of
 from oracles.family_cases import families
 
 import seqaudit as sa
+from seqaudit.dp.machine.seal import sealed
 
 # As the first version of the format has it for the problem below.
 FIRST_DIGEST = "206623aa8d03bcc527684f3c43f6f43af6499f8be46c0b8c67d86d8207bf093d"
@@ -164,6 +166,14 @@ def test_description_that_lacks_something_is_refused(folder, key):
     del about[key]
     (folder / "policy.json").write_text(json.dumps(about))
     refused(folder, "polic")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "1", None])
+@pytest.mark.parametrize("key", ["value", "prior_value", "seconds"])
+def test_sealed_description_with_a_value_that_is_none_is_refused(folder, key, value):
+    about = json.loads((folder / "policy.json").read_text())
+    (folder / "policy.json").write_text(json.dumps(sealed(about | {key: value})))
+    refused(folder, f"damaged policy folder: policy.json: {key} is ")
 
 
 @pytest.mark.parametrize("name", ["policy.json", "actions.npy", "ranges.npy"])
