@@ -34,6 +34,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Bytes, Floats, Ints
 from ...posteriors.foundation.progress import Progress
 from ..kernels import live as _kernels
+from ..kernels import live_ranges as _kernels_ranges
 from ..kernels.dense import TIE, stop_where_better
 from ..machine.workers import cores, run
 from ..problem.tables import ZERO_GAIN, Tables
@@ -62,21 +63,8 @@ class Ranges:
     @classmethod
     def of(cls, tables: Tables, scale: float) -> Ranges:
         """Ranges of the items with these gains; ``scale`` is the largest payoff."""
-        items, width, _ = tables.gain.shape
-        gains = np.abs(tables.gain) > ZERO_GAIN * scale
-        some = gains.any(axis=2)
-        first = np.where(some, gains.argmax(axis=2), width)
-        final = np.where(some, width - 1 - gains[:, :, ::-1].argmax(axis=2), -1)
-        low = np.full((items, width, width), width, dtype=np.int64)
-        high = np.full((items, width, width), -1, dtype=np.int64)
-        rows = np.arange(width)
-        for r in range(1, width):
-            n = rows[: width - r]
-            low[:, n, r] = np.maximum(np.minimum(first[:, n], low[:, n + 1, r - 1] - 1), 0)
-            high[:, n, r] = np.minimum(np.maximum(final[:, n], high[:, n + 1, r - 1]), n)
-            none = high[:, n, r] < 0
-            low[:, n, r] = np.where(none, n + 1, low[:, n, r])
-        low[:, rows, 0] = rows + 1
+        low, high = np.empty((2, *tables.gain.shape), dtype=np.int64)
+        _kernels_ranges.ranges(tables.gain, ZERO_GAIN * scale, low, high)
         return cls(low, high)
 
     @classmethod
@@ -157,7 +145,7 @@ class LiveLattice:
         """Peak memory of a sweep: two layers with their indices, the ranges, the items' tables."""
         items = len(self.lattice.cap)
         index = 8 * (9 * items + 4) * max(self.lattice.layer_blocks) + 8 * len(self.lattice.labels) * (2 * items + 4)
-        return 2 * itemsize * self.room + index + 16 * self.ranges.low.size + self.lattice.table_bytes()
+        return 2 * itemsize * self.room + index + 32 * self.ranges.low.size + self.lattice.table_bytes()
 
 
 def _epochs(depth: int) -> list[int]:
@@ -199,6 +187,9 @@ def sweep_live(
     following = lattice.layer(depth)
     reach = live.reach[depth]
     begin_after = live.begins(following, reach)
+    axes = live.axes(reach)
+    steps = np.zeros((2, *mean.shape[:2], mean.shape[1]), dtype=np.int64)
+    _kernels.moves(*_both(axes), *steps)
     first_choice = np.full(len(lattice.cap), -np.inf)
     with ThreadPoolExecutor(count) as pool:
 
@@ -228,10 +219,11 @@ def sweep_live(
                 )
                 share(begin_wide, following.composition, wide, lambda a, b, move=move: _kernels.widen(a, b, *move))  # type: ignore[misc]
                 after, out, begin_after, reach = out, after, begin_wide, live.reach[m]
-            axes = live.axes(reach)
+                axes = wide
+                _kernels.moves(*_both(axes), *steps)
             layer = lattice.layer(m)
             begin = live.begins(layer, reach)
-            here = _kernels.LiveLayer(layer.composition, begin, layer.block, begin_after, *_both(axes))
+            here = _kernels.LiveLayer(layer.composition, begin, layer.block, begin_after, *_both(axes), *steps)
             where = (here, mean, gain, after, out)
             share(begin, layer.composition, axes, lambda a, b, where=where: _kernels.optimal_live(a, b, *where))  # type: ignore[misc]
             if may_stop:

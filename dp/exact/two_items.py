@@ -19,6 +19,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.progress import Progress
 from ..kernels import dense as _kernels
+from ..kernels import live_ranges as _kernels_ranges
 from ..machine.workers import cores, run
 from ..problem.tables import Tables
 from .lattice import BYTES, Lattice
@@ -58,23 +59,13 @@ class LivePair:
     @classmethod
     def of(cls, lattice: Lattice, ranges: Ranges) -> LivePair:
         """Parts of the layers with these ranges."""
-        depth = lattice.depth
-        dead = ranges.low > ranges.high
-        labels = np.arange(depth + 1)[:, None]
-        first = np.where(dead, 0, np.maximum(ranges.low - 1, 0))
-        final = np.where(dead, 0, np.minimum(ranges.high + 1, labels))
-        low, high = first.copy(), final.copy()
         # Read from a state with n labels and r left: by one with n and r + 1, when the other item is labelled, and by
         # one with n - 1 and r + 1, for a loss and a win.
-        reached = labels + np.arange(depth) < depth
-        low[:, :, :-1] = np.where(reached, np.minimum(low[:, :, :-1], first[:, :, 1:]), low[:, :, :-1])
-        high[:, :, :-1] = np.where(reached, np.maximum(high[:, :, :-1], final[:, :, 1:]), high[:, :, :-1])
-        low[:, 1:, :-1] = np.minimum(low[:, 1:, :-1], first[:, :-1, 1:])
-        high[:, 1:, :-1] = np.maximum(high[:, 1:, :-1], final[:, :-1, 1:] + 1)
-        size = final - first + 1
-        each = [np.arange(m + 1) for m in range(depth + 1)]
-        states = [int(size[0, m - s, depth - m] @ size[1, s, depth - m]) for m, s in enumerate(each)]
-        return cls(lattice, np.stack([first, final, low, high]), states)
+        bounds = np.empty((4, *ranges.low.shape), dtype=np.int64)
+        _kernels_ranges.pair_bounds(ranges.low, ranges.high, bounds)
+        layer_states = np.zeros(lattice.depth + 1, dtype=np.int64)
+        _kernels_ranges.pair_states(bounds, layer_states)
+        return cls(lattice, bounds, layer_states.tolist())
 
     @property
     def states(self) -> int:

@@ -237,20 +237,17 @@ def live_block_of_two(n, length, left, at, ahead, live, mean, gain, values):
     begin, end = live[0, 1, s, left], live[1, 1, s, left] + 1
     low, high = live[2, 1, s, left], live[3, 1, s, left] + 1
     chance, rise = mean[1, s, begin:end], gain[1, s, begin:end]
+    live_row = end - begin
     for w in range(first, final + 1):
         m, g = mean[0, n, w], gain[0, n, w]
         place = at + w * length
-        row = values[place + begin : place + end]
-        up = values[place + length + begin : place + length + end]
-        other = values[ahead + w * (length + 1) + begin : ahead + w * (length + 1) + end + 1]
-        for k in range(end - begin):
-            x = other[k] + chance[k] * (other[k + 1] - other[k]) + rise[k]
-            y = row[k] + m * (up[k] - row[k]) + g
-            row[k] = x if x > y else y
+        row = place + begin
+        other = ahead + w * (length + 1) + begin
+        raise_row(values, row, values, row, row + length, m, g, other, 0, live_row + 1, chance, rise, live_row, 1)
         for k in range(low, begin):
-            values[np.uint64(place + k)] = row[0]
+            values[np.uint64(place + k)] = values[np.uint64(row)]
         for k in range(end, high):
-            values[np.uint64(place + k)] = row[end - begin - 1]
+            values[np.uint64(place + k)] = values[np.uint64(place + end - 1)]
     for w in range(live[2, 0, n, left], first):
         for k in range(low, high):
             values[at + w * length + k] = values[at + first * length + k]

@@ -32,6 +32,8 @@ class LiveLayer(NamedTuple):
         Offsets of the blocks of the next layer among its values.
     first, size : ndarray of int64, shape (N, cap + 1)
         First live wins and positions of each axis.
+    lost, won : ndarray of int64, shape (N, cap + 1, cap + 1)
+        Position that a loss and a win lead to, from each position of each axis; see ``moves``.
     """
 
     composition: NDArray[np.int64]
@@ -40,6 +42,8 @@ class LiveLayer(NamedTuple):
     begin_after: NDArray[np.int64]
     first: NDArray[np.int64]
     size: NDArray[np.int64]
+    lost: NDArray[np.int64]
+    won: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -73,12 +77,14 @@ def begins(composition, size, out):
 
 
 @njit(cache=True, nogil=True)
-def moves(i, n, first, size, lost, won):
-    """Positions that a loss and a win of item i lead to, from each position with n labels to those with n + 1."""
-    shift = first[i, n] - first[i, n + 1]
-    for q in range(size[i, n]):
-        lost[q] = clamp(q + shift, size[i, n + 1])
-        won[q] = clamp(q + shift + 1, size[i, n + 1])
+def moves(first, size, lost, won):
+    """Positions that a loss and a win of each item lead to, from each position with n labels to those with n + 1."""
+    for i in range(size.shape[0]):
+        for n in range(size.shape[1] - 1):
+            shift = first[i, n] - first[i, n + 1]
+            for q in range(size[i, n]):
+                lost[i, n, q] = clamp(q + shift, size[i, n + 1])
+                won[i, n, q] = clamp(q + shift + 1, size[i, n + 1])
 
 
 @njit(cache=True, nogil=True)
@@ -91,26 +97,42 @@ def turn(q, axes, size, n):
         q[j] = 0
 
 
+@njit(cache=True, nogil=True)
+def row_of(i, n, first, size, lost, won, mean, gain):
+    """Positions after a loss and a win of item i, its chances and its gains, along its axis in a block."""
+    labels = n[i]
+    begin, length = first[i, labels], size[i, labels]
+    return (
+        lost[i, labels, :length],
+        won[i, labels, :length],
+        mean[i, labels, begin : begin + length],
+        gain[i, labels, begin : begin + length],
+    )
+
+
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, after, out):
+def live_block_of_three(n, at, source, first, size, lost, won, mean, gain, after, out):
     """One block of three items that can all be labelled, in one pass."""
     length = size[2, n[2]]
     row_after = size[2, n[2] + 1]
     shift = first[2, n[2]] - first[2, n[2] + 1]
     plane = size[1, n[1]] * length
-    odds, lift = chance[2], rise[2]
+    final = first[2, n[2]]
+    odds, lift = mean[2, n[2], final : final + length], gain[2, n[2], final : final + length]
+    lost_0, won_0, chance_0, rise_0 = row_of(0, n, first, size, lost, won, mean, gain)
+    lost_1, won_1, chance_1, rise_1 = row_of(1, n, first, size, lost, won, mean, gain)
     second, third = source[1], source[2]
     for q in range(size[0, n[0]]):
-        down, up = source[0] + lost[0, q] * plane, source[0] + won[0, q] * plane
+        down, up = source[0] + lost_0[q] * plane, source[0] + won_0[q] * plane
         for r in range(size[1, n[1]]):
             row_of_three(
                 out,
                 at,
                 after,
-                second + lost[1, r] * length,
-                second + won[1, r] * length,
-                chance[1, r],
-                rise[1, r],
+                second + lost_1[r] * length,
+                second + won_1[r] * length,
+                chance_1[r],
+                rise_1[r],
                 third,
                 shift,
                 row_after,
@@ -119,8 +141,8 @@ def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, aft
                 length,
                 down,
                 up,
-                chance[0, q],
-                rise[0, q],
+                chance_0[q],
+                rise_0[q],
             )
             at += length
             third += row_after
@@ -130,28 +152,32 @@ def live_block_of_three(n, at, source, first, size, lost, won, chance, rise, aft
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def live_block_of_four(n, at, source, first, size, lost, won, chance, rise, after, out):
+def live_block_of_four(n, at, source, first, size, lost, won, mean, gain, after, out):
     """One block of four items that can all be labelled, in one pass."""
     length = size[3, n[3]]
     row_after = size[3, n[3] + 1]
     shift = first[3, n[3]] - first[3, n[3] + 1]
     plane = size[2, n[2]] * length
     cube = size[1, n[1]] * plane
-    odds, lift = chance[3], rise[3]
+    final = first[3, n[3]]
+    odds, lift = mean[3, n[3], final : final + length], gain[3, n[3], final : final + length]
+    lost_0, won_0, chance_0, rise_0 = row_of(0, n, first, size, lost, won, mean, gain)
+    lost_1, won_1, chance_1, rise_1 = row_of(1, n, first, size, lost, won, mean, gain)
+    lost_2, won_2, chance_2, rise_2 = row_of(2, n, first, size, lost, won, mean, gain)
     second, third, fourth = source[1], source[2], source[3]
     for q in range(size[0, n[0]]):
-        under, over = source[0] + lost[0, q] * cube, source[0] + won[0, q] * cube
+        under, over = source[0] + lost_0[q] * cube, source[0] + won_0[q] * cube
         for r in range(size[1, n[1]]):
-            low, high = second + lost[1, r] * plane, second + won[1, r] * plane
+            low, high = second + lost_1[r] * plane, second + won_1[r] * plane
             for s in range(size[2, n[2]]):
                 row_of_four(
                     out,
                     at,
                     after,
-                    third + lost[2, s] * length,
-                    third + won[2, s] * length,
-                    chance[2, s],
-                    rise[2, s],
+                    third + lost_2[s] * length,
+                    third + won_2[s] * length,
+                    chance_2[s],
+                    rise_2[s],
                     fourth,
                     shift,
                     row_after,
@@ -160,12 +186,12 @@ def live_block_of_four(n, at, source, first, size, lost, won, chance, rise, afte
                     length,
                     low,
                     high,
-                    chance[1, r],
-                    rise[1, r],
+                    chance_1[r],
+                    rise_1[r],
                     under,
                     over,
-                    chance[0, q],
-                    rise[0, q],
+                    chance_0[q],
+                    rise_0[q],
                 )
                 at += length
                 fourth += row_after
@@ -178,18 +204,20 @@ def live_block_of_four(n, at, source, first, size, lost, won, chance, rise, afte
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def raise_pair(i, n, at, outer, run, one, two, size, lost, won, chance, rise, after, out, fresh):
+def raise_pair(i, n, at, outer, run, one, two, first, size, lost, won, mean, gain, after, out, fresh):
     """Raise a block to the values of labelling items i and i + 1, of n labels; ``run`` states share their positions."""
     length, row = size[i, n[i]], size[i + 1, n[i + 1]]
     plane = row * run
     plane_after = size[i + 1, n[i + 1] + 1] * run
+    lost_i, won_i, chance_i, rise_i = row_of(i, n, first, size, lost, won, mean, gain)
+    lost_j, won_j, chance_j, rise_j = row_of(i + 1, n, first, size, lost, won, mean, gain)
     for _ in range(outer):
         for q in range(length):
-            down, up = one + lost[i, q] * plane, one + won[i, q] * plane
-            m, g = chance[i, q], rise[i, q]
+            down, up = one + lost_i[q] * plane, one + won_i[q] * plane
+            m, g = chance_i[q], rise_i[q]
             for r in range(row):
-                low, high = two + lost[i + 1, r] * run, two + won[i + 1, r] * run
-                p, h = chance[i + 1, r], rise[i + 1, r]
+                low, high = two + lost_j[r] * run, two + won_j[r] * run
+                p, h = chance_j[r], rise_j[r]
                 raise_run(out, at, after, down, up, m, g, low, high, p, h, run, fresh)
                 at += run
                 down += run
@@ -206,31 +234,19 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
     ``optimal`` on the dense lattice, except that the runs after a loss and after a win are looked up. Rows along the
     last axis are short, so the last two items are handled together. ``after`` holds the values of the next layer.
     """
-    composition, begin, block, begin_after, first, size = layer
+    composition, begin, block, begin_after, first, size, lost, won = layer
     items = composition.shape[1]
     z = items - 1
     y = max(z - 1, 0)
-    width = mean.shape[1] + 1
-    lost = np.empty((items, width), dtype=np.int64)
-    won = np.empty((items, width), dtype=np.int64)
-    chance = np.empty((items, width), dtype=mean.dtype)
-    rise = np.empty((items, width), dtype=mean.dtype)
     source = np.empty(items, dtype=np.int64)
     for c in range(first_block, last_block):
         for i in range(items):
-            source[i] = -1
-            if block[c, i] >= 0:
-                source[i] = begin_after[block[c, i]]
-                n = composition[c, i]
-                moves(i, n, first, size, lost[i], won[i])
-                for q in range(size[i, n]):
-                    chance[i, q] = mean[i, n, first[i, n] + q]
-                    rise[i, q] = gain[i, n, first[i, n] + q]
+            source[i] = begin_after[block[c, i]] if block[c, i] >= 0 else -1
         if items == 3 and source[0] >= 0 and source[1] >= 0 and source[2] >= 0:
-            live_block_of_three(composition[c], begin[c], source, first, size, lost, won, chance, rise, after, out)
+            live_block_of_three(composition[c], begin[c], source, first, size, lost, won, mean, gain, after, out)
             continue
         if items == 4 and source[0] >= 0 and source[1] >= 0 and source[2] >= 0 and source[3] >= 0:
-            live_block_of_four(composition[c], begin[c], source, first, size, lost, won, chance, rise, after, out)
+            live_block_of_four(composition[c], begin[c], source, first, size, lost, won, mean, gain, after, out)
             continue
         run = begin[c + 1] - begin[c]
         outer = 1
@@ -249,11 +265,12 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
                     run,
                     source[i],
                     source[i + 1],
+                    first,
                     size,
                     lost,
                     won,
-                    chance,
-                    rise,
+                    mean,
+                    gain,
                     after,
                     out,
                     fresh,
@@ -263,14 +280,15 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
                 i += 2
                 continue
             if source[i] >= 0:
+                lost_i, won_i, chance_i, rise_i = row_of(i, composition[c], first, size, lost, won, mean, gain)
                 src = source[i]
                 dst = begin[c]
                 for _ in range(outer):
                     for q in range(length):
-                        m = chance[i, q]
-                        g = rise[i, q]
-                        a = src + lost[i, q] * run
-                        b = src + won[i, q] * run
+                        m = chance_i[q]
+                        g = rise_i[q]
+                        a = src + lost_i[q] * run
+                        b = src + won_i[q] * run
                         if fresh:
                             for k in range(run):
                                 down = after[np.uint64(a + k)]
@@ -294,8 +312,8 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
         has_z = source[z] >= 0
         if fresh and not has_y and not has_z:
             out[begin[c] : begin[c + 1]] = 0.0
-        odds = chance[z]
-        lift = rise[z]
+        lost_y, won_y, chance_y, rise_y = row_of(y, composition[c], first, size, lost, won, mean, gain)
+        lost_z, won_z, odds, lift = row_of(z, composition[c], first, size, lost, won, mean, gain)
         y_src = source[y]
         z_src = source[z]
         y_plane = size[y, composition[c, y] + 1] * length if has_y else 0
@@ -305,22 +323,20 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
         for _ in range(outer):
             for q in range(middle):
                 if has_y and has_z:
-                    d = y_src + lost[y, q] * length
-                    u = y_src + won[y, q] * length
-                    raise_row(
-                        out, dst, after, d, u, chance[y, q], rise[y, q], z_src, shift, z_row, odds, lift, length, 0
-                    )
+                    d = y_src + lost_y[q] * length
+                    u = y_src + won_y[q] * length
+                    raise_row(out, dst, after, d, u, chance_y[q], rise_y[q], z_src, shift, z_row, odds, lift, length, 0)
                 elif has_y:
-                    d = y_src + lost[y, q] * length
-                    u = y_src + won[y, q] * length
+                    d = y_src + lost_y[q] * length
+                    u = y_src + won_y[q] * length
                     for k in range(length):
                         down = after[d + k]
-                        value = down + chance[y, q] * (after[u + k] - down) + rise[y, q]
+                        value = down + chance_y[q] * (after[u + k] - down) + rise_y[q]
                         out[dst + k] = max(value, out[dst + k])
                 elif has_z:
                     for k in range(length):
-                        down = after[z_src + lost[z, k]]
-                        value = down + odds[k] * (after[z_src + won[z, k]] - down) + lift[k]
+                        down = after[z_src + lost_z[k]]
+                        value = down + odds[k] * (after[z_src + won_z[k]] - down) + lift[k]
                         out[dst + k] = max(value, out[dst + k])
                 z_src += z_row
                 dst += length
@@ -330,11 +346,8 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
 @njit(cache=True, nogil=True)
 def mark_live(first_block, last_block, layer, mean, gain, after, value, scale, tie, mask):
     """Set bit i of a state's row of ``mask`` where labelling item i attains ``value`` within ``tie`` of its size."""
-    composition, begin, block, begin_after, first, size = layer
+    composition, begin, block, begin_after, first, size, lost, won = layer
     items = composition.shape[1]
-    width = mean.shape[1] + 1
-    lost = np.empty((items, width), dtype=np.int64)
-    won = np.empty((items, width), dtype=np.int64)
     # Stride of axis j in the block with one more label of item i.
     step = np.empty((items, items), dtype=np.int64)
     q = np.zeros(items, dtype=np.int64)
@@ -342,7 +355,6 @@ def mark_live(first_block, last_block, layer, mean, gain, after, value, scale, t
         n = composition[c]
         for i in range(items):
             if block[c, i] >= 0:
-                moves(i, n[i], first, size, lost[i], won[i])
                 stride = 1
                 for j in range(items - 1, -1, -1):
                     step[i, j] = stride
@@ -358,8 +370,8 @@ def mark_live(first_block, last_block, layer, mean, gain, after, value, scale, t
                 for j in range(items):
                     if j != i:
                         at += q[j] * step[i, j]
-                down = after[at + lost[i, q[i]] * step[i, i]]
-                up = after[at + won[i, q[i]] * step[i, i]]
+                down = after[at + lost[i, n[i], q[i]] * step[i, i]]
+                up = after[at + won[i, n[i], q[i]] * step[i, i]]
                 w = first[i, n[i]] + q[i]
                 if down + mean[i, n[i], w] * (up - down) + gain[i, n[i], w] >= level:
                     mask[k, i // 8] |= np.uint8(1 << (i % 8))
@@ -383,6 +395,7 @@ def widen(
     """Move blocks to wider ranges; wins that were left out take the value of the nearest dead ones."""
     items = composition.shape[1]
     z = items - 1
+    y = max(z - 1, 0)
     width = first.shape[1] + 1
     q = np.zeros(items, dtype=np.int64)
     moved = np.empty((items, width), dtype=np.int64)
@@ -396,13 +409,20 @@ def widen(
             stride *= size[j, n[j]]
         shift = first_wide[z, n[z]] - first[z, n[z]]
         length = size_wide[z, n[z]]
+        if z == 0:
+            move_row(out, begin_wide[c], values, begin[c], shift, row, length)
+            continue
         q[:] = 0
-        for at in range(begin_wide[c], begin_wide[c + 1], length):
+        rows = size_wide[y, n[y]]
+        for plane in range(begin_wide[c], begin_wide[c + 1], rows * length):
             source = begin[c]
-            for j in range(z):
+            for j in range(y):
                 source += moved[j, q[j]]
-            move_row(out, at, values, source, shift, row, length)
-            turn(q, z, size_wide, n)
+            at = plane
+            for k in range(rows):
+                move_row(out, at, values, source + moved[y, k], shift, row, length)
+                at += length
+            turn(q, y, size_wide, n)
 
 
 @njit(cache=True, nogil=True)

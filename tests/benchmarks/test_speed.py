@@ -297,6 +297,7 @@ def test_json_holds_every_measurement(speed_command, baseline):
     for row in found["reduced"]:
         assert row["engine"] == sa.solve(sa.Problem(row["threshold"], row["budget"])).engine
         assert row["per_state_ratio"] == row["ns_per_visited"] / row["dense_ns_per_state"]
+        assert row["best_per_state_ratio"] > 0
     (evaluation,) = found["evaluation"]
     problem = sa.Problem(evaluation["threshold"], evaluation["budget"])
     assert evaluation["value"] == sa.evaluate(problem, sa.KnowledgeGradient()).value
