@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from ..dp.problem.problem import Problem
-from ..posteriors.foundation.kinds import require_type
+from ..posteriors.foundation.kinds import WrongKind, is_ordered
 from ..posteriors.foundation.messages import raise_faults, shown
 from ..posteriors.foundation.plugins import source_of
 from .policy import Policy
@@ -56,7 +56,8 @@ def choose_policies(
         asked: Sequence[str | Policy] = policy_names() if usual is None else usual
     else:
         asked = [policies] if isinstance(policies, (str, Policy)) else policies
-        require_type("policies", asked, Iterable, "a sequence of policies or their names")
+        if not is_ordered(asked):
+            raise WrongKind(f"policies is {shown(asked)}; it must be a sequence of policies or their names")
     chosen, remarks = [], []
     faults: list[Exception | SystemExit] = []
     for p in asked:

@@ -77,6 +77,8 @@ def make_policy(policy: str | Policy) -> Policy:
         raise ValueError(
             f"policy is {shown(policy)}; allowed: a registered name or a policy such as KnowledgeGradient()"
         )
+    if isinstance(policy, Policy) and not isinstance(getattr(policy, "name", None), str):
+        raise ValueError(f"policy {type(policy).__name__} has no name; give its class one, as in name = 'mine'")
     return POLICIES.make(policy)
 
 

@@ -16,6 +16,7 @@ Threads may share a session: each call sees all earlier ones whole.
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Callable
@@ -255,6 +256,8 @@ class Session:
     @property
     def _spent(self) -> str:
         unit = " labels" if self.problem.unit_costs else ""
+        if (self._board.bought[0] >= self.problem.cap).all():
+            return "all items have as many labels as their caps allow"
         return f"the budget of {self.problem.budget}{unit} is spent"
 
     @property
@@ -345,6 +348,10 @@ class Session:
                 self.tell(item, label, answer_id=None if missing else answer_id)
             case _:
                 raise ValueError(f"there is no event {shown(event)}")
+
+    def __copy__(self) -> Session:
+        """Session of its own: half a copy would share the answers and not the number of questions."""
+        return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the lock, which cannot be copied."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...dp.evaluation.asking import ask_allowed, ask_scale
+from ...dp.evaluation.asking import ask_allowed, ask_scale, ask_stops
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.messages import shown
@@ -68,6 +68,10 @@ class EpsilonAudit(BasedPolicy):
         even = may / may.sum(axis=1, keepdims=True)
         chosen = chances_of(self.based_on, problem, counts, wins, may, pending)
         return np.asarray(self.epsilon * even + (1.0 - self.epsilon) * chosen)
+
+    def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
+        """Mask of the states in which the base stops, shape (S,)."""
+        return ask_stops(self.based_on, problem, counts, wins, usable)
 
 
 @dataclass(frozen=True)

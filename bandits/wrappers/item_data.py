@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ...posteriors.foundation.arrays import Ints
+from ...posteriors.foundation.kinds import is_ordered
 from ...posteriors.foundation.messages import shown
 
 __all__ = ["PerItem", "Slices", "of_size"]
@@ -96,7 +97,7 @@ class Slices:
         """Slices from the label of each item: anything that can be hashed, None for an item in no slice."""
         if isinstance(labels, Slices):
             return labels
-        if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+        if not is_ordered(labels):
             raise ValueError(f"slices is {shown(labels)}; it must hold the label of the slice of each item")
         given = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
         names: dict[Any, int] = {}

@@ -15,6 +15,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import probability
 from ...posteriors.raters.fit import RaterFit
+from ...posteriors.votes.checks import require_votes
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet, offsets
 
@@ -78,8 +79,7 @@ def hold_out(labels: LabelSet, share: float, seed: int) -> HeldOut:
     (array([2, 1]), array([0, 0]))
     """
     probability("share", share)
-    if not labels.n_items:
-        raise ValueError("there are no items, so no votes can be held out")
+    require_votes("held-out votes", labels)
     rng = np.random.default_rng(seed)
     number = np.minimum(np.floor(share * labels.counts + 0.5).astype(np.int64), labels.counts - 1)
     held = np.zeros(labels.n_labels, dtype=np.bool_)

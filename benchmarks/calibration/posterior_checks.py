@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...dp.machine.seal import digest
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked, require_type
 from ...posteriors.foundation.messages import shown
@@ -224,7 +225,16 @@ def leave_one_out(fit: RaterFit, draws: int = 4000) -> Any:
     with warnings.catch_warnings():
         # Large Pareto k are counted in the table instead.
         warnings.simplefilter("ignore")
-        return az.loo(tree, pointwise=True, reff=_efficiency(fit))
+        found = az.loo(tree, pointwise=True, reff=_efficiency(fit))
+    # Told by ``compare_fits``, which compares fits to one set of votes only.
+    found.votes = _votes_of(fit.labels)
+    return found
+
+
+def _votes_of(labels: LabelSet) -> str:
+    """Digest of a label set's votes: item, rater and label of each."""
+    raters = [labels.raters[r] for r in labels.rater]
+    return digest(repr((labels.items, labels.start.tolist(), raters, labels.labels.tolist())).encode())
 
 
 @checked
@@ -267,6 +277,8 @@ def compare_fits(found: dict[str, Any]) -> pd.DataFrame:
     for name, x in found.items():
         if not hasattr(x, "pareto_k") or not hasattr(x, "elpd"):
             raise TypeError(f"found[{shown(name)}] is of type {type(x).__name__}; it must be a result of leave_one_out")
+    if len({(getattr(x, "votes", None), int(x.n_data_points)) for x in found.values()}) > 1:
+        raise ValueError("found holds fits to different votes; fits are compared by the same ones")
     bad = {name: int((x.pareto_k > x.good_k).sum()) for name, x in found.items()}
     if len(found) == 1:
         ((name, x),) = found.items()

@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...dp.machine.repeats import require_repeats
 from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.kinds import checked, require_type
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.tolerances import above
 from ...posteriors.raters.fit import RaterFit
@@ -53,6 +53,8 @@ __all__ = ["WORKING", "chosen_models", "reliability", "reliability_table", "requ
 WORKING = "Beta(1, 1)"
 SCORES = ("brier", "log_score", "calibration_error")
 _BOOTSTRAP = 400
+# Bins that are allowed whatever the number of votes.
+_MOST_BINS = 1000
 # Outcomes that are drawn for the calibration error by chance.
 _BY_CHANCE = 200
 
@@ -128,6 +130,9 @@ def reliability(
     rows = [_scored(_working(parts, bar, draws, np.random.default_rng(streams[0])), parts, labels, bar, weights, bins)]
     for model, stream in zip(chosen, streams[1:], strict=True):
         found = fitted(model, parts.kept)
+        require_type("what fit returns", found, RaterFit, "a RaterFit")
+        if found.labels is not parts.kept:
+            raise ValueError(f"fit: the fit of {model.title} is one to other votes than those it was given")
         guess = _Guess(predicted(found, parts, draws), found.tail(bar), np.random.default_rng(stream))
         rows.append(_scored(guess, parts, labels, bar, weights, bins))
     scored = xr.concat(rows, dim="model").assign_coords(model=[WORKING, *(model.title for model in chosen)])
@@ -181,8 +186,9 @@ def reliability_table(result: xr.Dataset) -> pd.DataFrame:
 
 
 def require_bins(labels: LabelSet, bins: int) -> None:
-    """Refuse more bins than memory holds, with a number for each item in each."""
-    require_repeats("bins", bins, seconds=0.0, memory=8.0 * labels.n_items)
+    """Refuse many more bins than there are votes to put into them, and more than memory holds."""
+    whole("bins", bins, 1, max(labels.n_labels, _MOST_BINS))
+    require_repeats("bins", bins, seconds=0.0, memory=8.0 * (labels.n_items + _BOOTSTRAP))
 
 
 def chosen_models(models: Sequence[str | RaterModel]) -> list[RaterModel]:

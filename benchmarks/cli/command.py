@@ -42,13 +42,24 @@ class Command(typer.core.TyperCommand):
         """Parse arguments, after values that belong to one option and are separated by commas are taken apart."""
         several = {word: option for option in self.params if option.nargs > 1 for word in option.opts}
         out: list[str] = []
-        for word in args:
+        for k, word in enumerate(args):
             name, equals, value = word.partition("=")
             if equals and name in several:
                 out += [name, *_parts(value, several[name])]
             else:
-                out += _parts(word, several[out[-1]]) if out and out[-1] in several else [word]
+                pair = several.get(out[-1]) if out else None
+                if pair is not None and "," not in word and sum(map(_is_number, args[k : k + pair.nargs])) < pair.nargs:
+                    raise refused(pair.opts[0], word, f"be of the form {pair.metavar}")
+                out += [word] if pair is None else _parts(word, pair)
         return super().parse_args(ctx, out)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _parts(text: str, option: Any) -> list[str]:

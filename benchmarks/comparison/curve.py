@@ -349,6 +349,7 @@ def curve_table(result: xr.Dataset) -> pd.DataFrame:
     """
     import pandas as pd
 
+    result = result.transpose("policy", "budget", ...)
     nothing, bound, optimum = result.attrs["prior_value"], result["bound"].values, result["optimum"].values
     exact = result["exact"]
     first = result["value"].isel(replication=0)

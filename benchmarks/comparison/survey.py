@@ -177,6 +177,8 @@ def survey_policies(
     """
     # One problem is enough for the check: policies refuse utilities and sizes, and all problems are small.
     some = Problem([0.5, 0.5, 0.5, 0.5], 14, utility=utility)
+    # Refuses a utility under which labels gain nothing.
+    draw_problem(0, utility)
     usual, remarks = [], []
     for name, policy in registered_policies().items():
         if not (hasattr(policy, "index") or hasattr(policy, "action_probabilities")):

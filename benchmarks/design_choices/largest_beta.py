@@ -102,7 +102,9 @@ class _Share:
         fine = np.isfinite(self.c) & ((self.c == 0) | (np.abs(self.c) >= _LEAST))
         checks.refuse("c", self.c, fine, f"finite, and 0 or at least {_LEAST:g} in size", names, faults)
         v = checks.vector("weight", weight, size, faults)
-        checks.refuse("weight", v, (v > 0) & np.isfinite(v), "positive and finite", names, faults)
+        checks.refuse("weight", v, (v >= 0) & np.isfinite(v), "finite and at least 0", names, faults)
+        if not faults and not v.any():
+            faults.append("weight is 0 for every item; give one of them a positive weight")
         ab, beliefs = checks.beliefs_of(prior, size, names, faults)
         if ab is not None:
             good = np.isfinite(ab) & (ab > 0)

@@ -224,6 +224,7 @@ def vary_table(result: xr.Dataset) -> pd.DataFrame:
     """
     import pandas as pd
 
+    result = result.transpose("value", "item", ...)
     columns: dict[str, Any] = {result.attrs["knob"]: result["value"].values}
     for key in ("lower", "standard_error", "upper", "prior_value", "gain", "method"):
         columns[key] = result[key].values

@@ -279,7 +279,7 @@ def largest_movers(table: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for key in (*HEADLINES, "flipped_weight"):
-        change = table.get(f"{key}_change", table.get(key))
+        change = table.get(key if key == "flipped_weight" else f"{key}_change")
         if change is None or not change.notna().any():
             continue
         row = int(change.abs().to_numpy().argmax())

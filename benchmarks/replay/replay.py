@@ -34,6 +34,7 @@ from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import above
 from ...posteriors.utilities import Utility
+from ...posteriors.votes.checks import require_votes
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
 from ..runner.parts import run_parts
@@ -139,6 +140,7 @@ def replay(
     import xarray as xr
 
     whole("replications", replications, least=1)
+    require_votes("replay", dataset)
     problem = problem_of_labels(dataset, budget, beta=beta, threshold=threshold, prior=prior, utility=utility)
     chosen, remarks = choose_policies(problem, policies, planning=False)
     seeds, keys = replication_keys(seed, replications)

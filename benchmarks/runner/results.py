@@ -7,7 +7,7 @@ from functools import partial, wraps
 from typing import Any
 
 from ...posteriors.foundation.kinds import require_type
-from ...posteriors.foundation.messages import listed
+from ...posteriors.foundation.messages import listed, shown
 
 __all__ = ["require_result", "result_of", "table_of"]
 
@@ -30,7 +30,7 @@ def require_result(name: str, result: object, study: str, fields: tuple[str, ...
     TypeError
         For anything but a dataset.
     ValueError
-        For a dataset without one of the fields.
+        For a dataset without one of the fields, or with a single place left of one of its dimensions.
     """
     import xarray as xr
 
@@ -39,6 +39,10 @@ def require_result(name: str, result: object, study: str, fields: tuple[str, ...
     missing = [field for field in fields if field not in result.variables and field not in result.attrs]
     if missing:
         raise ValueError(f"{name} has no {listed(missing)}; it must be what {study} returned")
+    for field, coordinate in result.coords.items():
+        if coordinate.ndim == 0:
+            one = shown(coordinate.item())
+            raise ValueError(f"{name} has a single {field} left; keep it in a list, as in .sel({field}=[{one}])")
 
 
 def result_of[**P, R](study: str, *fields: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

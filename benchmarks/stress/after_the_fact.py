@@ -13,6 +13,7 @@ import numpy as np
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.tolerances import above
+from ...posteriors.raters.asking import ask_completion, ask_draws, ask_tails
 from ...posteriors.raters.model import Draws, RaterModel
 from ...posteriors.votes.design import Design
 from ...posteriors.votes.label_set import LabelSet
@@ -34,8 +35,7 @@ def fast_draws(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) ->
     """
     model.require(labels)
     design, label, rng = Design.of(labels), labels.labels.astype(np.int64), np.random.default_rng(seed)
-    found = dict(model.approximate(design, label, rng, draws))
-    return found | model.complete(found, design, label, rng)
+    return ask_completion(model, ask_draws(model, design, label, rng, draws), design, label, rng)
 
 
 def decide_after(problem: Problem, pools: Pools, counts: Ints, model: RaterModel, draws: int) -> tuple[Floats, Floats]:
@@ -70,7 +70,7 @@ def decide_after(problem: Problem, pools: Pools, counts: Ints, model: RaterModel
             new = _new_rates(model, drawn, Design.of(labels), r)
             tails[r, ~some] = above(new.mean(axis=1)[:, None], bar[~some]).mean(axis=0)
         at = bar[some][:, None] if drawn["rate"].ndim == 3 else bar[some]
-        found = model.conditional_tails(drawn, Design.of(labels), labels.labels.astype(np.int64), at).mean(axis=0)
+        found = ask_tails(model, drawn, Design.of(labels), labels.labels.astype(np.int64), at).mean(axis=0)
         # The groups' rates are averaged draw by draw: the tail of the mean is not the mean of the tails.
         tails[r, some] = found if found.ndim == 1 else above(drawn["rate"].mean(axis=2), bar[some]).mean(axis=0)
         if grouped:

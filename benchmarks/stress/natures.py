@@ -43,9 +43,9 @@ from ...posteriors.beliefs.beta_mixture import BetaMixture
 from ...posteriors.beliefs.grid import Grid
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.messages import named
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.names import Registry
-from ...posteriors.foundation.refusals import number
+from ...posteriors.foundation.refusals import number, refused
 
 __all__ = ["Misbelief", "exchangeable_names", "misbelief", "quadrature"]
 
@@ -261,14 +261,17 @@ def misbelief(problem: Problem, kind: str, strength: float, **settings: Any) -> 
     nature = NATURES.make(kind, **settings)
     s = number(nature.name, strength, *nature.strengths)
     if not isinstance(problem.prior, np.ndarray):
-        i = next(i for i in range(problem.size) if not isinstance(problem.belief(i), Beta))
-        raise ValueError(
-            f"{nature.name}: the prior of {named(problem.name[i])} is {problem.belief(i)}; it must be Beta"
-        )
+        i = next(i for i in range(problem.size) if type(problem.belief(i)) is not Beta)
+        raise refused(f"{nature.name}: the prior of {named(problem.name[i])}", problem.belief(i), "be Beta")
     priors = [Beta(a, b) for a, b in problem.prior.tolist()]
     if s == nature.right:
         return Misbelief(problem, list(priors))
-    made = [nature.belief(x, t, s) for x, t in zip(priors, problem.threshold.tolist(), strict=True)]
+    made = []
+    for name, x, t in zip(problem.name, priors, problem.threshold.tolist(), strict=True):
+        try:
+            made.append(nature.belief(x, t, s))
+        except ValueError as error:
+            raise ValueError(f"{nature.name} is {s:g}, too far from {named(name)}'s {shown(x)}: {error}") from None
     if nature.moves_planner:
         return Misbelief(problem.replace(prior=made), list(priors))
     return Misbelief(problem, made)

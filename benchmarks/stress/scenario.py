@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from ...bandits.policy import Policy
-from ...bandits.registry import label
+from ...bandits.registry import label, make_policy
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.kinds import WrongKind, is_ordered, require_type
+from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.number_arrays import numbers
+from ...posteriors.foundation.refusals import one_of, whole
 from ...posteriors.raters.model import RaterModel
 from ..runner.folder import problem_as_inputs
-from .natures import misbelief
+from .natures import NATURES, misbelief
 from .pools import Pools, draw_beliefs, draw_raters
 
 __all__ = ["Scenario", "StressGrid"]
@@ -34,7 +38,7 @@ class Scenario:
     problem : Problem
         Problem by which labels are chosen and decisions made; in simulated scenarios no cap exceeds ``votes``.
     policies : tuple of Policy
-        Policies, including ``uniform``.
+        Policies or their names, including ``uniform``.
     eps : float
         Level at which a belief is decisive.
     settings : dict
@@ -69,6 +73,20 @@ class Scenario:
     groups: int = 0
     refit: RaterModel | None = None
     draws: int = 200
+
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, ("exact", "simulated"))
+        require_type("problem", self.problem, Problem, "a Problem")
+        for name, model in (("nature", self.nature), ("refit", self.refit)):
+            require_type(name, model, (RaterModel, type(None)), "a RaterModel or None")
+        if self.nature is None:
+            one_of("model", self.model, NATURES.known())
+        object.__setattr__(self, "values", numbers("values", self.values))
+        if not is_ordered(self.policies):
+            raise WrongKind(f"policies is {shown(self.policies)}; it must be a sequence of policies or their names")
+        object.__setattr__(self, "policies", tuple(map(make_policy, self.policies)))
+        if "uniform" not in map(label, self.policies):
+            raise ValueError("policies has no 'uniform', with which the others are compared; include it")
 
     @property
     def strength(self) -> str:
@@ -144,6 +162,13 @@ class StressGrid:
     scenarios: tuple[Scenario, ...]
     replications: int
     seed: int
+
+    def __post_init__(self) -> None:
+        if not is_ordered(self.scenarios) or not all(isinstance(one, Scenario) for one in self.scenarios):
+            raise WrongKind(f"scenarios is {shown(self.scenarios)}; it must be a sequence of Scenario objects")
+        object.__setattr__(self, "scenarios", tuple(self.scenarios))
+        whole("replications", self.replications, least=1)
+        whole("seed", self.seed)
 
     @property
     def cells(self) -> dict[str, tuple[Scenario, float]]:

@@ -65,6 +65,8 @@ def few_states(problem: Problem, most: int) -> bool:
     if (labels + 1) * (labels + 2) // 2 > most:
         return False
     cap = problem.cap[problem.cap > 0]
+    if not cap.size:
+        return True
     # The first items alone are counted first, since the number for all may be very large.
     for count in (1, 2, 4, 8, 16, 32, len(cap)):
         part = cap[:count]

@@ -77,7 +77,8 @@ def vector(field: str, values: ArrayLike, size: int | None, faults: list[str], n
 def _floats(numbers: NDArray[Any]) -> Floats:
     """Copy as floats; a number beyond them becomes infinite, and is refused as such."""
     with np.errstate(over="ignore"):
-        return np.array(numbers, dtype=np.float64)
+        # Minus zero becomes zero, so that equal problems have equal digests.
+        return np.array(numbers, dtype=np.float64) + 0.0
 
 
 def refuse(field: str, values: NDArray[Any], ok: Bools, allowed: str, names: Sequence[str], faults: list[str]) -> None:
@@ -130,11 +131,12 @@ def beliefs_of(
             faults.append(f"prior has {len(given)} beliefs; it must have one, or one for each of the {size} items")
             return stand_in, None
         beliefs = []
-        for x in given:
+        for k, x in enumerate(given):
             try:
                 beliefs.append(x if isinstance(x, Belief) else make_belief(dict(x)))
             except (TypeError, ValueError, OverflowError) as error:
-                faults.append(f"prior: {error}")
+                of = "" if single else f" of {named(names[k])}"
+                faults.append(f"prior{of}: {error}")
         if len(beliefs) != len(given):
             return stand_in, None
         if single:

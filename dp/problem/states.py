@@ -23,7 +23,7 @@ from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.number_arrays import number_array, whole_array
 from ...posteriors.foundation.plugins import read_only
 from ...posteriors.foundation.records import EqualByContents
-from ...posteriors.foundation.refusals import number
+from ...posteriors.foundation.refusals import every, number
 from ...posteriors.utilities import Utility
 from .bars import bar_of
 from .problem import Problem
@@ -190,7 +190,10 @@ def states_at(
     n, w = (whole_array(*x).astype(np.float64) for x in (("labels", labels), ("wins", wins)))
     if np.any(w > n):
         raise ValueError("wins are more than labels; they must be at most as many")
-    left = None if remaining is None else number_array("remaining", remaining)
+    left = None
+    if remaining is not None:
+        left = number_array("remaining", remaining)
+        every("remaining", left, left >= 0.0, "at least 0")
     return known_states(problem, whole_array("items", items, most=problem.size - 1), n, w, left)
 
 

@@ -10,7 +10,7 @@ from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.noisy_beta import NoisyBeta
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.messages import named
+from ...posteriors.foundation.messages import named, shown
 from ...posteriors.foundation.refusals import flip_chance, number, one_of, positive
 from .checks import ProblemError
 from .problem import Problem
@@ -54,8 +54,8 @@ def with_noise(problem: Problem, flip: float) -> Problem:
         known = isinstance(belief, (Beta, NoisyBeta)) and type(belief) in (Beta, NoisyBeta)
         if not known or (isinstance(belief, NoisyBeta) and belief.wins + belief.losses):
             raise ValueError(
-                f"noise: the prior of {named(problem.name[i])} is {belief}; only a Beta or noisy Beta prior without "
-                "labels can have its noise changed"
+                f"noise: the prior of {named(problem.name[i])} is {shown(belief)}; only a Beta or noisy Beta prior "
+                "without labels can have its noise changed"
             )
         # Without noise the two beliefs are equal, and Beta is faster.
         assert isinstance(belief, (Beta, NoisyBeta)), "all others are refused"

@@ -19,7 +19,7 @@ import numpy as np
 
 from .messages import shown
 
-__all__ = ["WrongKind", "checked", "require_type"]
+__all__ = ["WrongKind", "checked", "is_ordered", "require_type"]
 
 # Kinds that have a converter, by which they are refused.
 _CONVERTED = {"Any", "ArrayLike", "Belief", "Bools", "Ensemble", "Floats", "Ints", "Literal", "NDArray", "Policy"}
@@ -80,6 +80,19 @@ def require_type(field: str, value: Any, kind: type | tuple[type, ...], wanted: 
     """
     if not isinstance(value, kind):
         raise WrongKind(f"{field} is {shown(value)}; it must be {wanted}")
+
+
+def is_ordered(value: Any) -> bool:
+    """True for an object that gives its members in an order of its own, which a set does not.
+
+    A text is a sequence of letters, but never one of names or numbers.
+
+    Examples
+    --------
+    >>> is_ordered(["kg"]), is_ordered({"kg"}), is_ordered("kg")
+    (True, False, False)
+    """
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, set, frozenset))
 
 
 def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
@@ -157,10 +170,7 @@ class _Kinds:
         if name == "bool":
             return isinstance(value, (bool, np.bool_))
         if last in _WIDER:
-            # A text is a sequence of letters, but never one of names or numbers.
-            return isinstance(value, _WIDER[last]) and not (
-                _WIDER[last] is Iterable and isinstance(value, (str, bytes))
-            )
+            return is_ordered(value) if _WIDER[last] is Iterable else isinstance(value, _WIDER[last])
         if first in _LATE and _LATE[first] not in sys.modules:
             return False
         here = vars(sys.modules[_LATE.get(first, self.module)])

@@ -142,7 +142,8 @@ def number_array(field: str, values: Any) -> Floats:
         allowed = "a number" if place or np.isscalar(values) else "a number or an array of numbers"
         raise ValueError(f"{place_name(field, place)} is {text}; it must be {allowed}")
     with np.errstate(over="ignore"):
-        return np.array(array, dtype=np.float64)
+        # Minus zero becomes zero, so that equal fields are stored alike.
+        return np.array(array, dtype=np.float64) + 0.0
 
 
 def whole_array(field: str, values: Any, least: int | None = 0, most: int | None = None) -> Ints:

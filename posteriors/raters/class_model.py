@@ -58,11 +58,11 @@ from ..beliefs.grid import Grid
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
 from ..foundation.messages import shown
-from ..foundation.refusals import positive
 from ..kernels import answers as _kernels_answers
 from ..kernels import gibbs as _kernels_gibbs
 from ..votes.design import Design
 from ..votes.label_set import offsets
+from .constants import scale, shape
 from .model import Draws, Parameters, RaterModel
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ class ClassModel(RaterModel):
 
     def _check(self, *scales: str) -> None:
         """Validate the constants, store them as floats, and add the dimensions of ``difficulty``."""
-        check_fields(self, positive, "answer_a", "answer_b", *scales, "difficulty_scale")
+        check_fields(self, shape, "answer_a", "answer_b")
+        check_fields(self, scale, *scales, "difficulty_scale")
         if not isinstance(self.difficulty, bool):
             raise ValueError(f"difficulty is {shown(self.difficulty)}; it must be True or False")
         if self.difficulty:

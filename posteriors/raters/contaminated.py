@@ -50,6 +50,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -59,9 +60,9 @@ from numpy.typing import NDArray
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
 from ..foundation.messages import shown
-from ..foundation.refusals import positive
 from ..kernels import contaminated as kernels
 from ..votes.design import Design
+from .constants import scale, shape
 from .dims import dims_of
 from .fast.contaminated_chain import arrays_of, sample_kinds
 from .model import Draws, Parameters, RaterModel
@@ -140,7 +141,10 @@ class Contaminated(RaterModel):
         object.__setattr__(self, "kinds", tuple(kind for kind in _DISHONEST if kind in self.kinds))
         if "colluding" not in self.kinds:
             object.__setattr__(self, "dims", {name: dims for name, dims in self.dims.items() if name != "script"})
-        check_fields(self, positive, "mean_sd", "item_sd_scale", "share_a", "share_b", "concentration", "script_scale")
+        check_fields(self, scale, "mean_sd", "item_sd_scale")
+        # A script need leave no doubt.
+        check_fields(self, partial(scale, most=1e4), "script_scale")
+        check_fields(self, shape, "share_a", "share_b", "concentration")
 
     def coords(self, design: Design) -> dict[str, Any]:
         """Coordinates of all dimensions; the first kind is the honest one."""

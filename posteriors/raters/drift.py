@@ -41,10 +41,10 @@ from numpy.typing import NDArray
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
-from ..foundation.refusals import positive
 from ..kernels import drift as kernels
 from ..votes.design import Design
 from ..votes.label_set import offsets
+from .constants import scale
 from .dims import dims_of
 from .model import Draws, Parameters, RaterModel
 
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 __all__ = ["Drift"]
 
 _REACH, _CELLS, _SIDE, _STEPS, _ROUNDS, _FINE = 9.0, 0.25, 11, 8, 3, 6
+# Logarithms of densities further below the largest than this are as good as minus infinity.
+_LEAST = 60.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Drift(RaterModel):
     rate_names: ClassVar[tuple[str, ...]] = ("rate", "first_rate")
 
     def __post_init__(self) -> None:
-        check_fields(self, positive, "mean_sd", "item_sd_scale", "step_sd_scale")
+        check_fields(self, scale, "mean_sd", "item_sd_scale", "step_sd_scale")
 
     def coords(self, design: Design) -> dict[str, Any]:
         """Coordinates of all dimensions; votes are numbered from 0."""
@@ -223,6 +225,8 @@ class _Quadrature:
     def within(self, table: Floats, rng: np.random.Generator, draws: int) -> Floats:
         """Coordinates drawn from a table of log-densities, shape (draws, 2), by a spline between its points."""
         fine = np.linspace(self.steps[0], self.steps[-1], _FINE * (_SIDE - 1) + 1)
+        # No spline goes through minus infinity, the logarithm of a density that is too small for a number.
+        table = np.maximum(table, table.max() - _LEAST)
         logs = scipy.interpolate.RectBivariateSpline(self.steps, self.steps, table)(fine, fine).reshape(-1)
         chosen = rng.choice(logs.size, size=draws, p=(p := np.exp(logs - logs.max())) / p.sum())
         jitter = rng.uniform(-0.5, 0.5, (draws, 2)) * (fine[1] - fine[0])

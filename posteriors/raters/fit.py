@@ -25,11 +25,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..beliefs.belief import Belief
 from ..foundation.arrays import Floats
-from ..foundation.refusals import whole
+from ..foundation.messages import shown
+from ..foundation.refusals import one_of, whole
 from ..foundation.seeds import Seed, generator_of
 from ..votes.checks import checked_thresholds
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
+from .asking import ask_item_beliefs, ask_log_likelihood, ask_new_item, ask_tails
 from .diagnostics import Diagnostics, disagreement, error_of_mean
 
 if TYPE_CHECKING:
@@ -70,6 +72,12 @@ class RaterFit:
     method: str
 
     def __post_init__(self) -> None:
+        one_of("method", self.method, ("nuts", "fast"))
+        missing = [name for name in self.model.dims if name not in self.sampled["posterior"].dataset]
+        if missing:
+            raise ValueError(
+                f"sampled has no {shown(missing[0])}, which {self.model.name} has; fit this model to the votes"
+            )
         found, votes = self.sampled["observed_data"].dataset, Design.of(self.labels)
         same = np.array_equal(found["label"], self.labels.labels) and np.array_equal(found["item_of"], votes.item)
         if not (same and np.array_equal(found["rater_of"], votes.rater)):
@@ -174,7 +182,7 @@ class RaterFit:
             tree.pop("sample_stats", None)
         else:
             kept = self.draws
-        told = self.model.log_likelihood(kept, Design.of(self.labels), self.labels.labels.astype(np.int64))
+        told = ask_log_likelihood(self.model, kept, Design.of(self.labels), self.labels.labels.astype(np.int64))
         sizes = tree["posterior"].sizes
         logs = told.reshape(sizes["chain"], sizes["draw"], -1)
         own = {k: x for k, x in tree["posterior"].coords.items() if k in ("chain", "draw")}
@@ -265,7 +273,7 @@ class RaterFit:
         which = None if group is None else self.model.group_index(design, group)
         if draws["rate"].ndim == 3:
             bar = bar[:, None]
-        tails = self.model.conditional_tails(draws, design, self.labels.labels.astype(np.int64), bar)
+        tails = ask_tails(self.model, draws, design, self.labels.labels.astype(np.int64), bar)
         return tails if which is None else tails[:, :, which]
 
     def beliefs(
@@ -294,7 +302,8 @@ class RaterFit:
         bar = None if threshold is None else checked_thresholds(self.labels, threshold)
         label = self.labels.labels.astype(np.int64)
         design = Design.of(self.labels)
-        return self.model.item_beliefs(self.model.for_group(self.draws, design, group), design, label, bar, parts)
+        draws = self.model.for_group(self.draws, design, group)
+        return ask_item_beliefs(self.model, draws, design, label, bar, parts)
 
     def new_item(self, *, parts: int = _PARTS, seed: Seed = 0, group: str | None = None) -> Belief:
         """Belief about an item without votes: the prior learned from the votes on other items.
@@ -314,4 +323,4 @@ class RaterFit:
         """
         whole("parts", parts, least=2)
         draws = self.model.for_group(self.draws, Design.of(self.labels), group)
-        return self.model.new_item_belief(draws, generator_of(seed), parts)
+        return ask_new_item(self.model, draws, generator_of(seed), parts)

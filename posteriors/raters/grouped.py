@@ -34,10 +34,10 @@ from numpy.typing import NDArray
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
-from ..foundation.refusals import positive
 from ..kernels import group_field as kernels
 from ..votes.design import Design
 from ..votes.label_set import offsets
+from .constants import scale
 from .dims import dims_of
 from .fast.nested_laplace import design_of_points, half_normal, points_for, redrawn_mean, redrawn_sd, share_out
 from .log_odds import sum_to_zero
@@ -90,7 +90,7 @@ class Grouped(RaterModel):
     needs_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_fields(self, positive, "mean_scale", "item_scale", "effect_scale", "deviation_scale")
+        check_fields(self, scale, "mean_scale", "item_scale", "effect_scale", "deviation_scale")
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
         """Parameters drawn from the prior.

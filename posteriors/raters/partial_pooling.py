@@ -29,8 +29,8 @@ from ..beliefs.belief import Belief
 from ..beliefs.beta_mixture import BetaMixture
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
-from ..foundation.refusals import number, positive
 from ..votes.design import Design
+from .constants import location, scale
 from .dims import dims_of
 from .model import Draws, Parameters, RaterModel
 
@@ -73,8 +73,8 @@ class PartialPooling(RaterModel):
     needs_raters: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_fields(self, number, "size_location")
-        check_fields(self, positive, "size_scale")
+        check_fields(self, location, "size_location")
+        check_fields(self, scale, "size_scale")
 
     def limits(self, name: str) -> tuple[float, float] | None:
         """Limits as in all models; the parameters of the Beta distribution are positive."""

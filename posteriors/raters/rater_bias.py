@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
-from ..foundation.refusals import positive
 from ..votes.design import Design
+from .constants import scale
 from .dims import dims_of
 from .fast.rater_field import draw_rater_field
 from .log_odds import add_votes, along, fresh_chance, sum_to_zero
@@ -79,7 +79,7 @@ class RaterBias(RaterModel):
     )
 
     def __post_init__(self) -> None:
-        check_fields(self, positive, "mean_scale", "item_scale", "rater_scale")
+        check_fields(self, scale, "mean_scale", "item_scale", "rater_scale")
 
     def draw(self, rng: np.random.Generator, design: Design, given: Parameters) -> Parameters:
         """Parameters drawn from the prior; given rates determine the items' log-odds."""

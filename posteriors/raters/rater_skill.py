@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 
 from ..foundation.arrays import Floats, Ints
 from ..foundation.frozen import check_fields
-from ..foundation.refusals import positive
 from ..votes.design import Design
+from .constants import log_scale
 from .dims import dims_of
 from .log_odds import along, fresh_chance, sum_to_zero
 from .model import Draws, Parameters
@@ -80,7 +80,7 @@ class RaterSkill(RaterBias):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fields(self, positive, "skill_scale")
+        check_fields(self, log_scale, "skill_scale")
 
     def limits(self, name: str) -> tuple[float, float] | None:
         """Limits as in all models; skills are positive."""

@@ -20,7 +20,7 @@ from ..foundation.progress import Progress, progress_of
 from ..foundation.refusals import one_of, probability, whole
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
-from .asking import ask_completion
+from .asking import ask_completion, ask_draws
 from .fit import RaterFit
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> R
     design, label = Design.of(labels), labels.labels.astype(np.int64)
     chains = 1 if model.fast_is_independent else max(1, min(_STARTS, draws // _SHORTEST))
     own = rng.spawn(chains) if chains > 1 else [rng]
-    found = [model.approximate(design, label, one, -(-draws // chains)) for one in own]
+    found = [ask_draws(model, design, label, one, -(-draws // chains)) for one in own]
     data = az.from_dict({"posterior": {name: np.stack([x[name] for x in found]) for name in found[0]}})
     return _completed(model, labels, data, "", "fast", rng)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..foundation.kinds import is_ordered
 from ..foundation.messages import shown
 from ..foundation.number_arrays import number_array, whole_array
 from ..foundation.refusals import every, vote_or_none, whole, whole_or_none
@@ -44,7 +45,7 @@ def pool_votes(item: Any, votes: Any) -> NDArray[np.int8]:
 
 def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
     """Columns of a label set in their types, by name; ``ValueError`` for columns that do not fit together."""
-    found: dict[str, Any] = {key: _names(key, columns[key]) for key in ("items", "raters", "groups")}
+    found: dict[str, Any] = {key: names_of(key, columns[key]) for key in ("items", "raters", "groups")}
     labels = whole_array("labels", columns["labels"], 0, 1)
     start = whole_array("start", columns["start"])
     size = len(found["items"])
@@ -54,9 +55,6 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
         )
     if start[0] != 0 or start[-1] != len(labels) or (np.diff(start) < 0).any():
         raise ValueError(f"start must rise from 0 to the number of labels, {len(labels)}")
-    if len(set(found["items"])) < size:
-        twice, times = Counter(found["items"]).most_common(1)[0]
-        raise ValueError(f"item {shown(twice)} occurs {times} times; names must be unique")
     found |= {"labels": labels.astype(np.int8), "start": start}
     for key in ("rater", "group"):
         if columns[key] is not None:
@@ -72,9 +70,13 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
             _require_values(key, values)
             found[key] = values
     if columns["slice"] is not None:
-        found["slice"] = _names("slice", columns["slice"])
+        found["slice"] = names_of("slice", columns["slice"])
         if len(found["slice"]) != size:
             raise ValueError(f"slice has {len(found['slice'])} entries; it must have one for each of the {size} items")
+    # What a label set holds cannot be changed behind its back.
+    for value in found.values():
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
     return found | {key: whole(key, columns[key]) for key in ("dropped", "unlabelled")}
 
 
@@ -86,10 +88,14 @@ def _require_values(key: str, values: NDArray[np.float64]) -> None:
         every(key, values, np.isfinite(values) & (values >= 0.0), "finite and at least 0")
 
 
-def _names(field: str, names: Any) -> tuple[str, ...]:
-    given = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else None
+def names_of(field: str, names: Any) -> tuple[str, ...]:
+    """Names as a tuple of strings; those of items are not blank, and each is there once."""
+    given = tuple(names) if is_ordered(names) else None
     if given is None or not all(isinstance(name, str) for name in given):
         raise ValueError(f"{field} is {shown(names)}; it must be a list of strings")
     if field == "items" and not all(name.strip() for name in given):
         raise ValueError(f"{field} is {shown(names)}; its names must not be blank")
+    if field == "items" and len(set(given)) < len(given):
+        twice, times = Counter(given).most_common(1)[0]
+        raise ValueError(f"item {shown(twice)} occurs {times} times; names must be unique")
     return given

@@ -15,10 +15,13 @@ from ..foundation.memory import require_memory
 from ..foundation.number_arrays import whole_array
 from ..foundation.refusals import whole
 from ..foundation.seeds import generator_of
+from .columns import names_of
 from .label_set import LabelSet, offsets
 
 # Places of raters that are permuted at a time.
 _PLACES_AT_ONCE = 1_000_000
+# Items, raters or votes on an item of a design that is drawn: beyond, names alone take minutes.
+_MOST = 10_000_000
 
 __all__ = ["Design"]
 
@@ -56,12 +59,17 @@ class Design:
     number: Ints = field(init=False)
 
     def __post_init__(self) -> None:
-        for name, names in (("item", self.items), ("rater", self.raters), ("group", self.groups)):
-            if getattr(self, name) is None:
+        for name in ("item", "rater", "group"):
+            names = names_of(f"{name}s", getattr(self, f"{name}s"))
+            object.__setattr__(self, f"{name}s", names)
+            if name == "group" and self.group is None:
+                if names:
+                    raise ValueError("groups is given without group, the group of each vote")
                 continue
             numbers = whole_array(name, getattr(self, name), most=len(names) - 1)
-            if numbers.shape != (len(self.item),):
-                raise ValueError(f"{name} has shape {numbers.shape}; it must have that of item, ({len(self.item)},)")
+            if numbers.ndim != 1 or len(numbers) != len(self.item):
+                raise ValueError(f"{name} has shape {numbers.shape}; it must have one entry for each vote, as item has")
+            numbers.setflags(write=False)
             object.__setattr__(self, name, numbers)
         falls = np.flatnonzero(np.diff(self.item) < 0)
         if falls.size:
@@ -71,7 +79,9 @@ class Design:
                 "in the order in which they are cast"
             )
         counts = np.bincount(self.item, minlength=len(self.items))
-        object.__setattr__(self, "number", np.arange(len(self.item)) - np.repeat(offsets(counts)[:-1], counts))
+        number = np.arange(len(self.item)) - np.repeat(offsets(counts)[:-1], counts)
+        number.setflags(write=False)
+        object.__setattr__(self, "number", number)
 
     def __repr__(self) -> str:
         return f"Design({len(self.items)} items, {len(self.raters)} raters, {self.size} votes)"
@@ -137,14 +147,15 @@ class Design:
         """
         sizes = {"items": items, "raters": raters, "votes_per_item": votes_per_item}
         for name, size in sizes.items():
-            whole(name, size, least=1)
+            whole(name, size, 1, _MOST)
         if votes_per_item > raters:
             raise ValueError(f"votes_per_item is {votes_per_item}; with {raters} raters it must be at most {raters}")
         if whole("groups", groups) > raters:
             raise ValueError(f"groups is {groups}; with {raters} raters it must be at most {raters}")
         # Numbers of items and raters, and a name of each item.
-        needed = 100.0 * items + 32.0 * items * votes_per_item
-        require_memory(needed, what=f"{items:,} items with votes", instead="take fewer of them")
+        needed = 100.0 * (items + raters + groups) + 32.0 * items * votes_per_item + 16.0 * raters
+        what = f"{items:,} items with votes of {raters:,} raters"
+        require_memory(needed, what=what, instead="take fewer of them")
         rng = generator_of(seed)
         # The draws are those of a permutation for each item, one after the other.
         at_once = max(1, _PLACES_AT_ONCE // raters)

@@ -210,6 +210,8 @@ class LabelSet:
     def to_frame(self) -> pd.DataFrame:
         """Data frame with a row for each vote, from which ``from_frame`` makes an equal label set.
 
+        Of a set that was read: items, raters and groups in the order in which they first appear, each with a vote.
+
         Returns
         -------
         pandas.DataFrame

@@ -426,7 +426,7 @@ def test_no_replications_are_refused(replications):
         (replace(VOTES, threshold=np.full(6, 0.5)), {"beta": 1.0}, "beta is given, but there are no log-ratios"),
         (RICH, {"threshold": 0.5}, "threshold is given, but the items file has log-ratios: use beta"),
         (replace(VOTES, threshold=np.full(6, 0.4)), {"threshold": 0.5}, "the items file has thresholds already"),
-        (VOTES, {"threshold": 1.0}, "threshold of a is 1.0; it must be strictly between 0 and 1"),
+        (VOTES, {"threshold": 1.0}, "threshold is 1.0; it must lie strictly between 0 and 1"),
         (RICH, {"beta": 0.0}, "beta is 0"),
         (VOTES, {"utility": "acuracy"}, "utility is 'acuracy'; allowed: accuracy, "),
         (VOTES, {"prior": (0, 1)}, "prior a of a is 0.0"),

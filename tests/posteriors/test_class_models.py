@@ -261,9 +261,9 @@ def test_new_items_have_the_answer_rate(fast):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: sa.OneCoin(skill_scale=0), "skill_scale is 0; it must be positive and finite"),
+        (lambda: sa.OneCoin(skill_scale=0), "skill_scale is 0; it must be from 0.001 to 100"),
         (lambda: sa.DawidSkene(lean_scale="wide"), "lean_scale is 'wide'; it must be a number"),
-        (lambda: sa.DawidSkene(answer_a=-1), "answer_a is -1; it must be positive and finite"),
+        (lambda: sa.DawidSkene(answer_a=-1), "answer_a is -1; it must be from 0.001 to 1000000"),
         (lambda: sa.OneCoin(difficulty=0.5), "difficulty is 0.5; it must be True or False"),
         (lambda: sa.make_rater_model("one-coin", lean_scale=1), "rater model one-coin has no constant 'lean_scale'"),
         (lambda: sa.OneCoin().simulate(1, parameters={"difficulty": 0}), "one-coin has no parameter 'difficulty'"),

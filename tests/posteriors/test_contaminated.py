@@ -225,7 +225,7 @@ def test_votes_of_a_script_without_doubts_have_a_likelihood():
         (lambda: sa.Contaminated(kinds=("lazy",)), "kinds has 'lazy'; allowed: random, inverted, colluding"),
         (lambda: sa.Contaminated(kinds=()), r"kinds is \(\); it must list at least one of random"),
         (lambda: sa.Contaminated(kinds="random"), "kinds is 'random'; it must list at least one"),
-        (lambda: sa.Contaminated(share_a=0), "share_a is 0; it must be positive"),
+        (lambda: sa.Contaminated(share_a=0), "share_a is 0; it must be from 0.001 to 1000000"),
         (
             lambda: sa.Contaminated(kinds=["random"]).simulate(1, DESIGN, parameters={"script": np.zeros(4)}),
             "contaminated has no parameter 'script'",

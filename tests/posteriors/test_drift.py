@@ -162,7 +162,7 @@ def test_new_items_have_first_rates():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: sa.Drift(step_sd_scale=0), "step_sd_scale is 0; it must be positive"),
+        (lambda: sa.Drift(step_sd_scale=0), "step_sd_scale is 0; it must be from 0.001 to 100"),
         (lambda: sa.Drift(mean_sd="wide"), "mean_sd is 'wide'; it must be a number"),
         (lambda: sa.Drift().simulate(1, parameters={"step": 1}), "drift has no parameter 'step'; it has item_mean"),
     ],

@@ -335,7 +335,10 @@ def test_what_is_no_name_is_refused_without_a_guess(case, spec):
             lambda: sa.make_rater_model(sa.OneCoin(), difficulty=True),
             r"rater model OneCoin\(.*\) is already constructed and takes no difficulty",
         ),
-        (lambda: sa.make_rater_model("drift(mean_sd=-2)"), "^rater model drift: mean_sd is -2; it must be positive"),
+        (
+            lambda: sa.make_rater_model("drift(mean_sd=-2)"),
+            "^rater model drift: mean_sd is -2; it must be from 0\\.001 to 100",
+        ),
         (lambda: sa.make_utility("decisive(eps=2)"), "^utility decisive: eps is 2; it must lie strictly"),
         (lambda: sa.make_policy("apt(epsilon=-1)"), "^apt: epsilon is -1; it must be a finite number, at least 0"),
     ],

@@ -103,7 +103,7 @@ def test_simulated_rates_come_from_the_parameters():
         (lambda m: sa.make_rater_model("drift(2)"), r"'drift\(2\)': '2' is not a setting; write name=value"),
         (lambda m: sa.make_rater_model("drift(mean_sd=2"), r"rater model is 'drift\(mean_sd=2'; allowed: partial-"),
         (lambda m: sa.make_rater_model("drift(mean_sd=max)"), "mean_sd is 'max'; it must be a number"),
-        (lambda m: sa.make_rater_model("drift(mean_sd=-2)"), "mean_sd is -2; it must be positive and finite"),
+        (lambda m: sa.make_rater_model("drift(mean_sd=-2)"), "mean_sd is -2; it must be from 0.001 to 100"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(call, message):
