@@ -88,6 +88,11 @@ class Policy(ABC):
             if takes_states(defined) and not getattr(defined, "__isabstractmethod__", False):
                 setattr(cls, method, checks_states(defined))
 
+    @property
+    def stopping(self) -> bool:
+        """True if the policy may stop before the budget is spent; see ``JointPolicy.stops``."""
+        return False
+
     def __post_init__(self) -> None:
         # A missing name is reported by the conformance suite.
         one_of(f"{getattr(self, 'name', type(self).__name__)}: ties", self.ties, ("random", "first"))
@@ -256,6 +261,11 @@ class JointPolicy(Policy):
             At least one item in each state where one is usable, and none elsewhere.
         """
         return usable
+
+    @property
+    def stopping(self) -> bool:
+        """True if the class defines ``stops``."""
+        return type(self).stops is not JointPolicy.stops
 
     def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
         """Mask of the states in which the policy buys no further label; by default none.

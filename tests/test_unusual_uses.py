@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import seqaudit as sa
 
@@ -75,6 +77,33 @@ def test_exploration_stops_where_its_base_does(base):
     never = sa.evaluate(problem, sa.EpsilonAudit(base, epsilon=0.0))
     assert never.value == pytest.approx(plain.value, abs=1e-13)
     assert sa.evaluate(problem, sa.EpsilonAudit(base, epsilon=0.3)).value < plain.value
+
+
+@settings(max_examples=25)
+@given(
+    threshold=st.lists(st.floats(0.2, 0.8), min_size=1, max_size=3),
+    budget=st.integers(1, 5),
+    price=st.sampled_from([0.01, 0.05, 0.2]),
+    base=st.sampled_from(["kg", "variance-reduction", "uniform"]),
+)
+def test_rollout_of_a_policy_that_stops_may_stop_and_is_never_below_it(threshold, budget, price, base):
+    problem = sa.Problem(threshold, budget, label_price=price)
+    stopping = sa.StopWhen(base)
+    value, best = sa.evaluate(problem, sa.Rollout(stopping)).value, sa.solve(problem).value
+    assert sa.evaluate(problem, stopping).value - 1e-12 <= value <= best + 1e-12
+    assert sa.evaluate(problem, sa.Rollout(sa.StopWhen(sa.Exact()))).value == pytest.approx(best, abs=1e-12)
+
+
+def test_policies_say_whether_they_may_stop():
+    may = [sa.StopWhen("kg"), sa.Exact(), sa.Rollout(sa.StopWhen("kg")), sa.EpsilonAudit(sa.StopWhen("kg"))]
+    assert all(policy.stopping for policy in may)
+    never = [sa.StopWhen("kg", rule="never"), sa.Rollout("kg"), sa.EpsilonAudit("kg"), sa.KnowledgeGradient()]
+    assert not any(policy.stopping for policy in never)
+    problem = sa.Problem([0.5, 0.6], 4, label_price=0.07)
+    policy = sa.Rollout(sa.StopWhen("kg"))
+    found = sa.simulate(problem, policy, replications=400, seed=1)
+    assert abs(found.mean - sa.evaluate(problem, policy).value) < 4 * found.standard_error
+    assert found.labels.sum() < 4
 
 
 def test_copy_of_a_session_asks_as_the_session_does(tmp_path):
@@ -298,3 +327,17 @@ def test_drift_is_fitted_where_its_density_falls_below_all_numbers():
     tails = sa.Drift().fit(sa.LabelSet.from_pools(pools), method="fast", seed=1, draws=200).tail(0.5)
     last = [np.mean(votes[-40:]) for votes in pools.values()]
     assert ((tails > 0.5) == (np.array(last) > 0.5)).all()
+
+
+def test_log_probabilities_of_a_label_set_made_by_hand_give_its_log_ratios():
+    logs = {"logp_win": np.array([-1.0, -2.0, -3.0]), "logp_lose": np.array([-2.0, -1.0, -3.0])}
+    found = sa.problem_of_labels(replace(VOTES, **logs), 3, beta=0.5)
+    assert found.log_ratio.tolist() == [-1.0, 1.0, 0.0]
+
+
+def test_parts_of_a_trace_that_are_none_are_refused():
+    votes = replace(VOTES, rater=np.array([0, 1, 2] * 3, np.int32), raters=("r", "s", "t"))
+    reported: dict[str, object] = {}
+    sa.provenance(votes, threshold=0.5, on_part=reported.__setitem__)
+    with pytest.raises(ValueError, match=r"finished\['.*'\] is 3; it must be what was reported of this part"):
+        sa.provenance(votes, threshold=0.5, finished=dict.fromkeys(reported, 3))

@@ -29,6 +29,7 @@ from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.refusals import whole
+from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import choosing as _kernels
 from ..policies.kg_star import KGStar
 from ..policy import Policy
@@ -56,10 +57,10 @@ class Rollout(BasedPolicy, AdvantagePolicy):
     """Label the item after which the base policy does best.
 
     Rule: the largest Q_b(s, i), the expected payoff when item i is labelled and the base policy b spends the rest of
-    the budget. Exact on problems of at most 20,000,000 states without batches; elsewhere estimated by simulated runs
-    with common random numbers, as if the label began a batch. Source: Bertsekas, Tsitsiklis and Wu (1997), "Rollout
-    algorithms for combinatorial optimization". Departure: where runs are simulated, only the ``candidates`` items of
-    largest score by ``shortlist`` are tried.
+    the budget; none, if b may stop and no label has a larger one than stopping. Exact on problems of at most 20,000,000
+    states without batches; elsewhere estimated by simulated runs with common random numbers, as if the label began a
+    batch. Source: Bertsekas, Tsitsiklis and Wu (1997), "Rollout algorithms for combinatorial optimization". Departure:
+    where runs are simulated, only the ``candidates`` items of largest score by ``shortlist`` are tried.
 
     Parameters
     ----------
@@ -117,6 +118,19 @@ class Rollout(BasedPolicy, AdvantagePolicy):
             policy_values(problem, self.based_on)
         else:
             super().prepare(problem)
+
+    @property
+    def stopping(self) -> bool:
+        """True if the base may stop: then stopping is one of the choices."""
+        return self.based_on.stopping
+
+    def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
+        """Mask of the states in which no label has an advantage, shape (S,); none if the base does not stop."""
+        out = super().stops(problem, counts, wins, usable)
+        if not self.stopping or not problem.may_stop:
+            return out
+        best = np.where(usable, self.values(problem, counts, wins, usable), -np.inf).max(axis=1)
+        return out | (best <= ROUNDING * problem.payoff_scale)
 
     def values(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:
         """Advantage Q_b of labelling each item; see ``AdvantagePolicy``."""

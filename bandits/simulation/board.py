@@ -97,7 +97,7 @@ class Board:
         """
         if not self._questions:
             self._begin_batch()
-            if self._joint is not None and type(self._joint).stops is not JointPolicy.stops:
+            if self._joint is not None and self._joint.stopping:
                 self._stop(self._joint)
         allowed = self._usable if usable is None else self._usable & usable
         if self._joint is not None:

@@ -69,6 +69,11 @@ class EpsilonAudit(BasedPolicy):
         chosen = chances_of(self.based_on, problem, counts, wins, may, pending)
         return np.asarray(self.epsilon * even + (1.0 - self.epsilon) * chosen)
 
+    @property
+    def stopping(self) -> bool:
+        """True if the base may stop."""
+        return self.based_on.stopping
+
     def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
         """Mask of the states in which the base stops, shape (S,)."""
         return ask_stops(self.based_on, problem, counts, wins, usable)

@@ -76,6 +76,11 @@ class StopWhen(Wrapper):
             what = f"{self.name}, with tables of {len(first)} different items"
             require_memory(48.0 * cells, what=what, instead="take smaller caps")
 
+    @property
+    def stopping(self) -> bool:
+        """True unless the rule is "never" and the base does not stop."""
+        return self.rule != "never" or self.based_on.stopping
+
     def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
         """Mask of the states in which the policy buys no further label, shape (S,)."""
         out = super().stops(problem, counts, wins, usable)

@@ -53,6 +53,11 @@ class Wrapper(BasedPolicy):
         may = self.allowed(problem, counts if pending is None else counts + pending, usable)
         return chances_of(self.based_on, self.seen(problem), counts, wins, may, pending)
 
+    @property
+    def stopping(self) -> bool:
+        """True if the base may stop."""
+        return self.based_on.stopping
+
     def stops(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Bools:
         """Mask of the states in which the base stops, shape (S,)."""
         return ask_stops(self.based_on, self.seen(problem), counts, wins, usable)

@@ -74,10 +74,13 @@ def problem_of_labels(
         "name": dataset.items,
         "weight": 1.0 if dataset.weight is None else dataset.weight,
     }
-    if dataset.log_ratio is not None:
+    log_ratio = dataset.log_ratio
+    if log_ratio is None and dataset.logp_win is not None and dataset.logp_lose is not None:
+        log_ratio = dataset.logp_lose - dataset.logp_win
+    if log_ratio is not None:
         if threshold is not None:
             raise ValueError("threshold is given, but the items file has log-ratios: use beta")
-        return Problem.from_logratio(dataset.log_ratio, 1.0 if beta is None else beta, **fields)
+        return Problem.from_logratio(log_ratio, 1.0 if beta is None else beta, **fields)
     if beta is not None:
         raise ValueError(
             "beta is given, but there are no log-ratios; an items file with logp_win and logp_lose, or c, has them"

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from ...dp.machine.repeats import require_repeats
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools
-from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.kinds import checked, require_type
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.names import split_name, unknown_name
 from ...posteriors.foundation.refusals import whole
@@ -280,6 +280,8 @@ def _traced(
     import pandas as pd
 
     problem = settings.problem
+    for name, part in parts.items():
+        require_type(f"finished[{shown(name)}]", part, Mapping, "what was reported of this part")
     # The quick parts check their input before the slow ones begin.
     fewest = fewest_raters(labels, problem, settings.shares)
     alone = removals(labels, problem)

@@ -189,7 +189,7 @@ class Dispersed(Nature):
     """Items whose rates vary more, or less."""
 
     name = "dispersed"
-    strengths = (lambda s: 0 < s < np.inf, "positive and finite")
+    strengths = (lambda s: 1e-6 <= s <= 1e6, "from 1e-6 to 1e6")
     right = 1.0
 
     def belief(self, prior: Beta, threshold: float, strength: float) -> Belief:

@@ -223,7 +223,7 @@ NOT_THERE = {"scenario": []}
         (changed(problem=["many"]), r"problem is \['many'\]; \[problems.NAME\] there are: many"),
         (
             changed(model="dispersed", values=[1, 1e307]),
-            r"scenario 'noise', value 1e\+307: a is .*e-307; it must be from 1e-300 to 1e\+300",
+            r"scenario 'noise', value 1e\+307: dispersed is 1e\+307; it must be from 1e-6 to 1e6",
         ),
         (changed(problem="few"), r"problem is 'few'; \[problems.NAME\] there are: many"),
         (changed(policies="kg"), "policies is 'kg'; it must be a list of names"),

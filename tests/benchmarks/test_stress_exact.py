@@ -211,7 +211,7 @@ def test_slices_without_items_say_nothing():
         (("tired", 0.1), {}, "nature is 'tired'; allowed: flipped, random"),
         (("flipped", 0.5), {}, "flipped is 0.5; it must be at least 0 and below 1/2"),
         (("random", -0.1), {}, "random is -0.1; it must be at least 0 and below 1"),
-        (("dispersed", 0.0), {}, "dispersed is 0.0; it must be positive and finite"),
+        (("dispersed", 0.0), {}, "dispersed is 0.0; it must be from 1e-6 to 1e6"),
         (("shifted", math.inf), {}, "shifted is inf; it must be finite"),
         (("flat", True), {}, "flat is True; it must be a number"),
         (("colluding", 0.2), {"script": 2}, "script is 2; it must be from 0 to 1"),
