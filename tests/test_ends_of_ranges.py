@@ -317,8 +317,10 @@ def test_numbers_of_draws_and_items_beyond_memory_are_refused():
     votes = sa.PartialPooling().simulate(1, DESIGN).labels
     with pytest.raises(sa.ProblemTooLarge, match=r"1,000,000,000,000 draws"):
         sa.PartialPooling().fit(votes, seed=1, method="fast", draws=10**12)
-    with pytest.raises(sa.ProblemTooLarge, match=r"1,000,000,000,000 items with votes"):
+    with pytest.raises(ValueError, match=r"items is 10+; it must be a whole number from 1 to 10000000"):
         sa.Design.balanced(items=10**12)
+    with pytest.raises(sa.ProblemTooLarge, match=r"10,000,000 items with votes of 10,000,000 raters"):
+        sa.Design.balanced(items=10**7, raters=10**7, votes_per_item=10**7)
 
 
 def test_one_label_can_go_to_each_of_two_thousand_items_and_no_second_one_to_any():

@@ -55,6 +55,11 @@ class Scenario:
         Number of raters; None for a different rater for each vote.
     refit : RaterModel, optional
         Model that decides after the fact.
+
+    Raises
+    ------
+    ValueError
+        For another kind, an unknown nature, strengths that are no numbers, and policies without ``uniform``.
     """
 
     name: str
@@ -157,6 +162,11 @@ class StressGrid:
         Number of replications of simulated scenarios.
     seed : int
         Seed of simulated scenarios.
+
+    Raises
+    ------
+    ValueError
+        For anything but scenarios, and numbers out of range.
     """
 
     scenarios: tuple[Scenario, ...]

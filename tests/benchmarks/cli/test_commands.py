@@ -661,10 +661,10 @@ def test_exact_policy_on_too_large_a_data_set_is_refused_before_the_replay(run):
 
 def test_each_fault_is_one_line(run):
     Path("votes.csv").write_text('item,rater,label\n"two\nlines",r,1\nb,r,0\n')
-    must = "it must be strictly between 0 and 1"
-    assert run("replay", "votes.csv", "--budget", 1, "--threshold", 0).faults() == [
-        rf"threshold of two\nlines is 0.0; {must}",
-        f"threshold of b is 0.0; {must}",
+    must = "it must be positive and finite"
+    assert run("replay", "votes.csv", "--budget", 1, "--prior", "0,1").faults() == [
+        rf"prior a of two\nlines is 0.0; {must}",
+        f"prior a of b is 0.0; {must}",
     ]
 
 

