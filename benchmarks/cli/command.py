@@ -9,7 +9,7 @@ import typer.core
 
 from ...bandits.registry import POLICIES
 from ...posteriors.foundation.names import Registry
-from ...posteriors.foundation.refusals import refused
+from ...posteriors.foundation.refusals import is_number, refused
 from ...posteriors.raters.registry import RATER_MODELS
 from ...posteriors.utilities import UTILITIES
 
@@ -48,18 +48,10 @@ class Command(typer.core.TyperCommand):
                 out += [name, *_parts(value, several[name])]
             else:
                 pair = several.get(out[-1]) if out else None
-                if pair is not None and "," not in word and sum(map(_is_number, args[k : k + pair.nargs])) < pair.nargs:
+                if pair is not None and "," not in word and sum(map(is_number, args[k : k + pair.nargs])) < pair.nargs:
                     raise refused(pair.opts[0], word, f"be of the form {pair.metavar}")
                 out += [word] if pair is None else _parts(word, pair)
         return super().parse_args(ctx, out)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _parts(text: str, option: Any) -> list[str]:

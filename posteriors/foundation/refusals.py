@@ -26,6 +26,7 @@ __all__ = [
     "every",
     "file_path",
     "flip_chance",
+    "is_number",
     "nonnegative",
     "number",
     "one_of",
@@ -227,6 +228,15 @@ def file_path(field: str, value: Any) -> Path:
     if not holds:
         raise refused(field, value, "be text that can name a file: not empty, with no character of code 0")
     return Path(text)
+
+
+def is_number(text: str) -> bool:
+    """True for text that Python reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def every(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from ..foundation.kinds import require_type
 from ..foundation.messages import listed, plain, shown
 from ..foundation.names import nearest_name, unknown_name
-from ..foundation.refusals import one_of, vote_or_none, whole_or_none
+from ..foundation.refusals import is_number, one_of, vote_or_none, whole_or_none
 
 __all__ = ["DROPPED", "HALF", "REPEATED", "VOTE_COLUMNS", "VoteMapping", "cell_text"]
 
@@ -110,7 +110,7 @@ class VoteMapping:
     def rule(self, cells: Iterable[Any]) -> str:
         """Words for the labels that are allowed in a column of these cells."""
         if self.labels is None:
-            words = [text for text in _distinct(cells) if text.strip() and not _is_number(text)]
+            words = [text for text in _distinct(cells) if text.strip() and not is_number(text)]
             return "0 or 1" + (f", or labels that map {listed(words, _FOUND)} to them" if words else "")
         found = _distinct(cells)
         other = next((text for text in found if self.vote(text) is None), None)
@@ -180,11 +180,3 @@ def _labels(given: Mapping[Any, Any] | None) -> dict[str, int] | None:
 
 def _distinct(cells: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(map(cell_text, cells)))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
