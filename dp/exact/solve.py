@@ -382,8 +382,7 @@ def _dense(
     mean, gain = tables.cast(number)
     if pairs_up(lattice, may_stop=may_stop):
         return sweep_two(lattice, tables, number, threads, progress)
-    special = {1: _kernels.optimal, 3: _kernels.optimal_of_three}
-    kernel = special.get(items, _kernels.optimal_in_pairs)
+    kernel = _kernels.optimal if items == 1 else _kernels.optimal_in_pairs
 
     def step(m: int, first: int, last: int, layer: Layer, target: Ints, source: Ints, values: Floats) -> None:
         if m == 0:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .simd import raise_row, raise_run, row_of_three
+from .simd import raise_row, raise_run
 
 TIE = 1e-12
 # Values are finite, so NaN and signed zeros need no care; sums stay in the order written.
@@ -296,44 +296,3 @@ def mend_of_two(last, top, deep, base, depth, live, halo, mean, gain, values):
                 live_block_of_two(n, s + 1, depth - top + j, base[s], ahead, live, mean, gain, values)
             else:
                 block_of_two(n, s + 1, base[s], ahead, mean, gain, values)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal_of_three(first, last, composition, target, source, mean, gain, values):
-    """The recursion of ``optimal`` for three items, all taken in one vectorised pass."""
-    for c in range(first, last):
-        if source[c, 0] < 0 or source[c, 1] < 0 or source[c, 2] < 0:
-            optimal(c, c + 1, composition, target, source, mean, gain, values)
-            continue
-        n, middle, length = composition[c, 0], composition[c, 1], composition[c, 2] + 1
-        chance, rise = mean[2, length - 1, :length], gain[2, length - 1, :length]
-        plane = (middle + 1) * length
-        at, down, second, third = target[c], source[c, 0], source[c, 1], source[c, 2]
-        for w in range(n + 1):
-            m, g = mean[0, n, w], gain[0, n, w]
-            for x in range(middle + 1):
-                p, h = mean[1, middle, x], gain[1, middle, x]
-                row_of_three(
-                    values,
-                    at,
-                    values,
-                    second,
-                    second + length,
-                    p,
-                    h,
-                    third,
-                    0,
-                    length + 1,
-                    chance,
-                    rise,
-                    length,
-                    down,
-                    down + plane,
-                    m,
-                    g,
-                )
-                at += length
-                down += length
-                second += length
-                third += length + 1
-            second += length

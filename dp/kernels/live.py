@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .simd import move_row, raise_row, raise_run, row_of_four, row_of_three
+from .simd import move_row, raise_row, raise_run
 
 _FAST = {"contract", "nnan", "nsz"}
 
@@ -111,99 +111,6 @@ def row_of(i, n, first, size, lost, won, mean, gain):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def live_block_of_three(n, at, source, first, size, lost, won, mean, gain, after, out):
-    """One block of three items that can all be labelled, in one pass."""
-    length = size[2, n[2]]
-    row_after = size[2, n[2] + 1]
-    shift = first[2, n[2]] - first[2, n[2] + 1]
-    plane = size[1, n[1]] * length
-    final = first[2, n[2]]
-    odds, lift = mean[2, n[2], final : final + length], gain[2, n[2], final : final + length]
-    lost_0, won_0, chance_0, rise_0 = row_of(0, n, first, size, lost, won, mean, gain)
-    lost_1, won_1, chance_1, rise_1 = row_of(1, n, first, size, lost, won, mean, gain)
-    second, third = source[1], source[2]
-    for q in range(size[0, n[0]]):
-        down, up = source[0] + lost_0[q] * plane, source[0] + won_0[q] * plane
-        for r in range(size[1, n[1]]):
-            row_of_three(
-                out,
-                at,
-                after,
-                second + lost_1[r] * length,
-                second + won_1[r] * length,
-                chance_1[r],
-                rise_1[r],
-                third,
-                shift,
-                row_after,
-                odds,
-                lift,
-                length,
-                down,
-                up,
-                chance_0[q],
-                rise_0[q],
-            )
-            at += length
-            third += row_after
-            down += length
-            up += length
-        second += size[1, n[1] + 1] * length
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def live_block_of_four(n, at, source, first, size, lost, won, mean, gain, after, out):
-    """One block of four items that can all be labelled, in one pass."""
-    length = size[3, n[3]]
-    row_after = size[3, n[3] + 1]
-    shift = first[3, n[3]] - first[3, n[3] + 1]
-    plane = size[2, n[2]] * length
-    cube = size[1, n[1]] * plane
-    final = first[3, n[3]]
-    odds, lift = mean[3, n[3], final : final + length], gain[3, n[3], final : final + length]
-    lost_0, won_0, chance_0, rise_0 = row_of(0, n, first, size, lost, won, mean, gain)
-    lost_1, won_1, chance_1, rise_1 = row_of(1, n, first, size, lost, won, mean, gain)
-    lost_2, won_2, chance_2, rise_2 = row_of(2, n, first, size, lost, won, mean, gain)
-    second, third, fourth = source[1], source[2], source[3]
-    for q in range(size[0, n[0]]):
-        under, over = source[0] + lost_0[q] * cube, source[0] + won_0[q] * cube
-        for r in range(size[1, n[1]]):
-            low, high = second + lost_1[r] * plane, second + won_1[r] * plane
-            for s in range(size[2, n[2]]):
-                row_of_four(
-                    out,
-                    at,
-                    after,
-                    third + lost_2[s] * length,
-                    third + won_2[s] * length,
-                    chance_2[s],
-                    rise_2[s],
-                    fourth,
-                    shift,
-                    row_after,
-                    odds,
-                    lift,
-                    length,
-                    low,
-                    high,
-                    chance_1[r],
-                    rise_1[r],
-                    under,
-                    over,
-                    chance_0[q],
-                    rise_0[q],
-                )
-                at += length
-                fourth += row_after
-                low += length
-                high += length
-                under += length
-                over += length
-            third += size[2, n[2] + 1] * length
-        second += size[1, n[1] + 1] * plane
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
 def raise_pair(i, n, at, outer, run, one, two, first, size, lost, won, mean, gain, after, out, fresh):
     """Raise a block to the values of labelling items i and i + 1, of n labels; ``run`` states share their positions."""
     length, row = size[i, n[i]], size[i + 1, n[i + 1]]
@@ -242,12 +149,6 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
     for c in range(first_block, last_block):
         for i in range(items):
             source[i] = begin_after[block[c, i]] if block[c, i] >= 0 else -1
-        if items == 3 and source[0] >= 0 and source[1] >= 0 and source[2] >= 0:
-            live_block_of_three(composition[c], begin[c], source, first, size, lost, won, mean, gain, after, out)
-            continue
-        if items == 4 and source[0] >= 0 and source[1] >= 0 and source[2] >= 0 and source[3] >= 0:
-            live_block_of_four(composition[c], begin[c], source, first, size, lost, won, mean, gain, after, out)
-            continue
         run = begin[c + 1] - begin[c]
         outer = 1
         fresh = True

@@ -9,7 +9,7 @@ from functools import reduce
 
 import numpy as np
 
-__all__ = ["move_row", "raise_row", "raise_run", "row_of_four", "row_of_three"]
+__all__ = ["move_row", "raise_row", "raise_run"]
 
 
 def raise_run(out, at, after, down, up, m, g, low, high, p, h, length, fresh):
@@ -23,25 +23,6 @@ def raise_run(out, at, after, down, up, m, g, low, high, p, h, length, fresh):
 def raise_row(out, at, after, down, up, m, g, row, shift, size, odds, lift, length, fresh):
     """``simd.raise_row``."""
     _write(out, at, length, fresh, _two(after, down, up, m, g, row, shift, size, odds, lift, length))
-
-
-def row_of_three(out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h):
-    """``simd.row_of_three``."""
-    values = _two(after, down, up, m, g, row, shift, size, odds, lift, length)
-    third = _value(_run(after, low, length), _run(after, high, length), p, h)
-    _write(out, at, length, True, [_larger(*values), third])
-
-
-def row_of_four(
-    out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h, under, over, r, f
-):
-    """``simd.row_of_four``."""
-    values = _two(after, down, up, m, g, row, shift, size, odds, lift, length)
-    further = [
-        _value(_run(after, x, length), _run(after, y, length), *z)
-        for x, y, *z in ((low, high, p, h), (under, over, r, f))
-    ]
-    _write(out, at, length, True, [*values, *further])
 
 
 def move_row(out, at, after, row, shift, size, length):

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from . import plain_rows
 
-_VECTOR_BYTES = 64
+_VECTOR_BYTES = 32
 
 
 def _instruction(emit):
@@ -60,26 +60,18 @@ def raise_row(typingctx, out, at, after, down, up, m, g, row, shift, size, odds,
 
     def emit(context, builder, signature, given):
         row = _Row(context, builder, signature, given)
-        values = _two_of_row(row, builder)
+        begin, offset, size = (row.whole(position) for position in (7, 8, 9))
+        successors = row.extended(begin, size)
+        chances = [row.splat(row.number(position)) for position in (5, 6)]
+
+        def values():
+            first = row.value(row.read(2, row.whole(3)), row.read(2, row.whole(4)), *chances)
+            lost, won = successors(offset, 2)
+            return first, row.value(lost, won, row.read(10, row.integer(0)), row.read(11, row.integer(0)))
+
         return row.write(length=row.whole(12), fresh=row.whole(13), values=values)
 
     return types.void(*arguments), emit
-
-
-@_instruction
-def row_of_three(typingctx, out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h):
-    """``raise_row`` afresh, with a third item whose chance p is constant along the row, at ``low`` and ``high``."""
-    arguments = (out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h)
-    return types.void(*arguments), _several_of_row((13,))
-
-
-@_instruction
-def row_of_four(
-    typingctx, out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h, under, over, r, f
-):
-    """``row_of_three`` with a fourth item whose chance r is constant along the row, at ``under`` and ``over``."""
-    arguments = (out, at, after, down, up, m, g, row, shift, size, odds, lift, length, low, high, p, h)
-    return types.void(*arguments, under, over, r, f), _several_of_row((13, 17))
 
 
 @_instruction
@@ -90,43 +82,9 @@ def move_row(typingctx, out, at, after, row, shift, size, length):
     def emit(context, builder, signature, given):
         row = _Row(context, builder, signature, given)
         place = row.extended(row.whole(3), row.whole(5))
-        return row.write(length=row.whole(6), fresh=row.integer(1), values=lambda: [place(row.whole(4))])
+        return row.write(length=row.whole(6), fresh=row.integer(1), values=lambda: place(row.whole(4), 1))
 
     return types.void(*arguments), emit
-
-
-def _several_of_row(others):
-    """Emitter of the values of ``raise_row`` and of further items, whose arguments begin at these positions."""
-
-    def emit(context, builder, signature, given):
-        row = _Row(context, builder, signature, given)
-        two = _two_of_row(row, builder)
-        chances = [[row.splat(row.number(at + x)) for x in (2, 3)] for at in others]
-
-        def values():
-            further = [
-                row.value(row.read(2, row.whole(at)), row.read(2, row.whole(at + 1)), *odds)
-                for at, odds in zip(others, chances, strict=True)
-            ]
-            return [*two(), *further]
-
-        return row.write(length=row.whole(12), fresh=row.integer(1), values=values)
-
-    return emit
-
-
-def _two_of_row(row, builder):
-    """Values of the two items of ``raise_row``."""
-    begin, offset, size = (row.whole(position) for position in (7, 8, 9))
-    successor = row.extended(begin, size)
-    chances = [row.splat(row.number(position)) for position in (5, 6)]
-
-    def values():
-        first = row.value(row.read(2, row.whole(3)), row.read(2, row.whole(4)), *chances)
-        lost, won = successor(offset), successor(builder.add(offset, row.integer(1)))
-        return first, row.value(lost, won, row.read(10, row.integer(0)), row.read(11, row.integer(0)))
-
-    return values
 
 
 class _Row:
@@ -152,7 +110,7 @@ class _Row:
             )
         )
         self._align = ir.Constant(self.flat, kind.bitwidth // 8)
-        self.k = self.inside = None
+        self.k = self.count = self.inside = None
 
     def integer(self, value):
         return ir.Constant(self.index, value)
@@ -195,11 +153,35 @@ class _Row:
         final = builder.sub(size, self.integer(1))
         ends = [self.splat(self.single(2, builder.add(begin, q))) for q in (self.integer(0), final)]
 
-        def read(offset):
+        def within(offset):
             place = self.lanes_from(offset)
             low = builder.icmp_signed("<", place, self.splat(self.integer(0)))
             there = builder.and_(builder.icmp_signed("<", place, self.splat(size)), builder.not_(low))
             return self.read(2, builder.add(begin, offset), there, builder.select(low, *ends))
+
+        def read(offset, count):
+            """Values from ``offset`` on, from the next place on, and so on: ``count`` vectors."""
+            offsets = [builder.add(offset, self.integer(q)) for q in range(count)]
+            place = builder.add(offset, self.k)
+            follows = builder.add(place, builder.add(self.count, self.integer(count - 1)))
+            inner = builder.and_(
+                builder.icmp_signed(">=", place, self.integer(0)), builder.icmp_signed("<=", follows, size)
+            )
+            found = []
+            with builder.if_else(inner) as (then, otherwise):
+                for branch, values in (
+                    (then, lambda x: self.read(2, builder.add(begin, x))),
+                    (otherwise, within),
+                ):
+                    with branch:
+                        found.append(([values(x) for x in offsets], builder.block))
+            out = []
+            for values in zip(*(v for v, _ in found), strict=True):
+                either = builder.phi(self.vector)
+                for value, (_, block) in zip(values, found, strict=True):
+                    either.add_incoming(value, block)
+                out.append(either)
+            return out
 
         return read
 
@@ -221,10 +203,10 @@ class _Row:
         rest = builder.and_(length, self.integer(self.width - 1))
         whole = builder.sub(length, rest)
         with cgutils.for_range_slice(builder, self.integer(0), whole, self.integer(self.width)) as (k, _):
-            self.k, self.inside = k, ir.Constant(self.bits, [1] * self.width)
+            self.k, self.count, self.inside = k, self.integer(self.width), ir.Constant(self.bits, [1] * self.width)
             builder.store(best(), self._where(0, self.whole(1)), align=self._align.constant)
         with builder.if_then(builder.icmp_signed(">", rest, self.integer(0))):
-            self.k = whole
+            self.k, self.count = whole, rest
             self.inside = builder.icmp_signed("<", self.lanes_from(self.integer(0)), self.splat(length))
             self._store_first(rest, best())
         return self.context.get_dummy_value()
