@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .simd import move_row, raise_row, raise_run
+from .simd import move_row, raise_one, raise_row, raise_run
 
 _FAST = {"contract", "nnan", "nsz"}
 
@@ -190,16 +190,7 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
                         g = rise_i[q]
                         a = src + lost_i[q] * run
                         b = src + won_i[q] * run
-                        if fresh:
-                            for k in range(run):
-                                down = after[np.uint64(a + k)]
-                                out[np.uint64(dst + k)] = down + m * (after[np.uint64(b + k)] - down) + g
-                        else:
-                            for k in range(run):
-                                down = after[np.uint64(a + k)]
-                                value = down + m * (after[np.uint64(b + k)] - down) + g
-                                best = out[np.uint64(dst + k)]
-                                out[np.uint64(dst + k)] = value if value > best else best
+                        raise_one(out, dst, after, a, b, m, g, run, fresh)
                         dst += run
                     src += size[i, composition[c, i] + 1] * run
                 fresh = False

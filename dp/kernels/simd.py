@@ -27,6 +27,27 @@ def _instruction(emit):
 
 
 @_instruction
+def raise_one(typingctx, out, at, after, down, up, m, g, length, fresh):
+    """Raise a run of ``out`` to the values of labelling an item whose chance is constant along it.
+
+    For k below ``length``, to x + m (after[up + k] - x) + g with x = after[down + k], where this is larger; where
+    ``fresh``, whatever was there before.
+    """
+    arguments = (out, at, after, down, up, m, g, length, fresh)
+
+    def emit(context, builder, signature, given):
+        row = _Row(context, builder, signature, given)
+        chances = [row.splat(row.number(position)) for position in (5, 6)]
+
+        def values():
+            return [row.value(row.read(2, row.whole(3)), row.read(2, row.whole(4)), *chances)]
+
+        return row.write(length=row.whole(7), fresh=row.whole(8), values=values)
+
+    return types.void(*arguments), emit
+
+
+@_instruction
 def raise_run(typingctx, out, at, after, down, up, m, g, low, high, p, h, length, fresh):
     """Raise a run of ``out`` to the values of labelling two items whose chances are constant along it.
 
@@ -198,7 +219,7 @@ class _Row:
         lowest = ir.Constant(self.vector, [float("-inf")] * self.width)
 
         def best():
-            return self.larger(reduce(self.larger, values()), self.read(0, self.whole(1), stale, lowest))
+            return reduce(self.larger, [self.read(0, self.whole(1), stale, lowest), *values()])
 
         rest = builder.and_(length, self.integer(self.width - 1))
         whole = builder.sub(length, rest)
