@@ -149,6 +149,21 @@ class IndexPolicy(Policy):
 
     uses_remaining: ClassVar[bool] = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let the scores follow the index: exact values ask for the one, simulations for the other.
+
+        A class may have a faster way to its scores. It holds for the index beside it, not for one in a class below.
+        """
+        super().__init_subclass__(**kwargs)
+        lines = {name: next(k for k, x in enumerate(cls.__mro__) if name in vars(x)) for name in ("index", "scores")}
+        if lines["scores"] < lines["index"]:
+            raise TypeError(
+                f"{cls.__name__} has scores of its own, but no index; the scores of an index policy are its indices: "
+                "define index, or derive from JointPolicy"
+            )
+        if lines["index"] < lines["scores"]:
+            cls.scores = IndexPolicy.scores  # type: ignore[method-assign]
+
     @abstractmethod
     def index(self, states: ItemStates) -> Any:
         """Index at each state, elementwise.

@@ -16,6 +16,8 @@ __all__ = ["GUARDED", "OF_THE_PAYOFF", "called", "checked_payoffs", "try_payoffs
 
 # Tail probabilities at which a callable is tried: evenly spaced ones first, then values where logarithms and
 # differences lose accuracy. Only the first fault is reported.
+# Relative difference that is more than the rounding of a vectorised function.
+_SAME = 1e-9
 _PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
     2, 53
 )
@@ -67,10 +69,24 @@ def checked_payoffs(what: str, returned: Any, tails: Floats, *, losses: bool = F
     return np.array(value, dtype=np.float64)
 
 
+def _must_equal(utility: Any, together: Floats, again: Floats) -> None:
+    apart = np.abs(again - together) > _SAME * max(1.0, float(np.abs(together).max()))
+    if apart.any():
+        p, one, other = (x[apart][0] for x in (_PROBES, together, again))
+        raise ValueError(
+            f"{called(utility)} returned {one:g} at p = {p:g}, and {other:g} there within another array; "
+            "it must take each probability by itself"
+        )
+
+
 def try_payoffs(utility: Any) -> None:
     """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
     try:
-        utility(_PROBES)
+        together = utility(_PROBES)
+        # Alone, and in another order: each payoff must depend on its own probability only.
+        alone = np.array([utility(p.reshape(1))[0] for p in _PROBES.reshape(-1)]).reshape(_PROBES.shape)
+        _must_equal(utility, together, alone)
+        _must_equal(utility, together, np.flip(utility(np.flip(_PROBES))))
     except Exception as error:
         source = source_of(error)
         if source is None:

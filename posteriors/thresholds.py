@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from .foundation.arrays import Floats
 from .foundation.kinds import checked
 from .foundation.messages import listed
-from .foundation.number_arrays import number_array
+from .foundation.number_arrays import number_array, other_order
 from .foundation.refusals import one_of, positive, same_length
 
 __all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
@@ -99,6 +99,8 @@ def log_ratio(
     lose = _combine(logp_lose, length_lose, ensemble, "logp_lose")
     if win.ndim or lose.ndim:
         same_length(logp_win=np.atleast_1d(win), logp_lose=np.atleast_1d(lose))
+    for fault in other_order({"logp_win": logp_win, "logp_lose": logp_lose}):
+        raise ValueError(fault)
     return np.asarray((lose - win) / heat)
 
 

@@ -129,10 +129,11 @@ class Lookahead(AdvantagePolicy):
     """Label the item that is best when the next ``depth`` labels are planned exactly.
 
     Rule: the score is the expected payoff when the item is labelled and the best items get the rest of the ``depth``
-    labels, with the leaf's value after them. A depth that reaches the end of the budget gives the optimum. Source:
-    limited lookahead (Pearl 1984); with a base policy at the leaves, rollout (Bertsekas, Tsitsiklis and Wu 1997); the
-    bound at the leaves is optimistic, as in Hawkins (2003). Departure: in problems of more than ``candidates`` items,
-    only those of largest score by ``shortlist`` are considered.
+    labels, with the leaf's value after them. It spends the whole budget; where stopping does not pay, a depth that
+    reaches the end of the budget gives the optimum. Source: limited lookahead (Pearl 1984); with a base policy at the
+    leaves, rollout (Bertsekas, Tsitsiklis and Wu 1997); the bound at the leaves is optimistic, as in Hawkins (2003).
+    Departure: in problems of more than ``candidates`` items, only those of largest score by ``shortlist`` are
+    considered.
 
     Parameters
     ----------

@@ -62,7 +62,10 @@ class Gittins(AheadPolicy):
 
     def require(self, problem: Problem) -> None:
         """Raise ``ValueError`` for rewards and utilities above their chord; ``ProblemTooLarge`` for too many items."""
-        require_unlimited(problem)
+        try:
+            require_unlimited(problem)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
         if one_kink(problem) is None:
             super().require(problem)
 

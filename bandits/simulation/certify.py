@@ -42,17 +42,20 @@ from ...posteriors.foundation.shares import no_gain, share_of
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..kernels import certify as _kernels
 from ..policy import Policy
-from ..registry import make_policy
+from ..registry import label, make_policy
 from .seeds import replication_keys
 from .simulate import PriorNature, play, require_length
 
-__all__ = ["Certificate", "certify", "exact_fits", "net_of_chance", "require_account"]
+__all__ = ["USUAL", "Certificate", "certify", "exact_fits", "net_of_chance", "require_account"]
 
 
 # Items that a thread takes at a time.
 _ITEMS = 256
 # The price is refined while the bound may still fall by more than this share of the possible gain.
 _WORTH_ANOTHER = 1e-4
+
+# Policies that are certified where none is named: the best fast one, and the best in closed form.
+USUAL = ("gittins", "variance-reduction")
 
 
 @dataclass(frozen=True)
@@ -232,15 +235,15 @@ def require_account(problem: Problem, threads: int | None = None) -> None:
 def net_of_chance(
     problem: Problem, price: float, counts: Ints, nature: PriorNature, *, threads: int | None = None
 ) -> Floats:
-    """Payoff of each replication less the control variate at a price, shape (R,).
+    """Payoff of each replication, less what its labels cost and the control variate at a price; shape (R,).
 
-    It has the mean of the payoff. At the price of the Lagrangian bound none is above that bound, but for rounding.
+    It has the mean of the net payoff. At the price of the Lagrangian bound none is above that bound, but for rounding.
 
     Parameters
     ----------
     problem : Problem
     price : float
-        Price of a unit of cost in the relaxed problem, at least 0.
+        Price of a unit of cost in the relaxed problem, at least ``problem.label_price``, which is part of it.
     counts : ndarray of int, shape (R, N)
         Labels of each item at the end of each replication.
     nature : PriorNature
@@ -252,7 +255,12 @@ def net_of_chance(
     -------
     ndarray, shape (R,)
     """
-    return problem.prior_value + _Books(problem, counts, nature, threads).at(price)[2]
+    return _net(problem, _Books(problem, counts, nature, threads).at(price)[2], counts)
+
+
+def _net(problem: Problem, credit: Floats, counts: Ints) -> Floats:
+    """Net payoffs of replications with these credits of the relaxed problem."""
+    return problem.prior_value + credit - problem.label_price * (counts @ problem.cost)
 
 
 def _account(
@@ -272,10 +280,9 @@ def _account(
             break
         price = max(problem.label_price, price * max(0.5, min(2.0, 1.0 + over)))
     upper, price = best
-    spent_in_each = counts @ problem.cost
-    values = problem.prior_value + credit - problem.label_price * spent_in_each
+    values = _net(problem, credit, counts)
     return Certificate(
-        policy.name,
+        label(policy),
         float(mean_of(values)),
         float(error_of_average(values)),
         problem.prior_value + upper,
@@ -283,7 +290,7 @@ def _account(
         f"simulation, {len(values)} replications, controlled by the relaxed problem",
         "Lagrangian bound",
         price,
-        float(spent_in_each.mean()),
+        float((counts @ problem.cost).mean()),
         len(values),
     )
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ...dp.evaluation.asking import ask_to_prepare
 from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Bools, Ints
 from ...posteriors.foundation.messages import shown
 from ..policy import JointPolicy, Policy
 from ..registry import make_policy
@@ -68,6 +71,12 @@ class BasedPolicy(JointPolicy):
                 raise ValueError(f"{self.name}: base: {error}") from None
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "ties", base.ties)
+
+    def must_go_on(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
+        """Mask of the states in which minima of the policy's own are not met and can be, shape (S,): the base's."""
+        if isinstance(self.based_on, BasedPolicy):
+            return self.based_on.must_go_on(problem, bought, usable)
+        return np.zeros(len(bought), dtype=bool)
 
     def require(self, problem: Problem) -> None:
         """Raise where the base policy does not apply."""

@@ -84,8 +84,9 @@ class MinimumCoverage(Wrapper):
     Rule, with ``when="last"``: the base chooses among the items from which the minima can still be met, as if they were
     quotas of the problem (see ``seqaudit.dp.problem.availability``). The base is therefore free until the budget left
     is just enough for the labels that the slices lack. With ``when="first"`` it chooses among the items of slices that
-    lack labels, as long as there are such slices. The base is shown the problem with the minima among its quotas. Where
-    unasked labels have used budget that the slices need, the rest goes first to slices that lack labels.
+    lack labels, as long as there are such slices. The base is shown the problem with the minima among its quotas, and
+    may stop once they are met. Where unasked labels have used budget that the slices need, the rest goes first to
+    slices that lack labels.
 
     Parameters
     ----------
@@ -159,6 +160,11 @@ class MinimumCoverage(Wrapper):
             serve = short.any(axis=1, keepdims=True) & (lost | (self.when == "first"))
             may = np.where(serve, short, may)
         return super().allowed(problem, bought, may)
+
+    def must_go_on(self, problem: Problem, bought: Ints, usable: Bools) -> Bools:
+        """Mask of the states, shape (S,), in which a slice lacks labels and one of its items can be labelled."""
+        short = (usable & self._rules(problem).lacking(bought)).any(axis=1)
+        return np.asarray(short | super().must_go_on(problem, bought, usable))
 
     def _rules(self, problem: Problem) -> _Rules:
         assert isinstance(self.slices, Slices)

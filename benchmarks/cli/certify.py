@@ -38,8 +38,6 @@ from .report import report
 
 __all__ = ["certify"]
 
-# Policies that are certified by default: the best fast one, and the best in closed form.
-_CERTIFIED = ("gittins", "variance-reduction")
 _SHOWN = ("policy", "lower", "standard_error", "upper", "gap", "gap_error", "prior_value", "spent", "price")
 _CERTIFICATES: Format[Certificate] = Format(
     ".json", lambda content: Certificate(**json.loads(content)), lambda found: json.dumps(vars(found)).encode()
@@ -61,10 +59,11 @@ def certify(
     import pandas as pd
 
     from ...bandits.choice import choose_policies
+    from ...bandits.simulation.certify import USUAL
     from ...bandits.simulation.certify import certify as certificate
 
     problem = read_problem(problem_file)
-    chosen, remarks = choose_policies(problem, policy, _CERTIFIED)
+    chosen, remarks = choose_policies(problem, policy, USUAL)
     if exact:
         Lattice.of(problem).require()
         for one in chosen:

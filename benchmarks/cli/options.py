@@ -70,6 +70,11 @@ def policy_or_name(text: str) -> str | Policy:
     return policy_from_file(text) or text
 
 
+def policy_if_any(text: str | None) -> str | Policy | None:
+    """``policy_or_name`` of an option that may be left out."""
+    return None if text is None else policy_or_name(text)
+
+
 def _read_policies(given: list[str] | None) -> list[str | Policy] | None:
     if given is None:
         return None

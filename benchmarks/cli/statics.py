@@ -25,7 +25,7 @@ from .options import (
     files_as_inputs,
     headline,
     nothing_kept,
-    policy_or_name,
+    policy_if_any,
     problem_folder,
     read_problem,
 )
@@ -63,14 +63,14 @@ def statics(
     ] = None,
     points: Annotated[int, typer.Option(help="Budgets above 0, for --vary protocol.")] = 12,
     policy: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--policy",
             "-p",
-            callback=policy_or_name,
-            help="Policy to simulate if not exact: a name, or FILE.py:Class.",
+            callback=policy_if_any,
+            help="Policy to simulate if not exact: a name, or FILE.py:Class. Default: gittins, or variance-reduction.",
         ),
-    ] = "gittins",
+    ] = None,
     replications: Annotated[int, typer.Option(help="Simulated runs if there is no exact value.")] = 8,
     seed: SeedOption = 7,
     exact: ExactOption = None,
@@ -116,7 +116,7 @@ def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as plain values, with the file of the policy if it was read from one."""
     policy = settings["policy"]
     name = label(policy) if isinstance(policy, Policy) else policy
-    return settings | {"policy": name} | files_as_inputs([policy])
+    return settings | {"policy": name} | files_as_inputs([] if policy is None else [policy])
 
 
 def _given(ctx: typer.Context, option: str) -> bool:

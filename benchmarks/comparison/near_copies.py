@@ -22,6 +22,7 @@ import numpy as np
 
 from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
+from ...bandits.registry import label
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature, play
 from ...bandits.wrappers.diverse import DiverseBatch
@@ -100,7 +101,7 @@ class NearCopies:
             own = self._right(rate, counts, wins)
             pooled = self._right(rate, by_group[:, self.group], won[:, self.group])
             reference = pooled if reference is None else reference
-            row: dict[str, Any] = {"policy": policy.name, "groups": float((by_group > 0).sum(axis=1).mean())}
+            row: dict[str, Any] = {"policy": label(policy), "groups": float((by_group > 0).sum(axis=1).mean())}
             for name, values in (("own", own), ("pooled", pooled), ("ahead", pooled - reference)):
                 row |= {name: float(values.mean()), f"{name}_se": float(error_of_average(values))}
             rows.append(row)

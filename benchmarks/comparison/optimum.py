@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...bandits.choice import choose_policies
 from ...bandits.policies.exact import Exact
 from ...bandits.policy import Policy
-from ...bandits.simulation.certify import certify
+from ...bandits.simulation.certify import USUAL, certify
 from ...bandits.simulation.simulate import simulate
 from ...dp.evaluation.forward import expected_labels
 from ...dp.exact.scope import small_enough
@@ -60,7 +61,7 @@ def optimum_of(
     problem: Problem,
     *,
     exact: bool | None = None,
-    policy: str | Policy = "gittins",
+    policy: str | Policy | None = None,
     replications: int = 8,
     seed: Seed = 7,
 ) -> Optimum:
@@ -71,8 +72,9 @@ def optimum_of(
     problem : Problem
     exact : bool, optional
         Default: True if there are at most 12 items and two million states, and labels are bought one at a time.
-    policy : Policy or registered name
-        Policy that is simulated if the answer is not exact.
+    policy : Policy or registered name, optional
+        Policy that is simulated if the answer is not exact; default "gittins", or "variance-reduction" where that one
+        does not apply.
     replications : int
         Simulated runs, at least 2.
     seed : int or SeedSequence
@@ -103,6 +105,8 @@ def optimum_of(
         value = best.solution(problem).value
         labels = expected_labels(problem, best)
         return Optimum(problem.prior_value, value, 0.0, value, labels, "exact")
+    if policy is None:
+        policy = choose_policies(problem, None, USUAL)[0][0]
     found = certify(problem, policy, replications=replications, seed=seed, exact=False)
     # The same seed gives the same runs as in the certificate.
     labels = simulate(problem, policy, replications=replications, seed=seed).labels

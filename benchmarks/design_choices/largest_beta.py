@@ -38,7 +38,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named
-from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.number_arrays import number_array, other_order
 from ...posteriors.foundation.refusals import every, number
 from ...posteriors.foundation.tolerances import ROUNDING
 from .log_odds_tails import Atoms
@@ -92,7 +92,7 @@ class _Share:
         counts: ArrayLike | None,
         wins: ArrayLike | None,
     ) -> None:
-        faults: list[str] = []
+        faults = other_order({"c": c, "weight": weight, "prior": prior, "counts": counts, "wins": wins})
         self.c = checks.vector("c", c, None, faults)
         size = len(self.c)
         if size == 0 and not faults:

@@ -60,13 +60,14 @@ class Atoms:
         points: list[tuple[int, float, float]] = []
         self._others: list[tuple[int, float, Belief]] = []
         for i, (v, belief) in enumerate(zip(weight.tolist(), beliefs, strict=True)):
-            if isinstance(belief, Beta):
+            # Exactly these: a class derived from one may have tails of its own.
+            if type(belief) is Beta:
                 betas.append((i, v, belief.a, belief.b))
-            elif isinstance(belief, BetaMixture):
+            elif type(belief) is BetaMixture:
                 betas += [(i, v * u, a, b) for u, a, b in zip(belief.weights, belief.a, belief.b, strict=True)]
-            elif isinstance(belief, NoisyBeta):
+            elif type(belief) is NoisyBeta:
                 betas += [(i, v * u, a, b) for u, a, b in belief.parts()]
-            elif isinstance(belief, Grid):
+            elif type(belief) is Grid:
                 points += [(i, v * u, rate) for rate, u in zip(belief.points, belief.weights, strict=True)]
             else:
                 self._others.append((i, v, belief))
@@ -129,7 +130,7 @@ def beta_tail(a: Floats, b: Floats, x: Floats) -> Floats:
 
 def _asked(belief: Belief, x: float) -> float:
     """P(alpha > sigma(x)) of a belief that is not decomposed."""
-    if not isinstance(belief, LogitNormal):
+    if type(belief) is not LogitNormal:
         return float(belief.at(0, 0, float(np.clip(scipy.special.expit(x), _LEAST, _MOST))).tail)
     if abs(x) <= _NEAR:
         return float(belief.at(0, 0, float(scipy.special.expit(x))).tail)

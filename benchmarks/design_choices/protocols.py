@@ -41,7 +41,7 @@ from ..comparison.optimum import Optimum, optimum_of
 from ..runner.parts import run_parts
 from ..runner.results import result_of
 from ..runner.warm import warm
-from .vary import bounds_of, checked_settings
+from .vary import bounds_of, checked_settings, policy_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +136,7 @@ def protocols(
     *,
     points: int = 12,
     exact: bool | None = None,
-    policy: str | Policy = "gittins",
+    policy: str | Policy | None = None,
     replications: int = 8,
     seed: Seed = 7,
     n_jobs: int = 1,
@@ -193,7 +193,7 @@ def protocols(
     result["flip"] = ("protocol", [x.flip for x in chosen])
     result["cost"] = ("protocol", [x.cost for x in chosen])
     result["winner"] = ("budget", [_winner(result.isel(budget=j), problem) for j in range(len(budgets))])
-    result.attrs = {"policy": settings["policy"].name}
+    result.attrs = {"policy": policy_of(settings)}
     return result
 
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...bandits.policy import Policy
-from ...bandits.registry import make_policy
+from ...bandits.registry import label, make_policy
+from ...bandits.simulation.certify import USUAL
 from ...dp.machine.repeats import require_repeats
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import KNOBS, changed, knob_number
@@ -91,7 +92,7 @@ def vary(
     values: Sequence[float] | None = None,
     *,
     exact: bool | None = None,
-    policy: str | Policy = "gittins",
+    policy: str | Policy | None = None,
     replications: int = 8,
     seed: Seed = 7,
     n_jobs: int = 1,
@@ -109,8 +110,8 @@ def vary(
         Default: ``knob_values``, without those that the problem does not allow.
     exact : bool, optional
         Exact optimum or certificate; default: by the problem's size (``optimum_of``).
-    policy : Policy or registered name
-        Policy that is simulated if the answer is not exact.
+    policy : Policy or registered name, optional
+        Policy that is simulated if the answer is not exact; default as for ``optimum_of``.
     replications : int
         Number of simulated runs, at least 2, if the answer is not exact.
     seed : int, SeedSequence or Generator
@@ -163,16 +164,26 @@ def vary(
     result = xr.concat([parts[name] for name in points], dim="value")
     result["log_ratio"] = ("item", problem.log_ratio, {"description": "reference log-ratio before the change"})
     result["weight"] = ("item", problem.weight)
-    result.attrs = {"knob": knob, "policy": settings["policy"].name, "remarks": remarks}
+    result.attrs = {"knob": knob, "policy": policy_of(settings), "remarks": remarks}
     return result
 
 
-def checked_settings(exact: bool | None, policy: str | Policy, replications: int, seed: Seed) -> dict[str, Any]:
+def policy_of(settings: dict[str, Any]) -> str:
+    """Label of the policy that is simulated, or the names of those that are where none is asked for."""
+    return " or ".join(USUAL) if settings["policy"] is None else label(settings["policy"])
+
+
+def checked_settings(exact: bool | None, policy: str | Policy | None, replications: int, seed: Seed) -> dict[str, Any]:
     """Settings of ``optimum_of``, the same at every point, checked before any computation."""
     require_repeats("replications", whole("replications", replications, least=2), seconds=1e-6, memory=500)
     # A stream advances when it is drawn from; all points must have the same rates and labels.
     root = seed_sequence(seed)
-    return {"exact": exact, "policy": make_policy(policy), "replications": replications, "seed": root}
+    return {
+        "exact": exact,
+        "policy": None if policy is None else make_policy(policy),
+        "replications": replications,
+        "seed": root,
+    }
 
 
 def _point(value: float, problem: Problem, settings: dict[str, Any]) -> xr.Dataset:

@@ -23,6 +23,7 @@ __all__ = [
     "ask_scale",
     "ask_scores",
     "ask_stops",
+    "ask_to_go_on",
     "ask_to_prepare",
     "policy_name",
 ]
@@ -175,10 +176,27 @@ def ask_stops(policy: Any, problem: Problem, counts: Ints, wins: Ints, usable: B
         return np.zeros(len(counts), dtype=bool)
     with calling("policy", policy, "stops"):
         given = np.asarray(policy.stops(problem, read_only(counts), read_only(wins), read_only(usable)))
-    if given.shape != (len(counts),) or given.dtype != np.bool_:
+    return _mask(policy, "stops", given, len(counts))
+
+
+def _mask(policy: Any, what: str, given: Bools, length: int) -> Bools:
+    if given.shape != (length,) or given.dtype != np.bool_:
         found = f"shape {given.shape} and type {given.dtype}"
-        raise ValueError(f"{policy_name(policy)}: stops has {found}; it must be {(len(counts),)} and bool")
+        raise ValueError(f"{policy_name(policy)}: {what} has {found}; it must be {(length,)} and bool")
     return given
+
+
+def ask_to_go_on(policy: Any, problem: Problem, bought: Ints, usable: Bools) -> Bools:
+    """Mask of the states in which a policy's own minima are not met, shape (S,).
+
+    Raises
+    ------
+    ValueError
+        For anything but an array of bool of that shape.
+    """
+    with calling("policy", policy, "must_go_on"):
+        given = np.asarray(policy.must_go_on(problem, read_only(bought), read_only(usable)))
+    return _mask(policy, "must_go_on", given, len(bought))
 
 
 def ask_scale(policy: Any, problem: Problem) -> float:

@@ -22,7 +22,16 @@ from ..kernels import policy as _kernels
 from ..problem.budget import quotas_met
 from ..problem.problem import Problem
 from ..problem.states import ItemStates, states_of_item
-from .asking import ask_index, ask_probabilities, ask_scale, ask_stops, ask_to_prepare, policy_name
+from .asking import (
+    ask_allowed,
+    ask_index,
+    ask_probabilities,
+    ask_scale,
+    ask_stops,
+    ask_to_go_on,
+    ask_to_prepare,
+    policy_name,
+)
 
 __all__ = [
     "AT_ONCE",
@@ -151,6 +160,7 @@ class JointChoices:
             return out
         if not goes_on.all():
             counts, wins, usable = counts[goes_on], wins[goes_on], usable[goes_on]
+        usable = ask_allowed(self.policy, self.problem, counts, usable)
         weights = ask_probabilities(self.policy, self.problem, counts, wins, usable)
         out[goes_on] = weights / weights.sum(axis=1)[:, None]
         return out
@@ -174,8 +184,14 @@ def check_policy(problem: Problem, policy: Any) -> None:
 
 
 def stops_in(policy: Any, problem: Problem, counts: Ints, wins: Ints, usable: Bools, bought: Ints) -> Bools:
-    """Mask of the states, (S,), in which a policy buys no further label, and the quotas allow that after ``bought``."""
-    return np.asarray(ask_stops(policy, problem, counts, wins, usable) & quotas_met(bought, problem.quota))
+    """Mask of the states, (S,), in which a policy buys no further label, and may do so after ``bought``.
+
+    It may where all quotas are met, those of the problem and the policy's own.
+    """
+    stops = ask_stops(policy, problem, counts, wins, usable) & quotas_met(bought, problem.quota)
+    if stops.any() and hasattr(policy, "must_go_on"):
+        stops &= ~ask_to_go_on(policy, problem, bought, usable)
+    return np.asarray(stops)
 
 
 def choices_of(problem: Problem, policy: Any) -> Choices:

@@ -89,6 +89,10 @@ def _expected(weight: Floats, tables: ArrayLike) -> Floats:
     if given.shape[-3:] != weight.shape:
         raise ValueError(f"tables have shape {given.shape}; the last three dimensions must be {weight.shape}")
     # Tables may hold anything, nan included, in states that an item never reaches.
+    missing = np.argwhere(np.isnan(given) & (weight != 0.0))
+    if missing.size:
+        i, n, w = missing[0][-3:]
+        raise ValueError(f"tables of item {i + 1} are nan after {n} labels and {w} wins, a state that can be reached")
     return np.asarray((np.where(weight != 0.0, given, 0.0) * weight).sum(axis=(-3, -2, -1)))
 
 

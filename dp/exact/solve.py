@@ -389,10 +389,7 @@ def _dense(
             for i in np.flatnonzero(source[0] >= 0):
                 lost, won = values[source[0, i] : source[0, i] + 2]
                 first_choice[i] = lost + tables.mean[i, 0, 0] * (won - lost) + tables.gain[i, 0, 0]
-        if m == lattice.depth - 1:
-            _kernels.optimal_last(first, last, layer.composition, target, source, gain, values)
-        else:
-            kernel(first, last, layer.composition, target, source, mean, gain, values)
+        kernel(first, last, layer.composition, target, source, mean, gain, values)
         if may_stop:
             free = lattice.free(layer.composition)
             _kernels.stop_where_better(first, last, free, target, layer.size, values)

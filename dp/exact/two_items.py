@@ -104,7 +104,10 @@ def sweep_two(
     values = np.empty(int(base[-1]) + (count - 1) * deep * room, dtype)
     top = lattice.depth - 1
     layer = lattice.layer(top)
-    _kernels.optimal_last(0, len(layer.slot), layer.composition, base[layer.slot], layer.after, gain, values)
+    for (n, s), slot in zip(layer.composition, layer.slot, strict=True):
+        # Nothing follows the last label, so it is worth the larger gain.
+        block = values[base[slot] : base[slot] + (n + 1) * (s + 1)].reshape(n + 1, s + 1)
+        np.maximum(gain[0, n, : n + 1, None], gain[1, s, : s + 1], out=block)
     layer_states = lattice.layer_states if live is None else live.layer_states
     bounds = np.empty((4, 2, 0, 0), dtype=np.int64) if live is None else live.bounds
     total, done = sum(layer_states), sum(layer_states[top:])

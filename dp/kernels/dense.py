@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .simd import raise_row, raise_run
+from .simd import raise_last, raise_one, raise_row, raise_run
 
 TIE = 1e-12
 # Values are finite, so NaN and signed zeros need no care; sums stay in the order written.
@@ -55,83 +55,30 @@ def optimal(first, last, composition, target, source, mean, gain, values):
             size *= composition[c, i] + 1
         outer = composition[c, 0] + 1
         run = size // outer
-        dst = target[c]
         src = source[c, 0]
-        fresh = True
-        if src < 0:
-            values[dst : dst + run * outer] = -np.inf
-        else:
-            fresh = False
-            raise_first(values, dst, src, run, mean[0, outer - 1, :outer], gain[0, outer - 1, :outer])
+        fresh = src < 0
+        if not fresh:
+            raise_first(values, target[c], src, run, mean[0, outer - 1, :outer], gain[0, outer - 1, :outer])
         for i in range(1, items):
             length = composition[c, i] + 1
             run //= length
             src = source[c, i]
             dst = target[c]
             if src >= 0:
-                fresh = False
-                chance = mean[i, length - 1]
-                rise = gain[i, length - 1]
-                # Unsigned positions: with signed ones Numba looks for negative indices, and nothing vectorises.
+                chance, rise = mean[i, length - 1, :length], gain[i, length - 1, :length]
                 for _ in range(outer):
                     if i == items - 1:
-                        for k in range(length):
-                            down_k = values[np.uint64(src + k)]
-                            up_k = values[np.uint64(src + k + 1)]
-                            value = down_k + chance[np.uint64(k)] * (up_k - down_k) + rise[np.uint64(k)]
-                            best = values[np.uint64(dst + k)]
-                            values[np.uint64(dst + k)] = value if value > best else best
+                        raise_last(values, dst, values, src, 0, length + 1, chance, rise, length, fresh)
                         src += length + 1
                         dst += length
                     else:
                         for w in range(length):
-                            m, g = chance[w], rise[w]
-                            for k in range(run):
-                                down_k = values[np.uint64(src + k)]
-                                value = down_k + m * (values[np.uint64(src + run + k)] - down_k) + g
-                                best = values[np.uint64(dst + k)]
-                                values[np.uint64(dst + k)] = value if value > best else best
+                            raise_one(values, dst, values, src, src + run, chance[w], rise[w], run, fresh)
                             src += run
                             dst += run
                         # The successor's block has one more run here, for wins that the block cannot have.
                         src += run
-            outer *= length
-        if fresh:
-            values[target[c] : target[c] + outer] = 0.0
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def optimal_last(first, last, composition, target, source, gain, values):
-    """The last label: U(n, w) = max_i gain_i over the items that can be labelled, as nothing follows."""
-    items = composition.shape[1]
-    for c in range(first, last):
-        run = 1
-        for i in range(items):
-            run *= composition[c, i] + 1
-        outer = 1
-        fresh = True
-        values[target[c] : target[c] + run] = -np.inf
-        for i in range(items):
-            length = composition[c, i] + 1
-            run //= length
-            dst = target[c]
-            if source[c, i] >= 0:
                 fresh = False
-                rise = gain[i, length - 1]
-                for _ in range(outer):
-                    if i == items - 1:
-                        for k in range(length):
-                            value = rise[np.uint64(k)]
-                            best = values[np.uint64(dst + k)]
-                            values[np.uint64(dst + k)] = value if value > best else best
-                        dst += length
-                    else:
-                        for w in range(length):
-                            g = rise[w]
-                            for k in range(run):
-                                best = values[np.uint64(dst + k)]
-                                values[np.uint64(dst + k)] = g if g > best else best
-                            dst += run
             outer *= length
         if fresh:
             values[target[c] : target[c] + outer] = 0.0

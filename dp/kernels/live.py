@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .simd import move_row, raise_one, raise_row, raise_run
+from .simd import move_row, raise_last, raise_one, raise_row, raise_run
 
 _FAST = {"contract", "nnan", "nsz"}
 
@@ -196,16 +196,14 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
                 fresh = False
             outer *= length
             i += 1
-        if fresh:
-            out[begin[c] : begin[c + 1]] = -np.inf
         length = size[z, composition[c, z]]
         middle = run // length
         has_y = items > 1 and source[y] >= 0
         has_z = source[z] >= 0
-        if fresh and not has_y and not has_z:
-            out[begin[c] : begin[c + 1]] = 0.0
+        if fresh and has_y == has_z:
+            out[begin[c] : begin[c + 1]] = -np.inf if has_y else 0.0
         lost_y, won_y, chance_y, rise_y = row_of(y, composition[c], first, size, lost, won, mean, gain)
-        lost_z, won_z, odds, lift = row_of(z, composition[c], first, size, lost, won, mean, gain)
+        _, _, odds, lift = row_of(z, composition[c], first, size, lost, won, mean, gain)
         y_src = source[y]
         z_src = source[z]
         y_plane = size[y, composition[c, y] + 1] * length if has_y else 0
@@ -221,15 +219,9 @@ def optimal_live(first_block, last_block, layer, mean, gain, after, out):
                 elif has_y:
                     d = y_src + lost_y[q] * length
                     u = y_src + won_y[q] * length
-                    for k in range(length):
-                        down = after[d + k]
-                        value = down + chance_y[q] * (after[u + k] - down) + rise_y[q]
-                        out[dst + k] = max(value, out[dst + k])
+                    raise_one(out, dst, after, d, u, chance_y[q], rise_y[q], length, fresh)
                 elif has_z:
-                    for k in range(length):
-                        down = after[z_src + lost_z[k]]
-                        value = down + odds[k] * (after[z_src + won_z[k]] - down) + lift[k]
-                        out[dst + k] = max(value, out[dst + k])
+                    raise_last(out, dst, after, z_src, shift, z_row, odds, lift, length, fresh)
                 z_src += z_row
                 dst += length
             y_src += y_plane

@@ -9,7 +9,12 @@ from functools import reduce
 
 import numpy as np
 
-__all__ = ["move_row", "raise_row", "raise_run"]
+__all__ = ["move_row", "raise_last", "raise_one", "raise_row", "raise_run"]
+
+
+def raise_one(out, at, after, down, up, m, g, length, fresh):
+    """``simd.raise_one``."""
+    _write(out, at, length, fresh, [_value(_run(after, down, length), _run(after, up, length), m, g)])
 
 
 def raise_run(out, at, after, down, up, m, g, low, high, p, h, length, fresh):
@@ -22,7 +27,13 @@ def raise_run(out, at, after, down, up, m, g, low, high, p, h, length, fresh):
 
 def raise_row(out, at, after, down, up, m, g, row, shift, size, odds, lift, length, fresh):
     """``simd.raise_row``."""
-    _write(out, at, length, fresh, _two(after, down, up, m, g, row, shift, size, odds, lift, length))
+    first = _value(_run(after, down, length), _run(after, up, length), m, g)
+    _write(out, at, length, fresh, [first, _last(after, row, shift, size, odds, lift, length)])
+
+
+def raise_last(out, at, after, row, shift, size, odds, lift, length, fresh):
+    """``simd.raise_last``."""
+    _write(out, at, length, fresh, [_last(after, row, shift, size, odds, lift, length)])
 
 
 def move_row(out, at, after, row, shift, size, length):
@@ -30,10 +41,9 @@ def move_row(out, at, after, row, shift, size, length):
     _write(out, at, length, True, [_extended(after, row, shift, size, length)])
 
 
-def _two(after, down, up, m, g, row, shift, size, odds, lift, length):
-    first = _value(_run(after, down, length), _run(after, up, length), m, g)
+def _last(after, row, shift, size, odds, lift, length):
     lost, won = (_extended(after, row, x, size, length) for x in (shift, shift + 1))
-    return [first, _value(lost, won, odds[:length], lift[:length])]
+    return _value(lost, won, odds[:length], lift[:length])
 
 
 def _run(after, place, length):
@@ -55,5 +65,4 @@ def _larger(x, y):
 
 
 def _write(out, at, length, fresh, values):
-    best = reduce(_larger, values)
-    out[at : at + length] = best if fresh else _larger(best, out[at : at + length])
+    out[at : at + length] = reduce(_larger, values if fresh else [out[at : at + length], *values])

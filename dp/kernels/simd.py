@@ -96,6 +96,24 @@ def raise_row(typingctx, out, at, after, down, up, m, g, row, shift, size, odds,
 
 
 @_instruction
+def raise_last(typingctx, out, at, after, row, shift, size, odds, lift, length, fresh):
+    """``raise_row`` for the second of its items alone."""
+    arguments = (out, at, after, row, shift, size, odds, lift, length, fresh)
+
+    def emit(context, builder, signature, given):
+        row = _Row(context, builder, signature, given)
+        successors, offset = row.extended(row.whole(3), row.whole(5)), row.whole(4)
+
+        def values():
+            lost, won = successors(offset, 2)
+            return [row.value(lost, won, row.read(6, row.integer(0)), row.read(7, row.integer(0)))]
+
+        return row.write(length=row.whole(8), fresh=row.whole(9), values=values)
+
+    return types.void(*arguments), emit
+
+
+@_instruction
 def move_row(typingctx, out, at, after, row, shift, size, length):
     """Set ``out[at + k]``, for k below ``length``, to P(shift + k) as in ``raise_row``."""
     arguments = (out, at, after, row, shift, size, length)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...posteriors.foundation.kinds import require_type
 from ...posteriors.foundation.messages import listed, shown
 from ...posteriors.foundation.names import nearest_name
+from ...posteriors.foundation.number_arrays import other_order
 from .checks import ProblemError
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ def problem_of_frame(  # numpydoc ignore=PR01
     >>> sa.Problem.from_frame(frame, budget=9).name
     ('sky', 'sea')
     """
-    return cls.from_dict(_columns(frame) | {"budget": budget} | fields)
+    found = _columns(frame)
+    faults = other_order({"data frame": frame, **fields})
+    if faults:
+        raise ProblemError(faults)
+    return cls.from_dict(found | {"budget": budget} | fields)
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:

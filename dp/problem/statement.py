@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.names import unknown_key
+from ...posteriors.foundation.number_arrays import other_order
 from ...posteriors.thresholds import threshold
 from . import checks
 
@@ -81,7 +82,7 @@ def by_ratio(
     make: Callable[..., object], c: ArrayLike, beta: float, budget: int | float, fields: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Keywords of a problem with thresholds sigma(beta c); lists the faults of all fields, which ``make`` finds."""
-    faults: list[str] = []
+    faults = other_order({"log_ratio": c, **fields})
     ratio = checks.vector("log_ratio", c, None, faults, fields.get("name"))
     try:
         t = threshold(ratio, beta)

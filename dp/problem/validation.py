@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...posteriors.beliefs.sharp import MOST_LOG_ODDS, PARAMETERS
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.messages import named, shown
+from ...posteriors.foundation.number_arrays import other_order
 from ...posteriors.foundation.refusals import nonnegative
 from ...posteriors.foundation.tolerances import ROUNDING
 from ...posteriors.thresholds import threshold as threshold_of
@@ -42,7 +43,7 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     ProblemError
         With every fault of every field.
     """
-    faults: list[str] = []
+    faults = other_order({field: value for field, value in given.items() if field != "name"})
     t = checks.vector("threshold", given["threshold"], None, faults, given["name"])
     size = len(t)
     if size == 0 and not faults:

@@ -6,7 +6,7 @@ complex numbers, dates and missing values (None, NaT, NA, masked entries) are no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -17,7 +17,7 @@ from .arrays import Bools, Floats, Ints
 from .messages import shown
 from .refusals import real_or_none, refused
 
-__all__ = ["Place", "number_array", "numbers", "place_name", "read_numbers", "whole_array"]
+__all__ = ["Place", "number_array", "numbers", "other_order", "place_name", "read_numbers", "whole_array"]
 
 Place = tuple[int, ...]
 
@@ -92,6 +92,46 @@ def _by_entry(array: NDArray[Any]) -> tuple[NDArray[Any], list[tuple[Place, str]
         else:
             out[place] = number
     return out, faults
+
+
+def other_order(fields: Mapping[str, Any]) -> list[str]:
+    """Faults of pandas columns that belong together, but whose rows are labelled differently.
+
+    Entries of arrays go by position, so columns of another order, or of other rows, would go to the wrong items.
+
+    Parameters
+    ----------
+    fields : mapping
+        Values by name; those without row labels are passed over.
+
+    Returns
+    -------
+    list of str
+        A sentence for each column that does not have the labels of the first one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> other_order({"threshold": pd.Series([0.5], index=["sky"]), "weight": pd.Series([2], index=["sea"])})
+    ["weight[0] is labelled 'sea', threshold[0] 'sky'; entries go by position: ..."]
+    """
+    labelled = {
+        field: value.index
+        for field, value in fields.items()
+        if hasattr(value, "to_numpy") and hasattr(getattr(value, "index", None), "equals")
+    }
+    faults = []
+    first, *others = labelled or [""]
+    for field in others:
+        wanted, found = labelled[first], labelled[field]
+        # Lengths are compared elsewhere.
+        if len(wanted) == len(found) and not wanted.equals(found):
+            k = next((k for k, (x, y) in enumerate(zip(wanted, found, strict=True)) if x != y), 0)
+            faults.append(
+                f"{field}[{k}] is labelled {shown(found[k])}, {first}[{k}] {shown(wanted[k])}; entries go by position: "
+                "give both in one order, or without labels"
+            )
+    return faults
 
 
 def _places(mask: NDArray[np.bool_]) -> list[Place]:
