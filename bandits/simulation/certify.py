@@ -25,6 +25,7 @@ from ...dp.bounds.lagrangian_relaxation import ROWS, beliefs_at_kink, one_kink, 
 from ...dp.bounds.upper_bound import marginal_price, money_of
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.evaluation.evaluate import evaluate
+from ...dp.evaluation.forward import expected_labels
 from ...dp.exact.scope import small_enough
 from ...dp.exact.solve import solve
 from ...dp.machine.workers import cores
@@ -193,7 +194,7 @@ def certify(
         value = evaluate(problem, chosen, threads=threads)
         best = solve(problem, threads=threads)
         return Certificate(
-            chosen.name,
+            label(chosen),
             value.value,
             0.0,
             best.value,
@@ -201,8 +202,8 @@ def certify(
             "exact evaluation",
             "exact optimum",
             None,
-            # Caps may leave a part of the budget unspent.
-            min(float(problem.budget), float(problem.cap @ problem.cost)),
+            # Caps, costs and the policy may leave a part of the budget unspent.
+            float(expected_labels(problem, chosen, threads=threads) @ problem.cost),
             0,
         )
     seeds, keys = replication_keys(seed, replications)

@@ -1,6 +1,6 @@
 """Rows of the lattice without compiled code: the functions of ``simd`` in NumPy, for when Numba is told not to compile.
 
-As there, all is read before anything is written, and of two values that are not in order the second is taken.
+As there, all is read before anything is written, and of two values that are not in order the first is taken.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def _value(low, high, chance, rise):
 
 
 def _larger(x, y):
-    return np.where(x > y, x, y)
+    return np.where(y > x, y, x)
 
 
 def _write(out, at, length, fresh, values):
-    out[at : at + length] = reduce(_larger, values if fresh else [out[at : at + length], *values])
+    before = np.full(length, -np.inf) if fresh else out[at : at + length]
+    out[at : at + length] = reduce(_larger, [before, *values])

@@ -1,9 +1,10 @@
 """Rows of the lattice as explicit vector instructions.
 
 Rows and runs are often only a few values long. Compiled from a loop, they spend most of their time before and after the
-vectorised part: on checks that arrays do not overlap, and on the remaining values. Masked vectors need neither; LLVM
-lowers them to the instructions of the processor. Values are read before any is written to the same place, and rows are
-written from their beginning, so that a row may overwrite a successor.
+vectorised part: on checks that arrays do not overlap, and on the remaining values. Vectors read under a mask need
+neither; LLVM lowers them to the instructions of the processor. Nothing is *stored* under a mask: many processors do
+that in microcode, at the price of ten plain stores. Values are read before any is written to the same place, and rows
+are written from their beginning, so that a row may overwrite a successor.
 """
 
 from __future__ import annotations
@@ -229,7 +230,7 @@ class _Row:
         return self.builder.fadd(self.builder.fadd(low, change, flags=["contract"]), rise, flags=["contract"])
 
     def larger(self, x, y):
-        return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
+        return self.builder.select(self.builder.fcmp_ordered(">", y, x), y, x)
 
     def write(self, length, fresh, values):
         builder = self.builder
@@ -237,6 +238,7 @@ class _Row:
         lowest = ir.Constant(self.vector, [float("-inf")] * self.width)
 
         def best():
+            # What was there comes first: last, LLVM would turn the choice between both and the store into a masked one.
             return reduce(self.larger, [self.read(0, self.whole(1), stale, lowest), *values()])
 
         rest = builder.and_(length, self.integer(self.width - 1))
@@ -251,10 +253,7 @@ class _Row:
         return self.context.get_dummy_value()
 
     def _store_first(self, count, value):
-        """Store the first ``count`` of the values, fewer than all of them, by halves, quarters and so on.
-
-        Masked stores would do it at once, but cost as much as ten others on processors that have them in microcode.
-        """
+        """Store the first ``count`` of the values, fewer than all of them: by half a vector, a quarter and so on."""
         builder = self.builder
         width = self.width // 2
         while width:

@@ -82,6 +82,7 @@ class Grouped(RaterModel):
     effect_scale: float = 0.5
     deviation_scale: float = 0.5
     name: ClassVar[str] = "grouped"
+    fast_is_independent: ClassVar[bool] = False
     dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
         "item_mean item_sd group_scale group_effect[group] group_sd item_logit[item] deviation[item,group] "
         "share[group] rate[item,group]"

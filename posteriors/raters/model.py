@@ -94,7 +94,7 @@ class RaterModel(ChecksVotes, ABC):
     in_order : bool
         True if the order of an item's votes matters.
     fast_is_independent : bool
-        True if the draws of ``approximate`` are independent, False if they come from a chain.
+        True if the draws of ``approximate`` are independent, False if they come from a chain, or share a random design.
     rate_names : tuple of str
         Parameters that ``simulate(rate=...)`` determines.
     """

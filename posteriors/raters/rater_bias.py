@@ -74,6 +74,7 @@ class RaterBias(RaterModel):
     item_scale: float = 1.5
     rater_scale: float = 1.0
     name: ClassVar[str] = "rater-bias"
+    fast_is_independent: ClassVar[bool] = False
     dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
         "item_mean item_sd rater_sd item_logit[item] offset[rater] rate[item]"
     )

@@ -111,9 +111,10 @@ def fit_fast(model: RaterModel, labels: LabelSet, *, seed: int, draws: int) -> R
     Draws of contaminated, one-coin and dawid-skene are those of eight chains with starts of their own, of equal length:
     their number is rounded up to a multiple of eight. A chain that does not leave the first mode that it finds would
     take this mode for the whole posterior; several chains disagree then, and ``RaterFit.remark`` says so. Below 64
-    draws chains are fewer, each of at least eight if there are as many. Draws of all other models are independent given
-    the approximation. Those of rater-bias, rater-skill and grouped come from a common random design of at most 128
-    points, so that part of their error does not decrease with more draws.
+    draws chains are fewer, each of at least eight if there are as many. Draws of rater-bias, rater-skill and grouped
+    are eight sets, each with a random design of its own of at least 32 points: draws of one set share the error of its
+    design, and the differences between the sets tell how large it is. Draws of all other models are independent given
+    the approximation.
     """
     import arviz as az
 

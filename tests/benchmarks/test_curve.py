@@ -25,6 +25,7 @@ PROBLEMS = {
     "costs": sa.Problem(THRESHOLD, 50.5, cost=1 + 0.5 * (np.arange(12) % 3)),
     "quota": sa.Problem(THRESHOLD, 60, quota=[([0, 1], 9)]),
     "batches": sa.Problem(THRESHOLD, 60, batch=7),
+    "price": sa.Problem(THRESHOLD, 60, weight=np.linspace(1, 2, 12), label_price=0.002),
     "log-ratios": sa.Problem.from_logratio(
         np.linspace(-1, 1, 12), 0.7, 60, prior=sa.BetaMixture([1, 1], [2, 5], [2, 1])
     ),
@@ -39,7 +40,7 @@ def test_larger_budget_is_not_held_to_what_the_smaller_one_bought(asked):
 
 @pytest.mark.parametrize("case", PROBLEMS)
 def test_every_point_has_the_mean_of_what_simulate_finds_with_that_budget(case):
-    """The control variate has mean zero: 32 comparisons, false-alarm rate 1e-5 each."""
+    """The control variate has mean zero: 38 comparisons, false-alarm rate 1e-5 each."""
     problem = PROBLEMS[case]
     curve = sa.budget_curve(problem, POLICIES, points=2, replications=150, seed=7)
     assert not curve.exact.isel(budget=slice(1, None)).any()
@@ -57,7 +58,7 @@ def test_curve_begins_with_no_labels_and_no_estimate_is_above_the_bound(case):
     assert curve.budget.values[0] == 0
     assert np.all(curve.value.isel(budget=0) == problem.prior_value)
     assert curve.bound.values[0] == problem.prior_value
-    assert (np.diff(curve.bound) > 0).all() or case == "caps"
+    assert (np.diff(curve.bound) > 0).all() or case in ("caps", "price")
     assert (np.diff(curve.bound) >= -1e-9).all()
     assert (curve.value <= curve.bound + 1e-9).all(), "not even one replication"
     assert (curve.value.mean("replication").isel(budget=-1) > problem.prior_value).all()
@@ -65,14 +66,28 @@ def test_curve_begins_with_no_labels_and_no_estimate_is_above_the_bound(case):
         assert bound == sa.upper_bound(at_budget(problem, budget)).value
 
 
+@pytest.mark.parametrize("asked", [0.0, 0.01])
 @pytest.mark.parametrize("price", [0.0, 0.01, 0.2])
-def test_payoff_net_of_chance_keeps_its_mean_at_any_price(price):
+def test_payoff_net_of_chance_keeps_its_mean_at_any_price(price, asked):
     """False-alarm rate 1e-5."""
+    problem = PLAIN.replace(label_price=asked)
     seeds, keys = replication_keys(3, 400)
-    nature = PriorNature.draw(PLAIN, seeds, keys)
-    counts, wins = spend(PLAIN, sa.KnowledgeGradient(), nature, keys)
-    off = net_of_chance(PLAIN, price, counts, nature) - final_values(PLAIN, counts, wins)
+    nature = PriorNature.draw(problem, seeds, keys)
+    counts, wins = spend(problem, sa.KnowledgeGradient(), nature, keys)
+    off = net_of_chance(problem, price, counts, nature) - final_values(problem, counts, wins)
     assert abs(off.mean()) <= 4.5 * off.std(ddof=1) / np.sqrt(len(off))
+
+
+@pytest.mark.parametrize("policy", ["kg", "stop-when(base=kg)"])
+def test_simulated_values_pay_for_labels(policy):
+    """With two labels of thirteen items, all values are known: each of the first five is worth .25 more, less .1."""
+    problem = sa.Problem([0.5] * 5 + [0.7] * 8, 2, label_price=0.1)
+    curve = sa.budget_curve(problem, [policy], points=2, replications=4000, seed=7)
+    assert not curve.exact.isel(budget=-1).item()
+    value = curve.value.isel(policy=0, budget=-1)
+    error = float(value.std("replication", ddof=1)) / np.sqrt(4000)
+    assert abs(float(value.mean("replication")) - 8.4) <= 4.5 * error + 1e-9
+    assert (value <= float(curve.bound.isel(budget=-1)) + 1e-9).all()
 
 
 @pytest.mark.parametrize("policy", ["kg", "whittle", "thompson", "epsilon-audit", sa.TreeSearch(simulations=2)])

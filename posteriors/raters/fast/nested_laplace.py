@@ -33,6 +33,7 @@ few standard deviations of the design by a different one for each draw.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy
@@ -42,6 +43,8 @@ from ...foundation.arrays import Floats, Ints
 __all__ = ["design_of_points", "half_normal", "points_for", "redrawn_mean", "redrawn_sd", "share_out"]
 
 _WIDER, _ROUNDS = 1.2, 6
+# Share of the points that must count in effect, and how often points are added where fewer do.
+_ENOUGH, _REFINEMENTS, _FREEDOM = 0.4, 3, 5.0
 # Largest distance of a point below the mode, in log units.
 _FARTHEST = 10.0
 # Log of the ratio at 0 of the normal density to that of Student's t with 3 degrees of freedom.
@@ -94,17 +97,84 @@ def design_of_points(
         centre, width = centre + step, np.clip(1 / np.sqrt(curvature), 0.01, 1.0)
         if settled:
             break
-    left, right = (_WIDER * np.clip(x, 0.6 * width, 2.5 * width) for x in (left, right))
-    u = (rng.random(p) + np.outer(np.arange(points), _lattice(p))) % 1.0
-    u = np.clip(u, 1e-9, 1 - 1e-9)
-    # A point lies on either side with probability one half.
-    below = u < 0.5
-    z = np.where(below, np.maximum(scipy.special.stdtrit(3.0, u), -_FARTHEST / left), scipy.special.ndtri(u))
-    minus = np.where(below, np.log(left) + _LOG_RATIO + 2.0 * np.log1p(z * z / 3.0), np.log(right) + 0.5 * z * z)
-    theta = centre + np.where(below, left, right) * z
-    logs = log_posterior(theta, True) + minus.sum(axis=1)
-    weight = np.exp(logs - logs.max())
-    return theta, weight / weight.sum()
+    proposals: list[_Proposal] = [
+        _TwoSided(centre, *(_WIDER * np.clip(x, 0.6 * width, 2.5 * width) for x in (left, right)))
+    ]
+    theta, logs = np.empty((0, p)), np.empty(0)
+    while True:
+        new = proposals[-1].points(points, rng)
+        theta, logs = np.concatenate([theta, new]), np.concatenate([logs, log_posterior(new, True)])
+        # All points count as drawn from the mixture of the proposals.
+        minus = scipy.special.logsumexp([x.log_density(theta) for x in proposals], axis=0)
+        weight = np.exp(logs - minus - (logs - minus).max())
+        weight /= weight.sum()
+        if 1.0 / (weight**2).sum() >= _ENOUGH * points or len(proposals) > _REFINEMENTS:
+            return theta, weight
+        mean = weight @ theta
+        spread = (weight[:, None] * (theta - mean)).T @ (theta - mean) + np.diag((0.5 * width) ** 2)
+        proposals.append(_Student(mean, np.linalg.cholesky(spread), centre - _FARTHEST))
+
+
+class _Proposal(Protocol):
+    """Distribution from which points are taken."""
+
+    def points(self, count: int, rng: np.random.Generator) -> Floats:
+        """Points, shape (K, p), evenly spread over the distribution."""
+
+    def log_density(self, theta: Floats) -> Floats:
+        """Log density, shape (K, p) to (K,)."""
+
+
+class _TwoSided(NamedTuple):
+    """Independent coordinates: half of a Student's t below the centre, half a Normal above it."""
+
+    centre: Floats
+    left: Floats
+    right: Floats
+
+    def points(self, count: int, rng: np.random.Generator) -> Floats:
+        u = _even(count, len(self.centre), rng)
+        # A point lies on either side with probability one half.
+        below = u < 0.5
+        z = np.where(below, np.maximum(scipy.special.stdtrit(3.0, u), -_FARTHEST / self.left), scipy.special.ndtri(u))
+        return np.asarray(self.centre + np.where(below, self.left, self.right) * z)
+
+    def log_density(self, theta: Floats) -> Floats:
+        off = theta - self.centre
+        below, above = off / self.left, off / self.right
+        minus = np.where(
+            off < 0,
+            np.log(self.left) + _LOG_RATIO + 2.0 * np.log1p(below * below / 3.0),
+            np.log(self.right) + 0.5 * above * above,
+        )
+        return np.asarray(-(minus + 0.5 * np.log(2.0 * np.pi)).sum(axis=1))
+
+
+class _Student(NamedTuple):
+    """Student's t with 5 degrees of freedom, correlated as the points found so far; none below ``least``."""
+
+    mean: Floats
+    root: Floats
+    least: Floats
+
+    def points(self, count: int, rng: np.random.Generator) -> Floats:
+        u = _even(count, len(self.mean) + 1, rng)
+        heavy = np.sqrt(_FREEDOM / scipy.special.chdtri(_FREEDOM, u[:, -1]))
+        return np.asarray(
+            np.maximum(self.mean + heavy[:, None] * (scipy.special.ndtri(u[:, :-1]) @ self.root.T), self.least)
+        )
+
+    def log_density(self, theta: Floats) -> Floats:
+        p = len(self.mean)
+        off = scipy.linalg.solve_triangular(self.root, (theta - self.mean).T, lower=True)
+        constant = scipy.special.gammaln(0.5 * (_FREEDOM + p)) - scipy.special.gammaln(0.5 * _FREEDOM)
+        constant -= 0.5 * p * np.log(_FREEDOM * np.pi) + np.log(np.diag(self.root)).sum()
+        return np.asarray(constant - 0.5 * (_FREEDOM + p) * np.log1p((off**2).sum(axis=0) / _FREEDOM))
+
+
+def _even(count: int, p: int, rng: np.random.Generator) -> Floats:
+    """Points spread evenly over the unit cube, shape (count, p): a lattice with a random shift."""
+    return np.clip((rng.random(p) + np.outer(np.arange(count), _lattice(p))) % 1.0, 1e-9, 1 - 1e-9)
 
 
 def points_for(draws: int) -> int:
