@@ -95,15 +95,19 @@ class NearCopies:
         rate = np.ascontiguousarray(drawn[:, first[self.group]])
         rows: list[dict[str, Any]] = []
         reference: Floats | None = None
-        for policy in chosen:
+        names = [policy.name for policy in chosen]
+        if len(set(names)) < len(names):
+            # Data of the items make these long, so they are shown only where names alone do not tell policies apart.
+            names = [label(policy) for policy in chosen]
+        for policy, name in zip(chosen, names, strict=True):
             counts, wins = play(self.problem, policy, PriorNature(rate, keys), keys)
             by_group, won = self._pooled(counts), self._pooled(wins)
             own = self._right(rate, counts, wins)
             pooled = self._right(rate, by_group[:, self.group], won[:, self.group])
             reference = pooled if reference is None else reference
-            row: dict[str, Any] = {"policy": label(policy), "groups": float((by_group > 0).sum(axis=1).mean())}
-            for name, values in (("own", own), ("pooled", pooled), ("ahead", pooled - reference)):
-                row |= {name: float(values.mean()), f"{name}_se": float(error_of_average(values))}
+            row: dict[str, Any] = {"policy": name, "groups": float((by_group > 0).sum(axis=1).mean())}
+            for what, values in (("own", own), ("pooled", pooled), ("ahead", pooled - reference)):
+                row |= {what: float(values.mean()), f"{what}_se": float(error_of_average(values))}
             rows.append(row)
         return pd.DataFrame(rows)
 

@@ -207,19 +207,16 @@ class _Row:
             inner = builder.and_(
                 builder.icmp_signed(">=", place, self.integer(0)), builder.icmp_signed("<=", follows, size)
             )
-            found = []
             with builder.if_else(inner) as (then, otherwise):
-                for branch, values in (
-                    (then, lambda x: self.read(2, builder.add(begin, x))),
-                    (otherwise, within),
-                ):
-                    with branch:
-                        found.append(([values(x) for x in offsets], builder.block))
+                with then:
+                    plain, after_plain = [self.read(2, builder.add(begin, x)) for x in offsets], builder.block
+                with otherwise:
+                    clamped, after_clamped = [within(x) for x in offsets], builder.block
             out = []
-            for values in zip(*(v for v, _ in found), strict=True):
+            for one, other in zip(plain, clamped, strict=True):
                 either = builder.phi(self.vector)
-                for value, (_, block) in zip(values, found, strict=True):
-                    either.add_incoming(value, block)
+                either.add_incoming(one, after_plain)
+                either.add_incoming(other, after_clamped)
                 out.append(either)
             return out
 

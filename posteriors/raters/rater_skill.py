@@ -17,8 +17,8 @@ is the rate at which a rater of usual skill and average bias says 1. A fresh rat
 by Gauss-Hermite quadrature, 12 x 24 points. The model is the two-parameter logistic model of Birnbaum (1968), with
 raters instead of questions. The fast method is that of ``rater_field``. On the 80 votes of
 tests/posteriors/test_rater_skill.py its tails at one half are within .04 of those of NUTS, and within .015 on average.
-It starts from a Gaussian approximation of the log-skills, and moves them toward the exact posterior by four passes of
-Metropolis steps.
+It starts from a Gaussian approximation of the log-skills, and moves them toward the exact posterior by twelve passes
+of Metropolis steps.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from scipy.stats import halfnorm, kstest, norm
 import seqaudit as sa
 from seqaudit.posteriors.kernels.rater_field import ladder, marginals
 from seqaudit.posteriors.kernels.rater_moves import move
+from seqaudit.posteriors.raters.fast import nested_laplace
+from seqaudit.posteriors.raters.fast.nested_laplace import design_of_points
 from seqaudit.posteriors.votes.label_set import offsets
 
 MODEL = sa.RaterSkill()
@@ -128,3 +130,36 @@ def test_given_skills_are_kept():
     assert truth["skill"] == pytest.approx(skill)
     assert truth["log_skill"] == pytest.approx(np.log(skill))
     assert truth["rater_sd"] == 1.0
+
+
+@pytest.mark.deep
+def test_errors_of_tails_contain_the_scatter_over_seeds():
+    """These votes leave the standard deviations poorly known: few points of one design carry most of the weight."""
+    design = sa.Design.balanced(items=30, raters=8, votes_per_item=5, seed=4)
+    votes = sa.DawidSkene().simulate(4, design).labels
+    fits = [MODEL.fit(votes, method="fast", seed=s) for s in range(6)]
+    scatter = np.std([fit.tail(0.5) for fit in fits], axis=0, ddof=1)
+    stated = np.mean([fit.tail_error(0.5) for fit in fits], axis=0)
+    assert 0.6 < np.sqrt(np.mean((scatter / stated) ** 2)) < 1.5
+    assert scatter.max() < 0.06
+
+
+def test_designs_add_points_where_few_count(monkeypatch):
+    def round_(theta, exact):
+        return -2.0 * (theta**2).sum(axis=1)
+
+    def diagonal(theta, exact):
+        x, y = theta.T
+        return -0.5 * ((x + y) ** 2 + ((x - y) / 0.2) ** 2)
+
+    def designs(log_density):
+        return [design_of_points(log_density, np.zeros(2), np.random.default_rng(k), 32) for k in range(60)]
+
+    def off(found):
+        return np.sqrt(np.mean([(weight @ theta) ** 2 for theta, weight in found]))
+
+    assert {len(weight) for _, weight in designs(round_)} == {32}
+    refined = designs(diagonal)
+    assert all(abs(weight.sum() - 1.0) < 1e-12 for _, weight in refined)
+    monkeypatch.setattr(nested_laplace, "_REFINEMENTS", 0)
+    assert off(refined) < 0.7 * off(designs(diagonal))

@@ -24,6 +24,11 @@ weights. It can place points arbitrarily far out. Points more than 10 log units 
 distance, to a standard deviation of less than 1/20000 of the mode's, which votes cannot distinguish from 0; the region
 below has a share of exp(-10) in the posterior.
 
+Where few points carry most of the weight, the posterior has a shape that the proposal lacks: it is skew, or has tails
+along a diagonal. Points are then added from a multivariate Student's t with the weighted mean and covariance of those
+found so far, at most three times, and all count as drawn from the mixture of the proposals (adaptive multiple
+importance sampling; Cornuet, Marin, Mira and Robert 2012).
+
 Once the field is drawn, its mean and the standard deviations are redrawn from their exact distributions given the field
 (``redrawn_mean``, ``redrawn_sd``), the mean and the standard deviation of items in turn. These are steps of a Markov
 chain that leaves the exact posterior invariant, so they can only bring the draws closer to it. They also replace the
@@ -70,12 +75,12 @@ def design_of_points(
         Start of the search for the mode.
     rng : numpy.random.Generator
     points : int
-        Number of points, K.
+        Number of points of a proposal, K.
 
     Returns
     -------
     (ndarray, ndarray)
-        Points, shape (K, p), and weights that sum to 1, shape (K,).
+        Points, shape (K, p), and weights that sum to 1, shape (K,); up to four times as many where they are needed.
 
     Examples
     --------

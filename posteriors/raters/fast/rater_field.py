@@ -13,8 +13,8 @@ mean m are a field with Normal prior. ``nested_laplace`` puts points on the stan
 
 Means and standard deviations are then redrawn in turn, given the field. The posterior of log-skills is too far from a
 Gaussian: in models with skills, each pass therefore includes Metropolis steps over items, offsets and log-skills
-(``kernels.rater_moves``). The remaining error of the draws is that of a chain of four passes, started from the
-approximation.
+(``kernels.rater_moves``), and there are twelve passes where others have four. The remaining error of the draws is that
+of so short a chain, started from the approximation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from .nested_laplace import design_of_points, half_normal, points_for, redrawn_m
 
 __all__ = ["draw_rater_field"]
 
-_PASSES, _WIDTHS = 4, (1.0, 0.3)
+# Passes without and with skills.
+_PASSES, _WIDTHS = (4, 12), (1.0, 0.3)
 
 
 def draw_rater_field(
@@ -90,7 +91,7 @@ def draw_rater_field(
     effects = field[:, items : items + (len(scale) - 1) * raters].reshape(draws, -1, raters)
     by_rater = np.argsort(design.rater, kind="stable")
     about = (begin, np.array(design.item), *votes[1:], by_rater, offsets(np.bincount(design.rater, minlength=raters)))
-    for k in range(_PASSES):
+    for k in range(_PASSES[skilled]):
         mean = redrawn_mean(item, sd[:, 0], mean_scale, rng)
         if skilled:
             moves.move(*about, scale, _WIDTHS[k % 2], rng, mean, sd, field)
