@@ -83,8 +83,8 @@ def try_payoffs(utility: Any) -> None:
     """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
     try:
         together = utility(_PROBES)
-        # Alone, and in another order: each payoff must depend on its own probability only.
-        alone = np.array([utility(p.reshape(1))[0] for p in _PROBES.reshape(-1)]).reshape(_PROBES.shape)
+        # Among others of its own value, and in another order: each payoff must depend on its own probability only.
+        alone = np.array([utility(np.full(_PROBES.shape, p)).flat[0] for p in _PROBES.flat]).reshape(_PROBES.shape)
         _must_equal(utility, together, alone)
         _must_equal(utility, together, np.flip(utility(np.flip(_PROBES))))
     except Exception as error:

@@ -142,7 +142,7 @@ def _counting():
 
 @pytest.mark.parametrize(
     "utility",
-    [lambda p: p / (p.max() + 1), lambda p: p - p.mean(), np.sort, np.cumsum, lambda p: p * p.size, _counting()],
+    [lambda p: p / (p.max() + 1), lambda p: p - p.mean(), np.sort, np.cumsum, _counting()],
 )
 def test_utility_that_mixes_its_entries_is_refused(utility):
     def shaped(p):

@@ -202,8 +202,8 @@ def certify(
             "exact evaluation",
             "exact optimum",
             None,
-            # Caps, costs and the policy may leave a part of the budget unspent.
-            float(expected_labels(problem, chosen, threads=threads) @ problem.cost),
+            # Caps, costs and the policy may leave a part unspent. A sum of chances ends in rounding errors.
+            float(f"{expected_labels(problem, chosen, threads=threads) @ problem.cost:.12g}"),
             0,
         )
     seeds, keys = replication_keys(seed, replications)
