@@ -190,7 +190,7 @@ def test_table_without_a_number_in_a_state_that_can_be_reached_is_refused():
     tables[:, np.triu_indices(9, 1)[0], np.triu_indices(9, 1)[1]] = np.nan
     assert sa.expected_final(PROBLEM, "kg", tables) == 0.0
     tables[1, 2, 1] = np.nan
-    with pytest.raises(ValueError, match="tables of item 2 are nan after 2 labels and 1 wins"):
+    with pytest.raises(ValueError, match="are nan after 2 labels and 1 wins, where the item can end"):
         sa.expected_final(PROBLEM, "kg", tables)
 
 

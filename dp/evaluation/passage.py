@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.messages import named
 from ...posteriors.foundation.number_arrays import number_array
 from ...posteriors.foundation.progress import Progress, progress_of
 from ..problem.problem import Problem
@@ -89,10 +90,6 @@ def _expected(weight: Floats, tables: ArrayLike) -> Floats:
     if given.shape[-3:] != weight.shape:
         raise ValueError(f"tables have shape {given.shape}; the last three dimensions must be {weight.shape}")
     # Tables may hold anything, nan included, in states that an item never reaches.
-    missing = np.argwhere(np.isnan(given) & (weight != 0.0))
-    if missing.size:
-        i, n, w = missing[0][-3:]
-        raise ValueError(f"tables of item {i + 1} are nan after {n} labels and {w} wins, a state that can be reached")
     return np.asarray((np.where(weight != 0.0, given, 0.0) * weight).sum(axis=(-3, -2, -1)))
 
 
@@ -180,7 +177,7 @@ def expected_final(
     ProblemTooLarge, TypeError
         As for ``passage``.
     ValueError
-        As for ``passage``, and for tables of another shape.
+        As for ``passage``, and for tables of another shape, or with nan in a state in which an item can end.
 
     Examples
     --------
@@ -198,4 +195,10 @@ def expected_final(
     if given.shape[-3:] != (problem.size, width, width):
         allowed = (problem.size, width, width)
         raise ValueError(f"tables have shape {given.shape}; the last three dimensions must be {allowed}")
-    return passage(problem, policy, nature=nature, threads=threads).at_the_end(given)
+    found = passage(problem, policy, nature=nature, threads=threads)
+    missing = np.argwhere(np.isnan(given) & (found.ended != 0.0))
+    if missing.size:
+        i, n, w = missing[0][-3:]
+        where = f"{named(problem.name[i])} are nan after {n} labels and {w} wins"
+        raise ValueError(f"tables of {where}, where the item can end")
+    return found.at_the_end(given)
