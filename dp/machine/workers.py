@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Se
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from contextvars import ContextVar, copy_context
+from types import FrameType
 
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.plugins import portable
@@ -24,6 +25,9 @@ __all__ = ["checked_workers", "cores", "each", "heard", "in_processes", "run", "
 _MOST = 1024
 # Worker processes that are started for each processor, at most: any beyond would only take memory from the others.
 _EACH = 4
+
+# Signals by which people end programs.
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 # Folder in memory, and the bytes that must be free in it, for large arrays of jobs.
 _SHARED_MEMORY, _ROOM = "/dev/shm", 2e9
@@ -227,39 +231,89 @@ def _in_workers[Result](
                 delayed(_alone)(k, job) for k, job in tuple(jobs.items())
             )
         # An interruption that was held back is raised at the end of the block above.
-        # With ``yield from``, closing would reach joblib's generator first.
-        for run in runs:  # noqa: UP028
+        while True:
+            with _dropped_jobs_unheard():
+                run = next(runs, None)
+            if run is None:
+                return
             yield run
     finally:
         with warnings.catch_warnings():
             # The caller who closes a generator knows that jobs are dropped; joblib warns of it all the same.
             warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
             if runs is not None:
-                runs.close()
+                with _dropped_jobs_unheard():
+                    runs.close()
+
+
+@contextmanager
+def _dropped_jobs_unheard() -> Iterator[None]:
+    """Let joblib's thread say nothing if it meets a job that was dropped a moment after it was handed in.
+
+    The thread has ended the worker processes before, and would print a traceback of a KeyError.
+    """
+    before = threading.excepthook
+
+    def hook(fault: threading.ExceptHookArgs) -> None:
+        name = "" if fault.thread is None else fault.thread.name
+        if (name, fault.exc_type) != ("ExecutorManagerThread", KeyError):
+            before(fault)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextmanager
 def _deaf_to_interruption() -> Iterator[None]:
     """Let processes that are started meanwhile never hear Ctrl-C, which a terminal sends to all of them at once.
 
-    This process ends them, and hears it in another thread or a moment later. A process that is interrupted while it
-    loads Python prints where it was.
+    This process ends them, and heeds a signal at the end: processes that lose it while they start, or that are
+    interrupted while they load Python, print where they were.
     """
     from multiprocessing import resource_tracker
 
     from joblib.externals.loky.backend import resource_tracker as another
 
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     # Helpers of Python and of joblib: a start of theirs meanwhile would let the others hear it again.
     resource_tracker.ensure_running()
     another.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _signals_put_off():
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _signals_put_off() -> Iterator[None]:
+    """Call the handlers of signals that come meanwhile at the end.
+
+    Blocking signals in this thread does not do this: another thread, perhaps of a library, may receive them, and
+    Python runs the handler here all the same.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Handlers run in the main thread alone.
+        yield
+        return
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    handlers = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    came: list[tuple[int, FrameType | None]] = []
     try:
+        for number in handlers:
+            signal.signal(number, lambda *of: came.append(of))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number, frame in came[:1]:
+            handlers[number](number, frame)
 
 
 def _folder_in_memory() -> str | None:

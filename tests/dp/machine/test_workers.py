@@ -32,6 +32,26 @@ def job(k):
 print(dict(in_processes({k: partial(job, k) for k in range(8)}, n_jobs=2)))
 """
 
+# joblib's thread that hands jobs over finds them late, when all of them have been dropped.
+TARDY = """
+import time
+from joblib.externals.loky.process_executor import _ExecutorManagerThread as Thread
+
+hand_over, wait = Thread.add_call_item_to_queue, Thread.wait_result_broken_or_wakeup
+Thread.add_call_item_to_queue = lambda thread: hand_over(thread) if thread.__dict__.setdefault("woken") else None
+
+
+def late(thread):
+    thread.woken = True
+    time.sleep(1.0)
+    return wait(thread)
+
+
+Thread.wait_result_broken_or_wakeup = late
+"""
+# Another way to ask a program to end.
+TERMINATED = "import signal\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+
 
 def wait_for(path: Path) -> str:
     begun = time.monotonic()
@@ -247,10 +267,10 @@ def test_worker_killed_twice_is_one_line_and_results_before_it_are_had(tmp_path)
 
 
 @contextmanager
-def starting(folder: Path, later: float):
+def starting(folder: Path, later: float, code: str = SLOW):
     """Process whose worker processes start, so many seconds ago, and all processes that it has started."""
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW],
+        [sys.executable, "-c", code],
         cwd=folder,
         stderr=subprocess.PIPE,
         text=True,
@@ -272,10 +292,18 @@ def test_worker_processes_that_start_end_when_this_one_is_killed(later, tmp_path
     assert all(map(gone, Path("/dev/shm").glob(f"*[-_]{script.pid}[-_]*")))
 
 
-@pytest.mark.parametrize("later", [0.0, 0.4])
-def test_worker_processes_that_start_say_nothing_of_an_interruption(later, tmp_path):
-    with starting(tmp_path, later) as (script, started):
-        os.killpg(script.pid, signal.SIGINT)
+@pytest.mark.parametrize(
+    ("code", "later", "how"),
+    [
+        (SLOW, 0.0, signal.SIGINT),
+        (SLOW, 0.4, signal.SIGINT),
+        (TARDY + SLOW, 0.0, signal.SIGINT),
+        (TERMINATED + SLOW, 0.0, signal.SIGTERM),
+    ],
+)
+def test_worker_processes_that_start_say_nothing_of_an_interruption(code, later, how, tmp_path):
+    with starting(tmp_path, later, code) as (script, started):
+        os.killpg(script.pid, how)
         said = script.communicate(timeout=60)[1]
     assert said.count("Traceback") == said.count("KeyboardInterrupt") == 1
     assert all(ended(child.pid) for child in started)
