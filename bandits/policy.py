@@ -42,13 +42,14 @@ from ..dp.problem.problem import Problem
 from ..dp.problem.states import ItemStates, known_states
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
 from ..posteriors.foundation.messages import shown
+from ..posteriors.foundation.records import EqualBySettings
 from ..posteriors.foundation.refusals import one_of
 
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 
 
 @dataclass(frozen=True)
-class Policy(ABC):
+class Policy(EqualBySettings, ABC):
     """A rule for choosing the next item.
 
     A class with ``planning = True`` takes milliseconds or more to choose a label. Studies that choose many labels leave
@@ -127,7 +128,7 @@ class Policy(ABC):
         """
         return 0.0
 
-    def require(self, problem: Problem) -> None:  # noqa: B027 - most policies apply to every problem
+    def require(self, problem: Problem) -> None:
         """Raise where the policy does not apply to a problem; nothing is computed.
 
         Parameters
@@ -145,16 +146,27 @@ class Policy(ABC):
 
 @dataclass(frozen=True)
 class IndexPolicy(Policy):
-    """A policy whose score of an item depends on that item's belief, and on the budget left if ``uses_remaining``."""
+    """A policy whose score of an item depends on that item's belief, and on the budget left if ``uses_remaining``.
+
+    A class with ``anytime = True`` says that its index depends on neither the budget nor the caps. Then one run through
+    a large budget passes the ends of the runs through smaller ones, and ``budget_curve`` needs no others.
+    """
 
     uses_remaining: ClassVar[bool] = False
+    anytime: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let the scores follow the index: exact values ask for the one, simulations for the other.
 
-        A class may have a faster way to its scores. It holds for the index beside it, not for one in a class below.
+        A class may have a faster way to its scores. It holds for the index beside it, not for one in a class below. Nor
+        does what a class says of its index hold for a class below that has a method of its own.
         """
         super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        if "anytime" not in own and any(
+            callable(x) or hasattr(x, "__get__") for key, x in own.items() if key[:2] != "__"
+        ):
+            cls.anytime = False
         lines = {name: next(k for k, x in enumerate(cls.__mro__) if name in vars(x)) for name in ("index", "scores")}
         if lines["scores"] < lines["index"]:
             raise TypeError(

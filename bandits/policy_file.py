@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,7 +31,10 @@ _NAMED = re.compile(r"(?:\s*+:\s*+([^\W\d]\w*+)?\s*+(\(.*\))?+)?+\s*+", re.DOTAL
 _LONGEST_PATH = 4096
 
 # Policies read from files, with the record of the file.
-_read: list[tuple[Policy, dict[str, str]]] = []
+_read: list[tuple[Policy, dict[str, Any]]] = []
+# Digests of modules that such files import from their folders.
+_beside: dict[Path, str] = {}
+_OWN = __name__.partition(".")[0]
 
 
 def policy_from_file(text: str) -> Policy | None:
@@ -88,8 +92,27 @@ def policy_from_file(text: str) -> Policy | None:
         found = "no class or policy is named" if name is None else f"{shown(name)} is not a policy class or a policy"
         raise ValueError(f"{named(file)}: {found}; the file offers: {listed(offered, quoted=False) or 'none'}")
     policy = _made(module, offered[name], settings or "")
-    _read.append((policy, {"file": Path(file).name, "sha256": digest(source)}))
+    _read.append((policy, {"file": Path(file).name, "sha256": digest(source)} | _imports(file)))
     return policy
+
+
+def _imports(file: str) -> dict[str, Any]:
+    """Digests of the modules that were imported from the folder of a file, which is what its policies may depend on."""
+    folder = Path(file).resolve().parent
+    found = []
+    for name, module in list(sys.modules.items()):
+        place = getattr(module, "__file__", None)
+        package = name.partition(".")[0]
+        if not isinstance(place, str) or package in ("__main__", _OWN) or package.startswith("file:"):
+            continue
+        path = Path(place).resolve()
+        if path.is_relative_to(folder) and "site-packages" not in path.parts:
+            # As it was when it was first seen: Python does not read a module again.
+            if path not in _beside:
+                with suppress(OSError):
+                    _beside[path] = digest(path.read_bytes())
+            found.append({"file": path.relative_to(folder).as_posix(), "sha256": _beside.get(path, "")})
+    return {"imports": sorted(found, key=lambda record: record["file"])} if found else {}
 
 
 def _written(text: str) -> tuple[str, str | None, str | None] | None:
@@ -103,8 +126,8 @@ def _written(text: str) -> tuple[str, str | None, str | None] | None:
     return None
 
 
-def file_records(policies: Iterable[object] | None) -> list[dict[str, str]]:
-    """Names and SHA-256 digests of the files that policies were read from, each file once.
+def file_records(policies: Iterable[object] | None) -> list[dict[str, Any]]:
+    """Names and SHA-256 digests of the files that policies were read from, each file once, and of modules beside them.
 
     Examples
     --------

@@ -28,9 +28,11 @@ from .foundation.messages import listed
 from .foundation.number_arrays import number_array, other_order
 from .foundation.refusals import one_of, positive, same_length
 
-__all__ = ["largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
+__all__ = ["LARGEST_LOG", "largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
 
 Ensemble = Literal["mean-log", "log-mean"]
+# Largest log-probability: 0, but for rounding.
+LARGEST_LOG = 1e-9
 
 
 def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, field: str) -> Floats:
@@ -38,6 +40,9 @@ def _combine(logp: ArrayLike, length: ArrayLike | None, ensemble: Ensemble, fiel
     if not np.all(np.isfinite(values)):
         where = tuple(int(k) for k in np.argwhere(~np.isfinite(values))[0])
         raise ValueError(f"{field}[{listed(where)}] is {values[where]}; log-probabilities must be finite")
+    if np.any(values > LARGEST_LOG):
+        where = tuple(int(k) for k in np.argwhere(values > LARGEST_LOG)[0])
+        raise ValueError(f"{field}[{listed(where)}] is {values[where]}; log-probabilities are at most 0")
     if values.ndim > 1:
         if ensemble == "mean-log":
             values = values.mean(axis=0)
@@ -83,7 +88,7 @@ def log_ratio(
     Raises
     ------
     ValueError
-        For a log-probability that is not finite, a length or temperature that is not positive, one
+        For a log-probability that is not finite or above 0, a length or temperature that is not positive, one
         length without the other, or an unknown ensemble rule.
 
     Examples

@@ -43,6 +43,7 @@ from .foundation.arrays import Bools, Floats
 from .foundation.kinds import checked
 from .foundation.messages import plain
 from .foundation.names import Registry
+from .foundation.records import EqualBySettings
 from .foundation.refusals import number, probability
 from .foundation.tolerances import ROUNDING, above
 from .payoffs import GUARDED, OF_THE_PAYOFF, try_payoffs
@@ -63,7 +64,7 @@ __all__ = [
 ]
 
 
-class Utility:
+class Utility(EqualBySettings):
     """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise.
 
     The methods of a subclass are shown read-only arrays, and what they return is checked, unless it is ``trusted``:

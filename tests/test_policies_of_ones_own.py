@@ -170,7 +170,7 @@ X, Y = pd.Index(["x", "y"]), pd.Index(["y", "x"])
             ),
             r"weight\[0\] is labelled 'y', data frame\[0\] 'x'",
         ),
-        (lambda: sa.log_ratio(pd.Series([0.5, 0.6], X), pd.Series([1, 2], Y)), r"logp_lose\[0\] is labelled 'y'"),
+        (lambda: sa.log_ratio(pd.Series([-1.5, -2.0], X), pd.Series([-1, -2], Y)), r"logp_lose\[0\] is labelled 'y'"),
         (lambda: sa.learnable_share(pd.Series([0.5, 0.6], X), [1.0], weight=pd.Series([1, 2], Y)), r"weight\[0\]"),
     ],
 )
@@ -218,3 +218,134 @@ def test_statics_of_a_problem_with_rewards_take_a_policy_that_applies(batch):
     assert np.isfinite(found["lower"]).all()
     with pytest.raises(ValueError, match="gittins: reward of item 1 is"):
         vary(problem, "beta", [0.5, 1.0], exact=False if batch == 1 else None, policy="gittins", replications=4, seed=1)
+
+
+class Spread(sa.IndexPolicy):
+    """Plain class with a setting that is no field."""
+
+    name = "spread"
+
+    def __init__(self, by: float, also: object = None) -> None:
+        object.__setattr__(self, "ties", "random")
+        object.__setattr__(self, "by", by)
+        object.__setattr__(self, "also", also)
+
+    def index(self, states):
+        return self.by * states.labels + 0.0
+
+
+WRAPPERS = {
+    "risk-weighted": lambda base: sa.RiskWeighted(base, [1] * 4),
+    "rollout": sa.Rollout,
+    "epsilon-audit": sa.EpsilonAudit,
+    "softmax-audit": sa.SoftmaxAudit,
+    "stop-when": sa.StopWhen,
+    "lookahead": lambda base: sa.Lookahead(1, base),
+    "minimum-coverage": lambda base: sa.MinimumCoverage(base, list("aabb"), 1),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_policies_with_other_attributes_than_fields_are_not_taken_for_each_other(wrapper):
+    problem = sa.Problem([0.55, 0.41, 0.32, 0.7], 6, weight=[1, 2, 1, 1])
+    found = {by: sa.evaluate(problem, WRAPPERS[wrapper](Spread(by))).value for by in (1.0, -1.0, 1.0)}
+    # Nothing is remembered of a problem that only differs in its name.
+    again = problem.replace(name=list("wxyz"))
+    assert found == {by: sa.evaluate(again, WRAPPERS[wrapper](Spread(by))).value for by in (-1.0, 1.0)}
+    assert found[1.0] != found[-1.0]
+
+
+def test_instances_are_equal_if_all_that_they_hold_is():
+    arrays = np.arange(3), np.arange(3), np.arange(4)
+    same, other, longer = (Spread(1.0, also) for also in arrays)
+    assert same == other
+    assert hash(same) == hash(other) == hash(longer)
+    assert same != longer
+    assert Spread(1.0) != Spread(2.0)
+    assert sa.KnowledgeGradient() == sa.KnowledgeGradient()
+    assert sa.KnowledgeGradient() != sa.KnowledgeGradient(ties="first")
+
+    class Tilted(sa.Accuracy):
+        def __init__(self, by):
+            object.__setattr__(self, "by", by)
+
+        def __call__(self, p):
+            return np.maximum(p, 1.0 - p) * self.by
+
+    low, high = (sa.Problem([0.5, 0.7], 4, utility=Tilted(by)) for by in (1.0, 2.0))
+    assert low != high
+    assert sa.solve(high).value == pytest.approx(2 * sa.solve(low).value, abs=1e-12)
+    for policy in ("whittle", "lagrangian", "lookahead"):
+        values = [sa.evaluate(problem, policy).value for problem in (low, high)]
+        assert values[1] == pytest.approx(2 * values[0], abs=1e-12)
+
+
+def test_session_of_another_attribute_is_refused(tmp_path):
+    session = sa.Session(PROBLEM, Spread(-1.0), seed=1)
+    session.save(tmp_path / "s.json")
+    assert sa.Session.load(tmp_path / "s.json", PROBLEM, Spread(-1.0)).policy == Spread(-1.0)
+    with pytest.raises(ValueError, match="policy"):
+        sa.Session.load(tmp_path / "s.json", PROBLEM, Spread(1.0))
+
+
+class OfTheBudget(sa.IndexPolicy):
+    name = "of-the-budget"
+
+    def index(self, states):
+        return np.where(states.remaining > 20, -states.labels, states.threshold) + 0.0
+
+
+class OfTheProblem(OfTheBudget):
+    name = "of-the-problem"
+
+    def index(self, states):
+        return np.where(states.problem.budget > 20, -states.labels, states.threshold) + 0.0
+
+
+class OfTheCaps(OfTheBudget):
+    name = "of-the-caps"
+
+    def index(self, states):
+        return np.where(states.problem.cap[states.item] > 20, -states.labels, states.threshold) + 0.0
+
+
+class GainOfTheBudget(sa.KnowledgeGradient):
+    name = "gain-of-the-budget"
+
+    def gain(self, states):
+        return np.where(states.problem.budget > 20, -states.labels, states.threshold) + 0.0
+
+
+@pytest.mark.parametrize("kind", [OfTheBudget, OfTheProblem, OfTheCaps, GainOfTheBudget])
+def test_simulated_curves_of_an_index_that_sees_the_budget_are_what_simulations_find(kind):
+    problem = sa.Problem(np.linspace(0.3, 0.8, 20), 40)
+    curve = sa.budget_curve(problem, [kind()], points=2, seed=1, replications=100)
+    for budget in (20, 40):
+        run = sa.simulate(problem.replace(budget=budget), kind(), seed=1, replications=100)
+        found = curve.value.sel(policy=kind.name, budget=budget).values
+        error = run.standard_error + found.std(ddof=1) / 10
+        assert abs(found.mean() - run.mean) < 4 * error
+
+
+def test_what_a_class_says_of_its_index_does_not_hold_for_another_one():
+    class Renamed(sa.KnowledgeGradient):
+        name = "renamed"
+
+    assert sa.KnowledgeGradient.anytime
+    assert Renamed.anytime
+    assert not GainOfTheBudget.anytime
+    assert not sa.Whittle.anytime
+
+
+@pytest.mark.parametrize("seen", [lambda x: x.remaining, lambda x: x.problem.budget, lambda x: x.problem.cap[x.item]])
+def test_index_that_is_said_not_to_see_the_budget_and_does_breaks_the_contract(seen):
+    class Claiming(sa.IndexPolicy):
+        name = "claiming"
+        anytime = True
+
+        def index(self, states):
+            return seen(states) + 0.0 * states.labels
+
+    with pytest.raises(sa.ConformanceError) as caught:
+        sa.check_policy(Claiming())
+    assert any("anytime" in fault for fault in caught.value.faults)

@@ -150,11 +150,27 @@ def _scores_index(policy: Any, problem: Problem, seed: int) -> None:
         raise Broken(f"{_say(problem, i, counts[r, i], wins[r, i])}: {found}; expected them to be equal")
 
 
+def _anytime(policy: Any, problem: Problem, seed: int) -> None:
+    if not getattr(policy, "anytime", False):
+        return
+    try:
+        small = problem.replace(budget=max(problem.budget // 2, 1))
+    except ValueError:
+        # Its quotas need the whole budget.
+        return
+    items, n, w = _all_states(small)
+    found, wanted = (_index_at(policy, _at(x, items, n, w)) for x in (small, problem))
+    for k in np.flatnonzero(_differ(policy, problem, found, wanted)):
+        told = f"index is {found[k]:.9g} with a budget of {small.budget:g} and {wanted[k]:.9g} with {problem.budget:g}"
+        raise Broken(f"{_say(problem, items[k], n[k], w[k])}: {told}; expected one value, since the class is anytime")
+
+
 INDEX_CLAUSES: dict[str, tuple[type, Callable[[Any, Problem, int], None]]] = {
     "index-scale": (Policy, _index_scale),
     "states": (SupportsIndex, _states),
     "index": (SupportsIndex, _index),
     "elementwise": (SupportsIndex, _elementwise),
+    "anytime": (SupportsIndex, _anytime),
 }
 SCORE_CLAUSES: dict[str, tuple[type, Callable[[Any, Problem, int], None]]] = {
     "counts": (Policy, _counts),

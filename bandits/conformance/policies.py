@@ -20,6 +20,7 @@ index-scale        a finite number, at least 0
 states             ``index`` leaves the arrays it is shown as they were
 index              one finite number for each state
 elementwise        the index of a state is the same among others, in another order, in one item's table, and alone
+anytime            the index of a class that says so is the same with half the budget
 probabilities      a joint policy leaves arrays alone and gives weights, which are divided by their sum: finite, from 0,
                    and more than 0 for some item that can be labelled; weights of other items are ignored
 counts             ``scores`` leaves ``counts`` and ``wins`` as they were

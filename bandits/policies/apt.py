@@ -45,6 +45,7 @@ class APT(IndexPolicy):
 
     epsilon: float = 0.0
     name: ClassVar[str] = "apt"
+    anytime: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -29,6 +29,7 @@ class AuditIndex(IndexPolicy):
     """
 
     name: ClassVar[str] = "audit-index"
+    anytime: ClassVar[bool] = True
 
     def index(self, states: ItemStates) -> Any:
         """Weighted variance of the indicator."""

@@ -53,6 +53,7 @@ class Gittins(AheadPolicy):
     """
 
     name: ClassVar[str] = "gittins"
+    anytime: ClassVar[bool] = True
     rule = staticmethod(_kernels.stopping_index)
 
     def ahead(self, problem: Problem, items: Ints, labels: Ints, remaining: Floats) -> Ints:

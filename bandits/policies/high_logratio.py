@@ -26,6 +26,7 @@ class HighLogRatio(IndexPolicy):
     """
 
     name: ClassVar[str] = "high-logratio"
+    anytime: ClassVar[bool] = True
 
     def index(self, states: ItemStates) -> Any:
         """The log-ratio."""

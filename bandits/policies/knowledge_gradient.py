@@ -30,6 +30,7 @@ class KnowledgeGradient(GainPolicy):
     """
 
     name: ClassVar[str] = "kg"
+    anytime: ClassVar[bool] = True
 
     def gain(self, states: ItemStates) -> Any:
         """Expected gain in payoff."""

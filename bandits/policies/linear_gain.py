@@ -31,6 +31,7 @@ class LinearGain(IndexPolicy):
     """
 
     name: ClassVar[str] = "linear-gain"
+    anytime: ClassVar[bool] = True
 
     def index(self, states: ItemStates) -> Any:
         """Expected gain in v p: zero, up to rounding."""

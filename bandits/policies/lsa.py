@@ -45,6 +45,7 @@ class LSA(IndexPolicy):
 
     alpha: float = 2.0
     name: ClassVar[str] = "lsa"
+    anytime: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

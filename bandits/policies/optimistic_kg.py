@@ -31,6 +31,7 @@ class OptimisticKG(GainPolicy):
     """
 
     name: ClassVar[str] = "optimistic-kg"
+    anytime: ClassVar[bool] = True
 
     def gain(self, states: ItemStates) -> Any:
         """Gain in payoff at the better outcome."""

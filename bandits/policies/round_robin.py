@@ -29,6 +29,7 @@ class RoundRobin(IndexPolicy):
     """
 
     name: ClassVar[str] = "round-robin"
+    anytime: ClassVar[bool] = True
 
     def index(self, states: ItemStates) -> Any:
         """Minus the number of labels."""

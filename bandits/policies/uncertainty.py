@@ -30,6 +30,7 @@ class UncertaintySampling(IndexPolicy):
     """
 
     name: ClassVar[str] = "uncertainty"
+    anytime: ClassVar[bool] = True
 
     def index(self, states: ItemStates) -> Any:
         """Predictive variance of the next label."""

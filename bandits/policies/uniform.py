@@ -31,6 +31,7 @@ class Uniform(IndexPolicy):
     """
 
     name: ClassVar[str] = "uniform"
+    anytime: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.ties != "random":

@@ -31,6 +31,7 @@ class VarianceReduction(IndexPolicy):
     """
 
     name: ClassVar[str] = "variance-reduction"
+    anytime: ClassVar[bool] = True
 
     def index(self, states: ItemStates) -> Any:
         """Expected decrease of the weighted variance, per unit of cost."""

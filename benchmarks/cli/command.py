@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import typer.core
@@ -51,7 +52,31 @@ class Command(typer.core.TyperCommand):
                 if pair is not None and "," not in word and sum(map(is_number, args[k : k + pair.nargs])) < pair.nargs:
                     raise refused(pair.opts[0], word, f"be of the form {pair.metavar}")
                 out += [word] if pair is None else _parts(word, pair)
-        return super().parse_args(ctx, out)
+        try:
+            rest = super().parse_args(ctx, list(out))
+            for option in self.params:
+                if _is_numeric(ctx.params.get(option.name)):
+                    _require_plain_digits(option, out)
+        except BaseException:
+            # What options have set up, such as where output goes, ends here too.
+            ctx.close()
+            raise
+        return rest
+
+
+def _is_numeric(value: Any) -> bool:
+    values = value if isinstance(value, (tuple, list)) and value else [value]
+    return all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in values)
+
+
+def _require_plain_digits(option: Any, words: Sequence[str]) -> None:
+    """Raise for the text of a number that only Python takes for one, such as ``1_0``."""
+    for k, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name in option.opts:
+            for text in [value] if equals else words[k + 1 : k + 1 + option.nargs]:
+                if not is_number(text):
+                    raise refused(option.opts[0], text, "be a number in plain digits")
 
 
 def _parts(text: str, option: Any) -> list[str]:

@@ -141,7 +141,7 @@ def _pairs(option: str, text: str, example: str) -> dict[str, Any]:
     except csv.Error:
         # A line break outside quotes.
         parts = [text]
-    for part in parts:
+    for part in parts or [""] * from_left:
         left, equals, right = part.partition("=") if from_left else part.rpartition("=")
         left, right = left.strip(), right if from_left else right.strip()
         if not equals or not right:

@@ -14,6 +14,7 @@ from ...bandits.registry import label
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.memory import ProblemTooLarge
 from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.refusals import number_of_text
 from ..runner.csv_text import csv_text
 from ..runner.folder import problem_as_inputs
 from .options import (
@@ -126,10 +127,11 @@ def _given(ctx: typer.Context, option: str) -> bool:
 
 
 def _numbers(option: str, text: str) -> list[float]:
-    try:
-        return [float(x) for x in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{option} is {shown(text)}; give numbers with commas between them") from None
+    found = [number_of_text(x) for x in text.split(",")]
+    told = [x for x in found if x is not None]
+    if len(told) < len(found):
+        raise ValueError(f"{option} is {shown(text)}; give numbers with commas between them")
+    return told
 
 
 def _vary(

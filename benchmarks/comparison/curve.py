@@ -20,6 +20,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,7 +136,7 @@ def _labels_in_all(problem: Problem, budgets: Sequence[float]) -> int:
 
 def _on_the_way(problem: Problem, policy: Policy) -> bool:
     """True if a run through the whole budget passes the final states of the runs through smaller ones."""
-    blind = isinstance(policy, IndexPolicy) and not policy.uses_remaining
+    blind = isinstance(policy, IndexPolicy) and policy.anytime and not policy.uses_remaining
     return blind and problem.unit_costs and not problem.quota and problem.batch == 1
 
 
@@ -202,6 +203,11 @@ def budget_curve(
     whole("replications", replications, least=1)
     budgets, remarks = budgets_of(problem, points)
     chosen, more = curve_policies(problem, policies, budgets, replications)
+    for policy, budget in product(chosen, filter(None, budgets)):
+        try:
+            policy.require(at_budget(problem, budget))
+        except ValueError as error:
+            raise type(error)(f"at a budget of {budget:g} on the curve: {error}") from None
     exact = {label(policy): _exact(problem, policy, replications) for policy in chosen}
     if not all(exact.values()):
         require_account(problem)

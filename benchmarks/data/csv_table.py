@@ -25,7 +25,7 @@ from ...dp.machine.reading import Unreadable, read_input, unpacked
 from ...dp.machine.seal import digest
 from ...posteriors.foundation import messages
 from ...posteriors.foundation.messages import plain
-from ...posteriors.foundation.names import nearest_name
+from ...posteriors.foundation.names import meant_by, nearest_name
 from ...posteriors.votes.rows import RowFaults, codes
 from .json_lines import is_json, json_columns, json_lines
 from .text_form import SEPARATORS, TextFault, TextForm, as_utf8, find_separator, is_declaration, records, rows_of
@@ -48,8 +48,6 @@ __all__ = [
 
 HEADER = -1
 _CHUNK = 1_024
-# Similarity of a column's name to one that is known, above which it may be meant.
-_NEAR = 0.84
 _GZIP_MAGIC = b"\x1f\x8b"
 _ANY = TextForm()
 
@@ -341,7 +339,7 @@ def near_misses(table: Table, optional: Sequence[str]) -> list[str]:
     unused = [column for column in table.header if column not in used]
     remarks = []
     for wanted in optional:
-        near = None if wanted in table.columns else nearest_name(wanted, unused, cutoff=_NEAR)
+        near = None if wanted in table.columns else meant_by(wanted, unused)
         if near is not None:
             remarks.append(f"{table.path}: column {show(near)} is not used; is it {wanted!r}?")
     return remarks

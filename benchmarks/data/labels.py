@@ -34,6 +34,8 @@ import numpy as np
 
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.refusals import number_of_text
+from ...posteriors.thresholds import LARGEST_LOG
 from ...posteriors.votes.label_set import LabelSet
 from ...posteriors.votes.mapping import VoteMapping
 from ...posteriors.votes.near_names import name_remarks
@@ -52,7 +54,7 @@ _BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1} | {form(str(x)): int(x) for x in 
 
 # Descriptions of an item's threshold, the most informative first: each determines the next one.
 _KINDS = (("logp_win", "logp_lose"), ("c",), ("threshold",))
-_LOGP_RULE = (lambda x: x <= 1e-9, "a finite log-probability, at most 0")
+_LOGP_RULE = (lambda x: x <= LARGEST_LOG, "a finite log-probability, at most 0")
 _OPTIONAL = ("group", "gold")
 _HINT = "; columns, as in item=Input.id, says which of them to use"
 _NUMBER_RULES: dict[str, tuple[Callable[[float], bool], str]] = {
@@ -264,11 +266,8 @@ def _name(text: str) -> str | None:
 
 
 def _number(test: Callable[[float], bool], text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and test(value) else None
+    value = number_of_text(text)
+    return value if value is not None and math.isfinite(value) and test(value) else None
 
 
 def _with_point(allowed: str, cells: Sequence[str]) -> str:

@@ -251,7 +251,7 @@ def _read_record(record: Path) -> dict[str, Any]:
         found = read_json(record)
     except ValueError:
         found = None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not {"command", "inputs"} <= found.keys():
         raise RunFolderError(f"{record}: not a run record")
     return found
 

@@ -17,7 +17,8 @@ from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Bools, Floats
-from ...posteriors.foundation.messages import lines_of, named, shown
+from ...posteriors.foundation.kinds import require_type
+from ...posteriors.foundation.messages import lines_of, listed, named, shown
 from ...posteriors.foundation.names import unknown_key
 from ...posteriors.foundation.number_arrays import read_numbers
 from ...posteriors.foundation.refusals import real_or_none, whole_or_none
@@ -34,6 +35,8 @@ __all__ = [
     "names_of",
     "quota_of",
     "refuse",
+    "refuse_for_bandits",
+    "require_keywords",
     "vector",
     "whole",
 ]
@@ -116,6 +119,22 @@ def _cannot_be_written(name: str) -> bool:
     return False
 
 
+def require_keywords(fields: Any) -> None:
+    """Raise unless a mapping has the keywords that every problem needs."""
+    require_type("fields", fields, Mapping, "a mapping from keywords of a problem to their values")
+    needed = ("c", "beta", "budget") if "c" in fields else ("threshold", "budget")
+    missing = [name for name in needed if name not in fields]
+    if missing:
+        raise ProblemError([f"{name} is missing; a problem needs {listed(needed)}" for name in missing])
+
+
+def refuse_for_bandits(fields: Mapping[str, Any]) -> None:
+    """Raise for keywords that a classical bandit has no use for: nothing is paid at the end."""
+    for name in ("threshold", "log_ratio", "beta", "utility", "budget"):
+        if name in fields:
+            raise ProblemError([f"{name} is not for a bandit: it pays for wins alone, and horizon is its budget"])
+
+
 def beliefs_of(
     prior: Any, size: int, names: Sequence[str], faults: list[str]
 ) -> tuple[Floats | None, tuple[Belief, ...] | None]:
@@ -125,7 +144,7 @@ def beliefs_of(
     if single or (isinstance(prior, Sequence) and any(isinstance(x, (Belief, Mapping)) for x in prior)):
         given = [prior] if single else list(prior)
         if not all(isinstance(x, (Belief, Mapping)) for x in given):
-            faults.append("prior mixes belief objects with other values; give belief objects only, or pairs only")
+            faults.append("prior mixes pairs with beliefs of other forms; give pairs only, or beliefs or tables only")
             return stand_in, None
         if not single and len(given) != size:
             faults.append(f"prior has {len(given)} beliefs; it must have one, or one for each of the {size} items")

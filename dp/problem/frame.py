@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...posteriors.foundation.kinds import require_type
 from ...posteriors.foundation.messages import listed, shown
-from ...posteriors.foundation.names import nearest_name
-from ...posteriors.foundation.number_arrays import other_order
+from ...posteriors.foundation.names import meant_by
+from ...posteriors.foundation.number_arrays import number_array, other_order
 from .checks import ProblemError
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ __all__ = ["problem_of_frame"]
 
 _FIELDS = ("threshold", "c", "weight", "cost", "cap", "reward", "name")
 _KNOWN = (*_FIELDS, "item", "logp_win", "logp_lose", "a", "b")
-_NEAR = 0.84
+# Keywords of a problem that are no columns, and what a column of that name may stand for.
+_ELSEWHERE = {"log_ratio": "a column c", "prior": "columns a and b, or the keyword prior"}
+_ELSEWHERE |= {name: f"the keyword {name}" for name in ("beta", "label_price", "quota", "budget", "utility", "batch")}
+# Ways to state thresholds; the keyword of ``Problem.from_dict`` that each gives.
+_WAYS = {"threshold": "threshold", "c": "c", "logp_win": "c", "logp_lose": "c"}
 
 
 def problem_of_frame(  # numpydoc ignore=PR01
@@ -56,29 +62,38 @@ def problem_of_frame(  # numpydoc ignore=PR01
     >>> sa.Problem.from_frame(frame, budget=9).name
     ('sky', 'sea')
     """
-    found = _columns(frame)
+    import pandas as pd
+
+    require_type("frame", frame, pd.DataFrame, "a pandas DataFrame")
+    found = _columns(frame, replaced={"threshold", "c", "log_ratio"} & fields.keys() != set())
     faults = other_order({"data frame": frame, **fields})
+    if "c" in found and "beta" not in fields:
+        faults.append("data frame: columns of log-ratios need the keyword beta; thresholds are sigma(beta c)")
     if faults:
         raise ProblemError(faults)
     return cls.from_dict(found | {"budget": budget} | fields)
 
 
-def _columns(frame: pd.DataFrame) -> dict[str, Any]:
-    """Keywords of ``Problem.from_dict`` that the columns give."""
-    import pandas as pd
-
-    require_type("frame", frame, pd.DataFrame, "a pandas DataFrame")
+def _columns(frame: pd.DataFrame, *, replaced: bool) -> dict[str, Any]:
+    """Keywords of ``Problem.from_dict`` that the columns give; with ``replaced``, not those that state thresholds."""
     header = [str(column) for column in frame.columns]
+    if replaced:
+        frame = frame.loc[:, [column not in _WAYS for column in header]]
+        header = [column for column in header if column not in _WAYS]
     faults = [f"column {x!r} occurs {header.count(x)} times" for x in _KNOWN if header.count(x) > 1]
     for pair in (("logp_win", "logp_lose"), ("a", "b")):
         if sum(column in header for column in pair) == 1:
             faults.append(f"columns {pair[0]!r} and {pair[1]!r} go together")
     unused = [column for column in header if column not in _KNOWN]
-    for wanted in _FIELDS:
-        near = None if wanted in header else nearest_name(wanted, unused, cutoff=_NEAR)
+    for wanted in _KNOWN:
+        near = None if wanted in header else meant_by(wanted, unused)
         if near is not None:
             faults.append(f"column {shown(near)} is not known; is it {wanted!r}?")
-    if not {"threshold", "c", "logp_win"} & set(header):
+    faults += [f"column {x!r} is not known; allowed: {_ELSEWHERE[x]}" for x in unused if x in _ELSEWHERE]
+    ways = {_WAYS[column]: column for column in header if column in _WAYS}
+    if len(ways) > 1:
+        faults.append(f"columns {listed(ways.values())} give the thresholds in more than one way; remove one of them")
+    if not ways and not replaced:
         faults.append(
             f"no column gives thresholds: give threshold, c, or logp_win and logp_lose; found: {listed(header)}"
         )
@@ -89,10 +104,15 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
     if faults:
         raise ProblemError([f"data frame: {fault}" for fault in faults])
     found: dict[str, Any] = {column: frame[column] for column in _FIELDS if column in header}
-    if "logp_win" in header and "c" not in found:
+    if "logp_win" in header:
         from ...posteriors.thresholds import log_ratio
 
-        found["c"] = log_ratio(frame["logp_win"], frame["logp_lose"])
+        ratio = log_ratio(frame["logp_win"], frame["logp_lose"])
+        for k in np.flatnonzero(
+            ~np.isclose(number_array("c", found.setdefault("c", ratio)), ratio, rtol=1e-9, atol=1e-9)
+        ):
+            told = f"c is {shown(frame['c'].iloc[k])}, but logp_lose - logp_win is {ratio[k]:.9g}"
+            raise ProblemError([f"data frame: row {k}: {told}; they must be equal, or one of them left out"])
     if "a" in header:
         found["prior"] = frame[["a", "b"]]
     if called is not None:

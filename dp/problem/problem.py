@@ -28,7 +28,7 @@ from ...posteriors.foundation.refusals import file_path, real_or_none, whole
 from ...posteriors.utilities import Utility
 from .bars import bar_of, log_odds_of, sharp_items, tails_at
 from .budget import Quota, most_labels
-from .checks import ProblemError
+from .checks import ProblemError, refuse_for_bandits, require_keywords
 from .digest import digest_of
 from .frame import problem_of_frame
 from .remarks import remarks_on
@@ -178,7 +178,7 @@ class Problem(ReadOnlyCopies):
         """
         if not isinstance(prior, Collection) or any(real_or_none(x) is not None for x in prior):
             raise ProblemError([f"prior is {shown(prior)}; a bandit needs one prior, a pair or a belief, for each arm"])
-        # Nothing is paid at the end, so the threshold does not matter.
+        refuse_for_bandits(fields)
         return cls(np.full(len(prior), 0.5), horizon, prior=cast("Any", prior), utility=None, reward=reward, **fields)
 
     @classmethod
@@ -250,6 +250,7 @@ class Problem(ReadOnlyCopies):
         -------
         Problem
         """
+        require_keywords(fields)
         return cls.from_logratio(**fields) if "c" in fields else cls(**fields)
 
     def as_dict(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from ..foundation.arrays import Floats, Ints
 from ..foundation.kinds import require_type
 from ..foundation.memory import require_memory
+from ..foundation.records import EqualBySettings
 from ..foundation.refusals import every, probabilities, probability, whole
 from .sharp import Bar
 
@@ -48,7 +49,7 @@ class BeliefTables(NamedTuple):
     jump: Floats
 
 
-class Belief(ABC):
+class Belief(EqualBySettings, ABC):
     """Base of the beliefs: frozen values, each a distribution of one item's true rate alpha.
 
     A subclass defines ``at``, ``after``, ``draw`` and ``as_dict``. ``tables`` and ``mean`` are computed from ``at``.

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+from .records import settings_of
 
 __all__ = ["canonical"]
 
@@ -61,6 +63,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence):
         return [_plain(x) for x in value]
     if is_dataclass(value) and not isinstance(value, type):
-        compared = {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.compare}
-        return {type(value).__qualname__: compared}
+        return {type(value).__qualname__: {name: _plain(x) for name, x in settings_of(value).items()}}
     return {"repr": repr(value)}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Registry",
+    "meant_by",
     "nearest_name",
     "read_settings",
     "split_name",
@@ -40,6 +41,9 @@ __all__ = [
 _MOST_NAMES = 30
 _MOST_COMPARED = 1000
 _MOST_LETTERS = 60
+# Similarity above which a name may be meant, and letters that a name must have for that.
+_NEAR = 0.84
+_FEWEST_LETTERS = 3
 
 
 @dataclass(eq=False)
@@ -324,6 +328,37 @@ def nearest_name(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | 
     plain = {name.strip().lower()[:_MOST_LETTERS]: name for name in islice(known, _MOST_COMPARED)}
     near = difflib.get_close_matches(word.strip().lower()[:_MOST_LETTERS], plain, 1, cutoff)
     return plain[near[0]] if near else None
+
+
+def meant_by(known: str, words: Iterable[str]) -> str | None:
+    """First of some words that was probably written for a known name, such as a column's.
+
+    Parameters
+    ----------
+    known : str
+    words : iterable of str
+
+    Returns
+    -------
+    str or None
+        A word that is equal but for case and surrounding spaces, has two letters exchanged, or is very similar. None
+        if there is none, and for names of one or two letters, which mean many things.
+
+    Examples
+    --------
+    >>> meant_by("weight", ["height", "wieght"]), meant_by("cap", ["cpa"]), meant_by("cap", ["cat"])
+    ('wieght', 'cpa', None)
+    """
+    if len(known) < _FEWEST_LETTERS:
+        return None
+    given = list(islice(words, _MOST_COMPARED))
+    swapped = next((word for word in given if _has_two_letters_exchanged(word.strip().lower(), known)), None)
+    return swapped or nearest_name(known, given, cutoff=_NEAR)
+
+
+def _has_two_letters_exchanged(word: str, known: str) -> bool:
+    differ = [k for k, (x, y) in enumerate(zip(word, known, strict=False)) if x != y]
+    return len(word) == len(known) and len(differ) == 2 and sorted(word) == sorted(known)
 
 
 def unknown_name(message: str, name: object, known: Iterable[str]) -> str:

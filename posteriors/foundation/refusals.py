@@ -29,6 +29,7 @@ __all__ = [
     "is_number",
     "nonnegative",
     "number",
+    "number_of_text",
     "one_of",
     "positive",
     "probabilities",
@@ -230,13 +231,27 @@ def file_path(field: str, value: Any) -> Path:
     return Path(text)
 
 
-def is_number(text: str) -> bool:
-    """True for text that Python reads as a number."""
+def number_of_text(text: str) -> float | None:
+    """Number that a text is in plain digits; None for any other text.
+
+    Python alone reads digits of other scripts, and underscores between digits, which are rather slips.
+
+    Examples
+    --------
+    >>> number_of_text(" -1.5e-3"), number_of_text("1_5"), number_of_text("0,5")
+    (-0.0015, None, None)
+    """
+    if not text.isascii() or "_" in text:
+        return None
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return True
+        return None
+
+
+def is_number(text: str) -> bool:
+    """True for text that is a number in plain digits, or the name of one that is none."""
+    return number_of_text(text) is not None
 
 
 def every(field: str, values: NDArray[Any], ok: Bools, allowed: str) -> None:

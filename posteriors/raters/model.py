@@ -43,6 +43,7 @@ from ..foundation.kinds import checked
 from ..foundation.messages import shown
 from ..foundation.names import write_name
 from ..foundation.progress import Progress
+from ..foundation.records import EqualBySettings
 from ..foundation.refusals import one_of
 from ..foundation.seeds import Seed, generator_of
 from ..foundation.tolerances import above
@@ -80,7 +81,7 @@ class SimulatedLabels:
     truth: Parameters
 
 
-class RaterModel(ChecksVotes, ABC):
+class RaterModel(EqualBySettings, ChecksVotes, ABC):
     """Base of the models of raters; subclasses are frozen dataclasses with the constants of their priors.
 
     Attributes

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.kinds import is_ordered
-from ..foundation.messages import shown
+from ..foundation.messages import listed, shown
 from ..foundation.number_arrays import number_array, whole_array
 from ..foundation.refusals import every, vote_or_none, whole, whole_or_none
+from ..thresholds import LARGEST_LOG
 
 __all__ = ["checked_columns", "item_name", "pool_votes"]
-
 _NUMBERS = ("gold", "logp_win", "logp_lose", "log_ratio", "threshold", "weight")
 
 
@@ -69,6 +69,7 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"{key} has shape {values.shape}; it must be ({size},), one for each item")
             _require_values(key, values)
             found[key] = values
+    _require_one_threshold(found)
     if columns["slice"] is not None:
         found["slice"] = names_of("slice", columns["slice"])
         if len(found["slice"]) != size:
@@ -86,6 +87,28 @@ def _require_values(key: str, values: NDArray[np.float64]) -> None:
         every(key, values, np.isnan(values) | (values == 0.0) | (values == 1.0), "0 or 1, or nan where it is not known")
     elif key == "weight":
         every(key, values, np.isfinite(values) & (values >= 0.0), "finite and at least 0")
+    elif key == "threshold":
+        every(key, values, (values > 0.0) & (values < 1.0), "between 0 and 1, both excluded")
+    elif key == "log_ratio":
+        every(key, values, np.isfinite(values), "finite")
+    else:
+        every(key, values, np.isfinite(values) & (values <= LARGEST_LOG), "a finite log-probability, at most 0")
+
+
+def _require_one_threshold(found: Mapping[str, Any]) -> None:
+    """Raise for thresholds that are stated in ways that need not agree."""
+    given = [key for key in ("logp_win", "logp_lose", "log_ratio", "threshold") if key in found]
+    if ("logp_win" in given) != ("logp_lose" in given):
+        raise ValueError(f"{given[0]} is given alone; log-probabilities go together, logp_win and logp_lose")
+    if "threshold" in given and len(given) > 1:
+        raise ValueError(f"{listed(given)} give the thresholds in more than one way; keep one of them")
+    if "logp_win" in given and "log_ratio" in given:
+        wanted = found["logp_lose"] - found["logp_win"]
+        for k in np.flatnonzero(~np.isclose(found["log_ratio"], wanted, rtol=1e-9, atol=1e-9)):
+            raise ValueError(
+                f"log_ratio[{k}] is {found['log_ratio'][k]:.9g}, but logp_lose - logp_win is {wanted[k]:.9g}; "
+                "they must be equal, or one of them left out"
+            )
 
 
 def names_of(field: str, names: Any) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..foundation.arrays import Floats
 from ..foundation.messages import lines_of, listed, shown
-from ..foundation.names import nearest_name
+from ..foundation.names import meant_by, nearest_name
 from ..foundation.number_arrays import number_array
 from ..foundation.refusals import vote_or_none, whole_or_none
 from .label_set import LabelSet
@@ -30,7 +30,6 @@ _OPTIONAL = ("group", "gold")
 _NUMBERS = {"logp_win": "logp_win", "logp_lose": "logp_lose", "log_ratio": "c", "threshold": "threshold"}
 _NUMBERS |= {"weight": "weight"}
 _SOURCE = "data frame"
-_NEAR = 0.84
 
 
 def labels_of_frame(
@@ -75,14 +74,14 @@ def labels_of_frame(
     if "slice" in cells:
         slices = np.array([_name(cell) or "" for cell in cells["slice"]], dtype=object)
         found["slice"] = tuple(_of_items("slice", slices, cells["item"], first, kept).tolist())
-    if "logp_win" in found and "logp_lose" in found:
+    if {"logp_win", "logp_lose"} <= found.keys() and "log_ratio" not in found:
         found["log_ratio"] = found["logp_lose"] - found["logp_win"]
     unused = [column for column in header if column not in names.values()]
     remarks = [f"{_SOURCE}: {remark}" for remark in votes.remarks]
     remarks += [
         f"{_SOURCE}: column {shown(near)} is not used; is it {wanted!r}?"
         for wanted in (*_OPTIONAL, *_NUMBERS.values(), "slice")
-        if wanted not in names and (near := nearest_name(wanted, unused, cutoff=_NEAR)) is not None
+        if wanted not in names and (near := meant_by(wanted, unused)) is not None
     ]
     kinds = {"items": votes.items, "raters": votes.raters, "groups": votes.groups}
     remarks += [remark for kind, told in kinds.items() for remark in name_remarks(kind, told)]

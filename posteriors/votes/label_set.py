@@ -208,9 +208,9 @@ class LabelSet:
         return labels_of_frame(frame, columns, labels, repeated)
 
     def to_frame(self) -> pd.DataFrame:
-        """Data frame with a row for each vote, from which ``from_frame`` makes an equal label set.
+        """Data frame with a row for each vote, item by item, from which ``from_frame`` makes the same votes.
 
-        Of a set that was read: items, raters and groups in the order in which they first appear, each with a vote.
+        Its raters and groups are then in the order of these rows, and those without a vote are not among them.
 
         Returns
         -------

@@ -135,6 +135,14 @@ class NanScale(Broken):
         return float("nan")
 
 
+class SeesTheBudget(sa.IndexPolicy):
+    name = "sees-the-budget"
+    anytime = True
+
+    def index(self, states):
+        return states.remaining + 0.0 * states.labels
+
+
 class NanIndex(Broken):
     def index(self, states):
         return np.where(states.labels == 3, np.nan, states.mean)
@@ -315,6 +323,7 @@ BROKEN = [
     ("elementwise", Position(), r"in reverse order"),
     ("elementwise", Length(), r"index is 0\.25 among 84 states and 0\.5 alone"),
     ("elementwise", TableOnly(), r"in one item's table"),
+    ("anytime", SeesTheBudget(), r"index is 3 with a budget of 3 and 6 with 6; expected one value"),
     ("counts", SpendsCounts(), r"scores writes into an array"),
     ("counts", SpendsWins(), r"scores writes into an array"),
     ("scores", FlatScores(), r"shape \(3,\); expected \(replications, items\) = \(1, 3\)"),

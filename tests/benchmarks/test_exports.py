@@ -402,6 +402,7 @@ def test_every_command_that_reads_labels_takes_and_records_a_mapping(run, comman
     ("given", "message"),
     [
         (("--columns", "item"), "--columns: 'item' is not of the form name=value"),
+        (("--columns", ""), "--columns: '' is not of the form name=value"),
         (("--columns", "item=,rater=x"), "--columns: 'item=' is not of the form name=value"),
         (("--columns", "item=x,item=y"), "--columns: 'item' is given twice"),
         (("--labels", "A=1,A=0"), "--labels: 'A' is given twice"),

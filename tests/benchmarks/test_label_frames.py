@@ -192,3 +192,60 @@ def test_commands_print_the_remarks_on_label_files(tmp_path):
     told = " ".join(found.output.split())
     assert "differ only by case" in told
     assert "is not used; is it 'weight'?" in told
+
+
+LOGS = {"logp_win": [-1.0, -2.0, -1.0, -2.0, -3.0], "logp_lose": [-5.0, -1.0, -5.0, -1.0, -3.0]}
+RATIOS = [-4.0, 1.0, -4.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"c": RATIOS, "threshold": FULL["threshold"]},
+            "'log_ratio', 'threshold' give the thresholds in more than one",
+        ),
+        (LOGS | {"threshold": FULL["threshold"]}, "'threshold' give the thresholds in more than one way"),
+        (LOGS | {"c": [-4.0, 2.0, -4.0, 2.0, 0.0]}, r"log_ratio\[1\] is 2, but logp_lose - logp_win is 1"),
+        ({"logp_win": LOGS["logp_win"]}, "logp_win is given alone"),
+        ({"logp_lose": LOGS["logp_lose"]}, "logp_lose is given alone"),
+        (LOGS | {"logp_win": 0.1}, "logp_win is 0.1; it must be a finite log-probability, at most 0"),
+        (LOGS | {"logp_lose": -np.inf}, "logp_lose is -inf; it must be a finite log-probability, at most 0"),
+        ({"threshold": 1.0}, "threshold is 1.0; it must be between 0 and 1, both excluded"),
+        ({"threshold": 0.0}, "threshold is 0.0; it must be between 0 and 1, both excluded"),
+        ({"c": np.inf}, "log_ratio is inf; it must be finite"),
+    ],
+)
+def test_thresholds_that_no_file_could_state_are_refused_in_frames(columns, message):
+    with pytest.raises(ValueError, match=message):
+        sa.LabelSet.from_frame(VOTES.assign(**columns))
+
+
+def test_log_ratios_beside_the_log_probabilities_that_give_them_are_taken():
+    of_logs, of_both = (sa.LabelSet.from_frame(VOTES.assign(**x)) for x in (LOGS, LOGS | {"c": RATIOS}))
+    same(of_logs, of_both)
+    same(of_logs, sa.LabelSet.from_frame(of_logs.to_frame()))
+    with pytest.raises(ValueError, match="log_ratio"):
+        sa.LabelSet.from_frame(of_logs.to_frame().assign(c=0.5))
+
+
+@pytest.mark.parametrize("slip", ["wieght", "weigth", "weihgt", "sliec", "gruop", "glod", "weights", " Weight"])
+def test_columns_that_were_probably_meant_are_named_in_frames_and_files(slip, tmp_path):
+    wanted = {"s": "slice", "g": "gold", "w": "weight"}[slip.strip().lower()[0]] if slip != "gruop" else "group"
+    frame = VOTES.assign(**{slip: 1})
+    frame.to_csv(tmp_path / "votes.csv", index=False)
+    told = [sa.LabelSet.from_frame(frame).remarks]
+    if wanted in ("gold", "group"):
+        told.append(sa.read_labels(tmp_path / "votes.csv").remarks)
+    else:
+        told.append(sa.read_labels(VOTES, ITEMS.drop(columns=["weight", "slice"]).assign(**{slip: 1})).remarks)
+    assert all(any(x.endswith(f"column {slip!r} is not used; is it {wanted!r}?") for x in remarks) for remarks in told)
+
+
+@pytest.mark.parametrize("text", ["0.1_5", "٠.٥", "１", "0,5", "0x1p-1"])
+def test_only_plain_digits_are_numbers_in_files(text, tmp_path):
+    ITEMS.to_csv(tmp_path / "items.csv", index=False)
+    content = (tmp_path / "items.csv").read_text(encoding="utf-8").replace("0.1,", f'"{text}",')
+    (tmp_path / "items.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(LabelFileError, match=r"line 3.*allowed: a number between 0 and 1"):
+        sa.read_labels(VOTES, tmp_path / "items.csv")

@@ -102,7 +102,7 @@ def test_budget_need_not_be_whole_where_costs_differ():
         ({"prior": [(1, 1), (1, -2)]}, "prior b of item 2 is -2.0; it must be positive and finite"),
         (
             {"prior": [sa.Beta(1, 1), (1, 1)]},
-            "prior mixes belief objects with other values; give belief objects only, or pairs only",
+            "prior mixes pairs with beliefs of other forms; give pairs only, or beliefs or tables only",
         ),
         ({"name": ["sky", "sky"]}, "name 'sky' occurs 2 times; names must be unique"),
         ({"name": ["sky"]}, "name has 1 entries; it must have one for each of the 2 items"),

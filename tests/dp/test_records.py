@@ -68,6 +68,75 @@ def test_frames_that_are_no_problem_are_refused(frame, message):
         sa.Problem.from_frame(frame, 9)
 
 
+SLIPS = {"wieght": "weight", "weigth": "weight", "weihgt": "weight", "cots": "cost", "csot": "cost", "cpa": "cap"}
+SLIPS |= {"rewrad": "reward", "reawrd": "reward", "weights": "weight", "Item": "item", "items": "item"}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_columns_that_were_probably_meant_are_refused(slip):
+    with pytest.raises(ValueError, match=f"column '{slip}' is not known; is it '{SLIPS[slip]}'"):
+        sa.Problem.from_frame(pd.DataFrame({"threshold": [0.3, 0.4], slip: [2, 3]}), 4)
+
+
+@pytest.mark.parametrize("name", ["log_ratio", "prior", "beta", "label_price", "quota", "budget", "utility", "batch"])
+def test_keywords_that_are_no_columns_are_refused_as_columns(name):
+    with pytest.raises(ValueError, match=f"column '{name}' is not known; allowed: "):
+        sa.Problem.from_frame(pd.DataFrame({"threshold": [0.3, 0.4], name: [2, 3]}), 4)
+
+
+@pytest.mark.parametrize("name", ["A", "B", "cat", "text", "worth"])
+def test_columns_of_other_names_are_ignored(name):
+    frame = pd.DataFrame({"threshold": [0.3, 0.4], name: ["x", "y"]})
+    assert sa.Problem.from_frame(frame, 4) == sa.Problem([0.3, 0.4], 4)
+
+
+LOGS = pd.DataFrame({"logp_win": [-1.0, -1.0], "logp_lose": [-5.0, -2.0]})
+
+
+@pytest.mark.parametrize(
+    ("frame", "fields", "message"),
+    [
+        (
+            LOGS.assign(c=[-4.0, 0.0]),
+            {"beta": 1.0},
+            "row 1: c is 0.0, but logp_lose - logp_win is -1; they must be equal",
+        ),
+        (LOGS.assign(threshold=0.5), {"beta": 1.0}, "'threshold' give the thresholds in more than one way"),
+        (LOGS, {}, "log-ratios need the keyword beta"),
+        (LOGS.assign(logp_win=0.5), {"beta": 1.0}, r"logp_win\[0\] is 0.5; log-probabilities are at most 0"),
+    ],
+)
+def test_thresholds_are_stated_in_one_way(frame, fields, message):
+    with pytest.raises(ValueError, match=message):
+        sa.Problem.from_frame(frame, 4, **fields)
+
+
+def test_thresholds_in_keywords_replace_the_columns_that_state_them():
+    stated = sa.Problem([0.2, 0.3], 4)
+    for frame in (LOGS, LOGS.assign(threshold=0.5), pd.DataFrame({"c": [0.0, 5.0]})):
+        assert sa.Problem.from_frame(frame, 4, threshold=[0.2, 0.3]) == stated
+        ratios = sa.Problem.from_frame(frame, 4, c=[1.0, 2.0], beta=1.0)
+        assert ratios == sa.Problem.from_logratio([1.0, 2.0], 1.0, 4)
+    both = LOGS.assign(c=[-4.0, -1.0])
+    assert sa.Problem.from_frame(both, 4, beta=1.0) == sa.Problem.from_logratio([-4.0, -1.0], 1.0, 4)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: sa.Problem.from_dict([1]), r"fields is \[1\]; it must be a mapping"),
+        (lambda: sa.Problem.from_dict({"budget": 3}), "threshold is missing; a problem needs 'threshold', 'budget'"),
+        (lambda: sa.Problem.from_dict({"c": [0.0], "budget": 3}), "beta is missing; a problem needs 'c', 'beta'"),
+        (lambda: sa.Problem.bandit([(1, 1)], 3, utility="accuracy"), "utility is not for a bandit"),
+        (lambda: sa.Problem.bandit([(1, 1)], 3, threshold=0.4), "threshold is not for a bandit"),
+    ],
+)
+def test_keywords_that_are_missing_or_have_no_use_are_named(make, message):
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
+        make()
+    assert caught.type.__module__.startswith("seqaudit.")
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_results_with_equal_contents_are_equal_and_others_are_not(name):
     problem = sa.Problem([0.5, 0.7], 4)

@@ -72,3 +72,21 @@ def test_a_prior_is_written_with_a_comma_or_a_space(prior, run):
 def test_a_prior_that_is_no_pair_is_refused(prior, run):
     Path("votes.csv").write_text("item,rater,label\n" + "".join(f"a,{rater},1\n" for rater in range(4)))
     assert "--prior" in run("replay", "votes.csv", "--prior", prior, "--budget", 2).assert_refused()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("curve", "problem.toml", "--points", "1_0"), "--points is '1_0'; it must be a number in plain digits"),
+        (("curve", "problem.toml", "--points=1_0"), "--points is '1_0'; it must be a number in plain digits"),
+        (("certify", "problem.toml", "--replications", "٣"), "Invalid value for '--replications'"),
+        (("provenance", "votes.csv", "--threshold", "0.1_5"), "--threshold is '0.1_5'; it must be a number in plain"),
+        (("replay", "votes.csv", "--budget", "2", "--prior", "1_0", "1"), "--prior is '1_0'; it must be"),
+        (("replay", "votes.csv", "--budget", "2_0"), "--budget is '2_0'; it must be a number in plain digits"),
+        (("statics", "problem.toml", "--vary", "beta", "--values", "1_0,2"), "--values is '1_0,2'; give numbers"),
+    ],
+)
+def test_numbers_are_plain_digits(run, words, told):
+    Path("votes.csv").write_text("item,rater,label\na,x,1\na,y,0\n")
+    Path("problem.toml").write_text("budget = 3\nthreshold = [0.5, 0.6]\n")
+    assert run(*words).assert_refused().startswith(told)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
 from oracles.command_line import caller
 
 import seqaudit as sa
+from seqaudit.bandits import policy_file
 from seqaudit.bandits.policy_file import file_records, policy_from_file
 
 MINE = '''
@@ -133,6 +135,32 @@ def test_a_run_records_the_file_of_a_policy_and_is_not_resumed_with_another(comm
     assert run(*("copy.py:Mine" if x == "mine.py:Mine" else x for x in words)).status == 0
     Path("mine.py").write_text(f"{MINE}\n")
     assert run(*words).faults()[0].startswith("run holds another run: policy_files entry 1 sha256 was ")
+
+
+def test_a_run_is_not_resumed_with_another_module_beside_the_file_of_its_policy(run, monkeypatch):
+    name = "module_beside_a_policy"
+    monkeypatch.syspath_prepend(Path.cwd())
+    text = MINE.replace("import sys\n", f"import {name}\n").replace("return -1.0", f"return {name}.SIGN")
+    Path("mine.py").write_text(text)
+    words = ["compare", "problem.toml", "-p", "mine.py:Mine", "--out", "run"]
+    for sign, status in (("-1.0", 0), ("-1.0", 0), ("1.00", 2)):
+        Path(f"{name}.py").write_text(f"SIGN = {sign}\n")
+        # Another process would read it afresh.
+        for module in (name, *(x for x in sys.modules if x.startswith("file:"))):
+            sys.modules.pop(module, None)
+        policy_file._beside.clear()
+        found = run(*words)
+        assert found.status == status
+    assert found.faults()[0].startswith("run holds another run: policy_files entry 1 imports entry 1 sha256 was ")
+    recorded = json.loads(Path("run/run.json").read_text())["inputs"]["policy_files"][0]
+    digest = hashlib.sha256(b"SIGN = -1.0\n").hexdigest()
+    assert recorded["imports"] == [{"file": f"{name}.py", "sha256": digest}]
+
+
+def test_json_of_a_command_after_one_that_was_refused_is_printed(run):
+    refused = run("compare", "problem.toml", "-p", "mine.py:Other", "--json")
+    assert (refused.status, refused.out) == (2, "")
+    assert run("compare", "problem.toml", "-p", "kg", "--json").json["rows"]
 
 
 REFUSED = {
