@@ -85,7 +85,8 @@ def _columns(frame: pd.DataFrame, *, replaced: bool) -> dict[str, Any]:
         if sum(column in header for column in pair) == 1:
             faults.append(f"columns {pair[0]!r} and {pair[1]!r} go together")
     unused = [column for column in header if column not in _KNOWN]
-    for wanted in _KNOWN:
+    # Columns A and B are those of the texts that are compared.
+    for wanted in _KNOWN[:-2]:
         near = None if wanted in header else meant_by(wanted, unused)
         if near is not None:
             faults.append(f"column {shown(near)} is not known; is it {wanted!r}?")

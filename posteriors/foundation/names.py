@@ -41,7 +41,7 @@ __all__ = [
 _MOST_NAMES = 30
 _MOST_COMPARED = 1000
 _MOST_LETTERS = 60
-# Similarity above which a name may be meant, and letters that a name must have for that.
+# Similarity above which a name may be meant, and letters that it must have for that.
 _NEAR = 0.84
 _FEWEST_LETTERS = 3
 
@@ -341,17 +341,17 @@ def meant_by(known: str, words: Iterable[str]) -> str | None:
     Returns
     -------
     str or None
-        A word that is equal but for case and surrounding spaces, has two letters exchanged, or is very similar. None
-        if there is none, and for names of one or two letters, which mean many things.
+        A word that is equal but for case and surrounding spaces, has two letters exchanged, or is very similar. For
+        names of one or two letters only the first counts.
 
     Examples
     --------
-    >>> meant_by("weight", ["height", "wieght"]), meant_by("cap", ["cpa"]), meant_by("cap", ["cat"])
-    ('wieght', 'cpa', None)
+    >>> meant_by("weight", ["height", "wieght"]), meant_by("cap", ["cat"]), meant_by("c", ["C"])
+    ('wieght', None, 'C')
     """
-    if len(known) < _FEWEST_LETTERS:
-        return None
     given = list(islice(words, _MOST_COMPARED))
+    if len(known) < _FEWEST_LETTERS:
+        return next((word for word in given if word.strip().lower() == known), None)
     swapped = next((word for word in given if _has_two_letters_exchanged(word.strip().lower(), known)), None)
     return swapped or nearest_name(known, given, cutoff=_NEAR)
 

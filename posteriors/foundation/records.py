@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from inspect import getattr_static
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,8 @@ class EqualBySettings:
 def _equal_settings(self: Any, other: object) -> bool:
     if type(other) is not type(self):
         return NotImplemented  # type: ignore[no-any-return]
+    if other is self:
+        return True
     mine, others = settings_of(self), settings_of(other)
     return mine.keys() == others.keys() and all(_is_same(x, others[key]) for key, x in mine.items())
 
@@ -79,7 +83,13 @@ def _is_same(one: Any, two: Any) -> bool:
 
 def _hash_of_settings(self: Any) -> int:
     # Attributes that are no fields need not be hashable.
-    return hash((type(self), *(getattr(self, field.name) for field in fields(self) if field.compare)))
+    return hash(_compared(type(self))(self))  # type: ignore[arg-type]
+
+
+@cache
+def _compared(kind: Any) -> Callable[[Any], Any]:
+    """Function that returns the fields of a dataclass that are compared: policies are hashed for every label."""
+    return attrgetter("__class__", *(field.name for field in fields(kind) if field.compare))
 
 
 class EqualByContents:

@@ -69,7 +69,15 @@ def test_frames_that_are_no_problem_are_refused(frame, message):
 
 
 SLIPS = {"wieght": "weight", "weigth": "weight", "weihgt": "weight", "cots": "cost", "csot": "cost", "cpa": "cap"}
-SLIPS |= {"rewrad": "reward", "reawrd": "reward", "weights": "weight", "Item": "item", "items": "item"}
+SLIPS |= {
+    "C": "c",
+    " LogP_Win": "logp_win",
+    "rewrad": "reward",
+    "reawrd": "reward",
+    "weights": "weight",
+    "Item": "item",
+    "items": "item",
+}
 
 
 @pytest.mark.parametrize("slip", SLIPS)
