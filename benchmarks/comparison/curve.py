@@ -207,7 +207,7 @@ def budget_curve(
         try:
             policy.require(at_budget(problem, budget))
         except ValueError as error:
-            raise type(error)(f"at a budget of {budget:g} on the curve: {error}") from None
+            raise ValueError(f"at a budget of {budget:g} on the curve: {error}") from None
     exact = {label(policy): _exact(problem, policy, replications) for policy in chosen}
     if not all(exact.values()):
         require_account(problem)

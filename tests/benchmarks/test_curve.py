@@ -273,3 +273,9 @@ def test_all_policies_and_some_others_look_different(figures):
     plot_curve(pd.concat([table, *(kg.assign(policy=f"other {k}") for k in range(6))]), "figure.png")
     found = looks(figures[0])
     assert len(set(found.values())) == len(found) >= 23
+
+
+def test_budget_at_which_a_policy_does_not_apply_is_named():
+    policy = sa.MinimumCoverage("kg", ["a"] * 10 + ["b"] * 10, 5)
+    with pytest.raises(ValueError, match=r"^at a budget of 5 on the curve: minimum-coverage: the minima"):
+        sa.budget_curve(sa.Problem(np.linspace(0.3, 0.7, 20), 40), [policy], points=8, seed=1)
