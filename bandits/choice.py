@@ -75,7 +75,10 @@ def choose_policies(
         if name in _ROWS:
             raise ValueError(f"policy {shown(name)} has the name of another row of the tables; give it another one")
         if labels.count(name) > 1:
-            raise ValueError(f"policy {shown(name)} is given {labels.count(name)} times")
+            same = [p for p, x in zip(chosen, labels, strict=True) if x == name]
+            unlike = any(p != same[0] for p in same)
+            more = ", for policies that are not equal; give their classes different names" if unlike else ""
+            raise ValueError(f"policy {shown(name)} is given {len(same)} times{more}")
     kept = []
     for policy in chosen:
         if policies is None and policy.planning and not planning:

@@ -28,7 +28,7 @@ its policies through the entry-point group ``seqaudit.policies``.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -42,14 +42,14 @@ from ..dp.problem.problem import Problem
 from ..dp.problem.states import ItemStates, known_states
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
 from ..posteriors.foundation.messages import shown
-from ..posteriors.foundation.records import EqualBySettings
 from ..posteriors.foundation.refusals import one_of
+from ..posteriors.foundation.values import FrozenValue
 
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 
 
 @dataclass(frozen=True)
-class Policy(EqualBySettings, ABC):
+class Policy(FrozenValue):
     """A rule for choosing the next item.
 
     A class with ``planning = True`` takes milliseconds or more to choose a label. Studies that choose many labels leave

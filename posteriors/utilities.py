@@ -31,6 +31,7 @@ true p. They are the proper scoring rules of h (Savage 1971).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -43,9 +44,9 @@ from .foundation.arrays import Bools, Floats
 from .foundation.kinds import checked
 from .foundation.messages import plain
 from .foundation.names import Registry
-from .foundation.records import EqualBySettings
 from .foundation.refusals import number, probability
 from .foundation.tolerances import ROUNDING, above
+from .foundation.values import FrozenValue
 from .payoffs import GUARDED, OF_THE_PAYOFF, try_payoffs
 
 __all__ = [
@@ -64,7 +65,8 @@ __all__ = [
 ]
 
 
-class Utility(EqualBySettings):
+@dataclass(frozen=True)
+class Utility(FrozenValue):
     """Base of the terminal utilities; a call with tail probabilities returns h(p), elementwise.
 
     The methods of a subclass are shown read-only arrays, and what they return is checked, unless it is ``trusted``:
@@ -149,7 +151,7 @@ class Utility(EqualBySettings):
         -------
         dict
         """
-        return {"name": self.name} | {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return {"name": self.name} | {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -367,7 +369,8 @@ class Custom(Utility):
     array([0.25])
     """
 
-    function: Callable[[Floats], Floats]
+    # Some callables, such as polynomials of NumPy, cannot be hashed.
+    function: Callable[[Floats], Floats] = dataclasses.field(hash=False)
     name: ClassVar[str] = "custom"
     called: ClassVar[str] = "callable"
 

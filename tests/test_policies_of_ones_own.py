@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -220,15 +221,10 @@ def test_statics_of_a_problem_with_rewards_take_a_policy_that_applies(batch):
         vary(problem, "beta", [0.5, 1.0], exact=False if batch == 1 else None, policy="gittins", replications=4, seed=1)
 
 
+@dataclass(frozen=True)
 class Spread(sa.IndexPolicy):
-    """Plain class with a setting that is no field."""
-
+    by: float
     name = "spread"
-
-    def __init__(self, by: float, also: object = None) -> None:
-        object.__setattr__(self, "ties", "random")
-        object.__setattr__(self, "by", by)
-        object.__setattr__(self, "also", also)
 
     def index(self, states):
         return self.by * states.labels + 0.0
@@ -246,7 +242,7 @@ WRAPPERS = {
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_policies_with_other_attributes_than_fields_are_not_taken_for_each_other(wrapper):
+def test_policies_with_other_settings_are_not_taken_for_each_other(wrapper):
     problem = sa.Problem([0.55, 0.41, 0.32, 0.7], 6, weight=[1, 2, 1, 1])
     found = {by: sa.evaluate(problem, WRAPPERS[wrapper](Spread(by))).value for by in (1.0, -1.0, 1.0)}
     # Nothing is remembered of a problem that only differs in its name.
@@ -255,37 +251,115 @@ def test_policies_with_other_attributes_than_fields_are_not_taken_for_each_other
     assert found[1.0] != found[-1.0]
 
 
-def test_instances_are_equal_if_all_that_they_hold_is():
-    arrays = np.arange(3), np.arange(3), np.arange(4)
-    same, other, longer = (Spread(1.0, also) for also in arrays)
-    assert same == other
-    assert hash(same) == hash(other) == hash(longer)
-    assert same != longer
-    assert Spread(1.0) != Spread(2.0)
-    assert sa.KnowledgeGradient() == sa.KnowledgeGradient()
-    assert sa.KnowledgeGradient() != sa.KnowledgeGradient(ties="first")
+@dataclass(frozen=True)
+class Tilted(sa.Accuracy):
+    by: float
+    name = "tilted"
 
-    class Tilted(sa.Accuracy):
-        def __init__(self, by):
-            object.__setattr__(self, "by", by)
+    def __call__(self, p):
+        return np.maximum(p, 1.0 - p) * self.by
 
-        def __call__(self, p):
-            return np.maximum(p, 1.0 - p) * self.by
 
-    low, high = (sa.Problem([0.5, 0.7], 4, utility=Tilted(by)) for by in (1.0, 2.0))
+@dataclass(frozen=True)
+class Lifted(sa.Beta):
+    by: float
+    kind = "lifted"
+
+    def at(self, labels, wins, threshold):
+        return sa.Beta(self.a + self.by, self.b).at(labels, wins, threshold)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [lambda by: {"utility": Tilted(by)}, lambda by: {"prior": Lifted(1.0, 1.0, by)}],
+    ids=["utility", "belief"],
+)
+def test_settings_of_derived_utilities_and_beliefs_count_everywhere(fields, tmp_path):
+    low, high = (sa.Problem([0.5, 0.7], 4, **fields(by)) for by in (1.0, 2.0))
     assert low != high
-    assert sa.solve(high).value == pytest.approx(2 * sa.solve(low).value, abs=1e-12)
+    assert low.digest() != high.digest()
     for policy in ("whittle", "lagrangian", "lookahead"):
-        values = [sa.evaluate(problem, policy).value for problem in (low, high)]
-        assert values[1] == pytest.approx(2 * values[0], abs=1e-12)
-
-
-def test_session_of_another_attribute_is_refused(tmp_path):
-    session = sa.Session(PROBLEM, Spread(-1.0), seed=1)
+        assert sa.evaluate(low, policy).value != pytest.approx(sa.evaluate(high, policy).value, abs=1e-3)
+    with pytest.raises(ValueError, match="could not be read again"):
+        low.to_toml(tmp_path / "problem.toml")
+    session = sa.Session(low, "kg", seed=1)
     session.save(tmp_path / "s.json")
-    assert sa.Session.load(tmp_path / "s.json", PROBLEM, Spread(-1.0)).policy == Spread(-1.0)
+    with pytest.raises(ValueError, match="problem"):
+        sa.Session.load(tmp_path / "s.json", high, "kg")
+
+
+def test_formulas_of_classes_of_one_name_have_digests_of_their_own():
+    def utility(power):
+        class Power(sa.Utility):
+            name = "power"
+
+            def __call__(self, p):
+                return p**power
+
+        return Power()
+
+    def belief(rise):
+        class Risen(sa.Beta):
+            kind = "risen"
+
+            def at(self, labels, wins, threshold):
+                return sa.Beta(self.a + rise, self.b).at(labels, wins, threshold)
+
+        return Risen(1, 1)
+
+    for key, make in (("utility", utility), ("prior", belief)):
+        one, same, other = (sa.Problem([0.5, 0.7], 4, **{key: make(x)}) for x in (2.0, 2.0, 3.0))
+        assert one.digest() == same.digest() != other.digest()
+
+
+@pytest.mark.parametrize(
+    ("base", "door"),
+    [
+        (sa.KnowledgeGradient, lambda cls: sa.simulate(PROBLEM, cls(), seed=1, replications=2)),
+        (sa.KnowledgeGradient, lambda cls: sa.compare(PROBLEM, [cls()])),
+        (sa.KnowledgeGradient, lambda cls: sa.Session(PROBLEM, cls(), seed=1)),
+        (sa.KnowledgeGradient, lambda cls: sa.StopWhen(cls())),
+        (sa.Accuracy, lambda cls: sa.Problem([0.5], 3, utility=cls())),
+        (sa.Beta, lambda cls: sa.Problem([0.5], 3, prior=cls(1, 1))),
+        (sa.Beta, lambda cls: sa.learnable_share([1.0], [0.5], prior=cls(1, 1))),
+        (sa.PartialPooling, lambda cls: sa.make_rater_model(cls())),
+    ],
+)
+def test_class_that_goes_by_the_name_of_a_built_in_one_is_refused(base, door):
+    mine = type("Mine", (base,), {})
+    with pytest.raises(ValueError, match=f"class Mine has the .*, which is that of {base.__name__}; give Mine one"):
+        door(mine)
+
+
+@dataclass(frozen=True)
+class ByScore(sa.IndexPolicy):
+    score: object
+    name = "by-score"
+
+    def index(self, states):
+        return np.asarray(self.score)[states.item] + 0.0
+
+
+@pytest.mark.parametrize(
+    "score",
+    [np.arange(3), [1, 2, 3], pd.Series([1, 2, 3]), np.ma.array([1, 2, 3], mask=[0, 0, 1]), {"a": 1}, (1, [2])],
+    ids=lambda x: type(x).__name__,
+)
+def test_fields_that_cannot_be_compared_as_a_whole_are_refused(score):
+    with pytest.raises(ValueError, match=r"ByScore: field score is .*; hold a number, a text, or a tuple of such"):
+        ByScore(score)
+
+
+def test_tuples_are_fields_everywhere(tmp_path):
+    policy, other = ByScore((1, 3, 2)), ByScore((3, 1, 2))
+    assert sa.certify(PROBLEM, policy).policy == "by-score(score=(1, 3, 2))"
+    for wrap in (sa.StopWhen, sa.Rollout, sa.EpsilonAudit):
+        assert sa.evaluate(PROBLEM, wrap(policy)).value != sa.evaluate(PROBLEM, wrap(other)).value
+    session = sa.Session(PROBLEM, policy, seed=1)
+    session.save(tmp_path / "s.json")
+    assert sa.Session.load(tmp_path / "s.json", PROBLEM, ByScore((1, 3, 2))).policy == policy
     with pytest.raises(ValueError, match="policy"):
-        sa.Session.load(tmp_path / "s.json", PROBLEM, Spread(1.0))
+        sa.Session.load(tmp_path / "s.json", PROBLEM, other)
 
 
 class OfTheBudget(sa.IndexPolicy):

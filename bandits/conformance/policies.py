@@ -14,7 +14,7 @@ are checked:
 name               lower-case letters, digits, dots, hyphens and underscores, a letter first
 ties               ``"random"`` or ``"first"``
 hash               can be hashed, and its copy has the same hash
-equality           equals its copy, and every setting is a dataclass field, so that unlike policies differ
+equality           equals its copy
 pickle             equals what comes back from ``pickle``, as worker processes need it
 index-scale        a finite number, at least 0
 states             ``index`` leaves the arrays it is shown as they were
@@ -174,7 +174,7 @@ _OF_ITSELF: dict[str, Callable[[Policy], None]] = {
     "name": partial(naming, attribute="name"),
     "ties": _ties,
     "hash": partial(hashing, what="policies"),
-    "equality": partial(equality, what="policies"),
+    "equality": equality,
     "pickle": pickling,
 }
 _ON_A_PROBLEM: dict[str, tuple[type, Callable[[Any, Problem, int], None]]] = (

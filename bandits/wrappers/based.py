@@ -32,8 +32,6 @@ def as_base(name: str, base: object, setting: str = "base") -> Policy:
         raise ValueError(f"{name}: {setting} is {shown(base)}; allowed: a policy or a registered name")
     if (base.count("(") if isinstance(base, str) else _levels(base)) >= _MOST_LEVELS:
         raise ValueError(f"{name}: {setting} has policies within policies; allowed: at most {_MOST_LEVELS} levels")
-    if isinstance(base, Policy):
-        return base
     try:
         return make_policy(base)
     except ValueError as error:

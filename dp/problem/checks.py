@@ -152,7 +152,7 @@ def beliefs_of(
         beliefs = []
         for k, x in enumerate(given):
             try:
-                beliefs.append(x if isinstance(x, Belief) else make_belief(dict(x)))
+                beliefs.append(make_belief(x if isinstance(x, Belief) else dict(x)))
             except (TypeError, ValueError, OverflowError) as error:
                 of = "" if single else f" of {named(names[k])}"
                 faults.append(f"prior{of}: {error}")

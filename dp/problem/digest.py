@@ -7,11 +7,15 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.belief import Belief
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.beliefs.registry import BELIEFS
+from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.canonical import canonical
-from ...posteriors.utilities import Custom, Utility
+from ...posteriors.utilities import UTILITIES, Custom, Utility
+from .bars import bar_of
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -20,7 +24,7 @@ __all__ = ["DIGEST_VERSION", "digest_of", "is_digest_of"]
 
 # What is hashed, and how; a new field of a problem is a new version.
 DIGEST_VERSION = 2
-# A callable utility enters by its payoffs at so many evenly spaced tails, and at those of so many states.
+# A formula of a user enters by what it gives at so many evenly spaced tails, and in so many states.
 _TAILS, _STATES = 2**16 + 1, 2**14
 
 
@@ -36,7 +40,7 @@ def digest_of(problem: Problem) -> str:
         elif isinstance(value, Utility):
             content.update(_utility(problem, value))
         else:
-            content.update(canonical(_beliefs(value)).encode())
+            content.update(canonical(_beliefs(problem, value)).encode())
     return content.hexdigest()
 
 
@@ -50,29 +54,44 @@ def is_digest_of(problem: Problem, found: Any, version: int) -> bool:
     return bool(found == digest_of(problem))
 
 
-def _beliefs(value: Any) -> Any:
-    every = isinstance(value, tuple) and all(isinstance(x, Belief) for x in value)
-    return [x.as_dict() for x in value] if every else value
+def _beliefs(problem: Problem, value: Any) -> Any:
+    """Kinds and parameters of beliefs, and the tables of those whose formulas are not the package's own."""
+    if not isinstance(value, tuple) or not all(isinstance(x, Belief) for x in value):
+        return value
+    found: list[Any] = []
+    with np.errstate(over="ignore", under="ignore"):
+        for i, belief in enumerate(value):
+            found.append(belief.as_dict())
+            if type(belief) not in BELIEFS.built_in:
+                labels, wins = _first_states(problem)
+                tables = ask_at(belief, labels[:, i], wins[:, i], bar_of(problem, i))
+                found.append([_single(x).tobytes().hex() for x in tables])
+    return found
 
 
 def _utility(problem: Problem, utility: Utility) -> bytes:
-    """Name and parameters of a utility, or its payoffs if it cannot be written down."""
-    try:
+    """Name and parameters of a utility, and the payoffs of one whose formula is not the package's own."""
+    if type(utility) in UTILITIES.built_in:
         return canonical(utility.as_dict()).encode()
-    except (TypeError, ValueError):
-        tails = np.concatenate([np.linspace(0.0, 1.0, _TAILS), _first_tails(problem)])
-        with np.errstate(over="ignore", under="ignore"):
-            # To single precision: the last digits of a logarithm differ between machines.
-            payoffs = (utility(tails) + 0.0).astype("<f4")
-        return canonical(utility.name).encode() + payoffs.tobytes()
+    compared = {field.name: getattr(utility, field.name) for field in fields(utility) if field.compare}
+    stated = utility.name if isinstance(utility, Custom) else {"name": utility.name} | compared
+    tails = np.concatenate([np.linspace(0.0, 1.0, _TAILS), problem.tail_at(*_first_states(problem)).ravel()])
+    with np.errstate(over="ignore", under="ignore"):
+        payoffs = _single(utility(tails))
+    return canonical(stated).encode() + payoffs.tobytes()
 
 
-def _first_tails(problem: Problem) -> Floats:
-    """Tail probabilities of all items after up to as many labels as there is room for."""
+def _single(values: Floats) -> NDArray[np.float32]:
+    """In single precision: the last digits of a logarithm differ between machines."""
+    return (values + 0.0).astype("<f4")
+
+
+def _first_states(problem: Problem) -> tuple[Ints, Ints]:
+    """Labels and wins of all items in their first states, as many as there is room for, shape (S, N)."""
     most = int((np.sqrt(1 + 8 * _STATES / problem.size) - 3) / 2)
     n, w = np.tril_indices(1 + max(0, min(most, int(problem.cap.max()))))
     labels = np.minimum(n[:, None], problem.cap)
-    return problem.tail_at(labels, np.minimum(w[:, None], labels)).ravel()
+    return labels, np.minimum(w[:, None], labels)
 
 
 def _first_version(problem: Problem) -> str:

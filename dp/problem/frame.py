@@ -10,6 +10,7 @@ from ...posteriors.foundation.kinds import require_type
 from ...posteriors.foundation.messages import listed, shown
 from ...posteriors.foundation.names import meant_by
 from ...posteriors.foundation.number_arrays import number_array, other_order
+from ...posteriors.votes.columns import name_in_cell
 from .checks import ProblemError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _ELSEWHERE = {"log_ratio": "a column c", "prior": "columns a and b, or the keywo
 _ELSEWHERE |= {name: f"the keyword {name}" for name in ("beta", "label_price", "quota", "budget", "utility", "batch")}
 # Ways to state thresholds; the keyword of ``Problem.from_dict`` that each gives.
 _WAYS = {"threshold": "threshold", "c": "c", "logp_win": "c", "logp_lose": "c"}
+# Columns that a keyword replaces, if not just the one of its name.
+_REPLACED = {"threshold": tuple(_WAYS), "c": tuple(_WAYS), "prior": ("a", "b"), "name": ("name", "item")}
 
 
 def problem_of_frame(  # numpydoc ignore=PR01
@@ -65,7 +68,9 @@ def problem_of_frame(  # numpydoc ignore=PR01
     import pandas as pd
 
     require_type("frame", frame, pd.DataFrame, "a pandas DataFrame")
-    found = _columns(frame, replaced={"threshold", "c", "log_ratio"} & fields.keys() != set())
+    if "log_ratio" in fields:
+        raise ProblemError(["log_ratio is not a keyword of data frames; give log-ratios as c, with beta"])
+    found = _columns(frame, {x for field in fields for x in _REPLACED.get(field, (field,))})
     faults = other_order({"data frame": frame, **fields})
     if "c" in found and "beta" not in fields:
         faults.append("data frame: columns of log-ratios need the keyword beta; thresholds are sigma(beta c)")
@@ -74,12 +79,11 @@ def problem_of_frame(  # numpydoc ignore=PR01
     return cls.from_dict(found | {"budget": budget} | fields)
 
 
-def _columns(frame: pd.DataFrame, *, replaced: bool) -> dict[str, Any]:
-    """Keywords of ``Problem.from_dict`` that the columns give; with ``replaced``, not those that state thresholds."""
+def _columns(frame: pd.DataFrame, replaced: set[str]) -> dict[str, Any]:
+    """Keywords of ``Problem.from_dict`` that the columns give, but for those that keywords replace."""
     header = [str(column) for column in frame.columns]
-    if replaced:
-        frame = frame.loc[:, [column not in _WAYS for column in header]]
-        header = [column for column in header if column not in _WAYS]
+    frame = frame.loc[:, [column not in replaced for column in header]]
+    header = [column for column in header if column not in replaced]
     faults = [f"column {x!r} occurs {header.count(x)} times" for x in _KNOWN if header.count(x) > 1]
     for pair in (("logp_win", "logp_lose"), ("a", "b")):
         if sum(column in header for column in pair) == 1:
@@ -87,21 +91,24 @@ def _columns(frame: pd.DataFrame, *, replaced: bool) -> dict[str, Any]:
     unused = [column for column in header if column not in _KNOWN]
     # Columns A and B are those of the texts that are compared.
     for wanted in _KNOWN[:-2]:
-        near = None if wanted in header else meant_by(wanted, unused)
+        near = None if wanted in header or wanted in replaced else meant_by(wanted, unused)
         if near is not None:
             faults.append(f"column {shown(near)} is not known; is it {wanted!r}?")
     faults += [f"column {x!r} is not known; allowed: {_ELSEWHERE[x]}" for x in unused if x in _ELSEWHERE]
     ways = {_WAYS[column]: column for column in header if column in _WAYS}
     if len(ways) > 1:
         faults.append(f"columns {listed(ways.values())} give the thresholds in more than one way; remove one of them")
-    if not ways and not replaced:
+    if not ways and not replaced.intersection(_WAYS):
         faults.append(
             f"no column gives thresholds: give threshold, c, or logp_win and logp_lose; found: {listed(header)}"
         )
     called = next((x for x in ("name", "item") if header.count(x) == 1), None)
     if called is not None:
-        missing = [k for k, x in enumerate(frame[called].isna().tolist()) if x]
-        faults += [f"row {k}: {called} is missing; allowed: a name that is not blank" for k in missing]
+        names = [name_in_cell(x) for x in frame[called].tolist()]
+        gaps = frame[called].isna().tolist()
+        for k in [k for k, name in enumerate(names) if name is None]:
+            told = "missing" if gaps[k] else shown(frame[called].iloc[k])
+            faults.append(f"row {k}: {called} is {told}; allowed: a name that is not blank, or a whole number")
     if faults:
         raise ProblemError([f"data frame: {fault}" for fault in faults])
     found: dict[str, Any] = {column: frame[column] for column in _FIELDS if column in header}
@@ -117,5 +124,5 @@ def _columns(frame: pd.DataFrame, *, replaced: bool) -> dict[str, Any]:
     if "a" in header:
         found["prior"] = frame[["a", "b"]]
     if called is not None:
-        found["name"] = [name if isinstance(name, str) else str(name) for name in frame[called]]
+        found["name"] = names
     return found

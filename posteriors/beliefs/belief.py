@@ -17,8 +17,9 @@ chances.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -27,8 +28,8 @@ from numpy.typing import ArrayLike
 from ..foundation.arrays import Floats, Ints
 from ..foundation.kinds import require_type
 from ..foundation.memory import require_memory
-from ..foundation.records import EqualBySettings
 from ..foundation.refusals import every, probabilities, probability, whole
+from ..foundation.values import FrozenValue
 from .sharp import Bar
 
 __all__ = ["Belief", "BeliefTables", "Size", "checked_range", "checked_states", "generator", "shares", "triangle"]
@@ -49,7 +50,8 @@ class BeliefTables(NamedTuple):
     jump: Floats
 
 
-class Belief(EqualBySettings, ABC):
+@dataclass(frozen=True)
+class Belief(FrozenValue):
     """Base of the beliefs: frozen values, each a distribution of one item's true rate alpha.
 
     A subclass defines ``at``, ``after``, ``draw`` and ``as_dict``. ``tables`` and ``mean`` are computed from ``at``.

@@ -11,7 +11,7 @@ are the clauses, in the order of trial; the first five are about the belief as a
 =================  ====================================================================================================
 kind               lower-case letters, digits, dots, hyphens and underscores, a letter first
 hash               can be hashed, and its copy has the same hash
-equality           equals its copy, and every setting is a dataclass field, so that different beliefs are unequal
+equality           equals its copy
 pickle             equals its pickled and restored copy, as worker processes need it
 description        ``as_dict`` has the kind and plain parameters, from which the class makes an equal belief
 shapes             ``at`` returns float arrays of the common shape of its arguments
@@ -425,7 +425,7 @@ def _refusals(trial: _Trial) -> None:
 _OF_ITSELF: dict[str, Callable[[Belief], None]] = {
     "kind": partial(naming, attribute="kind"),
     "hash": partial(hashing, what="beliefs"),
-    "equality": partial(equality, what="beliefs"),
+    "equality": equality,
     "pickle": pickling,
     "description": _description,
 }

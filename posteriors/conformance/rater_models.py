@@ -12,7 +12,7 @@ are the clauses, in the order of trial; the first six are about the model as a v
 =================  ====================================================================================================
 name               lower-case letters, digits, dots, hyphens and underscores, a letter first
 hash               can be hashed, and its copy has the same hash
-equality           equals its copy, and every setting is a dataclass field, so that different models are unequal
+equality           equals its copy
 pickle             equals its pickled and restored copy, as worker processes need it
 title              the name, with the constants that differ from the defaults
 constants          those named ``..._scale`` or ``..._sd`` must be positive
@@ -152,21 +152,21 @@ def _title(model: RaterModel) -> None:
 
 
 def _constants(model: RaterModel) -> None:
-    for field in fields(model):  # type: ignore[arg-type]
+    for field in fields(model):
         if field.init and field.name.endswith(("_scale", "_sd")):
             for value in (0.0, -1.0, float("nan"), float("inf"), "wide"):
                 expect_refusal(f"{field.name}={value!r}", partial(_replaced, model, field.name, value))
 
 
 def _replaced(model: RaterModel, name: str, value: object) -> object:
-    return replace(model, **{name: value})  # type: ignore[type-var]
+    return replace(model, **{name: value})
 
 
 _OF_ITSELF: dict[str, Callable[[RaterModel], None]] = {
     "name": partial(naming, attribute="name"),
     "hash": partial(hashing, what="models"),
     # The parameters of a model may depend on its settings.
-    "equality": partial(equality, what="models", derived=("dims",)),
+    "equality": equality,
     "pickle": pickling,
     "title": _title,
     "constants": _constants,

@@ -6,15 +6,16 @@ with equal fields.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+import pickle
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-
-from .records import settings_of
 
 __all__ = ["canonical"]
 
@@ -25,8 +26,8 @@ def canonical(value: Any) -> str:
     Parameters
     ----------
     value : object
-        Numbers, texts, None, and mappings, sequences, arrays and dataclass instances of such; other objects enter by
-        their ``repr``.
+        Numbers, texts, None, and mappings, sequences, sets, arrays and dataclass instances of such; other objects enter
+        by their ``repr`` and a digest of their pickle, since a ``repr`` need not tell all.
 
     Returns
     -------
@@ -62,6 +63,19 @@ def _plain(value: Any) -> Any:
         return {canonical(key): _plain(x) for key, x in value.items()}
     if isinstance(value, Sequence):
         return [_plain(x) for x in value]
+    if isinstance(value, Set):
+        return {"set": sorted(map(canonical, value))}
     if is_dataclass(value) and not isinstance(value, type):
-        return {type(value).__qualname__: {name: _plain(x) for name, x in settings_of(value).items()}}
-    return {"repr": repr(value)}
+        compared = (field.name for field in fields(value) if field.compare)
+        return {type(value).__qualname__: {name: _plain(getattr(value, name)) for name in compared}}
+    return {"repr": repr(value)} | _pickled(value)
+
+
+def _pickled(value: Any) -> dict[str, str]:
+    if isinstance(value, (type, Enum)):
+        return {}
+    try:
+        return {"pickle": hashlib.sha256(pickle.dumps(value, protocol=4)).hexdigest()}
+    except Exception:
+        # Its repr then has its address, as that of a function within another one.
+        return {}

@@ -157,13 +157,15 @@ class Registry[T]:
         ------
         ValueError
             For an unknown name, with the most similar known one; for a setting that is unknown, missing or given twice,
-            with the allowed ones; for settings beside an existing object; and for values that the class refuses.
+            with the allowed ones; for settings beside an existing object, or one with the name of a built-in class that
+            is not its own; and for values that the class refuses.
         """
         if isinstance(spec, self.base):
             if settings:
                 raise ValueError(
                     f"{self.called} {shown(spec)} is already constructed and takes no {listed(settings, quoted=False)}"
                 )
+            self._require_own_name(spec)
             return spec
         known = self.known()
         written = spec
@@ -200,6 +202,18 @@ class Registry[T]:
             if str(error).startswith((f"{name}:", f"{self.called} {name}:")):
                 raise
             raise ValueError(f"{self.called} {named(name)}: {error}") from None
+
+    def _require_own_name(self, made: T) -> None:
+        """Raise for an object that would be taken for one of a built-in class, by whose name it goes."""
+        cls, known = type(made), (*self._built_in, *self._unusual)
+        name = getattr(made, self.key, None)
+        if cls not in known:
+            for other in known:
+                if name == getattr(other, self.key):
+                    raise ValueError(
+                        f"{self.called} of the class {cls.__name__} has the {self.key} {shown(name)}, which is that of "
+                        f"{other.__name__}; give {cls.__name__} one of its own, as in {self.key} = 'mine'"
+                    )
 
     def _add_offered(self, found: dict[str, type[T]]) -> None:
         """Add the classes that other packages register."""

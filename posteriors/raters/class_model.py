@@ -63,6 +63,7 @@ from ..kernels import gibbs as _kernels_gibbs
 from ..votes.design import Design
 from ..votes.label_set import offsets
 from .constants import scale, shape
+from .dims import dims_of
 from .model import Draws, Parameters, RaterModel
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ _HALF = 20.0
 _WARM, _THIN = 600, 4
 # Smallest spread of raters, and distance of the answer rate from 0 and 1, at the start of a chain.
 _LEAST = 0.05
+_OF_DIFFICULTY = dims_of("difficulty_sd difficulty_unit[item] difficulty[item]")
 
 
 class ClassModel(RaterModel):
@@ -87,18 +89,21 @@ class ClassModel(RaterModel):
     difficulty: bool
     difficulty_scale: float
     coins: ClassVar[int]
+    always: ClassVar[dict[str, tuple[str, ...]]]
     fast_is_independent: ClassVar[bool] = False
     rate_names: ClassVar[tuple[str, ...]] = ("rate", "answer_chance", "answer")
 
     def _check(self, *scales: str) -> None:
-        """Validate the constants, store them as floats, and add the dimensions of ``difficulty``."""
+        """Validate the constants and store them as floats."""
         check_fields(self, shape, "answer_a", "answer_b")
         check_fields(self, scale, *scales, "difficulty_scale")
         if not isinstance(self.difficulty, bool):
             raise ValueError(f"difficulty is {shown(self.difficulty)}; it must be True or False")
-        if self.difficulty:
-            added = {"difficulty_sd": (), "difficulty_unit": ("item",), "difficulty": ("item",)}
-            object.__setattr__(self, "dims", self.dims | added)
+
+    @property
+    def dims(self) -> dict[str, tuple[str, ...]]:  # type: ignore[override]
+        """Dimensions of each parameter, with those of ``difficulty`` where items have one."""
+        return self.always | _OF_DIFFICULTY if self.difficulty else self.always
 
     @abstractmethod
     def _draw_raters(self, rng: np.random.Generator, share: Floats, given: Parameters) -> Parameters:

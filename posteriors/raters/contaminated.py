@@ -74,6 +74,10 @@ if TYPE_CHECKING:
 __all__ = ["Contaminated"]
 
 _DISHONEST = ("random", "inverted", "colluding")
+_DIMS = dims_of(
+    "share kind_share[dishonest] item_mean item_sd item_logit[item] script[item] kind[rater] "
+    "kind_chance[rater,kinds] rate[item]"
+)
 
 
 @dataclass(frozen=True)
@@ -126,10 +130,6 @@ class Contaminated(RaterModel):
     script_scale: float = 2.5
     name: ClassVar[str] = "contaminated"
     fast_is_independent: ClassVar[bool] = False
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
-        "share kind_share[dishonest] item_mean item_sd item_logit[item] script[item] kind[rater] "
-        "kind_chance[rater,kinds] rate[item]"
-    )
 
     def __post_init__(self) -> None:
         if isinstance(self.kinds, str) or not isinstance(self.kinds, Sequence) or not self.kinds:
@@ -139,12 +139,15 @@ class Contaminated(RaterModel):
                 raise ValueError(f"kinds has {shown(kind)}; allowed: {', '.join(_DISHONEST)}")
         # A fixed order of the kinds, so that models with the same kinds compare equal.
         object.__setattr__(self, "kinds", tuple(kind for kind in _DISHONEST if kind in self.kinds))
-        if "colluding" not in self.kinds:
-            object.__setattr__(self, "dims", {name: dims for name, dims in self.dims.items() if name != "script"})
         check_fields(self, scale, "mean_sd", "item_sd_scale")
         # A script need leave no doubt.
         check_fields(self, partial(scale, most=1e4), "script_scale")
         check_fields(self, shape, "share_a", "share_b", "concentration")
+
+    @property
+    def dims(self) -> dict[str, tuple[str, ...]]:  # type: ignore[override]
+        """Dimensions of each parameter; only colluding raters have a script."""
+        return {name: dims for name, dims in _DIMS.items() if name != "script" or "colluding" in self.kinds}
 
     def coords(self, design: Design) -> dict[str, Any]:
         """Coordinates of all dimensions; the first kind is the honest one."""

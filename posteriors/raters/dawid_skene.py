@@ -66,7 +66,7 @@ class DawidSkene(ClassModel):
     spread_scale: float = 1.0
     difficulty_scale: float = 1.0
     name: ClassVar[str] = "dawid-skene"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
+    always: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
         "answer_rate skill lean sensitivity_sd specificity_sd sensitivity_part[rater] specificity_part[rater] "
         "sensitivity[rater] specificity[rater] answer_chance[item] answer[item] rate[item]"
     )

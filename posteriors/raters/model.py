@@ -28,7 +28,7 @@ axis is the draw, ``rate`` an array of rates with that first axis, and ``rng`` a
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -43,10 +43,10 @@ from ..foundation.kinds import checked
 from ..foundation.messages import shown
 from ..foundation.names import write_name
 from ..foundation.progress import Progress
-from ..foundation.records import EqualBySettings
 from ..foundation.refusals import one_of
 from ..foundation.seeds import Seed, generator_of
 from ..foundation.tolerances import above
+from ..foundation.values import FrozenValue
 from ..votes.checks import checked_parameter, require_groups, require_raters, require_votes
 from ..votes.design import Design
 from ..votes.label_set import LabelSet
@@ -60,8 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["Draws", "Parameters", "RaterModel", "SimulatedLabels"]
 
 Parameters = dict[str, Any]
-# Draws of parameters: arrays whose first axis is the draw.
-Draws = Mapping[str, NDArray[Any]]
+Draws = Mapping[str, NDArray[Any]]  # Arrays whose first axis is the draw.
 _SHARES = ("rate", "first_rate", "answer", "answer_rate", "answer_chance", "sensitivity", "specificity", "kind_chance")
 _WHOLE = ("answer", "kind")
 
@@ -81,7 +80,8 @@ class SimulatedLabels:
     truth: Parameters
 
 
-class RaterModel(EqualBySettings, ChecksVotes, ABC):
+@dataclass(frozen=True)
+class RaterModel(FrozenValue, ChecksVotes):
     """Base of the models of raters; subclasses are frozen dataclasses with the constants of their priors.
 
     Attributes
@@ -118,7 +118,7 @@ class RaterModel(EqualBySettings, ChecksVotes, ABC):
         >>> DawidSkene().title, DawidSkene(difficulty=True, lean_scale=0.5).title
         ('dawid-skene', 'dawid-skene(difficulty=True, lean_scale=0.5)')
         """
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.init}  # type: ignore[arg-type]
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.init}
         usual = type(self)()
         return write_name(self.name, {key: value for key, value in values.items() if value != getattr(usual, key)})
 

@@ -56,7 +56,7 @@ class OneCoin(ClassModel):
     spread_scale: float = 1.0
     difficulty_scale: float = 1.0
     name: ClassVar[str] = "one-coin"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
+    always: ClassVar[dict[str, tuple[str, ...]]] = dims_of(
         "answer_rate skill_mean skill_sd skill_part[rater] skill[rater] answer_chance[item] answer[item] rate[item]"
     )
     coins: ClassVar[int] = 1

@@ -15,7 +15,7 @@ from ..foundation.number_arrays import number_array, whole_array
 from ..foundation.refusals import every, vote_or_none, whole, whole_or_none
 from ..thresholds import LARGEST_LOG
 
-__all__ = ["checked_columns", "item_name", "pool_votes"]
+__all__ = ["checked_columns", "item_name", "name_in_cell", "pool_votes"]
 _NUMBERS = ("gold", "logp_win", "logp_lose", "log_ratio", "threshold", "weight")
 
 
@@ -27,6 +27,22 @@ def item_name(item: Any) -> str:
     if number is None:
         raise ValueError(f"the name of an item is {shown(item)}; it must be text that is not blank, or a whole number")
     return str(number)
+
+
+def name_in_cell(cell: Any) -> str | None:
+    """Name that a cell of a data frame holds: text that is not blank, or a whole number; None for anything else.
+
+    A column of whole numbers one of which is missing holds numbers such as 11.0.
+
+    Examples
+    --------
+    >>> [name_in_cell(x) for x in ("ann", 11, 11.0, " ", 1.5, True, None)]
+    ['ann', '11', '11', None, None, None, None]
+    """
+    if isinstance(cell, str):
+        return cell if cell.strip() else None
+    number = whole_or_none(cell, floats=True)
+    return None if number is None else str(number)
 
 
 def pool_votes(item: Any, votes: Any) -> NDArray[np.int8]:

@@ -13,7 +13,8 @@ from ..foundation.arrays import Floats
 from ..foundation.messages import lines_of, listed, shown
 from ..foundation.names import meant_by, nearest_name
 from ..foundation.number_arrays import number_array
-from ..foundation.refusals import vote_or_none, whole_or_none
+from ..foundation.refusals import vote_or_none
+from .columns import name_in_cell
 from .label_set import LabelSet
 from .mapping import VOTE_COLUMNS, VoteMapping
 from .near_names import name_remarks
@@ -57,7 +58,7 @@ def labels_of_frame(
     cells = {field: _cells(frame.iloc[:, header.index(column)]) for field, column in names.items()}
     votes = label_set_of(
         {field: cells[field] for field in VOTE_COLUMNS if field in cells},
-        Parsers(_name, _vote, _gold),
+        Parsers(name_in_cell, _vote, _gold),
         faults,
         mapping,
     )
@@ -65,14 +66,14 @@ def labels_of_frame(
         told = faults.lines(lambda rows: {row: f"row {row}" for row in rows}, _SOURCE)
         raise ValueError("\n".join(lines_of(told, count=faults.count)))
     first = _first_rows(cells["item"])
-    rows = {_name(cell): row for cell, row in first.items()}
+    rows = {name_in_cell(cell): row for cell, row in first.items()}
     kept = [rows[item] for item in votes.items]
     found: dict[str, Any] = {}
     for field, column in _NUMBERS.items():
         if column in cells:
             found[field] = _of_items(column, number_array(column, cells[column]), cells["item"], first, kept)
     if "slice" in cells:
-        slices = np.array([_name(cell) or "" for cell in cells["slice"]], dtype=object)
+        slices = np.array([name_in_cell(cell) or "" for cell in cells["slice"]], dtype=object)
         found["slice"] = tuple(_of_items("slice", slices, cells["item"], first, kept).tolist())
     if {"logp_win", "logp_lose"} <= found.keys() and "log_ratio" not in found:
         found["log_ratio"] = found["logp_lose"] - found["logp_win"]
@@ -112,13 +113,6 @@ def frame_of_labels(labels: LabelSet) -> pd.DataFrame:
 def _cells(column: pd.Series) -> list[Any]:
     """Values of a column as plain objects, with None for each missing one."""
     return [None if gap else cell for cell, gap in zip(column.astype(object), column.isna(), strict=True)]
-
-
-def _name(cell: Any) -> str | None:
-    if isinstance(cell, str):
-        return cell if cell.strip() else None
-    number = whole_or_none(cell)
-    return None if number is None else str(number)
 
 
 def _vote(cell: Any) -> int | None:

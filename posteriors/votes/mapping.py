@@ -7,7 +7,6 @@ two would invent an answer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -135,10 +134,19 @@ def cell_text(cell: Any) -> str:
     >>> [cell_text(x) for x in ("tie", 1.0, 2, True, None, float("nan"))]
     ['tie', '1', '2', 'True', '', '']
     """
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+    if cell is None or _is_gap(cell):
         return ""
     whole = whole_or_none(cell, floats=True)
     return str(plain(cell) if whole is None else whole)
+
+
+def _is_gap(cell: Any) -> bool:
+    """True for nan, and for what pandas has in place of a missing value: none of them equals itself."""
+    try:
+        return bool(cell != cell)
+    except (TypeError, ValueError):
+        # Nor is it known whether one of pandas does.
+        return type(cell).__name__ == "NAType"
 
 
 def _columns(given: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:

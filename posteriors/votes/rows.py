@@ -210,20 +210,20 @@ def label_set_of(
     if not keep.any():
         faults.add(np.array([0]), lambda row: ("every row is left out, from this one on", None, "one vote or more"))
         return None
-    if not keep.all():
-        kept = label_set_of({name: list(compress(x, keep)) for name, x in columns.items()}, parsers, faults, mapping)
-        return None if kept is None else replace(kept, remarks=tuple(remarks))
-    return LabelSet(
+    order = order[keep[order]]
+    made = LabelSet(
         items=tuple(items),
         labels=votes[order],
         rater=rater[order],
         raters=tuple(raters),
-        start=start,
+        start=offsets(np.bincount(item[order], minlength=len(items))),
         group=None if group is None else group[order],
         groups=tuple(groups),
         gold=gold,
         remarks=tuple(remarks),
     )
+    # What only rows that are left out name does not count; the others keep their order in all rows.
+    return made if keep.all() else made.subset(made.counts > 0)
 
 
 def _halved(items: Sequence[str], raters: Sequence[str]) -> NDArray[np.int8]:

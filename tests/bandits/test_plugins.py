@@ -219,11 +219,13 @@ def test_items_that_cannot_be_labelled_are_not_allowed_by_saying_so():
 @pytest.mark.parametrize("scale", [np.nan, -1.0, np.inf, [1.0], 1j])
 def test_scale_that_is_none_is_refused(scale):
     class Scaled(sa.AuditIndex):
+        name = "scaled"
+
         def index_scale(self, problem):
             return scale
 
     for door in ("evaluate", "simulate", "session"):
-        with pytest.raises(ValueError, match="audit-index: index_scale is"):
+        with pytest.raises(ValueError, match="scaled: index_scale is"):
             DOORS[door](Scaled())
 
 

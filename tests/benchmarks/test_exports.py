@@ -238,7 +238,7 @@ def test_revised_votes_are_refused_until_it_is_said_which_counts(tmp_path):
     told = r"rater 'ann' has already labelled item 'a' on (line 2|row 0); .* unless repeated=first or repeated=last"
     expected = {
         "first": [("a", "ann", 1), ("a", "bob", 0), ("b", "ann", 1)],
-        "last": [("b", "ann", 1), ("a", "bob", 0), ("a", "ann", 0)],
+        "last": [("a", "bob", 0), ("a", "ann", 0), ("b", "ann", 1)],
     }
     for read in (lambda **k: sa.read_labels(path, **k), lambda **k: sa.LabelSet.from_frame(frame, **k)):
         with pytest.raises(ValueError, match=told):

@@ -249,3 +249,27 @@ def test_only_plain_digits_are_numbers_in_files(text, tmp_path):
     (tmp_path / "items.csv").write_text(content, encoding="utf-8")
     with pytest.raises(LabelFileError, match=r"line 3.*allowed: a number between 0 and 1"):
         sa.read_labels(VOTES, tmp_path / "items.csv")
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), pd.NA, pd.NaT])
+def test_a_missing_label_can_be_mapped_by_any_word_for_it(gap):
+    frame = pd.DataFrame({"item": ["a", "a", "b"], "rater": ["ann", "bob", "bob"], "label": ["A", None, "B"]})
+    assert sa.LabelSet.from_frame(frame, labels={gap: "drop", "A": 1, "B": 0}).labels.tolist() == [1, 0]
+
+
+def test_a_missing_rater_among_whole_numbers_is_the_only_fault():
+    frame = pd.DataFrame({"item": ["a", "a", "b"], "rater": [11, None, 12], "label": [1, 0, 1]})
+    with pytest.raises(ValueError, match="row 1: rater of item 'a' is None") as caught:
+        sa.LabelSet.from_frame(frame)
+    assert "11" not in str(caught.value)
+    assert sa.LabelSet.from_frame(frame.fillna(13)).raters == ("11", "13", "12")
+
+
+@pytest.mark.parametrize("how", [{"repeated": "last"}, {"labels": {0: 0, 1: 1, "?": "drop"}}])
+def test_items_and_raters_are_in_order_of_first_appearance_whatever_is_left_out(how):
+    rows = [("a", "ann", 0), ("b", "bob", 1), ("a", "ann", 1), ("c", "cy", 1)]
+    if "labels" in how:
+        rows = [("a", "ann", "?"), ("d", "dan", "?"), ("b", "bob", 1), ("a", "ann", 0), ("c", "cy", 1)]
+    found = sa.LabelSet.from_frame(pd.DataFrame(rows, columns=["item", "rater", "label"]), **how)
+    assert found.items == ("a", "b", "c")
+    assert found.raters == ("ann", "bob", "cy")

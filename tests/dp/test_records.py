@@ -60,12 +60,44 @@ def test_columns_of_any_type_make_the_same_problem(kinds):
         ),
         (ITEMS.assign(item=["sky", None]), "data frame: row 1: item is missing; allowed: a name that is not blank"),
         (ITEMS.assign(name=[pd.NA, float("nan")]), "row 0: name is missing.*\ndata frame: row 1: name is missing"),
-        (ITEMS.assign(item=["sky", " "]), "it must be a list of strings that are not blank"),
+        (ITEMS.assign(item=["sky", " "]), "row 1: item is ' '; allowed: a name that is not blank, or a whole number"),
+        (ITEMS.assign(item=[1.0, 1.5]), "row 1: item is 1.5; allowed: a name that is not blank, or a whole number"),
+        (ITEMS.assign(item=[True, 2]), "row 0: item is True; allowed: a name that is not blank, or a whole number"),
     ],
 )
 def test_frames_that_are_no_problem_are_refused(frame, message):
     with pytest.raises(ValueError, match=message):
         sa.Problem.from_frame(frame, 9)
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        ({"item": ["sky", None]}, {"name": ["sky", "sea"]}),
+        ({"name": ["sky", None], "item": ["sky", " "]}, {"name": ["sky", "sea"]}),
+        ({"a": [1, 2]}, {"prior": (1, 1)}),
+        ({"a": [1, 2], "b": [0, -1]}, {"prior": (1, 1)}),
+        ({"Weight": [3, 4]}, {"weight": [1, 2]}),
+        ({"c": [1, 2]}, {"threshold": [0.5, 0.7]}),
+        ({"logp_win": [1, 2]}, {"threshold": [0.5, 0.7]}),
+    ],
+)
+def test_keywords_replace_columns_whatever_these_hold(columns, fields):
+    plain = sa.Problem([0.5, 0.7], 4, name=["sky", "sea"], weight=[1, 2])
+    frame = pd.DataFrame({"item": ["sky", "sea"], "threshold": [0.5, 0.7]}).assign(**columns)
+    assert sa.Problem.from_frame(frame, 4, **({"weight": [1, 2]} | fields)) == plain
+
+
+def test_columns_that_occur_twice_can_be_replaced():
+    frame = pd.DataFrame([[0.5, 1, 2], [0.7, 1, 2]], columns=["threshold", "weight", "weight"])
+    assert sa.Problem.from_frame(frame, 4, weight=[1, 2]) == sa.Problem([0.5, 0.7], 4, weight=[1, 2])
+    with pytest.raises(ValueError, match="log_ratio is not a keyword of data frames; give log-ratios as c, with beta"):
+        sa.Problem.from_frame(frame, 4, weight=1, log_ratio=[1, 2], beta=1)
+
+
+def test_whole_numbers_that_are_held_as_floats_are_names():
+    frame = pd.DataFrame({"item": [1.0, 2.0], "threshold": [0.5, 0.7]})
+    assert sa.Problem.from_frame(frame, 4).name == ("1", "2")
 
 
 SLIPS = {"wieght": "weight", "weigth": "weight", "weihgt": "weight", "cots": "cost", "csot": "cost", "cpa": "cap"}

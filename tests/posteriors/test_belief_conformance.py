@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -61,9 +61,12 @@ class NoKind(Broken):
     kind = None
 
 
-@dataclass(frozen=True)
-class ListField(Broken):
-    notes: list[int] = field(default_factory=list)
+class HashOfItsOwn(Broken):
+    def __eq__(self, other):
+        return type(self) is type(other)
+
+    def __hash__(self):
+        return id(self)
 
 
 class Unequal(Broken):
@@ -72,12 +75,6 @@ class Unequal(Broken):
 
     def __hash__(self):
         return hash(self.a)
-
-
-class SettingOfItsOwn(Broken):
-    def __init__(self, a, b):
-        super().__init__(a, b)
-        object.__setattr__(self, "power", a)
 
 
 def in_a_function():
@@ -277,9 +274,8 @@ class RefusesWithAKeyError(Broken):
 
 BROKEN = [
     ("kind", NoKind(1, 1), r"found None; expected a class attribute kind"),
-    ("hash", ListField(1, 1), r"unhashable type: 'list'"),
+    ("hash", HashOfItsOwn(1, 1), r"a copy has another hash"),
     ("equality", Unequal(1, 1), r"differs from its copy"),
-    ("equality", SettingOfItsOwn(1, 1), r"power: not a dataclass field, so beliefs that differ in it pass for equal"),
     ("pickle", in_a_function(), r"; expected a class at the top of a module"),
     ("description", Unlike(1, 1), r"makes .*b=2\.0\); expected an equal belief"),
     ("description", ArraysInDict(1, 1), r"a has np\.float64\(1\.0\) of type float64; expected plain numbers"),

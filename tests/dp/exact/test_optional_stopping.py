@@ -254,6 +254,8 @@ def test_price_and_payoffs_have_one_unit(case, factor):
 
 def test_a_utility_with_another_payoff_is_not_taken_for_convex():
     class Dip(sa.Accuracy):
+        name = "dip"
+
         def __call__(self, p):
             return -np.abs(p - 0.5)
 

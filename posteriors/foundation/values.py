@@ -1,0 +1,130 @@
+"""Frozen values: objects of which everything is known by their class and the fields of their dataclass.
+
+Policies, utilities, beliefs and models of raters are such values. What was computed for one is remembered for equal
+ones, and saved work is taken up with an equal one, so a setting that equality does not see would give the numbers of
+another object. Rather than being compared, such settings are refused when the object is made.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABCMeta
+from dataclasses import fields
+from functools import cache, cached_property
+from types import MemberDescriptorType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .kinds import WrongKind
+from .messages import listed, shown
+
+__all__ = ["FrozenValue"]
+
+
+class _ValueType(ABCMeta):
+    """Type of the classes of frozen values: it looks at each object once, when it is complete."""
+
+    if not TYPE_CHECKING:
+        # Calls have the types of the class's own __init__.
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            made = super().__call__(*args, **kwargs)
+            _require_fields_only(made)
+            return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """Arguments of the class, without the object that they make."""
+        of_init = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return of_init.replace(parameters=list(of_init.parameters.values())[1:], return_annotation=cls)
+
+
+class FrozenValue(metaclass=_ValueType):
+    """Base of frozen dataclasses whose fields are all that tells an object from others of its class.
+
+    A subclass need not be a dataclass itself as long as it adds no settings. What is computed from the fields may be
+    kept by a ``cached_property``.
+
+    Raises
+    ------
+    WrongKind
+        A ``TypeError`` and ``ValueError``, when an object is made that holds attributes other than its fields, or a
+        field that is compared and cannot be hashed.
+
+    Examples
+    --------
+    >>> class Doubled(FrozenValue):
+    ...     def __init__(self, by):
+    ...         self.by = by
+    >>> try:
+    ...     Doubled(2)
+    ... except ValueError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    Doubled: 'by' is not a field, so objects that differ in it could not be told apart; write ...
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise WrongKind(_stray(self, [name]))
+
+
+def _require_fields_only(made: FrozenValue) -> None:
+    cls = type(made)
+    known = _known_attributes(cls)
+    held = getattr(made, "__dict__", {}).keys()
+    if not held <= known:
+        raise WrongKind(_stray(made, sorted(held - known)))
+    slots = [name for name in _other_slots(cls) if hasattr(made, name)]
+    if slots:
+        raise WrongKind(_stray(made, slots))
+    if cls.__hash__ is None:
+        raise WrongKind(f"{cls.__name__} defines __eq__ without __hash__; leave both to @dataclass(frozen=True)")
+    for name in _hashed(cls):
+        value = getattr(made, name)
+        if type(value) is np.ndarray and not value.ndim:
+            value = value.item()
+            object.__setattr__(made, name, value)
+        if not _is_one_value(value):
+            raise WrongKind(
+                f"{cls.__name__}: field {name} is {shown(value)}, a {type(value).__name__}, which cannot be hashed; "
+                "hold a number, a text, or a tuple of such"
+            )
+
+
+def _is_one_value(value: Any) -> bool:
+    # Arrays of some libraries can be hashed, but are compared entry by entry.
+    if hasattr(value, "__array__") and not isinstance(value, (np.generic, type)):
+        return False
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _stray(made: Any, names: list[str]) -> str:
+    more = "s" if len(names) > 1 else ""
+    return (
+        f"{type(made).__name__}: {listed(names)} {'are' if more else 'is'} not {'' if more else 'a '}field{more}, so "
+        f"objects that differ in {'them' if more else 'it'} could not be told apart; write @dataclass(frozen=True) "
+        f"above the class, and {names[0]}: type within it"
+    )
+
+
+@cache
+def _known_attributes(cls: type) -> frozenset[str]:
+    """Fields, and properties that are computed once and kept."""
+    every = {name for kind in cls.__mro__ for name in vars(kind)}
+    kept = {name for name in every if isinstance(inspect.getattr_static(cls, name), cached_property)}
+    return frozenset({field.name for field in fields(cls)} | kept)
+
+
+@cache
+def _other_slots(cls: type) -> tuple[str, ...]:
+    slots = (name for kind in cls.__mro__ for name, x in vars(kind).items() if isinstance(x, MemberDescriptorType))
+    return tuple(name for name in slots if name not in _known_attributes(cls))
+
+
+@cache
+def _hashed(cls: type) -> tuple[str, ...]:
+    """Fields by which objects are hashed."""
+    return tuple(field.name for field in fields(cls) if (field.compare if field.hash is None else field.hash))
