@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +20,7 @@ from ..posteriors.foundation.messages import first_line, listed, named, shown
 from ..posteriors.foundation.names import Registry
 from ..posteriors.foundation.plugins import text_of
 from .policy import Policy
+from .policy_imports import imports_of, refuse_other_modules
 from .registry import POLICIES
 
 __all__ = ["file_records", "policy_from_file"]
@@ -32,9 +32,6 @@ _LONGEST_PATH = 4096
 
 # Policies read from files, with the record of the file.
 _read: list[tuple[Policy, dict[str, Any]]] = []
-# Digests of modules that such files import from their folders.
-_beside: dict[Path, str] = {}
-_OWN = __name__.partition(".")[0]
 
 
 def policy_from_file(text: str) -> Policy | None:
@@ -86,33 +83,17 @@ def policy_from_file(text: str) -> Policy | None:
         source = read_input(file)
     except Unreadable as error:
         raise ValueError(f"{named(file)}: {error}") from None
+    refuse_other_modules(file, source)
     module = _module(file, source)
     offered = {key: x for key, x in vars(module).items() if _is_policy(x, module)}
     if name not in offered:
         found = "no class or policy is named" if name is None else f"{shown(name)} is not a policy class or a policy"
         raise ValueError(f"{named(file)}: {found}; the file offers: {listed(offered, quoted=False) or 'none'}")
     policy = _made(module, offered[name], settings or "")
-    _read.append((policy, {"file": Path(file).name, "sha256": digest(source)} | _imports(file)))
+    imports = imports_of(file, source)
+    record: dict[str, Any] = {"file": Path(file).name, "sha256": digest(source)}
+    _read.append((policy, record | ({"imports": imports} if imports else {})))
     return policy
-
-
-def _imports(file: str) -> dict[str, Any]:
-    """Digests of the modules that were imported from the folder of a file, which is what its policies may depend on."""
-    folder = Path(file).resolve().parent
-    found = []
-    for name, module in list(sys.modules.items()):
-        place = getattr(module, "__file__", None)
-        package = name.partition(".")[0]
-        if not isinstance(place, str) or package in ("__main__", _OWN) or package.startswith("file:"):
-            continue
-        path = Path(place).resolve()
-        if path.is_relative_to(folder) and "site-packages" not in path.parts:
-            # As it was when it was first seen: Python does not read a module again.
-            if path not in _beside:
-                with suppress(OSError):
-                    _beside[path] = digest(path.read_bytes())
-            found.append({"file": path.relative_to(folder).as_posix(), "sha256": _beside.get(path, "")})
-    return {"imports": sorted(found, key=lambda record: record["file"])} if found else {}
 
 
 def _written(text: str) -> tuple[str, str | None, str | None] | None:
@@ -150,12 +131,11 @@ def _made(module: ModuleType, given: Any, settings: str) -> Policy:
     file = str(module.__file__)
     cls = given if isinstance(given, type) else type(given)
     name = getattr(cls, "name", None)
-    if cls.__module__ == module.__name__:
-        what = f"{named(file)}: the name of {cls.__qualname__} is {text_of(name)}"
-        if not isinstance(name, str) or not re.fullmatch(r"[^\s()]+", name):
-            raise ValueError(f"{what}; allowed: text without spaces and brackets")
-        if name in POLICIES.known():
-            raise ValueError(f"{what}, which is that of a registered policy; give it another one")
+    what = f"{named(file)}: the name of {cls.__qualname__} is {text_of(name)}"
+    if not isinstance(name, str) or not re.fullmatch(r"[^\s()]+", name):
+        raise ValueError(f"{what}; allowed: text without spaces and brackets")
+    if POLICIES.known().get(name, cls) is not cls:
+        raise ValueError(f"{what}, which is that of a registered policy; give it another one")
     if isinstance(given, Policy):
         if settings:
             raise ValueError(f"{named(file)}: a policy that is already constructed takes no settings {shown(settings)}")

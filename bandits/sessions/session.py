@@ -325,7 +325,8 @@ class Session:
             (name, repr(session.policy)) if version == 1 else (saved.get("settings"), canonical(session.policy))
         )
         if known != wanted:
-            raise ValueError(f"{path}: a session of policy {named(name)}, not {shown(session.policy)}")
+            other = "with other settings" if name == repr(session.policy) else f"not {shown(session.policy)}"
+            raise ValueError(f"{path}: a session of policy {named(name)}, {other}")
         if not is_digest_of(problem, saved.get("problem"), version):
             raise ValueError(f"{path}: a session on another problem")
         session._board.keys = keys

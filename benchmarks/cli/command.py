@@ -22,6 +22,12 @@ _LISTED: dict[str, tuple[str, Registry[Any]]] = {
     "--model": ("Models of raters", RATER_MODELS),
     "--utility": ("Utilities", UTILITIES),
 }
+# Options that have no effect where another one has this value.
+_IDLE: dict[tuple[str, object], tuple[str, ...]] = {
+    ("method", "fast"): ("tune", "chains", "target_accept", "thin"),
+    ("model", "none"): ("draws", "tune", "target_accept"),
+    ("nuts", False): ("tune", "target_accept"),
+}
 
 
 class Command(typer.core.TyperCommand):
@@ -53,7 +59,9 @@ class Command(typer.core.TyperCommand):
                     raise refused(pair.opts[0], word, f"be of the form {pair.metavar}")
                 out += [word] if pair is None else _parts(word, pair)
         try:
+            self._require_once(ctx, out)
             rest = super().parse_args(ctx, list(out))
+            _require_effect(ctx)
             for option in self.params:
                 if _is_numeric(ctx.params.get(option.name)):
                     _require_plain_digits(option, out)
@@ -62,6 +70,25 @@ class Command(typer.core.TyperCommand):
             ctx.close()
             raise
         return rest
+
+    def _require_once(self, ctx: Any, words: Sequence[str]) -> None:
+        """Raise for an option that is given twice and takes one value: the first would be forgotten in silence."""
+        given = self.make_parser(ctx).parse_args(list(words))[2]
+        for option in given:
+            single = isinstance(option, typer.core.TyperOption) and not option.multiple and not option.is_flag
+            if single and given.count(option) > 1:
+                raise ValueError(f"{option.opts[0]} is given {given.count(option)} times; allowed: once")
+
+
+def _require_effect(ctx: Any) -> None:
+    """Raise for an option on the command line that has no effect beside another one."""
+    for (key, value), idle in _IDLE.items():
+        if ctx.params.get(key) == value:
+            for option in ctx.command.params:
+                source = ctx.get_parameter_source(option.name)
+                if option.name in idle and source is not None and source.name == "COMMANDLINE":
+                    beside = f"with --{key} {value}" if isinstance(value, str) else f"without --{key}"
+                    raise ValueError(f"{option.opts[0]} has no effect {beside}; leave it out")
 
 
 def _is_numeric(value: Any) -> bool:

@@ -77,6 +77,8 @@ def provenance(
     shares = share or list(_SHARES)
     for x in shares:
         number("--share", x, lambda y: 0 < y <= 1, "above 0 and at most 1")
+        if shares.count(x) > 1:
+            raise ValueError(f"--share {x:g} is given {shares.count(x)} times; allowed: once")
     sampling: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     SamplerSettings(seed=seed, chains=1, **sampling)
     label_options.require_draws(draws, tune, chains=1)

@@ -106,9 +106,9 @@ def _columns(frame: pd.DataFrame, replaced: set[str]) -> dict[str, Any]:
     if called is not None:
         names = [name_in_cell(x) for x in frame[called].tolist()]
         gaps = frame[called].isna().tolist()
-        for k in [k for k, name in enumerate(names) if name is None]:
-            told = "missing" if gaps[k] else shown(frame[called].iloc[k])
-            faults.append(f"row {k}: {called} is {told}; allowed: a name that is not blank, or a whole number")
+        for row in (row for row, name in enumerate(names) if name is None):
+            told = "missing" if gaps[row] else shown(frame[called].iloc[row])
+            faults.append(f"row {row}: {called} is {told}; allowed: a name that is not blank, or a whole number")
     if faults:
         raise ProblemError([f"data frame: {fault}" for fault in faults])
     found: dict[str, Any] = {column: frame[column] for column in _FIELDS if column in header}

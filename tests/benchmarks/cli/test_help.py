@@ -90,3 +90,25 @@ def test_numbers_are_plain_digits(run, words, told):
     Path("votes.csv").write_text("item,rater,label\na,x,1\na,y,0\n")
     Path("problem.toml").write_text("budget = 3\nthreshold = [0.5, 0.6]\n")
     assert run(*words).assert_refused().startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("certify", "problem.toml", "--replications", "4", "--replications", "5"), "--replications is given 2 times"),
+        (("certify", "problem.toml", "-p", "kg", "-p", "apt", "--seed=1", "--seed", "1"), "--seed is given 2 times"),
+        (("replay", "votes.csv", "--labels", "A=1,B=0", "--labels", "A=0,B=1"), "--labels is given 2 times"),
+        (("replay", "votes.csv", "--prior", "1,1", "--prior", "1", "2"), "--prior is given 2 times"),
+        (("provenance", "votes.csv", "--share", ".3", "--share", "0.30"), "--share 0.3 is given 2 times"),
+        (("fit", "votes.csv", "--method", "fast", "--tune", "7"), "--tune has no effect with --method fast"),
+        (("fit", "votes.csv", "--method", "fast", "--chains", "4"), "--chains has no effect with --method fast"),
+        (("calibrate", "labels", "votes.csv", "--tune", "1000"), "--tune has no effect with --method fast"),
+        (("calibrate", "sbc", "--method", "fast", "--thin", "3"), "--thin has no effect with --method fast"),
+        (("provenance", "votes.csv", "--model", "none", "--draws", "9"), "--draws has no effect with --model none"),
+        (("provenance", "votes.csv", "--tune", "9"), "--tune has no effect without --nuts"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(run, words, told):
+    Path("votes.csv").write_text("item,rater,label\na,x,1\na,y,0\n")
+    Path("problem.toml").write_text("budget = 3\nthreshold = [0.5, 0.6]\n")
+    assert run(*words).assert_refused().startswith(told)

@@ -12,7 +12,7 @@ import pytest
 from oracles.command_line import caller
 
 import seqaudit as sa
-from seqaudit.bandits import policy_file
+from seqaudit.bandits import policy_imports
 from seqaudit.bandits.policy_file import file_records, policy_from_file
 
 MINE = '''
@@ -148,13 +148,81 @@ def test_a_run_is_not_resumed_with_another_module_beside_the_file_of_its_policy(
         # Another process would read it afresh.
         for module in (name, *(x for x in sys.modules if x.startswith("file:"))):
             sys.modules.pop(module, None)
-        policy_file._beside.clear()
+        policy_imports._seen.clear()
         found = run(*words)
         assert found.status == status
     assert found.faults()[0].startswith("run holds another run: policy_files entry 1 imports entry 1 sha256 was ")
     recorded = json.loads(Path("run/run.json").read_text())["inputs"]["policy_files"][0]
     digest = hashlib.sha256(b"SIGN = -1.0\n").hexdigest()
     assert recorded["imports"] == [{"file": f"{name}.py", "sha256": digest}]
+
+
+LAZY = """
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import seqaudit as sa
+
+
+class Lazy{of}(sa.IndexPolicy):
+    name = "lazy-{of}"
+
+    def index(self, states):
+        import {module}
+
+        return {module}.SIGN * states.labels + 0.0
+"""
+
+
+def lazy(folder, module, sign="-1.0", of="one"):
+    """Policy file in a folder that imports a module when the policy is asked, and that module."""
+    Path(folder).mkdir(exist_ok=True)
+    Path(folder, "lazy.py").write_text(LAZY.replace("{of}", of).replace("{module}", module))
+    Path(folder, f"{module}.py").write_text(f"SIGN = {sign}\n")
+    return f"{folder}/lazy.py:Lazy{of}"
+
+
+@pytest.fixture
+def own_path():
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
+@pytest.mark.parametrize("linked", ["nothing", "file", "module"])
+def test_modules_that_methods_import_and_links_are_recorded(linked, run, own_path):
+    module = f"late_beside_{linked}"
+    name = lazy("one", module)
+    if linked != "nothing":
+        part = {"file": "lazy.py", "module": f"{module}.py"}[linked]
+        Path("far").mkdir()
+        Path("one", part).rename(Path("far", part))
+        Path("one", part).symlink_to(Path("far", part).absolute())
+    assert run("compare", "problem.toml", "-p", name, "--out", "run").status == 0
+    recorded = json.loads(Path("run/run.json").read_text())["inputs"]["policy_files"][0]
+    digest = hashlib.sha256(b"SIGN = -1.0\n").hexdigest()
+    assert recorded["imports"] == [{"file": f"{module}.py", "sha256": digest}]
+
+
+def test_a_file_does_not_get_the_module_of_another_one(run, own_path):
+    first, second = (lazy(folder, "common_beside", sign, folder) for folder, sign in (("one", "-1.0"), ("two", "1.00")))
+    told = run("compare", "problem.toml", "-p", first, "-p", second).assert_refused()
+    assert told.startswith("two/lazy.py: imports common_beside, a name that ")
+    assert told.endswith("common_beside.py' has for another file of policies; give one of the two another name")
+
+
+def test_an_object_of_a_class_from_elsewhere_has_no_registered_name_either(run, own_path):
+    Path("elsewhere_beside.py").write_text(
+        "import seqaudit as sa\nclass Far(sa.IndexPolicy):\n    name = 'kg'\n    def index(self, states):\n"
+        "        return -states.labels + 0.0\n"
+    )
+    Path("object.py").write_text(
+        "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\n"
+        "from elsewhere_beside import Far\nfar = Far()\n"
+    )
+    told = run("compare", "problem.toml", "-p", "object.py:far").assert_refused()
+    assert told == "object.py: the name of Far is 'kg', which is that of a registered policy; give it another one"
 
 
 def test_json_of_a_command_after_one_that_was_refused_is_printed(run):

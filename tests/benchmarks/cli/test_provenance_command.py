@@ -135,7 +135,7 @@ def test_figure_is_drawn(tmp_path, monkeypatch):
         (("votes.csv", "--model", "partial-pooling"), "model is 'partial-pooling', which has no kinds of raters"),
         (("votes.csv", "--model", "none", "--nuts"), "--nuts samples a model, but --model is 'none'"),
         (("votes.csv", "--nuts", "--draws", "3"), "draws is 3; it must be a whole number, at least 4"),
-        (("votes.csv", "--target-accept", "1"), "target_accept is 1.0; it must lie strictly between 0 and 1"),
+        (("votes.csv", "--nuts", "--target-accept", "1"), "target_accept is 1.0; it must lie strictly between 0 and 1"),
         (("votes.csv", "--beyond", "glad"), "beyond is 'glad'; allowed: items, partial-pooling"),
         (("votes.csv", "--share", "0"), "--share is 0.0; it must be above 0 and at most 1"),
         (("votes.csv", "--beta", "1"), "beta is given, but there are no log-ratios"),
