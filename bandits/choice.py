@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 
 from ..dp.problem.problem import Problem
 from ..posteriors.foundation.kinds import WrongKind, is_ordered
-from ..posteriors.foundation.messages import raise_faults, shown
+from ..posteriors.foundation.messages import listed, raise_faults, shown
 from ..posteriors.foundation.plugins import source_of
 from .policy import Policy
 from .registry import label, make_policy, policy_names
 
 __all__ = ["choose_policies"]
 
+# Policies that a message lists.
+_MOST_NAMES = 12
 # Rows of tables beside those of policies.
 _ROWS = ("optimum", "no labels", "lagrangian bound", "clairvoyant bound", "bounds")
 
@@ -69,7 +71,7 @@ def choose_policies(
     if policies is not None:
         raise_faults(faults)
     if not chosen:
-        raise ValueError(f"no policy was chosen; known: {', '.join(policy_names())}")
+        raise ValueError(f"no policy was chosen; known: {listed(policy_names(), _MOST_NAMES, quoted=False)}")
     labels = [label(p) for p in chosen]
     for name in labels:
         if name in _ROWS:

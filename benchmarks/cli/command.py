@@ -46,7 +46,23 @@ class Command(typer.core.TyperCommand):
         super().format_epilog(ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments, after values that belong to one option and are separated by commas are taken apart."""
+        """Parse arguments, in which values of one option may be separated by commas."""
+        try:
+            words = self._apart(args)
+            self._require_once(ctx, words)
+            rest = super().parse_args(ctx, list(words))
+            _require_effect(ctx)
+            for option in self.params:
+                if _is_numeric(ctx.params.get(option.name)):
+                    _require_plain_digits(option, words)
+        except BaseException:
+            # What options have set up, such as where output goes, ends here too.
+            ctx.close()
+            raise
+        return rest
+
+    def _apart(self, args: Sequence[str]) -> list[str]:
+        """Arguments with values that belong to one option, and are separated by commas, taken apart."""
         several = {word: option for option in self.params if option.nargs > 1 for word in option.opts}
         out: list[str] = []
         for k, word in enumerate(args):
@@ -58,18 +74,7 @@ class Command(typer.core.TyperCommand):
                 if pair is not None and "," not in word and sum(map(is_number, args[k : k + pair.nargs])) < pair.nargs:
                     raise refused(pair.opts[0], word, f"be of the form {pair.metavar}")
                 out += [word] if pair is None else _parts(word, pair)
-        try:
-            self._require_once(ctx, out)
-            rest = super().parse_args(ctx, list(out))
-            _require_effect(ctx)
-            for option in self.params:
-                if _is_numeric(ctx.params.get(option.name)):
-                    _require_plain_digits(option, out)
-        except BaseException:
-            # What options have set up, such as where output goes, ends here too.
-            ctx.close()
-            raise
-        return rest
+        return out
 
     def _require_once(self, ctx: Any, words: Sequence[str]) -> None:
         """Raise for an option that is given twice and takes one value: the first would be forgotten in silence."""

@@ -15,14 +15,12 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn
 
-from ...dp.machine.parent import end_children, end_with
+from ...dp.machine.parent import ENDING_SIGNALS, end_children, end_with
 
 __all__ = ["INTERRUPTED", "heed_signals", "no_longer_interrupt", "status_of_interruption"]
 
 # Exit status of typer after Ctrl-C.
 INTERRUPTED = 130
-# SIGTERM is how a system stops a program, SIGHUP a terminal that is closed, SIGBREAK the same on Windows.
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 # Seconds after which an interruption that was lost is made again.
 _SOON = 0.02
 # Seconds from a signal to the end of a process that is busy in compiled code, which does not hear it.
@@ -38,9 +36,8 @@ def heed_signals() -> None:
     Signals that the process was started to ignore, as ``nohup`` does, stay ignored. Processes that this one forks end
     with it and take the signals as usual.
     """
-    for name in _SIGNALS:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
             _heeded.append(int(number))
     sys.unraisablehook = partial(_not_raised, sys.unraisablehook)

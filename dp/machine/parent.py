@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from functools import cache
 
-__all__ = ["end_children", "end_with"]
+__all__ = ["ENDING_SIGNALS", "end_children", "end_with"]
+
+# SIGTERM is how a system stops a program, SIGHUP a terminal that is closed, SIGBREAK the same on Windows.
+ENDING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
 
 # Seconds between two looks at the parent.
 _PAUSE = 0.5

@@ -17,7 +17,7 @@ from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.plugins import portable
 from ...posteriors.foundation.processors import processors
 from ...posteriors.foundation.refusals import whole, whole_or_none
-from .parent import end_with
+from .parent import ENDING_SIGNALS, end_with
 
 __all__ = ["checked_workers", "cores", "each", "heard", "in_processes", "run", "workers"]
 
@@ -25,9 +25,6 @@ __all__ = ["checked_workers", "cores", "each", "heard", "in_processes", "run", "
 _MOST = 1024
 # Worker processes that are started for each processor, at most: any beyond would only take memory from the others.
 _EACH = 4
-
-# Signals by which people end programs.
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 # Folder in memory, and the bytes that must be free in it, for large arrays of jobs.
 _SHARED_MEMORY, _ROOM = "/dev/shm", 2e9
@@ -302,8 +299,7 @@ def _signals_put_off() -> Iterator[None]:
         # Handlers run in the main thread alone.
         yield
         return
-    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-    handlers = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    handlers = {number: handler for number in ENDING_SIGNALS if callable(handler := signal.getsignal(number))}
     came: list[tuple[int, FrameType | None]] = []
     try:
         for number in handlers:
