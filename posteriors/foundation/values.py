@@ -12,7 +12,7 @@ from abc import ABCMeta
 from dataclasses import fields
 from functools import cache, cached_property
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from .kinds import WrongKind
 from .messages import listed, shown
 
 __all__ = ["FrozenValue"]
+
+_PLAIN = frozenset({bool, float, int, str, type(None)})
 
 
 class _ValueType(ABCMeta):
@@ -67,19 +69,49 @@ class FrozenValue(metaclass=_ValueType):
         raise WrongKind(_stray(self, [name]))
 
 
+class _Form(NamedTuple):
+    """What objects of a class may hold.
+
+    Attributes
+    ----------
+    known : frozenset of str
+        Fields, and properties that are computed once and kept.
+    slots : tuple of str
+        Places for attributes that are no fields.
+    hashed : tuple of str
+        Fields by which objects are hashed.
+    """
+
+    known: frozenset[str]
+    slots: tuple[str, ...]
+    hashed: tuple[str, ...]
+
+
+@cache
+def _form_of(cls: type) -> _Form:
+    every = {name for kind in cls.__mro__ for name in vars(kind)}
+    kept = {name for name in every if isinstance(inspect.getattr_static(cls, name), cached_property)}
+    known = frozenset({field.name for field in fields(cls)} | kept)
+    slots = (name for kind in cls.__mro__ for name, x in vars(kind).items() if isinstance(x, MemberDescriptorType))
+    hashed = (field.name for field in fields(cls) if (field.compare if field.hash is None else field.hash))
+    return _Form(known, tuple(name for name in slots if name not in known), tuple(hashed))
+
+
 def _require_fields_only(made: FrozenValue) -> None:
     cls = type(made)
-    known = _known_attributes(cls)
+    form = _form_of(cls)
     held = getattr(made, "__dict__", {}).keys()
-    if not held <= known:
-        raise WrongKind(_stray(made, sorted(held - known)))
-    slots = [name for name in _other_slots(cls) if hasattr(made, name)]
+    if not held <= form.known:
+        raise WrongKind(_stray(made, sorted(held - form.known)))
+    slots = [name for name in form.slots if hasattr(made, name)]
     if slots:
         raise WrongKind(_stray(made, slots))
     if cls.__hash__ is None:
         raise WrongKind(f"{cls.__name__} defines __eq__ without __hash__; leave both to @dataclass(frozen=True)")
-    for name in _hashed(cls):
+    for name in form.hashed:
         value = getattr(made, name)
+        if type(value) in _PLAIN:
+            continue
         if type(value) is np.ndarray and not value.ndim:
             value = value.item()
             object.__setattr__(made, name, value)
@@ -108,23 +140,3 @@ def _stray(made: Any, names: list[str]) -> str:
         f"objects that differ in {'them' if more else 'it'} could not be told apart; write @dataclass(frozen=True) "
         f"above the class, and {names[0]}: type within it"
     )
-
-
-@cache
-def _known_attributes(cls: type) -> frozenset[str]:
-    """Fields, and properties that are computed once and kept."""
-    every = {name for kind in cls.__mro__ for name in vars(kind)}
-    kept = {name for name in every if isinstance(inspect.getattr_static(cls, name), cached_property)}
-    return frozenset({field.name for field in fields(cls)} | kept)
-
-
-@cache
-def _other_slots(cls: type) -> tuple[str, ...]:
-    slots = (name for kind in cls.__mro__ for name, x in vars(kind).items() if isinstance(x, MemberDescriptorType))
-    return tuple(name for name in slots if name not in _known_attributes(cls))
-
-
-@cache
-def _hashed(cls: type) -> tuple[str, ...]:
-    """Fields by which objects are hashed."""
-    return tuple(field.name for field in fields(cls) if (field.compare if field.hash is None else field.hash))
