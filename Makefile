@@ -12,6 +12,8 @@ FLOORS   := posteriors dp bandits benchmarks
 # Folders are listed as well because only their time stamps change when a module is deleted.
 SOURCES  := pyproject.toml __init__.py __main__.py py.typed $(shell find $(FLOORS) -type d -name __pycache__ -prune -o \( -type d -o -name "*.py" -o -name "*.toml" -o -name "*.c" \) -print)
 KERNELS  := $(sort $(shell find $(FLOORS) -path "*/kernels/*.py"))
+# Files with smoke tests: to collect the others takes as long as to run these.
+SMOKE    := $(shell grep -rl --include="*.py" mark\.smoke tests)
 WHEEL    := build/wheels/.built
 PIP_OPTIONS := --quiet --quiet --no-input --disable-pip-version-check
 
@@ -65,7 +67,7 @@ quick: $(VENV)/.installed
 
 # Fewer kernels than there are: they are compiled as the tests meet them.
 smoke-3.13: $(VENV_313)/.installed
-	$(VENV_313)/bin/python -m pytest -n 2 -m smoke tests
+	$(VENV_313)/bin/python -m pytest -n 2 -m smoke $(SMOKE)
 
 # Installed beside the lock, as it holds the newest versions. Nothing of it is kept.
 test-lowest: $(WHEEL)
@@ -74,7 +76,7 @@ test-lowest: $(WHEEL)
 	uv pip compile pyproject.toml --extra test --resolution lowest-direct --no-python-downloads --quiet \
 		--python-version 3.12 --output-file build/lowest.txt
 	uv pip install --quiet --python $(VENV_LOWEST)/bin/python -r build/lowest.txt build/wheels/*.whl
-	$(VENV_LOWEST)/bin/python -m pytest -n 2 -m smoke tests
+	$(VENV_LOWEST)/bin/python -m pytest -n 2 -m smoke $(SMOKE)
 	@rm -rf $(VENV_LOWEST)
 
 lint: $(VENV)/.locked
