@@ -117,8 +117,8 @@ def _require_fields_only(made: FrozenValue) -> None:
             object.__setattr__(made, name, value)
         if not _is_one_value(value):
             raise WrongKind(
-                f"{cls.__name__}: field {name} is {shown(value)}, a {type(value).__name__}, which cannot be hashed; "
-                "hold a number, a text, or a tuple of such"
+                f"{cls.__name__}: field {name} is {shown(value)}, of type {type(value).__name__}, "
+                "which cannot be hashed; hold a number, a text, or a tuple of such"
             )
 
 
