@@ -49,17 +49,20 @@ help:
 compare: $(VENV)/.installed
 	@$(VENV)/bin/seqaudit compare $(ARGS)
 
-# One core checks the types while the other, mostly unpacking, sets up Python 3.13.
-test: lint $(VENV)/.installed
-	@$(MAKE) --no-print-directory typecheck & types=$$!; \
-	$(MAKE) --no-print-directory setup-3.13; ready=$$?; wait $$types && exit $$ready
-	$(VENV)/bin/python -c 'from seqaudit.benchmarks.runner.warm import warm_all; warm_all()'
+# Each step keeps two cores busy.
+test:
+	@$(MAKE) --no-print-directory setup-3.13 & other=$$!; \
+	$(MAKE) --no-print-directory $(VENV)/.installed; ready=$$?; wait $$other && exit $$ready
+	@$(MAKE) --no-print-directory lint typecheck & checks=$$!; \
+	$(VENV)/bin/python -c 'from seqaudit.benchmarks.runner.warm import warm_all; warm_all()'; \
+	warm=$$?; wait $$checks && exit $$warm
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --durations=40 --durations-min=3 --doctest-modules tests --pyargs seqaudit
 	@if [ -n "$$($(find-3.13))" ]; then $(MAKE) --no-print-directory smoke-3.13; \
 	else echo "Skipped the smoke tests on Python 3.13: no such interpreter was found."; fi
 
+# The wheel is built, and installed here too, once the main environment is ready.
 setup-3.13:
-	@if [ -n "$$($(find-3.13))" ]; then $(MAKE) --no-print-directory $(VENV_313)/.installed; fi
+	@if [ -n "$$($(find-3.13))" ]; then $(MAKE) --no-print-directory $(VENV_313)/.locked; fi
 
 # FLOOR=dp runs the tests of one floor, FLOOR=benchmarks/cli those of one room that has a folder of tests.
 quick: $(VENV)/.installed
