@@ -48,6 +48,10 @@ from ..posteriors.foundation.values import FrozenValue
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 
 
+# Methods that only policies of some kind are asked for, and the base of that kind.
+_KINDS = {"index": "IndexPolicy"} | dict.fromkeys(("action_probabilities", "allowed", "stops"), "JointPolicy")
+
+
 @dataclass(frozen=True)
 class Policy(FrozenValue):
     """A rule for choosing the next item.
@@ -85,6 +89,11 @@ class Policy(FrozenValue):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let every method that takes states check them: tables, and what is remembered, are indexed by them."""
         super().__init_subclass__(**kwargs)
+        bases = {kind.__name__ for kind in cls.__mro__}
+        for method, base in _KINDS.items():
+            if hasattr(cls, method) and base not in bases:
+                # One part of the package would ask for it, another one for the scores.
+                raise TypeError(f"{cls.__name__} has {method}, which is for classes that derive from {base}")
         for method, defined in list(vars(cls).items()):
             if takes_states(defined) and not getattr(defined, "__isabstractmethod__", False):
                 setattr(cls, method, checks_states(defined))
@@ -249,6 +258,12 @@ class JointPolicy(Policy):
     """
 
     uses_pending: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a class that defines ``stops`` be one that may stop, whatever the class above says of its own."""
+        super().__init_subclass__(**kwargs)
+        if "stops" in vars(cls) and "stopping" not in vars(cls):
+            cls.stopping = JointPolicy.stopping  # type: ignore[method-assign]
 
     @abstractmethod
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:

@@ -20,7 +20,7 @@ from ..posteriors.foundation.messages import first_line, listed, named, shown
 from ..posteriors.foundation.names import Registry
 from ..posteriors.foundation.plugins import text_of
 from .policy import Policy
-from .policy_imports import imports_of, refuse_other_modules
+from .policy_imports import imports_of
 from .registry import POLICIES
 
 __all__ = ["file_records", "policy_from_file"]
@@ -32,6 +32,8 @@ _LONGEST_PATH = 4096
 
 # Policies read from files, with the record of the file.
 _read: list[tuple[Policy, dict[str, Any]]] = []
+# Folders that the files put on the path of imports.
+_added: dict[str, list[str]] = {}
 
 
 def policy_from_file(text: str) -> Policy | None:
@@ -83,14 +85,13 @@ def policy_from_file(text: str) -> Policy | None:
         source = read_input(file)
     except Unreadable as error:
         raise ValueError(f"{named(file)}: {error}") from None
-    refuse_other_modules(file, source)
     module = _module(file, source)
     offered = {key: x for key, x in vars(module).items() if _is_policy(x, module)}
     if name not in offered:
         found = "no class or policy is named" if name is None else f"{shown(name)} is not a policy class or a policy"
         raise ValueError(f"{named(file)}: {found}; the file offers: {listed(offered, quoted=False) or 'none'}")
     policy = _made(module, offered[name], settings or "")
-    imports = imports_of(file, source)
+    imports = imports_of(file, source, _added.get(os.path.abspath(file), []))  # noqa: PTH100
     record: dict[str, Any] = {"file": Path(file).name, "sha256": digest(source)}
     _read.append((policy, record | ({"imports": imports} if imports else {})))
     return policy
@@ -159,11 +160,14 @@ def _module(file: str, source: bytes) -> ModuleType:
     vars(module).update({"__file__": file, "__source__": source})
     # Dataclasses look their module up while it is run.
     sys.modules[name] = module
+    before = list(sys.path)
     try:
         exec(compile(source, file, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit, GeneratorExit) as error:
         del sys.modules[name]
         raise _refusal(file, error) from error
+    added = _added.setdefault(os.path.abspath(file), [])  # noqa: PTH100
+    added += [place for place in sys.path if place not in before and place not in added]
     for cls in list(vars(module).values()):
         usual = getattr(cls, "__reduce__", None) is object.__reduce__ and cls.__reduce_ex__ is object.__reduce_ex__
         if isinstance(cls, type) and _is_policy(cls, module) and usual:

@@ -1,128 +1,186 @@
-"""Modules that the file of a policy imports from its own folder: what they held, and which of two of one name it gets.
+"""Modules that the file of a policy imports: what they held, and which of two of one name it gets.
 
-A policy may depend on them, so a run records them by digest. Those that the text names are found by it, also where a
-method imports them later; others, such as those that are imported by a computed name, once they are imported.
+A policy may depend on modules from the folder of its file, and from folders that the file puts on ``sys.path``; so a
+run records them by digest. Those that the text names are found by it, also where a method imports them later; others,
+such as those that are imported by a computed name, once they are imported. Libraries do not count.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
+import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import NamedTuple
 
 from ..dp.machine.seal import digest
 from ..posteriors.foundation.messages import named, shown
 
-__all__ = ["imports_of", "refuse_other_modules"]
+__all__ = ["imports_of"]
 
 # Digests of modules as they were when they were first seen: Python does not read a module again.
 _seen: dict[Path, str] = {}
 # Modules that the files read so far name, wherever they import them.
 _claimed: dict[str, Path] = {}
 _OWN = __name__.partition(".")[0]
+_LIBRARIES = {
+    Path(place).resolve() for key, place in sysconfig.get_paths().items() if key in ("stdlib", "platstdlib", "purelib")
+}
+_LIBRARIES |= {Path(sysconfig.get_paths()["platlib"]).resolve(), Path(os.__file__).resolve().parent}
 
 
-def refuse_other_modules(file: str, source: bytes) -> None:
-    """Raise where a file would get a module from the folder of another file of policies in place of its own.
+class _Module(NamedTuple):
+    """A module that a text names.
 
-    Python knows one module of a name.
-
-    Parameters
+    Attributes
     ----------
-    file : str
-    source : bytes
-        Text of the file.
-
-    Raises
-    ------
-    ValueError
-        With the name of the module and the place of the other one.
+    path : Path
+    package : str
+        Name of the package that its relative imports begin at.
     """
-    beside = _beside(source, _folders_of(file))
-    for name, path in beside.items():
-        other = _claimed.get(name, path)
-        if other.resolve() != path.resolve():
-            raise ValueError(
-                f"{named(file)}: imports {name}, a name that {shown(str(other))} has for another file of policies; "
-                "give one of the two another name"
-            )
-    _claimed.update(beside)
+
+    path: Path
+    package: str
 
 
-def imports_of(file: str, source: bytes) -> list[dict[str, str]]:
-    """Modules from the folder of a file that it imports, or that they import, each with its SHA-256 digest.
+def imports_of(file: str, source: bytes, added: list[str]) -> list[dict[str, str]]:
+    """Modules that a file imports, or that they import, each with its SHA-256 digest; the file has been run.
 
     Parameters
     ----------
     file : str
     source : bytes
         Text of the file.
+    added : list of str
+        Folders that it put on ``sys.path``.
 
     Returns
     -------
     list of dict
-        With the path of each, relative to the folder, as ``file``, and its digest as ``sha256``; sorted by path.
+        With the path of each, relative to the folder of the file, as ``file``, and its digest as ``sha256``; sorted.
+
+    Raises
+    ------
+    ValueError
+        Where the file gets, or would get, the module of another file of policies in place of its own: Python knows one
+        module of a name.
     """
-    folders = _folders_of(file)
-    found: dict[str, str] = {}
-    for path in _beside(source, folders).values():
-        _record(path, folders, found)
-    for name, module in list(sys.modules.items()):
-        package, place = name.partition(".")[0], getattr(module, "__file__", None)
-        if isinstance(place, str) and package not in ("__main__", _OWN) and not package.startswith("file:"):
-            _record(Path(place).absolute(), folders, found)
-    return [{"file": name, "sha256": found[name]} for name in sorted(found)]
-
-
-def _record(path: Path, folders: set[Path], found: dict[str, str]) -> None:
-    """Add a module, unless it stands elsewhere or is an installed one."""
-    for folder in folders:
-        if path.is_relative_to(folder) and "site-packages" not in path.parts:
+    here = Path(os.path.abspath(file)).parent  # noqa: PTH100 - without following links
+    folders = [here, Path(file).resolve().parent, *(Path(os.path.abspath(x)) for x in added)]  # noqa: PTH100
+    importlib.invalidate_caches()
+    modules = _modules(source, folders)
+    for name, module in modules.items():
+        found_first = _search(name, None)
+        for other in (_claimed.get(name), _place(name), None if found_first is None else found_first.path):
+            if other is not None and other.resolve() != module.path.resolve():
+                raise ValueError(
+                    f"{named(file)}: imports {name}, a name that {shown(str(other))} has for another file of policies; "
+                    "give one of the two another name"
+                )
+    _claimed.update({name: module.path for name, module in modules.items()})
+    paths = {module.path for module in modules.values()}
+    for name in list(sys.modules):
+        place = _place(name)
+        if place is not None and name != "__main__" and name.partition(".")[0] != _OWN and not name.startswith("file:"):
+            paths.add(place)
+    found = {}
+    for path in paths:
+        if _is_within(path, folders):
             if path not in _seen:
                 with suppress(OSError):
                     _seen[path] = digest(path.read_bytes())
-            found.setdefault(path.relative_to(folder).as_posix(), _seen.get(path, ""))
+            found[Path(os.path.relpath(path, here)).as_posix()] = _seen.get(path, "")
+    return [{"file": name, "sha256": found[name]} for name in sorted(found)]
 
 
-def _folders_of(file: str) -> set[Path]:
-    """Folder of a file, and, if the file is a link, that of what it links to."""
-    return {Path(file).absolute().parent, Path(file).resolve().parent}
+def _place(name: str) -> Path | None:
+    """File of a module that is loaded."""
+    place = getattr(sys.modules.get(name), "__file__", None)
+    return Path(os.path.abspath(place)) if isinstance(place, str) else None  # noqa: PTH100
 
 
-def _beside(source: bytes, folders: set[Path]) -> dict[str, Path]:
-    """Modules in some folders that a text names in import statements, and those that these name, by their names."""
-    found: dict[str, Path] = {}
-    texts = [source]
+def _is_within(path: Path, folders: list[Path]) -> bool:
+    """True for a file in one of some folders that belongs to no library."""
+    return any(path.is_relative_to(folder) for folder in folders) and not _is_library(path)
+
+
+def _is_library(path: Path) -> bool:
+    installed = {"site-packages", "dist-packages"}.intersection(path.parts)
+    return bool(installed) or any(path.resolve().is_relative_to(place) for place in _LIBRARIES)
+
+
+def _modules(source: bytes, folders: list[Path]) -> dict[str, _Module]:
+    """Modules in some folders that a text names, and those that these name, by their names."""
+    found: dict[str, _Module] = {}
+    texts = [(source, "")]
     while texts:
-        for name, path in _named(texts.pop(), folders):
-            if name not in found:
-                found[name] = path
-                with suppress(OSError):
-                    texts.append(path.read_bytes())
+        for name in _names(*texts.pop()):
+            # A package is read before the modules in it.
+            parts = name.split(".")
+            for k in range(1, len(parts) + 1):
+                whole = ".".join(parts[:k])
+                module = found.get(whole) or _found(whole, folders)
+                if module is None:
+                    break
+                if whole not in found:
+                    found[whole] = module
+                    with suppress(OSError):
+                        texts.append((module.path.read_bytes(), module.package))
     return found
 
 
-def _named(source: bytes, folders: set[Path]) -> Iterator[tuple[str, Path]]:
-    """Names and files of the modules in some folders that import statements anywhere in a text name."""
+def _found(name: str, folders: list[Path]) -> _Module | None:
+    """Module that a file from one of some folders means by a name: one of these folders, if Python knows no library."""
+    meant = _search(name, None)
+    if meant is not None and not _is_within(meant.path, folders):
+        own = _search(name, [str(folder) for folder in folders])
+        meant = None if _is_library(meant.path) else own
+    elif meant is None:
+        meant = _search(name, [str(folder) for folder in folders])
+    return meant if meant is not None and _is_within(meant.path, folders) else None
+
+
+def _search(name: str, places: list[str] | None) -> _Module | None:
+    """Module of a name in some places; None stands for the path of imports."""
+    spec = None
+    parts = name.split(".")
+    for k in range(len(parts)):
+        try:
+            spec = PathFinder.find_spec(".".join(parts[: k + 1]), places)
+        except (ImportError, ValueError, OSError):
+            return None
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or [])
+    origin = None if spec is None else spec.origin
+    if origin is None or not os.path.isfile(origin):  # noqa: PTH113
+        return None
+    return _Module(Path(os.path.abspath(origin)), name if places else name.rpartition(".")[0])  # noqa: PTH100
+
+
+def _names(source: bytes, package: str) -> Iterator[str]:
+    """Full names of the modules that statements and calls anywhere in a text import."""
     try:
-        statements = list(ast.walk(ast.parse(source)))
+        nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    names: dict[str, None] = {}
-    for statement in statements:
-        if isinstance(statement, ast.Import):
-            names |= dict.fromkeys(alias.name for alias in statement.names)
-        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
-            within = (f"{statement.module}.{alias.name}" for alias in statement.names)
-            names |= dict.fromkeys((statement.module, *within))
-    for name in names:
-        # A package is read before the modules in it.
-        parts = name.split(".")
-        for k in range(1, len(parts) + 1):
-            for folder in sorted(folders):
-                base = folder.joinpath(*parts[:k])
-                for path in (base.with_name(f"{base.name}.py"), base / "__init__.py"):
-                    if path.is_file():
-                        yield ".".join(parts[:k]), path
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".") if package else []
+            base = [*above[: len(above) - node.level + 1], *([node.module] if node.module else [])]
+            start = ".".join(base) if node.level else str(node.module)
+            if start:
+                yield start
+            yield from (f"{start}.{alias.name}".lstrip(".") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            text = node.args[0].value
+            if called in ("import_module", "__import__") and isinstance(text, str) and not text.startswith("."):
+                yield text

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from .foundation.arrays import Floats
 from .foundation.kinds import checked
 from .foundation.messages import listed
-from .foundation.number_arrays import number_array, other_order
+from .foundation.number_arrays import number_array, require_one_order
 from .foundation.refusals import one_of, positive, same_length
 
 __all__ = ["LARGEST_LOG", "largest_learnable_beta", "log_ratio", "threshold", "threshold_slope"]
@@ -104,8 +104,7 @@ def log_ratio(
     lose = _combine(logp_lose, length_lose, ensemble, "logp_lose")
     if win.ndim or lose.ndim:
         same_length(logp_win=np.atleast_1d(win), logp_lose=np.atleast_1d(lose))
-    for fault in other_order({"logp_win": logp_win, "logp_lose": logp_lose}):
-        raise ValueError(fault)
+    require_one_order(logp_win=logp_win, logp_lose=logp_lose, length_win=length_win, length_lose=length_lose)
     return np.asarray((lose - win) / heat)
 
 
@@ -190,6 +189,7 @@ def largest_learnable_beta(log_ratio: ArrayLike, rate: ArrayLike) -> Floats:
     >>> largest_learnable_beta([2.0, -1.0], [0.9, 0.6]).round(4)
     array([1.0986,    inf])
     """
+    require_one_order(log_ratio=log_ratio, rate=rate)
     c, alpha = np.broadcast_arrays(number_array("log_ratio", log_ratio), number_array("rate", rate))
     if not np.all((alpha >= 0) & (alpha <= 1)):
         raise ValueError("rate must lie between 0 and 1")

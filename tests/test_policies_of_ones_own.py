@@ -327,6 +327,12 @@ def test_formulas_of_classes_of_one_name_have_digests_of_their_own():
 )
 def test_class_that_goes_by_the_name_of_a_built_in_one_is_refused(base, door):
     mine = type("Mine", (base,), {})
+    with pytest.raises(
+        ValueError, match=f"Mine: it goes by the (name|kind) of {base.__name__}, .*; give it one of its"
+    ):
+        door(mine)
+    key = "kind" if base is sa.Beta else "name"
+    mine = type("Mine", (base,), {key: getattr(base, key)})
     with pytest.raises(ValueError, match=f"class Mine has the .*, which is that of {base.__name__}; give Mine one"):
         door(mine)
 

@@ -13,8 +13,6 @@ are checked:
 =================  ====================================================================================================
 name               lower-case letters, digits, dots, hyphens and underscores, a letter first
 ties               ``"random"`` or ``"first"``
-hash               can be hashed, and its copy has the same hash
-equality           equals its copy
 pickle             equals what comes back from ``pickle``, as worker processes need it
 index-scale        a finite number, at least 0
 states             ``index`` leaves the arrays it is shown as they were
@@ -46,7 +44,7 @@ from typing import Any
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.problem.problem import Problem
 from ...posteriors.conformance.suite import Case, ConformanceError, Scene, Test, cases_of, check, expect
-from ...posteriors.conformance.values import equality, hashing, naming, pickling
+from ...posteriors.conformance.values import naming, pickling
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.plugins import text_of
 from ..policy import Policy
@@ -173,8 +171,6 @@ def _ties(policy: Policy) -> None:
 _OF_ITSELF: dict[str, Callable[[Policy], None]] = {
     "name": partial(naming, attribute="name"),
     "ties": _ties,
-    "hash": partial(hashing, what="policies"),
-    "equality": equality,
     "pickle": pickling,
 }
 _ON_A_PROBLEM: dict[str, tuple[type, Callable[[Any, Problem, int], None]]] = (

@@ -20,6 +20,7 @@ import copy
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate
@@ -184,6 +185,8 @@ class Session:
         """
         item = int(self._board.choose(self._asked)[0])
         if item < 0 and self.stopped:
+            if self._events[-1:] != [["stop"]]:
+                self._events.append(["stop"])
             raise BudgetSpent(f"{self.policy.name} buys no further label: {self._entered} entered")
         if item < 0:
             raise BudgetSpent(f"{self._spent}: {self._entered} entered, {int(self.outstanding.sum())} outstanding")
@@ -343,6 +346,9 @@ class Session:
             case ["ask", item]:
                 if self.ask() != item:
                     raise ValueError("another item would be asked for")
+            case ["stop"]:
+                with suppress(BudgetSpent):
+                    raise ValueError(f"{self.problem.name[self.ask()]} would be asked for")
             case ["tell", item, label, answer_id]:
                 # In the first version a missing identifier could be blank, or nan, which equals nothing.
                 missing = version == 1 and (answer_id == "" or answer_id != answer_id)

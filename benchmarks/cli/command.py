@@ -27,6 +27,7 @@ _IDLE: dict[tuple[str, object], tuple[str, ...]] = {
     ("method", "fast"): ("tune", "chains", "target_accept", "thin"),
     ("model", "none"): ("draws", "tune", "target_accept"),
     ("nuts", False): ("tune", "target_accept"),
+    ("items", None): ("strict",),
 }
 
 
@@ -80,15 +81,16 @@ class Command(typer.core.TyperCommand):
         """Raise for an option that is given twice and takes one value: the first would be forgotten in silence."""
         given = self.make_parser(ctx).parse_args(list(words))[2]
         for option in given:
-            single = isinstance(option, typer.core.TyperOption) and not option.multiple and not option.is_flag
-            if single and given.count(option) > 1:
+            if not isinstance(option, typer.core.TyperOption) or option.multiple:
+                continue
+            if (not option.is_flag or option.secondary_opts) and given.count(option) > 1:
                 raise ValueError(f"{option.opts[0]} is given {given.count(option)} times; allowed: once")
 
 
 def _require_effect(ctx: Any) -> None:
     """Raise for an option on the command line that has no effect beside another one."""
     for (key, value), idle in _IDLE.items():
-        if ctx.params.get(key) == value:
+        if key in ctx.params and ctx.params[key] == value:
             for option in ctx.command.params:
                 source = ctx.get_parameter_source(option.name)
                 if option.name in idle and source is not None and source.name == "COMMANDLINE":

@@ -105,6 +105,8 @@ def statics(
         if _given(ctx, option) and not where:
             raise ValueError(f"--{option} does not go with --vary {what}")
     problem = read_problem(problem_file)
+    if exact and problem.batch > 1:
+        raise ValueError(f"--exact does not go with batch = {problem.batch}: batches have no exact value; leave it out")
     settings: dict[str, Any] = {"policy": policy, "replications": replications, "seed": seed, "exact": exact}
     checked_settings(**settings)
     if what == "protocol":

@@ -164,6 +164,7 @@ def beliefs_of(
         if not all(type(x) is Beta for x in beliefs):
             return None, tuple(beliefs)
         prior = [(x.a, x.b) for x in beliefs if isinstance(x, Beta)]
+    prior = _pairs_in_order(prior, faults)
     found, bad = read_numbers(prior)
     if bad and found.shape not in ((2,), (size, 2)):
         faults.append(f"prior is {shown(prior)}; it must be a pair (a, b), a list of pairs, or belief objects")
@@ -179,6 +180,19 @@ def beliefs_of(
         faults.append(f"prior has shape {array.shape}; it must be a pair (a, b) or one pair for each of {size} items")
         return stand_in, None
     return array, None
+
+
+def _pairs_in_order(prior: Any, faults: list[str]) -> Any:
+    """Beta parameters with a before b, where they have names, as the columns of a data frame do."""
+    labels: Any = getattr(prior, "columns", getattr(prior, "index", None))
+    if not hasattr(prior, "to_numpy") or not hasattr(labels, "equals") or len(labels) != 2:
+        return prior
+    names = [x.strip().lower() for x in labels if isinstance(x, str)]
+    if sorted(names) in (["a", "b"], ["alpha", "beta"]):
+        return prior if names == sorted(names) else prior.to_numpy()[..., ::-1]
+    if names and prior.ndim == 2:
+        faults.append(f"prior has the columns {listed(labels)}; they must be a and b")
+    return prior
 
 
 def _pair(k: int, given: Any, faults: list[str]) -> tuple[Any, Any] | None:

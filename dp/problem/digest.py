@@ -15,7 +15,6 @@ from ...posteriors.beliefs.registry import BELIEFS
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.canonical import canonical
 from ...posteriors.utilities import UTILITIES, Custom, Utility
-from .bars import bar_of
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -58,14 +57,17 @@ def _beliefs(problem: Problem, value: Any) -> Any:
     """Kinds and parameters of beliefs, and the tables of those whose formulas are not the package's own."""
     if not isinstance(value, tuple) or not all(isinstance(x, Belief) for x in value):
         return value
-    found: list[Any] = []
+    found: list[Any] = [x.as_dict() for x in value]
+    own: dict[Belief, list[int]] = {}
+    for i, belief in enumerate(value):
+        if type(belief) not in BELIEFS.built_in:
+            own.setdefault(belief, []).append(i)
+    labels, wins = _first_states(problem)
+    inside = np.clip(problem.threshold, np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
     with np.errstate(over="ignore", under="ignore"):
-        for i, belief in enumerate(value):
-            found.append(belief.as_dict())
-            if type(belief) not in BELIEFS.built_in:
-                labels, wins = _first_states(problem)
-                tables = ask_at(belief, labels[:, i], wins[:, i], bar_of(problem, i))
-                found.append([_single(x).tobytes().hex() for x in tables])
+        for belief, items in own.items():
+            tables = ask_at(belief, labels[:, items], wins[:, items], inside[items])
+            found.append([items, *(_single(x).tobytes().hex() for x in tables)])
     return found
 
 
@@ -77,8 +79,11 @@ def _utility(problem: Problem, utility: Utility) -> bytes:
     stated = utility.name if isinstance(utility, Custom) else {"name": utility.name} | compared
     tails = np.concatenate([np.linspace(0.0, 1.0, _TAILS), problem.tail_at(*_first_states(problem)).ravel()])
     with np.errstate(over="ignore", under="ignore"):
-        payoffs = _single(utility(tails))
-    return canonical(stated).encode() + payoffs.tobytes()
+        payoffs = utility(tails)
+        # Relative to their range: a constant, or a unit, may be far larger or smaller than what matters.
+        least, spread = float(payoffs.min()), float(np.ptp(payoffs)) or 1.0
+        told = f"{spread:.5e} {round(least / spread, 5) + 0.0:.6g} "
+        return (canonical(stated) + told).encode() + _single((payoffs - least) / spread).tobytes()
 
 
 def _single(values: Floats) -> NDArray[np.float32]:

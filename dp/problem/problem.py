@@ -23,7 +23,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.messages import shown
-from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.number_arrays import require_one_order, whole_array
 from ...posteriors.foundation.refusals import file_path, real_or_none, whole
 from ...posteriors.utilities import Utility
 from .bars import bar_of, log_odds_of, sharp_items, tails_at
@@ -410,7 +410,7 @@ class Problem(ReadOnlyCopies):
         -------
         ndarray, shape (..., N)
         """
-        return tails_at(self, whole_array("labels", labels), whole_array("wins", wins))
+        return tails_at(self, *(whole_array(*x) for x in require_one_order(labels=labels, wins=wins).items()))
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

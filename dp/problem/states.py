@@ -20,7 +20,7 @@ from ...posteriors.beliefs.sharp import beta_at
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.number_arrays import number_array, whole_array
+from ...posteriors.foundation.number_arrays import number_array, require_one_order, whole_array
 from ...posteriors.foundation.plugins import read_only
 from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import every, number
@@ -187,6 +187,7 @@ def states_at(
     >>> states.tail.round(3), states.expected_gain.round(4)
     (array([0.75 , 0.657]), array([0.    , 0.0758]))
     """
+    require_one_order(items=items, labels=labels, wins=wins, remaining=remaining)
     n, w = (whole_array(*x).astype(np.float64) for x in (("labels", labels), ("wins", wins)))
     if np.any(w > n):
         raise ValueError("wins are more than labels; they must be at most as many")

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats, Ints
-from ..foundation.number_arrays import numbers
+from ..foundation.number_arrays import numbers, require_one_order
 from ..foundation.refusals import same_length, whole
 from .belief import Belief, BeliefTables, Size, checked_range, checked_states, generator, shares, triangle
 from .beta import Beta
@@ -71,6 +71,7 @@ class BetaMixture(Belief):
 
     def __post_init__(self) -> None:
         low, high = PARAMETERS
+        require_one_order(weights=self.weights, a=self.a, b=self.b)
         for name in ("weights", "a", "b"):
             values = numbers(name, getattr(self, name), lambda x: x > 0, "positive and finite")
             object.__setattr__(self, name, values)

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Bools, Floats
 from ..foundation.messages import shown
-from ..foundation.number_arrays import numbers
+from ..foundation.number_arrays import numbers, require_one_order
 from ..foundation.refusals import same_length, whole
 from ..kernels import weighted_rates as _kernels
 from .belief import Belief, BeliefTables, Size, checked_states, generator, rates, shares
@@ -82,6 +82,7 @@ class Grid(Belief):
     takes_bars: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        require_one_order(points=self.points, weights=self.weights, chances=self.chances)
         points = numbers("points", self.points, _rates, "a number from 0 to 1")
         weights = numbers("weights", self.weights, lambda x: x >= 0, "a finite number, at least 0")
         same_length(points=points, weights=weights)

@@ -10,8 +10,6 @@ are the clauses, in the order of trial; the first five are about the belief as a
 
 =================  ====================================================================================================
 kind               lower-case letters, digits, dots, hyphens and underscores, a letter first
-hash               can be hashed, and its copy has the same hash
-equality           equals its copy
 pickle             equals its pickled and restored copy, as worker processes need it
 description        ``as_dict`` has the kind and plain parameters, from which the class makes an equal belief
 shapes             ``at`` returns float arrays of the common shape of its arguments
@@ -52,7 +50,7 @@ from ..foundation.arrays import Floats, Ints
 from ..foundation.kinds import checked
 from ..foundation.plugins import read_only, text_of
 from .suite import Broken, Case, ConformanceError, Scene, cases_of, check, expect, expect_refusal
-from .values import equality, hashing, naming, pickling
+from .values import naming, pickling
 
 __all__ = ["belief_cases", "check_belief"]
 
@@ -424,8 +422,6 @@ def _refusals(trial: _Trial) -> None:
 
 _OF_ITSELF: dict[str, Callable[[Belief], None]] = {
     "kind": partial(naming, attribute="kind"),
-    "hash": partial(hashing, what="beliefs"),
-    "equality": equality,
     "pickle": pickling,
     "description": _description,
 }

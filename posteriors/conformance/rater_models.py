@@ -11,8 +11,6 @@ are the clauses, in the order of trial; the first six are about the model as a v
 
 =================  ====================================================================================================
 name               lower-case letters, digits, dots, hyphens and underscores, a letter first
-hash               can be hashed, and its copy has the same hash
-equality           equals its copy
 pickle             equals its pickled and restored copy, as worker processes need it
 title              the name, with the constants that differ from the defaults
 constants          those named ``..._scale`` or ``..._sd`` must be positive
@@ -51,7 +49,7 @@ from .rater_fits import FIT_CLAUSES, NUTS_CLAUSES
 from .rater_simulations import SIMULATION_CLAUSES
 from .rater_trial import RaterTrial
 from .suite import Case, ConformanceError, Scene, Test, cases_of, check, expect, expect_refusal
-from .values import equality, hashing, naming, pickling
+from .values import naming, pickling
 
 __all__ = ["check_rater_model", "rater_model_cases"]
 
@@ -164,9 +162,7 @@ def _replaced(model: RaterModel, name: str, value: object) -> object:
 
 _OF_ITSELF: dict[str, Callable[[RaterModel], None]] = {
     "name": partial(naming, attribute="name"),
-    "hash": partial(hashing, what="models"),
     # The parameters of a model may depend on its settings.
-    "equality": equality,
     "pickle": pickling,
     "title": _title,
     "constants": _constants,

@@ -17,7 +17,16 @@ from .arrays import Bools, Floats, Ints
 from .messages import shown
 from .refusals import real_or_none, refused
 
-__all__ = ["Place", "number_array", "numbers", "other_order", "place_name", "read_numbers", "whole_array"]
+__all__ = [
+    "Place",
+    "number_array",
+    "numbers",
+    "other_order",
+    "place_name",
+    "read_numbers",
+    "require_one_order",
+    "whole_array",
+]
 
 Place = tuple[int, ...]
 
@@ -132,6 +141,13 @@ def other_order(fields: Mapping[str, Any]) -> list[str]:
                 "give both in one order, or without labels"
             )
     return faults
+
+
+def require_one_order(**fields: Any) -> dict[str, Any]:
+    """Fields as they are, unless their rows have labels in different orders; see ``other_order``."""
+    for fault in other_order(fields):
+        raise ValueError(fault)
+    return fields
 
 
 def _places(mask: NDArray[np.bool_]) -> list[Place]:

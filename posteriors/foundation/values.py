@@ -74,17 +74,20 @@ class _Form(NamedTuple):
 
     Attributes
     ----------
+    fault : str or None
+        Why the class itself tells its objects apart by less than what they hold.
     known : frozenset of str
         Fields, and properties that are computed once and kept.
     slots : tuple of str
         Places for attributes that are no fields.
-    hashed : tuple of str
-        Fields by which objects are hashed.
+    fields : tuple of (str, bool)
+        Names of the fields, and whether objects are hashed by them.
     """
 
+    fault: str | None
     known: frozenset[str]
     slots: tuple[str, ...]
-    hashed: tuple[str, ...]
+    fields: tuple[tuple[str, bool], ...]
 
 
 @cache
@@ -93,44 +96,76 @@ def _form_of(cls: type) -> _Form:
     kept = {name for name in every if isinstance(inspect.getattr_static(cls, name), cached_property)}
     known = frozenset({field.name for field in fields(cls)} | kept)
     slots = (name for kind in cls.__mro__ for name, x in vars(kind).items() if isinstance(x, MemberDescriptorType))
-    hashed = (field.name for field in fields(cls) if (field.compare if field.hash is None else field.hash))
-    return _Form(known, tuple(name for name in slots if name not in known), tuple(hashed))
+    compared = tuple((field.name, field.hash is not False) for field in fields(cls))
+    return _Form(_fault_of(cls), known, tuple(name for name in slots if name not in known), compared)
+
+
+def _fault_of(cls: type) -> str | None:
+    """Why objects of a class could be taken for others, by their fields or by their name; None if they cannot."""
+    for key in ("name", "kind"):
+        owner = next((kind for kind in cls.__mro__ if key in vars(kind)), cls)
+        if _is_own(owner) and not _is_own(cls):
+            return (
+                f"it goes by the {key} of {owner.__name__}, {shown(vars(owner)[key])}; give it one of its own, as in "
+                f"{key} = 'mine'"
+            )
+    for field in fields(cls):
+        if not field.compare:
+            return (
+                f"field {field.name} is not compared, so objects that differ in it could not be told apart; leave out "
+                "compare=False, and keep what is computed from other fields by a cached_property"
+            )
+    for name in ("__eq__", "__hash__"):
+        kind = next(kind for kind in cls.__mro__ if name in vars(kind))
+        code = getattr(vars(kind)[name], "__code__", None)
+        # What a dataclass generates is compiled from a text.
+        if "__dataclass_params__" not in vars(kind) or code is None or code.co_filename != "<string>":
+            return f"{kind.__name__} defines {name}; leave equality and hashes to @dataclass(frozen=True)"
+        if {field.name for field in fields(kind)} != {field.name for field in fields(cls)}:
+            return f"objects are compared by the fields of {kind.__name__} alone; leave out eq=False"
+    return None
+
+
+def _is_own(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _require_fields_only(made: FrozenValue) -> None:
     cls = type(made)
     form = _form_of(cls)
+    if form.fault is not None:
+        raise WrongKind(f"{cls.__name__}: {form.fault}")
     held = getattr(made, "__dict__", {}).keys()
     if not held <= form.known:
         raise WrongKind(_stray(made, sorted(held - form.known)))
     slots = [name for name in form.slots if hasattr(made, name)]
     if slots:
         raise WrongKind(_stray(made, slots))
-    if cls.__hash__ is None:
-        raise WrongKind(f"{cls.__name__} defines __eq__ without __hash__; leave both to @dataclass(frozen=True)")
-    for name in form.hashed:
+    for name, hashed in form.fields:
         value = getattr(made, name)
         if type(value) in _PLAIN:
+            if value == 0.0 and type(value) is float:
+                # Minus zero equals zero, but need not act like it.
+                object.__setattr__(made, name, 0.0)
             continue
         if type(value) is np.ndarray and not value.ndim:
             value = value.item()
             object.__setattr__(made, name, value)
-        if not _is_one_value(value):
+        if not _is_one_value(value, hashed):
             raise WrongKind(
                 f"{cls.__name__}: field {name} is {shown(value)}, of type {type(value).__name__}, "
                 "which cannot be hashed; hold a number, a text, or a tuple of such"
             )
 
 
-def _is_one_value(value: Any) -> bool:
+def _is_one_value(value: Any, hashed: bool) -> bool:
     # Arrays of some libraries can be hashed, but are compared entry by entry.
     if hasattr(value, "__array__") and not isinstance(value, (np.generic, type)):
         return False
     try:
-        hash(value)
+        return not hashed or hash(value) is not None
     except TypeError:
         return False
-    return True
 
 
 def _stray(made: Any, names: list[str]) -> str:

@@ -97,7 +97,7 @@ class ClassModel(RaterModel):
         """Validate the constants and store them as floats."""
         check_fields(self, shape, "answer_a", "answer_b")
         check_fields(self, scale, *scales, "difficulty_scale")
-        if not isinstance(self.difficulty, bool):
+        if not isinstance(self.difficulty, (bool, np.bool_)):
             raise ValueError(f"difficulty is {shown(self.difficulty)}; it must be True or False")
 
     @property

@@ -118,7 +118,7 @@ def codes(
     values : list
         Value of each code; None for a fault.
     """
-    keys: Sequence[Hashable] = [x if isinstance(x, Hashable) else repr(x) for x in cells]
+    keys: Sequence[Hashable] = [x if _is_hashable(x) else _Unhashable(repr(x)) for x in cells]
     code = dict(zip(dict.fromkeys(keys), count(), strict=False))
     values = list(map(parse, code))
     number = np.fromiter(map(code.__getitem__, keys), np.int32, len(keys))
@@ -132,6 +132,20 @@ def codes(
 
         faults.add(np.flatnonzero(bad[number]), what)
     return number, values
+
+
+@dataclass(frozen=True)
+class _Unhashable:
+    """Stands for a cell that is no name and no label, such as a list."""
+
+    text: str
+
+
+def _is_hashable(cell: Any) -> bool:
+    try:
+        return hash(cell) is not None
+    except TypeError:
+        return False
 
 
 def _names(

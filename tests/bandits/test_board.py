@@ -146,13 +146,15 @@ def test_scores_of_the_wrong_shape_are_refused():
 
 def test_index_that_stops_being_finite_is_refused_when_it_does():
     class Fragile(sa.VarianceReduction):
+        name = "fragile"
+
         def index(self, states):
             return np.where(states.labels < 2, 1.0, np.inf)
 
     _, keys = replication_keys(1, 2)
     board = Board(sa.Problem([0.5, 0.5], 3), Fragile(), keys)
     board.record(np.array([0, 1]), np.array([1, 1]), np.array([1, 0]))
-    with pytest.raises(ValueError, match="variance-reduction: index of item 2 is inf"):
+    with pytest.raises(ValueError, match="fragile: index of item 2 is inf"):
         board.record(np.array([0, 1]), np.array([0, 1]), np.array([1, 0]))
 
 

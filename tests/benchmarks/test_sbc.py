@@ -49,6 +49,8 @@ def test_other_prior_constants_are_found():
 class Deaf(sa.PartialPooling):
     """Its posterior is its prior."""
 
+    name = "deaf"
+
     def approximate(self, design, label, rng, draws):
         truth = [self.draw(rng, design, {}) for _ in range(draws)]
         return {name: np.array([x[name] for x in truth]) for name in self.dims}
@@ -75,6 +77,8 @@ def test_means_of_effects_that_sum_to_zero_are_constants():
 @dataclass(frozen=True)
 class TooSure(sa.PartialPooling):
     """Its rates have half the spread that they should have on the logit scale."""
+
+    name = "too-sure"
 
     def complete(self, draws, design, label, rng):
         out = super().complete(draws, design, label, rng)

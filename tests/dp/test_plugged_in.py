@@ -230,6 +230,8 @@ class Nameless(sa.Utility):
 class Limited(sa.Accuracy):
     """An accuracy with another limit or kink."""
 
+    name = "limited"
+
     limit: object = 0.5
     bend: object = (0.5, 2.0)
 
@@ -261,12 +263,12 @@ def test_what_is_no_utility_is_refused_in_one_line(spec, message):
 @pytest.mark.parametrize(
     ("utility", "call", "message"),
     [
-        (Limited(limit=2.0), lambda u: u.decide(np.zeros(2)), "accept_above of utility accuracy is 2.0"),
-        (Limited(limit=np.nan), lambda u: u.accept_above(), "accept_above of utility accuracy is nan"),
-        (Limited(limit="half"), lambda u: u.accept_above(), "accept_above of utility accuracy is 'half'"),
-        (Limited(bend=3), lambda u: u.kink(), "kink of utility accuracy is of type int; it must be None or a pair"),
-        (Limited(bend=(0.5, np.inf)), lambda u: u.kink(), "kink of utility accuracy is inf; it must be finite"),
-        (Limited(bend=(-1, 2)), lambda u: u.kink(), "kink of utility accuracy is -1; it must be from 0 to 1"),
+        (Limited(limit=2.0), lambda u: u.decide(np.zeros(2)), "accept_above of utility limited is 2.0"),
+        (Limited(limit=np.nan), lambda u: u.accept_above(), "accept_above of utility limited is nan"),
+        (Limited(limit="half"), lambda u: u.accept_above(), "accept_above of utility limited is 'half'"),
+        (Limited(bend=3), lambda u: u.kink(), "kink of utility limited is of type int; it must be None or a pair"),
+        (Limited(bend=(0.5, np.inf)), lambda u: u.kink(), "kink of utility limited is inf; it must be finite"),
+        (Limited(bend=(-1, 2)), lambda u: u.kink(), "kink of utility limited is -1; it must be from 0 to 1"),
     ],
 )
 def test_limits_and_kinks_that_are_none_are_refused(utility, call, message):

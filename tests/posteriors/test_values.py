@@ -95,21 +95,20 @@ def test_attributes_cannot_be_set_later():
         sa.evaluate(sa.Problem([0.5], 2), Remembering())
 
 
-def test_equality_without_hash_is_refused():
+def test_equality_of_ones_own_is_refused():
     class Compared(sa.KnowledgeGradient):
         name = "compared"
 
         def __eq__(self, other):
             return True
 
-    with pytest.raises(ValueError, match="Compared defines __eq__ without __hash__"):
+    with pytest.raises(ValueError, match="Compared: Compared defines __eq__; leave equality and hashes to @dataclass"):
         Compared()
 
 
 @dataclass(frozen=True)
 class Kept(FrozenValue):
     by: object
-    seen: list[int] = field(default_factory=list, compare=False)
 
     @cached_property
     def twice(self):
@@ -142,6 +141,38 @@ def test_values_are_equal_by_their_fields(cls, by):
 def test_fields_that_have_no_hash_or_several_values_are_refused(by):
     with pytest.raises(ValueError, match="Kept: field by is"):
         Kept(by)
+
+
+@dataclass(frozen=True)
+class NotCompared(FrozenValue):
+    by: object = field(default=1.0, compare=False)
+
+
+@dataclass(frozen=True, eq=False)
+class NotComparedByItsOwn(Kept):
+    more: float = 1.0
+
+
+class HashedOtherwise(Kept):
+    def __hash__(self):
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("cls", "told"),
+    [
+        (NotCompared, "field by is not compared, .* leave out compare=False"),
+        (NotComparedByItsOwn, "objects are compared by the fields of Kept alone; leave out eq=False"),
+        (HashedOtherwise, "HashedOtherwise defines __hash__"),
+    ],
+)
+def test_classes_whose_objects_are_compared_by_less_than_all_fields_are_refused(cls, told):
+    with pytest.raises(ValueError, match=f"{cls.__name__}: {told}"):
+        cls(2)
+
+
+def test_minus_zero_is_zero():
+    assert str(Kept(-0.0).by) == "0.0"
 
 
 def test_array_without_dimensions_is_the_number_in_it():
