@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
@@ -429,3 +429,135 @@ def test_index_that_is_said_not_to_see_the_budget_and_does_breaks_the_contract(s
     with pytest.raises(sa.ConformanceError) as caught:
         sa.check_policy(Claiming())
     assert any("anytime" in fault for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize(
+    "belief",
+    [sa.Beta(1, 1), sa.BetaMixture([1.0], [1.0], [1.0]), sa.NoisyBeta(1, 1, 0.1), sa.Grid([0.2, 0.6], [1, 1])],
+    ids=lambda x: x.kind,
+)
+def test_tables_and_means_of_a_derived_belief_follow_its_own_formula(belief):
+    class Risen(type(belief)):
+        kind = "risen"
+
+        def at(self, labels, wins, threshold):
+            return sa.Beta(3, 1).at(labels, wins, threshold)
+
+    risen = Risen(**{field.name: getattr(belief, field.name) for field in fields(belief)})
+    mine, plain = (sa.Problem([0.5, 0.6, 0.7], 5, prior=prior) for prior in (risen, (3, 1)))
+    assert risen.mean == 0.75
+    assert sa.solve(mine).value == pytest.approx(sa.solve(plain).value, abs=1e-12)
+    assert sa.evaluate(mine, "kg").value == pytest.approx(sa.evaluate(plain, "kg").value, abs=1e-12)
+    assert sa.upper_bound(mine).value == pytest.approx(sa.upper_bound(plain).value, rel=1e-9)
+
+
+def _all(self, problem, *of):
+    return np.ones(problem.size)
+
+
+@pytest.mark.parametrize(
+    ("base", "methods", "wanted"),
+    [
+        (sa.KnowledgeGradient, {"action_probabilities": _all}, "has action_probabilities, which is for .* JointPolicy"),
+        (sa.KnowledgeGradient, {"stops": _all}, "has stops, which is for classes that derive from JointPolicy"),
+        (sa.KnowledgeGradient, {"allowed": _all}, "has allowed, which is for classes that derive from JointPolicy"),
+        (sa.Policy, {"scores": _all, "action_probabilities": _all}, "has action_probabilities, which is for .* Joint"),
+        (sa.Policy, {"scores": _all, "index": _all}, "has index, which is for classes that derive from IndexPolicy"),
+    ],
+)
+def test_methods_that_one_part_would_ask_for_and_another_not_are_refused(base, methods, wanted):
+    with pytest.raises(TypeError, match=f"Mine {wanted}"):
+        type("Mine", (base,), {"name": "mine"} | methods)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        (sa.RiskWeighted, "kg", [1, 1, 1]),
+        (sa.EpsilonAudit, "kg"),
+        (sa.SoftmaxAudit, "kg"),
+        (sa.MinimumCoverage, "kg", list("aab"), 0),
+        (sa.Rollout, "kg"),
+        (sa.StopWhen, "kg", "never"),
+    ],
+    ids=lambda x: x[0].__name__,
+)
+def test_stops_of_a_class_derived_from_a_wrapper_counts_everywhere(base):
+    def stops(self, problem, counts, wins, usable):
+        return counts.sum(axis=1) >= 3
+
+    policy = type("Brief", (base[0],), {"name": "brief", "stops": stops})(*base[1:])
+    assert sa.expected_labels(PROBLEM, policy).sum() == pytest.approx(3)
+    found = sa.simulate(PROBLEM, policy, seed=1, replications=400)
+    assert found.labels.sum() == pytest.approx(3)
+    assert abs(found.mean - sa.evaluate(PROBLEM, policy).value) < 4.5 * found.standard_error
+    session = sa.Session(PROBLEM, policy, seed=1)
+    for _ in range(3):
+        session.tell(session.ask(), 1)
+    with pytest.raises(sa.BudgetSpent, match="brief buys no further label"):
+        session.ask()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda p: 1e6 + 0.02 * np.maximum(p, 1 - p), lambda p: 1e6 - 0.02 * np.maximum(p, 1 - p)),
+        (lambda p: 1e-50 * np.maximum(p, 1 - p), lambda p: 1e-50 * p * p),
+        (lambda p: 1e60 * (1 + np.maximum(p, 1 - p)), lambda p: 1e60 * (1 + p * p)),
+        (lambda p: 1e-50 * p, lambda p: 2e-50 * p),
+        (lambda p: p + 0.0, lambda p: p + 1.0),
+        (lambda p: np.zeros(p.shape), lambda p: np.ones(p.shape)),
+    ],
+)
+def test_payoffs_of_any_unit_have_digests_of_their_own(one, other):
+    assert sa.Problem([0.5, 0.7], 4, utility=one).digest() != sa.Problem([0.5, 0.7], 4, utility=other).digest()
+
+
+@pytest.mark.parametrize("names", [("b", "a"), ("B", "A"), ("beta", "alpha")])
+def test_parameters_with_names_go_by_their_names(names):
+    frame = pd.DataFrame([[1.0, 5.0], [2.0, 7.0]], columns=names)
+    assert sa.Problem([0.5, 0.6], 4, prior=frame).prior.tolist() == [[5.0, 1.0], [7.0, 2.0]]
+    assert sa.Problem([0.5, 0.6], 4, prior=frame.iloc[0]).prior.tolist() == [[5.0, 1.0]] * 2
+    assert sa.Problem([0.5, 0.6], 4, prior=frame[[names[1], names[0]]]).prior.tolist() == [[5.0, 1.0], [7.0, 2.0]]
+
+
+def test_parameters_of_other_names_are_refused():
+    with pytest.raises(ValueError, match="prior has the columns 'wins', 'losses'; they must be a and b"):
+        sa.Problem([0.5, 0.6], 4, prior=pd.DataFrame([[1.0, 5.0]] * 2, columns=["wins", "losses"]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sa.largest_learnable_beta(pd.Series([1.0, 2.0], X), pd.Series([0.9, 0.8], Y)),
+        lambda: sa.log_ratio(
+            [-1.0, -2.0], pd.Series([-2.0, -1.0], X), length_win=pd.Series([3, 4], Y), length_lose=[1, 2]
+        ),
+        lambda: sa.Grid(pd.Series([0.2, 0.8], X), pd.Series([1.0, 2.0], Y)),
+        lambda: sa.BetaMixture(pd.Series([0.2, 0.8], X), pd.Series([1.0, 2.0], Y), [1.0, 1.0]),
+        lambda: sa.Problem([0.5, 0.6], 4).tail_at(pd.Series([1, 2], X), pd.Series([0, 1], Y)),
+        lambda: sa.states_at(sa.Problem([0.5, 0.6], 4), np.arange(2), pd.Series([1, 2], X), pd.Series([0, 1], Y)),
+    ],
+)
+def test_columns_in_another_order_are_refused_at_every_door(make):
+    with pytest.raises(ValueError, match=r"is labelled 'y'.*give both in one order, or without labels"):
+        make()
+
+
+def test_cells_that_are_no_names_are_refused():
+    for column in ("item", "rater"):
+        frame = pd.DataFrame({"item": ["a", "b"], "rater": ["x", "y"], "label": [1, 0]}).astype({column: object})
+        frame.at[0, column] = ["x"]
+        with pytest.raises(ValueError, match=f"row 0: {column} .*is .*'x'.*; allowed: a name that is not blank"):
+            sa.LabelSet.from_frame(frame)
+
+
+def test_a_session_that_has_stopped_is_stopped_when_it_is_loaded(tmp_path):
+    problem = sa.Problem([0.5, 0.35], 2, label_price=0.2, utility="linear")
+    session = sa.Session(problem, "exact", seed=1)
+    for _ in range(2):
+        with pytest.raises(sa.BudgetSpent):
+            session.ask()
+    session.save(tmp_path / "s.json")
+    assert session.stopped
+    assert sa.Session.load(tmp_path / "s.json", problem, "exact").stopped

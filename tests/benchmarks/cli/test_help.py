@@ -99,6 +99,13 @@ def test_numbers_are_plain_digits(run, words, told):
         (("certify", "problem.toml", "-p", "kg", "-p", "apt", "--seed=1", "--seed", "1"), "--seed is given 2 times"),
         (("replay", "votes.csv", "--labels", "A=1,B=0", "--labels", "A=0,B=1"), "--labels is given 2 times"),
         (("replay", "votes.csv", "--prior", "1,1", "--prior", "1", "2"), "--prior is given 2 times"),
+        (("certify", "problem.toml", "--exact", "--no-exact"), "--exact is given 2 times"),
+        (("provenance", "votes.csv", "--groups", "--no-groups"), "--groups is given 2 times"),
+        (("replay", "votes.csv", "--budget", "2", "--strict"), "--strict has no effect without --items"),
+        (
+            ("statics", "batches.toml", "--vary", "offset", "--values", "0.1", "--exact"),
+            "--exact does not go with batch",
+        ),
         (("provenance", "votes.csv", "--share", ".3", "--share", "0.30"), "--share 0.3 is given 2 times"),
         (("fit", "votes.csv", "--method", "fast", "--tune", "7"), "--tune has no effect with --method fast"),
         (("fit", "votes.csv", "--method", "fast", "--chains", "4"), "--chains has no effect with --method fast"),
@@ -109,6 +116,7 @@ def test_numbers_are_plain_digits(run, words, told):
     ],
 )
 def test_options_that_would_be_ignored_are_refused(run, words, told):
+    Path("batches.toml").write_text("budget = 4\nthreshold = [0.5, 0.6]\nbatch = 2\n")
     Path("votes.csv").write_text("item,rater,label\na,x,1\na,y,0\n")
     Path("problem.toml").write_text("budget = 3\nthreshold = [0.5, 0.6]\n")
     assert run(*words).assert_refused().startswith(told)

@@ -212,6 +212,65 @@ def test_a_file_does_not_get_the_module_of_another_one(run, own_path):
     assert told.endswith("common_beside.py' has for another file of policies; give one of the two another name")
 
 
+VIA_PATH = """
+import importlib
+import os
+import sys
+
+sys.path.{how}os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+import seqaudit as sa
+
+{statement}
+
+
+class Mine(sa.IndexPolicy):
+    name = "mine-{folder}"
+
+    def index(self, states):
+        return SIGN * (states.item + 1.0 + 0 * states.labels)
+"""
+
+
+@pytest.mark.parametrize("how", ["insert(0, ", "append("])
+@pytest.mark.parametrize("statement", ["from {module} import SIGN", "SIGN = importlib.import_module('{module}').SIGN"])
+def test_a_file_does_not_get_a_module_that_another_one_put_on_the_path(how, statement, run, own_path):
+    module = f"on_path_{len(how)}_{len(statement)}"
+    for folder, sign in (("one", 1.0), ("two", -1.0)):
+        Path(folder, "lib").mkdir(parents=True)
+        Path(folder, "lib", f"{module}.py").write_text(f"SIGN = {sign}\n")
+        text = VIA_PATH.replace("{how}", how).replace("{statement}", statement.replace("{module}", module))
+        Path(folder, "mine.py").write_text(text.replace("{folder}", folder))
+    told = run("compare", "problem.toml", "-p", "one/mine.py:Mine", "-p", "two/mine.py:Mine").assert_refused()
+    assert told.startswith(f"two/mine.py: imports {module}, a name that ")
+    for name in [name for name in sys.modules if name == module or name.startswith("file:")]:
+        del sys.modules[name]
+    policy_imports._claimed.clear()
+    assert run("compare", "problem.toml", "-p", "one/mine.py:Mine", "--out", "run").status == 0
+    recorded = json.loads(Path("run/run.json").read_text())["inputs"]["policy_files"][0]
+    assert [x["file"] for x in recorded["imports"]] == [f"lib/{module}.py"]
+
+
+@pytest.mark.parametrize("statement", ["from . import late", "from .late import SIGN", "from ..late import SIGN"])
+def test_modules_that_packages_import_from_themselves_are_recorded(statement, run, own_path):
+    package = Path("one", f"relative_{len(statement)}")
+    inner = package / "inner" if ".." in statement else package
+    name = lazy("one", "unused_beside")
+    inner.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "late.py").write_text("SIGN = 1.0\n")
+    (inner / "__init__.py").write_text(f"SIGN = 1.0\ndef sign():\n    {statement}\n")
+    dotted = ".".join(inner.relative_to("one").parts)
+    Path("one", "lazy.py").write_text(LAZY.replace("{of}", "one").replace("{module}", dotted))
+    assert run("compare", "problem.toml", "-p", name, "--out", "run").status == 0
+    recorded = json.loads(Path("run/run.json").read_text())["inputs"]["policy_files"][0]
+    assert f"{package.name}/late.py" in [x["file"] for x in recorded["imports"]]
+
+
+def test_libraries_below_the_folder_of_a_file_are_not_its_modules():
+    above = Path(json.__file__).resolve().parents[2] / "mine.py"
+    assert policy_imports.imports_of(str(above), b"import json, numpy, seqaudit", []) == []
+
+
 def test_an_object_of_a_class_from_elsewhere_has_no_registered_name_either(run, own_path):
     Path("elsewhere_beside.py").write_text(
         "import seqaudit as sa\nclass Far(sa.IndexPolicy):\n    name = 'kg'\n    def index(self, states):\n"
