@@ -75,7 +75,7 @@ class _Form(NamedTuple):
     Attributes
     ----------
     fault : str or None
-        Why the class itself tells its objects apart by less than what they hold.
+        Reason for which objects of the class could be taken for others.
     known : frozenset of str
         Fields, and properties that are computed once and kept.
     slots : tuple of str
@@ -101,7 +101,7 @@ def _form_of(cls: type) -> _Form:
 
 
 def _fault_of(cls: type) -> str | None:
-    """Why objects of a class could be taken for others, by their fields or by their name; None if they cannot."""
+    """Reason for which objects of a class could be taken for others, by their fields or by their name; None if none."""
     for key in ("name", "kind"):
         owner = next((kind for kind in cls.__mro__ if key in vars(kind)), cls)
         if _is_own(owner) and not _is_own(cls):
