@@ -70,7 +70,7 @@ class FrozenValue(metaclass=_ValueType):
 
 
 class _Form(NamedTuple):
-    """What objects of a class may hold.
+    """Attributes that objects of a class may hold.
 
     Attributes
     ----------
