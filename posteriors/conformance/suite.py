@@ -8,7 +8,7 @@ each clause of each object, for test frameworks that count and name them:
 >>> import seqaudit as sa
 >>> cases = sa.belief_cases([sa.Beta(1, 1), sa.Grid([0.2, 0.7], [1, 1])])
 >>> cases[0], len({case.clause for case in cases})
-(Case(Beta(a=1.0, b=1.0)-kind), 20)
+(Case(Beta(a=1.0, b=1.0)-kind), 18)
 >>> for case in cases:
 ...     case()
 

@@ -26,7 +26,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..beliefs.belief import Belief
 from ..foundation.arrays import Floats
 from ..foundation.messages import shown
-from ..foundation.plugins import read_only
 from ..foundation.refusals import one_of, whole
 from ..foundation.seeds import Seed, generator_of
 from ..votes.checks import checked_thresholds
@@ -100,9 +99,8 @@ class RaterFit:
 
     @property
     def draws(self) -> dict[str, NDArray[Any]]:
-        """Parameters by name, with the chains concatenated: read-only arrays of shape (S, ...)."""
-        found = {str(k): x.values.reshape(-1, *x.shape[2:]) for k, x in self.posterior.data_vars.items()}
-        return {name: read_only(x) for name, x in found.items()}
+        """Parameters by name, with the chains concatenated: arrays of shape (S, ...)."""
+        return {str(k): x.values.reshape(-1, *x.shape[2:]) for k, x in self.posterior.data_vars.items()}
 
     def thinned(self, draws: int) -> dict[str, NDArray[Any]]:
         """At most ``draws`` draws of all parameters, evenly spread over the chains.
