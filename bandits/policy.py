@@ -43,7 +43,7 @@ from ..dp.problem.states import ItemStates, known_states
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
 from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.refusals import one_of
-from ..posteriors.foundation.values import FrozenValue
+from ..posteriors.foundation.values import FrozenValue, line_of, new_attributes
 
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 
@@ -94,9 +94,9 @@ class Policy(FrozenValue):
             if hasattr(cls, method) and base not in bases:
                 # One part of the package would ask for it, another one for the scores.
                 raise TypeError(f"{cls.__name__} has {method}, which is for classes that derive from {base}")
-        for method, defined in list(vars(cls).items()):
+        for method, defined in new_attributes(cls, Policy).items():
             if takes_states(defined) and not getattr(defined, "__isabstractmethod__", False):
-                setattr(cls, method, checks_states(defined))
+                type.__setattr__(cls, method, checks_states(defined))
 
     @property
     def stopping(self) -> bool:
@@ -171,19 +171,19 @@ class IndexPolicy(Policy):
         does what a class says of its index hold for a class below that has a method of its own.
         """
         super().__init_subclass__(**kwargs)
-        own = vars(cls)
-        if "anytime" not in own and any(
-            callable(x) or hasattr(x, "__get__") for key, x in own.items() if key[:2] != "__"
+        new = new_attributes(cls, Policy)
+        if "anytime" not in new and any(
+            callable(x) or hasattr(x, "__get__") for key, x in new.items() if key[:2] != "__"
         ):
-            cls.anytime = False
-        lines = {name: next(k for k, x in enumerate(cls.__mro__) if name in vars(x)) for name in ("index", "scores")}
-        if lines["scores"] < lines["index"]:
+            type.__setattr__(cls, "anytime", False)
+        of_scores, of_index = line_of(cls, "scores"), line_of(cls, "index")
+        if of_scores < of_index:
             raise TypeError(
                 f"{cls.__name__} has scores of its own, but no index; the scores of an index policy are its indices: "
                 "define index, or derive from JointPolicy"
             )
-        if lines["index"] < lines["scores"]:
-            cls.scores = IndexPolicy.scores  # type: ignore[method-assign]
+        if of_index < of_scores:
+            type.__setattr__(cls, "scores", IndexPolicy.scores)
 
     @abstractmethod
     def index(self, states: ItemStates) -> Any:
@@ -262,8 +262,8 @@ class JointPolicy(Policy):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let a class that defines ``stops`` be one that may stop, whatever the class above says of its own."""
         super().__init_subclass__(**kwargs)
-        if "stops" in vars(cls) and "stopping" not in vars(cls):
-            cls.stopping = JointPolicy.stopping  # type: ignore[method-assign]
+        if line_of(cls, "stops") < line_of(cls, "stopping"):
+            type.__setattr__(cls, "stopping", JointPolicy.stopping)
 
     @abstractmethod
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:

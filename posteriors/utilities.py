@@ -46,7 +46,7 @@ from .foundation.messages import plain
 from .foundation.names import Registry
 from .foundation.refusals import number, probability
 from .foundation.tolerances import ROUNDING, above
-from .foundation.values import FrozenValue
+from .foundation.values import FrozenValue, line_of, new_attributes
 from .payoffs import GUARDED, OF_THE_PAYOFF, try_payoffs
 
 __all__ = [
@@ -85,13 +85,13 @@ class Utility(FrozenValue):
 
     def __init_subclass__(cls, *, trusted: bool = False, **more: Any) -> None:
         super().__init_subclass__(**more)
-        if "__call__" in cls.__dict__:
+        for name in (x for x in OF_THE_PAYOFF if hasattr(Utility, x)):
             # What the parent says of its own payoff need not hold for another one.
-            for name in (x for x in OF_THE_PAYOFF if x not in cls.__dict__ and hasattr(Utility, x)):
-                setattr(cls, name, getattr(Utility, name))
-        for method, guard in () if trusted else GUARDED.items():
-            if method in cls.__dict__:
-                setattr(cls, method, guard(cls.__dict__[method]))
+            if line_of(cls, "__call__") < line_of(cls, name):
+                type.__setattr__(cls, name, getattr(Utility, name))
+        new = {} if trusted else new_attributes(cls, Utility)
+        for method in GUARDED.keys() & new.keys():
+            type.__setattr__(cls, method, GUARDED[method](new[method]))
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p) for weight 1, elementwise."""
@@ -224,7 +224,7 @@ class Asymmetric(Utility, trusted=True):
 
     def kink(self) -> tuple[float, float]:
         """Place and slope change of the kink."""
-        return self.accept_above(), float(self.gain + self.loss)
+        return self.loss / (self.gain + self.loss), float(self.gain + self.loss)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ __all__ = ["DIGEST_VERSION", "digest_of", "is_digest_of"]
 # What is hashed, and how; a new field of a problem is a new version.
 DIGEST_VERSION = 2
 # A formula of a user enters by what it gives at so many evenly spaced tails, and in so many states.
-_TAILS, _STATES = 2**16 + 1, 2**14
+_TAILS, _STATES, _STATED = 2**16 + 1, 2**14, 2**6 + 1
 
 
 def digest_of(problem: Problem) -> str:
@@ -80,10 +80,24 @@ def _utility(problem: Problem, utility: Utility) -> bytes:
     tails = np.concatenate([np.linspace(0.0, 1.0, _TAILS), problem.tail_at(*_first_states(problem)).ravel()])
     with np.errstate(over="ignore", under="ignore"):
         payoffs = utility(tails)
-        # Relative to their range: a constant, or a unit, may be far larger or smaller than what matters.
-        least, spread = float(payoffs.min()), float(np.ptp(payoffs)) or 1.0
-        told = f"{spread:.5e} {round(least / spread, 5) + 0.0:.6g} "
-        return (canonical(stated) + told).encode() + _single((payoffs - least) / spread).tobytes()
+        # Relative to what most of them differ by: a constant, a unit, or the payoff of a tail that is never reached may
+        # be far larger or smaller than what matters.
+        low, high = np.quantile(payoffs, (0.01, 0.99), method="lower").tolist()
+        spread = high - low or float(np.ptp(payoffs)) or 1.0
+        told = f"{spread:.5e} {round(low / spread, 9) + 0.0:.12g} {round(float(utility.accept_above()), 9)} "
+        relative = _single(np.round((payoffs - low) / spread, 7)).tobytes()
+        return (canonical(stated) + told).encode() + relative + _decisions(utility, spread)
+
+
+def _decisions(utility: Utility, spread: float) -> bytes:
+    """Decisions and their payoffs, of a utility whose formulas are not the package's own."""
+    tails = np.linspace(0.0, 1.0, _STATED)
+    decided = np.packbits(utility.decide(tails)).tobytes()
+    try:
+        paid = utility.score(tails[:, None], tails)
+    except (TypeError, ValueError):
+        return decided
+    return decided + _single(np.round(paid / spread, 6)).tobytes()
 
 
 def _single(values: Floats) -> NDArray[np.float32]:

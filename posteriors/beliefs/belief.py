@@ -29,7 +29,7 @@ from ..foundation.arrays import Floats, Ints
 from ..foundation.kinds import require_type
 from ..foundation.memory import require_memory
 from ..foundation.refusals import every, probabilities, probability, whole
-from ..foundation.values import FrozenValue
+from ..foundation.values import FrozenValue, line_of
 from .sharp import Bar
 
 __all__ = ["Belief", "BeliefTables", "Size", "checked_range", "checked_states", "generator", "shares", "triangle"]
@@ -64,10 +64,9 @@ class Belief(FrozenValue):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let tables and means follow ``at``: faster ways of the class above hold for its own ``at`` alone."""
         super().__init_subclass__(**kwargs)
-        if "at" in vars(cls):
-            for name in ("mean", "tables", "takes_bars"):
-                if name not in vars(cls):
-                    setattr(cls, name, vars(Belief)[name])
+        for name in ("mean", "tables", "takes_bars"):
+            if line_of(cls, "at") < line_of(cls, name):
+                type.__setattr__(cls, name, vars(Belief)[name])
 
     @abstractmethod
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:

@@ -1,23 +1,30 @@
 """Canonical texts of values: equal values have equal texts, in every process and whatever their types.
 
-1, 1.0 and ``np.float32(1)`` are equal, and so are lists, tuples and arrays of equal entries, and records of one class
-with equal fields.
+1, 1.0, True and ``np.float32(1)`` are equal, and so are lists, tuples and arrays of equal entries, and records of one
+class with equal fields. Functions within others, and what classes hold beside their fields, enter by what they are made
+of, so that those of one name are told apart.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
-import pickle
-from collections.abc import Mapping, Sequence, Set
+import sys
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from numbers import Integral, Real
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 __all__ = ["canonical"]
+
+_OWN = __name__.partition(".")[0]
 
 
 def canonical(value: Any) -> str:
@@ -26,8 +33,8 @@ def canonical(value: Any) -> str:
     Parameters
     ----------
     value : object
-        Numbers, texts, None, and mappings, sequences, sets, arrays and dataclass instances of such; other objects enter
-        by their ``repr`` and a digest of their pickle, since a ``repr`` need not tell all.
+        Numbers, texts, None, and mappings, sequences, sets, arrays, functions and dataclass instances of such; other
+        objects enter by what they are pickled as, and those that cannot be pickled by their ``repr``.
 
     Returns
     -------
@@ -35,47 +42,128 @@ def canonical(value: Any) -> str:
 
     Examples
     --------
-    >>> canonical({"gain": 1, "loss": np.float64(3)}) == canonical({"loss": 3, "gain": 1.0})
+    >>> canonical({"gain": 1, "loss": np.float64(3)}) == canonical({"loss": 3, "gain": True})
     True
     >>> canonical((1, 2)) == canonical(np.array([1.0, 2.0]))
     True
-    >>> print(canonical([1, "1", True]))
-    ["0x1.0000000000000p+0","'1",true]
+    >>> print(canonical([1, "1", 0.5]))
+    ["0x1.0000000000000p+0","'1","0x1.0000000000000p-1"]
     """
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+    return json.dumps(_plain(value, ()), sort_keys=True, separators=(",", ":"))
 
 
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, np.bool_)):
-        return value if value is None else bool(value)
+def _plain(value: Any, within: tuple[int, ...]) -> Any:
+    """Value as JSON knows such; ``within`` are the addresses of the objects that it is part of."""
+    if value is None:
+        return None
     # Numbers are written as texts, so texts are marked.
     if isinstance(value, str):
         return f"'{value}"
-    if isinstance(value, Integral):
-        whole = int(value)
-        return float(whole).hex() if abs(whole) <= 2**53 else str(whole)
-    if isinstance(value, Real):
-        # Minus zero is zero.
-        return (float(value) + 0.0).hex()
+    if isinstance(value, (Real, Decimal, np.bool_)):
+        return _number(value)
+    if isinstance(value, (bytes, bytearray)):
+        return {"bytes": value.hex()}
+    if id(value) in within:
+        return {"within": within.index(id(value))}
+    inner = (*within, id(value))
     if isinstance(value, np.ndarray):
-        return [_plain(x) for x in value.tolist()] if value.ndim else _plain(value.item())
+        return [_plain(x, inner) for x in value.tolist()] if value.ndim else _plain(value.item(), inner)
     if isinstance(value, Mapping):
-        return {canonical(key): _plain(x) for key, x in value.items()}
+        return {_text(key, inner): _plain(x, inner) for key, x in value.items()}
     if isinstance(value, Sequence):
-        return [_plain(x) for x in value]
+        return [_plain(x, inner) for x in value]
     if isinstance(value, Set):
-        return {"set": sorted(map(canonical, value))}
-    if is_dataclass(value) and not isinstance(value, type):
+        return {"set": sorted(_text(x, inner) for x in value)}
+    if isinstance(value, (type, Enum, ModuleType)):
+        return {"repr": repr(value)}
+    if isinstance(value, FunctionType):
+        return _function(value, inner)
+    if isinstance(value, MethodType):
+        return {"method": [_plain(x, inner) for x in (value.__func__, value.__self__)]}
+    if is_dataclass(value):
         compared = (field.name for field in fields(value) if field.compare)
-        return {type(value).__qualname__: {name: _plain(getattr(value, name)) for name in compared}}
-    return {"repr": repr(value)} | _pickled(value)
+        plain = {type(value).__qualname__: {name: _plain(getattr(value, name), inner) for name in compared}}
+        beside = _beside_fields(type(value), inner)
+        return plain | {"class": beside} if beside else plain
+    return _made_of(value, inner)
 
 
-def _pickled(value: Any) -> dict[str, str]:
-    if isinstance(value, (type, Enum)):
-        return {}
+def _text(value: Any, within: tuple[int, ...]) -> str:
+    return json.dumps(_plain(value, within), sort_keys=True, separators=(",", ":"))
+
+
+def _number(value: Any) -> str:
     try:
-        return {"pickle": hashlib.sha256(pickle.dumps(value, protocol=4)).hexdigest()}
+        exact = Fraction(int(value)) if isinstance(value, (Integral, np.bool_)) else Fraction(*value.as_integer_ratio())
+        near = float(exact)
+    except (OverflowError, ValueError):
+        # Not finite, or a whole number above all floating-point ones.
+        return str(int(value)) if isinstance(value, Integral) else float(value).hex()
+    # Minus zero is zero.
+    return (near + 0.0).hex() if Fraction(near) == exact else str(exact)
+
+
+def _function(function: FunctionType, within: tuple[int, ...]) -> Any:
+    """Name of a function that has a place in a module; what any other one is made of."""
+    found: Any = sys.modules.get(function.__module__ or "")
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    name = f"{function.__module__}.{function.__qualname__}"
+    return {"function": name} if found is function else {name: [*_code(function.__code__), *_bound(function, within)]}
+
+
+def _code(code: CodeType) -> list[str]:
+    constants = [_code(x) if isinstance(x, CodeType) else repr(x) for x in code.co_consts]
+    told = repr((code.co_code.hex(), code.co_names, constants))
+    return [hashlib.sha256(told.encode()).hexdigest()]
+
+
+def _bound(function: FunctionType, within: tuple[int, ...]) -> list[Any]:
+    """What a function has from the one around it, and its defaults."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+    held: list[Any] = []
+    for name, cell in cells:
+        # The cell of ``super()`` tells nothing; one may be empty still.
+        if name != "__class__":
+            try:
+                held.append([name, _plain(cell.cell_contents, within)])
+            except ValueError:
+                continue
+    defaults = [function.__defaults__, function.__kwdefaults__]
+    return held + ([_plain(defaults, within)] if any(defaults) else [])
+
+
+def _beside_fields(cls: type, within: tuple[int, ...]) -> dict[str, Any]:
+    """What the classes of users hold beside fields: values, and what their methods have from a function around them."""
+    found: dict[str, Any] = {}
+    named = {field.name for field in fields(cls)}
+    for kind in reversed(cls.__mro__):
+        if kind.__module__.partition(".")[0] in (_OWN, "builtins", "abc", "typing"):
+            continue
+        for name, x in vars(kind).items():
+            if name in named or (name[:2] == "__" and name != "__call__"):
+                continue
+            inner = inspect.unwrap(getattr(x, "func", getattr(x, "fget", x)) or x)
+            told: Any = None
+            if isinstance(inner, FunctionType):
+                told = _bound(inner, within)
+            elif isinstance(x, (str, bytes, Real, tuple, frozenset)):
+                told = _plain(x, within)
+            if told:
+                found[name] = told
+    return found
+
+
+def _made_of(value: Any, within: tuple[int, ...]) -> Any:
+    try:
+        made = value.__reduce_ex__(4)
     except Exception:
-        # Its repr then has its address, as that of a function within another one.
-        return {}
+        # Its repr may have its address: it is equal to nothing in another process.
+        return {"repr": repr(value)}
+    if isinstance(made, str):
+        return {"global": f"{type(value).__module__}.{made}"}
+    maker, arguments, *rest = made
+    # State, entries of a sequence, and entries of a mapping.
+    parts = [list(x) if isinstance(x, Iterable) and not isinstance(x, (Mapping, Sequence)) else x for x in rest[:3]]
+    called = f"{getattr(maker, '__module__', '')}.{getattr(maker, '__qualname__', '')}"
+    return {called: [_plain(x, within) for x in (arguments, *parts)]}

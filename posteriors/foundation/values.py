@@ -8,20 +8,30 @@ another object. Rather than being compared, such settings are refused when the o
 from __future__ import annotations
 
 import inspect
-from abc import ABCMeta
-from dataclasses import fields
+import random
+from abc import ABC, ABCMeta
+from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
+from dataclasses import Field, field, fields, make_dataclass
 from functools import cache, cached_property
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 import numpy as np
 
 from .kinds import WrongKind
 from .messages import listed, shown
 
-__all__ = ["FrozenValue"]
+__all__ = ["FrozenValue", "line_of", "new_attributes"]
 
 _PLAIN = frozenset({bool, float, int, str, type(None)})
+
+
+_PLAIN_BASES = frozenset({object, ABC, Generic})
+# Also where a class of them has a hash: what they hold, or give next, changes while objects hold them.
+_CHANGING = (
+    *(MutableSequence, MutableSet, MutableMapping, Iterator),
+    *(np.random.Generator, np.random.RandomState, np.random.BitGenerator, np.random.SeedSequence, random.Random),
+)
 
 
 class _ValueType(ABCMeta):
@@ -33,6 +43,15 @@ class _ValueType(ABCMeta):
             made = super().__call__(*args, **kwargs)
             _require_fields_only(made)
             return made
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        # A dataclass puts the default of a field in the place of the field.
+        if (name[:1] != "_" or name == "__call__") and not _is_own(cls) and not isinstance(vars(cls).get(name), Field):
+            raise WrongKind(
+                f"{cls.__name__}: {name} is set when the class is there already, and what was computed with it would "
+                f"stay; define {name} within the class, or within one that derives from it"
+            )
+        super().__setattr__(name, value)
 
     @property
     def __signature__(cls) -> inspect.Signature:
@@ -66,7 +85,48 @@ class FrozenValue(metaclass=_ValueType):
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "__orig_class__":
+            # Generic classes try to note their arguments, and do without.
+            raise AttributeError(name)
         raise WrongKind(_stray(self, [name]))
+
+
+def line_of(cls: type, name: str) -> int:
+    """Place, in the order in which Python looks for attributes, of the class that has one; past the end if none has.
+
+    Examples
+    --------
+    >>> line_of(bool, "__and__"), line_of(bool, "real"), line_of(bool, "gain")
+    (0, 1, 3)
+    """
+    return next((k for k, kind in enumerate(cls.__mro__) if name in vars(kind)), len(cls.__mro__))
+
+
+def new_attributes(cls: type, family: type) -> dict[str, Any]:
+    """Attributes that a new class of a family has in itself or from classes beside the family, by their names.
+
+    Examples
+    --------
+    >>> class Sized:
+    ...     def size(self):
+    ...         return 3
+    >>> class Values(FrozenValue):
+    ...     def spread(self):
+    ...         return 1.0
+    >>> class Mine(Sized, Values):
+    ...     def mean(self):
+    ...         return 0.5
+    >>> sorted(name for name in new_attributes(Mine, Values) if name[0] != "_")
+    ['mean', 'size']
+    """
+    found: dict[str, Any] = {}
+    for kind in reversed(cls.__mro__):
+        if kind is cls or not (issubclass(kind, family) or kind in (*_PLAIN_BASES, FrozenValue)):
+            found |= vars(kind)
+        else:
+            for name in vars(kind):
+                found.pop(name, None)
+    return found
 
 
 class _Form(NamedTuple):
@@ -78,6 +138,8 @@ class _Form(NamedTuple):
         Reason for which objects of the class could be taken for others.
     known : frozenset of str
         Fields, and properties that are computed once and kept.
+    kept : frozenset of str
+        Those properties, in the classes of users: an object that has just been made holds none of them.
     slots : tuple of str
         Places for attributes that are no fields.
     fields : tuple of (str, bool)
@@ -86,6 +148,7 @@ class _Form(NamedTuple):
 
     fault: str | None
     known: frozenset[str]
+    kept: frozenset[str]
     slots: tuple[str, ...]
     fields: tuple[tuple[str, bool], ...]
 
@@ -94,10 +157,11 @@ class _Form(NamedTuple):
 def _form_of(cls: type) -> _Form:
     every = {name for kind in cls.__mro__ for name in vars(kind)}
     kept = {name for name in every if isinstance(inspect.getattr_static(cls, name), cached_property)}
-    known = frozenset({field.name for field in fields(cls)} | kept)
+    known = frozenset({x.name for x in fields(cls)} | kept)
     slots = (name for kind in cls.__mro__ for name, x in vars(kind).items() if isinstance(x, MemberDescriptorType))
-    compared = tuple((field.name, field.hash is not False) for field in fields(cls))
-    return _Form(_fault_of(cls), known, tuple(name for name in slots if name not in known), compared)
+    compared = tuple((x.name, x.hash is not False) for x in fields(cls))
+    early = frozenset() if _is_own(cls) else frozenset(kept)
+    return _Form(_fault_of(cls), known, early, tuple(name for name in slots if name not in known), compared)
 
 
 def _fault_of(cls: type) -> str | None:
@@ -109,21 +173,29 @@ def _fault_of(cls: type) -> str | None:
                 f"it goes by the {key} of {owner.__name__}, {shown(vars(owner)[key])}; give it one of its own, as in "
                 f"{key} = 'mine'"
             )
-    for field in fields(cls):
-        if not field.compare:
+    for one in fields(cls):
+        if not one.compare:
             return (
-                f"field {field.name} is not compared, so objects that differ in it could not be told apart; leave out "
+                f"field {one.name} is not compared, so objects that differ in it could not be told apart; leave out "
                 "compare=False, and keep what is computed from other fields by a cached_property"
             )
     for name in ("__eq__", "__hash__"):
         kind = next(kind for kind in cls.__mro__ if name in vars(kind))
-        code = getattr(vars(kind)[name], "__code__", None)
-        # What a dataclass generates is compiled from a text.
-        if "__dataclass_params__" not in vars(kind) or code is None or code.co_filename != "<string>":
+        if not _is_generated(kind, name):
             return f"{kind.__name__} defines {name}; leave equality and hashes to @dataclass(frozen=True)"
-        if {field.name for field in fields(kind)} != {field.name for field in fields(cls)}:
+        if {x.name for x in fields(kind)} != {x.name for x in fields(cls)}:
             return f"objects are compared by the fields of {kind.__name__} alone; leave out eq=False"
     return None
+
+
+def _is_generated(kind: type, name: str) -> bool:
+    """True if a method is the one that a dataclass writes for the fields of a class."""
+    if "__dataclass_params__" not in vars(kind):
+        return False
+    parts = [(x.name, Any, field(hash=x.hash)) for x in fields(kind)]
+    codes = [getattr(vars(x).get(name), "__code__", None) for x in (kind, make_dataclass("Like", parts, frozen=True))]
+    told = {None if x is None else (x.co_code, x.co_names, x.co_consts) for x in codes}
+    return None not in told and len(told) == 1
 
 
 def _is_own(cls: type) -> bool:
@@ -138,6 +210,11 @@ def _require_fields_only(made: FrozenValue) -> None:
     held = getattr(made, "__dict__", {}).keys()
     if not held <= form.known:
         raise WrongKind(_stray(made, sorted(held - form.known)))
+    if not form.kept.isdisjoint(held):
+        raise WrongKind(
+            f"{cls.__name__}: {listed(sorted(form.kept & held))}, a cached_property, has a value before the object is "
+            "complete, which need not be the one that it computes; make it a field, or leave it until it is asked for"
+        )
     slots = [name for name in form.slots if hasattr(made, name)]
     if slots:
         raise WrongKind(_stray(made, slots))
@@ -145,22 +222,36 @@ def _require_fields_only(made: FrozenValue) -> None:
         value = getattr(made, name)
         if type(value) in _PLAIN:
             if value == 0.0 and type(value) is float:
-                # Minus zero equals zero, but need not act like it.
                 object.__setattr__(made, name, 0.0)
             continue
         if type(value) is np.ndarray and not value.ndim:
             value = value.item()
             object.__setattr__(made, name, value)
+        value = _without_minus_zero(value)
+        if value is not getattr(made, name):
+            object.__setattr__(made, name, value)
         if not _is_one_value(value, hashed):
             raise WrongKind(
                 f"{cls.__name__}: field {name} is {shown(value)}, of type {type(value).__name__}, "
-                "which cannot be hashed; hold a number, a text, or a tuple of such"
+                "which can change or cannot be hashed; hold a number, a text, or a tuple of such"
             )
+
+
+def _without_minus_zero(value: Any) -> Any:
+    """Value, or an equal one without minus zero, which equals zero but need not act like it."""
+    if isinstance(value, (float, np.floating)) and value == 0.0:
+        return value + type(value)(0.0) if np.signbit(value) else value
+    if type(value) is tuple:
+        parts = tuple(map(_without_minus_zero, value))
+        return value if all(x is y for x, y in zip(parts, value, strict=True)) else parts
+    return value
 
 
 def _is_one_value(value: Any, hashed: bool) -> bool:
     # Arrays of some libraries can be hashed, but are compared entry by entry.
     if hasattr(value, "__array__") and not isinstance(value, (np.generic, type)):
+        return False
+    if isinstance(value, _CHANGING):
         return False
     try:
         return not hashed or hash(value) is not None

@@ -17,6 +17,7 @@ from ..foundation.messages import shown
 from ..foundation.number_arrays import whole_array
 from ..foundation.plugins import calling, real_array
 from ..foundation.refusals import every, whole
+from ..foundation.values import new_attributes
 from ..votes.design import Design
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ class ChecksVotes:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name, method in list(vars(cls).items()):
+        for name, method in new_attributes(cls, ChecksVotes).items():
             if name.startswith("_") or not inspect.isfunction(method):
                 continue
             order = list(inspect.signature(method).parameters)
             if {"design", "label"} <= set(order) and not getattr(method, "__isabstractmethod__", False):
-                setattr(cls, name, _checking(method, order))
+                type.__setattr__(cls, name, _checking(method, order))
 
 
 def _checking[R](method: Callable[..., R], order: list[str]) -> Callable[..., R]:

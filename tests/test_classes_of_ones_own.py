@@ -1,0 +1,371 @@
+"""Classes of users that get methods from classes beside the family, are generic, or hold more than their fields."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import InitVar, dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pytest
+
+import seqaudit as sa
+from seqaudit.posteriors.foundation.canonical import canonical
+
+T = TypeVar("T")
+THREE = sa.Problem([0.5, 0.6, 0.45], budget=6)
+
+
+def edge(p):
+    return ((p > 0.9) | (p < 0.1)) * 1.0
+
+
+def bowl(p):
+    return p * (1 - p)
+
+
+class EdgeCall:
+    def __call__(self, p):
+        return edge(p)
+
+
+class BowlCall:
+    def __call__(self, p):
+        return bowl(p)
+
+
+@pytest.mark.parametrize("formula", [EdgeCall, BowlCall])
+@pytest.mark.parametrize("base", [sa.Accuracy, sa.Asymmetric, sa.Variance, sa.Entropy, sa.Linear, sa.Decisive])
+def test_payoff_from_a_class_beside_a_utility_is_a_payoff_of_its_own(formula, base):
+    @dataclass(frozen=True)
+    class Mine(formula, base):
+        name = "mine"
+
+    plain = THREE.replace(utility={EdgeCall: edge, BowlCall: bowl}[formula])
+    problem = THREE.replace(utility=Mine())
+    assert sa.solve(problem).value == pytest.approx(sa.solve(plain).value, abs=1e-12)
+    for name in ("kg", "lookahead"):
+        assert sa.evaluate(problem, name).value == pytest.approx(sa.evaluate(plain, name).value, abs=1e-12)
+    if formula is EdgeCall:
+        assert sa.evaluate(problem, "gittins").value == pytest.approx(sa.evaluate(plain, "gittins").value, abs=1e-12)
+        assert sa.upper_bound(problem, "lagrangian").value >= sa.solve(problem).value - 1e-9
+    assert (problem.may_stop, Mine().kink()) == (plain.may_stop, None)
+    with pytest.raises(ValueError, match="has no score"):
+        sa.evaluate(problem, "kg", nature=sa.Beta(2, 1))
+
+
+def test_what_a_method_from_a_class_beside_a_utility_returns_is_checked():
+    class Broken:
+        def __call__(self, p):
+            return np.where(np.asarray(p) == 0.75, np.nan, p)
+
+        def decide(self, p):
+            return p
+
+    @dataclass(frozen=True)
+    class Mine(Broken, sa.Utility):
+        name = "mine"
+
+    with pytest.raises(ValueError, match=r"returned nan at p = 0\.75"):
+        sa.solve(sa.Problem([0.5, 0.5], budget=3, utility=Mine()))
+    with pytest.raises(ValueError, match="must be bool"):
+        Mine().decide(np.array([0.5]))
+
+
+def test_bar_of_its_own_moves_no_kink():
+    @dataclass(frozen=True)
+    class Careful(sa.Asymmetric):
+        name = "careful"
+
+        def accept_above(self):
+            return 0.9
+
+    careful, plain = THREE.replace(utility=Careful(3, 1)), THREE.replace(utility=sa.Asymmetric(3, 1))
+    assert sa.upper_bound(careful, "lagrangian").value == sa.upper_bound(plain, "lagrangian").value
+    assert sa.evaluate(careful, "gittins").value == sa.evaluate(plain, "gittins").value
+
+
+def test_belief_follows_the_at_of_a_class_beside_it():
+    class At:
+        def at(self, labels, wins, threshold):
+            return sa.Beta(5, 1).at(labels, wins, threshold)
+
+    @dataclass(frozen=True)
+    class Mine(At, sa.Beta):
+        kind = "mine"
+
+    @dataclass(frozen=True)
+    class Within(sa.Beta):
+        kind = "within"
+        at = At.at
+
+    mine, within = (sa.Problem([0.5, 0.7, 0.6], budget=5, prior=x(1, 1)) for x in (Mine, Within))
+    assert Mine(1, 1).mean == Within(1, 1).mean == sa.Beta(5, 1).mean
+    assert sa.solve(mine).value == sa.solve(within).value
+
+
+class Shrinking:
+    def index(self, states):
+        early = states.labels < states.problem.budget / 20
+        return np.where(early, states.labels * 1.0, states.tail * (1 - states.tail) - 1)
+
+
+@pytest.mark.parametrize("base", [sa.UncertaintySampling, sa.KnowledgeGradient, sa.VarianceReduction])
+def test_index_from_a_class_beside_a_policy_is_one_of_its_own(base):
+    @dataclass(frozen=True)
+    class Mine(Shrinking, base):
+        name = "mine"
+
+    @dataclass(frozen=True)
+    class Within(base):
+        name = "within"
+        index = Shrinking.index
+
+    assert not Mine().anytime
+    problem = sa.Problem(np.linspace(0.3, 0.7, 20), budget=60)
+    mine, within = (
+        sa.budget_curve(problem, [x], points=3, seed=1, replications=20).value.values for x in (Mine(), Within())
+    )
+    assert np.array_equal(mine, within)
+
+
+def test_class_without_methods_of_its_own_keeps_what_is_said_of_the_index():
+    @dataclass(frozen=True)
+    class Renamed(sa.KnowledgeGradient):
+        name = "renamed"
+
+    assert Renamed().anytime
+
+
+def test_stop_from_a_class_beside_a_wrapper_counts_everywhere():
+    class Stops:
+        def stops(self, problem, counts, wins, usable):
+            return wins.sum(1) >= 1
+
+    @dataclass(frozen=True)
+    class Mine(Stops, sa.MinimumCoverage):
+        name = "mine"
+
+    policy, problem = Mine("kg", [0, 0, 1]), sa.Problem([0.5, 0.6, 0.7], budget=5)
+    assert policy.stopping
+    simulated = sa.simulate(problem, policy, seed=1, replications=2000)
+    assert abs(simulated.mean - sa.evaluate(problem, policy).value) < 5 * simulated.standard_error
+
+
+def test_states_that_a_method_from_a_class_beside_a_policy_is_given_are_checked():
+    class Chances:
+        def action_probabilities(self, problem, counts, wins, usable):
+            return usable * 1.0
+
+    @dataclass(frozen=True)
+    class Mine(Chances, sa.JointPolicy):
+        name = "mine"
+
+    with pytest.raises(ValueError, match="2 wins in 1 labels"):
+        Mine().action_probabilities(sa.Problem([0.5, 0.6], budget=3), [[1, 0]], [[2, 0]], [[True, True]])
+
+
+@dataclass(frozen=True)
+class Tail(sa.IndexPolicy):
+    k: Any = 1.0
+    name = "tail"
+
+    def index(self, states):
+        return np.copysign(1.0, self.k) * states.tail
+
+
+@pytest.mark.parametrize("name", ["index", "name", "anytime", "ties"])
+def test_class_is_not_changed_once_it_is_there(name):
+    with pytest.raises(TypeError, match=f"Tail: {name} is set when the class is there already"):
+        setattr(Tail, name, None)
+
+
+def test_property_that_is_kept_is_not_set_by_hand():
+    @dataclass(frozen=True)
+    class Kept(sa.IndexPolicy):
+        sign: InitVar[float] = 1.0
+        name = "kept"
+
+        def __post_init__(self, sign):
+            super().__post_init__()
+            self.__dict__["by"] = sign
+
+        @cached_property
+        def by(self):
+            return 1.0
+
+        def index(self, states):
+            return self.by * states.tail
+
+    with pytest.raises(TypeError, match="'by', a cached_property, has a value before the object is complete"):
+        Kept(-1.0)
+
+
+@pytest.mark.parametrize("zero", [-0.0, np.float64(-0.0), np.float32(-0.0)])
+def test_minus_zero_acts_as_zero(zero):
+    assert Tail(zero) == Tail(0.0)
+    assert sa.evaluate(THREE, Tail(zero)).value == sa.evaluate(THREE, Tail(0.0)).value
+    assert not np.signbit(Tail((1.0, (zero,))).k[1][0])
+
+
+class Listed(list):
+    def __hash__(self):
+        return 1
+
+
+@pytest.mark.parametrize("value", [np.random.default_rng(1), iter([1]), Listed([1]), (x for x in "ab")])
+def test_field_that_changes_while_it_is_held_is_refused(value):
+    with pytest.raises(TypeError, match="which can change or cannot be hashed"):
+        Tail(value)
+
+
+def test_equality_of_ones_own_is_seen_however_the_class_was_made():
+    text = (
+        "@dataclass(frozen=True)\nclass Same(sa.IndexPolicy):\n    k: float = 1.0\n    name = 'same'\n"
+        "    def __eq__(self, other): return True\n    def __hash__(self): return 0\n"
+        "    def index(self, states): return self.k * states.tail\n"
+    )
+    names = {"dataclass": dataclass, "sa": sa, "__name__": __name__}
+    exec(text, names)
+    with pytest.raises(TypeError, match="Same defines __eq__"):
+        names["Same"](1.0)
+
+
+def test_generic_classes_are_taken():
+    @dataclass(frozen=True)
+    class Scaled(sa.IndexPolicy, Generic[T]):
+        by: T
+        name = "scaled"
+
+        def index(self, states):
+            return self.by * states.tail
+
+    class Plain(sa.IndexPolicy, Generic[T]):
+        name = "plain"
+
+        def index(self, states):
+            return states.tail
+
+    class Wide(sa.Beta, Generic[T]):
+        kind = "wide"
+
+    assert Scaled[int](2) == Scaled(2)
+    assert sa.evaluate(THREE, Plain[int]()).value == sa.evaluate(THREE, Scaled[int](2)).value
+    assert Wide[int](1, 2).mean == sa.Beta(1, 2).mean
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (True, 1), (1, 1.0), (Decimal("1.0"), Decimal(1)), (1.5, Decimal("1.5")), (Fraction(1, 2), 0.5),
+        (2**60, float(2**60)), (np.float32(0.5), 0.5), (np.longdouble(0.5), 0.5), (np.bool_(True), 1), (-0.0, 0),
+    ],
+)  # fmt: skip
+def test_equal_numbers_have_equal_texts(one, other):
+    assert one == other
+    assert canonical(one) == canonical(other)
+    assert canonical(Tail(one)) == canonical(Tail(other))
+
+
+def test_different_values_have_different_texts():
+    values = [
+        0, 1, 2**60, 2**60 + 1, 10**400, 0.1, Fraction(1, 10), 1 / 3, Fraction(1, 3), np.inf, -np.inf, "1",
+        b"ab", (97, 98), "ab", None, {1}, {(1,)}, {1: 2}, [[1, 2]], max, min, edge, bowl, lambda p: p, lambda p: p + 1,
+        Tail, Tail(2), Tail(3), complex(1, 2), np.datetime64("2026-01-01"), slice(1, 2), range(3), Ellipsis,
+    ]  # fmt: skip
+    assert len({canonical(x) for x in values}) == len(values)
+
+
+def test_objects_have_one_text_in_every_process():
+    code = """
+import sys
+from functools import partial
+from seqaudit.posteriors.foundation.canonical import canonical
+
+class Held:
+    def __init__(self):
+        self.texts, self.within = {"a", "b", "c", "d"}, {"x": [1, {"y", "z"}]}
+        self.itself = self
+
+def made(c):
+    def inner(p):
+        return c * p
+    return inner
+
+print(canonical([Held(), partial(max, 1), made(2), len, Held().__init__, frozenset("abc")]))
+"""
+    texts = {
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": f"{k}", "PYTHONPATH": ":".join(sys.path)},
+                       capture_output=True, text=True, check=True).stdout
+        for k in range(3)
+    }  # fmt: skip
+    assert len(texts) == 1
+
+
+def made(by: float, scale: float = 1.0) -> type[sa.Policy]:
+    @dataclass(frozen=True)
+    class Made(sa.IndexPolicy):
+        name = "made"
+        factor = scale
+
+        def index(self, states):
+            return by * self.factor * states.tail
+
+    return Made
+
+
+def test_session_knows_classes_of_one_name_apart(tmp_path):
+    session = sa.Session(THREE, made(1.0)(), seed=1)
+    session.tell(0, 1)
+    session.save(tmp_path / "session.json")
+    assert sa.Session.load(tmp_path / "session.json", THREE, made(1.0)()).ask() == session.ask()
+    for other in (made(-1.0), made(1.0, -1.0)):
+        with pytest.raises(ValueError, match="made"):
+            sa.Session.load(tmp_path / "session.json", THREE, other())
+
+
+def quadratic(p):
+    return np.where(p == 1.0, -1e9, 0.0) + p**2
+
+
+def two_sided(p):
+    return np.where(p == 1.0, -1e9, 0.0) + np.maximum(p, 1 - p)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda p: np.maximum(p, 1 - p) + 1e6, lambda p: np.maximum(p, 1 - p) + 1e6 + 2),
+        (quadratic, two_sided),
+        (lambda p: p * 1e-30, lambda p: p**2 * 1e-30),
+    ],
+)
+def test_digest_knows_formulas_apart(one, other):
+    problems = [THREE.replace(utility=x) for x in (one, other)]
+    assert problems[0].digest() != problems[1].digest()
+
+
+def test_digest_knows_decisions_and_scores_apart():
+    def utility(above: float = 0.5, less: float = 0.0) -> sa.Utility:
+        @dataclass(frozen=True)
+        class Mine(sa.Utility):
+            name = "mine"
+
+            def __call__(self, p):
+                return np.maximum(p, 1 - p)
+
+            def accept_above(self):
+                return above
+
+            def score(self, stated, p):
+                return np.where(stated > 0.5, p, 1 - p) - less
+
+        return Mine()
+
+    digests = [THREE.replace(utility=x).digest() for x in (utility(), utility(0.9), utility(0.5, 0.1), utility())]
+    assert len(set(digests)) == 3
+    assert digests[0] == digests[-1]
