@@ -11,7 +11,9 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 import seqaudit as sa
 from seqaudit.posteriors.foundation.canonical import canonical
@@ -369,3 +371,49 @@ def test_digest_knows_decisions_and_scores_apart():
     digests = [THREE.replace(utility=x).digest() for x in (utility(), utility(0.9), utility(0.5, 0.1), utility())]
     assert len(set(digests)) == 3
     assert digests[0] == digests[-1]
+
+
+AB = ["a", "b"]
+PAIRS = pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 3.0]}, index=AB)
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        pd.Series([sa.Beta(1, 2), sa.Beta(2, 3)]), np.array([sa.Beta(1, 2), sa.Beta(2, 3)]),
+        pd.Series([(1, 2), (2, 3)]),
+        pd.Series([{"kind": "beta", "a": 1, "b": 2}, sa.Beta(2, 3)]), PAIRS, PAIRS[["b", "a"]], PAIRS.to_numpy(),
+        np.array([(2, 1), (3, 2)], dtype=[("b", float), ("a", float)]),
+        np.array([(1, 2), (2, 3)], dtype=[("alpha", int), ("beta", int)]),
+    ],
+)  # fmt: skip
+def test_prior_may_be_a_column_or_an_array_of_beliefs_or_pairs(prior):
+    assert sa.Problem([0.5, 0.6], budget=3, prior=prior).prior.tolist() == [[1, 2], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    "prior", [PAIRS.reset_index(names="item"), PAIRS[["a"]], np.zeros(2, dtype=[("a", float), ("c", float)])]
+)
+def test_prior_with_other_columns_is_refused_by_their_names(prior):
+    with pytest.raises(ValueError, match=r"^prior has the columns? .*; they must be a and b$"):
+        sa.Problem([0.5, 0.6], budget=3, prior=prior)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"weight": xr.DataArray([1, 5], dims="item", coords={"item": ["b", "a"]})},
+        {"weight": pd.Series([1, 5], index=["b", "a"])},
+        {"name": ["b", "a"]},
+    ],
+)
+@pytest.mark.parametrize("kind", [pd.Series, xr.DataArray])
+def test_columns_in_different_orders_are_refused_whatever_holds_them(kind, fields):
+    if kind is pd.Series:
+        threshold = pd.Series([0.5, 0.6], index=AB)
+    else:
+        threshold = xr.DataArray([0.5, 0.6], dims="item", coords={"item": AB})
+    with pytest.raises(ValueError, match=r"\[0\] is labelled .*; entries go by position"):
+        sa.Problem(threshold, budget=3, **fields)
+    assert sa.Problem(threshold, budget=3, name=AB, weight=pd.Series([1, 5], index=AB)).weight.tolist() == [1, 5]
+    assert sa.Problem(threshold, budget=3, name=["x", "y"], weight=xr.DataArray([1, 5])).weight.tolist() == [1, 5]

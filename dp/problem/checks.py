@@ -140,6 +140,7 @@ def beliefs_of(
 ) -> tuple[Floats | None, tuple[Belief, ...] | None]:
     """Beta parameters of shape (N, 2) where every belief is a Beta, or else one belief object for each item."""
     stand_in = np.ones((size, 2))
+    prior = _listed(prior)
     single = isinstance(prior, (Belief, Mapping))
     if single or (isinstance(prior, Sequence) and any(isinstance(x, (Belief, Mapping)) for x in prior)):
         given = [prior] if single else list(prior)
@@ -164,7 +165,7 @@ def beliefs_of(
         if not all(type(x) is Beta for x in beliefs):
             return None, tuple(beliefs)
         prior = [(x.a, x.b) for x in beliefs if isinstance(x, Beta)]
-    prior = _pairs_in_order(prior, faults)
+    prior = _pairs_in_order(prior, faults, size)
     found, bad = read_numbers(prior)
     if bad and found.shape not in ((2,), (size, 2)):
         faults.append(f"prior is {shown(prior)}; it must be a pair (a, b), a list of pairs, or belief objects")
@@ -182,16 +183,31 @@ def beliefs_of(
     return array, None
 
 
-def _pairs_in_order(prior: Any, faults: list[str]) -> Any:
+def _listed(prior: Any) -> Any:
+    """Prior as a list where it is a column or an array of beliefs, tables or pairs."""
+    if getattr(prior, "dtype", None) is np.dtype(object) and getattr(prior, "ndim", 0) == 1:
+        entries = list(prior)
+        if any(isinstance(x, (Belief, Mapping, Sequence)) and not isinstance(x, str) for x in entries):
+            return entries
+    return prior
+
+
+def _pairs_in_order(prior: Any, faults: list[str], size: int) -> Any:
     """Beta parameters with a before b, where they have names, as the columns of a data frame do."""
-    labels: Any = getattr(prior, "columns", getattr(prior, "index", None))
-    if not hasattr(prior, "to_numpy") or not hasattr(labels, "equals") or len(labels) != 2:
+    of_array: Any = getattr(getattr(prior, "dtype", None), "names", None)
+    labels: Any = of_array or getattr(prior, "columns", getattr(prior, "index", None))
+    if of_array is None and not (hasattr(prior, "to_numpy") and hasattr(labels, "equals")):
         return prior
     names = [x.strip().lower() for x in labels if isinstance(x, str)]
-    if sorted(names) in (["a", "b"], ["alpha", "beta"]):
-        return prior if names == sorted(names) else prior.to_numpy()[..., ::-1]
-    if names and prior.ndim == 2:
+    by_column = of_array is not None or prior.ndim == 2
+    if sorted(names) in (["a", "b"], ["alpha", "beta"]) and len(labels) == 2:
+        order = np.argsort(names)
+        if of_array is not None:
+            return np.stack([prior[labels[k]] for k in order], axis=-1)
+        return prior.to_numpy()[..., order]
+    if names and by_column:
         faults.append(f"prior has the columns {listed(labels)}; they must be a and b")
+        return np.ones((size, 2))
     return prior
 
 

@@ -43,7 +43,7 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     ProblemError
         With every fault of every field.
     """
-    faults = other_order({field: value for field, value in given.items() if field != "name"})
+    faults = other_order({x: value for x, value in given.items() if x != "name" or isinstance(value, (list, tuple))})
     t = checks.vector("threshold", given["threshold"], None, faults, given["name"])
     size = len(t)
     if size == 0 and not faults:

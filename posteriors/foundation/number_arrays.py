@@ -104,14 +104,15 @@ def _by_entry(array: NDArray[Any]) -> tuple[NDArray[Any], list[tuple[Place, str]
 
 
 def other_order(fields: Mapping[str, Any]) -> list[str]:
-    """Faults of pandas columns that belong together, but whose rows are labelled differently.
+    """Faults of columns that belong together, but whose rows are labelled differently.
 
     Entries of arrays go by position, so columns of another order, or of other rows, would go to the wrong items.
 
     Parameters
     ----------
     fields : mapping
-        Values by name; those without row labels are passed over.
+        Values by name: columns and frames of pandas and arrays of xarray; those without row labels are passed over, but
+        not a ``name`` in another order than labels that are these names.
 
     Returns
     -------
@@ -124,11 +125,14 @@ def other_order(fields: Mapping[str, Any]) -> list[str]:
     >>> other_order({"threshold": pd.Series([0.5], index=["sky"]), "weight": pd.Series([2], index=["sea"])})
     ["weight[0] is labelled 'sea', threshold[0] 'sky'; entries go by position: ..."]
     """
-    labelled = {
-        field: value.index
-        for field, value in fields.items()
-        if hasattr(value, "to_numpy") and hasattr(getattr(value, "index", None), "equals")
-    }
+    of_rows = {field: _row_labels(value) for field, value in fields.items()}
+    labelled = {field: labels for field, labels in of_rows.items() if labels is not None}
+    names = fields.get("name")
+    if labelled and "name" not in labelled and isinstance(names, (list, tuple)):
+        # Names in another order than labels that are these names.
+        labels = [*next(iter(labelled.values()))]
+        if all(isinstance(x, str) for x in [*labels, *names]) and sorted(labels) == sorted(names):
+            labelled["name"] = type(next(iter(labelled.values())))(names)
     faults = []
     first, *others = labelled or [""]
     for field in others:
@@ -141,6 +145,14 @@ def other_order(fields: Mapping[str, Any]) -> list[str]:
                 "give both in one order, or without labels"
             )
     return faults
+
+
+def _row_labels(value: Any) -> Any:
+    """Labels of the rows of a column or frame of pandas, or along the first dimension of an array of xarray."""
+    if hasattr(value, "to_numpy") and hasattr(getattr(value, "index", None), "equals"):
+        return value.index
+    dims, indexes = getattr(value, "dims", None), getattr(value, "indexes", None)
+    return indexes.get(dims[0]) if dims and isinstance(indexes, Mapping) else None
 
 
 def require_one_order(**fields: Any) -> dict[str, Any]:
