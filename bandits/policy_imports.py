@@ -2,17 +2,16 @@
 
 A policy may depend on modules from the folder of its file, and from folders that the file puts on ``sys.path``; so a
 run records them by digest. Those that the text names are found by it, also where a method imports them later; others,
-such as those that are imported by a computed name, once they are imported. Libraries do not count.
+such as those that are imported by a computed name, where they are imported while the file is read. Libraries do not
+count, and no module may have the name of one.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
 from contextlib import suppress
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import NamedTuple
 
 from ..dp.machine.seal import digest
 from ..posteriors.foundation.messages import named, shown
+from .import_names import names_in
 
 __all__ = ["imports_of"]
 
@@ -73,21 +73,27 @@ def imports_of(file: str, source: bytes, added: list[str]) -> list[dict[str, str
     here = Path(os.path.abspath(file)).parent  # noqa: PTH100 - without following links
     folders = [here, Path(file).resolve().parent, *(Path(os.path.abspath(x)) for x in added)]  # noqa: PTH100
     importlib.invalidate_caches()
-    modules = _modules(source, folders)
+    modules, computed = _modules(source, folders)
     for name, module in modules.items():
-        found_first = _search(name, None)
-        for other in (_claimed.get(name), _place(name), None if found_first is None else found_first.path):
-            if other is not None and other.resolve() != module.path.resolve():
+        first, installed = _search(name, None), _search(name, [str(place) for place in _LIBRARIES])
+        loaded = _place(name)
+        for found in (installed and installed.path, loaded if loaded and _is_library(loaded) else None):
+            if found is not None or name in sys.stdlib_module_names:
                 raise ValueError(
-                    f"{named(file)}: imports {name}, a name that {shown(str(other))} has for another file of policies; "
-                    "give one of the two another name"
+                    f"{named(file)}: imports {name}, a name that a library has; give "
+                    f"{shown(os.path.relpath(module.path, here))} another name"
                 )
+        for other in (_claimed.get(name), loaded, first and first.path):
+            if other is not None and other.resolve() != module.path.resolve():
+                raise ValueError(_of_another(file, f"imports {name}, a name that {shown(str(other))} has"))
+    for name in _loaded() if computed else []:
+        place, own = _place(name), _search(name, [str(folder) for folder in folders])
+        if place is not None and own is not None and own.path.resolve() != place.resolve():
+            what = f"imports modules by computed names, and {name} is one that {shown(str(place))} has"
+            raise ValueError(_of_another(file, what))
     _claimed.update({name: module.path for name, module in modules.items()})
     paths = {module.path for module in modules.values()}
-    for name in list(sys.modules):
-        place = _place(name)
-        if place is not None and name != "__main__" and name.partition(".")[0] != _OWN and not name.startswith("file:"):
-            paths.add(place)
+    paths |= {place for place in map(_place, _loaded()) if place is not None}
     found = {}
     for path in paths:
         if _is_within(path, folders):
@@ -96,6 +102,15 @@ def imports_of(file: str, source: bytes, added: list[str]) -> list[dict[str, str
                     _seen[path] = digest(path.read_bytes())
             found[Path(os.path.relpath(path, here)).as_posix()] = _seen.get(path, "")
     return [{"file": name, "sha256": found[name]} for name in sorted(found)]
+
+
+def _of_another(file: str, what: str) -> str:
+    return f"{named(file)}: {what} for another file of policies; give one of the two another name"
+
+
+def _loaded() -> list[str]:
+    """Modules that are loaded, but for this package's, and for the files of policies themselves."""
+    return [x for x in sys.modules if x != "__main__" and x.partition(".")[0] != _OWN and not x.startswith("file:")]
 
 
 def _place(name: str) -> Path | None:
@@ -114,24 +129,30 @@ def _is_library(path: Path) -> bool:
     return bool(installed) or any(path.resolve().is_relative_to(place) for place in _LIBRARIES)
 
 
-def _modules(source: bytes, folders: list[Path]) -> dict[str, _Module]:
-    """Modules in some folders that a text names, and those that these name, by their names."""
+def _modules(source: bytes, folders: list[Path]) -> tuple[dict[str, _Module], bool]:
+    """Modules in some folders that a text names, and those that these name; and whether one computes a name."""
     found: dict[str, _Module] = {}
-    texts = [(source, "")]
+    texts, computed = [(source, "")], False
     while texts:
-        for name in _names(*texts.pop()):
+        for name in names_in(*texts.pop()):
+            if name is None:
+                computed = True
+                continue
             # A package is read before the modules in it.
             parts = name.split(".")
             for k in range(1, len(parts) + 1):
                 whole = ".".join(parts[:k])
                 module = found.get(whole) or _found(whole, folders)
                 if module is None:
+                    if any(folder.joinpath(*parts[:k]).is_dir() for folder in folders):
+                        # A folder of modules without an __init__.py.
+                        continue
                     break
                 if whole not in found:
                     found[whole] = module
                     with suppress(OSError):
                         texts.append((module.path.read_bytes(), module.package))
-    return found
+    return found, computed
 
 
 def _found(name: str, folders: list[Path]) -> _Module | None:
@@ -161,26 +182,3 @@ def _search(name: str, places: list[str] | None) -> _Module | None:
     if origin is None or not os.path.isfile(origin):  # noqa: PTH113
         return None
     return _Module(Path(os.path.abspath(origin)), name if places else name.rpartition(".")[0])  # noqa: PTH100
-
-
-def _names(source: bytes, package: str) -> Iterator[str]:
-    """Full names of the modules that statements and calls anywhere in a text import."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".") if package else []
-            base = [*above[: len(above) - node.level + 1], *([node.module] if node.module else [])]
-            start = ".".join(base) if node.level else str(node.module)
-            if start:
-                yield start
-            yield from (f"{start}.{alias.name}".lstrip(".") for alias in node.names)
-        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            text = node.args[0].value
-            if called in ("import_module", "__import__") and isinstance(text, str) and not text.startswith("."):
-                yield text

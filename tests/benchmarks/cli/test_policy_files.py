@@ -395,3 +395,77 @@ def test_what_ends_a_generator_is_a_fault_of_a_policy(run, raised):
     assert len(told) == 1
     assert "Mine.index (mine.py, line 30) raised" in told[0]
     assert raised.partition("(")[0] in told[0]
+
+
+ANYHOW = """
+import importlib
+import os
+import sys
+from importlib import import_module as im
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import seqaudit as sa
+
+get = importlib.import_module
+NAME = "{module}"
+
+
+def sign():
+    {statement}
+    return SIGN
+
+{early}
+
+class Mine{folder}(sa.IndexPolicy):
+    name = "mine-{folder}"
+
+    def index(self, states):
+        return sign() * states.labels + 0.0 * states.item
+"""
+WAYS = {
+    "folder": "from {module}.sub import SIGN",
+    "sub": "from {module} import sub; SIGN = sub.SIGN",
+    "alias": "SIGN = im('{module}.sub').SIGN",
+    "assigned": "SIGN = get('{module}.sub').SIGN",
+    "keyword": "SIGN = importlib.import_module(name='{module}.sub').SIGN",
+    "sum": "SIGN = importlib.import_module('{module}' + '.sub').SIGN",
+    "constant": "SIGN = importlib.import_module(NAME + '.sub').SIGN",
+    "formatted": "SIGN = __import__(f'{NAME}.sub', fromlist=['SIGN']).SIGN",
+    "relative": "SIGN = importlib.import_module('.sub', NAME).SIGN",
+}
+
+
+def anyhow(folder, module, statement, sign, when):
+    """Policy file in a folder that imports, one way or another, a module from a folder without __init__.py."""
+    Path(folder, module).mkdir(parents=True)
+    Path(folder, module, "sub.py").write_text(f"SIGN = {sign}\n")
+    text = ANYHOW.replace("{statement}", statement).replace("{module}", module).replace("{folder}", folder)
+    Path(folder, "mine.py").write_text(text.replace("{early}", "sign()" if when == "early" else ""))
+    return f"{folder}/mine.py:Mine{folder}"
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+@pytest.mark.parametrize("way", WAYS)
+def test_modules_are_recorded_and_told_apart_whatever_way_they_are_imported(way, when, run, own_path):
+    module = f"way_{way}_{when}"
+    one, two = (anyhow(x, module, WAYS[way], sign, when) for x, sign in (("one", 1.0), ("two", -1.0)))
+    assert run("compare", "problem.toml", "-p", one, "--out", "run").status == 0
+    recorded = json.loads(Path("run/run.json").read_text())["inputs"]["policy_files"][0]
+    assert [x["file"] for x in recorded["imports"]] == [f"{module}/sub.py"]
+    told = run("compare", "problem.toml", "-p", one, "-p", two).assert_refused()
+    assert told.startswith(f"two/mine.py: imports {module}.sub, a name that ")
+
+
+def test_a_file_that_computes_names_does_not_get_the_module_of_another_one(run, own_path):
+    statement = "SIGN = [importlib.import_module(name).SIGN for name in ['{module}.sub']][0]"
+    one, two = (anyhow(x, "way_computed", statement, sign, "early") for x, sign in (("one", 1.0), ("two", -1.0)))
+    assert run("compare", "problem.toml", "-p", one).status == 0
+    told = run("compare", "problem.toml", "-p", one, "-p", two).assert_refused()
+    assert told.startswith("two/mine.py: imports modules by computed names, and way_computed.sub is one that ")
+
+
+@pytest.mark.parametrize("name", ["random", "joblib", "colorsys", "statistics", "h5netcdf"])
+def test_no_module_beside_a_policy_has_the_name_of_a_library(name, run, own_path):
+    policy = lazy("one", name)
+    told = run("compare", "problem.toml", "-p", policy).assert_refused()
+    assert told == f"one/lazy.py: imports {name}, a name that a library has; give '{name}.py' another name"
