@@ -28,6 +28,7 @@ _IDLE: dict[tuple[str, object], tuple[str, ...]] = {
     ("model", "none"): ("draws", "tune", "target_accept"),
     ("nuts", False): ("tune", "target_accept"),
     ("items", None): ("strict",),
+    ("exact", True): ("replications", "seed"),
 }
 
 
@@ -84,6 +85,9 @@ class Command(typer.core.TyperCommand):
             if not isinstance(option, typer.core.TyperOption) or option.multiple:
                 continue
             if (not option.is_flag or option.secondary_opts) and given.count(option) > 1:
+                either = [option.opts[0], *option.secondary_opts[:1]]
+                if len(either) > 1 and {*either} <= {*words}:
+                    raise ValueError(f"{' and '.join(either)} contradict each other; allowed: one of them, once")
                 raise ValueError(f"{option.opts[0]} is given {given.count(option)} times; allowed: once")
 
 
@@ -94,7 +98,8 @@ def _require_effect(ctx: Any) -> None:
             for option in ctx.command.params:
                 source = ctx.get_parameter_source(option.name)
                 if option.name in idle and source is not None and source.name == "COMMANDLINE":
-                    beside = f"with --{key} {value}" if isinstance(value, str) else f"without --{key}"
+                    stated = f" {value}" if isinstance(value, str) else ""
+                    beside = f"{'with' if value else 'without'} --{key}{stated}"
                     raise ValueError(f"{option.opts[0]} has no effect {beside}; leave it out")
 
 

@@ -104,6 +104,8 @@ def statics(
     ):
         if _given(ctx, option) and not where:
             raise ValueError(f"--{option} does not go with --vary {what}")
+    if exact and _given(ctx, "policy"):
+        raise ValueError("--policy has no effect with --exact; leave it out")
     problem = read_problem(problem_file)
     if exact and problem.batch > 1:
         raise ValueError(f"--exact does not go with batch = {problem.batch}: batches have no exact value; leave it out")

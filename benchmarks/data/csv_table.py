@@ -165,7 +165,10 @@ def read_table(path: str | os.PathLike[str], wanted: Wanted, form: TextForm = _A
     raw, found = _read_bytes(name)
     try:
         text, remarks = as_utf8(raw, form)
-        table = _json_table(name, text, wanted) if is_json(text) else _delimited(name, text, wanted, form.separator)
+        as_json = is_json(text)
+        if as_json and form.separator is not None:
+            raise TextFault(1, "the file is JSON Lines, in which nothing separates fields; allowed: no separator")
+        table = _json_table(name, text, wanted) if as_json else _delimited(name, text, wanted, form.separator)
     except TextFault as error:
         raise _fault(name, error.line, str(error)) from error
     return replace(table, digest=found, remarks=remarks + table.remarks)

@@ -80,11 +80,12 @@ def json_columns(raw: bytes, wanted: Sequence[str], faults: RowFaults) -> tuple[
 def _parsed(line: bytes) -> dict[str, Any] | str:
     """Object on a line, or the fault of the line."""
     try:
-        found = json.loads(line, object_pairs_hook=_once)
+        # Numbers stay as they are written: names are not changed, and long ones are told apart.
+        found = json.loads(line, object_pairs_hook=_once, parse_float=str, parse_int=str, parse_constant=_constant)
     except RecursionError:
         return "the line is nested too deeply"
     except ValueError as error:
-        if isinstance(error, _Twice):
+        if isinstance(error, _NotAllowed):
             return str(error)
         return f"the line is no JSON object: {shown(line[:200].decode(errors='replace').strip())}"
     if not isinstance(found, dict):
@@ -92,15 +93,22 @@ def _parsed(line: bytes) -> dict[str, Any] | str:
     return found
 
 
-class _Twice(ValueError):
-    """Error for a key that an object holds twice."""
+class _NotAllowed(ValueError):
+    """Error for what the JSON module reads and a line cannot hold."""
+
+
+def _constant(name: str) -> str:
+    if name == "NaN":
+        # Names called nan are noted, and labels called so are refused.
+        return "nan"
+    raise _NotAllowed(f"the line holds {name}, which is no JSON")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _Twice(f"key {shown(next(key for key in keys if keys.count(key) > 1))} is given twice")
+        raise _NotAllowed(f"key {shown(next(key for key in keys if keys.count(key) > 1))} is given twice")
     return found
 
 
@@ -112,4 +120,4 @@ def _text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, (dict, list)) or (isinstance(value, str) and _HALF.search(value)):
         return None
-    return value if isinstance(value, str) else str(value)
+    return str(value)

@@ -104,7 +104,7 @@ def _number(value: Any) -> str:
 
 
 def _function(function: FunctionType, within: tuple[int, ...]) -> Any:
-    """Name of a function that has a place in a module; what any other one is made of."""
+    """Name of a function that has a place in a module; parts of any other one."""
     found: Any = sys.modules.get(function.__module__ or "")
     for part in function.__qualname__.split("."):
         found = getattr(found, part, None)
@@ -119,7 +119,7 @@ def _code(code: CodeType) -> list[str]:
 
 
 def _bound(function: FunctionType, within: tuple[int, ...]) -> list[Any]:
-    """What a function has from the one around it, and its defaults."""
+    """Values that a function has from the one around it, and its defaults."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
     held: list[Any] = []
     for name, cell in cells:
@@ -134,7 +134,7 @@ def _bound(function: FunctionType, within: tuple[int, ...]) -> list[Any]:
 
 
 def _beside_fields(cls: type, within: tuple[int, ...]) -> dict[str, Any]:
-    """What the classes of users hold beside fields: values, and what their methods have from a function around them."""
+    """Values that the classes of users hold beside fields, and that their methods have from a function around them."""
     found: dict[str, Any] = {}
     named = {field.name for field in fields(cls)}
     for kind in reversed(cls.__mro__):

@@ -273,3 +273,35 @@ def test_items_and_raters_are_in_order_of_first_appearance_whatever_is_left_out(
     found = sa.LabelSet.from_frame(pd.DataFrame(rows, columns=["item", "rater", "label"]), **how)
     assert found.items == ("a", "b", "c")
     assert found.raters == (("ann", "bob", "cy") if "repeated" in how else ("ann", "bob", "eve"))
+
+
+def test_numbers_that_are_names_in_json_lines_stay_as_they_are_written(tmp_path):
+    names = ["9007199254740993.0", "9007199254740992.0", "0.1000000000000000055", "0.1", "1E2", "1e16", "-0"]
+    rows = "".join(f'{{"item": {name}, "rater": 1, "label": 1.0}}\n' for name in names)
+    (tmp_path / "votes.jsonl").write_text(rows)
+    (tmp_path / "items.csv").write_text("item,weight\n" + "".join(f"{name},2\n" for name in names))
+    found = sa.read_labels(tmp_path / "votes.jsonl", items=tmp_path / "items.csv")
+    assert (found.items, found.labels.tolist()) == (tuple(names), [1] * len(names))
+    assert found.weight.tolist() == [2.0] * len(names)
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity"])
+def test_what_is_no_json_is_named(tmp_path, number):
+    (tmp_path / "votes.jsonl").write_text(f'{{"item": {number}, "rater": 1, "label": 1}}\n')
+    with pytest.raises(LabelFileError, match=f"line 1: the line holds {number}, which is no JSON"):
+        sa.read_labels(tmp_path / "votes.jsonl")
+
+
+def test_separator_of_json_lines_is_refused(tmp_path):
+    (tmp_path / "votes.jsonl").write_text('{"item": "a", "rater": 1, "label": 1}\n')
+    with pytest.raises(LabelFileError, match="the file is JSON Lines, in which nothing separates fields"):
+        sa.read_labels(tmp_path / "votes.jsonl", separator="tab")
+
+
+def test_short_row_contradicts_no_other_one(tmp_path):
+    (tmp_path / "votes.csv").write_text("item,rater,label,group,gold\na,1,1,g1\na,2,1,g1,1\nb,1,1,g1,1\nb,2,1,g1,0\n")
+    with pytest.raises(LabelFileError) as caught:
+        sa.read_labels(tmp_path / "votes.csv")
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[1][:12] for line in lines] == ["4 fields in ", "gold of item"]
+    assert "line 5" in lines[1]
