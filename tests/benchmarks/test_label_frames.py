@@ -279,7 +279,7 @@ def test_numbers_that_are_names_in_json_lines_stay_as_they_are_written(tmp_path)
     names = ["9007199254740993.0", "9007199254740992.0", "0.1000000000000000055", "0.1", "1E2", "1e16", "-0"]
     rows = "".join(f'{{"item": {name}, "rater": 1, "label": 1.0}}\n' for name in names)
     (tmp_path / "votes.jsonl").write_text(rows)
-    (tmp_path / "items.csv").write_text("item,weight\n" + "".join(f"{name},2\n" for name in names))
+    (tmp_path / "items.csv").write_text("item,c,weight\n" + "".join(f"{name},0.1,2\n" for name in names))
     found = sa.read_labels(tmp_path / "votes.jsonl", items=tmp_path / "items.csv")
     assert (found.items, found.labels.tolist()) == (tuple(names), [1] * len(names))
     assert found.weight.tolist() == [2.0] * len(names)
