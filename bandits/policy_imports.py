@@ -77,12 +77,11 @@ def imports_of(file: str, source: bytes, added: list[str]) -> list[dict[str, str
     for name, module in modules.items():
         first, installed = _search(name, None), _search(name, [str(place) for place in _LIBRARIES])
         loaded = _place(name)
-        for found in (installed and installed.path, loaded if loaded and _is_library(loaded) else None):
-            if found is not None or name in sys.stdlib_module_names:
-                raise ValueError(
-                    f"{named(file)}: imports {name}, a name that a library has; give "
-                    f"{shown(os.path.relpath(module.path, here))} another name"
-                )
+        if installed or name in sys.stdlib_module_names or (loaded is not None and _is_library(loaded)):
+            raise ValueError(
+                f"{named(file)}: imports {name}, a name that a library has; give "
+                f"{shown(os.path.relpath(module.path, here))} another name"
+            )
         for other in (_claimed.get(name), loaded, first and first.path):
             if other is not None and other.resolve() != module.path.resolve():
                 raise ValueError(_of_another(file, f"imports {name}, a name that {shown(str(other))} has"))
