@@ -41,8 +41,8 @@ def names_in(source: bytes, package: str) -> Iterator[str | None]:
     for node in nodes:
         if isinstance(node, ast.ImportFrom):
             calls |= {alias.asname for alias in node.names if alias.name in _CALLS and alias.asname}
-        elif isinstance(node, ast.Assign) and _called(node.value) in _CALLS:
-            calls |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and _called(node.value) in calls:
+            calls |= {target.id for target in _targets(node) if isinstance(target, ast.Name)}
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -57,7 +57,11 @@ def names_in(source: bytes, package: str) -> Iterator[str | None]:
             yield None if name is None else _absolute(name, package if within is None else within)
 
 
-def _called(node: ast.expr) -> str:
+def _targets(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def _called(node: ast.expr | None) -> str:
     return str(getattr(node, "attr", getattr(node, "id", "")))
 
 
@@ -80,8 +84,10 @@ def _constants(nodes: list[ast.AST]) -> dict[str, str]:
         elif isinstance(node, ast.arg):
             given.setdefault(node.arg, []).extend((None, None))
     for node in nodes:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            given[node.targets[0].id][0] = _text(node.value, {})
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            for target in _targets(node):
+                if isinstance(target, ast.Name):
+                    given[target.id][0] = _text(node.value, {})
     return {name: texts[0] for name, texts in given.items() if len(texts) == 1 and texts[0] is not None}
 
 

@@ -86,17 +86,18 @@ class Policy(FrozenValue):
     name: ClassVar[str]
     planning: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    @classmethod
+    def _settle(cls) -> None:
         """Let every method that takes states check them: tables, and what is remembered, are indexed by them."""
-        super().__init_subclass__(**kwargs)
+        super()._settle()
         bases = {kind.__name__ for kind in cls.__mro__}
         for method, base in _KINDS.items():
             if hasattr(cls, method) and base not in bases:
                 # One part of the package would ask for it, another one for the scores.
                 raise TypeError(f"{cls.__name__} has {method}, which is for classes that derive from {base}")
         for method, defined in new_attributes(cls, Policy).items():
-            if takes_states(defined) and not getattr(defined, "__isabstractmethod__", False):
-                type.__setattr__(cls, method, checks_states(defined))
+            if takes_states(defined) and not (hasattr(defined, "is_guard") or hasattr(defined, "__isabstractmethod__")):
+                setattr(cls, method, checks_states(defined))
 
     @property
     def stopping(self) -> bool:
@@ -104,6 +105,9 @@ class Policy(FrozenValue):
         return False
 
     def __post_init__(self) -> None:
+        """Nothing, for classes that call it; settings of every policy are checked when it is complete."""
+
+    def _check(self) -> None:
         # A missing name is reported by the conformance suite.
         one_of(f"{getattr(self, 'name', type(self).__name__)}: ties", self.ties, ("random", "first"))
 
@@ -164,26 +168,27 @@ class IndexPolicy(Policy):
     uses_remaining: ClassVar[bool] = False
     anytime: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    @classmethod
+    def _settle(cls) -> None:
         """Let the scores follow the index: exact values ask for the one, simulations for the other.
 
         A class may have a faster way to its scores. It holds for the index beside it, not for one in a class below. Nor
         does what a class says of its index hold for a class below that has a method of its own.
         """
-        super().__init_subclass__(**kwargs)
+        super()._settle()
         new = new_attributes(cls, Policy)
         if "anytime" not in new and any(
             callable(x) or hasattr(x, "__get__") for key, x in new.items() if key[:2] != "__"
         ):
-            type.__setattr__(cls, "anytime", False)
+            cls.anytime = False
         of_scores, of_index = line_of(cls, "scores"), line_of(cls, "index")
-        if of_scores < of_index:
+        if of_scores < of_index and cls.scores is not IndexPolicy.scores:
             raise TypeError(
                 f"{cls.__name__} has scores of its own, but no index; the scores of an index policy are its indices: "
                 "define index, or derive from JointPolicy"
             )
         if of_index < of_scores:
-            type.__setattr__(cls, "scores", IndexPolicy.scores)
+            cls.scores = IndexPolicy.scores  # type: ignore[method-assign]
 
     @abstractmethod
     def index(self, states: ItemStates) -> Any:
@@ -259,11 +264,12 @@ class JointPolicy(Policy):
 
     uses_pending: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    @classmethod
+    def _settle(cls) -> None:
         """Let a class that defines ``stops`` be one that may stop, whatever the class above says of its own."""
-        super().__init_subclass__(**kwargs)
+        super()._settle()
         if line_of(cls, "stops") < line_of(cls, "stopping"):
-            type.__setattr__(cls, "stopping", JointPolicy.stopping)
+            cls.stopping = JointPolicy.stopping  # type: ignore[method-assign]
 
     @abstractmethod
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:

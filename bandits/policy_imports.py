@@ -13,7 +13,7 @@ import os
 import sys
 import sysconfig
 from contextlib import suppress
-from importlib.machinery import PathFinder
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +71,7 @@ def imports_of(file: str, source: bytes, added: list[str]) -> list[dict[str, str
         module of a name.
     """
     here = Path(os.path.abspath(file)).parent  # noqa: PTH100 - without following links
-    folders = [here, Path(file).resolve().parent, *(Path(os.path.abspath(x)) for x in added)]  # noqa: PTH100
+    folders = [here, Path(file).resolve().parent, *(Path(os.path.abspath(x)) for x in added if isinstance(x, str))]  # noqa: PTH100
     importlib.invalidate_caches()
     modules, computed = _modules(source, folders)
     for name, module in modules.items():
@@ -84,15 +84,18 @@ def imports_of(file: str, source: bytes, added: list[str]) -> list[dict[str, str
             )
         for other in (_claimed.get(name), loaded, first and first.path):
             if other is not None and other.resolve() != module.path.resolve():
-                raise ValueError(_of_another(file, f"imports {name}, a name that {shown(str(other))} has"))
+                raise ValueError(_of_another(file, f"imports {name}, a name that {shown(str(other))} has", other))
     for name in _loaded() if computed else []:
         place, own = _place(name), _search(name, [str(folder) for folder in folders])
-        if place is not None and own is not None and own.path.resolve() != place.resolve():
+        if place is None or own is None or _is_library(place):
+            continue
+        if own.path.resolve() != place.resolve():
             what = f"imports modules by computed names, and {name} is one that {shown(str(place))} has"
-            raise ValueError(_of_another(file, what))
+            raise ValueError(_of_another(file, what, place))
     _claimed.update({name: module.path for name, module in modules.items()})
     paths = {module.path for module in modules.values()}
     paths |= {place for place in map(_place, _loaded()) if place is not None}
+    paths = {path for path in paths if path.resolve() != Path(file).resolve()}
     found = {}
     for path in paths:
         if _is_within(path, folders):
@@ -103,13 +106,16 @@ def imports_of(file: str, source: bytes, added: list[str]) -> list[dict[str, str
     return [{"file": name, "sha256": found[name]} for name in sorted(found)]
 
 
-def _of_another(file: str, what: str) -> str:
-    return f"{named(file)}: {what} for another file of policies; give one of the two another name"
+def _of_another(file: str, what: str, other: Path) -> str:
+    of_policies = other in _claimed.values()
+    where = "for another file of policies" if of_policies else "on the path of imports, or has been imported from"
+    return f"{named(file)}: {what} {where}; give one of the two another name"
 
 
 def _loaded() -> list[str]:
     """Modules that are loaded, but for this package's, and for the files of policies themselves."""
-    return [x for x in sys.modules if x != "__main__" and x.partition(".")[0] != _OWN and not x.startswith("file:")]
+    names = [x for x in sys.modules if isinstance(x, str)]
+    return [x for x in names if x != "__main__" and x.partition(".")[0] != _OWN and not x.startswith("file:")]
 
 
 def _place(name: str) -> Path | None:
@@ -143,7 +149,7 @@ def _modules(source: bytes, folders: list[Path]) -> tuple[dict[str, _Module], bo
                 whole = ".".join(parts[:k])
                 module = found.get(whole) or _found(whole, folders)
                 if module is None:
-                    if any(folder.joinpath(*parts[:k]).is_dir() for folder in folders):
+                    if any(os.path.isdir(folder.joinpath(*parts[:k])) for folder in folders):  # noqa: PTH112
                         # A folder of modules without an __init__.py.
                         continue
                     break
@@ -156,6 +162,9 @@ def _modules(source: bytes, folders: list[Path]) -> tuple[dict[str, _Module], bo
 
 def _found(name: str, folders: list[Path]) -> _Module | None:
     """Module that a file from one of some folders means by a name: one of these folders, if Python knows no library."""
+    if any(finder.find_spec(name) for finder in (BuiltinImporter, FrozenImporter) if "." not in name):
+        # Python looks for these before it looks into folders.
+        return None
     meant = _search(name, None)
     if meant is not None and not _is_within(meant.path, folders):
         own = _search(name, [str(folder) for folder in folders])

@@ -12,7 +12,7 @@ from .foundation.arrays import Bools, Floats
 from .foundation.plugins import calling, read_only, source_of, wrote_into
 from .foundation.refusals import number
 
-__all__ = ["GUARDED", "OF_THE_PAYOFF", "called", "checked_payoffs", "try_payoffs"]
+__all__ = ["GUARDED", "called", "checked_payoffs", "try_payoffs"]
 
 # Tail probabilities at which a callable is tried: evenly spaced ones first, then values where logarithms and
 # differences lose accuracy. Only the first fault is reported.
@@ -160,8 +160,6 @@ def _kink(method: Callable[..., Any]) -> Callable[..., tuple[float, float] | Non
     return guarded
 
 
-# Attributes of a utility that follow from its payoff h.
-OF_THE_PAYOFF = ("score", "kink", "convex")
 # The methods of a utility that the engine calls, each with what wraps it in the classes of users.
 GUARDED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "__call__": _payoffs,

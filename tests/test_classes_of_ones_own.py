@@ -8,7 +8,7 @@ from dataclasses import InitVar, dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -180,10 +180,117 @@ class Tail(sa.IndexPolicy):
         return np.copysign(1.0, self.k) * states.tail
 
 
-@pytest.mark.parametrize("name", ["index", "name", "anytime", "ties"])
-def test_class_is_not_changed_once_it_is_there(name):
-    with pytest.raises(TypeError, match=f"Tail: {name} is set when the class is there already"):
-        setattr(Tail, name, None)
+def test_class_may_be_set_up_by_what_makes_it():
+    def louder(cls):
+        cls.index = lambda self, states: -states.tail
+        return cls
+
+    class Registered(sa.KnowledgeGradient):
+        def __init_subclass__(cls, **more):
+            super().__init_subclass__(**more)
+            cls.name = cls.__name__.lower()
+
+    @louder
+    class Mine(Registered):
+        pass
+
+    class Within(sa.IndexPolicy):
+        name = "within"
+
+        def index(self, states):
+            return -states.tail
+
+    assert (Mine.name, Mine().anytime) == ("mine", False)
+    assert sa.evaluate(THREE, Mine()).value == sa.evaluate(THREE, Within()).value
+    simulated = [sa.simulate(THREE, x, seed=1, replications=50).mean for x in (Mine(), Within())]
+    assert simulated[0] == simulated[1]
+
+
+SCRIPT = """
+from dataclasses import dataclass
+import seqaudit as sa
+
+class Beside:
+    def index(self, states):
+        return states.mean - 0.1 * states.labels
+
+@dataclass(frozen=True)
+class Mine(Beside, sa.KnowledgeGradient):
+    by: float = 1.0
+    name = "mine"
+
+class Paid(sa.Accuracy):
+    name = "paid"
+    def __call__(self, p):
+        return abs(2 * p - 1) ** 1.5
+
+class Held(sa.Beta):
+    kind = "held"
+    def at(self, labels, wins, threshold):
+        return sa.Beta(2, 1).at(labels, wins, threshold)
+
+if __name__ == "__main__":
+    problem = sa.Problem([0.5, 0.62, 0.7], budget=5, utility=Paid(), prior=Held(1, 1))
+    found = [sa.simulate(problem, Mine(), seed=1, replications=64, n_jobs=n).mean for n in (1, 2)]
+    for _ in range(2):
+        found.append(sa.simulate(problem, Mine(2.0), seed=1, replications=64, n_jobs=2).mean)
+    print(len(set(found)))
+"""
+
+
+def test_classes_of_a_script_go_to_worker_processes(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_payoff_that_calls_another_method_is_not_taken_for_convex():
+    class Scored(sa.Entropy):
+        name = "scored"
+
+        def score(self, stated, p):
+            return -((p - 0.3) ** 2) + 0 * stated
+
+    class Helped(sa.Utility):
+        name = "helped"
+        convex = True
+
+        def payoff(self, p):
+            return p**2
+
+        def __call__(self, p):
+            return self.payoff(p)
+
+    class Other(Helped):
+        name = "other"
+
+        def payoff(self, p):
+            return -((p - 0.3) ** 2)
+
+    def plain(p):
+        return -((p - 0.3) ** 2)
+
+    problem = sa.Problem([0.5, 0.62], budget=4, weight=[1, 2])
+    assert Helped().convex
+    for utility in (Scored(), Other()):
+        one, other = (problem.replace(utility=x) for x in (utility, plain))
+        assert one.may_stop
+        assert sa.solve(one).value == pytest.approx(sa.solve(other).value, abs=1e-12)
+
+
+def test_ties_are_checked_whether_or_not_the_class_calls_the_one_above():
+    @dataclass(frozen=True)
+    class Quiet(sa.IndexPolicy):
+        name = "quiet"
+
+        def __post_init__(self):
+            pass
+
+        def index(self, states):
+            return states.tail
+
+    with pytest.raises(ValueError, match="quiet: ties is 'banana'"):
+        Quiet(ties="banana")
 
 
 def test_property_that_is_kept_is_not_set_by_hand():
@@ -212,6 +319,11 @@ def test_minus_zero_acts_as_zero(zero):
     assert Tail(zero) == Tail(0.0)
     assert sa.evaluate(THREE, Tail(zero)).value == sa.evaluate(THREE, Tail(0.0)).value
     assert not np.signbit(Tail((1.0, (zero,))).k[1][0])
+    assert not np.signbit(Tail(Named(zero)).k.a)
+
+
+class Named(NamedTuple):
+    a: float
 
 
 class Listed(list):

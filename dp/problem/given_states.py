@@ -68,6 +68,7 @@ def checks_states[R](method: Callable[..., R]) -> Callable[..., R]:
                 return method(self, problem, counts, wins, **given)
         return method(self, problem, counts, wins, *args, **kwargs)
 
+    call.is_guard = True  # type: ignore[attr-defined]
     return call
 
 

@@ -61,12 +61,13 @@ class Belief(FrozenValue):
     #: True for beliefs that take a ``Bar`` where the threshold rounds to 0 or 1.
     takes_bars: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    @classmethod
+    def _settle(cls) -> None:
         """Let tables and means follow ``at``: faster ways of the class above hold for its own ``at`` alone."""
-        super().__init_subclass__(**kwargs)
+        super()._settle()
         for name in ("mean", "tables", "takes_bars"):
             if line_of(cls, "at") < line_of(cls, name):
-                type.__setattr__(cls, name, vars(Belief)[name])
+                setattr(cls, name, vars(Belief)[name])
 
     @abstractmethod
     def at(self, labels: ArrayLike, wins: ArrayLike, threshold: ArrayLike) -> BeliefTables:

@@ -11,7 +11,7 @@ import inspect
 import random
 from abc import ABC, ABCMeta
 from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
-from dataclasses import Field, field, fields, make_dataclass
+from dataclasses import field, fields, make_dataclass
 from functools import cache, cached_property
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
@@ -42,16 +42,8 @@ class _ValueType(ABCMeta):
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             made = super().__call__(*args, **kwargs)
             _require_fields_only(made)
+            made._check()
             return made
-
-    def __setattr__(cls, name: str, value: Any) -> None:
-        # A dataclass puts the default of a field in the place of the field.
-        if (name[:1] != "_" or name == "__call__") and not _is_own(cls) and not isinstance(vars(cls).get(name), Field):
-            raise WrongKind(
-                f"{cls.__name__}: {name} is set when the class is there already, and what was computed with it would "
-                f"stay; define {name} within the class, or within one that derives from it"
-            )
-        super().__setattr__(name, value)
 
     @property
     def __signature__(cls) -> inspect.Signature:
@@ -83,6 +75,22 @@ class FrozenValue(metaclass=_ValueType):
     ...     print(error)  # doctest: +ELLIPSIS
     Doubled: 'by' is not a field, so objects that differ in it could not be told apart; write ...
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # The base of a family says what holds for the classes below it.
+        (super(cls, cls) if "_settle" in vars(cls) else cls)._settle()
+
+    @classmethod
+    def _settle(cls) -> None:
+        """Let what a class above says of its methods hold for those methods alone, and guard new methods.
+
+        It is done when the class is made, and once more with its first object: until then a decorator, a base class or
+        a worker process that builds the class anew may have set attributes.
+        """
+
+    def _check(self) -> None:
+        """Check an object whose fields are set, whether or not its class calls ``__post_init__`` of the one above."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "__orig_class__":
@@ -154,7 +162,9 @@ class _Form(NamedTuple):
 
 
 @cache
-def _form_of(cls: type) -> _Form:
+def _form_of(cls: type[FrozenValue]) -> _Form:
+    if not _is_own(cls):
+        cls._settle()
     every = {name for kind in cls.__mro__ for name in vars(kind)}
     kept = {name for name in every if isinstance(inspect.getattr_static(cls, name), cached_property)}
     known = frozenset({x.name for x in fields(cls)} | kept)
@@ -241,9 +251,10 @@ def _without_minus_zero(value: Any) -> Any:
     """Value, or an equal one without minus zero, which equals zero but need not act like it."""
     if isinstance(value, (float, np.floating)) and value == 0.0:
         return value + type(value)(0.0) if np.signbit(value) else value
-    if type(value) is tuple:
+    if isinstance(value, tuple) and (type(value) is tuple or hasattr(value, "_make")):
         parts = tuple(map(_without_minus_zero, value))
-        return value if all(x is y for x, y in zip(parts, value, strict=True)) else parts
+        same = all(x is y for x, y in zip(parts, value, strict=True))
+        return value if same else parts if type(value) is tuple else type(value)._make(parts)  # type: ignore[attr-defined]
     return value
 
 

@@ -63,14 +63,15 @@ def outcomes_of(design: Design, label: Any) -> Ints:
 class ChecksVotes:
     """Base whose subclasses check the votes that their methods are given: compiled code indexes by them."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+    @classmethod
+    def _settle(cls) -> None:
+        super()._settle()  # type: ignore[misc]
         for name, method in new_attributes(cls, ChecksVotes).items():
-            if name.startswith("_") or not inspect.isfunction(method):
+            if name.startswith("_") or not inspect.isfunction(method) or getattr(method, "is_guard", False):
                 continue
             order = list(inspect.signature(method).parameters)
             if {"design", "label"} <= set(order) and not getattr(method, "__isabstractmethod__", False):
-                type.__setattr__(cls, name, _checking(method, order))
+                setattr(cls, name, _checking(method, order))
 
 
 def _checking[R](method: Callable[..., R], order: list[str]) -> Callable[..., R]:
@@ -86,6 +87,7 @@ def _checking[R](method: Callable[..., R], order: list[str]) -> Callable[..., R]
             whole("draws", given["draws"], least=1)
         return method(given.pop(order[0]), **given)
 
+    call.is_guard = True  # type: ignore[attr-defined]
     return call
 
 

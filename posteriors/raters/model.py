@@ -81,7 +81,7 @@ class SimulatedLabels:
 
 
 @dataclass(frozen=True)
-class RaterModel(FrozenValue, ChecksVotes):
+class RaterModel(ChecksVotes, FrozenValue):
     """Base of the models of raters; subclasses are frozen dataclasses with the constants of their priors.
 
     Attributes
