@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from dataclasses import InitVar, dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from functools import cached_property, partialmethod
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -397,7 +398,9 @@ def test_different_values_have_different_texts():
 def test_objects_have_one_text_in_every_process():
     code = """
 import sys
-from functools import partial
+from enum import Enum
+from functools import cache, partial
+from numba import njit
 from seqaudit.posteriors.foundation.canonical import canonical
 
 class Held:
@@ -410,7 +413,11 @@ def made(c):
         return c * p
     return inner
 
-print(canonical([Held(), partial(max, 1), made(2), len, Held().__init__, frozenset("abc")]))
+class Way(Enum):
+    UP = partial(max, 1)
+
+functions = [lambda p: p in {"alpha", "beta", "gamma"}, njit(made(2)), cache(made(3)), partial(max, 1), made(2), len]
+print(canonical([Held(), Way.UP, functions, Held().__init__, frozenset("abc")]))
 """
     texts = {
         subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": f"{k}", "PYTHONPATH": ":".join(sys.path)},
@@ -420,26 +427,65 @@ print(canonical([Held(), partial(max, 1), made(2), len, Held().__init__, frozens
     assert len(texts) == 1
 
 
-def made(by: float, scale: float = 1.0) -> type[sa.Policy]:
+def made(by: float, **held: Any) -> type[sa.Policy]:
     @dataclass(frozen=True)
     class Made(sa.IndexPolicy):
         name = "made"
-        factor = scale
+        _cache: ClassVar[dict[int, int]] = {}
+        lock: ClassVar[Any] = threading.Lock()
+        index = partialmethod(
+            lambda self, states, sign: sign * by * self.sign() * states.tail, sign=held.get("part", 1)
+        )
 
-        def index(self, states):
-            return by * self.factor * states.tail
+        def sign(self):
+            self._cache[len(self._cache)] = 1
+            return float(np.ravel(held_sign(self))[0])
 
+    def held_sign(policy):
+        return getattr(policy, "factor", 1.0)
+
+    for name, x in held.items():
+        setattr(Made, name, x)
     return Made
 
 
-def test_session_knows_classes_of_one_name_apart(tmp_path):
-    session = sa.Session(THREE, made(1.0)(), seed=1)
-    session.tell(0, 1)
+def local(sign: int) -> type[sa.Policy]:
+    if sign > 0:
+
+        class Mine(sa.IndexPolicy):
+            name = "mine"
+
+            def index(self, states):
+                return states.tail
+    else:
+
+        class Mine(sa.IndexPolicy):
+            name = "mine"
+
+            def index(self, states):
+                return 1 - states.tail
+
+    return Mine
+
+
+@pytest.mark.parametrize(
+    ("one", "others"),
+    [
+        (lambda: made(1.0), [lambda: made(-1.0), lambda: made(1.0, factor=-1.0), lambda: made(1.0, part=-1)]),
+        (lambda: made(1.0, factor=[1.0]), [lambda: made(1.0, factor=[-1.0])]),
+        (lambda: made(1.0, factor=np.array([1.0, 2.0])), [lambda: made(1.0, factor=np.array([-1.0, 2.0]))]),
+        (lambda: made(1.0, factor=Decimal(1)), [lambda: made(1.0, factor=Decimal(-1)), lambda: made(1.0, flip=True)]),
+        (lambda: local(1), [lambda: local(-1)]),
+    ],
+)
+def test_session_knows_classes_of_one_name_apart(tmp_path, one, others):
+    session = sa.Session(THREE, one()(), seed=1)
+    session.tell(session.ask(), 1)
     session.save(tmp_path / "session.json")
-    assert sa.Session.load(tmp_path / "session.json", THREE, made(1.0)()).ask() == session.ask()
-    for other in (made(-1.0), made(1.0, -1.0)):
-        with pytest.raises(ValueError, match="made"):
-            sa.Session.load(tmp_path / "session.json", THREE, other())
+    assert sa.Session.load(tmp_path / "session.json", THREE, one()()).ask() == session.ask()
+    for other in others:
+        with pytest.raises(ValueError, match="a session of policy"):
+            sa.Session.load(tmp_path / "session.json", THREE, other()())
 
 
 def quadratic(p):

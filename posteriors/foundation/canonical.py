@@ -24,6 +24,7 @@ import numpy as np
 
 __all__ = ["canonical"]
 
+_FIXED = (str, bytes, Real, Decimal, tuple, frozenset, type)
 _OWN = __name__.partition(".")[0]
 
 
@@ -74,7 +75,9 @@ def _plain(value: Any, within: tuple[int, ...]) -> Any:
         return [_plain(x, inner) for x in value]
     if isinstance(value, Set):
         return {"set": sorted(_text(x, inner) for x in value)}
-    if isinstance(value, (type, Enum, ModuleType)):
+    if isinstance(value, Enum):
+        return {"enum": [f"{type(value).__module__}.{type(value).__qualname__}", value.name]}
+    if isinstance(value, (type, ModuleType)):
         return {"repr": repr(value)}
     if isinstance(value, FunctionType):
         return _function(value, inner)
@@ -113,9 +116,17 @@ def _function(function: FunctionType, within: tuple[int, ...]) -> Any:
 
 
 def _code(code: CodeType) -> list[str]:
-    constants = [_code(x) if isinstance(x, CodeType) else repr(x) for x in code.co_consts]
-    told = repr((code.co_code.hex(), code.co_names, constants))
+    told = repr((code.co_code.hex(), code.co_names, [_constant(x) for x in code.co_consts]))
     return [hashlib.sha256(told.encode()).hexdigest()]
+
+
+def _constant(value: Any) -> Any:
+    """Constant of a function, with sets, whose order differs between processes, in order."""
+    if isinstance(value, CodeType):
+        return _code(value)
+    if isinstance(value, frozenset):
+        return sorted(map(repr, map(_constant, value)))
+    return [_constant(x) for x in value] if isinstance(value, tuple) else repr(value)
 
 
 def _bound(function: FunctionType, within: tuple[int, ...]) -> list[Any]:
@@ -141,20 +152,38 @@ def _beside_fields(cls: type, within: tuple[int, ...]) -> dict[str, Any]:
         if kind.__module__.partition(".")[0] in (_OWN, "builtins", "abc", "typing"):
             continue
         for name, x in vars(kind).items():
-            if name in named or (name[:2] == "__" and name != "__call__"):
+            if name in named or name == "_abc_impl" or (name[:2] == "__" and name != "__call__"):
                 continue
-            inner = inspect.unwrap(getattr(x, "func", getattr(x, "fget", x)) or x)
-            told: Any = None
-            if isinstance(inner, FunctionType):
-                told = _bound(inner, within)
-            elif isinstance(x, (str, bytes, Real, tuple, frozenset)):
-                told = _plain(x, within)
+            # A private one that can change is likely to be a cache.
+            kept = name[:1] == "_" and not isinstance(x, (*_FIXED, FunctionType)) and not hasattr(x, "__get__")
+            told = None if kept else _of_attribute(x, "<locals>" in kind.__qualname__, within)
             if told:
                 found[name] = told
     return found
 
 
+def _of_attribute(value: Any, is_local: bool, within: tuple[int, ...]) -> Any:
+    """Values that an attribute of a class is made of; code too for a class that no module holds under its name."""
+    inner = value
+    for name in ("func", "fget", "__func__", "__wrapped__"):
+        if hasattr(value, "__get__") and getattr(inner, name, None) is not None:
+            inner = inspect.unwrap(getattr(inner, name))
+    if isinstance(inner, FunctionType):
+        settings = [getattr(value, name, None) for name in ("args", "keywords")]
+        code = _code(inner.__code__) if is_local else []
+        return [*code, *_bound(inner, within), *([_plain(settings, within)] if any(settings) else [])]
+    if hasattr(value, "__get__"):
+        return None
+    told = _plain(value, within)
+    # Of locks and the like there is nothing to tell.
+    return None if isinstance(told, dict) and told.keys() == {"repr"} and not isinstance(value, type) else told
+
+
 def _made_of(value: Any, within: tuple[int, ...]) -> Any:
+    # Functions that a cache or a compiler stands before.
+    inner = getattr(value, "__wrapped__", getattr(value, "py_func", None))
+    if isinstance(inner, FunctionType):
+        return {"around": [f"{type(value).__module__}.{type(value).__qualname__}", _plain(inner, within)]}
     try:
         made = value.__reduce_ex__(4)
     except Exception:
