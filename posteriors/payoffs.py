@@ -11,8 +11,9 @@ import numpy as np
 from .foundation.arrays import Bools, Floats
 from .foundation.plugins import calling, read_only, source_of, wrote_into
 from .foundation.refusals import number
+from .foundation.values import new_attributes
 
-__all__ = ["GUARDED", "called", "checked_payoffs", "try_payoffs"]
+__all__ = ["called", "checked_payoffs", "settle", "try_payoffs"]
 
 # Tail probabilities at which a callable is tried: evenly spaced ones first, then values where logarithms and
 # differences lose accuracy. Only the first fault is reported.
@@ -161,10 +162,38 @@ def _kink(method: Callable[..., Any]) -> Callable[..., tuple[float, float] | Non
 
 
 # The methods of a utility that the engine calls, each with what wraps it in the classes of users.
-GUARDED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+_GUARDED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "__call__": _payoffs,
     "score": _scores,
     "decide": _decisions,
     "accept_above": _limit,
     "kink": _kink,
 }
+# Methods that no payoff depends on.
+_OF_DECISIONS = {"decide", "accept_above", "kink", "_settle", "_check"}
+
+
+def settle(cls: Any, base: Any, *, guarded: bool) -> None:
+    """Let what utilities above a class say of their payoffs hold for those payoffs alone, and guard its methods.
+
+    Parameters
+    ----------
+    cls : type
+    base : type
+        Base of all utilities.
+    guarded : bool
+        Check what the methods of the class return.
+    """
+    new = new_attributes(cls, base)
+    if "__call__" in new and "score" not in new:
+        cls.score = base.score
+    methods = {key for key, x in new.items() if hasattr(x, "__get__") and (key[:2] != "__" or key == "__call__")}
+    if methods - _OF_DECISIONS:
+        # A payoff may call any other method.
+        for name in {"kink", "convex"} - new.keys():
+            setattr(cls, name, vars(base)[name])
+    for method in _GUARDED.keys() & new.keys() if guarded else ():
+        if not getattr(new[method], "is_guard", False):
+            call: Any = _GUARDED[method](new[method])
+            call.is_guard = True
+            setattr(cls, method, call)

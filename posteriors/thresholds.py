@@ -16,7 +16,7 @@ so c can be divided by a temperature. Several references can be combined, by the
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy
@@ -104,7 +104,11 @@ def log_ratio(
     lose = _combine(logp_lose, length_lose, ensemble, "logp_lose")
     if win.ndim or lose.ndim:
         same_length(logp_win=np.atleast_1d(win), logp_lose=np.atleast_1d(lose))
-    require_one_order(logp_win=logp_win, logp_lose=logp_lose, length_win=length_win, length_lose=length_lose)
+    names = ("logp_win", "logp_lose", "length_win", "length_lose")
+    given: list[Any] = [logp_win, logp_lose, length_win, length_lose]
+    # Of an ensemble the rows are models, and the columns items.
+    by_item = [x.T if getattr(x, "ndim", 0) == 2 else x for x in given]
+    require_one_order(**dict(zip(names, by_item, strict=True)))
     return np.asarray((lose - win) / heat)
 
 

@@ -46,8 +46,8 @@ from .foundation.messages import plain
 from .foundation.names import Registry
 from .foundation.refusals import number, probability
 from .foundation.tolerances import ROUNDING, above
-from .foundation.values import FrozenValue, new_attributes
-from .payoffs import GUARDED, try_payoffs
+from .foundation.values import FrozenValue
+from .payoffs import settle, try_payoffs
 
 __all__ = [
     "UTILITIES",
@@ -63,10 +63,6 @@ __all__ = [
     "make_utility",
     "utility_names",
 ]
-
-
-# Methods that no payoff depends on.
-_OF_DECISIONS = {"decide", "accept_above", "kink", "_settle", "_check"}
 
 
 @dataclass(frozen=True)
@@ -96,19 +92,7 @@ class Utility(FrozenValue):
     def _settle(cls) -> None:
         """Let what the class above says of its payoff hold for that payoff alone."""
         super()._settle()
-        new = new_attributes(cls, Utility)
-        if "__call__" in new and "score" not in new:
-            cls.score = Utility.score  # type: ignore[method-assign]
-        methods = {key for key, x in new.items() if hasattr(x, "__get__") and (key[:2] != "__" or key == "__call__")}
-        if methods - _OF_DECISIONS:
-            # A payoff may call any other method.
-            for name in {"kink", "convex"} - new.keys():
-                setattr(cls, name, vars(Utility)[name])
-        for method in () if cls._trusted else GUARDED.keys() & new.keys():
-            if not getattr(new[method], "is_guard", False):
-                guarded = GUARDED[method](new[method])
-                guarded.is_guard = True  # type: ignore[attr-defined]
-                setattr(cls, method, guarded)
+        settle(cls, Utility, guarded=not cls._trusted)
 
     def __call__(self, p: Floats) -> Floats:
         """Payoff h(p) for weight 1, elementwise."""

@@ -532,7 +532,7 @@ def test_digest_knows_decisions_and_scores_apart():
 
 
 AB = ["a", "b"]
-PAIRS = pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 3.0]}, index=AB)
+PAIRS = pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 3.0]}, index=["x", "y"])
 
 
 @pytest.mark.parametrize(
@@ -543,6 +543,9 @@ PAIRS = pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 3.0]}, index=AB)
         pd.Series([{"kind": "beta", "a": 1, "b": 2}, sa.Beta(2, 3)]), PAIRS, PAIRS[["b", "a"]], PAIRS.to_numpy(),
         np.array([(2, 1), (3, 2)], dtype=[("b", float), ("a", float)]),
         np.array([(1, 2), (2, 3)], dtype=[("alpha", int), ("beta", int)]),
+        PAIRS.T, PAIRS[["b", "a"]].T, xr.DataArray(PAIRS), xr.DataArray(PAIRS[["b", "a"]]), xr.DataArray(PAIRS.T),
+        xr.DataArray(np.array([sa.Beta(1, 2), sa.Beta(2, 3)])), xr.DataArray([[1, 2], [2, 3]]),
+        xr.DataArray(np.array([(2, 1), (3, 2)], dtype=[("b", float), ("a", float)])),
     ],
 )  # fmt: skip
 def test_prior_may_be_a_column_or_an_array_of_beliefs_or_pairs(prior):
@@ -575,3 +578,28 @@ def test_columns_in_different_orders_are_refused_whatever_holds_them(kind, field
         sa.Problem(threshold, budget=3, **fields)
     assert sa.Problem(threshold, budget=3, name=AB, weight=pd.Series([1, 5], index=AB)).weight.tolist() == [1, 5]
     assert sa.Problem(threshold, budget=3, name=["x", "y"], weight=xr.DataArray([1, 5])).weight.tolist() == [1, 5]
+
+
+def test_labels_of_ensembles_and_label_sets_are_compared():
+    win = pd.DataFrame([[-1.0, -2.0], [-3.0, -4.0]], columns=AB)
+    length = pd.Series([1, 2], index=AB)
+    assert sa.log_ratio(win, win - 1, length_win=length, length_lose=length).tolist() == [-1.0, -0.5]
+    for kind in (lambda x: x, xr.DataArray):
+        with pytest.raises(ValueError, match=r"logp_lose\[0\] is labelled 'b', logp_win\[0\] 'a'"):
+            sa.log_ratio(kind(win), kind(win[["b", "a"]]))
+
+    def labels(**columns):
+        return sa.LabelSet(
+            items=("a", "b"), labels=[1, 0, 1], rater=[0, 1, 0], raters=("r", "s"), start=[0, 2, 3], **columns
+        )
+
+    assert labels(threshold=pd.Series([0.5, 0.6], index=AB)).threshold.tolist() == [0.5, 0.6]
+    for kind in (lambda x: x, xr.DataArray):
+        with pytest.raises(ValueError, match=r"items\[0\] is labelled 'a', weight\[0\] 'b'"):
+            labels(weight=kind(pd.Series([1.0, 2.0], index=["b", "a"])))
+
+
+@pytest.mark.parametrize("field", ["threshold", "weight", "prior", "reward", "cost", "cap"])
+def test_a_dataset_is_no_column(field):
+    with pytest.raises(sa.ProblemError, match=f"^{field}"):
+        sa.Problem(**{"threshold": [0.5, 0.6], "budget": 3} | {field: xr.Dataset({"w": ("item", [1.0, 2.0])})})

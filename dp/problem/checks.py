@@ -184,7 +184,9 @@ def beliefs_of(
 
 
 def _listed(prior: Any) -> Any:
-    """Prior as a list where it is a column or an array of beliefs, tables or pairs."""
+    """Prior as a list where it is a column or an array of beliefs, tables or pairs, and arrays of xarray as pandas'."""
+    if hasattr(prior, "dims") and hasattr(prior, "to_pandas") and 0 < getattr(prior, "ndim", 0) <= 2:
+        prior = prior.to_numpy() if prior.dtype.names else prior.to_pandas()
     if getattr(prior, "dtype", None) is np.dtype(object) and getattr(prior, "ndim", 0) == 1:
         entries = list(prior)
         if any(isinstance(x, (Belief, Mapping, Sequence)) and not isinstance(x, str) for x in entries):
@@ -194,13 +196,16 @@ def _listed(prior: Any) -> Any:
 
 def _pairs_in_order(prior: Any, faults: list[str], size: int) -> Any:
     """Beta parameters with a before b, where they have names, as the columns of a data frame do."""
+    if getattr(prior, "ndim", 0) == 2 and _is_pair(getattr(prior, "index", ())) and not _is_pair(prior.columns):
+        # Items stand side by side.
+        prior = prior.T
     of_array: Any = getattr(getattr(prior, "dtype", None), "names", None)
     labels: Any = of_array or getattr(prior, "columns", getattr(prior, "index", None))
     if of_array is None and not (hasattr(prior, "to_numpy") and hasattr(labels, "equals")):
         return prior
-    names = [x.strip().lower() for x in labels if isinstance(x, str)]
+    names = _words(labels)
     by_column = of_array is not None or prior.ndim == 2
-    if sorted(names) in (["a", "b"], ["alpha", "beta"]) and len(labels) == 2:
+    if _is_pair(labels):
         order = np.argsort(names)
         if of_array is not None:
             return np.stack([prior[labels[k]] for k in order], axis=-1)
@@ -209,6 +214,15 @@ def _pairs_in_order(prior: Any, faults: list[str], size: int) -> Any:
         faults.append(f"prior has the columns {listed(labels)}; they must be a and b")
         return np.ones((size, 2))
     return prior
+
+
+def _words(labels: Iterable[Any]) -> list[str]:
+    return [x.strip().lower() for x in labels if isinstance(x, str)]
+
+
+def _is_pair(labels: Iterable[Any]) -> bool:
+    """True for the names of the parameters of a Beta belief, in any order."""
+    return sorted(_words(labels)) in (["a", "b"], ["alpha", "beta"]) and len([*labels]) == 2
 
 
 def _pair(k: int, given: Any, faults: list[str]) -> tuple[Any, Any] | None:

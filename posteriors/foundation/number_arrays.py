@@ -112,7 +112,7 @@ def other_order(fields: Mapping[str, Any]) -> list[str]:
     ----------
     fields : mapping
         Values by name: columns and frames of pandas and arrays of xarray; those without row labels are passed over, but
-        not a ``name`` in another order than labels that are these names.
+        not a ``name``, or ``items``, in another order than labels that are these names.
 
     Returns
     -------
@@ -127,12 +127,13 @@ def other_order(fields: Mapping[str, Any]) -> list[str]:
     """
     of_rows = {field: _row_labels(value) for field, value in fields.items()}
     labelled = {field: labels for field, labels in of_rows.items() if labels is not None}
-    names = fields.get("name")
-    if labelled and "name" not in labelled and isinstance(names, (list, tuple)):
+    called = "name" if "name" in fields else "items"
+    names = fields.get(called)
+    if labelled and called not in labelled and isinstance(names, (list, tuple)):
         # Names in another order than labels that are these names.
         labels = [*next(iter(labelled.values()))]
         if all(isinstance(x, str) for x in [*labels, *names]) and sorted(labels) == sorted(names):
-            labelled["name"] = type(next(iter(labelled.values())))(names)
+            labelled[called] = type(next(iter(labelled.values())))(names)
     faults = []
     first, *others = labelled or [""]
     for field in others:
@@ -152,7 +153,7 @@ def _row_labels(value: Any) -> Any:
     if hasattr(value, "to_numpy") and hasattr(getattr(value, "index", None), "equals"):
         return value.index
     dims, indexes = getattr(value, "dims", None), getattr(value, "indexes", None)
-    return indexes.get(dims[0]) if dims and isinstance(indexes, Mapping) else None
+    return indexes.get(dims[0]) if dims and isinstance(dims, tuple) and isinstance(indexes, Mapping) else None
 
 
 def require_one_order(**fields: Any) -> dict[str, Any]:

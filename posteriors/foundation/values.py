@@ -79,7 +79,10 @@ class FrozenValue(metaclass=_ValueType):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # The base of a family says what holds for the classes below it.
-        (super(cls, cls) if "_settle" in vars(cls) else cls)._settle()
+        if "_settle" in vars(cls):
+            super(cls, cls)._settle()  # type: ignore[misc]
+        else:
+            cls._settle()
 
     @classmethod
     def _settle(cls) -> None:
@@ -162,7 +165,7 @@ class _Form(NamedTuple):
 
 
 @cache
-def _form_of(cls: type[FrozenValue]) -> _Form:
+def _form_of(cls: Any) -> _Form:
     if not _is_own(cls):
         cls._settle()
     every = {name for kind in cls.__mro__ for name in vars(kind)}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..foundation.kinds import is_ordered
 from ..foundation.messages import listed, shown
-from ..foundation.number_arrays import number_array, whole_array
+from ..foundation.number_arrays import number_array, require_one_order, whole_array
 from ..foundation.refusals import every, vote_or_none, whole, whole_or_none
 from ..thresholds import LARGEST_LOG
 
@@ -78,6 +78,7 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, Any]:
             if code.shape != labels.shape:
                 raise ValueError(f"{key} has shape {code.shape}; it must be that of labels, {labels.shape}")
             found[key] = code.astype(np.int32)
+    require_one_order(items=found["items"], **{key: columns[key] for key in _NUMBERS})
     for key in _NUMBERS:
         if columns[key] is not None:
             values = number_array(key, columns[key])
