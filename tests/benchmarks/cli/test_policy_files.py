@@ -427,6 +427,8 @@ WAYS = {
     "sub": "from {module} import sub; SIGN = sub.SIGN",
     "alias": "SIGN = im('{module}.sub').SIGN",
     "assigned": "SIGN = get('{module}.sub').SIGN",
+    "annotated": "load: object = importlib.import_module; SIGN = load('{module}.sub').SIGN",
+    "walrus": "SIGN = (load := im)('{module}.sub').SIGN; SIGN = load('{module}.sub').SIGN",
     "keyword": "SIGN = importlib.import_module(name='{module}.sub').SIGN",
     "sum": "SIGN = importlib.import_module('{module}' + '.sub').SIGN",
     "constant": "SIGN = importlib.import_module(NAME + '.sub').SIGN",
@@ -469,3 +471,53 @@ def test_no_module_beside_a_policy_has_the_name_of_a_library(name, run, own_path
     policy = lazy("one", name)
     told = run("compare", "problem.toml", "-p", policy).assert_refused()
     assert told == f"one/lazy.py: imports {name}, a name that a library has; give '{name}.py' another name"
+
+
+BESIDE = """
+import importlib
+import sys
+{first}
+import seqaudit as sa
+import time, math
+
+
+class Beside(sa.IndexPolicy):
+    name = "beside"
+
+    def index(self, states):
+        {late}
+        return states.tail + 0.0 * math.pi
+"""
+
+
+@pytest.mark.parametrize("first", ["", "sys.path.append(None)", "sys.path.append(b'sub')", "sys.modules[3] = sys"])
+@pytest.mark.parametrize(
+    "late", ["", "importlib.import_module(str(1)) if 0 else 0", "importlib.import_module('y' * 300) if 0 else 0"]
+)
+def test_what_python_passes_over_is_passed_over(first, late, run, own_path):
+    before = dict(sys.modules)
+    for name in ("time", "math", "random", "calendar", "typer"):
+        Path(f"{name}.py").write_text("raise RuntimeError")
+    Path("beside.py").write_text(
+        BESIDE.replace("{first}", first).replace("{late}", late.replace("'y' * 300", repr("y" * 300)))
+    )
+    try:
+        assert run("certify", "problem.toml", "-p", "beside.py:Beside").status == 0
+    finally:
+        for name in sys.modules.keys() - before.keys():
+            if not isinstance(name, str):
+                del sys.modules[name]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_that_another_one_imports_does_not_import_itself(order, run, own_path):
+    for name, text in {"one_file": "from two_file import Two\n", "two_file": ""}.items():
+        cls = name.partition("_")[0].capitalize()
+        head = "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\nimport seqaudit as sa\n"
+        body = f"class {cls}(sa.IndexPolicy):\n    name = '{cls.lower()}'\n    def index(self, s): return s.tail\n"
+        Path(f"{name}.py").write_text(head + text + body)
+    words = ["one_file.py:One", "two_file.py:Two"][::order]
+    assert run("compare", "problem.toml", "-p", words[0], "-p", words[1], "--out", "run").status == 0
+    recorded = json.loads(Path("run/run.json").read_text())["inputs"]["policy_files"]
+    found = {x["file"]: [y["file"] for y in x.get("imports", [])] for x in recorded}
+    assert found == {"one_file.py": ["two_file.py"], "two_file.py": []}
