@@ -105,7 +105,7 @@ class Policy(FrozenValue):
         return False
 
     def __post_init__(self) -> None:
-        """Nothing, for classes that call it; settings of every policy are checked when it is complete."""
+        self._check()
 
     def _check(self) -> None:
         # A missing name is reported by the conformance suite.

@@ -12,7 +12,6 @@ are checked:
 
 =================  ====================================================================================================
 name               lower-case letters, digits, dots, hyphens and underscores, a letter first
-ties               ``"random"`` or ``"first"``
 pickle             equals what comes back from ``pickle``, as worker processes need it
 index-scale        a finite number, at least 0
 states             ``index`` leaves the arrays it is shown as they were
@@ -43,7 +42,7 @@ from typing import Any
 
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.problem.problem import Problem
-from ...posteriors.conformance.suite import Case, ConformanceError, Scene, Test, cases_of, check, expect
+from ...posteriors.conformance.suite import Case, ConformanceError, Scene, Test, cases_of, check
 from ...posteriors.conformance.values import naming, pickling
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.plugins import text_of
@@ -163,14 +162,8 @@ def _scenes(policy: Policy, seed: int, problems: Mapping[str, Problem] | None) -
     return scenes
 
 
-def _ties(policy: Policy) -> None:
-    ties = getattr(policy, "ties", None)
-    expect(ties in ("random", "first"), f"found {ties!r}; expected 'random' or 'first'")
-
-
 _OF_ITSELF: dict[str, Callable[[Policy], None]] = {
     "name": partial(naming, attribute="name"),
-    "ties": _ties,
     "pickle": pickling,
 }
 _ON_A_PROBLEM: dict[str, tuple[type, Callable[[Any, Problem, int], None]]] = (

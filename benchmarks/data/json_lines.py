@@ -81,7 +81,9 @@ def _parsed(line: bytes) -> dict[str, Any] | str:
     """Object on a line, or the fault of the line."""
     try:
         # Numbers stay as they are written: names are not changed, and long ones are told apart.
-        found = json.loads(line, object_pairs_hook=_once, parse_float=str, parse_int=str, parse_constant=_constant)
+        found = json.loads(
+            line, object_pairs_hook=_once, parse_float=_Number, parse_int=_Number, parse_constant=_constant
+        )
     except RecursionError:
         return "the line is nested too deeply"
     except ValueError as error:
@@ -91,6 +93,15 @@ def _parsed(line: bytes) -> dict[str, Any] | str:
     if not isinstance(found, dict):
         return f"the line is no JSON object: {shown(line[:200].decode(errors='replace').strip())}"
     return found
+
+
+class _Number(str):
+    """Number as it is written."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class _NotAllowed(ValueError):

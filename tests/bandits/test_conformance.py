@@ -92,11 +92,6 @@ class Blank(Broken):
     name = ""
 
 
-class StrangeTies(Broken):
-    def __post_init__(self):
-        pass
-
-
 class NotAFileName(Broken):
     name = "my policy/../x"
 
@@ -296,7 +291,6 @@ BROKEN = [
     ("name", Shouting(), r"found 'Broken'; expected .* lower-case"),
     ("name", Blank(), r"found ''"),
     ("name", NotAFileName(), r"found 'my policy/\.\./x'"),
-    ("ties", StrangeTies(ties="last"), r"found 'last'; expected 'random' or 'first'"),
     ("pickle", FunctionField(transform=lambda x: x), r"expected a class at the top of a module"),
     ("index-scale", NegativeScale(), r"found -1\.0"),
     ("index-scale", NanScale(), r"found nan"),
@@ -336,10 +330,8 @@ BROKEN = [
     ("simulation", WorstInSimulation(), r"simulated mean is .* with standard error .* expected the exact value"),
 ]
 
-# What differs from its copy differs from what pickle returns too; unknown ties mean one thing to the exact value and
-# another to the board; the one item of a problem is soon in the state where the policy is lost.
+# The one item of a problem is soon in the state where the policy is lost.
 ALSO = {
-    StrangeTies: {"simulation"},
     LostInItsOwnStates: {"scores"},
 }
 

@@ -360,7 +360,7 @@ JSON_FAULTS = {
     '{"item": null, "rater": "r", "label": 1}\n': "line 1: item is ''",
     '{"item": "a", "rater": {"id": 1}, "label": 1}\n': "line 1: rater is {'id': 1}, which is neither text",
     '{"item": "a", "rater": "r", "label": NaN}\n': "label of item 'a' is 'nan'",
-    '{"item": "a", "rater": "r", "label": 1e400}\n': "label of item 'a' is 'inf'",
+    '{"item": "a", "rater": "r", "label": 1e400}\n': "label of item 'a' is '1e400'",
 }
 
 

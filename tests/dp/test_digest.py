@@ -129,8 +129,7 @@ def test_differences_among_small_differences_show():
     ("one", "other"),
     [
         (1, "1"),
-        (1, True),
-        (0, False),
+        (b"ab", (97, 98)),
         (0, None),
         ("", None),
         ([1, 2], [12]),

@@ -511,13 +511,14 @@ def test_what_python_passes_over_is_passed_over(first, late, run, own_path):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_file_that_another_one_imports_does_not_import_itself(order, run, own_path):
-    for name, text in {"one_file": "from two_file import Two\n", "two_file": ""}.items():
+    one, two = (f"{x}_of_two{'_again' if order < 0 else ''}" for x in ("one", "two"))
+    for name, text in {one: f"from {two} import Two\n", two: ""}.items():
         cls = name.partition("_")[0].capitalize()
         head = "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\nimport seqaudit as sa\n"
         body = f"class {cls}(sa.IndexPolicy):\n    name = '{cls.lower()}'\n    def index(self, s): return s.tail\n"
         Path(f"{name}.py").write_text(head + text + body)
-    words = ["one_file.py:One", "two_file.py:Two"][::order]
+    words = [f"{one}.py:One", f"{two}.py:Two"][::order]
     assert run("compare", "problem.toml", "-p", words[0], "-p", words[1], "--out", "run").status == 0
     recorded = json.loads(Path("run/run.json").read_text())["inputs"]["policy_files"]
     found = {x["file"]: [y["file"] for y in x.get("imports", [])] for x in recorded}
-    assert found == {"one_file.py": ["two_file.py"], "two_file.py": []}
+    assert found == {f"{one}.py": [f"{two}.py"], f"{two}.py": []}
