@@ -181,8 +181,7 @@ def labels(
     with show_progress("fitting", 2 * len(chosen)) as advance:
 
         def kept_part(one: RaterModel, votes: LabelSet, which: str = "kept") -> RaterFit:
-            path = folder.part(f"{one.title} {which}", ".nc")
-            found = kept_fit(folder, path, one, votes, cores=cores, **settings)
+            found = kept_fit(folder, f"{one.title} {which}", one, votes, cores=cores, **settings)
             advance(f"{one.title}, {which} votes")
             return found
 

@@ -37,18 +37,19 @@ def fit(
     from ...posteriors.raters.registry import make_rater_model
     from ..calibration.fit_tables import gold_accuracy, item_table, parameter_table, rater_table
     from ..runner.folder import RunFolder
-    from ..runner.kept import kept_fit
+    from ..runner.kept import fits, kept_fit
 
     dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold, form)
     chosen = make_rater_model(model)
     settings = label_options.fit_settings(method, draws, tune, chains, target_accept, seed)
     chosen.require(dataset)
     folder = RunFolder(out, "fit", inputs | {"model": repr(chosen)} | settings, options.RATER_LIBRARIES)
-    path, cores = folder.path / "fit.nc", None if jobs == -1 else jobs
+    cores = None if jobs == -1 else jobs
     with show_progress("fitting", _SHOWN) as advance:
         progress = tell_steps(advance, _SHOWN, chosen.title)
-        found = kept_fit(folder, path, chosen, dataset, cores=cores, progress=progress, **settings)
+        found = kept_fit(folder, "fit", chosen, dataset, cores=cores, progress=progress, **settings)
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
+    folder.write("fit.nc", fits(chosen, dataset).store(found))
     folder.write("items.csv", csv_text(of_items))
     folder.write("raters.csv", csv_text(rater_table(found)))
     remarks += folder.notes

@@ -1,13 +1,12 @@
 """Run folders: inputs, versions, seeds and results of one command, from which it can be resumed and recomputed.
 
-    run.json      command, inputs, versions, time of start
-    parts/        one file for every finished part of the work, written whole or not at all
-    parts.sha256  digest of each of them, written before the part is there
-    ...           tables and figures, written when all parts are finished
+    run.json    command, inputs, versions, time of start
+    run.sqlite  the store: a row for every finished part of the work
+    ...         tables and figures, written when all parts are finished
 
 A command with an existing run folder resumes that run if the inputs are equal, and is refused otherwise. A part that is
-not the one that was written is computed again. Several commands may work in one folder: each file is that of one of
-them.
+not the one that was written is computed again. Several commands may work in one folder: each part, and each file, is
+that of one of them.
 """
 
 from __future__ import annotations
@@ -17,24 +16,21 @@ import json
 import os
 import platform
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ...dp.machine.files import append_line, sweep, write_new, write_whole
-from ...dp.machine.reading import Unreadable, read_input, read_json
+from ...dp.machine.files import sweep, write_new, write_whole
+from ...dp.machine.reading import read_json
 from ...dp.machine.seal import digest
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.refusals import file_path
 from .kept import Format, Parts
+from .store import Cell, Store, StoreError
 
 __all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs"]
 
-_DIGESTS = "parts.sha256"
-# Bytes of a part: as many as any disk holds, so that only what does not end is refused.
-_MOST_BYTES = 2**50
 _LONGEST_NAME = 150
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
 
@@ -59,6 +55,8 @@ class RunFolder:
 
     Attributes
     ----------
+    store : Store
+        Finished parts.
     notes : list of str
         Parts that were not as they had been written, and are computed again.
 
@@ -73,7 +71,6 @@ class RunFolder:
     ) -> None:
         now = datetime.datetime.now(datetime.UTC)
         self.notes: list[str] = []
-        self._digests: set[tuple[str, str]] = set()
         wanted = json.loads(json.dumps({"command": command, "inputs": inputs}))
         self.path = (
             file_path("out", path) if path is not None else _fresh(Path("runs"), f"{command}-{now:%Y%m%d-%H%M%S}")
@@ -83,22 +80,25 @@ class RunFolder:
             _begin(record, wanted | _circumstances(libraries, now))
         found = _read_record(record)
         for key in ("command", "inputs"):
-            before, asked = (_identity(x.get(key)) for x in (found, wanted))
+            before, asked = (identity(x.get(key)) for x in (found, wanted))
             if before != asked:
                 difference = _difference(before, asked)
                 raise RunFolderError(f"{self.path} holds another run: {difference}; give another folder")
-        for folder in (self.path / "parts", self.path):
-            if folder.exists() and not folder.is_dir():
-                raise RunFolderError(f"{folder} is not a folder, so the run cannot be taken up; give another folder")
-            folder.mkdir(exist_ok=True)
-            sweep(folder)
-            for entry in folder.iterdir():
-                if entry.is_symlink():
-                    raise RunFolderError(f"{entry} is a link, through which another file would be changed; remove it")
-
-    def part(self, name: str, suffix: str) -> Path:
-        """Path of the file of a named part, finished or not."""
-        return self.path / "parts" / (file_name(name) + suffix)
+        sweep(self.path)
+        for entry in self.path.iterdir():
+            if entry.is_symlink():
+                raise RunFolderError(f"{entry} is a link, through which another file would be changed; remove it")
+        if (self.path / "parts").exists():
+            raise RunFolderError(
+                f"{self.path} was begun by an earlier version of seqaudit, which kept its parts as files; finish the "
+                "run with that version, or give another folder"
+            )
+        self._identity = command, identity(wanted["inputs"])
+        self._versions = json.dumps(found.get("versions", {}))
+        try:
+            self.store = Store(self.path / "run.sqlite")
+        except StoreError as error:
+            raise RunFolderError(str(error)) from None
 
     def parts[Part](
         self, names: Iterable[str], advance: Callable[[str], object], form: Format[Part], of: str = ""
@@ -111,77 +111,57 @@ class RunFolder:
         advance : callable
             Called with the name of each part that is finished already, and of each that is stored.
         form : Format
-            Format of the files.
+            Format of the results.
         of : str
-            Prefix of file names, and of the names given to ``advance``.
+            What the parts are parts of: a prefix of the names in the store, and of those given to ``advance``.
 
         Returns
         -------
         Parts
         """
-        files = self._files([*names], of, form.suffix)
         finished = {}
-        for name, file in files.items():
-            for part in self._stored(file, form):
+        for name in names:
+            for part in self._stored(of + name, form):
                 finished[name] = part
                 advance(of + name)
 
         def keep(name: str, part: Part) -> None:
-            self._store(files[name], form, part)
+            self._keep(of + name, form, part)
             advance(of + name)
 
         return Parts(finished, keep)
 
-    def _files(self, names: Sequence[str], of: str, suffix: str) -> dict[str, Path]:
-        """File of each part; names that would share one, also where case does not count, get different ones."""
-        plain = {name: file_name(of + name) for name in names}
-        times = Counter(file.casefold() for file in plain.values())
-        marked = {name: f"{plain[name]}-{digest(name.encode())[:8]}" for name in names}
-        return {
-            name: self.path / "parts" / ((marked if times[file.casefold()] > 1 else plain)[name] + suffix)
-            for name, file in plain.items()
-        }
-
-    def kept[Result](self, path: Path, form: Format[Result], compute: Callable[[], Result]) -> Result:
-        """Read a result from a file of the folder if it was stored there; else compute it and store it."""
-        for found in self._stored(path, form):
+    def kept[Result](self, name: str, form: Format[Result], compute: Callable[[], Result]) -> Result:
+        """Read a result from the store if it is there; else compute it and store it."""
+        for found in self._stored(name, form):
             return found
         result = compute()
-        self._store(path, form, result)
+        self._keep(name, form, result)
         return result
 
-    def _store[Result](self, path: Path, form: Format[Result], result: Result) -> None:
-        content = form.store(result)
-        line = digest(content), path.relative_to(self.path).as_posix()
-        # First, so that a finished part without a digest is none that an interruption left.
-        append_line(self.path / _DIGESTS, "  ".join(line))
-        self._digests.add(line)
-        write_whole(path, content)
+    def _cell(self, name: str, form: Format[Any], result: bytes = b"") -> Cell:
+        key = digest(json.dumps([*self._identity, name, form.suffix], sort_keys=True).encode())
+        return Cell(key, name, form.suffix, result, self._versions)
 
-    def _stored[Result](self, path: Path, form: Format[Result]) -> Iterable[Result]:
-        """Yield the result in a file; none if there is no file, and none but a note if it was changed."""
-        if not path.exists():
+    def _keep[Result](self, name: str, form: Format[Result], result: Result) -> None:
+        self.store.write(self._cell(name, form, form.store(result)))
+
+    def _stored[Result](self, name: str, form: Format[Result]) -> Iterable[Result]:
+        """Yield a result of the store; none if it is not there, and none but a note if it was changed."""
+        cell, changed = self.store.read(self._cell(name, form).key)
+        if changed:
+            self.notes.append(f"{name} in {self.store.path} is not as it was written: computed again")
+        if cell is None:
             return
         try:
-            content = read_input(path, _MOST_BYTES)
-        except Unreadable as error:
-            raise ValueError(f"{path} cannot be read ({error}); remove it, and it is computed again") from None
-        line = digest(content), path.relative_to(self.path).as_posix()
-        if line not in self._digests:
-            # Read again: another command may have added the line.
-            self._digests |= _read_digests(self.path / _DIGESTS)
-        if line not in self._digests:
-            self.notes.append(f"{path} is not as it was written: computed again")
-            return
-        try:
-            yield form.load(content)
+            yield form.load(cell.result)
         except (ValueError, KeyError, OSError) as error:
             found = " ".join(str(error).split())
-            raise ValueError(f"{path} cannot be read ({found}); remove it, and it is computed again") from None
+            self.notes.append(f"{name} in {self.store.path} cannot be read ({found}): computed again")
 
-    def write(self, name: str, text: str) -> Path:
-        """Write a text file, whole or not at all."""
-        return write_whole(self.path / name, text)
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file, whole or not at all."""
+        return write_whole(self.path / name, content)
 
 
 def file_name(text: str) -> str:
@@ -232,8 +212,6 @@ def _begin(record: Path, content: dict[str, Any]) -> None:
 
 
 def _is_left(path: Path) -> bool:
-    if path.name == "parts" and path.is_dir():
-        return all(map(_is_left, path.iterdir()))
     return path.suffix == ".part"
 
 
@@ -256,19 +234,11 @@ def _read_record(record: Path) -> dict[str, Any]:
     return found
 
 
-def _read_digests(path: Path) -> set[tuple[str, str]]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return set()
-    return {(hexadecimal, name) for hexadecimal, _, name in (line.partition("  ") for line in text.split("\n"))}
-
-
-def _identity(inputs: Any) -> Any:
+def identity(inputs: Any) -> Any:
     """Inputs without the names of files whose content is identified by a digest."""
     if isinstance(inputs, dict):
-        return {key: _identity(x) for key, x in inputs.items() if not (key == "file" and "sha256" in inputs)}
-    return [_identity(x) for x in inputs] if isinstance(inputs, list) else inputs
+        return {key: identity(x) for key, x in inputs.items() if not (key == "file" and "sha256" in inputs)}
+    return [identity(x) for x in inputs] if isinstance(inputs, list) else inputs
 
 
 def _difference(found: Any, wanted: Any) -> str:

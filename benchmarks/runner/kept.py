@@ -1,4 +1,4 @@
-"""Formats of the files of a run, in memory: results as bytes, and bytes as results.
+"""Formats of the results that a run keeps, in memory: results as bytes, and bytes as results.
 
 Libraries that write files themselves end the process, or leave half a file, when the disk is full: here none does.
 """
@@ -9,7 +9,6 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...posteriors.raters.fit import RaterFit
@@ -26,14 +25,14 @@ __all__ = ["DATASETS", "JSON", "Format", "Parts", "fits", "kept_fit"]
 
 @dataclass(frozen=True)
 class Format[Result]:
-    """File format of a kind of result.
+    """Format of a kind of result.
 
     Attributes
     ----------
     suffix : str
-        Ending of file names.
+        Ending of the names of files in this format.
     load : callable
-        Function that makes a result of a file's bytes.
+        Function that makes a result of bytes.
     store : callable
         Function that makes the bytes of a result.
     """
@@ -52,7 +51,7 @@ class Parts[Result]:
     finished : dict
         Parts that were finished already, by name.
     keep : callable
-        Function that writes a part, given its name and its result.
+        Function that stores a part, given its name and its result.
     """
 
     finished: dict[str, Result]
@@ -74,7 +73,7 @@ JSON: Format[Any] = Format(".json", json.loads, lambda found: json.dumps(found).
 
 
 def fits(model: RaterModel, labels: LabelSet) -> Format[RaterFit]:
-    """Format of fits of a model to votes: NetCDF files of their ``data``."""
+    """Format of fits of a model to votes: NetCDF of their ``data``."""
 
     def load(content: bytes) -> RaterFit:
         import xarray as xr
@@ -85,6 +84,6 @@ def fits(model: RaterModel, labels: LabelSet) -> Format[RaterFit]:
     return Format(".nc", load, lambda fit: _store_dataset(fit.data))
 
 
-def kept_fit(folder: RunFolder, path: Path, model: RaterModel, labels: LabelSet, **settings: Any) -> RaterFit:
-    """Fit by ``RaterModel.fit`` with these settings, stored in a file of a run folder; see ``RunFolder.kept``."""
-    return folder.kept(path, fits(model, labels), lambda: model.fit(labels, **settings))
+def kept_fit(folder: RunFolder, name: str, model: RaterModel, labels: LabelSet, **settings: Any) -> RaterFit:
+    """Fit by ``RaterModel.fit`` with these settings, kept in a run folder under a name; see ``RunFolder.kept``."""
+    return folder.kept(name, fits(model, labels), lambda: model.fit(labels, **settings))

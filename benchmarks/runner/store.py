@@ -1,0 +1,190 @@
+"""The store of a run: one SQLite database with a row for every finished cell of the work.
+
+A row is there whole or not at all, also when the process is killed or the disk is full; several processes may write in
+one store. A cell is found by its key, the digest of everything that determines its result, and is passed on only if it
+is as it was written.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import stat
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ...dp.machine.seal import digest
+
+__all__ = ["Cell", "Store", "StoreError"]
+
+# "saud" in the header tells stores from the databases of other programs.
+_APPLICATION, _FORM = 0x73617564, 1
+_SECONDS_TO_WAIT = 60.0
+_TABLE = """
+CREATE TABLE cells (
+    key TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    form TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    seconds REAL,
+    result BLOB NOT NULL
+) STRICT
+"""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
+_OF_THE_SYSTEM = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EACCES,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+}
+
+
+class StoreError(ValueError):
+    """Error for a file that is no store, or not one that this version can read."""
+
+
+class Cell(NamedTuple):
+    """One finished part of a run.
+
+    Attributes
+    ----------
+    key : str
+        Digest of everything that determines the result.
+    name : str
+        What the part is called in tables, reports and progress.
+    form : str
+        Format of the result, as the suffix of a file of it.
+    result : bytes
+    versions : str
+        Versions of the libraries that computed it, as JSON.
+    seconds : float or None
+        Time that it took, where it was measured.
+    """
+
+    key: str
+    name: str
+    form: str
+    result: bytes
+    versions: str = "{}"
+    seconds: float | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the result and of what it is said to be: results that were exchanged are not as they were."""
+        return digest(b"\0".join((self.key.encode(), self.name.encode(), self.form.encode(), self.result)))
+
+
+class Store:
+    """Store in a file, which is made if it is not there.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    StoreError
+        If the file is something else, is damaged, or was written by a version with another form of stores.
+    OSError
+        If it cannot be read or written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     store = Store(Path(folder, "run.sqlite"))
+    ...     store.write(Cell("2f", "kg", ".json", b"[1.5]"))
+    ...     found, changed = store.read("2f")
+    ...     store.close()
+    >>> found.result, changed
+    (b'[1.5]', False)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._require_file()
+        with self._faults():
+            # No transactions but those of single statements, and of the making of the table.
+            self._connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+        self.close = weakref.finalize(self, self._connection.close)
+        try:
+            with self._faults():
+                self._make_or_check()
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, key: str) -> tuple[Cell | None, bool]:
+        """Cell with a key, None if there is none; and whether there is one that is not as it was written."""
+        columns = "key, name, form, result, versions, seconds, sha256"
+        with self._faults():
+            row = self._connection.execute(f"SELECT {columns} FROM cells WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None, False
+        cell = Cell(*row[:-1])
+        return (cell, False) if cell.sha256 == row[-1] else (None, True)
+
+    def write(self, cell: Cell) -> None:
+        """Write a cell, in place of an earlier one with its key."""
+        values = (cell.key, cell.name, cell.form, cell.sha256, cell.versions, cell.seconds, cell.result)
+        with self._faults():
+            self._connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def names(self) -> list[str]:
+        """Names of the finished cells, in the order in which they were finished."""
+        with self._faults():
+            return [name for (name,) in self._connection.execute("SELECT name FROM cells ORDER BY rowid")]
+
+    def _make_or_check(self) -> None:
+        ask = self._connection.execute
+        # Readers and a writer do not wait for each other; a loss of power can cost the last cells, never the others.
+        ask("PRAGMA journal_mode = WAL")
+        ask("PRAGMA synchronous = NORMAL")
+        ask("BEGIN IMMEDIATE")
+        try:
+            (application,), (form,) = (ask(f"PRAGMA {x}").fetchone() for x in ("application_id", "user_version"))
+            (tables,) = ask("SELECT count(*) FROM sqlite_schema").fetchone()
+            if (application, form, tables) == (0, 0, 0):
+                ask(_TABLE)
+                ask(f"PRAGMA application_id = {_APPLICATION}")
+                ask(f"PRAGMA user_version = {_FORM}")
+            elif application != _APPLICATION:
+                raise StoreError(f"{self.path} is a database of another program; give another folder")
+            elif form != _FORM:
+                raise StoreError(
+                    f"{self.path} has form {form}, and this version of seqaudit reads form {_FORM}; finish the run "
+                    "with the version that began it, or give another folder"
+                )
+        except BaseException:
+            ask("ROLLBACK")
+            raise
+        ask("COMMIT")
+
+    def _require_file(self) -> None:
+        """Require that the store and the files that SQLite keeps beside it are plain files, or not there."""
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path = Path(f"{self.path}{suffix}")
+            if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+                raise StoreError(f"{path} is not a plain file, so the run cannot be taken up; remove it")
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Faults of SQLite as those of the system, or of the file."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StoreError(f"{self.path} is being written by another process; wait until it has ended") from None
+            if code in _OF_THE_SYSTEM:
+                number = _OF_THE_SYSTEM[code]
+                raise OSError(number, os.strerror(number), str(self.path)) from None
+            found = "not a store" if code == sqlite3.SQLITE_NOTADB else "damaged" if code in _DAMAGED else str(error)
+            raise StoreError(f"{self.path}: {found}; remove it, and what it held is computed again") from None
