@@ -8,9 +8,11 @@ import json
 import os
 import platform
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +32,19 @@ INPUTS = {"budget": 20, "seed": 7, "prior": (1.0, 1.0), "policies": ["kg", "unif
 
 def contents(folder: Path) -> dict[str, bytes | None]:
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def stored(path: Path, name: str) -> bytes:
+    """Result of a part in the store of a run folder."""
+    with closing(sqlite3.connect(path / "run.sqlite")) as store:
+        return store.execute("SELECT result FROM cells WHERE name = ?", (name,)).fetchone()[0]
+
+
+def store_in_place(path: Path, part: str, /, **columns: object) -> None:
+    """Change columns of a part in the store of a run folder, as a fault of the disk or a user might."""
+    with closing(sqlite3.connect(path / "run.sqlite")) as store, store:
+        for column, value in columns.items():
+            assert store.execute(f"UPDATE cells SET {column} = ? WHERE name = ?", (value, part)).rowcount == 1
 
 
 def refusal(path: Path, command: str = "replay", inputs: dict | None = None) -> str:
@@ -53,12 +68,13 @@ def test_record_holds_command_inputs_seed_versions_and_machine(tmp_path):
     assert record["versions"]["python"] == platform.python_version()
     assert record["machine"]["cores"] >= 1
     assert before <= datetime.datetime.fromisoformat(record["started"]) <= datetime.datetime.now(datetime.UTC)
-    assert contents(folder.path).keys() == {"run.json", "parts"}
+    folder.store.close()
+    assert contents(folder.path).keys() == {"run.json", "run.sqlite"}
 
 
 def test_folder_and_its_parents_are_made(tmp_path):
     RunFolder(tmp_path / "a" / "b" / "run", "replay", INPUTS)
-    assert (tmp_path / "a" / "b" / "run" / "parts").is_dir()
+    assert (tmp_path / "a" / "b" / "run" / "run.sqlite").is_file()
 
 
 def test_empty_folder_is_taken(tmp_path):
@@ -68,11 +84,12 @@ def test_empty_folder_is_taken(tmp_path):
 
 def test_same_inputs_take_the_folder_up_again_and_change_nothing(tmp_path):
     first = RunFolder(tmp_path / "run", "replay", INPUTS)
-    first.part("kg", ".nc").write_text("result")
+    first.parts(["kg"], lambda _: None, JSON).keep("kg", row(1))
+    first.store.close()
     before = contents(first.path)
     again = RunFolder(str(tmp_path / "run"), "replay", INPUTS | {"prior": [1.0, 1.0]})
-    assert again.part("kg", ".nc").read_text() == "result"
-    assert not again.part("uniform", ".nc").exists()
+    assert again.parts(["kg", "uniform"], lambda _: None, JSON).finished == {"kg": row(1)}
+    again.store.close()
     assert contents(again.path) == before
 
 
@@ -154,32 +171,27 @@ def test_record_of_something_else_is_refused(tmp_path):
     assert refusal(tmp_path).endswith("run.json: not a run record")
 
 
-def test_half_written_part_is_not_a_result(tmp_path):
-    folder = RunFolder(tmp_path / "run", "replay", INPUTS)
-    part = folder.part("kg", ".nc")
-    part.with_name(part.name + ".part").write_text("half a res")
-    again = RunFolder(tmp_path / "run", "replay", INPUTS)
-    assert not again.part("kg", ".nc").exists()
-
-
 def test_failed_write_leaves_what_was_there_and_nothing_beside_it(tmp_path):
     folder = RunFolder(tmp_path / "run", "replay", INPUTS)
     assert folder.write("table.csv", "old").read_text() == "old"
     with pytest.raises(UnicodeEncodeError):
         folder.write("table.csv", "new \ud800")
-    assert contents(folder.path).keys() == {"run.json", "parts", "table.csv"}
+    folder.store.close()
+    assert contents(folder.path).keys() == {"run.json", "run.sqlite", "table.csv"}
     assert (folder.path / "table.csv").read_text() == "old"
     folder.write("table.csv", "new")
     assert (folder.path / "table.csv").read_text() == "new"
 
 
-def test_every_policy_has_a_part_of_its_own_inside_the_folder(tmp_path):
-    folder = RunFolder(tmp_path / "run", "compare", INPUTS)
-    policies = [sa.make_policy(name) for name in sa.policy_names()]
-    labels = [label(p) for p in policies] + ["kg(ties=first)", "no labels", "no/labels here", "../up/x"]
-    parts = [folder.part(name, ".json") for name in labels]
-    assert len(set(parts)) == len(labels)
-    assert {part.parent for part in parts} == {folder.path / "parts"}
+def test_every_name_has_a_part_of_its_own(tmp_path):
+    names = [label(sa.make_policy(name)) for name in sa.policy_names()]
+    names += ["kg(ties=first)", "no labels", "no_labels", "a/b", "A/B", "../up/x", "x" * 300, "x" * 301, "", "'; --"]
+    for again in (False, True):
+        parts = RunFolder(tmp_path / "run", "compare", INPUTS).parts(names, lambda name: None, JSON)
+        assert parts.finished == ({name: name for name in names} if again else {})
+        for name in names:
+            if not again:
+                parts.keep(name, name)
 
 
 def dataset(k: int) -> xr.Dataset:
@@ -218,7 +230,6 @@ FORMATS = {
 def test_parts_that_are_kept_are_taken_up(tmp_path, form, of):
     form, result, content = FORMATS[form]
     names = ["kg(ties=first)", "noise 0.3 at cost 1", "uniform"]
-    stems = [of.replace(" ", "_") + stem for stem in ("kg(ties=first)", "noise_0.3_at_cost_1", "uniform")]
     folder, told = RunFolder(tmp_path / "run", "replay", INPUTS), []
     parts = folder.parts(names, told.append, form, of)
     for k in (0, 2):
@@ -229,13 +240,11 @@ def test_parts_that_are_kept_are_taken_up(tmp_path, form, of):
     assert list(parts.finished) == [names[0], names[2]]
     assert [content(x) for x in parts.finished.values()] == [content(result(k)) for k in (0, 2)]
     parts.keep(names[1], result(1))
-    assert {x.name for x in (again.path / "parts").iterdir()} == {f"{stem}{form.suffix}" for stem in stems}
+    assert again.store.names() == [of + names[k] for k in (0, 2, 1)]
     last = RunFolder(tmp_path / "run", "replay", INPUTS)
     taken = last.parts(names, told.append, form, of).finished
     assert [content(x) for x in taken.values()] == [content(result(k)) for k in range(3)]
     assert again.notes == last.notes == []
-    if form is JSON:
-        assert json.loads((again.path / "parts" / f"{stems[1]}.json").read_text()) == result(1)
 
 
 @pytest.fixture
@@ -258,44 +267,40 @@ def taken_up(path: Path, form: str) -> tuple[list[str], list[str]]:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_part_with_any_flipped_bit_is_computed_again_and_named(finished, form):
-    part = finished / "parts" / f"{FORMATS[form][1].__name__}_kg{FORMATS[form][0].suffix}"
-    content = part.read_bytes()
+    name = f"{FORMATS[form][1].__name__} kg"
+    content = stored(finished, name)
+    noted = [f"{name} in {finished / 'run.sqlite'} is not as it was written: computed again"]
     for bit in [0, 7, 8 * len(content) - 1, *np.random.default_rng(7).integers(0, 8 * len(content), 12).tolist()]:
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
-        part.write_bytes(damaged)
-        assert taken_up(finished, form) == (["uniform"], [f"{part} is not as it was written: computed again"])
-    part.write_bytes(content)
+        store_in_place(finished, name, result=bytes(damaged))
+        assert taken_up(finished, form) == (["uniform"], noted)
+    store_in_place(finished, name, result=content)
     assert taken_up(finished, form) == (["kg", "uniform"], [])
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", '{"policy": "kg", ', '{"policy": "no. 0", "value": 0.2}'])
 def test_anything_in_place_of_a_part_is_computed_again(finished, text):
-    (finished / "parts" / "row_kg.json").write_text(text)
+    store_in_place(finished, "row kg", result=text.encode())
     found, notes = taken_up(finished, "JSON")
     assert (found, len(notes)) == (["uniform"], 1)
 
 
-def test_part_of_another_name_is_not_taken_for_one(finished):
-    parts = finished / "parts"
-    (parts / "row_kg.json").write_bytes((parts / "row_uniform.json").read_bytes())
+@pytest.mark.parametrize("with_digest", [False, True])
+def test_part_of_another_name_is_not_taken_for_one(finished, with_digest):
+    with closing(sqlite3.connect(finished / "run.sqlite")) as store:
+        (sha256,) = store.execute("SELECT sha256 FROM cells WHERE name = 'row uniform'").fetchone()
+    store_in_place(
+        finished, "row kg", result=stored(finished, "row uniform"), **{"sha256": sha256} if with_digest else {}
+    )
     assert taken_up(finished, "JSON")[0] == ["uniform"]
 
 
-@pytest.mark.parametrize("damage", [lambda text: "", lambda text: text[:-20], lambda text: text.replace("row", "r w")])
-def test_damaged_digests_cost_work_and_no_more(finished, damage):
-    digests = finished / "parts.sha256"
-    digests.write_text(damage(digests.read_text()))
-    folder = RunFolder(finished, "replay", INPUTS)
-    for form, result, content in FORMATS.values():
-        parts = folder.parts(["kg", "uniform"], lambda _: None, form, f"{result.__name__} ")
-        for k, name in enumerate(["kg", "uniform"]):
-            if name not in parts.finished:
-                parts.keep(name, result(k))
-            else:
-                assert content(parts.finished[name]) == content(result(k))
-    assert folder.notes
-    assert all(taken_up(finished, form) == (["kg", "uniform"], []) for form in FORMATS)
+@pytest.mark.parametrize("column", ["key", "name", "form", "sha256"])
+def test_damage_in_any_column_costs_one_part_and_no_more(finished, column):
+    store_in_place(finished, "row kg", **{column: "x"})
+    found, notes = taken_up(finished, "JSON")
+    assert (found, len(notes)) == (["uniform"], column != "key")
 
 
 def test_interrupted_writing_of_a_part_leaves_no_part(tmp_path):
@@ -303,23 +308,21 @@ def test_interrupted_writing_of_a_part_leaves_no_part(tmp_path):
     parts = folder.parts(["kg"], pytest.fail, JSON)
     with pytest.raises(TypeError):
         parts.keep("kg", {"value": object()})
-    assert contents(folder.path).keys() == {"run.json", "parts"}
     assert folder.parts(["kg"], pytest.fail, JSON).finished == {}
 
 
 def test_kept_result_is_computed_once(tmp_path):
     folder, computed = RunFolder(tmp_path / "run", "fit", INPUTS), []
     for _ in range(2):
-        assert folder.kept(folder.path / "row.json", JSON, lambda: computed.append(1) or row(3)) == row(3)
+        assert folder.kept("row", JSON, lambda: computed.append(1) or row(3)) == row(3)
     assert computed == [1]
-    path = folder.path / "fit.nc"
-    first = kept_fit(folder, path, sa.PartialPooling(), VOTES, method="fast", draws=20, seed=1)
-    again = kept_fit(folder, path, sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
+    first = kept_fit(folder, "fit", sa.PartialPooling(), VOTES, method="fast", draws=20, seed=1)
+    again = kept_fit(folder, "fit", sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
     assert np.array_equal(first.draws["rate"], again.draws["rate"])
-    path.write_bytes(path.read_bytes()[:-1])
-    fresh = kept_fit(folder, path, sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
+    store_in_place(folder.path, "fit", result=stored(folder.path, "fit")[:-1])
+    fresh = kept_fit(folder, "fit", sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
     assert fresh.size == 30
-    assert folder.notes == [f"{path} is not as it was written: computed again"]
+    assert folder.notes == [f"fit in {folder.path / 'run.sqlite'} is not as it was written: computed again"]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -372,30 +375,33 @@ def test_files_are_told_apart_by_their_content_and_not_by_their_name(tmp_path):
     assert 'labels sha256 was "12", now "13"' in refusal(tmp_path / "run", inputs=other)
 
 
-@pytest.mark.parametrize("left", [[], ["parts/"], [".seqaudit-1.part"], ["parts/", "run.json.part", "parts/x.nc.part"]])
+@pytest.mark.parametrize("left", [[], [".seqaudit-1.part"], ["run.json.part", ".seqaudit-2.part"]])
 def test_folder_left_before_its_record_was_written_is_taken_up(tmp_path, left):
     (tmp_path / "run").mkdir()
     for name in left:
-        if name.endswith("/"):
-            (tmp_path / "run" / name).mkdir()
-        else:
-            (tmp_path / "run" / name).write_text("half")
+        (tmp_path / "run" / name).write_text("half")
     RunFolder(tmp_path / "run", "replay", INPUTS)
     assert "was 20, now 21" in refusal(tmp_path / "run", inputs=INPUTS | {"budget": 21})
 
 
-def test_parts_without_a_record_are_not_a_run(tmp_path):
+def test_results_without_a_record_are_not_a_run(finished):
+    (finished / "run.json").unlink()
+    assert refusal(finished).endswith("exists and is not a run folder")
+
+
+def test_folder_of_an_earlier_version_is_refused(tmp_path):
+    RunFolder(tmp_path, "replay", INPUTS).store.close()
     (tmp_path / "parts").mkdir()
-    (tmp_path / "parts" / "kg.json").write_text("{}")
-    assert refusal(tmp_path).endswith("exists and is not a run folder")
+    assert "was begun by an earlier version of seqaudit, which kept its parts as files" in refusal(tmp_path)
 
 
 def work_in(path: Path) -> list[dict]:
     """What a command does with a run folder; figures and tables included."""
     folder, names = RunFolder(path, "replay", INPUTS), ["a", "b"]
-    parts = folder.parts(names, lambda _: None, JSON)
-    done = run_parts({name: partial(row, k) for k, name in enumerate(names)}, 1, parts.finished, parts.keep)
-    folder.write("table.csv", "a,b\n")
+    with closing(folder.store):
+        parts = folder.parts(names, lambda _: None, JSON)
+        done = run_parts({name: partial(row, k) for k, name in enumerate(names)}, 1, parts.finished, parts.keep)
+        folder.write("table.csv", "a,b\n")
     return [done[name] for name in names]
 
 
@@ -411,7 +417,7 @@ def test_command_that_fails_at_any_call_can_be_taken_up(tmp_path):
         assert [x for x in path.rglob("*") if x.name.endswith(".part")] == []
         assert work_in(path) == expected
         assert contents(path).keys() == contents(tmp_path / "whole").keys()
-    assert failures > 20
+    assert failures > 12
 
 
 KILLED = """
@@ -469,9 +475,7 @@ def test_commands_that_start_on_one_new_folder_all_end(tmp_path):
     for thread in threads:
         thread.join()
     assert found == [[row(k) for k in range(2)]] * 8
-    assert contents(tmp_path / "run").keys() == {
-        "run.json", "parts", "parts.sha256", "table.csv", *(f"parts/{name}.json" for name in "ab")
-    }  # fmt: skip
+    assert contents(tmp_path / "run").keys() == {"run.json", "run.sqlite", "table.csv"}
     last = RunFolder(tmp_path / "run", "replay", INPUTS)
     assert list(last.parts(["a", "b"], lambda _: None, JSON).finished) == ["a", "b"]
     assert last.notes == []
@@ -508,37 +512,29 @@ def killed(*_):
 os.fsync = killed
 files.write_whole(sys.argv[1], "half")
 """
-    command = [sys.executable, "-c", code, str(tmp_path / "run" / "parts" / "kg.json")]
+    command = [sys.executable, "-c", code, str(tmp_path / "run" / "kg.csv")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+
+    def scratch() -> list[Path]:
+        return [*(tmp_path / "run").glob("*.part")]
+
     with subprocess.Popen(command, text=True, **pipes) as process:
         assert process.stdout.readline() == "writing\n"
         RunFolder(tmp_path / "run", "replay", INPUTS)
-        assert len(list((tmp_path / "run" / "parts").iterdir())) == 1
+        assert len(scratch()) == 1
         process.communicate("x")
     assert process.returncode == 9
-    assert len(list((tmp_path / "run" / "parts").iterdir())) == 1
+    assert len(scratch()) == 1
     RunFolder(tmp_path / "run", "replay", INPUTS)
-    assert list((tmp_path / "run" / "parts").iterdir()) == []
-
-
-def test_names_that_one_file_could_not_hold_apart_have_a_file_each(tmp_path):
-    names = ["a/b", "a_b", "A_B", "no labels", "no_labels", "x" * 300, "x" * 301, "plain"]
-    for again in (False, True):
-        parts = RunFolder(tmp_path / "run", "compare", INPUTS).parts(names, lambda name: None, JSON)
-        assert parts.finished == ({name: name for name in names} if again else {})
-        for name in names:
-            if not again:
-                parts.keep(name, name)
-    files = {path.name for path in (tmp_path / "run" / "parts").iterdir()}
-    assert len({name.casefold() for name in files}) == len(names)
-    assert "plain.json" in files
+    assert scratch() == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a right that users do not have")
-@pytest.mark.parametrize("place", ["parts/kg.json", "comparison.csv", "parts.sha256"])
+@pytest.mark.parametrize("place", ["run.sqlite", "comparison.csv", "run.sqlite-wal"])
 def test_a_link_in_a_run_folder_is_refused_and_what_it_points_to_is_left_alone(tmp_path, place):
     folder = RunFolder(tmp_path / "run", "compare", INPUTS)
     folder.parts(["kg"], lambda name: None, JSON).keep("kg", 1)
+    folder.store.close()
     (tmp_path / "precious").write_text("years of work")
     (folder.path / place).unlink(missing_ok=True)
     (folder.path / place).symlink_to(tmp_path / "precious")
