@@ -12,7 +12,6 @@ import pytest
 
 import seqaudit as sa
 from seqaudit.benchmarks.runner.folder import RunFolder, RunFolderError, problem_as_inputs
-from seqaudit.benchmarks.runner.kept import JSON
 from seqaudit.dp.exact.lattice import Lattice
 from seqaudit.posteriors.foundation.messages import LONGEST_FAULT
 
@@ -209,11 +208,11 @@ def test_rates_to_evaluate_at_are_not_empty():
         sa.operating_characteristics(PROBLEM, "kg", [])
 
 
-def test_run_folder_whose_parts_are_a_file_is_refused(tmp_path):
-    RunFolder(tmp_path / "run", "compare", {})
-    (tmp_path / "run" / "parts").rmdir()
-    (tmp_path / "run" / "parts").write_text("")
-    with pytest.raises(RunFolderError, match=r"parts is not a folder, so the run cannot be taken up"):
+def test_run_folder_whose_store_is_a_folder_is_refused(tmp_path):
+    RunFolder(tmp_path / "run", "compare", {}).store.close()
+    (tmp_path / "run" / "run.sqlite").unlink()
+    (tmp_path / "run" / "run.sqlite").mkdir()
+    with pytest.raises(RunFolderError, match=r"run\.sqlite is not a plain file, so the run cannot be taken up"):
         RunFolder(tmp_path / "run", "compare", {})
 
 
@@ -231,10 +230,11 @@ def test_what_is_no_file_is_neither_replaced_nor_waited_for(tmp_path):
     os.mkfifo(tmp_path / "kept" / "actions.npy")
     with pytest.raises(ValueError, match=r"damaged policy folder: .*is not a file"):
         sa.load_policy(tmp_path / "kept")
-    folder = RunFolder(tmp_path / "run", "compare", {})
-    os.mkfifo(folder.part("kg", ".json"))
-    with pytest.raises(ValueError, match=r"cannot be read .*remove it, and it is computed again"):
-        folder.parts(["kg"], print, JSON)
+    RunFolder(tmp_path / "run", "compare", {}).store.close()
+    (tmp_path / "run" / "run.sqlite").unlink()
+    os.mkfifo(tmp_path / "run" / "run.sqlite")
+    with pytest.raises(RunFolderError, match=r"is not a plain file, so the run cannot be taken up"):
+        RunFolder(tmp_path / "run", "compare", {})
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")

@@ -137,6 +137,26 @@ class Store:
         with self._faults():
             self._connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
+    def named(self, name: str) -> Cell:
+        """Cell of a name.
+
+        Raises
+        ------
+        KeyError
+            If there is none, or it is not as it was written.
+        """
+        with self._faults():
+            row = self._connection.execute("SELECT key FROM cells WHERE name = ?", (name,)).fetchone()
+        cell = None if row is None else self.read(row[0])[0]
+        if cell is None:
+            raise KeyError(name)
+        return cell
+
+    def forget(self, name: str) -> None:
+        """Remove the cells of a name, so that they are computed again."""
+        with self._faults():
+            self._connection.execute("DELETE FROM cells WHERE name = ?", (name,))
+
     def names(self) -> list[str]:
         """Names of the finished cells, in the order in which they were finished."""
         with self._faults():

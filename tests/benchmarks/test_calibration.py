@@ -386,7 +386,7 @@ def test_log_likelihoods_of_a_fit_are_kept_with_it(tmp_path):
 
     labels, model = drawn(items=12).labels, sa.PartialPooling()
     folder = RunFolder(tmp_path, "fit", {"a": 1}, ())
-    fits = [kept_fit(folder, folder.path / "fit.nc", model, labels, method="fast", seed=1, draws=60) for _ in range(2)]
+    fits = [kept_fit(folder, "fit", model, labels, method="fast", seed=1, draws=60) for _ in range(2)]
     assert az.loo(fits[1].data).elpd == az.loo(fits[0].data).elpd
 
 
@@ -413,8 +413,8 @@ def test_tables_hold_what_the_fit_says(tmp_path):
     labels = drawn(items=12, groups=2).labels
     model = sa.PartialPooling()
     folder = RunFolder(tmp_path, "fit", {})
-    fit = kept_fit(folder, tmp_path / "fit.nc", model, labels, method="fast", seed=1, draws=300)
-    again = kept_fit(folder, tmp_path / "fit.nc", model, labels, method="fast", seed=2, draws=10)
+    fit = kept_fit(folder, "fit", model, labels, method="fast", seed=1, draws=300)
+    again = kept_fit(folder, "fit", model, labels, method="fast", seed=2, draws=10)
     assert again.method == "fast"
     for name, x in fit.draws.items():
         assert np.array_equal(x, again.draws[name])

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from oracles.faults import each_failure, failing_call
+from oracles.stores import change_part, stored_part
 
 import seqaudit as sa
 from seqaudit.bandits.registry import label
@@ -32,19 +33,6 @@ INPUTS = {"budget": 20, "seed": 7, "prior": (1.0, 1.0), "policies": ["kg", "unif
 
 def contents(folder: Path) -> dict[str, bytes | None]:
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
-def stored(path: Path, name: str) -> bytes:
-    """Result of a part in the store of a run folder."""
-    with closing(sqlite3.connect(path / "run.sqlite")) as store:
-        return store.execute("SELECT result FROM cells WHERE name = ?", (name,)).fetchone()[0]
-
-
-def store_in_place(path: Path, part: str, /, **columns: object) -> None:
-    """Change columns of a part in the store of a run folder, as a fault of the disk or a user might."""
-    with closing(sqlite3.connect(path / "run.sqlite")) as store, store:
-        for column, value in columns.items():
-            assert store.execute(f"UPDATE cells SET {column} = ? WHERE name = ?", (value, part)).rowcount == 1
 
 
 def refusal(path: Path, command: str = "replay", inputs: dict | None = None) -> str:
@@ -268,20 +256,20 @@ def taken_up(path: Path, form: str) -> tuple[list[str], list[str]]:
 @pytest.mark.parametrize("form", FORMATS)
 def test_part_with_any_flipped_bit_is_computed_again_and_named(finished, form):
     name = f"{FORMATS[form][1].__name__} kg"
-    content = stored(finished, name)
+    content = stored_part(finished, name)
     noted = [f"{name} in {finished / 'run.sqlite'} is not as it was written: computed again"]
     for bit in [0, 7, 8 * len(content) - 1, *np.random.default_rng(7).integers(0, 8 * len(content), 12).tolist()]:
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
-        store_in_place(finished, name, result=bytes(damaged))
+        change_part(finished, name, result=bytes(damaged))
         assert taken_up(finished, form) == (["uniform"], noted)
-    store_in_place(finished, name, result=content)
+    change_part(finished, name, result=content)
     assert taken_up(finished, form) == (["kg", "uniform"], [])
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", '{"policy": "kg", ', '{"policy": "no. 0", "value": 0.2}'])
 def test_anything_in_place_of_a_part_is_computed_again(finished, text):
-    store_in_place(finished, "row kg", result=text.encode())
+    change_part(finished, "row kg", result=text.encode())
     found, notes = taken_up(finished, "JSON")
     assert (found, len(notes)) == (["uniform"], 1)
 
@@ -290,15 +278,15 @@ def test_anything_in_place_of_a_part_is_computed_again(finished, text):
 def test_part_of_another_name_is_not_taken_for_one(finished, with_digest):
     with closing(sqlite3.connect(finished / "run.sqlite")) as store:
         (sha256,) = store.execute("SELECT sha256 FROM cells WHERE name = 'row uniform'").fetchone()
-    store_in_place(
-        finished, "row kg", result=stored(finished, "row uniform"), **{"sha256": sha256} if with_digest else {}
+    change_part(
+        finished, "row kg", result=stored_part(finished, "row uniform"), **{"sha256": sha256} if with_digest else {}
     )
     assert taken_up(finished, "JSON")[0] == ["uniform"]
 
 
 @pytest.mark.parametrize("column", ["key", "name", "form", "sha256"])
 def test_damage_in_any_column_costs_one_part_and_no_more(finished, column):
-    store_in_place(finished, "row kg", **{column: "x"})
+    change_part(finished, "row kg", **{column: "x"})
     found, notes = taken_up(finished, "JSON")
     assert (found, len(notes)) == (["uniform"], column != "key")
 
@@ -319,7 +307,7 @@ def test_kept_result_is_computed_once(tmp_path):
     first = kept_fit(folder, "fit", sa.PartialPooling(), VOTES, method="fast", draws=20, seed=1)
     again = kept_fit(folder, "fit", sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
     assert np.array_equal(first.draws["rate"], again.draws["rate"])
-    store_in_place(folder.path, "fit", result=stored(folder.path, "fit")[:-1])
+    change_part(folder.path, "fit", result=stored_part(folder.path, "fit")[:-1])
     fresh = kept_fit(folder, "fit", sa.PartialPooling(), VOTES, method="fast", draws=30, seed=2)
     assert fresh.size == 30
     assert folder.notes == [f"fit in {folder.path / 'run.sqlite'} is not as it was written: computed again"]

@@ -18,13 +18,14 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 from oracles.command_line import Outcome, caller, tree
+from oracles.stores import forget_part, part_names, stored_part, stored_parts
 
 import seqaudit as sa
 from seqaudit.bandits.policies.round_robin import RoundRobin
 from seqaudit.benchmarks.replay.replay import replay_table
 from seqaudit.benchmarks.runner import warm
 from seqaudit.benchmarks.runner.folder import RunFolder
-from seqaudit.benchmarks.runner.kept import JSON
+from seqaudit.benchmarks.runner.kept import DATASETS, JSON
 from seqaudit.dp.exact.lattice import Lattice
 from seqaudit.posteriors.foundation.memory import available_memory
 
@@ -150,12 +151,11 @@ def test_share_that_is_not_a_number_is_null_in_json_and_a_dash_in_the_table(run)
 def test_regret_that_is_only_rounding_has_no_sign(run):
     command = ("compare", "problem.toml", "-p", "kg", "--out", "run")
     run(*command)
-    part = Path("run/parts/kg.json")
-    best = json.loads(Path("run/parts/optimum.json").read_text())["value"]
+    best = json.loads(stored_part("run", "optimum"))["value"]
     folder = RunFolder(
         "run", **{key: json.loads(Path("run/run.json").read_text())[key] for key in ("command", "inputs")}
     )
-    row = json.loads(part.read_text()) | {"value": math.nextafter(best, 9)}
+    row = json.loads(stored_part("run", "kg")) | {"value": math.nextafter(best, 9)}
     folder.parts(["kg"], lambda _: None, JSON).keep("kg", row)
     regrets = {row["policy"]: row["regret"] for row in run(*command).table() if "bound" not in row["policy"]}
     assert regrets["kg"] == regrets["optimum"] == "0.0000000"
@@ -169,7 +169,7 @@ def test_compare_takes_up_what_is_finished(run, monkeypatch):
         "evaluate",
         lambda problem, policy, **k: evaluated.append(policy.name) or sa.evaluate(problem, policy, **k),
     )
-    Path("run/parts/kg.json").unlink()
+    forget_part("run", "kg")
     again = run("compare", "problem.toml", "--out", "run", "--json").json
     assert evaluated == ["kg"]
     assert untimed(again["rows"]) == untimed(first["rows"])
@@ -328,7 +328,7 @@ def test_replay_prints_what_replay_returns(run):
     assert lines[-1] == "table, figure, curves and inputs: run"
     assert outcome.err.splitlines() == ["replaying 1/2: kg", "replaying 2/2: round-robin"]
     for name in ("kg", "round-robin"):
-        part = xr.load_dataset(f"run/parts/{name}.nc", engine="h5netcdf")
+        part = DATASETS.load(stored_part("run", name))
         xr.testing.assert_equal(part.drop_vars("seconds"), result.sel(policy=[name]).drop_vars("seconds"))
 
 
@@ -399,22 +399,16 @@ def test_same_command_gives_the_same_results(run):
     command = [*REPLAY, "-p", "uniform", "-p", "kg", "-p", "exact"]
     first, second = (run(*command, "--out", name, "--json").json for name in ("first", "second"))
     assert untimed(second["rows"]) == untimed(first["rows"])
-    for part in Path("first/parts").iterdir():
-        datasets = [
-            xr.load_dataset(folder / part.name, engine="h5netcdf") for folder in (part.parent, Path("second/parts"))
-        ]
+    for name in part_names("first"):
+        datasets = [DATASETS.load(stored_part(folder, name)) for folder in ("first", "second")]
         xr.testing.assert_identical(*(data.drop_vars("seconds") for data in datasets))
 
 
-@pytest.mark.parametrize("leftover", [False, True])
-def test_replay_recomputes_only_the_part_that_is_missing(run, monkeypatch, leftover):
-    """A file that was half written when the run stopped is not taken for a result."""
+def test_replay_recomputes_only_the_part_that_is_missing(run, monkeypatch):
     command = [*REPLAY, "-p", "uniform", "-p", "kg", "-p", "round-robin", "--out", "run", "--json"]
     first = run(*command).json
-    before = tree(Path("run/parts"))
-    Path("run/parts/kg.nc").unlink()
-    if leftover:
-        Path("run/parts/.seqaudit-0123456789abcdef.part").write_bytes(before["uniform.nc"][:300])
+    before = stored_parts("run")
+    forget_part("run", "kg")
     module = sys.modules["seqaudit.benchmarks.replay.replay"]
     honest, replayed = module._replay_one, []
     monkeypatch.setattr(
@@ -426,9 +420,9 @@ def test_replay_recomputes_only_the_part_that_is_missing(run, monkeypatch, lefto
     assert {key: value for key, value in again.items() if key != "rows"} == {
         key: value for key, value in first.items() if key != "rows"
     }
-    after = tree(Path("run/parts"))
+    after = stored_parts("run")
     assert after.keys() == before.keys()
-    assert {name for name in after if after[name] != before[name]} <= {"kg.nc"}
+    assert {name for name in after if after[name] != before[name]} <= {"kg"}
 
 
 def test_interrupted_replay_goes_on_where_it_stopped(run, interrupt):
@@ -439,7 +433,7 @@ def test_interrupted_replay_goes_on_where_it_stopped(run, interrupt):
     *progress, last = stopped.err.splitlines()
     assert progress == ["replaying 1/3: kg"]
     assert last.startswith("seqaudit: interrupted; finished parts are kept")
-    assert tree(Path("run/parts")).keys() == {"kg.nc"}
+    assert part_names("run") == {"kg"}
     assert not Path("run/replay.csv").exists()
     interrupt.undo()
     whole, resumed = (run(*command, "--out", name, "--json").json for name in ("whole", "run"))
@@ -452,8 +446,8 @@ def test_interrupted_compare_goes_on_where_it_stopped(run, interrupt):
     assert [line for line in stopped.err.splitlines() if not line.startswith("comparing ")] == [
         "seqaudit: interrupted; finished parts are kept, and --out with the same folder goes on"
     ]
-    assert "kg.json" in tree(Path("run/parts"))
-    assert "round-robin.json" not in tree(Path("run/parts"))
+    assert "kg" in part_names("run")
+    assert "round-robin" not in part_names("run")
     interrupt.undo()
     whole, resumed = (
         run("compare", "problem.toml", "-p", "kg", "-p", "round-robin", "--out", name, "--json").json
@@ -732,7 +726,7 @@ def test_installed_command_keeps_what_is_finished_when_it_is_interrupted(run):
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1].startswith("seqaudit: interrupted")
     assert "Traceback" not in err
-    assert f"{first[1]}.nc" in tree(Path("run/parts"))
+    assert first[1] in part_names("run")
     assert not any(name.endswith(".part") for name in tree(Path("run")))
 
 

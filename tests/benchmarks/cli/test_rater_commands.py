@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from oracles.command_line import caller, tree
+from oracles.stores import forget_part, stored_parts
 
 import seqaudit as sa
 from seqaudit.benchmarks.calibration.posterior_checks import leave_one_out
@@ -60,7 +61,7 @@ def test_fit_prints_and_keeps_what_the_model_says(run):
     data = xr.load_datatree("kept/fit.nc", engine="h5netcdf")
     assert np.array_equal(data["posterior"]["rate"].values[0], fit.draws["rate"])
     files = {path for path, content in tree(Path("kept")).items() if content is not None}
-    assert files == {"fit.nc", "items.csv", "parts.sha256", "raters.csv", "report.txt", "run.json"}
+    assert files == {"fit.nc", "items.csv", "raters.csv", "report.txt", "run.json", "run.sqlite"}
 
 
 def test_fit_is_read_again_and_other_inputs_are_refused(run):
@@ -125,7 +126,7 @@ def test_sbc_prints_and_keeps_what_it_finds(run):
     ]
     # Half of the work is taken up again, and the table is the same.
     before = tree(Path("kept"))
-    Path("kept/parts/partial-pooling_replications_0-9.nc").unlink()
+    forget_part("kept", "partial-pooling replications 0-9")
     again = run("calibrate", "sbc", "-m", "partial-pooling", *small, "--out", "kept", "--json").json
     assert Path("kept/uniformity.csv").read_bytes() == before["uniformity.csv"]
     assert [r["quantity"] for r in again["rows"]] == expected["quantity"].tolist()
@@ -150,15 +151,13 @@ def test_labels_are_held_against_a_model(run):
     assert checks["observed"]["share of 1"] == pytest.approx(labels.labels.mean())
     fit = sa.PartialPooling().fit(labels, method="fast", draws=200, seed=7)
     assert pd.read_csv("kept/loo.csv")["elpd"][0] == pytest.approx(leave_one_out(fit).elpd, rel=1e-12)
-    parts = {name for name in tree(Path("kept")) if name.startswith("parts/")}
-    assert parts == {"parts/partial-pooling_all.nc", "parts/partial-pooling_kept.nc"}
-    before = tree(Path("kept"))
+    parts, before = stored_parts("kept"), tree(Path("kept"))
+    assert set(parts) == {"partial-pooling all", "partial-pooling kept"}
     found = run(*arguments, "--json").json
     assert len(found["reliability"]) == 8
     assert {row["kind"] for row in found["reliability"]} == {"vote", "verdict", "tail", "gold"}
-    after = tree(Path("kept"))
-    assert {name: x for name, x in after.items() if name.startswith("parts/")} == {name: before[name] for name in parts}
-    assert after["reliability.csv"] == before["reliability.csv"]
+    assert stored_parts("kept") == parts
+    assert tree(Path("kept"))["reliability.csv"] == before["reliability.csv"]
 
 
 def test_models_with_constants_have_rows_and_files_of_their_own(run):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from oracles.command_line import caller, tree
+from oracles.stores import forget_part, part_names
 
 import seqaudit as sa
 from seqaudit.benchmarks.claims.claims import CLAIM_COUNT
@@ -60,11 +61,11 @@ def test_vary_prints_and_keeps_what_vary_returns(run):
     table = pd.read_csv("kept/statics.csv")
     assert table["upper"].tolist() == pytest.approx(found.upper.values.tolist(), rel=1e-15)
     files = {path for path, content in tree(Path("kept")).items() if content is not None}
-    parts = {f"parts/beta={x}.nc" for x in ("0.5", "1.0", "2.0")}
-    assert files == parts | {
+    assert part_names("kept") == {f"beta={x}" for x in ("0.5", "1.0", "2.0")}
+    assert files == {
         "problem.toml",
         "run.json",
-        "parts.sha256",
+        "run.sqlite",
         "report.txt",
         "share.png",
         "statics.csv",
@@ -75,7 +76,7 @@ def test_vary_prints_and_keeps_what_vary_returns(run):
 def test_run_is_taken_up_again_where_it_was_left(run):
     assert run(*VARY, "--out", "kept").status == 0
     first = tree(Path("kept"))
-    Path("kept/parts/beta=1.0.nc").unlink()
+    forget_part("kept", "beta=1.0")
     again = run(*VARY, "--out", "kept")
     assert again.err.splitlines() == ["solving 1/3: beta=0.5", "solving 2/3: beta=2.0", "solving 3/3: beta=1.0"]
     assert tree(Path("kept"))["statics.csv"] == first["statics.csv"]
@@ -120,7 +121,7 @@ def test_protocols_are_compared_and_broken_even(run):
         assert cells(line) == [f"{float(costs.flip[k]):g}", *(f"{ratio:.4g} ({n})" for ratio, n in pairs)]
     # All parts are there: nothing is solved again, and the tables are the same.
     before = tree(Path("kept"))
-    assert len([name for name in before if name.startswith("parts/")]) == 3
+    assert len(part_names("kept")) == 3
     again = run("statics", "problem.toml", "--vary", "protocol", *options, "--out", "kept", "--json").json
     assert tree(Path("kept"))["break-even.csv"] == before["break-even.csv"]
     assert [row["labels_needed"] for row in again["break_even"]] == costs.labels_needed.values.ravel().tolist()

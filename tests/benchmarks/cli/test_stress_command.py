@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from oracles.command_line import caller, tree
+from oracles.stores import part_names
 
 import seqaudit as sa
 
@@ -76,9 +77,9 @@ def test_table_is_that_of_stress_and_everything_is_kept(run):
     assert any(line.startswith("bias (simulated), by rater_sd") for line in lines)
     assert any(line.startswith("deciding after the fact") for line in lines)
     names = {path for path, content in tree(Path("kept")).items() if content is not None}
-    parts = {f"parts/{name}.nc" for name in CELLS}
+    assert part_names("kept") == set(CELLS)
     shown = {"report.txt", "stress.csv", "slopes.csv", "loss.png", "accuracy.png"}
-    assert names == parts | shown | {"run.json", "parts.sha256"}
+    assert names == shown | {"run.json", "run.sqlite"}
     assert outcome.err.splitlines() == [f"stressing {k}/4: {name}" for k, name in enumerate(CELLS, 1)]
 
 
@@ -102,7 +103,7 @@ def test_interrupted_run_loses_no_finished_cell_and_goes_on(run, monkeypatch):
         stopped = run(*STRESS, "--out", "kept")
     assert (stopped.status, stopped.out) == (130, "")
     assert stopped.err.splitlines()[-1].startswith("seqaudit: interrupted; finished parts are kept")
-    assert tree(Path("kept/parts")).keys() == {"noise=0.0.nc", "noise=0.3.nc"}
+    assert part_names("kept") == {"noise=0.0", "noise=0.3"}
     assert not Path("kept/stress.csv").exists()
     with monkeypatch.context() as patch:
         patch.setattr(module, "stress_exact", lambda *_, **__: pytest.fail("the exact cells are there"))

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from oracles.command_line import caller, tree
+from oracles.stores import forget_part, part_names, stored_parts
 
 import seqaudit as sa
 from seqaudit.bandits.policies.round_robin import RoundRobin
@@ -105,11 +106,10 @@ def test_curve_prints_and_keeps_what_budget_curve_returns(run):
         "problem.toml",
         "curve.csv",
         "curve.png",
-        "parts",
-        "parts.sha256",
+        "run.sqlite",
         "report.txt",
-        *(str(Path("parts") / f"{name}.nc") for name in ("bounds", "kg", "whittle")),
     }
+    assert part_names("run") == {"bounds", "kg", "whittle"}
     record = json.loads(Path("run/run.json").read_text())
     assert record["command"] == "curve"
     assert record["inputs"]["budgets"] == [0.0, 2.0, 4.0, 6.0, 8.0]
@@ -140,8 +140,8 @@ def test_curve_draws_its_figure(run, monkeypatch):
 def test_curve_recomputes_only_what_is_missing(run, monkeypatch):
     command = (*CURVE, "-p", "kg", "-p", "uniform", "--out", "run", "--json")
     first = run(*command).json
-    before = tree(Path("run/parts"))
-    Path("run/parts/kg.nc").unlink()
+    before = stored_parts("run")
+    forget_part("run", "kg")
     module = sys.modules["seqaudit.benchmarks.comparison.curve"]
     honest, simulated = module._curve_of, []
     monkeypatch.setattr(
@@ -150,7 +150,7 @@ def test_curve_recomputes_only_what_is_missing(run, monkeypatch):
     monkeypatch.setattr(module, "_bounds", lambda *_: pytest.fail("the bounds are there"))
     assert run(*command).json == first
     assert simulated == ["kg"]
-    assert tree(Path("run/parts")).keys() == before.keys()
+    assert stored_parts("run").keys() == before.keys()
 
 
 def test_interrupted_curve_goes_on_where_it_stopped(run, monkeypatch):
@@ -161,7 +161,7 @@ def test_interrupted_curve_goes_on_where_it_stopped(run, monkeypatch):
         stopped = run(*command, "--out", "run")
     assert (stopped.status, stopped.out) == (130, "")
     assert stopped.err.splitlines()[-1].startswith("seqaudit: interrupted; finished parts are kept")
-    assert tree(Path("run/parts")).keys() == {"bounds.nc", "kg.nc"}
+    assert part_names("run") == {"bounds", "kg"}
     assert not Path("run/curve.csv").exists()
     assert run(*command, "--out", "run", "--json").json["rows"] == whole["rows"]
 
