@@ -63,6 +63,15 @@ class Command(typer.core.TyperCommand):
             raise
         return rest
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; its run folder is complete when it ends, however it ends."""
+        from ..runner.store import close_stores
+
+        try:
+            return super().invoke(ctx)
+        finally:
+            close_stores()
+
     def _apart(self, args: Sequence[str]) -> list[str]:
         """Arguments with values that belong to one option, and are separated by commas, taken apart."""
         several = {word: option for option in self.params if option.nargs > 1 for word in option.opts}

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ...dp.machine.seal import digest
 
-__all__ = ["Cell", "Store", "StoreError"]
+__all__ = ["Cell", "Store", "StoreError", "close_stores"]
 
 # "saud" in the header tells stores from the databases of other programs.
 _APPLICATION, _FORM = 0x73617564, 1
@@ -33,7 +33,7 @@ CREATE TABLE cells (
     versions TEXT NOT NULL,
     seconds REAL,
     result BLOB NOT NULL
-) STRICT
+)
 """
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 _OF_THE_SYSTEM = {
@@ -44,6 +44,16 @@ _OF_THE_SYSTEM = {
     sqlite3.SQLITE_IOERR: errno.EIO,
     sqlite3.SQLITE_NOMEM: errno.ENOMEM,
 }
+
+
+# Stores that may be open: what an error holds is not let go of at once.
+_open: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+def close_stores() -> None:
+    """Close all stores of this process, so that each is one file."""
+    for store in list(_open):
+        store.close()
 
 
 class StoreError(ValueError):
@@ -114,6 +124,7 @@ class Store:
             # No transactions but those of single statements, and of the making of the table.
             self._connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
         self.close = weakref.finalize(self, self._connection.close)
+        _open.add(self)
         try:
             with self._faults():
                 self._make_or_check()
@@ -129,7 +140,9 @@ class Store:
         if row is None:
             return None, False
         cell = Cell(*row[:-1])
-        return (cell, False) if cell.sha256 == row[-1] else (None, True)
+        texts = all(isinstance(x, str) for x in (cell.key, cell.name, cell.form, cell.versions))
+        sound = texts and isinstance(cell.result, bytes) and cell.sha256 == row[-1]
+        return (cell, False) if sound else (None, True)
 
     def write(self, cell: Cell) -> None:
         """Write a cell, in place of an earlier one with its key."""
@@ -170,7 +183,7 @@ class Store:
         ask("BEGIN IMMEDIATE")
         try:
             (application,), (form,) = (ask(f"PRAGMA {x}").fetchone() for x in ("application_id", "user_version"))
-            (tables,) = ask("SELECT count(*) FROM sqlite_schema").fetchone()
+            (tables,) = ask("SELECT count(*) FROM sqlite_master").fetchone()
             if (application, form, tables) == (0, 0, 0):
                 ask(_TABLE)
                 ask(f"PRAGMA application_id = {_APPLICATION}")

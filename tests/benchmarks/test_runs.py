@@ -284,9 +284,10 @@ def test_part_of_another_name_is_not_taken_for_one(finished, with_digest):
     assert taken_up(finished, "JSON")[0] == ["uniform"]
 
 
-@pytest.mark.parametrize("column", ["key", "name", "form", "sha256"])
-def test_damage_in_any_column_costs_one_part_and_no_more(finished, column):
-    change_part(finished, "row kg", **{column: "x"})
+@pytest.mark.parametrize("value", ["x", b"x", 3])
+@pytest.mark.parametrize("column", ["key", "name", "form", "sha256", "result"])
+def test_damage_in_any_column_costs_one_part_and_no_more(finished, column, value):
+    change_part(finished, "row kg", **{column: value})
     found, notes = taken_up(finished, "JSON")
     assert (found, len(notes)) == (["uniform"], column != "key")
 

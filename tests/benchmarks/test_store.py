@@ -94,7 +94,7 @@ def test_database_of_another_program_is_refused_and_left_alone(tmp_path):
     changed(path, "CREATE TABLE songs (title TEXT)")
     assert refusal(path).endswith("is a database of another program; give another folder")
     with closing(sqlite3.connect(path)) as store:
-        assert store.execute("SELECT name FROM sqlite_schema").fetchall() == [("songs",)]
+        assert store.execute("SELECT name FROM sqlite_master").fetchall() == [("songs",)]
 
 
 def test_store_of_another_form_is_refused(path):
