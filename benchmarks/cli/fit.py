@@ -49,7 +49,7 @@ def fit(
         progress = tell_steps(advance, _SHOWN, chosen.title)
         found = kept_fit(folder, "fit", chosen, dataset, cores=cores, progress=progress, **settings)
     parameters, of_items, accuracy = parameter_table(found), item_table(found, bar), gold_accuracy(found)
-    folder.write("fit.nc", fits(chosen, dataset).store(found))
+    folder.write("fit.nc", folder.content("fit", fits(chosen, dataset)))
     folder.write("items.csv", csv_text(of_items))
     folder.write("raters.csv", csv_text(rater_table(found)))
     remarks += folder.notes

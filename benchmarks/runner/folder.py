@@ -139,6 +139,19 @@ class RunFolder:
         self._keep(name, form, result)
         return result
 
+    def content[Result](self, name: str, form: Format[Result]) -> bytes:
+        """Bytes of a finished part, as they were written.
+
+        Raises
+        ------
+        KeyError
+            If it is not there, or is not as it was written.
+        """
+        cell, _ = self.store.read(self._cell(name, form).key)
+        if cell is None:
+            raise KeyError(name)
+        return cell.result
+
     def _cell(self, name: str, form: Format[Any], result: bytes = b"") -> Cell:
         key = digest(json.dumps([*self._identity, name, form.suffix], sort_keys=True).encode())
         return Cell(key, name, form.suffix, result, self._versions)
