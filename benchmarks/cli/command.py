@@ -65,12 +65,10 @@ class Command(typer.core.TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; its run folder is complete when it ends, however it ends."""
-        from ..runner.store import close_stores
+        from ..runner.store import stores_closed
 
-        try:
+        with stores_closed():
             return super().invoke(ctx)
-        finally:
-            close_stores()
 
     def _apart(self, args: Sequence[str]) -> list[str]:
         """Arguments with values that belong to one option, and are separated by commas, taken apart."""

@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from ...dp.machine.seal import digest
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.refusals import file_path
 from .kept import Format, Parts
+from .parts import seconds_taken
 from .store import Cell, Store, StoreError
 
 __all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs"]
@@ -93,7 +95,10 @@ class RunFolder:
                 f"{self.path} was begun by an earlier version of seqaudit, which kept its parts as files; finish the "
                 "run with that version, or give another folder"
             )
-        self._identity = command, identity(wanted["inputs"])
+        content = json.dumps(identity(wanted["inputs"]), sort_keys=True)
+        self._common = {"command": command, "inputs": digest(content.encode())}
+        seed = wanted["inputs"].get("seed")
+        self._seed = None if seed is None else json.dumps(seed)
         self._versions = json.dumps(found.get("versions", {}))
         try:
             self.store = Store(self.path / "run.sqlite")
@@ -126,7 +131,7 @@ class RunFolder:
                 advance(of + name)
 
         def keep(name: str, part: Part) -> None:
-            self._keep(of + name, form, part)
+            self._keep(of + name, form, part, seconds_taken())
             advance(of + name)
 
         return Parts(finished, keep)
@@ -135,8 +140,9 @@ class RunFolder:
         """Read a result from the store if it is there; else compute it and store it."""
         for found in self._stored(name, form):
             return found
+        begin = time.perf_counter()
         result = compute()
-        self._keep(name, form, result)
+        self._keep(name, form, result, time.perf_counter() - begin)
         return result
 
     def content[Result](self, name: str, form: Format[Result]) -> bytes:
@@ -153,18 +159,18 @@ class RunFolder:
         return cell.result
 
     def _cell(self, name: str, form: Format[Any], result: bytes = b"") -> Cell:
-        key = digest(json.dumps([*self._identity, name, form.suffix], sort_keys=True).encode())
-        return Cell(key, name, form.suffix, result, self._versions)
+        inputs = json.dumps(self._common | {"part": name, "form": form.suffix}, sort_keys=True)
+        return Cell(name, inputs, form.suffix, result, self._seed, versions=self._versions)
 
-    def _keep[Result](self, name: str, form: Format[Result], result: Result) -> None:
-        self.store.write(self._cell(name, form, form.store(result)))
+    def _keep[Result](self, name: str, form: Format[Result], result: Result, seconds: float | None) -> None:
+        self.store.write(self._cell(name, form, form.store(result))._replace(seconds=seconds))
 
     def _stored[Result](self, name: str, form: Format[Result]) -> Iterable[Result]:
         """Yield a result of the store; none if it is not there, and none but a note if it was changed."""
         cell, changed = self.store.read(self._cell(name, form).key)
         if changed:
             self.notes.append(f"{name} in {self.store.path} is not as it was written: computed again")
-        if cell is None:
+        if cell is None or cell.status != "done":
             return
         try:
             yield form.load(cell.result)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import closing
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from ...dp.machine.workers import in_processes
 from ...posteriors.foundation.kinds import require_type
 from ...posteriors.foundation.messages import shown
 
-__all__ = ["run_parts"]
+__all__ = ["run_parts", "seconds_taken"]
+
+_SECONDS: ContextVar[float | None] = ContextVar("seconds", default=None)
 
 
 def run_parts[Name: Hashable, Part](
@@ -52,10 +57,24 @@ def run_parts[Name: Hashable, Part](
     parts = dict(finished or {})
     for name, part in parts.items():
         require_type(f"finished[{shown(name)}]", part, kind, f"a result of type {kind.__name__}")
-    left = {name: job for name, job in jobs.items() if name not in parts}
+    left = {name: partial(_timed, job) for name, job in jobs.items() if name not in parts}
     with closing(in_processes(left, n_jobs, in_order=False, before=before)) as runs:
-        for name, part in runs:
+        for name, (part, seconds) in runs:
             parts[name] = part
             if on_part is not None:
-                on_part(name, part)
+                before_it = _SECONDS.set(seconds)
+                try:
+                    on_part(name, part)
+                finally:
+                    _SECONDS.reset(before_it)
     return parts
+
+
+def seconds_taken() -> float | None:
+    """Seconds that the part took with which ``on_part`` is being called; None outside of such calls."""
+    return _SECONDS.get()
+
+
+def _timed[Part](job: Callable[[], Part]) -> tuple[Part, float]:
+    begin = time.perf_counter()
+    return job(), time.perf_counter() - begin

@@ -8,6 +8,7 @@ is as it was written.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sqlite3
 import stat
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 from ...dp.machine.seal import digest
 
-__all__ = ["Cell", "Store", "StoreError", "close_stores"]
+__all__ = ["Cell", "Store", "StoreError", "stores_closed"]
 
 # "saud" in the header tells stores from the databases of other programs.
 _APPLICATION, _FORM = 0x73617564, 1
@@ -28,13 +29,19 @@ _TABLE = """
 CREATE TABLE cells (
     key TEXT PRIMARY KEY,
     name TEXT NOT NULL,
+    inputs TEXT NOT NULL,
+    seed TEXT,
+    status TEXT NOT NULL,
     form TEXT NOT NULL,
+    result BLOB NOT NULL,
     sha256 TEXT NOT NULL,
     versions TEXT NOT NULL,
-    seconds REAL,
-    result BLOB NOT NULL
+    seconds REAL
 )
 """
+_COLUMNS = ("name", "inputs", "seed", "status", "form", "result", "versions", "seconds")
+_ALL = ("key", "sha256", *_COLUMNS)
+_WRITTEN = f"INSERT OR REPLACE INTO cells ({', '.join(_ALL)}) VALUES ({', '.join(f':{x}' for x in _ALL)})"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 _OF_THE_SYSTEM = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -50,10 +57,15 @@ _OF_THE_SYSTEM = {
 _open: weakref.WeakSet[Store] = weakref.WeakSet()
 
 
-def close_stores() -> None:
-    """Close all stores of this process, so that each is one file."""
-    for store in list(_open):
-        store.close()
+@contextmanager
+def stores_closed() -> Iterator[None]:
+    """Close the stores that are opened meanwhile, so that each is one file."""
+    before = set(_open)
+    try:
+        yield
+    finally:
+        for store in set(_open) - before:
+            store.close()
 
 
 class StoreError(ValueError):
@@ -61,34 +73,47 @@ class StoreError(ValueError):
 
 
 class Cell(NamedTuple):
-    """One finished part of a run.
+    """One part of a run that has ended.
 
     Attributes
     ----------
-    key : str
-        Digest of everything that determines the result.
     name : str
         What the part is called in tables, reports and progress.
+    inputs : str
+        Everything that determines the result, as JSON.
     form : str
         Format of the result, as the suffix of a file of it.
     result : bytes
+        That of the part, or what was said when it failed.
+    seed : str or None
+        Seed of its random numbers, if it has any.
+    status : str
+        ``done`` or ``failed``.
     versions : str
         Versions of the libraries that computed it, as JSON.
     seconds : float or None
         Time that it took, where it was measured.
     """
 
-    key: str
     name: str
+    inputs: str
     form: str
     result: bytes
+    seed: str | None = None
+    status: str = "done"
     versions: str = "{}"
     seconds: float | None = None
 
     @property
+    def key(self) -> str:
+        """Digest of the inputs."""
+        return digest(self.inputs.encode())
+
+    @property
     def sha256(self) -> str:
         """Digest of the result and of what it is said to be: results that were exchanged are not as they were."""
-        return digest(b"\0".join((self.key.encode(), self.name.encode(), self.form.encode(), self.result)))
+        said = json.dumps([getattr(self, column) for column in _COLUMNS if column != "result"])
+        return digest(said.encode() + b"\0" + self.result)
 
 
 class Store:
@@ -110,8 +135,9 @@ class Store:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     store = Store(Path(folder, "run.sqlite"))
-    ...     store.write(Cell("2f", "kg", ".json", b"[1.5]"))
-    ...     found, changed = store.read("2f")
+    ...     cell = Cell("kg", '{"budget": 8}', ".json", b"[1.5]")
+    ...     store.write(cell)
+    ...     found, changed = store.read(cell.key)
     ...     store.close()
     >>> found.result, changed
     (b'[1.5]', False)
@@ -134,21 +160,22 @@ class Store:
 
     def read(self, key: str) -> tuple[Cell | None, bool]:
         """Cell with a key, None if there is none; and whether there is one that is not as it was written."""
-        columns = "key, name, form, result, versions, seconds, sha256"
+        columns = ", ".join((*_COLUMNS, "sha256"))
         with self._faults():
             row = self._connection.execute(f"SELECT {columns} FROM cells WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None, False
-        cell = Cell(*row[:-1])
-        texts = all(isinstance(x, str) for x in (cell.key, cell.name, cell.form, cell.versions))
-        sound = texts and isinstance(cell.result, bytes) and cell.sha256 == row[-1]
-        return (cell, False) if sound else (None, True)
+        cell = Cell(**dict(zip(_COLUMNS, row[:-1], strict=True)))
+        texts = (cell.name, cell.inputs, cell.form, cell.status, cell.versions, cell.seed or "")
+        plain = all(isinstance(x, str) for x in texts) and isinstance(cell.result, bytes)
+        plain = plain and isinstance(cell.seconds, float | None)
+        return (cell, False) if plain and (cell.key, cell.sha256) == (key, row[-1]) else (None, True)
 
     def write(self, cell: Cell) -> None:
         """Write a cell, in place of an earlier one with its key."""
-        values = (cell.key, cell.name, cell.form, cell.sha256, cell.versions, cell.seconds, cell.result)
+        values = {column: getattr(cell, column) for column in _ALL}
         with self._faults():
-            self._connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            self._connection.execute(_WRITTEN, values)
 
     def named(self, name: str) -> Cell:
         """Cell of a name.
@@ -212,6 +239,8 @@ class Store:
         """Faults of SQLite as those of the system, or of the file."""
         try:
             yield
+        except sqlite3.ProgrammingError as error:
+            raise StoreError(f"{self.path}: {error}") from None
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

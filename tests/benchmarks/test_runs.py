@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -285,7 +286,7 @@ def test_part_of_another_name_is_not_taken_for_one(finished, with_digest):
 
 
 @pytest.mark.parametrize("value", ["x", b"x", 3])
-@pytest.mark.parametrize("column", ["key", "name", "form", "sha256", "result"])
+@pytest.mark.parametrize("column", ["key", "name", "inputs", "status", "form", "result", "sha256"])
 def test_damage_in_any_column_costs_one_part_and_no_more(finished, column, value):
     change_part(finished, "row kg", **{column: value})
     found, notes = taken_up(finished, "JSON")
@@ -314,6 +315,25 @@ def test_kept_result_is_computed_once(tmp_path):
     assert folder.notes == [f"fit in {folder.path / 'run.sqlite'} is not as it was written: computed again"]
 
 
+def test_row_of_a_part_says_what_it_is_of_its_seed_and_its_time(tmp_path):
+    folder = RunFolder(tmp_path / "run", "stress", {"seed": 7, "sizes": [1, 2]})
+    parts = folder.parts(["slow", "quick"], print, JSON, of="noise ")
+    run_parts({"slow": partial(time.sleep, 0.2), "quick": partial(abs, -1)}, 1, parts.finished, parts.keep)
+    folder.kept("fit", JSON, partial(time.sleep, 0.1))
+    slow, quick, fit = (folder.store.named(name) for name in ("noise slow", "noise quick", "fit"))
+    assert json.loads(slow.inputs) | {"inputs": ""} == {
+        "command": "stress",
+        "inputs": "",
+        "part": "noise slow",
+        "form": ".json",
+    }
+    assert (slow.seed, slow.status, quick.result) == ("7", "done", b"1")
+    assert slow.seconds >= 0.2 > 0.1 > quick.seconds
+    assert fit.seconds >= 0.1
+    folder.store.write(slow._replace(status="failed", result=b"no memory"))
+    assert folder.parts(["slow", "quick"], print, JSON, of="noise ").finished == {"quick": 1}
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_only_parts_that_are_missing_are_computed_and_handed_over(n_jobs):
     def never() -> None:
@@ -331,7 +351,7 @@ def test_only_parts_that_are_missing_are_computed_and_handed_over(n_jobs):
 def test_parts_that_ended_before_a_fault_were_handed_over(tmp_path, n_jobs):
     def fail() -> None:
         # Beside it the first part ends, and is told.
-        import time
+        import time  # in a worker process
 
         while not (tmp_path / "told").exists():
             time.sleep(0.01)

@@ -7,14 +7,17 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqaudit.benchmarks.runner.store import Cell, Store, StoreError
+from seqaudit.benchmarks.runner.store import Cell, Store, StoreError, stores_closed
+from seqaudit.dp.machine.seal import digest
+
+CELLS = [Cell(f"cell {k}", f'{{"k": {k}}}', ".json", bytes([k]) * 5000) for k in range(40)]
 
 
 def refusal(path: Path) -> str:
@@ -30,11 +33,10 @@ def cells_or_refusal(path: Path) -> int | str:
     """Number of cells of the store ``path`` that are passed on, each as it was written; or the refusal."""
     try:
         with closing(Store(path)) as store:
-            found = [store.read(f"key {k}")[0] for k in range(40)]
+            found = [store.read(cell.key)[0] for cell in CELLS]
     except StoreError as error:
         return str(error)
-    cells = [Cell(f"key {k}", f"cell {k}", ".json", bytes([k]) * 5000) for k in range(40)]
-    assert all(x in (None, cell) for x, cell in zip(found, cells, strict=True))
+    assert all(x in (None, cell) for x, cell in zip(found, CELLS, strict=True))
     return 40 - found.count(None)
 
 
@@ -48,20 +50,20 @@ def path(tmp_path):
     """A store with 40 cells of some size."""
     path = tmp_path / "run.sqlite"
     with closing(Store(path)) as store:
-        for k in range(40):
-            store.write(Cell(f"key {k}", f"cell {k}", ".json", bytes([k]) * 5000))
+        for cell in CELLS:
+            store.write(cell)
     return path
 
 
-@given(st.text(), st.text(), st.text(), st.binary(), st.none() | st.floats(allow_nan=False))
-def test_cell_is_read_as_it_was_written(key, name, form, result, seconds):
-    cell = Cell(key, name, form, result, '{"numpy": "2"}', seconds)
+@given(*[st.text()] * 4, st.binary(), st.none() | st.text(), st.none() | st.floats(allow_nan=False))
+def test_cell_is_read_as_it_was_written(name, inputs, form, status, result, seed, seconds):
+    cell = Cell(name, inputs, form, result, seed, status, '{"numpy": "2"}', seconds)
     with closing(Store(Path(":memory:"))) as store:
-        assert store.read(key) == (None, False)
+        assert store.read(cell.key) == (None, False)
         store.write(cell)
-        assert store.read(key) == (cell, False)
+        assert store.read(cell.key) == (cell, False)
         store.write(cell._replace(result=b"other"))
-        assert store.read(key) == (cell._replace(result=b"other"), False)
+        assert store.read(cell.key) == (cell._replace(result=b"other"), False)
         assert store.names() == [name]
 
 
@@ -69,12 +71,23 @@ def test_store_is_one_file_when_it_is_closed(path):
     assert [x.name for x in path.parent.iterdir()] == ["run.sqlite"]
     with closing(Store(path)) as store:
         assert store.names() == [f"cell {k}" for k in range(40)]
-        assert store.read("key 7")[0].result == bytes([7]) * 5000
+        assert store.read(CELLS[7].key)[0].result == bytes([7]) * 5000
+
+
+def test_stores_that_are_opened_meanwhile_are_closed_and_no_others(path, tmp_path):
+    mine = Store(path)
+    with suppress(KeyError), stores_closed():
+        other = Store(tmp_path / "other.sqlite")
+        other.named("gone")
+    assert len(mine.names()) == 40
+    with pytest.raises(StoreError, match=r"other\.sqlite: .*closed"):
+        other.names()
+    mine.close()
 
 
 def test_store_is_closed_when_nothing_holds_it(path):
     store = Store(path)
-    store.write(Cell("a", "a", ".json", b""))
+    store.write(Cell("a", "{}", ".json", b""))
     assert len([*path.parent.iterdir()]) == 3
     del store
     assert [x.name for x in path.parent.iterdir()] == ["run.sqlite"]
@@ -165,7 +178,7 @@ written = 0
 try:
     store = Store(path)
     for k in range(100):
-        store.write(Cell(f"{k}", f"cell {k}", ".json", bytes([k]) * 3000))
+        store.write(Cell(f"cell {k}", f"{k}", ".json", bytes([k]) * 3000))
         written += 1
 except OSError as error:
     print(error)
@@ -185,7 +198,7 @@ def test_full_disk_is_one_line_and_loses_no_cell_that_was_written(tmp_path, limi
     with closing(Store(path)) as store:
         names = store.names()
         assert names[: int(written)] == [f"cell {k}" for k in range(int(written))]
-        assert [store.read(name.split()[1])[0].result for name in names] == [
+        assert [store.read(digest(name.split()[1].encode()))[0].result for name in names] == [
             bytes([k]) * 3000 for k in range(len(names))
         ]
 
@@ -196,7 +209,7 @@ from pathlib import Path
 from seqaudit.benchmarks.runner.store import Cell, Store
 store = Store(Path(sys.argv[1]))
 for k in range(10**6):
-    store.write(Cell(f"{k}", f"cell {k}", ".json", bytes([k % 256]) * 3000))
+    store.write(Cell(f"cell {k}", f"{k}", ".json", bytes([k % 256]) * 3000))
     if k % 20 == 0:
         print(k, flush=True)
 """
@@ -216,7 +229,7 @@ def test_killed_writer_loses_no_cell_that_was_written(tmp_path, cells):
         names = store.names()
         assert names == [f"cell {k}" for k in range(len(names))]
         assert len(names) > told
-        assert all(store.read(f"{k}")[0].result == bytes([k % 256]) * 3000 for k in range(len(names)))
+        assert all(store.read(digest(f"{k}".encode()))[0].result == bytes([k % 256]) * 3000 for k in range(len(names)))
     assert [x.name for x in tmp_path.iterdir()] == ["run.sqlite"]
 
 
