@@ -148,7 +148,11 @@ class Store:
         self._require_file()
         with self._faults():
             # No transactions but those of single statements, and of the making of the table.
-            self._connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+            # Of a relative path, SQLite may take a beginning such as "file:" for that of an address.
+            place = os.path.abspath(path)  # noqa: PTH100
+            self._connection = sqlite3.connect(place, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+            # Damaged text makes a row another one than was written, and no fault of all rows.
+            self._connection.text_factory = lambda text: text.decode(errors="replace")
         self.close = weakref.finalize(self, self._connection.close)
         _open.add(self)
         try:
@@ -204,28 +208,37 @@ class Store:
 
     def _make_or_check(self) -> None:
         ask = self._connection.execute
+        # A file of something else stays as it is.
+        self._is_new()
         # Readers and a writer do not wait for each other; a loss of power can cost the last cells, never the others.
         ask("PRAGMA journal_mode = WAL")
         ask("PRAGMA synchronous = NORMAL")
         ask("BEGIN IMMEDIATE")
         try:
-            (application,), (form,) = (ask(f"PRAGMA {x}").fetchone() for x in ("application_id", "user_version"))
-            (tables,) = ask("SELECT count(*) FROM sqlite_master").fetchone()
-            if (application, form, tables) == (0, 0, 0):
+            if self._is_new():
                 ask(_TABLE)
                 ask(f"PRAGMA application_id = {_APPLICATION}")
                 ask(f"PRAGMA user_version = {_FORM}")
-            elif application != _APPLICATION:
-                raise StoreError(f"{self.path} is a database of another program; give another folder")
-            elif form != _FORM:
-                raise StoreError(
-                    f"{self.path} has form {form}, and this version of seqaudit reads form {_FORM}; finish the run "
-                    "with the version that began it, or give another folder"
-                )
         except BaseException:
             ask("ROLLBACK")
             raise
         ask("COMMIT")
+
+    def _is_new(self) -> bool:
+        """True for an empty file, False for a store; anything else is refused."""
+        ask = self._connection.execute
+        (application,), (form,) = (ask(f"PRAGMA {x}").fetchone() for x in ("application_id", "user_version"))
+        (tables,) = ask("SELECT count(*) FROM sqlite_master").fetchone()
+        if (application, form, tables) == (0, 0, 0):
+            return True
+        if application != _APPLICATION:
+            raise StoreError(f"{self.path} is a database of another program; give another folder")
+        if form != _FORM:
+            raise StoreError(
+                f"{self.path} has form {form}, and this version of seqaudit reads form {_FORM}; finish the run "
+                "with the version that began it, or give another folder"
+            )
+        return False
 
     def _require_file(self) -> None:
         """Require that the store and the files that SQLite keeps beside it are plain files, or not there."""

@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ def path(tmp_path):
 @given(*[st.text()] * 4, st.binary(), st.none() | st.text(), st.none() | st.floats(allow_nan=False))
 def test_cell_is_read_as_it_was_written(name, inputs, form, status, result, seed, seconds):
     cell = Cell(name, inputs, form, result, seed, status, '{"numpy": "2"}', seconds)
-    with closing(Store(Path(":memory:"))) as store:
+    with TemporaryDirectory() as folder, closing(Store(Path(folder, "run.sqlite"))) as store:
         assert store.read(cell.key) == (None, False)
         store.write(cell)
         assert store.read(cell.key) == (cell, False)
@@ -105,17 +106,38 @@ def test_file_that_is_no_store_is_refused_and_left_alone(tmp_path, content):
 def test_database_of_another_program_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "run.sqlite"
     changed(path, "CREATE TABLE songs (title TEXT)")
+    before = path.read_bytes()
     assert refusal(path).endswith("is a database of another program; give another folder")
+    assert path.read_bytes() == before
     with closing(sqlite3.connect(path)) as store:
         assert store.execute("SELECT name FROM sqlite_master").fetchall() == [("songs",)]
 
 
 def test_store_of_another_form_is_refused(path):
     changed(path, "PRAGMA user_version = 2")
+    before = path.read_bytes()
     assert "has form 2, and this version of seqaudit reads form 1; finish the run with the version" in refusal(path)
+    assert path.read_bytes() == before
     changed(path, "PRAGMA user_version = 1")
     with closing(Store(path)) as store:
         assert len(store.names()) == 40
+
+
+@pytest.mark.parametrize("column", ["name", "inputs", "versions"])
+def test_text_that_cannot_be_read_costs_its_cell_and_no_more(path, column):
+    changed(path, f"UPDATE cells SET {column} = CAST(x'ff' AS TEXT) WHERE name = 'cell 7'")
+    assert cells_or_refusal(path) == 39
+
+
+@pytest.mark.parametrize("folder", ["file:run", "file:run?mode=memory&x=y", "file:run?cache=private", "file:notes#1"])
+@pytest.mark.skipif(os.name == "nt", reason="names of files may not hold these characters")
+def test_folder_that_looks_like_an_address_holds_its_store(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    Path(folder).mkdir()
+    Path("run").mkdir()
+    with closing(Store(Path(folder, "run.sqlite"))) as store:
+        store.write(CELLS[0])
+    assert [x.relative_to(tmp_path).as_posix() for x in tmp_path.rglob("*") if x.is_file()] == [f"{folder}/run.sqlite"]
 
 
 def test_empty_file_becomes_a_store(tmp_path):
