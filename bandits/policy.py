@@ -43,12 +43,14 @@ from ..dp.problem.states import ItemStates, known_states
 from ..posteriors.foundation.arrays import Bools, Floats, Ints
 from ..posteriors.foundation.messages import shown
 from ..posteriors.foundation.refusals import one_of
-from ..posteriors.foundation.values import FrozenValue, line_of, new_attributes
+from ..posteriors.foundation.values import FrozenValue, line_of, names_of_fields, new_attributes
 
 __all__ = ["GainPolicy", "IndexPolicy", "JointPolicy", "Policy", "even_over_best", "even_over_finite", "refuse_first"]
 
 
 # Methods that only policies of some kind are asked for, and the base of that kind.
+# Attributes that no index depends on.
+_OF_NO_INDEX = {"_abc_impl", "name", "planning"}
 _KINDS = {"index": "IndexPolicy"} | dict.fromkeys(("action_probabilities", "allowed", "stops"), "JointPolicy")
 
 
@@ -177,8 +179,9 @@ class IndexPolicy(Policy):
         """
         super()._settle()
         new = new_attributes(cls, Policy)
+        told = {key for key in new if key[:2] != "__"} - names_of_fields(cls) - _OF_NO_INDEX
         if "anytime" not in new and any(
-            callable(x) or hasattr(x, "__get__") for key, x in new.items() if key[:2] != "__"
+            hasattr(kind, key) or callable(new[key]) for key in told for kind in cls.__bases__
         ):
             cls.anytime = False
         of_scores, of_index = line_of(cls, "scores"), line_of(cls, "index")

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .foundation.arrays import Bools, Floats
+from .foundation.messages import shown
 from .foundation.plugins import calling, read_only, source_of, wrote_into
 from .foundation.refusals import number
-from .foundation.values import new_attributes
+from .foundation.values import names_of_fields, new_attributes
 
 __all__ = ["called", "checked_payoffs", "settle", "try_payoffs"]
 
@@ -19,7 +20,10 @@ __all__ = ["called", "checked_payoffs", "settle", "try_payoffs"]
 # differences lose accuracy. Only the first fault is reported.
 # Relative difference that is more than the rounding of a vectorised function.
 _SAME = 1e-9
-_PROBES = np.concatenate([np.linspace(0.0, 1.0, 101), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
+_EVEN = 101
+# Payoffs that are smaller may be differences of larger numbers.
+_SMALL = 1e-6
+_PROBES = np.concatenate([np.linspace(0.0, 1.0, _EVEN), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
     2, 53
 )
 
@@ -80,6 +84,33 @@ def _must_equal(utility: Any, together: Floats, again: Floats) -> None:
         )
 
 
+def _require_true_claims(utility: Any, payoffs: Floats) -> None:
+    """Raise unless a utility is convex, and has the kink, as it says; bounds, indices and stopping go by it."""
+    if not isinstance(utility.convex, (bool, np.bool_)):
+        raise ValueError(f"convex of {called(utility)} is {shown(utility.convex)}; it must be True or False")
+    p, h = _PROBES.flat[:_EVEN], payoffs.flat[:_EVEN]
+    rounding = _SAME * max(float(np.abs(h).max()), _SMALL)
+    above = h[1:-1] - (h[:-2] + h[2:]) / 2.0
+    if utility.convex and above.max() > rounding:
+        k = int(np.argmax(above))
+        raise ValueError(
+            f"{called(utility)} says that it is convex, and pays {h[k + 1]:.6g} at p = {p[k + 1]:g}, more than the "
+            f"mean of {h[k]:.6g} at {p[k]:g} and {h[k + 2]:.6g} at {p[k + 2]:g}; leave out convex = True"
+        )
+    kink = utility.kink()
+    if kink is None:
+        return
+    place, slope = kink
+    straight = h - slope * np.maximum(0.0, p - place)
+    off = np.abs(straight - straight[0] - (straight[-1] - straight[0]) * p)
+    if off.max() > max(rounding, _SAME * slope):
+        raise ValueError(
+            f"{called(utility)} says by its kink that it is {slope:g} max(0, p - {place:g}) plus a linear function, "
+            f"and pays {h[np.argmax(off)]:.6g} at p = {p[np.argmax(off)]:g}, {off.max():.6g} away from that; correct "
+            "the kink, or let it be None"
+        )
+
+
 def try_payoffs(utility: Any) -> None:
     """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
     try:
@@ -88,6 +119,7 @@ def try_payoffs(utility: Any) -> None:
         alone = np.array([utility(np.full(_PROBES.shape, p)).flat[0] for p in _PROBES.flat]).reshape(_PROBES.shape)
         _must_equal(utility, together, alone)
         _must_equal(utility, together, np.flip(utility(np.flip(_PROBES))))
+        _require_true_claims(utility, together)
     except Exception as error:
         source = source_of(error)
         if source is None:
@@ -99,13 +131,20 @@ def try_payoffs(utility: Any) -> None:
         raise ValueError(f"{raised}, for an array of shape {_PROBES.shape} ({source})") from error
 
 
+def _bound(method: Any, utility: Any) -> Callable[..., Any]:
+    """What Python calls for an attribute of the class of a utility: static methods, say, are not given the object."""
+    get = getattr(type(method), "__get__", None)
+    found: Callable[..., Any] = method if get is None else get(method, utility, type(utility))
+    return found
+
+
 def _payoffs(method: Callable[..., Any]) -> Callable[..., Floats]:
     @wraps(method)
     def guarded(self: Any, p: Floats) -> Floats:
-        shown = read_only(np.asarray(p, dtype=np.float64))
+        seen = read_only(np.asarray(p, dtype=np.float64))
         with calling("utility", getattr(self, "function", self), ""):
-            returned = method(self, shown)
-        return checked_payoffs(called(self), returned, shown)
+            returned = _bound(method, self)(seen)
+        return checked_payoffs(called(self), returned, seen)
 
     return guarded
 
@@ -113,10 +152,10 @@ def _payoffs(method: Callable[..., Any]) -> Callable[..., Floats]:
 def _scores(method: Callable[..., Any]) -> Callable[..., Floats]:
     @wraps(method)
     def guarded(self: Any, stated: Floats, p: Floats) -> Floats:
-        shown = [read_only(np.asarray(x, dtype=np.float64)) for x in (stated, p)]
+        seen = [read_only(np.asarray(x, dtype=np.float64)) for x in (stated, p)]
         with calling("utility", self, "score"):
-            returned = method(self, *shown)
-        return checked_payoffs(f"score of {called(self)}", returned, np.broadcast_arrays(*shown)[0], losses=True)
+            returned = _bound(method, self)(*seen)
+        return checked_payoffs(f"score of {called(self)}", returned, np.broadcast_arrays(*seen)[0], losses=True)
 
     return guarded
 
@@ -124,12 +163,12 @@ def _scores(method: Callable[..., Any]) -> Callable[..., Floats]:
 def _decisions(method: Callable[..., Any]) -> Callable[..., Bools]:
     @wraps(method)
     def guarded(self: Any, p: Floats) -> Bools:
-        shown = read_only(np.asarray(p, dtype=np.float64))
+        seen = read_only(np.asarray(p, dtype=np.float64))
         with calling("utility", self, "decide"):
-            returned = np.asarray(method(self, shown))
-        if returned.dtype != np.bool_ or returned.shape != shown.shape:
+            returned = np.asarray(_bound(method, self)(seen))
+        if returned.dtype != np.bool_ or returned.shape != seen.shape:
             found = f"type {returned.dtype} and shape {returned.shape}"
-            raise ValueError(f"decide of {called(self)} returned {found}; it must be bool of shape {shown.shape}")
+            raise ValueError(f"decide of {called(self)} returned {found}; it must be bool of shape {seen.shape}")
         return returned.copy()
 
     return guarded
@@ -139,7 +178,7 @@ def _limit(method: Callable[..., Any]) -> Callable[..., float]:
     @wraps(method)
     def guarded(self: Any) -> float:
         with calling("utility", self, "accept_above"):
-            found = method(self)
+            found = _bound(method, self)()
         return number(f"accept_above of {called(self)}", found, lambda x: 0 <= x <= 1, "from 0 to 1")
 
     return guarded
@@ -149,14 +188,14 @@ def _kink(method: Callable[..., Any]) -> Callable[..., tuple[float, float] | Non
     @wraps(method)
     def guarded(self: Any) -> tuple[float, float] | None:
         with calling("utility", self, "kink"):
-            found = method(self)
+            found = _bound(method, self)()
         if found is None:
             return None
         if not isinstance(found, tuple) or len(found) != 2:
             raise ValueError(f"kink of {called(self)} is of type {type(found).__name__}; it must be None or a pair")
         what = f"kink of {called(self)}"
         place = number(what, found[0], lambda x: 0 <= x <= 1, "from 0 to 1")
-        return place, number(what, found[1], np.isfinite, "finite")
+        return place, number(what, found[1], lambda x: 0 < x < np.inf, "positive and finite")
 
     return guarded
 
@@ -169,8 +208,19 @@ _GUARDED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "accept_above": _limit,
     "kink": _kink,
 }
-# Methods that no payoff depends on.
-_OF_DECISIONS = {"decide", "accept_above", "kink", "_settle", "_check"}
+# Attributes that no payoff depends on.
+_OF_DECISIONS = {
+    "decide",
+    "accept_above",
+    "kink",
+    "_settle",
+    "_check",
+    "convex",
+    "name",
+    "called",
+    "_trusted",
+    "_abc_impl",
+}
 
 
 def settle(cls: Any, base: Any, *, guarded: bool) -> None:
@@ -187,9 +237,13 @@ def settle(cls: Any, base: Any, *, guarded: bool) -> None:
     new = new_attributes(cls, base)
     if "__call__" in new and "score" not in new:
         cls.score = base.score
-    methods = {key for key, x in new.items() if hasattr(x, "__get__") and (key[:2] != "__" or key == "__call__")}
-    if methods - _OF_DECISIONS:
-        # A payoff may call any other method.
+    told = {key for key, x in new.items() if hasattr(x, "__get__") and (key[:2] != "__" or key == "__call__")}
+    # Constants of the classes above; what is said holds for all values of their fields.
+    told |= {
+        key for key in new if key[:2] != "__" and any(hasattr(kind, key) for kind in cls.__bases__)
+    } - names_of_fields(cls)
+    if told - _OF_DECISIONS:
+        # A payoff may call any other method, and depend on any constant.
         for name in {"kink", "convex"} - new.keys():
             setattr(cls, name, vars(base)[name])
     for method in _GUARDED.keys() & new.keys() if guarded else ():

@@ -35,12 +35,12 @@ from ...dp.kernels.dense import TIE
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.messages import shown
-from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.number_arrays import item_labels, number_array
 from ...posteriors.foundation.refusals import nonnegative, one_of, positive, whole
 from ..kernels import diverse as _kernels
 from ..policy import JointPolicy, Policy, even_over_best
 from ..scoring import chances_of
-from .item_data import PerItem, of_size
+from .item_data import PerItem, require_rows
 from .wrapper import Wrapper
 
 __all__ = ["DiverseBatch", "typical_distance"]
@@ -146,7 +146,7 @@ class DiverseBatch(Wrapper):
 
     def seen(self, problem: Problem) -> Problem:
         """The problem itself."""
-        of_size(self.name, "features", self._features, problem.size)
+        require_rows(self.name, "features", self._features, problem.name)
         return problem
 
     def action_probabilities(
@@ -215,7 +215,9 @@ def _best_items(scores: Floats, may: Bools, most: int, scale: float) -> Ints:
 
 
 def _features_of(policy: str, features: Any) -> PerItem:
-    held = features if isinstance(features, PerItem) else PerItem(number_array(f"{policy}: features", features))
+    held: PerItem = features
+    if not isinstance(features, PerItem):
+        held = PerItem(number_array(f"{policy}: features", features), labels=item_labels(features))
     if held.values.ndim != 2 or not held.values.size:
         raise ValueError(f"{policy}: features have shape {held.values.shape}; it must be (N, F), a row for each item")
     for i in np.flatnonzero(~np.isfinite(held.values).all(axis=1)):

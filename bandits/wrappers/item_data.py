@@ -8,7 +8,7 @@ which they are compared.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ...posteriors.foundation.arrays import Ints
 from ...posteriors.foundation.kinds import is_ordered
 from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.number_arrays import item_labels, require_order
 
-__all__ = ["PerItem", "Slices", "of_size"]
+__all__ = ["PerItem", "Slices", "require_rows"]
 
 _SHOWN = 8
 
@@ -32,6 +33,8 @@ class PerItem:
     values : array_like, shape (N,) or (N, F)
         Copied.
     dtype : dtype, optional
+    labels : iterable, optional
+        Labels of the rows, as a column of a data frame has them: they may be the names of the items.
 
     Examples
     --------
@@ -41,17 +44,25 @@ class PerItem:
     PerItem([1.0, 2.0])
     """
 
-    __slots__ = ("digest", "values")
+    __slots__ = ("digest", "labels", "values")
 
     values: NDArray[Any]
+    labels: tuple[Any, ...] | None
     digest: str
 
-    def __init__(self, values: ArrayLike | PerItem, dtype: DTypeLike | None = None) -> None:
+    def __init__(
+        self, values: ArrayLike | PerItem, dtype: DTypeLike | None = None, labels: Iterable[Any] | None = None
+    ) -> None:
         array = np.array(values.values if isinstance(values, PerItem) else values, dtype=dtype, order="C")
         # Minus zero becomes zero, so that equal arrays have equal digests.
         array += array.dtype.type(0)
         array.setflags(write=False)
-        content = hashlib.blake2b(repr((array.shape, array.dtype.str)).encode(), digest_size=16)
+        # Labels that are no texts are numbers of rows.
+        found = None if labels is None else tuple(labels)
+        found = found if found is not None and all(isinstance(x, str) for x in found) else None
+        object.__setattr__(self, "labels", found)
+        told = (array.shape, array.dtype.str) if found is None else (array.shape, array.dtype.str, found)
+        content = hashlib.blake2b(repr(told).encode(), digest_size=16)
         content.update(array.data if array.size else b"")
         object.__setattr__(self, "values", array)
         object.__setattr__(self, "digest", content.hexdigest())
@@ -68,9 +79,9 @@ class PerItem:
     def __hash__(self) -> int:
         return hash(self.digest)
 
-    def __reduce__(self) -> tuple[type[PerItem], tuple[NDArray[Any]]]:
+    def __reduce__(self) -> tuple[type[PerItem], tuple[Any, ...]]:
         """Pickle by the array; what comes back is read-only too."""
-        return type(self), (self.values,)
+        return type(self), (self.values,) if self.labels is None else (self.values, None, self.labels)
 
     def __repr__(self) -> str:
         if self.values.size <= _SHOWN:
@@ -115,7 +126,7 @@ class Slices:
                 ) from None
         if not names:
             raise ValueError(f"slices: none of the {len(given)} items is in a slice")
-        return cls(tuple(names), PerItem(codes))
+        return cls(tuple(names), PerItem(codes, labels=item_labels(labels)))
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -126,7 +137,10 @@ class Slices:
             yield name, np.flatnonzero(self.codes.values == code)
 
 
-def of_size(policy: str, field: str, data: PerItem | Slices, size: int) -> None:
-    """Raise ``ValueError`` unless a policy's data have one row for each item."""
-    if len(data) != size:
-        raise ValueError(f"{policy}: {field} has {len(data)} rows; it must have one for each of the {size} items")
+def require_rows(policy: str, field: str, data: PerItem | Slices, names: Sequence[str]) -> None:
+    """Raise ``ValueError`` unless a policy's data have one row for each item, in the order of the items' names."""
+    if len(data) != len(names):
+        raise ValueError(f"{policy}: {field} has {len(data)} rows; it must have one for each of the {len(names)} items")
+    labels = data.codes.labels if isinstance(data, Slices) else data.labels
+    if labels is not None:
+        require_order(f"{policy}: {field}", labels, names)

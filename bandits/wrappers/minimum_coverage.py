@@ -17,7 +17,7 @@ from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.messages import listed, shown
 from ...posteriors.foundation.refusals import one_of, whole
 from ..scoring import chances_of
-from .item_data import Slices, of_size
+from .item_data import Slices, require_rows
 from .wrapper import Wrapper
 
 __all__ = ["MinimumCoverage"]
@@ -46,7 +46,7 @@ class _Rules:
 
 @lru_cache(maxsize=16)
 def _rules(problem: Problem, name: str, slices: Slices, minimum: int | tuple[tuple[Any, int], ...]) -> _Rules:
-    of_size(name, "slices", slices, problem.size)
+    require_rows(name, "slices", slices, problem.name)
     asked = dict.fromkeys(slices.names, minimum) if isinstance(minimum, int) else dict(minimum)
     pairs = [(label, items, asked[label]) for label, items in slices if asked.get(label, 0)]
     for label, items, least in pairs:

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.messages import listed, named, shown
-from ...posteriors.foundation.number_arrays import number_array, read_numbers
+from ...posteriors.foundation.number_arrays import item_labels, number_array, read_numbers
 from ...posteriors.foundation.refusals import positive
-from .item_data import PerItem, Slices, of_size
+from .item_data import PerItem, Slices, require_rows
 from .wrapper import Wrapper
 
 __all__ = ["RiskWeighted"]
@@ -79,7 +79,7 @@ class RiskWeighted(Wrapper):
     def seen(self, problem: Problem) -> Problem:
         """Problem with weights multiplied by the risk."""
         assert isinstance(self.risk, PerItem)
-        of_size(self.name, "risk", self.risk, problem.size)
+        require_rows(self.name, "risk", self.risk, problem.name)
         return _reweighted(problem, self.risk)
 
 
@@ -95,12 +95,12 @@ def _risk_of_items(risk: Any, slices: Iterable[Any] | None) -> PerItem:
     given, bad = read_numbers(risk)
     if bad and not given.ndim:
         raise ValueError(f"risk is {shown(risk)}; it must be a positive number for each item, or for each slice")
-    given = number_array("risk", risk)
+    labels, given = item_labels(risk), number_array("risk", risk)
     if given.ndim != 1:
         raise ValueError(f"risk has shape {given.shape}; it must be (N,), a number for each item")
     for i in np.flatnonzero(~((given > 0) & np.isfinite(given))):
         raise ValueError(f"risk of item number {i} is {given[i]}; it must be positive and finite")
-    return PerItem(given)
+    return PerItem(given, labels=labels)
 
 
 def _risk_of_slices(risk: Mapping[Any, Any], slices: Slices) -> PerItem:
@@ -112,4 +112,4 @@ def _risk_of_slices(risk: Mapping[Any, Any], slices: Slices) -> PerItem:
         if label not in risk:
             raise ValueError(f"slice {shown(label)} has no risk; give it one, 1 to leave its weights as they are")
         out[items] = positive(f"risk of slice {shown(label)}", risk[label])
-    return PerItem(out)
+    return PerItem(out, labels=slices.codes.labels)

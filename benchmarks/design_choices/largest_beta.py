@@ -33,6 +33,7 @@ from numpy.typing import ArrayLike
 
 from ...dp.problem import checks
 from ...dp.problem.checks import ProblemError
+from ...dp.problem.priors import arranged, beliefs_of
 from ...posteriors.beliefs.belief import Belief
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats
@@ -92,7 +93,7 @@ class _Share:
         counts: ArrayLike | None,
         wins: ArrayLike | None,
     ) -> None:
-        faults = other_order({"c": c, "weight": weight, "prior": prior, "counts": counts, "wins": wins})
+        faults = other_order({"c": c, "weight": weight, "prior": arranged(prior), "counts": counts, "wins": wins})
         self.c = checks.vector("c", c, None, faults)
         size = len(self.c)
         if size == 0 and not faults:
@@ -105,7 +106,7 @@ class _Share:
         checks.refuse("weight", v, (v >= 0) & np.isfinite(v), "finite and at least 0", names, faults)
         if not faults and not v.any():
             faults.append("weight is 0 for every item; give one of them a positive weight")
-        ab, beliefs = checks.beliefs_of(prior, size, names, faults)
+        ab, beliefs = beliefs_of(prior, size, names, faults)
         if ab is not None:
             good = np.isfinite(ab) & (ab > 0)
             for k, letter in enumerate("ab"):

@@ -20,7 +20,7 @@ from ...posteriors.beliefs.asking import ask_chance
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.memory import require_memory
-from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.number_arrays import in_dims, number_array, require_order_of
 from ...posteriors.foundation.progress import Progress, progress_of
 from ...posteriors.foundation.tolerances import above
 from ..exact.lattice import Lattice
@@ -143,6 +143,9 @@ def _spread(
 
 
 def _rates(problem: Problem, alpha: ArrayLike) -> Floats:
+    alpha = in_dims(alpha, ("alpha", "item"))
+    if getattr(alpha, "ndim", 0) == 2:
+        require_order_of(problem.name, alpha=alpha)
     rate = number_array("alpha", alpha)
     if rate.ndim == 1:
         rate = np.repeat(rate[:, None], problem.size, axis=1)

@@ -29,7 +29,7 @@ from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import named
-from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.number_arrays import in_dims, number_array, require_order_of
 from ...posteriors.foundation.progress import Progress, progress_of
 from ..problem.problem import Problem
 from ..problem.tables import tables_of
@@ -39,6 +39,8 @@ from .forward import carry_forward, require_forward
 from .named import policy_of
 
 __all__ = ["Passage", "expected_final", "passage"]
+
+_OF_TABLES = ("item", "labels", "wins")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -191,6 +193,9 @@ def expected_final(
     array([1.25  , 0.5417])
     """
     width = int(problem.cap.max()) + 1
+    tables = in_dims(tables, _OF_TABLES)
+    if getattr(tables, "ndim", 0) == len(_OF_TABLES):
+        require_order_of(problem.name, 0, tables=tables)
     given = number_array("tables", tables)
     if given.shape[-3:] != (problem.size, width, width):
         allowed = (problem.size, width, width)

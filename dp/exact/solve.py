@@ -37,7 +37,7 @@ from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.messages import named, shown
-from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.number_arrays import require_order_of, whole_array
 from ...posteriors.foundation.progress import Progress, progress_of
 from ...posteriors.foundation.refusals import one_of
 from ..kernels import dense as _kernels
@@ -213,6 +213,7 @@ class Solution:
 
     def _state(self, counts: ArrayLike | None, wins: ArrayLike | None) -> tuple[Ints, Ints]:
         size = self.problem.size
+        require_order_of(self.problem.name, counts=counts, wins=wins)
         n = np.zeros(size, dtype=np.int64) if counts is None else whole_array("counts", counts, None)
         w = np.zeros(size, dtype=np.int64) if wins is None else whole_array("wins", wins, None)
         if n.shape != (size,) or w.shape != (size,):

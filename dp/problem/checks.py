@@ -13,9 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...posteriors.beliefs.belief import Belief
-from ...posteriors.beliefs.beta import Beta
-from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Bools, Floats
 from ...posteriors.foundation.kinds import require_type
 from ...posteriors.foundation.messages import lines_of, listed, named, shown
@@ -30,8 +27,8 @@ __all__ = [
     "MOST_LABELS",
     "MOST_PAID",
     "ProblemError",
-    "beliefs_of",
     "budget_of",
+    "floats",
     "names_of",
     "quota_of",
     "refuse",
@@ -63,7 +60,7 @@ def vector(field: str, values: ArrayLike, size: int | None, faults: list[str], n
     if found.ndim == 0 and bad:
         faults.append(f"{field} is {bad[0][1]}; it must be a number or a list of numbers")
         return stand_in
-    array = _floats(found)
+    array = floats(found)
     if size is not None and array.ndim == 0:
         array = np.full(size, float(array))
     if array.ndim != 1 or (size is not None and len(array) != size):
@@ -77,7 +74,7 @@ def vector(field: str, values: ArrayLike, size: int | None, faults: list[str], n
     return array
 
 
-def _floats(numbers: NDArray[Any]) -> Floats:
+def floats(numbers: NDArray[Any]) -> Floats:
     """Copy as floats; a number beyond them becomes infinite, and is refused as such."""
     with np.errstate(over="ignore"):
         # Minus zero becomes zero, so that equal problems have equal digests.
@@ -133,96 +130,6 @@ def refuse_for_bandits(fields: Mapping[str, Any]) -> None:
     for name in ("threshold", "log_ratio", "beta", "utility", "budget"):
         if name in fields:
             raise ProblemError([f"{name} is not for a bandit: it pays for wins alone, and horizon is its budget"])
-
-
-def beliefs_of(
-    prior: Any, size: int, names: Sequence[str], faults: list[str]
-) -> tuple[Floats | None, tuple[Belief, ...] | None]:
-    """Beta parameters of shape (N, 2) where every belief is a Beta, or else one belief object for each item."""
-    stand_in = np.ones((size, 2))
-    prior = _listed(prior)
-    single = isinstance(prior, (Belief, Mapping))
-    if single or (isinstance(prior, Sequence) and any(isinstance(x, (Belief, Mapping)) for x in prior)):
-        given = [prior] if single else list(prior)
-        if not all(isinstance(x, (Belief, Mapping)) for x in given):
-            faults.append("prior mixes pairs with beliefs of other forms; give pairs only, or beliefs or tables only")
-            return stand_in, None
-        if not single and len(given) != size:
-            faults.append(f"prior has {len(given)} beliefs; it must have one, or one for each of the {size} items")
-            return stand_in, None
-        beliefs = []
-        for k, x in enumerate(given):
-            try:
-                beliefs.append(make_belief(x if isinstance(x, Belief) else dict(x)))
-            except (TypeError, ValueError, OverflowError) as error:
-                of = "" if single else f" of {named(names[k])}"
-                faults.append(f"prior{of}: {error}")
-        if len(beliefs) != len(given):
-            return stand_in, None
-        if single:
-            beliefs *= size
-        # A class derived from Beta may have other numbers.
-        if not all(type(x) is Beta for x in beliefs):
-            return None, tuple(beliefs)
-        prior = [(x.a, x.b) for x in beliefs if isinstance(x, Beta)]
-    prior = _pairs_in_order(prior, faults, size)
-    found, bad = read_numbers(prior)
-    if bad and found.shape not in ((2,), (size, 2)):
-        faults.append(f"prior is {shown(prior)}; it must be a pair (a, b), a list of pairs, or belief objects")
-        return stand_in, None
-    array = _floats(found)
-    for place, text in bad:
-        of = f" of {named(names[place[0]])}" if len(place) == 2 else ""
-        faults.append(f"prior {'ab'[place[-1]]}{of} is {text}; it must be a number")
-        array[place] = 1.0
-    if array.shape == (2,):
-        array = np.tile(array, (size, 1))
-    if array.shape != (size, 2):
-        faults.append(f"prior has shape {array.shape}; it must be a pair (a, b) or one pair for each of {size} items")
-        return stand_in, None
-    return array, None
-
-
-def _listed(prior: Any) -> Any:
-    """Prior as a list where it is a column or an array of beliefs, tables or pairs, and arrays of xarray as pandas'."""
-    if hasattr(prior, "dims") and hasattr(prior, "to_pandas") and 0 < getattr(prior, "ndim", 0) <= 2:
-        prior = prior.to_numpy() if prior.dtype.names else prior.to_pandas()
-    if getattr(prior, "dtype", None) is np.dtype(object) and getattr(prior, "ndim", 0) == 1:
-        entries = list(prior)
-        if any(isinstance(x, (Belief, Mapping, Sequence)) and not isinstance(x, str) for x in entries):
-            return entries
-    return prior
-
-
-def _pairs_in_order(prior: Any, faults: list[str], size: int) -> Any:
-    """Beta parameters with a before b, where they have names, as the columns of a data frame do."""
-    if getattr(prior, "ndim", 0) == 2 and _is_pair(getattr(prior, "index", ())) and not _is_pair(prior.columns):
-        # Items stand side by side.
-        prior = prior.T
-    of_array: Any = getattr(getattr(prior, "dtype", None), "names", None)
-    labels: Any = of_array or getattr(prior, "columns", getattr(prior, "index", None))
-    if of_array is None and not (hasattr(prior, "to_numpy") and hasattr(labels, "equals")):
-        return prior
-    names = _words(labels)
-    by_column = of_array is not None or prior.ndim == 2
-    if _is_pair(labels):
-        order = np.argsort(names)
-        if of_array is not None:
-            return np.stack([prior[labels[k]] for k in order], axis=-1)
-        return prior.to_numpy()[..., order]
-    if names and by_column:
-        faults.append(f"prior has the columns {listed(labels)}; they must be a and b")
-        return np.ones((size, 2))
-    return prior
-
-
-def _words(labels: Iterable[Any]) -> list[str]:
-    return [x.strip().lower() for x in labels if isinstance(x, str)]
-
-
-def _is_pair(labels: Iterable[Any]) -> bool:
-    """True for the names of the parameters of a Beta belief, in any order."""
-    return sorted(_words(labels)) in (["a", "b"], ["alpha", "beta"]) and len([*labels]) == 2
 
 
 def _pair(k: int, given: Any, faults: list[str]) -> tuple[Any, Any] | None:

@@ -12,6 +12,7 @@ from ...posteriors.foundation.names import meant_by
 from ...posteriors.foundation.number_arrays import number_array, other_order
 from ...posteriors.votes.columns import name_in_cell
 from .checks import ProblemError
+from .priors import arranged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,7 @@ def problem_of_frame(  # numpydoc ignore=PR01
     if "log_ratio" in fields:
         raise ProblemError(["log_ratio is not a keyword of data frames; give log-ratios as c, with beta"])
     found = _columns(frame, {x for field in fields for x in _REPLACED.get(field, (field,))})
-    faults = other_order({"data frame": frame, **fields})
+    faults = other_order({"data frame": frame, **fields, "prior": arranged(fields.get("prior"))})
     if "c" in found and "beta" not in fields:
         faults.append("data frame: columns of log-ratios need the keyword beta; thresholds are sigma(beta c)")
     if faults:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...posteriors.foundation.arrays import Bools, Ints
 from ...posteriors.foundation.kinds import require_type
 from ...posteriors.foundation.messages import named
-from ...posteriors.foundation.number_arrays import whole_array
+from ...posteriors.foundation.number_arrays import require_order_of, whole_array
 from ...posteriors.foundation.plugins import read_only
 from ..kernels import states as _kernels
 from .problem import Problem
@@ -98,6 +98,7 @@ def state_arrays(problem: Problem, counts: Any, wins: Any) -> tuple[Ints, Ints]:
     """
     if not isinstance(problem, Problem):
         require_type("problem", problem, Problem, "a Problem")
+    require_order_of(problem.name, counts=counts, wins=wins)
     n, w = _rows("counts", counts, problem.size), _rows("wins", wins, problem.size)
     if n.shape != w.shape:
         raise ValueError(f"counts have shape {n.shape} and wins {w.shape}; the two must be equal")

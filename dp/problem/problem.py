@@ -8,11 +8,11 @@ item i pays v_i h(p_i) and r_i for each of its wins, less the label price for ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,15 +22,15 @@ from ...posteriors.beliefs.belief import Belief, BeliefTables
 from ...posteriors.beliefs.beta import Beta
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
-from ...posteriors.foundation.messages import shown
-from ...posteriors.foundation.number_arrays import require_one_order, whole_array
-from ...posteriors.foundation.refusals import file_path, real_or_none, whole
+from ...posteriors.foundation.number_arrays import require_order_of, whole_array
+from ...posteriors.foundation.refusals import file_path, whole
 from ...posteriors.utilities import Utility
 from .bars import bar_of, log_odds_of, sharp_items, tails_at
 from .budget import Quota, most_labels
 from .checks import ProblemError, refuse_for_bandits, require_keywords
 from .digest import digest_of
 from .frame import problem_of_frame
+from .priors import arms_of
 from .remarks import remarks_on
 from .statement import by_ratio, new_fields, plain, restated
 from .toml import read_fields, write_problem
@@ -176,10 +176,9 @@ class Problem(ReadOnlyCopies):
         >>> round(solve(Problem.bandit(prior=[(1, 1), (1, 1)], horizon=60)).value, 10)
         38.5623432466
         """
-        if not isinstance(prior, Collection) or any(real_or_none(x) is not None for x in prior):
-            raise ProblemError([f"prior is {shown(prior)}; a bandit needs one prior, a pair or a belief, for each arm"])
         refuse_for_bandits(fields)
-        return cls(np.full(len(prior), 0.5), horizon, prior=cast("Any", prior), utility=None, reward=reward, **fields)
+        arms = arms_of(prior)
+        return cls(np.full(len(arms), 0.5), horizon, prior=arms, utility=None, reward=reward, **fields)
 
     @classmethod
     def from_logratio(cls, c: ArrayLike, beta: float, budget: int, **fields: Any) -> Self:
@@ -410,7 +409,8 @@ class Problem(ReadOnlyCopies):
         -------
         ndarray, shape (..., N)
         """
-        return tails_at(self, *(whole_array(*x) for x in require_one_order(labels=labels, wins=wins).items()))
+        given = require_order_of(self.name, labels=labels, wins=wins)
+        return tails_at(self, *(whole_array(*x) for x in given.items()))
 
     def check(self) -> list[str]:
         """Remarks on features of the problem that its author may not intend; an empty list where there are none.

@@ -19,6 +19,7 @@ from ...posteriors.foundation.names import unknown_key
 from ...posteriors.foundation.number_arrays import other_order
 from ...posteriors.thresholds import threshold
 from . import checks
+from .priors import arranged
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -82,7 +83,7 @@ def by_ratio(
     make: Callable[..., object], c: ArrayLike, beta: float, budget: int | float, fields: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Keywords of a problem with thresholds sigma(beta c); lists the faults of all fields, which ``make`` finds."""
-    faults = other_order({"log_ratio": c, **fields})
+    faults = other_order({"log_ratio": c, **fields, "prior": arranged(fields.get("prior"))})
     ratio = checks.vector("log_ratio", c, None, faults, fields.get("name"))
     try:
         t = threshold(ratio, beta)

@@ -19,6 +19,7 @@ from ...posteriors.utilities import Accuracy, Custom, Utility, make_utility
 from . import checks
 from .budget import most_labels, unmet_quota, with_slack
 from .checks import ProblemError
+from .priors import arranged, beliefs_of
 
 __all__ = ["validated"]
 
@@ -43,7 +44,7 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     ProblemError
         With every fault of every field.
     """
-    faults = other_order({x: value for x, value in given.items() if x != "name" or isinstance(value, (list, tuple))})
+    faults = other_order({**given, "prior": arranged(given["prior"])})
     t = checks.vector("threshold", given["threshold"], None, faults, given["name"])
     size = len(t)
     if size == 0 and not faults:
@@ -60,7 +61,7 @@ def validated(given: Mapping[str, Any]) -> tuple[dict[str, Any], Ints | None]:
     refuse("weight", v, (v >= 0) & np.isfinite(v), "finite, and at least 0")
     if v.size and not v.any():
         faults.append("weight is 0 for every item; at least one must be positive")
-    ab, beliefs = checks.beliefs_of(given["prior"], size, names, faults)
+    ab, beliefs = beliefs_of(given["prior"], size, names, faults)
     if ab is not None:
         for column, letter in enumerate("ab"):
             x = ab[:, column]

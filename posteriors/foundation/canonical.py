@@ -26,6 +26,8 @@ __all__ = ["canonical"]
 
 _FIXED = (str, bytes, Real, Decimal, tuple, frozenset, type)
 _OWN = __name__.partition(".")[0]
+# Beginning of the names of modules that files of policies are read into.
+_OF_FILE = "file:"
 
 
 def canonical(value: Any) -> str:
@@ -60,6 +62,8 @@ def _plain(value: Any, within: tuple[int, ...]) -> Any:
     # Numbers are written as texts, so texts are marked.
     if isinstance(value, str):
         return f"'{value}"
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return _made_of(value, within)
     if isinstance(value, (Real, Decimal, np.bool_)):
         return _number(value)
     if isinstance(value, (bytes, bytearray)):
@@ -85,8 +89,14 @@ def _plain(value: Any, within: tuple[int, ...]) -> Any:
         return {"method": [_plain(x, inner) for x in (value.__func__, value.__self__)]}
     if is_dataclass(value):
         compared = (field.name for field in fields(value) if field.compare)
-        plain = {type(value).__qualname__: {name: _plain(getattr(value, name), inner) for name in compared}}
+        plain: dict[str, Any] = {
+            type(value).__qualname__: {name: _plain(getattr(value, name), inner) for name in compared}
+        }
         beside = _beside_fields(type(value), inner)
+        home = type(value).__module__
+        # A script has another name for its module where it is imported; files of policies have none but their path.
+        if home.partition(".")[0] not in (_OWN, "__main__") and not home.startswith(_OF_FILE):
+            plain["module"] = home
         return plain | {"class": beside} if beside else plain
     return _made_of(value, inner)
 
@@ -153,12 +163,13 @@ def _beside_fields(cls: type, within: tuple[int, ...]) -> dict[str, Any]:
     for kind in reversed(cls.__mro__):
         if kind.__module__.partition(".")[0] in (_OWN, "builtins", "abc", "typing"):
             continue
+        is_local = "<locals>" in kind.__qualname__ or kind.__module__.startswith(_OF_FILE)
         for name, x in vars(kind).items():
             if name in named or name == "_abc_impl" or (name[:2] == "__" and name != "__call__"):
                 continue
             # A private one that can change is likely to be a cache.
             kept = name[:1] == "_" and not isinstance(x, (*_FIXED, FunctionType)) and not hasattr(x, "__get__")
-            told = None if kept else _of_attribute(x, "<locals>" in kind.__qualname__, within)
+            told = None if kept else _of_attribute(x, is_local, within)
             if told:
                 found[name] = told
     return found

@@ -6,7 +6,7 @@ complex numbers, dates and missing values (None, NaT, NA, masked entries) are no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -14,17 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Bools, Floats, Ints
+from .kinds import is_ordered
 from .messages import shown
 from .refusals import real_or_none, refused
 
 __all__ = [
     "Place",
+    "in_dims",
+    "item_labels",
     "number_array",
     "numbers",
     "other_order",
     "place_name",
     "read_numbers",
     "require_one_order",
+    "require_order",
+    "require_order_of",
     "whole_array",
 ]
 
@@ -125,35 +130,117 @@ def other_order(fields: Mapping[str, Any]) -> list[str]:
     >>> other_order({"threshold": pd.Series([0.5], index=["sky"]), "weight": pd.Series([2], index=["sea"])})
     ["weight[0] is labelled 'sea', threshold[0] 'sky'; entries go by position: ..."]
     """
-    of_rows = {field: _row_labels(value) for field, value in fields.items()}
-    labelled = {field: labels for field, labels in of_rows.items() if labels is not None}
     called = "name" if "name" in fields else "items"
-    names = fields.get(called)
-    if labelled and called not in labelled and isinstance(names, (list, tuple)):
-        # Names in another order than labels that are these names.
-        labels = [*next(iter(labelled.values()))]
-        if all(isinstance(x, str) for x in [*labels, *names]) and sorted(labels) == sorted(names):
-            labelled[called] = type(next(iter(labelled.values())))(names)
+    of_rows = {field: item_labels(value, 0) for field, value in fields.items() if field != "name"}
+    labelled = {field: labels for field, labels in of_rows.items() if labels is not None}
+    names: Any = fields.get(called)
+    given = labelled and called not in labelled and isinstance(names, Collection) and is_ordered(names)
+    # Names in another order than labels that are these names.
+    if given and _are_in_other_order([*next(iter(labelled.values()))], [*names]):
+        labelled[called] = [*names]
     faults = []
     first, *others = labelled or [""]
     for field in others:
         wanted, found = labelled[first], labelled[field]
         # Lengths are compared elsewhere.
-        if len(wanted) == len(found) and not wanted.equals(found):
-            k = next((k for k, (x, y) in enumerate(zip(wanted, found, strict=True)) if x != y), 0)
-            faults.append(
-                f"{field}[{k}] is labelled {shown(found[k])}, {first}[{k}] {shown(wanted[k])}; entries go by position: "
-                "give both in one order, or without labels"
-            )
+        if wanted is found or len(wanted) != len(found) or getattr(wanted, "equals", bool)(found):
+            continue
+        for k, (x, y) in enumerate(zip(wanted, found, strict=True)):
+            # A missing label equals another one.
+            if x != y and not (x != x and y != y):
+                faults.append(_of_labels(field, k, y, first, x))
+                break
     return faults
 
 
-def _row_labels(value: Any) -> Any:
-    """Labels of the rows of a column or frame of pandas, or along the first dimension of an array of xarray."""
+def _of_labels(field: str, k: int, found: Any, other: str, wanted: Any) -> str:
+    return (
+        f"{field}[{k}] is labelled {shown(found)}, {other}[{k}] {shown(wanted)}; entries go by position: give both in "
+        "one order, or without labels"
+    )
+
+
+def _are_in_other_order(labels: list[Any], names: list[Any]) -> bool:
+    """True for labels that are these names, in another order."""
+    texts = all(isinstance(x, str) for x in [*labels, *names])
+    return texts and labels != names and sorted(labels) == sorted(names)
+
+
+def require_order_of(names: Sequence[str], axis: int = -1, **fields: Any) -> dict[str, Any]:
+    """Fields as they are, unless their labels differ, or those along an axis are the items' names in another order.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of a problem's items.
+    axis : int
+        Axis of the items, 0 or -1.
+    **fields
+        Values by name: columns and frames of pandas and arrays of xarray; others are passed over.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        With the place of the first label that differs; see ``other_order``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> require_order_of(("sky", "sea"), counts=pd.Series([1, 0], index=["sea", "sky"]))
+    Traceback (most recent call last):
+    ValueError: counts[0] is labelled 'sea', name[0] 'sky'; entries go by position: give both in one order, or ...
+    """
+    for field, value in require_one_order(**fields).items():
+        labels = item_labels(value, axis)
+        if labels is not None:
+            require_order(field, labels, names)
+    return fields
+
+
+def require_order(field: str, labels: Iterable[Any], names: Sequence[str]) -> None:
+    """Raise for labels of a field's entries that are the names of the items in another order.
+
+    Examples
+    --------
+    >>> require_order("risk", ["sea", "sky"], ("sea", "sky"))
+    """
+    if _are_in_other_order(found := [*labels], [*names]):
+        k = next(k for k, (x, y) in enumerate(zip(found, names, strict=True)) if x != y)
+        raise ValueError(_of_labels(field, k, found[k], "name", names[k]))
+
+
+def item_labels(value: Any, axis: int = 0) -> Any:
+    """Labels along the first or the last axis, 0 or -1, of a column or frame of pandas or an array of xarray; or None.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> [*item_labels(pd.Series([1, 0], index=["sea", "sky"]))], item_labels([1, 0])
+    (['sea', 'sky'], None)
+    """
     if hasattr(value, "to_numpy") and hasattr(getattr(value, "index", None), "equals"):
-        return value.index
+        return value.columns if axis and value.ndim == 2 else value.index
     dims, indexes = getattr(value, "dims", None), getattr(value, "indexes", None)
-    return indexes.get(dims[0]) if dims and isinstance(dims, tuple) and isinstance(indexes, Mapping) else None
+    return indexes.get(dims[axis]) if dims and isinstance(dims, tuple) and isinstance(indexes, Mapping) else None
+
+
+def in_dims(value: Any, dims: tuple[str, ...]) -> Any:
+    """Array of xarray with the dimensions of these names in this order; anything else as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> in_dims(xr.DataArray(np.zeros((2, 3)), dims=("item", "alpha")), ("alpha", "item")).shape
+    (3, 2)
+    """
+    found = getattr(value, "dims", None)
+    mixed = isinstance(found, tuple) and found != dims and sorted(map(str, found)) == sorted(dims)
+    return value.transpose(*dims) if mixed else value
 
 
 def require_one_order(**fields: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import random
 from abc import ABC, ABCMeta
 from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
 from dataclasses import field, fields, make_dataclass
+from decimal import Decimal
 from functools import cache, cached_property
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
@@ -21,7 +22,7 @@ import numpy as np
 from .kinds import WrongKind
 from .messages import listed, shown
 
-__all__ = ["FrozenValue", "line_of", "new_attributes"]
+__all__ = ["FrozenValue", "line_of", "names_of_fields", "new_attributes"]
 
 _PLAIN = frozenset({bool, float, int, str, type(None)})
 
@@ -91,6 +92,8 @@ class FrozenValue(metaclass=_ValueType):
         It is done when the class is made, and once more with its first object: until then a decorator, a base class or
         a worker process that builds the class anew may have set attributes.
         """
+        if not _is_own(cls):
+            _require_like_above(cls)
 
     def _check(self) -> None:
         """Check an object whose fields are set, whether or not its class calls ``__post_init__`` of the one above."""
@@ -138,6 +141,40 @@ def new_attributes(cls: type, family: type) -> dict[str, Any]:
             for name in vars(kind):
                 found.pop(name, None)
     return found
+
+
+def _require_like_above(cls: type) -> None:
+    """Require that a flag stands in place of a flag, a property of a property, and what can be called of a method.
+
+    Python would take a method in place of a flag for one that is set, whatever it returns.
+    """
+    settings = names_of_fields(cls)
+    for name, new in new_attributes(cls, FrozenValue).items():
+        of_above = [vars(kind)[name] for kind in cls.__mro__ if name in vars(kind) and _is_own(kind)]
+        if not of_above or name in settings or name[:2] == "__":
+            continue
+        above, computed = of_above[0], isinstance(new, (property, cached_property))
+        if isinstance(above, bool) and not (isinstance(new, (bool, np.bool_)) or computed):
+            wanted = "True or False, or a property"
+        elif isinstance(above, property) and not computed and inspect.isroutine(new):
+            wanted = "a property, with @property above it"
+        elif inspect.isfunction(above) and (computed or not (callable(new) or hasattr(new, "__get__"))):
+            wanted = "a method"
+        else:
+            continue
+        found = "a property" if computed else "a method" if inspect.isroutine(new) else shown(new)
+        raise WrongKind(f"{cls.__name__}: {name} is {found}; it must be {wanted}")
+
+
+def names_of_fields(cls: Any) -> set[str]:
+    """Names of the fields of a dataclass, and of a class that is about to become one those of the class above.
+
+    Examples
+    --------
+    >>> names_of_fields(_Form), names_of_fields(FrozenValue)
+    (set(), set())
+    """
+    return {x.name for x in fields(cls)} if hasattr(cls, "__dataclass_fields__") else set()
 
 
 class _Form(NamedTuple):
@@ -192,6 +229,9 @@ def _fault_of(cls: type) -> str | None:
                 f"field {one.name} is not compared, so objects that differ in it could not be told apart; leave out "
                 "compare=False, and keep what is computed from other fields by a cached_property"
             )
+        own = [kind for kind in cls.__mro__ if _is_own(kind) and one.name not in names_of_fields(kind)]
+        if any(inspect.isfunction(vars(kind).get(one.name)) for kind in own):
+            return f"field {one.name} has the name of a method; give it another one"
     for name in ("__eq__", "__hash__"):
         kind = next(kind for kind in cls.__mro__ if name in vars(kind))
         if not _is_generated(kind, name):
@@ -239,8 +279,7 @@ def _require_fields_only(made: FrozenValue) -> None:
             continue
         if type(value) is np.ndarray and not value.ndim:
             value = value.item()
-            object.__setattr__(made, name, value)
-        value = _without_minus_zero(value)
+        value = _acting_alike(value)
         if value is not getattr(made, name):
             object.__setattr__(made, name, value)
         if not _is_one_value(value, hashed):
@@ -250,12 +289,20 @@ def _require_fields_only(made: FrozenValue) -> None:
             )
 
 
-def _without_minus_zero(value: Any) -> Any:
-    """Value, or an equal one without minus zero, which equals zero but need not act like it."""
-    if isinstance(value, (float, np.floating)) and value == 0.0:
-        return value + type(value)(0.0) if np.signbit(value) else value
+def _acting_alike(value: Any) -> Any:
+    """Value, or an equal one that acts like all that equal it.
+
+    Minus zero equals zero, and NumPy's small integers and half precision equal Python's numbers, but they need not give
+    the same results.
+    """
+    if isinstance(value, (np.number, np.bool_, np.str_)):
+        value = value.item()
+    if isinstance(value, (float, np.floating)):
+        return abs(value) if value == 0.0 else value
+    if isinstance(value, Decimal):
+        return abs(value) if value.is_zero() else value
     if isinstance(value, tuple) and (type(value) is tuple or hasattr(value, "_make")):
-        parts = tuple(map(_without_minus_zero, value))
+        parts = tuple(map(_acting_alike, value))
         same = all(x is y for x, y in zip(parts, value, strict=True))
         return value if same else parts if type(value) is tuple else type(value)._make(parts)  # type: ignore[attr-defined]
     return value
