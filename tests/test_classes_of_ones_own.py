@@ -603,3 +603,175 @@ def test_labels_of_ensembles_and_label_sets_are_compared():
 def test_a_dataset_is_no_column(field):
     with pytest.raises(sa.ProblemError, match=f"^{field}"):
         sa.Problem(**{"threshold": [0.5, 0.6], "budget": 3} | {field: xr.Dataset({"w": ("item", [1.0, 2.0])})})
+
+
+@pytest.mark.parametrize(
+    "number", [np.uint8(3), np.int8(3), np.float16(3), np.float32(3), np.array(3, np.uint8), np.longdouble(3)]
+)
+def test_numbers_of_any_type_act_alike_in_fields(number):
+    @dataclass(frozen=True)
+    class Root(sa.Utility):
+        k: Any = 3
+        name = "root"
+
+        def __call__(self, p):
+            return np.abs(p - 0.5) ** (1 / self.k) - 0.4 * (self.k - 4) * bowl(p)
+
+    problems = [sa.Problem([0.45, 0.62], budget=5, utility=Root(k)) for k in (number, 3)]
+    assert problems[0] == problems[1]
+    assert problems[0].digest() == problems[1].digest()
+    for one in problems:
+        assert sa.evaluate(one, "exact").value == sa.solve(one).value == pytest.approx(1.4581928537)
+
+
+@pytest.mark.parametrize("said", [{"convex": True}, {"kink": lambda self: (0.8, 1.0)}])
+def test_what_is_said_of_a_payoff_does_not_hold_for_another_constant(said):
+    class High(sa.Utility):
+        name, at = "high", 0.8
+
+        def __call__(self, p):
+            return np.maximum(0, p - self.at) if self.at > 0 else -np.maximum(0, p + self.at)
+
+    for key, x in said.items():
+        setattr(High, key, x)
+    low, concave = (type("Low", (High,), {"name": "low", "at": at})() for at in (0.5, -0.5))
+    for utility in (low, concave):
+        problem = THREE.replace(utility=utility)
+        plain = THREE.replace(utility=lambda p, u=utility: u(p))
+        assert sa.solve(problem).value == pytest.approx(sa.solve(plain).value, abs=1e-12)
+        policy = "gittins" if utility is low else "whittle"
+        assert sa.evaluate(problem, policy).value == pytest.approx(sa.evaluate(plain, policy).value, abs=1e-12)
+        assert sa.upper_bound(problem, "lagrangian").value >= sa.solve(problem).value - 1e-12
+
+
+def test_class_with_other_defaults_of_fields_keeps_what_is_said_for_all_values():
+    @dataclass(frozen=True)
+    class Dear(sa.Asymmetric):
+        loss: float = 3.0
+        name = "dear"
+
+    assert Dear().convex
+    assert Dear().kink() == (0.75, 4.0)
+    assert type("Mine", (sa.Accuracy,), {"name": "mine"}).convex
+    assert type("Mine", (sa.AuditIndex,), {"name": "mine"}).anytime
+    assert not type("Next", (type("Mine", (sa.AuditIndex,), {"name": "m", "k": 1}),), {"name": "n", "k": 2}).anytime
+
+
+@pytest.mark.parametrize(
+    ("payoff", "said", "refusal"),
+    [
+        (np.sqrt, {"convex": True}, "says that it is convex, and pays .* more than the mean"),
+        (lambda p: -(p**2), {"convex": np.True_}, "says that it is convex"),
+        (lambda p: np.maximum(0, p - 0.6), {"kink": (0.6, -1.0)}, "kink of utility said is -1.0; it must be positive"),
+        (lambda p: np.maximum(0, p - 0.6), {"kink": (0.6, 0.0)}, "kink of utility said is 0.0; it must be positive"),
+        (lambda p: np.maximum(0, p - 0.6), {"kink": (0.0, 1.0)}, r"says by its kink that it is 1 max\(0, p - 0\)"),
+        (lambda p: np.maximum(0, p - 0.6), {"kink": (0.5, 1.0)}, "away from that"),
+        (lambda p: 1e-4 * np.maximum(0, p - 0.6), {"kink": (0.6, 1.001e-4)}, "away from that"),
+        (lambda p: np.maximum(0, p - 0.6), {"kink": (0.6, 1.0), "convex": True}, None),
+        (lambda p: 1e9 * np.maximum(0, p - 1 / 3) - 5 * p, {"kink": (1 / 3, 1e9), "convex": True}, None),
+        (lambda p: p * np.log(np.maximum(p, 1e-300)), {"convex": True}, None),
+        (lambda p: (p == 1) * 1.0, {"convex": True}, None),
+    ],
+)
+def test_what_a_utility_says_of_its_payoff_is_tried(payoff, said, refusal):
+    parts = {"name": "said", "__call__": lambda self, p: payoff(p)}
+    if "kink" in said:
+        parts["kink"] = lambda self: said["kink"]
+    utility = type("Said", (sa.Utility,), parts | {k: x for k, x in said.items() if k != "kink"})()
+    if refusal is None:
+        problem = THREE.replace(utility=utility)
+        assert sa.solve(problem).value == pytest.approx(sa.solve(THREE.replace(utility=payoff)).value)
+        return
+    with pytest.raises(ValueError, match=refusal):
+        THREE.replace(utility=utility)
+
+
+@pytest.mark.parametrize(
+    ("base", "wrong", "wanted"),
+    [
+        (sa.Utility, {"convex": lambda self: False}, "convex is a method; it must be True or False, or a property"),
+        (sa.Utility, {"convex": "no"}, "convex is 'no'; it must be True or False"),
+        (sa.Utility, {"kink": (0.5, 2.0)}, r"kink is \(0.5, 2.0\); it must be a method"),
+        (sa.Utility, {"accept_above": 0.9}, "accept_above is 0.9; it must be a method"),
+        (sa.Utility, {"accept_above": property(lambda self: 0.9)}, "accept_above is a property; it must be a method"),
+        (sa.IndexPolicy, {"uses_remaining": lambda self: False}, "uses_remaining is a method; it must be True or Fal"),
+        (sa.IndexPolicy, {"anytime": "no"}, "anytime is 'no'; it must be True or False"),
+        (sa.IndexPolicy, {"index_scale": 1.0}, "index_scale is 1.0; it must be a method"),
+        (sa.JointPolicy, {"stopping": lambda self: False}, "stopping is a method; it must be a property"),
+        (sa.JointPolicy, {"uses_pending": 1}, "uses_pending is 1; it must be True or False"),
+        (sa.Belief, {"takes_bars": lambda self: False}, "takes_bars is a method; it must be True or False"),
+        (sa.Belief, {"mean": lambda self: 0.5}, "mean is a method; it must be a property"),
+    ],
+)
+def test_attribute_of_a_class_is_of_the_kind_of_the_one_above(base, wrong, wanted):
+    with pytest.raises(ValueError, match=f"Mine: {wanted}"):
+        type("Mine", (base,), {"name": "mine", **wrong})
+    with pytest.raises(ValueError, match=f"Mine: {wanted}"):
+        type("Mine", (type("Beside", (), wrong), base), {"name": "mine"})
+
+
+def test_field_with_the_name_of_a_method_is_refused():
+    @dataclass(frozen=True)
+    class Mine(sa.Utility):
+        kink: tuple
+        name = "mine"
+
+    with pytest.raises(ValueError, match="Mine: field kink has the name of a method; give it another one"):
+        Mine((0.5, 2.0))
+
+
+class Fixed:
+    def __call__(self, p):
+        return p**2
+
+
+@pytest.mark.parametrize(
+    "method",
+    [np.square, staticmethod(np.square), staticmethod(lambda p: p**2), classmethod(lambda cls, p: p**2), Fixed()],
+)
+def test_payoff_may_be_anything_that_python_can_call(method):
+    utility = type("Mine", (sa.Utility,), {"name": "mine", "__call__": method})()
+    assert sa.solve(THREE.replace(utility=utility)).value == sa.solve(THREE.replace(utility=lambda p: p**2)).value
+
+
+@pytest.mark.parametrize("kind", [staticmethod, classmethod])
+def test_bar_and_kink_may_be_methods_of_any_kind(kind):
+    def given(value):
+        return kind((lambda: value) if kind is staticmethod else (lambda cls: value))
+
+    parts = {"name": "mine", "accept_above": given(0.8), "kink": given((0.5, 2.0))}
+    utility = type("Mine", (sa.Accuracy,), parts)()
+    problem = sa.Problem([0.5, 0.6], budget=3, utility=utility)
+    assert utility.decide(np.array([0.7, 0.9])).tolist() == [False, True]
+    assert problem.digest() != sa.Problem([0.5, 0.6], budget=3).digest()
+    assert sa.upper_bound(problem, "lagrangian").value == sa.upper_bound(problem.replace(utility="accuracy")).value
+
+
+def test_span_of_time_has_a_text():
+    assert canonical(np.timedelta64(3, "D")) == canonical(np.timedelta64(3, "D")) != canonical(np.timedelta64(4, "D"))
+
+
+HOMES = """
+from dataclasses import dataclass
+import seqaudit as sa
+
+@dataclass(frozen=True)
+class Steady(sa.IndexPolicy):
+    first: int = 1
+    name = "steady"
+
+    def index(self, states):
+        return states.mean + (states.labels < self.first)
+"""
+
+
+def test_classes_of_one_name_in_two_modules_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in (("home_one", HOMES), ("home_two", HOMES.replace("states.mean", "states.sd"))):
+        (tmp_path / f"{name}.py").write_text(text)
+    one, two = (__import__(name).Steady(2) for name in ("home_one", "home_two"))
+    session = sa.Session(THREE, one, seed=3)
+    session.save(tmp_path / "session.json")
+    sa.Session.load(tmp_path / "session.json", THREE, one)
+    with pytest.raises(ValueError, match="polic"):
+        sa.Session.load(tmp_path / "session.json", THREE, two)

@@ -1,0 +1,185 @@
+"""Labels that columns, frames and arrays bring along: parameters by their names, and items never in another order."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import seqaudit as sa
+
+NAMES, OTHER = ["x", "y"], ["y", "x"]
+PROBLEM = sa.Problem([0.4, 0.7], budget=3, name=NAMES)
+SWAPPED = pd.DataFrame({"b": [1, 2.0], "a": [3, 4.0]})
+BY_NAME = [[3.0, 1.0], [4.0, 2.0]]
+Pair = namedtuple("Pair", "b a")
+Counted = namedtuple("Counted", "wins losses")
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        SWAPPED,
+        list(SWAPPED.itertuples(index=False)),
+        tuple(SWAPPED.itertuples(index=False)),
+        pd.Series(list(SWAPPED.itertuples(index=False))),
+        [row for _, row in SWAPPED.iterrows()],
+        [xr.DataArray(row, dims="parameter", coords={"parameter": ["b", "a"]}) for row in SWAPPED.to_numpy()],
+        SWAPPED.T,
+        SWAPPED.set_axis(pd.MultiIndex.from_product([["prior"], ["b", "a"]]), axis=1),
+        xr.DataArray(SWAPPED.to_numpy(), dims=("item", "parameter"), coords={"parameter": ["b", "a"]}),
+        xr.DataArray(SWAPPED.T.to_numpy(), dims=("parameter", "item"), coords={"parameter": ["b", "a"]}),
+        SWAPPED.to_records(index=False),
+    ],
+)
+def test_parameters_of_priors_go_by_their_names(prior):
+    assert sa.Problem([0.4, 0.7], budget=3, prior=prior).prior.tolist() == BY_NAME
+    assert sa.Problem.bandit(prior, 3).prior.tolist() == BY_NAME
+
+
+@pytest.mark.parametrize(
+    "pair", [Pair(b=1, a=3), pd.Series({"b": 1, "a": 3}), xr.DataArray([1, 3], dims="p", coords={"p": ["b", "a"]})]
+)
+@pytest.mark.parametrize("threshold", [[0.4, 0.7], pd.Series([0.4, 0.7], index=NAMES)])
+@pytest.mark.parametrize("more", [{}, {"name": ["a", "b"]}, {"weight": pd.Series([1, 2], index=NAMES)}])
+def test_one_pair_for_all_items_goes_by_its_names(pair, threshold, more):
+    assert sa.Problem(threshold, budget=3, prior=pair, **more).prior.tolist() == [[3.0, 1.0]] * 2
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        Counted(9, 1),
+        [Counted(9, 1), Counted(2, 1)],
+        pd.Series({"losses": 9, "wins": 1}),
+        [pd.Series({"losses": 9, "wins": 1})] * 2,
+        pd.Series([2, 1], index=NAMES),
+        pd.DataFrame({"losses": [9, 2], "wins": [1, 1]}),
+    ],
+)
+def test_parameters_of_other_names_are_refused(prior):
+    with pytest.raises(sa.ProblemError, match=r"prior has the columns .*; they must be a and b"):
+        sa.Problem([0.4, 0.7], budget=3, prior=prior)
+
+
+def test_parameters_without_names_go_by_position():
+    unnamed = pd.DataFrame([[3, 1], [4, 2]])
+    rows = list(unnamed.itertuples(index=False))
+    assert rows[0]._fields == ("_0", "_1")
+    for prior in (unnamed, rows, [pd.Series(row) for row in BY_NAME], np.array(BY_NAME), BY_NAME):
+        assert sa.Problem([0.4, 0.7], budget=3, prior=prior).prior.tolist() == BY_NAME
+    assert sa.Problem([0.4, 0.7], budget=3, prior=pd.Series([2, 1])).prior.tolist() == [[2, 1]] * 2
+
+
+def test_masked_field_of_a_prior_is_no_number():
+    masked = np.ma.array([(2.0, 1.0), (3.0, 4.0)], mask=[(0, 0), (0, 1)], dtype=[("b", float), ("a", float)])
+    with pytest.raises(sa.ProblemError, match="prior a of item 2 is masked"):
+        sa.Problem([0.4, 0.7], budget=3, prior=masked)
+
+
+@pytest.mark.parametrize("items", [["x", "y"], ["x", "y", "z"]])
+@pytest.mark.parametrize("kind", ["frame", "array"])
+@pytest.mark.parametrize("by", ["threshold", "name"])
+def test_items_that_stand_side_by_side_in_a_prior_are_compared(items, kind, by):
+    def stated(order):
+        numbers = [[1.0 + k for k in range(len(items))], [9.0] * len(items)]
+        prior = pd.DataFrame(numbers, index=["a", "b"], columns=order)
+        if kind == "array":
+            prior = xr.DataArray(prior.to_numpy(), dims=("p", "item"), coords={"p": ["a", "b"], "item": order})
+        threshold = np.full(len(items), 0.5)
+        more = {"name": items} if by == "name" else {}
+        return sa.Problem(pd.Series(threshold, index=items) if by != "name" else threshold, 3, prior=prior, **more)
+
+    assert stated(items).prior[:, 0].tolist() == [1.0 + k for k in range(len(items))]
+    with pytest.raises(sa.ProblemError, match="entries go by position"):
+        stated(items[::-1])
+
+
+@pytest.mark.parametrize("held", [list, tuple, np.array, pd.Index, pd.Series, pd.Categorical, pd.array, "object"])
+@pytest.mark.parametrize("kind", ["pandas", "xarray"])
+def test_names_in_another_order_than_labels_are_refused_whatever_holds_them(held, kind):
+    def stated(names):
+        names = np.array(names, dtype=object) if held == "object" else held(names)
+        threshold = pd.Series([0.2, 0.8], index=NAMES)
+        if kind == "xarray":
+            threshold = xr.DataArray(threshold.to_numpy(), dims="item", coords={"item": NAMES})
+        return sa.Problem(threshold, budget=3, name=names), lambda: sa.Problem.from_logratio(
+            threshold, 0.1, 3, name=names
+        )
+
+    assert stated(NAMES)[0].name == ("x", "y")
+    assert stated(["p", "q"])[0].name == ("p", "q")
+    with pytest.raises(sa.ProblemError, match=r"name\[0\] is labelled 'y', threshold\[0\] 'x'"):
+        stated(OTHER)
+
+
+def test_equal_labels_of_other_types_are_equal():
+    one = pd.Series([0.4, 0.5], index=pd.CategoricalIndex(NAMES))
+    two = pd.Series([1, 2], index=pd.CategoricalIndex(NAMES, categories=["y", "x", "q"]))
+    assert sa.Problem(one, budget=3, weight=two).weight.tolist() == [1, 2]
+    with pytest.raises(sa.ProblemError, match=r"weight\[0\] is labelled 'y'"):
+        sa.Problem(one, budget=3, weight=two[::-1])
+
+
+def frame(rows, order):
+    return pd.DataFrame(rows, columns=order)
+
+
+DOORS = {
+    "tail_at": lambda order: PROBLEM.tail_at(pd.Series([1, 0], order), pd.Series([1, 0], order)),
+    "action": lambda order: sa.solve(PROBLEM, keep_policy=True).action(
+        pd.Series([1, 0], order), pd.Series([1, 0], order)
+    ),
+    "rates": lambda order: sa.operating_characteristics(PROBLEM, "kg", alpha=frame([[0.2, 0.8]], order)).rate,
+    "scores": lambda order: sa.KnowledgeGradient().scores(PROBLEM, frame([[1, 0]], order), frame([[1, 0]], order)),
+    "risk": lambda order: sa.evaluate(PROBLEM, sa.RiskWeighted("kg", risk=pd.Series([5, 1], order))).value,
+    "slices": lambda order: (
+        sa.evaluate(PROBLEM, sa.MinimumCoverage("kg", slices=pd.Series(["s", "t"], order), minimum={"s": 2})).value
+    ),
+    "risk of slices": lambda order: (
+        sa.evaluate(PROBLEM, sa.RiskWeighted("kg", risk={"s": 5, "t": 1}, slices=pd.Series(["s", "t"], order))).value
+    ),
+    "features": lambda order: (
+        sa.simulate(
+            PROBLEM.replace(batch=2, budget=4),
+            sa.DiverseBatch("kg", features=pd.DataFrame([[1, 0], [0, 1.0]], index=order)),
+            replications=2,
+            seed=1,
+        ).mean
+    ),
+    "tables": lambda order: sa.expected_final(
+        PROBLEM, "kg", xr.DataArray(np.ones((2, 4, 4)), dims=("item", "labels", "wins"), coords={"item": order})
+    ),
+}
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+def test_labels_that_are_the_names_in_another_order_are_refused_everywhere(door):
+    by_position = np.asarray(door([0, 1]))
+    np.testing.assert_array_equal(by_position, door(NAMES))
+    np.testing.assert_array_equal(by_position, door(["p", "q"]))
+    with pytest.raises(ValueError, match=r"\[0\] is labelled 'y', name\[0\] 'x'; entries go by position"):
+        door(OTHER)
+
+
+def test_arrays_of_xarray_go_by_the_names_of_their_dimensions():
+    alpha = xr.DataArray([[0.2, 0.8], [0.1, 0.3]], dims=("item", "alpha"))
+    found = sa.operating_characteristics(PROBLEM, "kg", alpha=alpha)
+    np.testing.assert_array_equal(found.rate, alpha.T)
+    labels = np.broadcast_to(np.arange(4.0)[:, None], (2, 4, 4))
+    tables = xr.DataArray(labels, dims=("item", "labels", "wins"))
+    np.testing.assert_array_equal(
+        sa.expected_final(PROBLEM, "kg", tables.transpose("wins", "item", "labels")),
+        sa.expected_final(PROBLEM, "kg", labels),
+    )
+
+
+def test_data_with_other_labels_are_other_data():
+    plain, labelled, other = (sa.RiskWeighted("kg", risk=pd.Series([5, 1], x)) for x in ([0, 1], NAMES, OTHER))
+    assert len({plain, labelled, other, sa.RiskWeighted("kg", risk=[5, 1])}) == 3
+    import pickle
+
+    assert pickle.loads(pickle.dumps(other)) == other
