@@ -132,7 +132,7 @@ def try_payoffs(utility: Any) -> None:
 
 
 def _bound(method: Any, utility: Any) -> Callable[..., Any]:
-    """What Python calls for an attribute of the class of a utility: static methods, say, are not given the object."""
+    """Attribute of the class of a utility as Python calls it: a static method, say, is not given the object."""
     get = getattr(type(method), "__get__", None)
     found: Callable[..., Any] = method if get is None else get(method, utility, type(utility))
     return found

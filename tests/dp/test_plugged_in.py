@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -267,7 +268,11 @@ def test_what_is_no_utility_is_refused_in_one_line(spec, message):
         (Limited(limit=np.nan), lambda u: u.accept_above(), "accept_above of utility limited is nan"),
         (Limited(limit="half"), lambda u: u.accept_above(), "accept_above of utility limited is 'half'"),
         (Limited(bend=3), lambda u: u.kink(), "kink of utility limited is of type int; it must be None or a pair"),
-        (Limited(bend=(0.5, np.inf)), lambda u: u.kink(), "kink of utility limited is inf; it must be finite"),
+        (
+            Limited(bend=(0.5, np.inf)),
+            lambda u: u.kink(),
+            "kink of utility limited is inf; it must be positive and finite",
+        ),
         (Limited(bend=(-1, 2)), lambda u: u.kink(), "kink of utility limited is -1; it must be from 0 to 1"),
     ],
 )
@@ -288,10 +293,11 @@ def test_a_callable_that_fails_after_its_trial_passes_its_error_on():
 
 
 class TwoArguments(Exception):
-    """An error that cannot be restored from its message."""
+    """An error that cannot be restored from its message, nor from what it holds."""
 
     def __init__(self, one, two):
         super().__init__(f"{one} and {two}")
+        self.held = threading.Lock()
 
 
 def test_an_error_leaves_a_worker_process_with_its_note():
