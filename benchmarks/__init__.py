@@ -24,6 +24,7 @@ from .provenance.rater_clusters import RaterClusters, rater_clusters
 from .provenance.rater_kinds import rater_kinds
 from .provenance.removal import headlines, largest_movers, removals
 from .replay.replay import replay, replay_table
+from .runner.export import export_run, run_table
 from .stress.natures import Misbelief, misbelief
 from .stress.scenario import Scenario, StressGrid
 from .stress.scenario_file import built_in_scenarios, make_scenarios, read_scenarios
@@ -51,6 +52,7 @@ __all__ = [
     "compare_fits",
     "concentration",
     "curve_table",
+    "export_run",
     "fewest_raters",
     "headlines",
     "largest_beta",
@@ -76,6 +78,7 @@ __all__ = [
     "removals",
     "replay",
     "replay_table",
+    "run_table",
     "sbc",
     "stress",
     "stress_slopes",

@@ -24,6 +24,7 @@ from .certify import certify
 from .command import Command
 from .compare import compare
 from .curve import curve
+from .export import export
 from .failures import failure_lines, wants_traceback
 from .fit import fit
 from .interruption import INTERRUPTED, heed_signals, no_longer_interrupt, status_of_interruption
@@ -32,6 +33,7 @@ from .output import keep_standard_output, let_symbols_fall_back
 from .plugins import naming_plugins
 from .provenance import provenance
 from .replay import replay
+from .show import show
 from .solve import solve
 from .speed import speed
 from .statics import statics
@@ -94,6 +96,8 @@ for _command in (
     fit,
     provenance,
     stress,
+    show,
+    export,
 ):
     app.command(cls=Command)(_command)
 app.add_typer(calibrate, name="calibrate")

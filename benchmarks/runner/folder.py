@@ -31,7 +31,7 @@ from .kept import Format, Parts
 from .parts import seconds_taken
 from .store import Cell, Store, StoreError
 
-__all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs"]
+__all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs", "read_record"]
 
 _LONGEST_NAME = 150
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
@@ -80,7 +80,7 @@ class RunFolder:
         record = self.path / "run.json"
         if not record.exists():
             _begin(record, wanted | _circumstances(libraries, now))
-        found = _read_record(record)
+        found = read_record(record)
         for key in ("command", "inputs"):
             before, asked = (identity(x.get(key)) for x in (found, wanted))
             if before != asked:
@@ -243,7 +243,8 @@ def _circumstances(libraries: Sequence[str], now: datetime.datetime) -> dict[str
     return {"versions": versions, "machine": machine, "started": now.isoformat(timespec="seconds")}
 
 
-def _read_record(record: Path) -> dict[str, Any]:
+def read_record(record: Path) -> dict[str, Any]:
+    """Record of a run, as ``run.json`` holds it."""
     try:
         found = read_json(record)
     except ValueError:

@@ -8,15 +8,15 @@ is as it was written.
 from __future__ import annotations
 
 import errno
-import json
 import os
+import re
 import sqlite3
 import stat
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...dp.machine.seal import digest
 
@@ -39,9 +39,11 @@ CREATE TABLE cells (
     seconds REAL
 )
 """
-_COLUMNS = ("name", "inputs", "seed", "status", "form", "result", "versions", "seconds")
+_COLUMNS = ("name", "inputs", "form", "result", "seed", "status", "versions", "seconds")
 _ALL = ("key", "sha256", *_COLUMNS)
 _WRITTEN = f"INSERT OR REPLACE INTO cells ({', '.join(_ALL)}) VALUES ({', '.join(f':{x}' for x in _ALL)})"
+_READ = f"SELECT {', '.join(_ALL)} FROM cells"
+_AT_A_TIME = 1000
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 _OF_THE_SYSTEM = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -112,8 +114,25 @@ class Cell(NamedTuple):
     @property
     def sha256(self) -> str:
         """Digest of the result and of what it is said to be: results that were exchanged are not as they were."""
-        said = json.dumps([getattr(self, column) for column in _COLUMNS if column != "result"])
-        return digest(said.encode() + b"\0" + self.result)
+        said = self.name, self.inputs, self.seed, self.status, self.form, self.versions, self.seconds
+        return digest(ascii(said).encode() + self.result)
+
+
+def _checked(row: tuple[Any, ...]) -> tuple[Cell | None, bool]:
+    """Cell of a row if it is as it was written, and whether it is not."""
+    cell = Cell(*row[2:])
+    texts = (cell.name, cell.inputs, cell.form, cell.status, cell.versions, cell.seed or "")
+    plain = all(isinstance(x, str) for x in texts) and isinstance(cell.result, bytes)
+    plain = plain and (cell.seconds is None or type(cell.seconds) is float)
+    return (cell, False) if plain and (cell.key, cell.sha256) == row[:2] else (None, True)
+
+
+def _reading(place: Path) -> str:
+    """How SQLite opens a file to read it. Where it may, it keeps files beside it meanwhile, and removes them again."""
+    if os.access(place.parent, os.W_OK):
+        return "mode=rw"
+    # Where it may not, nobody else is writing either, unless such files are there.
+    return "mode=ro" if place.with_name(f"{place.name}-wal").exists() else "immutable=1"
 
 
 class Store:
@@ -122,6 +141,9 @@ class Store:
     Parameters
     ----------
     path : path
+    changing : bool
+        Open it to write in it too. Without, it must be there, and stays as it is, also where the folder of the file
+        cannot be written.
 
     Raises
     ------
@@ -143,37 +165,47 @@ class Store:
     (b'[1.5]', False)
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, changing: bool = True) -> None:
         self.path = path
         self._require_file()
+        # Of a relative path, SQLite may take a beginning such as "file:" for that of an address.
+        place = Path(os.path.abspath(path))  # noqa: PTH100
+        address = str(place) if changing else f"{place.as_uri()}?{_reading(place)}"
         with self._faults():
             # No transactions but those of single statements, and of the making of the table.
-            # Of a relative path, SQLite may take a beginning such as "file:" for that of an address.
-            place = os.path.abspath(path)  # noqa: PTH100
-            self._connection = sqlite3.connect(place, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+            self._connection = sqlite3.connect(
+                address, timeout=_SECONDS_TO_WAIT, isolation_level=None, uri=not changing
+            )
             # Damaged text makes a row another one than was written, and no fault of all rows.
             self._connection.text_factory = lambda text: text.decode(errors="replace")
         self.close = weakref.finalize(self, self._connection.close)
         _open.add(self)
         try:
             with self._faults():
-                self._make_or_check()
+                if changing:
+                    self._make_or_check()
+                elif self._is_new():
+                    raise StoreError(f"{path} holds nothing")
         except BaseException:
             self.close()
             raise
 
     def read(self, key: str) -> tuple[Cell | None, bool]:
         """Cell with a key, None if there is none; and whether there is one that is not as it was written."""
-        columns = ", ".join((*_COLUMNS, "sha256"))
         with self._faults():
-            row = self._connection.execute(f"SELECT {columns} FROM cells WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            return None, False
-        cell = Cell(**dict(zip(_COLUMNS, row[:-1], strict=True)))
-        texts = (cell.name, cell.inputs, cell.form, cell.status, cell.versions, cell.seed or "")
-        plain = all(isinstance(x, str) for x in texts) and isinstance(cell.result, bytes)
-        plain = plain and isinstance(cell.seconds, float | None)
-        return (cell, False) if plain and (cell.key, cell.sha256) == (key, row[-1]) else (None, True)
+            row = self._connection.execute(f"{_READ} WHERE key = ?", (key,)).fetchone()
+        return (None, False) if row is None else _checked(row)
+
+    def cells(self) -> Iterator[tuple[Cell | None, bool]]:
+        """Yield all cells in the order in which they were finished, each as by ``read``."""
+        with self._faults():
+            rows = self._connection.execute(f"{_READ} ORDER BY rowid")
+        while True:
+            with self._faults():
+                some = rows.fetchmany(_AT_A_TIME)
+            if not some:
+                return
+            yield from map(_checked, some)
 
     def write(self, cell: Cell) -> None:
         """Write a cell, in place of an earlier one with its key."""
@@ -196,6 +228,15 @@ class Store:
             raise KeyError(name)
         return cell
 
+    def keys(self, called: str) -> list[tuple[str, str]]:
+        """Keys and names of the cells of a name; if there are none, of those whose keys begin with these digits."""
+        select = "SELECT key, name FROM cells WHERE"
+        with self._faults():
+            found = self._connection.execute(f"{select} name = ?", (called,)).fetchall()
+            if not found and re.fullmatch(r"[0-9a-fA-F]{4,64}", called):
+                found = self._connection.execute(f"{select} key GLOB ? || '*'", (called.lower(),)).fetchall()
+        return found
+
     def forget(self, name: str) -> None:
         """Remove the cells of a name, so that they are computed again."""
         with self._faults():
@@ -208,8 +249,12 @@ class Store:
 
     def _make_or_check(self) -> None:
         ask = self._connection.execute
-        # A file of something else stays as it is.
-        self._is_new()
+        # A file of something else stays as it is. One that is being made is seen before or after it.
+        ask("BEGIN")
+        try:
+            self._is_new()
+        finally:
+            ask("ROLLBACK")
         # Readers and a writer do not wait for each other; a loss of power can cost the last cells, never the others.
         ask("PRAGMA journal_mode = WAL")
         ask("PRAGMA synchronous = NORMAL")

@@ -26,10 +26,10 @@ class Outcome:
     def json(self):
         return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
-    def table(self) -> list[dict[str, str]]:
-        """Rows of the printed table; columns stand at least two spaces apart."""
+    def table(self, column: str = "policy") -> list[dict[str, str]]:
+        """Rows of the printed table whose first column has this name; columns stand at least two spaces apart."""
         lines = [line.strip() for line in self.out.splitlines()]
-        first = next(k for k, line in enumerate(lines) if line.startswith("policy  "))
+        first = next(k for k, line in enumerate(lines) if line.startswith(f"{column}  "))
         header, *rows = [re.split(r"\s{2,}", line) for line in lines[first:] if "  " in line]
         return [dict(zip(header, row, strict=False)) for row in rows]
 

@@ -1,0 +1,96 @@
+"""Runs as they stand in their folders, to be looked at and exported; nothing in the folder is changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...posteriors.foundation.messages import listed, shown
+from ...posteriors.foundation.names import nearest_name
+from ...posteriors.foundation.refusals import file_path
+from .folder import RunFolderError, read_record
+from .store import Cell, Store, StoreError
+
+__all__ = ["FinishedRun"]
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """Run in a folder, whether or not all of its parts are finished.
+
+    Attributes
+    ----------
+    path : Path
+    record : dict
+        What ``run.json`` holds.
+    store : Store
+    """
+
+    path: Path
+    record: dict[str, Any]
+    store: Store
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> FinishedRun:
+        """Run of a folder.
+
+        Raises
+        ------
+        RunFolderError
+            If the folder is not that of a run, or its store cannot be read.
+        """
+        folder = file_path("run", path)
+        if not (folder / "run.json").is_file():
+            raise RunFolderError(f"{folder} is not a run folder: it has no run.json")
+        record = read_record(folder / "run.json")
+        if not (folder / "run.sqlite").exists():
+            raise RunFolderError(f"{folder} holds no finished parts: it has no run.sqlite")
+        try:
+            return cls(folder, record, Store(folder / "run.sqlite", changing=False))
+        except StoreError as error:
+            raise RunFolderError(str(error)) from None
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield the cells in the order in which they were finished.
+
+        Raises
+        ------
+        RunFolderError
+            For one that is not as it was written.
+        """
+        for k, (cell, changed) in enumerate(self.store.cells(), start=1):
+            if changed or cell is None:
+                raise RunFolderError(
+                    f"{self.store.path}: row {k} is not as it was written; the command that wrote it computes it again"
+                )
+            yield cell
+
+    def cell(self, called: str) -> Cell:
+        """Cell of a name, or of the first digits of a key.
+
+        Raises
+        ------
+        RunFolderError
+            If there is none, or more than one.
+        """
+        found = self.store.keys(called)
+        if len(found) > 1:
+            raise RunFolderError(
+                f"{self.path}: {shown(called)} stands for {len(found)} cells, "
+                f"{listed([name for _, name in found], 5)}; give more digits of a key"
+            )
+        if not found:
+            names = self.store.names()
+            near = nearest_name(called, names)
+            hint = "" if near is None else f"; did you mean {shown(near)}?"
+            raise RunFolderError(f"{self.path} has no cell {shown(called)}{hint} ({len(names)} cells; show lists them)")
+        cell, _ = self.store.read(found[0][0])
+        if cell is None:
+            raise RunFolderError(
+                f"{shown(found[0][1])} in {self.store.path} is not as it was written; the command that wrote it "
+                "computes it again"
+            )
+        return cell
