@@ -28,6 +28,7 @@ its policies through the entry-point group ``seqaudit.policies``.
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -269,10 +270,16 @@ class JointPolicy(Policy):
 
     @classmethod
     def _settle(cls) -> None:
-        """Let a class that defines ``stops`` be one that may stop, whatever the class above says of its own."""
+        """Let a class that defines ``stops`` be one that may stop, whatever the class above says of its own.
+
+        So with outstanding labels, which the probabilities of a class take or do not take.
+        """
         super()._settle()
         if line_of(cls, "stops") < line_of(cls, "stopping"):
             cls.stopping = JointPolicy.stopping  # type: ignore[method-assign]
+        if line_of(cls, "action_probabilities") < line_of(cls, "uses_pending"):
+            taken = inspect.signature(cls.action_probabilities).parameters
+            cls.uses_pending = "pending" in taken or any(x.kind is x.VAR_KEYWORD for x in taken.values())
 
     @abstractmethod
     def action_probabilities(self, problem: Problem, counts: Ints, wins: Ints, usable: Bools) -> Floats:

@@ -89,7 +89,9 @@ def _require_true_claims(utility: Any, payoffs: Floats) -> None:
     if not isinstance(utility.convex, (bool, np.bool_)):
         raise ValueError(f"convex of {called(utility)} is {shown(utility.convex)}; it must be True or False")
     p, h = _PROBES.flat[:_EVEN], payoffs.flat[:_EVEN]
-    rounding = _SAME * max(float(np.abs(h).max()), _SMALL)
+    # A formula in single or half precision has the rounding of that.
+    unit = next(np.finfo(x).eps for x in (np.float16, np.float32, np.float64) if np.array_equal(h.astype(x), h))
+    rounding = max(_SAME, 4.0 * float(unit)) * max(float(np.abs(h).max()), _SMALL)
     above = h[1:-1] - (h[:-2] + h[2:]) / 2.0
     if utility.convex and above.max() > rounding:
         k = int(np.argmax(above))
@@ -103,7 +105,7 @@ def _require_true_claims(utility: Any, payoffs: Floats) -> None:
     place, slope = kink
     straight = h - slope * np.maximum(0.0, p - place)
     off = np.abs(straight - straight[0] - (straight[-1] - straight[0]) * p)
-    if off.max() > max(rounding, _SAME * slope):
+    if off.max() > max(rounding, _SAME * slope, 4.0 * float(unit) * slope):
         raise ValueError(
             f"{called(utility)} says by its kink that it is {slope:g} max(0, p - {place:g}) plus a linear function, "
             f"and pays {h[np.argmax(off)]:.6g} at p = {p[np.argmax(off)]:g}, {off.max():.6g} away from that; correct "
@@ -247,7 +249,7 @@ def settle(cls: Any, base: Any, *, guarded: bool) -> None:
         for name in {"kink", "convex"} - new.keys():
             setattr(cls, name, vars(base)[name])
     for method in _GUARDED.keys() & new.keys() if guarded else ():
-        if not getattr(new[method], "is_guard", False):
+        if not getattr(new[method], "is_guard", False) and new[method] is not vars(base)[method]:
             call: Any = _GUARDED[method](new[method])
             call.is_guard = True
             setattr(cls, method, call)

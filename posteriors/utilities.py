@@ -116,7 +116,9 @@ class Utility(FrozenValue):
         ValueError
             For a utility without such a score, which includes every callable.
         """
-        raise ValueError(f"utility {self.name} has no score for a tail other than the stated one; use a named utility")
+        raise ValueError(
+            f"utility {self.name} has no score for a tail other than the stated one; define score(stated, p)"
+        )
 
     def accept_above(self) -> float:
         """Tail probability above which an item is declared learnable; at a tie it is declared not learnable.

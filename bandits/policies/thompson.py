@@ -27,7 +27,7 @@ import numpy as np
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import known_states
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
-from ...posteriors.utilities import Custom
+from ...posteriors.utilities import Utility
 from ..kernels import sampling as _kernels
 from ..policy import JointPolicy, refuse_first
 from ..state_cache import ItemNumbers
@@ -71,8 +71,9 @@ def sampled_chances(problem: Problem, counts: Ints, wins: Ints, usable: Bools) -
     p = _tails(problem).at(counts, wins)
     utility = problem.utility
     with np.errstate(all="ignore"):
-        if isinstance(utility, Custom):
-            # A callable does not give the payoff of a statement under another truth: a wrong decision costs the weight.
+        if type(utility).score is Utility.score:
+            # Callables, say, do not give the payoff of a statement under another truth: a wrong decision costs the
+            # weight.
             decided = utility.decide(p)
             won, lost = (~decided).astype(np.float64), decided.astype(np.float64)
         else:
@@ -99,10 +100,10 @@ class Thompson(JointPolicy):
 
     Rule: draw z_i = 1{alpha_i > t_i} from each belief; label an item of largest v_i [h(z_i) - S(p_i, z_i)] / kappa_i,
     where S(q, z) is the payoff of stating q where z is true; draw again where all are zero. Under accuracy: the largest
-    weight among the items whose sampled indicator disagrees with the decision. Under a callable utility a wrong
-    decision costs the weight. Source: Thompson (1933); departures: the sample is scored by its cost to the present
-    decision, since labels are not rewards here, and a sample that contradicts no decision is drawn again. Its
-    probabilities are a finite sum, exact to rounding where at most 128 items tie.
+    weight among the items whose sampled indicator disagrees with the decision. Under a utility without a score, such as
+    a callable, a wrong decision costs the weight. Source: Thompson (1933); departures: the sample is scored by its cost
+    to the present decision, since labels are not rewards here, and a sample that contradicts no decision is drawn
+    again. Its probabilities are a finite sum, exact to rounding where at most 128 items tie.
 
     Raises
     ------

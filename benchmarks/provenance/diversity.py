@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.number_arrays import number_array, require_order_of
 from ...posteriors.foundation.refusals import every
 from ...posteriors.votes.checks import require_votes
 from ...posteriors.votes.label_set import LabelSet
@@ -136,6 +136,7 @@ def concentration(labels: LabelSet, weight: ArrayLike | None = None) -> dict[str
     """
     require_votes("concentration", labels)
     given = np.ones(labels.n_items) if labels.weight is None else labels.weight
+    require_order_of(labels.items, 0, weight=weight)
     v = number_array("weight", given if weight is None else weight)
     if v.shape != (labels.n_items,):
         raise ValueError(f"weight has shape {v.shape}; it must have shape ({labels.n_items},)")

@@ -8,6 +8,7 @@ is as it was written.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import sqlite3
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...dp.machine.seal import digest
+from ...posteriors.foundation.messages import shown
 
 __all__ = ["Cell", "Store", "StoreError", "stores_closed"]
 
@@ -44,6 +46,7 @@ _ALL = ("key", "sha256", *_COLUMNS)
 _WRITTEN = f"INSERT OR REPLACE INTO cells ({', '.join(_ALL)}) VALUES ({', '.join(f':{x}' for x in _ALL)})"
 _READ = f"SELECT {', '.join(_ALL)} FROM cells"
 _AT_A_TIME = 1000
+_HEADER = 100
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 _OF_THE_SYSTEM = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -208,7 +211,15 @@ class Store:
             yield from map(_checked, some)
 
     def write(self, cell: Cell) -> None:
-        """Write a cell, in place of an earlier one with its key."""
+        """Write a cell, in place of an earlier one with its key.
+
+        Raises
+        ------
+        ValueError
+            For seconds that are not a finite float, which would not be read as they were written.
+        """
+        if cell.seconds is not None and not (isinstance(cell.seconds, float) and math.isfinite(cell.seconds)):
+            raise ValueError(f"seconds of cell {shown(cell.name)} is {shown(cell.seconds)}; it must be a finite float")
         values = {column: getattr(cell, column) for column in _ALL}
         with self._faults():
             self._connection.execute(_WRITTEN, values)
@@ -291,6 +302,9 @@ class Store:
             path = Path(f"{self.path}{suffix}")
             if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
                 raise StoreError(f"{path} is not a plain file, so the run cannot be taken up; remove it")
+        # Of so short a file SQLite would think that it is empty.
+        if self.path.exists() and 0 < self.path.stat().st_size < _HEADER:
+            raise StoreError(f"{self.path}: not a store; remove it, and what it held is computed again")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -304,7 +318,7 @@ class Store:
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StoreError(f"{self.path} is being written by another process; wait until it has ended") from None
             if code in _OF_THE_SYSTEM:
-                number = _OF_THE_SYSTEM[code]
+                number = _OF_THE_SYSTEM[code] if self.path.parent.is_dir() else errno.ENOENT
                 raise OSError(number, os.strerror(number), str(self.path)) from None
             found = "not a store" if code == sqlite3.SQLITE_NOTADB else "damaged" if code in _DAMAGED else str(error)
             raise StoreError(f"{self.path}: {found}; remove it, and what it held is computed again") from None

@@ -20,6 +20,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -38,6 +39,7 @@ from ..kernels import live as _kernels
 from ..machine.files import write_new_folder, write_whole
 from ..machine.reading import read_json
 from ..machine.seal import seal_is_whole, sealed
+from ..problem.checks import ProblemError
 from ..problem.digest import is_digest_of
 from ..problem.given_states import state_arrays
 from ..problem.problem import Problem
@@ -144,9 +146,11 @@ class KeptPolicy:
 def write_policy(policy: KeptPolicy, path: str | Path, about: dict[str, Any]) -> None:
     """Write a policy folder, whole or not at all."""
     problem = None
-    if not isinstance(policy.problem.utility, Custom):
-        require_registered(policy.problem)
-        problem = policy.problem.as_dict()
+    # Utilities and beliefs of other classes cannot be read again; who loads the policy has the problem.
+    with suppress(ProblemError):
+        if not isinstance(policy.problem.utility, Custom):
+            require_registered(policy.problem)
+            problem = policy.problem.as_dict()
     ranges = np.stack([policy.live.ranges.low, policy.live.ranges.high])
     text = {"format": FORMAT, "version": VERSION, "problem": problem, "digest": policy.problem.digest(), **about}
     text["reach"] = policy.live.reach
@@ -164,7 +168,8 @@ def write_policy(policy: KeptPolicy, path: str | Path, about: dict[str, Any]) ->
 def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptPolicy, dict[str, Any]]:
     """Policy of a folder, and the facts saved about its solution: value, prior_value, seconds, bytes.
 
-    ``problem`` must be the folder's problem, and is needed if its utility is a callable.
+    ``problem`` must be the folder's problem, and is needed if its utility is a callable, or not registered, or a
+    belief is not.
     """
     path = file_path("path", path)
     try:
@@ -186,7 +191,10 @@ def read_policy(path: str | Path, problem: Problem | None = None) -> tuple[KeptP
         raise ValueError(f"{path}: damaged policy folder: policy.json has no {shown((missing or ['sha256'])[0])}")
     if problem is None:
         if text["problem"] is None:
-            raise ValueError(f"{path}: policy under a callable utility; give its problem: load_policy(path, problem)")
+            raise ValueError(
+                f"{path}: policy under a callable utility, or classes that are not registered; give its problem: "
+                "load_policy(path, problem)"
+            )
         problem = Problem.from_dict(text["problem"])
     if version == 1 and isinstance(problem.utility, Custom):
         raise ValueError(f"{path}: version 1 does not tell one callable utility from another: solve again")

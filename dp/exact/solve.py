@@ -238,7 +238,8 @@ def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
     ----------
     path : str or Path
     problem : Problem, optional
-        Needed only if the utility is a callable, which files cannot hold.
+        Needed only if the utility is a callable, or the class of it or of a belief is not registered: files cannot hold
+        such.
 
     Returns
     -------

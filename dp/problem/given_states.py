@@ -60,6 +60,7 @@ def checks_states[R](method: Callable[..., R]) -> Callable[..., R]:
         counts, wins = state_arrays(problem, counts, wins)
         if args or kwargs:
             given = dict(zip(rest, args, strict=False)) | kwargs
+            require_order_of(problem.name, usable=given.get("usable"), pending=given.get("pending"))
             if "usable" in given:
                 given["usable"] = _usable(given["usable"], counts.shape, chooses)
             if given.get("pending") is not None:

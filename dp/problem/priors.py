@@ -99,7 +99,7 @@ def arms_of(prior: Any) -> Any:
     [(1, 1), (2, 1)]
     """
     arms = arranged(prior)
-    if not isinstance(arms, Collection) or any(real_or_none(x) is not None for x in arms):
+    if not isinstance(arms, Collection) or isinstance(arms, Mapping) or any(real_or_none(x) is not None for x in arms):
         raise ProblemError([f"prior is {shown(prior)}; a bandit needs one prior, a pair or a belief, for each arm"])
     return arms
 
@@ -119,7 +119,10 @@ def _arranged(prior: Any) -> tuple[Any, str | None]:
         return _pairs_in_order(prior) if isinstance(prior, (list, tuple)) else (prior, None)
     if prior.ndim == 1:
         of_pairs = prior.dtype == object and any(isinstance(x, (Belief, Mapping)) or np.ndim(x) for x in prior)
-        return (prior, None) if of_pairs else _pair_in_order(prior.to_numpy(), prior.index)
+        if of_pairs and _order(prior.index) is not None and all(np.shape(x) == (2,) for x in prior):
+            return prior, "prior is labelled a and b, which may be items too; give a list of pairs, or a data frame"
+        of_items = of_pairs and (_order(prior.index) is None or any(not np.ndim(x) for x in prior))
+        return (prior, None) if of_items else _pair_in_order(prior.to_numpy(), prior.index)
     order = _order(prior.columns)
     if order is None and _order(prior.index) is not None:
         # Items stand side by side.
@@ -134,8 +137,19 @@ def _pair_in_order(values: Any, names: Iterable[Any]) -> tuple[Any, str | None]:
     """The parameters of one belief in order, by their names."""
     order = _order(names)
     if order is not None:
+        if any(np.ndim(values[k]) for k in order):
+            # Columns of one number for each item: beside each other they are rows, as in a frame.
+            return _side_by_side([values[k] for k in order])
         return np.array([values[k] for k in order], dtype=object), None
     return values, _of_names(names) if _words(names) else None
+
+
+def _side_by_side(columns: list[Any]) -> tuple[Any, str | None]:
+    sizes = [np.shape(x) for x in columns]
+    if len(sizes[0]) != 1 or sizes[0] != sizes[1]:
+        told = " and ".join(map(str, sizes))
+        return columns, f"prior has a and b of shapes {told}; they must be numbers, or hold one for each item"
+    return list(zip(*columns, strict=True)), None
 
 
 def _pairs_in_order(prior: Any) -> tuple[Any, str | None]:

@@ -309,7 +309,9 @@ def _acting_alike(value: Any) -> Any:
 
 
 def _is_one_value(value: Any, hashed: bool) -> bool:
-    # Arrays of some libraries can be hashed, but are compared entry by entry.
+    # Arrays of some libraries can be hashed, but are compared entry by entry. Polynomials, say, can be made arrays.
+    if not hashed and callable(value):
+        return not isinstance(value, _CHANGING)
     if hasattr(value, "__array__") and not isinstance(value, (np.generic, type)):
         return False
     if isinstance(value, _CHANGING):

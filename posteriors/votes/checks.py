@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..foundation.arrays import Floats
 from ..foundation.messages import shown
-from ..foundation.number_arrays import number_array, read_numbers
+from ..foundation.number_arrays import number_array, read_numbers, require_order_of
 from ..foundation.refusals import probabilities
 from .label_set import LabelSet
 
@@ -82,6 +82,7 @@ def checked_thresholds(labels: LabelSet, threshold: ArrayLike) -> Floats:
     ValueError
         For any other shape, and for thresholds that are not strictly between 0 and 1.
     """
+    require_order_of(labels.items, 0, threshold=threshold)
     bar = number_array("threshold", threshold)
     if bar.shape not in ((), (labels.n_items,)):
         raise ValueError(f"threshold has shape {bar.shape}; it must be a number, or have shape ({labels.n_items},)")

@@ -56,7 +56,10 @@ def path(tmp_path):
     return path
 
 
-@given(*[st.text()] * 4, st.binary(), st.none() | st.text(), st.none() | st.floats(allow_nan=False))
+SECONDS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(*[st.text()] * 4, st.binary(), st.none() | st.text(), SECONDS)
 def test_cell_is_read_as_it_was_written(name, inputs, form, status, result, seed, seconds):
     cell = Cell(name, inputs, form, result, seed, status, '{"numpy": "2"}', seconds)
     with TemporaryDirectory() as folder, closing(Store(Path(folder, "run.sqlite"))) as store:
