@@ -34,6 +34,7 @@ from ...posteriors.raters.compiled import RaterSampler
 from ...posteriors.raters.model import RaterModel
 from ...posteriors.raters.registry import make_rater_model
 from ...posteriors.votes.design import Design
+from ..runner.executors import Cluster
 from ..runner.parts import run_parts
 from ..runner.results import result_of
 
@@ -67,7 +68,7 @@ def sbc(
     thin: int = 3,
     tune: int = 150,
     seed: int = 7,
-    n_jobs: int = 1,
+    n_jobs: int | Cluster = 1,
     finished: dict[str, xr.Dataset] | None = None,
     on_part: Callable[[str, xr.Dataset], None] | None = None,
 ) -> xr.Dataset:

@@ -40,6 +40,7 @@ def sbc(
     level: Annotated[float, typer.Option(help="Probability of a false alarm for a correct model.")] = 0.01,
     seed: options.SeedOption = 7,
     jobs: options.JobsOption = -1,
+    cluster: options.ClusterOption = None,
     out: options.OutOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -73,7 +74,7 @@ def sbc(
                 replications=replications,
                 design=designs[one.title],
                 **settings,
-                n_jobs=jobs,
+                n_jobs=options.workplace(jobs, cluster),
                 finished=parts.finished,
                 on_part=parts.keep,
             )

@@ -100,14 +100,20 @@ class Command(typer.core.TyperCommand):
 
 def _require_effect(ctx: Any) -> None:
     """Raise for an option on the command line that has no effect beside another one."""
+    if ctx.params.get("cluster") is not None and _is_given(ctx, "jobs"):
+        raise ValueError("--jobs has no effect with --cluster; leave it out")
     for (key, value), idle in _IDLE.items():
         if key in ctx.params and ctx.params[key] == value:
             for option in ctx.command.params:
-                source = ctx.get_parameter_source(option.name)
-                if option.name in idle and source is not None and source.name == "COMMANDLINE":
+                if option.name in idle and _is_given(ctx, option.name):
                     stated = f" {value}" if isinstance(value, str) else ""
                     beside = f"{'with' if value else 'without'} --{key}{stated}"
                     raise ValueError(f"{option.opts[0]} has no effect {beside}; leave it out")
+
+
+def _is_given(ctx: Any, option: str) -> bool:
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _is_numeric(value: Any) -> bool:

@@ -27,6 +27,7 @@ def curve(
     replications: Annotated[int, typer.Option(callback=at_least(1), help="Simulated runs at each budget.")] = 64,
     seed: options.SeedOption = 7,
     jobs: options.JobsOption = -1,
+    cluster: options.ClusterOption = None,
     out: options.OutOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -47,7 +48,13 @@ def curve(
     with show_progress("computing", len(names) + 1) as advance:
         parts = folder.parts((BOUNDS, *names), advance, DATASETS)
         result = budget_curve(
-            problem, policy, points=points, n_jobs=jobs, finished=parts.finished, on_part=parts.keep, **simulation
+            problem,
+            policy,
+            points=points,
+            n_jobs=options.workplace(jobs, cluster),
+            finished=parts.finished,
+            on_part=parts.keep,
+            **simulation,
         )
     table = curve_table(result)
     remarks = [*problem.check(), *result.attrs["remarks"], *table.attrs["remarks"], *folder.notes]

@@ -18,6 +18,7 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.toml import parse_toml
 from ...posteriors.foundation.messages import raise_faults, shown
 from ...posteriors.foundation.refusals import whole
+from ..runner.executors import Cluster
 from ..runner.folder import RunFolder
 from ..runner.kept import Format, Parts
 from .interruption import status_of_interruption
@@ -27,6 +28,7 @@ __all__ = [
     "OUT_ON_REQUEST",
     "RATER_LIBRARIES",
     "AskedOutOption",
+    "ClusterOption",
     "DrawsOption",
     "ExactOption",
     "JobsOption",
@@ -46,6 +48,7 @@ __all__ = [
     "policy_or_name",
     "problem_folder",
     "read_problem",
+    "workplace",
 ]
 
 # Libraries of the rater models; their versions are recorded if a model is fitted.
@@ -63,6 +66,11 @@ def at_least(least: int) -> Callable[[typer.CallbackParam, int], int]:
 
 def _checked_jobs(jobs: int) -> int:
     return checked_workers("--jobs", jobs)
+
+
+def workplace(jobs: int, cluster: str | None) -> int | Cluster:
+    """Number of worker processes, or the cluster, that ``--jobs`` and ``--cluster`` stand for."""
+    return jobs if cluster is None else Cluster(cluster)
 
 
 def policy_or_name(text: str) -> str | Policy:
@@ -113,6 +121,9 @@ JsonOption = Annotated[
     bool, typer.Option("--json", callback=_only_json, is_eager=True, help="Print JSON instead of a table.")
 ]
 JobsOption = Annotated[int, typer.Option(callback=_checked_jobs, help="Worker processes; -1 for all cores.")]
+ClusterOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Dask cluster to work on, in place of worker processes.")
+]
 ExactOption = Annotated[
     bool | None,
     typer.Option("--exact/--no-exact", help="Exact values, or none; default: exact for small problems."),

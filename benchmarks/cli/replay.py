@@ -9,7 +9,17 @@ import typer
 from ...dp.machine.repeats import require_repeats
 from ..runner.csv_text import csv_text
 from . import label_options
-from .options import JobsOption, JsonOption, OutOption, PolicyOption, SeedOption, at_least, files_as_inputs
+from .options import (
+    ClusterOption,
+    JobsOption,
+    JsonOption,
+    OutOption,
+    PolicyOption,
+    SeedOption,
+    at_least,
+    files_as_inputs,
+    workplace,
+)
 from .output import print_json, print_remarks, print_table, records, show_progress
 from .report import report
 
@@ -33,6 +43,7 @@ def replay(
     seed: SeedOption = 7,
     strict: label_options.StrictOption = False,
     jobs: JobsOption = -1,
+    cluster: ClusterOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,7 +71,7 @@ def replay(
         result = run(
             dataset,
             policy,
-            n_jobs=jobs,
+            n_jobs=workplace(jobs, cluster),
             finished=parts.finished,
             on_policy=parts.keep,
             **run_settings,

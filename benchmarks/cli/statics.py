@@ -16,8 +16,10 @@ from ...posteriors.foundation.memory import ProblemTooLarge
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import number_of_text
 from ..runner.csv_text import csv_text
+from ..runner.executors import Cluster
 from ..runner.folder import problem_as_inputs
 from .options import (
+    ClusterOption,
     ExactOption,
     JobsOption,
     JsonOption,
@@ -29,6 +31,7 @@ from .options import (
     policy_if_any,
     problem_folder,
     read_problem,
+    workplace,
 )
 from .output import evenly, print_json, print_remarks, print_table, records, show_progress
 from .report import report
@@ -76,6 +79,7 @@ def statics(
     seed: SeedOption = 7,
     exact: ExactOption = None,
     jobs: JobsOption = -1,
+    cluster: ClusterOption = None,
     claims: Annotated[bool, typer.Option("--claims", help="Judge claims of the source paper instead.")] = False,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -112,9 +116,9 @@ def statics(
     settings: dict[str, Any] = {"policy": policy, "replications": replications, "seed": seed, "exact": exact}
     checked_settings(**settings)
     if what == "protocol":
-        _protocols(problem, protocol, points, settings, jobs, out, as_json)
+        _protocols(problem, protocol, points, settings, workplace(jobs, cluster), out, as_json)
     else:
-        _vary(problem, what, values, target, settings, jobs, out, as_json)
+        _vary(problem, what, values, target, settings, workplace(jobs, cluster), out, as_json)
 
 
 def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +148,7 @@ def _vary(
     values: str | None,
     target: float | None,
     settings: dict[str, Any],
-    jobs: int,
+    where: int | Cluster,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -163,7 +167,7 @@ def _vary(
     folder = problem_folder(out, "statics", problem, inputs)
     with show_progress("solving", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)
-        result = vary(problem, knob, wanted, **settings, n_jobs=jobs, finished=parts.finished, on_part=parts.keep)
+        result = vary(problem, knob, wanted, **settings, n_jobs=where, finished=parts.finished, on_part=parts.keep)
     remarks = [*remarks, *folder.notes]
     table = vary_table(result)
     folder.write("statics.csv", csv_text(table))
@@ -249,7 +253,7 @@ def _protocols(
     given: list[str] | None,
     points: int,
     settings: dict[str, Any],
-    jobs: int,
+    where: int | Cluster,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -284,7 +288,7 @@ def _protocols(
         parts = folder.parts([*names, _BREAK_EVEN], advance, DATASETS)
         table_of_costs, remarks = parts.finished.pop(_BREAK_EVEN, None), problem.check()
         result = protocols(
-            problem, chosen, points=points, **settings, n_jobs=jobs, finished=parts.finished, on_part=parts.keep
+            problem, chosen, points=points, **settings, n_jobs=where, finished=parts.finished, on_part=parts.keep
         )
         if table_of_costs is None:
             table_of_costs, why = _costs(problem, chosen, points)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..runner.csv_text import csv_text
-from .options import JobsOption, JsonOption, OutOption, PolicyOption, files_as_inputs
+from .options import ClusterOption, JobsOption, JsonOption, OutOption, PolicyOption, files_as_inputs, workplace
 from .output import print_json, print_remarks, print_table, records, show_progress
 from .report import report
 
@@ -36,6 +36,7 @@ def stress(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness; default: as in the file.")] = None,
     jobs: JobsOption = -1,
+    cluster: ClusterOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,7 +55,7 @@ def stress(
     folder = RunFolder(out, "stress", inputs)
     with show_progress("stressing", len(names)) as advance:
         parts = folder.parts(names, advance, DATASETS)
-        found = run(grid, n_jobs=jobs, finished=parts.finished, on_part=parts.keep)
+        found = run(grid, n_jobs=workplace(jobs, cluster), finished=parts.finished, on_part=parts.keep)
     table = stress_table(found)
     slopes, worse = stress_slopes(table), worse_than_uniform(table)
     folder.write("stress.csv", csv_text(table))

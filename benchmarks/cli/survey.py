@@ -11,9 +11,11 @@ import typer
 
 from ...bandits.registry import label
 from ..runner.csv_text import csv_text
+from ..runner.executors import Cluster
 from ..runner.folder import RunFolder
 from .options import (
     AskedOutOption,
+    ClusterOption,
     JobsOption,
     JsonOption,
     PolicyOption,
@@ -23,6 +25,7 @@ from .options import (
     name_or_table,
     nothing_kept,
     parts_of,
+    workplace,
 )
 from .output import percent, print_json, print_remarks, print_table, records, show_progress
 from .report import report
@@ -42,6 +45,7 @@ def survey(
         ),
     ] = None,
     jobs: JobsOption = -1,
+    cluster: ClusterOption = None,
     out: AskedOutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,7 +59,7 @@ def survey(
     if "all" in several:
         several = [*UTILITIES, *(one for one in several if one != "all" and one not in UTILITIES)]
     if len(several) > 1:
-        _matrix(problems, policy, several, seed, jobs, out, as_json)
+        _matrix(problems, policy, several, seed, workplace(jobs, cluster), out, as_json)
         return
     wanted = several[0]
     chosen = [label(one) for one in survey_policies(policy, wanted)[0]]
@@ -63,7 +67,9 @@ def survey(
     folder = _folder(out, settings | {"policies": chosen} | files_as_inputs(policy))
     with nothing_kept(folder), show_progress("surveying", problems) as advance:
         parts = parts_of(folder, survey_parts(problems), _occasionally(advance, problems, 10), JSON)
-        result = run(policies=policy, n_jobs=jobs, finished=parts.finished, on_part=parts.keep, **settings)
+        result = run(
+            policies=policy, n_jobs=workplace(jobs, cluster), finished=parts.finished, on_part=parts.keep, **settings
+        )
     table = survey_table(result)
     rows = records(table)
     remarks = [*result.attrs["remarks"], *(folder.notes if folder else [])]
@@ -103,7 +109,7 @@ def _matrix(
     policies: list[str] | None,
     utilities: list[str | dict[str, Any]],
     seed: int,
-    jobs: int,
+    where: int | Cluster,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -125,7 +131,7 @@ def _matrix(
             policies,
             utilities,
             seed=seed,
-            n_jobs=jobs,
+            n_jobs=where,
             finished=parts.finished,
             on_part=parts.keep,
         )

@@ -45,6 +45,7 @@ from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.shares import no_gain, share_of
+from ..runner.executors import Cluster
 from ..runner.parts import run_parts
 from ..runner.results import result_of
 
@@ -154,7 +155,7 @@ def budget_curve(
     points: int = 12,
     replications: int = 64,
     seed: Seed,
-    n_jobs: int = 1,
+    n_jobs: int | Cluster = 1,
     finished: dict[str, xr.Dataset] | None = None,
     on_part: Callable[[str, xr.Dataset], None] | None = None,
 ) -> xr.Dataset:

@@ -23,6 +23,7 @@ from ...dp.evaluation.asking import ask_to_prepare
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.messages import named, shown
 from ...posteriors.utilities import Utility, make_utility
+from ..runner.executors import Cluster
 from ..speed.throughput import large_problem
 from .survey import draw_problem, survey, survey_parts, survey_table
 
@@ -103,7 +104,7 @@ def policy_matrix(
     utilities: Sequence[str | dict[str, Any] | Utility] = UTILITIES,
     *,
     seed: int = 7,
-    n_jobs: int = 1,
+    n_jobs: int | Cluster = 1,
     on_problem: Callable[[str, int], None] | None = None,
     finished: Mapping[str, Any] | None = None,
     on_part: Callable[[str, Any], object] | None = None,
@@ -118,7 +119,7 @@ def policy_matrix(
         Default: every registered one except ``exact``, whose share is always 1.
     utilities : sequence of str, dict or Utility
     seed : int
-    n_jobs : int
+    n_jobs : int or Cluster
         Worker processes of the survey; decisions are timed afterwards, in one process.
     on_problem : callable, optional
         Called with the utility's name and the number of the problem, as each ends.

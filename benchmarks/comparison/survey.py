@@ -27,6 +27,7 @@ from ...posteriors.foundation.refusals import whole
 from ...posteriors.foundation.seeds import seed_sequence
 from ...posteriors.foundation.shares import share_of
 from ...posteriors.utilities import Utility, make_utility
+from ..runner.executors import Cluster
 from ..runner.parts import run_parts
 from ..runner.results import result_of
 from ..runner.warm import warm
@@ -93,7 +94,7 @@ def survey(
     seed: int | np.random.SeedSequence = 7,
     utility: str | dict[str, Any] | Utility = "accuracy",
     planning: bool = False,
-    n_jobs: int = 1,
+    n_jobs: int | Cluster = 1,
     on_problem: Callable[[int], None] | None = None,
     finished: Mapping[str, Shares] | None = None,
     on_part: Callable[[str, Shares], object] | None = None,
@@ -111,8 +112,8 @@ def survey(
         Terminal utility of all problems.
     planning : bool
         True to include policies that plan at every label in the default.
-    n_jobs : int
-        Worker processes (joblib); -1 for all cores. The answer does not depend on it.
+    n_jobs : int or Cluster
+        Worker processes (joblib), -1 for all cores; or a cluster. The answer does not depend on it.
     on_problem : callable, optional
         Called with its number as each problem ends.
     finished : mapping, optional

@@ -38,6 +38,7 @@ from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
 from ..comparison.curve import at_budget, budgets_of
 from ..comparison.optimum import Optimum, optimum_of
+from ..runner.executors import Cluster
 from ..runner.parts import run_parts
 from ..runner.results import result_of
 from ..runner.warm import warm
@@ -139,7 +140,7 @@ def protocols(
     policy: str | Policy | None = None,
     replications: int = 8,
     seed: Seed = 7,
-    n_jobs: int = 1,
+    n_jobs: int | Cluster = 1,
     finished: dict[str, xr.Dataset] | None = None,
     on_part: Callable[[str, xr.Dataset], None] | None = None,
 ) -> xr.Dataset:

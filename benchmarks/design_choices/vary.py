@@ -31,6 +31,7 @@ from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.refusals import one_of, whole
 from ...posteriors.foundation.seeds import Seed, seed_sequence
 from ..comparison.optimum import Optimum, optimum_of
+from ..runner.executors import Cluster
 from ..runner.parts import run_parts
 from ..runner.results import result_of
 from ..runner.warm import warm
@@ -95,7 +96,7 @@ def vary(
     policy: str | Policy | None = None,
     replications: int = 8,
     seed: Seed = 7,
-    n_jobs: int = 1,
+    n_jobs: int | Cluster = 1,
     finished: dict[str, xr.Dataset] | None = None,
     on_part: Callable[[str, xr.Dataset], None] | None = None,
 ) -> xr.Dataset:
@@ -116,8 +117,8 @@ def vary(
         Number of simulated runs, at least 2, if the answer is not exact.
     seed : int, SeedSequence or Generator
         Rates and labels are the same at every value.
-    n_jobs : int
-        Worker processes, one value each (joblib); -1 for all cores. The answer does not depend on it.
+    n_jobs : int or Cluster
+        Worker processes, one value each (joblib), -1 for all cores; or a cluster. The answer does not depend on it.
     finished : dict, optional
         Parts computed before, by ``point_name``.
     on_part : callable, optional

@@ -37,6 +37,7 @@ from ...posteriors.utilities import Utility
 from ...posteriors.votes.checks import require_votes
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
+from ..runner.executors import Cluster
 from ..runner.parts import run_parts
 from ..runner.results import result_of
 from .scores import METRICS, Scorer
@@ -88,7 +89,7 @@ def replay(
     threshold: float | None = None,
     prior: ArrayLike = (1.0, 1.0),
     utility: str | dict[str, Any] | Utility = "accuracy",
-    n_jobs: int = 1,
+    n_jobs: int | Cluster = 1,
     finished: dict[str, xr.Dataset] | None = None,
     on_policy: Callable[[str, xr.Dataset], None] | None = None,
 ) -> xr.Dataset:
@@ -111,7 +112,7 @@ def replay(
         Number of independent shuffles.
     beta, threshold, prior, utility
         See ``problem_of_labels``.
-    n_jobs : int
+    n_jobs : int or Cluster
         As for ``vary``; a worker takes one policy at a time.
     finished : dict, optional
         Results of policies that were run before, by name.

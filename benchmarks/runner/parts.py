@@ -9,9 +9,9 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from ...dp.machine.workers import in_processes
 from ...posteriors.foundation.kinds import require_type
 from ...posteriors.foundation.messages import shown
+from .executors import Cluster, computed
 
 __all__ = ["run_parts", "seconds_taken"]
 
@@ -20,7 +20,7 @@ _SECONDS: ContextVar[float | None] = ContextVar("seconds", default=None)
 
 def run_parts[Name: Hashable, Part](
     jobs: Mapping[Name, Callable[[], Part]],
-    n_jobs: int,
+    n_jobs: int | Cluster,
     finished: Mapping[Name, Part] | None = None,
     on_part: Callable[[Name, Part], object] | None = None,
     *,
@@ -31,8 +31,9 @@ def run_parts[Name: Hashable, Part](
 
     Parameters
     ----------
-    jobs, n_jobs
-        As for ``in_processes``.
+    jobs : mapping of callables
+    n_jobs : int or Cluster
+        Worker processes, -1 for all cores; or a cluster. See ``executors.computed``.
     finished : mapping, optional
         Parts that are not computed again.
     on_part : callable, optional
@@ -40,7 +41,7 @@ def run_parts[Name: Hashable, Part](
     kind : type
         Type of a part; a finished one of another type is refused.
     before : callable, optional
-        As for ``in_processes``.
+        Called once on each machine before work starts.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def run_parts[Name: Hashable, Part](
     for name, part in parts.items():
         require_type(f"finished[{shown(name)}]", part, kind, f"a result of type {kind.__name__}")
     left = {name: partial(_timed, job) for name, job in jobs.items() if name not in parts}
-    with closing(in_processes(left, n_jobs, in_order=False, before=before)) as runs:
+    with closing(computed(left, n_jobs, before)) as runs:
         for name, (part, seconds) in runs:
             parts[name] = part
             if on_part is not None:

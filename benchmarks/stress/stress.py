@@ -28,6 +28,7 @@ from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
+from ..runner.executors import Cluster
 from ..runner.parts import run_parts
 from ..runner.results import require_result, table_of
 from ..runner.warm import warm, warm_raters
@@ -54,7 +55,7 @@ _UNTOLD = 1e-9
 def stress(
     grid: StressGrid,
     *,
-    n_jobs: int = 1,
+    n_jobs: int | Cluster = 1,
     finished: Mapping[str, xr.Dataset] | None = None,
     on_part: Callable[[str, xr.Dataset], None] | None = None,
 ) -> dict[str, xr.Dataset]:
@@ -64,8 +65,8 @@ def stress(
     ----------
     grid : StressGrid
         From ``read_scenarios`` or ``make_scenarios``.
-    n_jobs : int
-        Worker processes, one cell each (joblib); -1 for all cores. The answer does not depend on it.
+    n_jobs : int or Cluster
+        Worker processes, one cell each (joblib), -1 for all cores; or a cluster. The answer does not depend on it.
     finished : mapping, optional
         Cells computed before, by name.
     on_part : callable, optional

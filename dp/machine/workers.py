@@ -19,7 +19,7 @@ from ...posteriors.foundation.processors import processors
 from ...posteriors.foundation.refusals import whole, whole_or_none
 from .parent import ENDING_SIGNALS, end_with
 
-__all__ = ["checked_workers", "cores", "each", "heard", "in_processes", "run", "workers"]
+__all__ = ["checked_workers", "cores", "each", "heard", "in_one_thread", "in_processes", "run", "workers"]
 
 # Largest number of threads or workers that can be asked for: more is a slip.
 _MOST = 1024
@@ -325,12 +325,24 @@ def _folder_in_memory() -> str | None:
     return _SHARED_MEMORY if room.f_bsize * room.f_bavail > _ROOM else None
 
 
-def _alone[Result](k: int, job: Callable[[], Result]) -> tuple[int, Result]:
-    """Number and result of a job that runs in one thread of a worker process."""
+def in_one_thread[Result](job: Callable[[], Result]) -> Result:
+    """Result of a job that has one thread where it asks for no number of them.
+
+    Examples
+    --------
+    >>> in_one_thread(lambda: cores(None))
+    1
+    """
     before = _SHARE.set(1)
     try:
-        return k, job()
-    except (Exception, SystemExit) as error:
-        raise portable(error) from None
+        return job()
     finally:
         _SHARE.reset(before)
+
+
+def _alone[Result](k: int, job: Callable[[], Result]) -> tuple[int, Result]:
+    """Number and result of a job that runs in one thread of a worker process."""
+    try:
+        return k, in_one_thread(job)
+    except (Exception, SystemExit) as error:
+        raise portable(error) from None
