@@ -24,6 +24,7 @@ from .provenance.rater_clusters import RaterClusters, rater_clusters
 from .provenance.rater_kinds import rater_kinds
 from .provenance.removal import headlines, largest_movers, removals
 from .replay.replay import replay, replay_table
+from .runner.executors import Cluster, ClusterError
 from .runner.export import export_run, run_table
 from .stress.natures import Misbelief, misbelief
 from .stress.scenario import Scenario, StressGrid
@@ -32,6 +33,8 @@ from .stress.stress import stress, stress_slopes, stress_table, worse_than_unifo
 
 __all__ = [
     "Claim",
+    "Cluster",
+    "ClusterError",
     "FewestRaters",
     "LabelFileError",
     "LargestBeta",
