@@ -261,6 +261,10 @@ def _client(where: Cluster) -> Iterator[Client]:
         ) from None
 
     class OfOneRun(Client):  # type: ignore[misc]
+        def start(self, **settings: Any) -> None:
+            """Connect; Dask itself would wait without end for a greeting of what is no scheduler."""
+            super().start(**settings, callback_timeout=_SECONDS_TO_CONNECT + 1.0)
+
         def __del__(self) -> None:
             """Nothing is left to close; a client that was never connected would wait for that."""
 
@@ -270,8 +274,11 @@ def _client(where: Cluster) -> Iterator[Client]:
         try:
             client = OfOneRun(where.address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
         except (OSError, ValueError, TypeError, ImportError, RuntimeError, MemoryError) as error:
+            # The first bytes of a message say how long it is: those of another kind are taken for any number.
+            strange = isinstance(error, MemoryError) or not str(error)
+            why = "what listens there does not answer as a scheduler" if strange else first_line(error)
             raise ClusterError(
-                f"no cluster at {shown(where.address)} ({first_line(error)}); start one with: dask scheduler"
+                f"no cluster at {shown(where.address)} ({why}); start one with: dask scheduler"
             ) from None
     with _unheard():
         try:

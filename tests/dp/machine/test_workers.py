@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from seqaudit.dp.machine.workers import cores, each, heard, in_processes
+from seqaudit.dp.machine.workers import cores, each, heard, in_one_thread, in_processes
 
 # Worker processes cannot import this module: what they are to run is defined within the tests.
 SLOW = """
@@ -130,6 +130,15 @@ def test_job_beside_others_has_one_thread_where_it_asks_for_no_number():
     jobs = {asked: partial(cores, asked) for asked in (None, 1, 3)}
     assert dict(in_processes(jobs, 2)) == {None: 1, 1: 1, 3: 3}
     assert dict(in_processes(jobs, 1)) == {None: every, 1: 1, 3: 3}
+    assert cores(None) == every
+
+
+def test_job_that_is_given_one_thread_has_more_where_it_asks_for_them_and_leaves_the_others_as_they_were():
+    every = cores(None)
+    assert in_one_thread(partial(cores, None)) == 1
+    assert in_one_thread(partial(in_one_thread, partial(cores, 3))) == cores(3)
+    with pytest.raises(ZeroDivisionError):
+        in_one_thread(partial(divmod, 1, 0))
     assert cores(None) == every
 
 
