@@ -61,6 +61,14 @@ class Slow(sa.IndexPolicy):
         time.sleep(0.1)
         return -states.labels
 """
+# What a command does that has all kernels ready: on each machine this takes seconds, of which other tests take enough.
+COMMAND = """
+from importlib import import_module
+from seqaudit.benchmarks.cli.main import main
+
+import_module("seqaudit.benchmarks.stress.stress")._warm = print
+main()
+"""
 STRESS = ("stress", "scenarios.toml", "-p", "slow.py:Slow", "-p", "round-robin")
 # A run that says when its first part has ended.
 SCRIPT = """
@@ -132,27 +140,24 @@ def message(where: Cluster, jobs=None) -> str:
     return str(error.value)
 
 
-def test_answers_are_those_of_worker_processes(two, tmp_path, monkeypatch):
+def test_answers_are_those_of_worker_processes(two, kernels_ready, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("scenarios.toml").write_text(SCENARIOS)
     grid = sa.read_scenarios("scenarios.toml")
-    cells, shares = zip(
-        *((sa.stress(grid, n_jobs=n), sa.survey(4, ["kg"], n_jobs=n)) for n in (1, 2, sa.Cluster(two.address))),
-        strict=True,
-    )
-    for other in cells[1:]:
-        assert other.keys() == cells[0].keys()
-        assert all(other[name].identical(cells[0][name]) for name in other)
-    assert all(other.identical(shares[0]) for other in shares[1:])
+    alone, beside, spread = (sa.stress(grid, n_jobs=n) for n in (1, 2, sa.Cluster(two.address)))
+    assert alone.keys() == beside.keys() == spread.keys()
+    for name, cell in alone.items():
+        assert cell.identical(beside[name])
+        assert cell.identical(spread[name])
 
 
 def test_workers_run_the_policy_of_a_file_that_they_never_saw(two, tmp_path):
     file = tmp_path / "own.py"
     file.write_text(SLOW.replace("time.sleep(0.1)", "pass"))
-    policy = policy_from_file(f"{file}:Slow")
+    policies = ["kg", policy_from_file(f"{file}:Slow")]
     file.unlink()
-    found = sa.survey(3, [policy], n_jobs=Cluster(two.address))
-    assert found.identical(sa.survey(3, [policy]))
+    found = sa.survey(3, policies, n_jobs=Cluster(two.address))
+    assert found.identical(sa.survey(3, policies))
 
 
 def test_parts_of_a_killed_worker_begin_anew_on_another_one(two):
@@ -240,15 +245,28 @@ def test_worker_with_other_versions_that_comes_later_is_refused_too(two, monkeyp
     assert "and this process 0.1" in told
 
 
-def test_command_whose_worker_is_killed_ends_as_without_a_cluster(two, run):
+@pytest.fixture
+def kernels_ready(monkeypatch):
+    """See ``COMMAND``."""
+    monkeypatch.setattr(sys.modules["seqaudit.benchmarks.stress.stress"], "_warm", print)
+
+
+@pytest.fixture
+def alone(run, kernels_ready) -> dict[str, bytes]:
+    """Tables of the command without a cluster."""
     assert run(*STRESS, "--jobs", 1, "--out", "alone").status == 0
+    return tables("alone")
+
+
+def test_command_whose_worker_is_killed_ends_as_without_a_cluster(two, run, alone):
     killer = threading.Thread(target=lambda: (first_part(Path("killed")), two.kill(1)))
     killer.start()
     done = run(*STRESS, "--cluster", two.address, "--out", "killed")
     killer.join()
     assert done.status == 0, done.err
-    assert tables("killed") == tables("alone")
     assert two.workers[0].returncode == -signal.SIGKILL
+    assert tables("killed") == alone
+    assert len(alone) == 2
 
 
 def first_part(folder: Path) -> None:
@@ -263,11 +281,10 @@ def first_part(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
-def test_interrupted_command_ends_at_once_and_is_taken_up(two, run):
-    assert run(*STRESS, "--jobs", 1, "--out", "alone").status == 0
+def test_interrupted_command_ends_at_once_and_is_taken_up(two, run, alone):
     words = (*STRESS, "--cluster", two.address, "--out", "cut")
     with subprocess.Popen(
-        [sys.executable, "-m", "seqaudit", *words],
+        [sys.executable, "-c", COMMAND, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -287,7 +304,7 @@ def test_interrupted_command_ends_at_once_and_is_taken_up(two, run):
     assert 0 < len(kept) < 8
     assert not tables("cut")
     assert run(*words).status == 0
-    assert tables("cut") == tables("alone")
+    assert tables("cut") == alone
 
 
 @pytest.mark.parametrize("address", ["", " ", 3, None, ["tcp://127.0.0.1:8786"]])
