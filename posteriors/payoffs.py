@@ -90,7 +90,8 @@ def _require_true_claims(utility: Any, payoffs: Floats) -> None:
         raise ValueError(f"convex of {called(utility)} is {shown(utility.convex)}; it must be True or False")
     p, h = _PROBES.flat[:_EVEN], payoffs.flat[:_EVEN]
     # A formula in single or half precision has the rounding of that.
-    unit = next(np.finfo(x).eps for x in (np.float16, np.float32, np.float64) if np.array_equal(h.astype(x), h))
+    with np.errstate(over="ignore"):
+        unit = next(np.finfo(x).eps for x in (np.float16, np.float32, np.float64) if np.array_equal(h.astype(x), h))
     rounding = max(_SAME, 4.0 * float(unit)) * max(float(np.abs(h).max()), _SMALL)
     above = h[1:-1] - (h[:-2] + h[2:]) / 2.0
     if utility.convex and above.max() > rounding:

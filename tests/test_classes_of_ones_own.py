@@ -775,3 +775,83 @@ def test_classes_of_one_name_in_two_modules_are_told_apart(tmp_path, monkeypatch
     sa.Session.load(tmp_path / "session.json", THREE, one)
     with pytest.raises(ValueError, match="polic"):
         sa.Session.load(tmp_path / "session.json", THREE, two)
+
+
+@dataclass(frozen=True)
+class Sure(sa.Utility):
+    level: float = 0.9
+    name = "sure"
+
+    def __call__(self, p):
+        return (p >= self.level).astype(float)
+
+
+def test_utility_without_a_score_is_as_good_as_a_callable(tmp_path):
+    problem = sa.Problem([0.5, 0.6], budget=4, utility=Sure())
+    plain = problem.replace(utility=lambda p: (p >= 0.9).astype(float))
+    assert sa.compare(problem)["value"].tolist() == pytest.approx(sa.compare(plain)["value"].tolist())
+    assert sa.evaluate(problem, "thompson").value == sa.evaluate(plain, "thompson").value
+    with pytest.raises(ValueError, match=r"utility sure has no score .*; define score\(stated, p\)"):
+        sa.evaluate(problem, "kg", nature=[sa.Beta(1, 2)] * 2)
+    solution = sa.solve(problem, keep_policy=True)
+    solution.save(tmp_path / "kept")
+    assert sa.load_policy(tmp_path / "kept", problem).value == solution.value
+    with pytest.raises(ValueError, match="classes that are not registered; give its problem"):
+        sa.load_policy(tmp_path / "kept")
+    with pytest.raises(ValueError, match="policy of another problem"):
+        sa.load_policy(tmp_path / "kept", problem.replace(utility=Sure(0.8)))
+
+
+def test_policy_under_beliefs_of_ones_own_is_kept(tmp_path):
+    class Mine(sa.Beta):
+        kind = "mine"
+
+    problem = sa.Problem([0.5, 0.6], budget=4, prior=[Mine(1, 2), sa.Beta(1, 1)])
+    solution = sa.solve(problem, keep_policy=True)
+    solution.save(tmp_path / "kept")
+    found = sa.load_policy(tmp_path / "kept", problem)
+    assert found.action([1, 0], [1, 0]) == solution.action([1, 0], [1, 0])
+
+
+@pytest.mark.parametrize("base", [sa.EpsilonAudit, sa.MinimumCoverage])
+def test_probabilities_of_ones_own_are_asked_for_as_they_are_written(base):
+    @dataclass(frozen=True)
+    class Plain(base):
+        name = "plain"
+
+        def action_probabilities(self, problem, counts, wins, usable):
+            return usable * 1.0
+
+    @dataclass(frozen=True)
+    class Pending(Plain):
+        name = "pending"
+
+        def action_probabilities(self, problem, counts, wins, usable, pending=None):
+            return usable * 1.0
+
+    settings = {} if base is sa.EpsilonAudit else {"base": "kg", "slices": ["a", "a", "b"], "minimum": 1}
+    assert (Plain.uses_pending, Pending.uses_pending) == (False, True)
+    values = [sa.evaluate(THREE, cls(**settings)).value for cls in (Plain, Pending)]
+    assert values[0] == values[1]
+    if base is sa.EpsilonAudit:
+        assert values[0] == pytest.approx(sa.evaluate(THREE, "uniform").value)
+
+
+@pytest.mark.parametrize("precision", ["f2", "f4", "f8"])
+def test_payoffs_in_any_precision_may_be_convex_and_have_a_kink(precision):
+    class Rough(sa.Utility):
+        name, convex = "rough", True
+
+        def __call__(self, p):
+            q = p.astype(precision)
+            return np.maximum(q, 1 - q)
+
+        def kink(self):
+            return 0.5, 2.0
+
+    assert sa.solve(THREE.replace(utility=Rough())).value == pytest.approx(sa.solve(THREE).value, rel=1e-3)
+
+
+def test_polynomial_of_numpy_is_a_callable():
+    plain = sa.solve(THREE.replace(utility=lambda p: p**2)).value
+    assert sa.solve(THREE.replace(utility=np.poly1d([1, 0, 0]))).value == pytest.approx(plain)

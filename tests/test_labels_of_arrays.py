@@ -16,6 +16,7 @@ PROBLEM = sa.Problem([0.4, 0.7], budget=3, name=NAMES)
 SWAPPED = pd.DataFrame({"b": [1, 2.0], "a": [3, 4.0]})
 BY_NAME = [[3.0, 1.0], [4.0, 2.0]]
 Pair = namedtuple("Pair", "b a")
+Columns = namedtuple("Columns", "a b")
 Counted = namedtuple("Counted", "wins losses")
 
 
@@ -47,6 +48,34 @@ def test_parameters_of_priors_go_by_their_names(prior):
 @pytest.mark.parametrize("more", [{}, {"name": ["a", "b"]}, {"weight": pd.Series([1, 2], index=NAMES)}])
 def test_one_pair_for_all_items_goes_by_its_names(pair, threshold, more):
     assert sa.Problem(threshold, budget=3, prior=pair, **more).prior.tolist() == [[3.0, 1.0]] * 2
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("kind", [Columns, Pair, dict, "structured"])
+def test_record_of_columns_is_a_prior_for_each_item(size, kind):
+    a, b = [float(1 + k) for k in range(size)], [9.0] * size
+    if kind == "structured":
+        prior = np.array((a, b), dtype=[("a", float, size), ("b", float, size)])[()]
+    else:
+        prior = pd.Series({"a": [*a, 0], "b": [*b, 0]}).map(lambda x: x[:size]) if kind is dict else kind(a=a, b=b)
+    if kind is dict and size == 2:
+        # Two items may be called a and b.
+        with pytest.raises(sa.ProblemError, match="prior is labelled a and b, which may be items too"):
+            sa.Problem([0.5] * size, 4, prior=prior)
+        return
+    for problem in (sa.Problem([0.5] * size, 4, prior=prior), sa.Problem.bandit(prior, 4)):
+        assert problem.prior.tolist() == [list(x) for x in zip(a, b, strict=True)]
+
+
+def test_record_of_columns_of_other_sizes_is_refused():
+    with pytest.raises(sa.ProblemError, match=r"prior has a and b of shapes \(2,\) and \(3,\)"):
+        sa.Problem([0.5, 0.6], 4, prior=Columns([1, 2], [1, 2, 3]))
+
+
+@pytest.mark.parametrize("prior", [{"kind": "beta", "a": 1, "b": 1}, sa.Beta(1, 1), Pair(1, 2), (1, 1)])
+def test_bandit_of_one_belief_is_refused(prior):
+    with pytest.raises(sa.ProblemError, match="a bandit needs one prior, a pair or a belief, for each arm"):
+        sa.Problem.bandit(prior, 5)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +179,9 @@ DOORS = {
             seed=1,
         ).mean
     ),
+    "usable": lambda order: sa.Thompson().action_probabilities(
+        PROBLEM, np.zeros((1, 2), int), np.zeros((1, 2), int), frame([[True, False]], order)
+    ),
     "tables": lambda order: sa.expected_final(
         PROBLEM, "kg", xr.DataArray(np.ones((2, 4, 4)), dims=("item", "labels", "wins"), coords={"item": order})
     ),
@@ -183,3 +215,22 @@ def test_data_with_other_labels_are_other_data():
     import pickle
 
     assert pickle.loads(pickle.dumps(other)) == other
+
+
+VOTES = sa.LabelSet.from_pools({"x": [1, 1, 0, 1], "y": [0, 0, 1, 0]})
+DOORS_OF_VOTES = {
+    "weight": lambda given: sa.concentration(VOTES, weight=given),
+    "reliability": lambda given: sa.reliability(VOTES, threshold=given, seed=1, models=["partial-pooling"]),
+    "tail": lambda given: fitted().tail(given),
+    "beliefs": lambda given: fitted().beliefs(given),
+}
+
+
+def fitted():
+    return sa.PartialPooling().fit(VOTES, method="fast", seed=7, draws=20)
+
+
+@pytest.mark.parametrize("door", DOORS_OF_VOTES.values(), ids=DOORS_OF_VOTES)
+def test_labels_that_are_the_items_of_votes_in_another_order_are_refused(door):
+    with pytest.raises(ValueError, match=r"\[0\] is labelled 'y', name\[0\] 'x'"):
+        door(pd.Series([0.2, 0.4], index=OTHER))

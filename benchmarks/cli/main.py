@@ -24,7 +24,6 @@ from .certify import certify
 from .command import Command
 from .compare import compare
 from .curve import curve
-from .export import export
 from .failures import failure_lines, wants_traceback
 from .fit import fit
 from .interruption import INTERRUPTED, heed_signals, no_longer_interrupt, status_of_interruption
@@ -33,7 +32,7 @@ from .output import keep_standard_output, let_symbols_fall_back
 from .plugins import naming_plugins
 from .provenance import provenance
 from .replay import replay
-from .show import show
+from .runs import export, show
 from .solve import solve
 from .speed import speed
 from .statics import statics

@@ -131,7 +131,7 @@ def _checked(row: tuple[Any, ...]) -> tuple[Cell | None, bool]:
 
 
 def _reading(place: Path) -> str:
-    """How SQLite opens a file to read it. Where it may, it keeps files beside it meanwhile, and removes them again."""
+    """Mode in which SQLite opens a file to be read: where it may, it keeps files beside it, and removes them again."""
     if os.access(place.parent, os.W_OK):
         return "mode=rw"
     # Where it may not, nobody else is writing either, unless such files are there.

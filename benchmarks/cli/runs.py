@@ -1,4 +1,4 @@
-"""``seqaudit show``: the cells of a run, or one of them with all that determines it."""
+"""``seqaudit show`` and ``seqaudit export``: cells of a run with all that determines them, and files of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from ...dp.machine.files import write_whole
+from ..runner.export import export_run
 from ..runner.finished import FinishedRun
 from ..runner.store import Cell
 from .options import JsonOption
 from .output import print_json, print_table, say
 
-__all__ = ["show"]
+__all__ = ["export", "show"]
 
 # Digits of a key that are shown.
 _DIGITS = 10
@@ -104,3 +105,13 @@ def _text(cell: Cell) -> str:
         if data.data_vars or data.attrs:
             parts.append(f"{group}\n{data}" if group != "/" else str(data))
     return "\n\n".join(parts)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    to: Annotated[
+        Path, typer.Option("--to", "-t", metavar="FILE", help="File to write; it ends in .parquet, .csv or .nc.")
+    ],
+) -> None:
+    """Write the cells of a run as one Parquet, CSV or NetCDF file."""
+    say(f"written: {export_run(run, to)}")

@@ -295,6 +295,20 @@ def test_store_that_another_process_holds_is_named(path, monkeypatch):
         assert refusal(path).endswith("is being written by another process; wait until it has ended")
 
 
+@pytest.mark.parametrize("content", [b"h", b"SQLite format 3\0", b"x" * 99])
+def test_short_file_is_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "run.sqlite"
+    path.write_bytes(content)
+    assert refusal(path).endswith("not a store; remove it, and what it held is computed again")
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("seconds", [3, float("nan"), float("inf"), "1"])
+def test_seconds_that_would_not_be_read_as_they_are_written_are_refused(path, seconds):
+    with closing(Store(path)) as store, pytest.raises(ValueError, match="seconds of cell 'late' is"):
+        store.write(Cell("late", "{}", ".json", b"", seconds=seconds))
+
+
 def test_store_in_a_folder_that_cannot_be_written_is_a_fault_of_the_system(tmp_path):
-    with pytest.raises(OSError, match=r"run\.sqlite"):
+    with pytest.raises(FileNotFoundError, match=r"run\.sqlite"):
         Store(tmp_path / "gone" / "run.sqlite")
