@@ -95,10 +95,9 @@ def imports_of(file: str, source: bytes, added: list[str]) -> list[dict[str, str
     _claimed.update({name: module.path for name, module in modules.items()})
     paths = {module.path for module in modules.values()}
     paths |= {place for place in map(_place, _loaded()) if place is not None}
-    paths = {path for path in paths if path.resolve() != Path(file).resolve()}
     found = {}
-    for path in paths:
-        if _is_within(path, folders):
+    for path in (path for path in paths if _is_within(path, folders)):
+        if path.resolve() != Path(file).resolve():
             if path not in _seen:
                 with suppress(OSError):
                     _seen[path] = digest(path.read_bytes())
@@ -126,7 +125,10 @@ def _place(name: str) -> Path | None:
 
 def _is_within(path: Path, folders: list[Path]) -> bool:
     """True for a file in one of some folders that belongs to no library."""
-    return any(path.is_relative_to(folder) for folder in folders) and not _is_library(path)
+    # Thousands of modules are loaded: their names alone tell that most of them lie elsewhere.
+    name = os.path.normcase(path)
+    near = any(name.startswith(os.path.normcase(os.path.join(folder, ""))) for folder in folders)  # noqa: PTH118
+    return near and not _is_library(path)
 
 
 def _is_library(path: Path) -> bool:

@@ -351,9 +351,8 @@ class Sure(sa.Accuracy):
 
 def test_problem_that_could_not_be_read_again_is_not_written(tmp_path):
     problem = PROBLEM.replace(utility=Sure())
-    for write in (problem.to_toml, sa.solve(problem, keep_policy=True).save):
-        with pytest.raises(sa.ProblemError, match=r"the problem could not be read again: .*sure"):
-            write(tmp_path / "p")
+    with pytest.raises(sa.ProblemError, match=r"the problem could not be read again: .*sure"):
+        problem.to_toml(tmp_path / "p")
     with pytest.raises(sa.ProblemError, match=r"half a character"):
         sa.Problem([0.5], 3, name=["\ud800"])
     assert not list(tmp_path.iterdir())

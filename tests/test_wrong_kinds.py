@@ -79,7 +79,11 @@ def right():
         "design": sa.Design.of(labels),
     }
     of_objects |= {"result": xr.Dataset(), "table": pd.DataFrame(), "checks": xr.DataTree(), "fields": {}}
-    return of_values | of_objects | {"path": session, "model": "one-coin", "found": {}, "fit": None, "grid": None}
+    return (
+        of_values
+        | of_objects
+        | {"path": session, "run": session, "model": "one-coin", "found": {}, "fit": None, "grid": None}
+    )
 
 
 def call(name, argument, value):

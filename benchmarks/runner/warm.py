@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ...bandits.planning.tree_search import TreeSearch
@@ -31,8 +33,11 @@ from ...posteriors.votes.design import Design
 __all__ = ["warm", "warm_all", "warm_raters"]
 
 
+@cache
 def warm() -> None:
     """Call each compiled function, except those of rater models, with the argument types that it always gets.
+
+    A process does so once.
 
     Examples
     --------
@@ -78,8 +83,9 @@ def _warm_policies() -> None:
     simulate(Problem([0.5, 0.7], budget=4, batch=2), apart, replications=2, seed=0)
 
 
+@cache
 def warm_raters() -> None:
-    """Call each compiled function of the rater models with the argument types that it always gets.
+    """Call each compiled function of the rater models with the argument types that it always gets, once in a process.
 
     Examples
     --------
