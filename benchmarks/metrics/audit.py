@@ -1,0 +1,51 @@
+"""The state of an audit: labels bought and won of every item in some runs, and the truth that they are scored against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ...dp.problem.problem import Problem
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.tolerances import above
+
+__all__ = ["Audit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """State of R runs of one problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    counts, wins : ndarray of int, shape (R, N)
+        Labels and wins of each item.
+    truth : ndarray of bool, shape (N,) or (R, N)
+        True if an item's rate is above its threshold.
+    """
+
+    problem: Problem
+    counts: Ints
+    wins: Ints
+    truth: Bools
+
+    @cached_property
+    def tail(self) -> Floats:
+        """Believed probability that the rate of each item is above its threshold, shape (R, N)."""
+        return self.problem.tail_at(self.counts, self.wins)
+
+    @cached_property
+    def override(self) -> Bools:
+        """Items on which the reference must be overruled, c > 0, shape (N,)."""
+        return above(self.problem.log_ratio, 0.0)
+
+    @property
+    def weight(self) -> Floats:
+        """Weights of the items, shape (N,)."""
+        return self.problem.weight
+
+    @property
+    def size(self) -> int:
+        """Number of runs."""
+        return len(self.counts)
