@@ -14,7 +14,7 @@ import re
 import sqlite3
 import stat
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -223,6 +223,25 @@ class Store:
         values = {column: getattr(cell, column) for column in _ALL}
         with self._faults():
             self._connection.execute(_WRITTEN, values)
+
+    def write_all(self, cells: Sequence[Cell]) -> None:
+        """Write some cells at once: all of them or none."""
+        with self._faults():
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for cell in cells:
+                self.write(cell)
+        except BaseException:
+            with self._faults():
+                self._connection.execute("ROLLBACK")
+            raise
+        with self._faults():
+            self._connection.execute("COMMIT")
+
+    def done(self) -> set[str]:
+        """Keys of the cells that did not fail."""
+        with self._faults():
+            return {key for (key,) in self._connection.execute("SELECT key FROM cells WHERE status = 'done'")}
 
     def named(self, name: str) -> Cell:
         """Cell of a name.

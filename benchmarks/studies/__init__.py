@@ -1,0 +1,1 @@
+"""Declared studies: problems, policies, metrics and replications in a file, computed cell by cell and reported."""

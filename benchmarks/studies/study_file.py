@@ -1,0 +1,292 @@
+"""Studies read from TOML files.
+
+    name              letters, digits, blanks and . , ( ) -; default: the name of the file
+    seed              default 7
+    replications      runs of every policy on every problem; default 20
+    checkpoints       evenly spaced numbers of labels, up to all, after which metrics are taken; default 1, the end
+    policies          names with settings, such as "lookahead(depth=2)", or files, such as "mine.py:Mine"
+    metrics           names with settings, such as "decisive-mass(eps=0.1)"; default: all
+    [[problem]]       one or more, each with a name and one of
+        ...               the keys of a problem file
+        file              a problem file
+        labels            a label file; with it items, columns, separator, encoding, and keywords of problems of labels
+        generator         a generator, the number of problems that it draws as count, and its settings
+    [cross]           values of axes, of which each is combined with each
+    [zip]             values of axes, of which the first go together, the second, and so on
+
+An axis is a keyword of problems, such as ``budget``, ``beta``, ``utility`` or ``label_price``, or ``labels_per_item``,
+which gives the budget. Paths are relative to the file. Everything is checked before any work starts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...bandits.choice import choose_policies
+from ...bandits.policy import Policy
+from ...bandits.policy_file import policy_from_file
+from ...bandits.registry import make_policy
+from ...dp.problem.problem import Problem
+from ...dp.problem.toml import faults_of, read_toml
+from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.messages import first_line, shown
+from ...posteriors.foundation.names import unknown_key
+from ...posteriors.foundation.refusals import file_path, whole
+from ...posteriors.utilities import make_utility
+from ..data.labels import read_labels
+from ..metrics.metric import Metric
+from ..metrics.offline import METRICS
+from .cells import Environment
+from .generators import drawn_problems
+from .sources import LabelPools, Source, Stated
+from .study import Study
+
+__all__ = ["StudyError", "make_study", "read_study"]
+
+_TOP = ("name", "seed", "replications", "checkpoints", "policies", "metrics", "problem", "cross", "zip")
+_OF_PROBLEMS = ("budget", "labels_per_item", "beta", "utility", "label_price", "batch", "weight", "cost", "reward", "prior")
+_OF_LABELS = ("budget", "labels_per_item", "beta", "threshold", "utility", "prior")
+_AXES = tuple(dict.fromkeys((*_OF_PROBLEMS, *_OF_LABELS)))
+_HEAD = re.compile(r"\s*+(\[\[?)\s*+([\w.]++)\s*+\]")
+_ENTRY = re.compile(r"\s*+([\w-]++)\s*+=")
+
+
+class StudyError(ValueError):
+    """Error in a study; the message has the file and the line where there is one."""
+
+
+@checked
+def read_study(path: str | Path, **options: Any) -> Study:
+    """Study of a TOML file; see the module's docstring.
+
+    Parameters
+    ----------
+    path : str or Path
+    **options
+        ``policies``, ``replications`` and ``seed``, to replace those of the file.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        For the first fault, with the file and its line.
+    """
+    path = file_path("path", path)
+    text, fields = read_toml(path)
+    where = _lines(text)
+    try:
+        return make_study({"name": path.stem, **fields}, folder=path.parent, **options)
+    except _Fault as fault:
+        line = next((where[at] for at in fault.places if at in where), None)
+        told = f"{path}, line {line}" if line else str(path)
+        raise StudyError(f"{told}: {fault}") from None
+
+
+class _Fault(StudyError):
+    """Fault of an entry of a study.
+
+    Attributes
+    ----------
+    places : tuple
+        Table and key of the entry, and then of what it stands in.
+    """
+
+    def __init__(self, message: str, *places: tuple[str, str]) -> None:
+        super().__init__(message)
+        self.places = places
+
+
+def _lines(text: str) -> dict[tuple[str, str], int]:
+    """Lines of the entries of a study, by table and key, and of the tables, with an empty key."""
+    found: dict[tuple[str, str], int] = {}
+    table, problems = "", 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        if head := _HEAD.match(line):
+            table = head[2]
+            if table == "problem":
+                problems += 1
+            if table.partition(".")[0] == "problem":
+                table = f"problem {problems}{table.removeprefix('problem')}"
+            found.setdefault((table, ""), number)
+        elif entry := _ENTRY.match(line):
+            found.setdefault((table, entry[1]), number)
+    return found
+
+
+@checked
+def make_study(
+    fields: Mapping[str, Any],
+    *,
+    folder: str | Path = ".",
+    policies: Sequence[str | Policy] | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+) -> Study:
+    """Study of a mapping with the keys of a file.
+
+    Parameters
+    ----------
+    fields : mapping
+        Contents of a study file; see the module's docstring.
+    folder : str or Path
+        Folder to which paths are relative.
+    policies : sequence of names or policies, optional
+    replications, seed : int, optional
+        To replace those of `fields`.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        For the first fault.
+    """
+    _require_known(fields, _TOP, "")
+    place = Path(folder)
+    name = _name(fields.get("name", "study"), "", "name")
+    repeats = _at("", "replications", lambda: whole("replications", _of(fields, "replications", 20, replications), 1))
+    start = _at("", "seed", lambda: whole("seed", _of(fields, "seed", 7, seed), 0))
+    points = _at("", "checkpoints", lambda: whole("checkpoints", fields.get("checkpoints", 1), 1))
+    metrics = _metrics(fields.get("metrics"))
+    sources = _sources(fields.get("problem"), place, start)
+    environments = tuple(
+        Environment(source, axes) for source in sources for axes in _combinations(fields, source)
+    )
+    for environment in environments:
+        _at("cross", "", lambda one=environment: one.problem)  # type: ignore[misc]
+    asked = fields.get("policies") if policies is None else policies
+    chosen = _policies(asked, environments, place)
+    return Study(name, start, repeats, chosen, metrics, points, environments)
+
+
+def _of(fields: Mapping[str, Any], key: str, default: int, given: int | None) -> Any:
+    return fields.get(key, default) if given is None else given
+
+
+def _at[Result](table: str, key: str, make: Callable[[], Result]) -> Result:
+    """Result of a function, whose refusal is a fault of an entry."""
+    try:
+        return make()
+    except _Fault:
+        raise
+    except (ValueError, TypeError, OSError) as error:
+        raise _Fault(first_line(error), (table, key), (table, "")) from None
+
+
+def _require_known(fields: Mapping[str, Any], allowed: Iterable[str], table: str) -> None:
+    for key in fields:
+        if key not in allowed:
+            raise _Fault(unknown_key(key, allowed), (table, key), (key, ""))
+
+
+def _name(given: Any, table: str, key: str) -> str:
+    if not isinstance(given, str) or not re.fullmatch(r"\w[\w .,()-]*", given):
+        raise _Fault(
+            f"{key} is {shown(given)}; it must be letters, digits, blanks and . , ( ) -", (table, key), (table, "")
+        )
+    return given
+
+
+def _metrics(given: Any) -> tuple[Metric, ...]:
+    if given is None:
+        return tuple(cls() for cls in METRICS.classes().values())
+    if not isinstance(given, list) or not given:
+        raise _Fault(f"metrics is {shown(given)}; it must be a list of names", ("", "metrics"))
+    found = tuple(_at("", "metrics", lambda one=one: METRICS.make(one)) for one in given)  # type: ignore[misc]
+    if len(set(found)) < len(found):
+        raise _Fault("metrics names one of them twice", ("", "metrics"))
+    return found
+
+
+def _policies(given: Any, environments: Sequence[Environment], folder: Path) -> tuple[Policy, ...]:
+    if not isinstance(given, (list, tuple)) or not given:
+        raise _Fault(f"policies is {shown(given)}; it must be a list of names", ("", "policies"))
+    made = [_at("", "policies", lambda one=one: _policy(one, folder)) for one in given]  # type: ignore[misc]
+    for environment in environments:
+        _at("", "policies", lambda one=environment: choose_policies(one.problem, made))  # type: ignore[misc]
+    return tuple(made)
+
+
+def _policy(given: Any, folder: Path) -> Policy:
+    if isinstance(given, str):
+        if ".py" in given and not Path(given.partition(":")[0]).is_absolute():
+            return policy_from_file(f"{folder / given}") or make_policy(given)
+        return make_policy(given)
+    if isinstance(given, Policy):
+        return given
+    raise ValueError(f"policies has {shown(given)}; it must be the name of a policy")
+
+
+def _sources(given: Any, folder: Path, seed: int) -> list[Source]:
+    if not isinstance(given, list) or not given or not all(isinstance(x, Mapping) for x in given):
+        raise _Fault("there is no [[problem]]; give at least one", ("problem", ""))
+    found: list[Source] = []
+    for k, one in enumerate(given, start=1):
+        table = f"problem {k}"
+        name = _name(one.get("name"), table, "name")
+        if name in [x.name for x in found]:
+            raise _Fault(f"name {shown(name)} is given twice; names must differ", (table, "name"))
+        found += _at(table, "", lambda one=one, name=name, table=table: _source(dict(one), name, folder, seed, table))  # type: ignore[misc]
+    return found
+
+
+def _source(given: dict[str, Any], name: str, folder: Path, seed: int, table: str) -> list[Source]:
+    del given["name"]
+    if "file" in given:
+        _require_known(given, ("file",), table)
+        return [Stated(name, Problem.from_toml(folder / str(given["file"])))]
+    if "labels" in given:
+        _require_known(given, ("labels", "items", "columns", "map", "separator", "encoding", *_OF_LABELS), table)
+        files = {key: folder / str(given[key]) for key in ("labels", "items") if key in given}
+        form = {key: given[key] for key in ("columns", "separator", "encoding") if key in given}
+        if "map" in given:
+            form["labels"] = given["map"]
+        votes = read_labels(files["labels"], files.get("items"), **form)
+        settings = {key: given[key] for key in _OF_LABELS if key in given}
+        records = {key: {"file": path.name, "sha256": votes.digests[k]} for k, (key, path) in enumerate(files.items())}
+        return [LabelPools(name, votes, records | {"form": form}, settings)]
+    if "generator" in given:
+        return [Stated(label, problem) for label, problem in drawn_problems(name, given, seed)]
+    faults = faults_of(given)
+    if faults:
+        key = faults[0].split()[0]
+        raise _Fault(faults[0], (table, key), (table, ""))
+    return [Stated(name, Problem.from_dict(given))]
+
+
+def _combinations(fields: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
+    """Values of the axes that go together, in the order of the file."""
+    allowed = _OF_LABELS if isinstance(source, LabelPools) else _OF_PROBLEMS
+    tables: dict[str, Mapping[str, list[Any]]] = {}
+    for table in ("cross", "zip"):
+        given = fields.get(table, {})
+        if not isinstance(given, Mapping):
+            raise _Fault(f"{table} is {shown(given)}; it must be a table of lists", (table, ""), ("", table))
+        for key, values in given.items():
+            if key not in allowed:
+                raise _Fault(unknown_key(key, allowed, "an axis"), (table, key))
+            if not isinstance(values, list) or not values:
+                raise _Fault(f"{key} is {shown(values)}; it must be a list of values", (table, key))
+            if key == "utility":
+                for value in values:
+                    _at(table, key, lambda value=value: make_utility(value))  # type: ignore[misc]
+        tables[table] = given
+    twice = tables["cross"].keys() & tables["zip"].keys()
+    if twice:
+        raise _Fault(f"{min(twice)} stands in [cross] and in [zip]; it must stand in one of them", ("zip", min(twice)))
+    sizes = {key: len(values) for key, values in tables["zip"].items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{key} {size}" for key, size in sizes.items())
+        raise _Fault(f"the lists of [zip] have different lengths ({told})", ("zip", ""))
+    crossed = [dict(zip(tables["cross"], x, strict=True)) for x in itertools.product(*tables["cross"].values())]
+    zipped = [dict(zip(tables["zip"], x, strict=True)) for x in zip(*tables["zip"].values(), strict=True)] or [{}]
+    return [a | b for a in crossed for b in zipped]
