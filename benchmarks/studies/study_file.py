@@ -48,7 +48,18 @@ from .study import Study
 __all__ = ["StudyError", "make_study", "read_study"]
 
 _TOP = ("name", "seed", "replications", "checkpoints", "policies", "metrics", "problem", "cross", "zip")
-_OF_PROBLEMS = ("budget", "labels_per_item", "beta", "utility", "label_price", "batch", "weight", "cost", "reward", "prior")
+_OF_PROBLEMS = (
+    "budget",
+    "labels_per_item",
+    "beta",
+    "utility",
+    "label_price",
+    "batch",
+    "weight",
+    "cost",
+    "reward",
+    "prior",
+)
 _OF_LABELS = ("budget", "labels_per_item", "beta", "threshold", "utility", "prior")
 _AXES = tuple(dict.fromkeys((*_OF_PROBLEMS, *_OF_LABELS)))
 _HEAD = re.compile(r"\s*+(\[\[?)\s*+([\w.]++)\s*+\]")
@@ -158,9 +169,7 @@ def make_study(
     points = _at("", "checkpoints", lambda: whole("checkpoints", fields.get("checkpoints", 1), 1))
     metrics = _metrics(fields.get("metrics"))
     sources = _sources(fields.get("problem"), place, start)
-    environments = tuple(
-        Environment(source, axes) for source in sources for axes in _combinations(fields, source)
-    )
+    environments = tuple(Environment(source, axes) for source in sources for axes in _combinations(fields, source))
     for environment in environments:
         _at("cross", "", lambda one=environment: one.problem)  # type: ignore[misc]
     asked = fields.get("policies") if policies is None else policies
