@@ -18,27 +18,28 @@ import typer
 import typer.core
 
 from ...posteriors.foundation.messages import first_line
-from .allocate import allocate
-from .calibrate import calibrate
-from .certify import certify
 from .command import Command
-from .compare import compare
-from .curve import curve
+from .commands.allocate import allocate
+from .commands.calibrate import calibrate
+from .commands.certify import certify
+from .commands.compare import compare
+from .commands.curve import curve
+from .commands.fit import fit
+from .commands.provenance import provenance
+from .commands.replay import replay
+from .commands.runs import export, show
+from .commands.solve import solve
+from .commands.speed import speed
+from .commands.statics import statics
+from .commands.stress import stress
+from .commands.structure import structure
+from .commands.studies import report, run, status
+from .commands.survey import survey
 from .failures import failure_lines, wants_traceback
-from .fit import fit
 from .interruption import INTERRUPTED, heed_signals, no_longer_interrupt, status_of_interruption
 from .options import OUT_ON_REQUEST
 from .output import keep_standard_output, let_symbols_fall_back
 from .plugins import naming_plugins
-from .provenance import provenance
-from .replay import replay
-from .runs import export, show
-from .solve import solve
-from .speed import speed
-from .statics import statics
-from .stress import stress
-from .structure import structure
-from .survey import survey
 
 __all__ = ["app", "main"]
 
@@ -95,6 +96,9 @@ for _command in (
     fit,
     provenance,
     stress,
+    run,
+    status,
+    report,
     show,
     export,
 ):

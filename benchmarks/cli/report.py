@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
+from ..runner.finished import FinishedRun
 from ..runner.folder import RunFolder
 
 __all__ = ["REPORT", "report"]
@@ -31,12 +32,12 @@ class _Held(io.StringIO):
 
 
 @contextmanager
-def report(folder: RunFolder | None, holds: str, *, silent: bool) -> Iterator[None]:
+def report(folder: RunFolder | FinishedRun | None, holds: str, *, silent: bool) -> Iterator[None]:
     """Print tables and notes, and keep them in the run folder, whose path and contents are printed last.
 
     Parameters
     ----------
-    folder : RunFolder or None
+    folder : RunFolder, FinishedRun or None
         None to keep nothing.
     holds : str
         Contents of the folder.

@@ -1,12 +1,15 @@
-"""The state of an audit: labels bought and won of every item in some runs, and the truth that they are scored against."""
+"""State of an audit: labels bought and won of every item in some runs, and the truth by which they are scored."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.plugins import read_only
 from ...posteriors.foundation.tolerances import above
 
 __all__ = ["Audit"]
@@ -14,7 +17,7 @@ __all__ = ["Audit"]
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """State of R runs of one problem.
+    """State of R runs of one problem. All arrays are read-only.
 
     Parameters
     ----------
@@ -30,15 +33,19 @@ class Audit:
     wins: Ints
     truth: Bools
 
+    def __post_init__(self) -> None:
+        for field in ("counts", "wins", "truth"):
+            object.__setattr__(self, field, read_only(np.asarray(getattr(self, field))))
+
     @cached_property
     def tail(self) -> Floats:
         """Believed probability that the rate of each item is above its threshold, shape (R, N)."""
-        return self.problem.tail_at(self.counts, self.wins)
+        return read_only(self.problem.tail_at(self.counts, self.wins))
 
     @cached_property
     def override(self) -> Bools:
         """Items on which the reference must be overruled, c > 0, shape (N,)."""
-        return above(self.problem.log_ratio, 0.0)
+        return read_only(above(self.problem.log_ratio, 0.0))
 
     @property
     def weight(self) -> Floats:

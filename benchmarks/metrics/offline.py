@@ -1,8 +1,8 @@
 r"""Metrics of the state of an audit.
 
 Of item i let v_i be the weight, c_i the log-ratio of the reference, n_i the labels bought so far, p_i the believed
-probability that its rate exceeds its threshold, and z_i = 1 if it does. The item is decided to be learnable, d_i = 1, if
-p_i is above the acceptance level of the utility. Sums are over items.
+probability that its rate exceeds its threshold, and z_i = 1 if it does. The item is decided to be learnable, d_i = 1,
+if p_i is above the acceptance level of the utility. Sums are over items.
 """
 
 from __future__ import annotations

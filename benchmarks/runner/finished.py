@@ -1,4 +1,4 @@
-"""Runs as they stand in their folders, to be looked at and exported; nothing in the folder is changed."""
+"""Runs as they stand in their folders, to be looked at, exported and reported; the cells are not changed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...dp.machine.files import write_whole
 from ...posteriors.foundation.messages import listed, shown
 from ...posteriors.foundation.names import nearest_name
 from ...posteriors.foundation.refusals import file_path
@@ -67,6 +68,10 @@ class FinishedRun:
                     f"{self.store.path}: row {k} is not as it was written; the command that wrote it computes it again"
                 )
             yield cell
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file that is made from the cells, whole or not at all."""
+        return write_whole(self.path / name, content)
 
     def cell(self, called: str) -> Cell:
         """Cell of a name, or of the first digits of a key.

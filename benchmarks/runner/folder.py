@@ -31,7 +31,7 @@ from .kept import Format, Parts
 from .parts import seconds_taken
 from .store import Cell, Store, StoreError
 
-__all__ = ["RunFolder", "RunFolderError", "file_name", "problem_as_inputs", "read_record"]
+__all__ = ["RunFolder", "RunFolderError", "difference_of", "file_name", "problem_as_inputs", "read_record"]
 
 _LONGEST_NAME = 150
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
@@ -59,6 +59,8 @@ class RunFolder:
     ----------
     store : Store
         Finished parts.
+    versions : str
+        Versions of the libraries with which the run was begun, as JSON.
     notes : list of str
         Parts that were not as they had been written, and are computed again.
 
@@ -84,7 +86,7 @@ class RunFolder:
         for key in ("command", "inputs"):
             before, asked = (identity(x.get(key)) for x in (found, wanted))
             if before != asked:
-                difference = _difference(before, asked)
+                difference = difference_of(before, asked)
                 raise RunFolderError(f"{self.path} holds another run: {difference}; give another folder")
         sweep(self.path)
         for entry in self.path.iterdir():
@@ -99,7 +101,7 @@ class RunFolder:
         self._common = {"command": command, "inputs": digest(content.encode())}
         seed = wanted["inputs"].get("seed")
         self._seed = None if seed is None else json.dumps(seed)
-        self._versions = json.dumps(found.get("versions", {}))
+        self.versions = json.dumps(found.get("versions", {}))
         try:
             self.store = Store(self.path / "run.sqlite")
         except StoreError as error:
@@ -160,7 +162,7 @@ class RunFolder:
 
     def _cell(self, name: str, form: Format[Any], result: bytes = b"") -> Cell:
         inputs = json.dumps(self._common | {"part": name, "form": form.suffix}, sort_keys=True)
-        return Cell(name, inputs, form.suffix, result, self._seed, versions=self._versions)
+        return Cell(name, inputs, form.suffix, result, self._seed, versions=self.versions)
 
     def _keep[Result](self, name: str, form: Format[Result], result: Result, seconds: float | None) -> None:
         self.store.write(self._cell(name, form, form.store(result))._replace(seconds=seconds))
@@ -261,15 +263,16 @@ def identity(inputs: Any) -> Any:
     return [identity(x) for x in inputs] if isinstance(inputs, list) else inputs
 
 
-def _difference(found: Any, wanted: Any) -> str:
+def difference_of(found: Any, wanted: Any) -> str:
+    """First difference between two values of JSON, in words."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in sorted(found.keys() | wanted.keys()):
             if found.get(key) != wanted.get(key):
-                return f"{key} {_difference(found.get(key), wanted.get(key))}"
+                return f"{key} {difference_of(found.get(key), wanted.get(key))}"
     if isinstance(found, list) and isinstance(wanted, list):
         for k, (old, new) in enumerate(zip(found, wanted, strict=False)):
             if old != new:
-                return f"entry {k + 1} {_difference(old, new)}"
+                return f"entry {k + 1} {difference_of(old, new)}"
         return f"had {len(found)} entries, now {len(wanted)}"
     return f"was {_short(found)}, now {_short(wanted)}"
 

@@ -1,25 +1,22 @@
 """Paired comparisons of policies over the replications of a study, with intervals and Holm's correction.
 
 All policies get the same draws in a replication, so their differences are taken pair by pair. The interval of a mean
-difference is a bootstrap one (BCa; Efron 1987), its p-value that of the permutation test that exchanges the two policies
-within pairs: exact for few pairs, else of 9,999 permutations. Where several policies are compared with one reference,
-p-values are corrected by Holm (1979).
+difference is a bootstrap one (BCa; Efron 1987), its p-value that of the permutation test that exchanges the two
+policies within pairs: exact for few pairs, else of 9,999 permutations. Where several policies are compared with one
+reference, p-values are corrected by Holm (1979).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy
 
 from ...posteriors.foundation.arrays import Floats
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Difference", "holm", "paired", "table_of_differences"]
+__all__ = ["Difference", "holm", "paired"]
 
 _LEVEL = 0.95
 _RESAMPLES = 9999
@@ -73,7 +70,12 @@ def paired(one: Floats, other: Floats, seed: int) -> Difference:
         # Equal in every pair: nothing varies.
         return Difference(mean, mean, mean, 1.0 if mean == 0.0 else 2.0 ** (1 - apart.size), apart.size)
     interval = scipy.stats.bootstrap(
-        (apart,), np.mean, confidence_level=_LEVEL, n_resamples=_RESAMPLES, rng=np.random.default_rng(seed), method="BCa"
+        (apart,),
+        np.mean,
+        confidence_level=_LEVEL,
+        n_resamples=_RESAMPLES,
+        rng=np.random.default_rng(seed),
+        method="BCa",
     ).confidence_interval
     test = scipy.stats.permutation_test(
         (apart,), np.mean, permutation_type="samples", n_resamples=_RESAMPLES, rng=np.random.default_rng(seed)
@@ -95,34 +97,3 @@ def holm(p: Sequence[float]) -> Floats:
     steps = given[order] * np.arange(len(order), 0, -1)
     out[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(order) else steps
     return out
-
-
-def table_of_differences(runs: pd.DataFrame, reference: str, metric: str, seed: int) -> pd.DataFrame:
-    """Differences of all policies from a reference, in every environment.
-
-    Parameters
-    ----------
-    runs : pandas.DataFrame
-        A row for each run: ``environment``, ``policy``, ``replication`` and the metric.
-    reference : str
-        Policy with which the others are compared.
-    metric : str
-    seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``environment``, ``policy``, the fields of ``Difference`` and ``p_holm``, corrected over all rows.
-    """
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = []
-    for environment, part in runs.groupby("environment", sort=False):
-        wide = part.pivot(index="replication", columns="policy", values=metric)
-        for policy in [x for x in part["policy"].unique() if x != reference]:
-            both = wide[[policy, reference]].dropna()
-            found = paired(both[policy].to_numpy(), both[reference].to_numpy(), seed)
-            rows.append({"environment": environment, "policy": policy, **found._asdict()})
-    table = pd.DataFrame(rows, columns=["environment", "policy", *Difference._fields])
-    table["p_holm"] = holm(table["p"].tolist())
-    return table

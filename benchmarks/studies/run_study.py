@@ -1,81 +1,139 @@
-"""Computation of the missing cells of a study, and how much of it is done."""
+"""Computation of the missing cells of a study in its run folder."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
 
+from ...posteriors.foundation.kinds import checked, require_type
 from ...posteriors.foundation.messages import first_line
+from ...posteriors.foundation.plugins import source_of
 from ..runner.executors import Cluster, computed
-from ..runner.store import Cell, Store
+from ..runner.folder import RunFolder
+from ..runner.lock import alone_in
+from ..runner.store import Cell, Store, stores_closed
 from ..runner.warm import warm
-from .study import Study
+from .cells import Outcome
+from .study import Job, Study
 
-__all__ = ["Failure", "run_study"]
-
-# Replications that one job computes: side by side they take less time, and a part that is lost is not much.
-_AT_ONCE = 25
+__all__ = ["compute_cells", "open_study", "run_study"]
 
 
-class Failure(str):
-    """Message of a job that failed."""
+@dataclass(frozen=True)
+class _Failure:
+    """What a job that failed said."""
 
-    __slots__ = ()
+    message: str
 
 
-def run_study(
-    study: Study,
-    store: Store,
-    *,
-    n_jobs: int | Cluster = 1,
-    versions: str = "{}",
-    on_cells: Callable[[str, int], object] = lambda name, count: None,
-) -> int:
-    """Compute the cells of a study that a store does not have; number of those that failed.
+@checked
+def run_study(study: Study, out: str | Path | None = None, *, n_jobs: int | Cluster = 1) -> Path:
+    """Compute the cells of a study that its run folder does not have.
 
     Parameters
     ----------
     study : Study
-    store : Store
+        From ``read_study`` or ``make_study``.
+    out : path, optional
+        Run folder, which is made, or taken up; default: a new one, ``runs/run-<time>``. A study that has grown is taken
+        up too: only its new cells are computed.
     n_jobs : int or Cluster
         Worker processes, -1 for all cores; or a cluster. The results do not depend on it.
-    versions : str
-        Versions of libraries, as JSON, that are recorded with the cells.
-    on_cells : callable
-        Called with the name of each job as it ends, and the number of its cells.
+
+    Returns
+    -------
+    Path
+        The run folder. Cells that failed are there with their message, and are tried again the next time.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds another study, or another process works in it.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> from tempfile import TemporaryDirectory
+    >>> fields = {"policies": ["kg", "uniform"], "replications": 4}
+    >>> problem = {"name": "small", "threshold": [0.5, 0.7], "budget": 4}
+    >>> study = sa.make_study(fields | {"problem": [problem], "cross": {"utility": ["accuracy", "variance"]}})
+    >>> study
+    Study(study: 2 environments, 2 policies, 4 replications, 18 cells)
+    >>> with TemporaryDirectory() as folder:
+    ...     table = sa.study_table(sa.run_study(study, f"{folder}/run"))
+    >>> table["environment"].unique().tolist()
+    ['small, utility=accuracy', 'small, utility=variance']
+    """
+    require_type("study", study, Study, "a Study")
+    with stores_closed(), open_study(study, out) as folder:
+        compute_cells(study, folder, n_jobs)
+    return folder.path
+
+
+@contextmanager
+def open_study(study: Study, out: str | Path | None) -> Iterator[RunFolder]:
+    """Run folder of a study, begun or taken up, in which no other process works meanwhile."""
+    folder = RunFolder(out, "run", {"study": study.name, "seed": study.seed})
+    with alone_in(folder.path):
+        study.outline.write(folder.path)
+        yield folder
+
+
+def compute_cells(
+    study: Study,
+    folder: RunFolder,
+    n_jobs: int | Cluster,
+    on_job: Callable[[str], object] = lambda name: None,
+    jobs: dict[str, Job] | None = None,
+) -> int:
+    """Compute the missing cells of a study in its folder; number of those that failed.
+
+    Parameters
+    ----------
+    study : Study
+    folder : RunFolder
+    n_jobs : int or Cluster
+    on_job : callable
+        Called with the name of each job as it ends.
+    jobs : dict, optional
+        The jobs to do; default: those of the missing cells.
 
     Returns
     -------
     int
     """
-    jobs = study.jobs(store.done(), _AT_ONCE)
-    failed = 0
-    work = {name: partial(_tried, study.work(job)) for name, job in jobs.items()}
-    for name, (results, seconds) in computed(work, n_jobs, warm):
-        job = jobs[name]
-        cells = []
-        for number, plan in job.plans.items():
-            if isinstance(results, Failure):
-                cells.append(Cell(plan.name, plan.inputs, ".txt", results.encode(), status="failed"))
-            else:
-                cells.append(Cell(plan.name, plan.inputs, ".json", json.dumps(results[number]).encode()))
-        seed = None if job.policy is None else json.dumps(study.seed)
-        each = seconds / len(cells)
-        store.write_all([cell._replace(seed=seed, versions=versions, seconds=each) for cell in cells])
-        failed += len(cells) if isinstance(results, Failure) else 0
-        on_cells(name, len(cells))
+    store, failed = folder.store, 0
+    missing = study.jobs(store.done()) if jobs is None else jobs
+    work = {name: partial(_tried, study.work(job)) for name, job in missing.items()}
+    with closing(computed(work, n_jobs, warm)) as runs:
+        for name, found in runs:
+            failed += _keep(store, missing[name], found, folder.versions)
+            on_job(name)
     return failed
 
 
-def _tried(work: Callable[[], dict[int, Any]]) -> tuple[dict[int, Any] | Failure, float]:
-    """Results of a job, or why it failed, and its seconds."""
-    import time
+def _keep(store: Store, job: Job, found: dict[int, Outcome] | _Failure, versions: str) -> int:
+    """Write the cells of a job; number of those that failed."""
+    if isinstance(found, _Failure):
+        said = found.message.encode()
+        cells = [Cell(plan.name, plan.inputs, ".txt", said, status="failed") for plan in job.plans.values()]
+    else:
+        cells = [
+            Cell(plan.name, plan.inputs, ".json", json.dumps(found[r].result).encode(), seconds=found[r].seconds)
+            for r, plan in job.plans.items()
+        ]
+    store.write_all([cell._replace(versions=versions) for cell in cells])
+    return len(cells) if isinstance(found, _Failure) else 0
 
-    begin = time.perf_counter()
+
+def _tried(work: Callable[[], dict[int, Outcome]]) -> dict[int, Outcome] | _Failure:
+    """Results of a job, or why it failed."""
     try:
-        found: dict[int, Any] | Failure = work()
+        return work()
     except (Exception, SystemExit) as error:
-        found = Failure(f"{type(error).__name__}: {first_line(error)}")
-    return found, time.perf_counter() - begin
+        where = source_of(error)
+        return _Failure(f"{type(error).__name__}: {first_line(error)}" + (f" ({where})" if where else ""))

@@ -1,4 +1,4 @@
-"""Where the problems of a study come from: stated in the study, files of problems, label files, and generators.
+"""Sources of the problems of a study: stated in the study, files of problems, generators, and label files.
 
 A source gives a problem for each combination of a study's axes, and the truth and the labels of each replication. They
 are keyed by the study's seed, the source, the replication and their role: the same for all policies, and for all
@@ -17,33 +17,66 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bandits.simulation.simulate import PlayedSource, PriorNature
+from ...bandits.simulation.simulate import PriorNature
 from ...dp.machine.seal import digest
 from ...dp.problem.problem import Problem
+from ...posteriors.beliefs.asking import ask_chance, ask_draw
+from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Bools
 from ...posteriors.foundation.canonical import canonical
+from ...posteriors.foundation.kinds import require_type
+from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.refusals import positive
 from ...posteriors.foundation.tolerances import above
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
+from ..metrics.pool_rates import is_unsure
 from ..replay.replay import VotePools
 from ..runner.folder import identity, problem_as_inputs
+from ..stress.natures import misbelief
 
-__all__ = ["Draws", "LabelPools", "Source", "Stated", "words_of"]
+__all__ = ["PRIOR", "Case", "Draws", "LabelPools", "Source", "Stated", "words_of"]
 
 # Roles of draws.
 _TRUTH, _KEYS = 0, 1
+# Nature that the problem's priors describe.
+PRIOR = "prior"
 
 
 def words_of(text: str) -> tuple[int, ...]:
-    """Digest of a text as four words of 32 bits, for the keys of random draws.
+    """Digest of a text as eight words of 32 bits, for the keys of random draws.
 
     Examples
     --------
     >>> len(words_of("flat")), words_of("flat") == words_of("flat")
-    (4, True)
+    (8, True)
     """
     found = digest(text.encode())
-    return tuple(int(found[k : k + 8], 16) for k in range(0, 32, 8))
+    return tuple(int(found[k : k + 8], 16) for k in range(0, 64, 8))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Problem of a source with the values of the axes.
+
+    Attributes
+    ----------
+    problem : Problem
+        Problem by which labels are chosen and decisions made.
+    nature : list of Belief, optional
+        True belief about each item, where it is another one.
+    from_pools : bool
+        True if labels are recorded votes.
+    """
+
+    problem: Problem
+    nature: Sequence[Belief] | None = None
+    from_pools: bool = False
+
+    @property
+    def is_believed(self) -> bool:
+        """True if labels come from the priors, so that payoffs lie below the optimum on average."""
+        return self.nature is None and not self.from_pools
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +87,14 @@ class Draws:
     ----------
     truth : ndarray of bool, shape (R, N)
         True if an item's rate is above its threshold.
-    labels : PlayedSource
+    labels : PriorNature or VotePools
         Labels as they are bought.
     keys : ndarray of uint64, shape (R, 2)
         Keys of the policy's own draws.
     """
 
     truth: Bools
-    labels: PlayedSource
+    labels: PriorNature | VotePools
     keys: NDArray[np.uint64]
 
 
@@ -82,12 +115,16 @@ class Source:
         """Everything that determines the source, but for axes, as JSON holds it."""
 
     @abstractmethod
-    def problem(self, axes: Mapping[str, Any]) -> Problem:
+    def case(self, axes: Mapping[str, Any]) -> Case:
         """Problem with the values of the axes."""
 
     @abstractmethod
-    def draws(self, problem: Problem, seed: int, replications: Sequence[int]) -> Draws:
+    def draws(self, case: Case, seed: int, replications: Sequence[int]) -> Draws:
         """Draws of some replications for a problem of this source."""
+
+    def unsure(self, problem: Problem) -> float | None:
+        """Share of the weight whose truth is not settled by the votes; None where the truth is drawn."""
+        return None
 
     @cached_property
     def _words(self) -> tuple[int, ...]:
@@ -103,7 +140,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Stated(Source):
-    """A problem that is stated, or that a generator has drawn: rates are drawn from its priors, labels from the rates."""
+    """A problem that is stated, or that a generator has drawn; rates are drawn from its priors, or from a nature's."""
 
     given: Problem
 
@@ -111,18 +148,44 @@ class Stated(Source):
         """Fields of the problem."""
         return {"problem": problem_as_inputs(self.given), "prior": json.loads(canonical(self.given.prior))}
 
-    def problem(self, axes: Mapping[str, Any]) -> Problem:
-        """Problem with the values of the axes; ``labels_per_item`` is a budget of so many times its items."""
-        changes = dict(axes)
-        if "labels_per_item" in changes:
-            changes["budget"] = max(1, round(changes.pop("labels_per_item") * self.given.size))
-        return self.given.replace(**changes) if changes else self.given
+    def case(self, axes: Mapping[str, Any]) -> Case:
+        """Problem with the values of the axes.
 
-    def draws(self, problem: Problem, seed: int, replications: Sequence[int]) -> Draws:
-        """Rates from the priors, labels from the rates."""
-        keys = self._keys(seed, replications)
-        nature = PriorNature.draw(problem, self._seeds(seed, replications, _TRUTH), keys)
-        return Draws(above(nature.rate, problem.threshold), nature, keys)
+        ``labels_per_item`` is a budget of so many times its items, and ``nature`` a kind of nature and its strength.
+        """
+        changes = dict(axes)
+        nature = changes.pop("nature", PRIOR)
+        if "labels_per_item" in changes:
+            changes["budget"] = _labels(changes.pop("labels_per_item"), self.given.size)
+        problem = self.given.replace(**changes) if changes else self.given
+        if nature == PRIOR:
+            return Case(problem)
+        require_type("nature", nature, Mapping, "'prior', or a table with name and strength")
+        settings = dict(nature)
+        for key in ("name", "strength"):
+            if key not in settings:
+                raise ValueError(f"nature has no {key}; give its name and its strength")
+        found = misbelief(problem, settings.pop("name"), settings.pop("strength"), **settings)
+        believed = found.working is problem and all(x == problem.belief(i) for i, x in enumerate(found.nature))
+        return Case(found.working, None if believed else found.nature)
+
+    def draws(self, case: Case, seed: int, replications: Sequence[int]) -> Draws:
+        """Rates from the priors, or from nature, and labels from the rates."""
+        problem, keys = case.problem, self._keys(seed, replications)
+        seeds = self._seeds(seed, replications, _TRUTH)
+        if case.nature is None and isinstance(problem.prior, np.ndarray):
+            plain = PriorNature.draw(problem, seeds, keys)
+            return Draws(above(plain.rate, problem.threshold), plain, keys)
+        rate = np.empty((len(replications), problem.size))
+        chance = np.empty_like(rate)
+        beliefs = case.nature or [problem.belief(i) for i in range(problem.size)]
+        for r, one in enumerate(seeds):
+            generator = np.random.default_rng(one)
+            for i, belief in enumerate(beliefs):
+                rate[r, i] = ask_draw(belief, generator)
+                chance[r, i] = ask_chance(belief, rate[r, i])
+        # Decisions are about rates, which raters' faults keep the labels from showing.
+        return Draws(above(rate, problem.threshold), PriorNature(chance, keys), keys)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,15 +209,32 @@ class LabelPools(Source):
         """Digests of the files, and the settings."""
         return {"labels": dict(self.files), "settings": dict(self.settings)}
 
-    def problem(self, axes: Mapping[str, Any]) -> Problem:
+    def case(self, axes: Mapping[str, Any]) -> Case:
         """Problem of the items, with the values of the axes."""
         changes = {**self.settings, **axes}
         if "labels_per_item" in changes:
-            changes["budget"] = max(1, round(changes.pop("labels_per_item") * self.votes.n_items))
-        return problem_of_labels(self.votes, changes.pop("budget"), **changes)
+            if "budget" in self.settings and "labels_per_item" not in axes:
+                raise ValueError("budget and labels_per_item are given; allowed: one of them")
+            changes["budget"] = _labels(changes.pop("labels_per_item"), self.votes.n_items)
+        if "budget" not in changes:
+            raise ValueError("budget is missing; give budget or labels_per_item")
+        return Case(problem_of_labels(self.votes, changes.pop("budget"), **changes), from_pools=True)
 
-    def draws(self, problem: Problem, seed: int, replications: Sequence[int]) -> Draws:
+    def draws(self, case: Case, seed: int, replications: Sequence[int]) -> Draws:
         """Shuffled pools."""
         pools = VotePools.shuffle(self.votes, self._seeds(seed, replications, _TRUTH))
-        truth = np.broadcast_to(above(self.votes.rate, problem.threshold), (len(replications), problem.size))
+        truth = np.broadcast_to(above(self.votes.rate, case.problem.threshold), (len(replications), case.problem.size))
         return Draws(truth, pools, self._keys(seed, replications))
+
+    def unsure(self, problem: Problem) -> float | None:
+        """Share of the weight of items whose threshold lies in the Wilson interval of their rate."""
+        unsure = is_unsure(self.votes.wins, self.votes.counts, problem.threshold)
+        return float(unsure @ problem.weight / problem.weight.sum())
+
+
+def _labels(each: Any, items: int) -> int:
+    """Budget of so many labels an item, at least 1."""
+    most = positive("labels_per_item", each) * items
+    if most > 2**53:
+        raise ValueError(f"labels_per_item is {shown(each)}; it must give a budget of at most 2^53 labels")
+    return max(1, round(most))

@@ -1,52 +1,32 @@
-"""A declared study: its environments, policies, metrics and replications, and the cells that they make."""
+"""A declared study: its environments, policies, metrics and replications."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 
 from ...bandits.policy import Policy
 from ...bandits.policy_file import file_records
 from ...bandits.registry import label
-from ...dp.machine.seal import digest
+from ...bandits.simulation.simulate import replication_parts
+from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...posteriors.foundation.canonical import canonical
 from ..metrics.metric import Metric
-from .cells import REFERENCE, Environment, label_of, references, runs
+from .cells import EXACT, REFERENCE, Environment, Outcome, exact_value, references, runs
+from .outline import Outline, Plan, Setting, Way
 
-__all__ = ["Job", "Plan", "Study"]
+__all__ = ["Job", "Study"]
 
-# Form of the results of cells; another one means that they are computed again.
-_FORM = 1
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A cell that a study has.
-
-    Attributes
-    ----------
-    name : str
-    inputs : str
-        Everything that determines its result, as JSON.
-    """
-
-    name: str
-    inputs: str
-
-    @property
-    def key(self) -> str:
-        """Digest of the inputs."""
-        return digest(self.inputs.encode())
+# Replications that one job computes: side by side they take less time, and a part that is lost is not much.
+_AT_ONCE = 25
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Cells that are computed together: replications of one policy in one environment, or its references.
+    """Cells that are computed together: replications of one policy in one environment, its value, or the references.
 
     Attributes
     ----------
@@ -54,7 +34,7 @@ class Job:
     policy : Policy or None
         None for the references.
     plans : dict of int to Plan
-        Cells by replication; references have the number -1.
+        Cells by replication; references and exact values have the number -1.
     """
 
     environment: Environment
@@ -70,12 +50,15 @@ class Study:
     ----------
     name : str
     seed : int
+        Seed of all draws; with it come the names of the sources, the replication and the role of a draw.
     replications : int
+        Runs of every policy in every environment.
     policies : tuple of Policy
     metrics : tuple of Metric
     checkpoints : int
         Evenly spaced numbers of labels, up to all of them, after which metrics are taken.
     environments : tuple of Environment
+        Problems, each with one combination of the values of the axes.
     """
 
     name: str
@@ -86,61 +69,58 @@ class Study:
     checkpoints: int
     environments: tuple[Environment, ...]
 
-    def stops(self, environment: Environment) -> list[int]:
+    @cached_property
+    def outline(self) -> Outline:
+        """Cells of the study, told by plain data."""
+        ways = [Way(label(x), _is_exact(x), canonical(x), file_records([x])) for x in self.policies]
+        settings = [
+            Setting(x.name, x.source.name, dict(x.axes), self._stops(x), x.is_solved, x.inputs())
+            for x in self.environments
+        ]
+        return Outline(self.name, self.seed, self.replications, [x.label for x in self.metrics], ways, settings)
+
+    def _stops(self, environment: Environment) -> list[int]:
         """Numbers of labels after which metrics are taken."""
         most = environment.problem.labels
         return sorted({int(x) for x in np.linspace(0, most, self.checkpoints + 1).round()} - {0})
 
-    def plans(self) -> Iterator[tuple[Environment, Policy | None, int, Plan]]:
-        """Yield every cell: its environment, policy and replication, None and -1 for references."""
-        for environment in self.environments:
-            place = digest(json.dumps(environment.inputs(), sort_keys=True).encode())
-            common: dict[str, Any] = {"form": _FORM, "environment": place}
-            yield environment, None, -1, _plan(f"{environment.name} | {REFERENCE}", common | {"policy": None})
-            common |= {"seed": self.seed, "metrics": self._metrics, "stops": self.stops(environment)}
-            for policy in self.policies:
-                inputs = common | {"policy": canonical(policy), "files": file_records([policy])}
-                for r in range(self.replications):
-                    name = f"{environment.name} | {label(policy)} | {r + 1}"
-                    yield environment, policy, r, _plan(name, inputs | {"replication": r})
-
-    @cached_property
-    def _metrics(self) -> list[str]:
-        return [label_of(x) for x in self.metrics]
-
-    def jobs(self, done: set[str], at_once: int) -> dict[str, Job]:
-        """Jobs for the cells that are not done, by name; each of at most so many cells."""
+    def jobs(self, done: set[str]) -> dict[str, Job]:
+        """Jobs for the cells that are not done, by name."""
+        policies = {label(x): x for x in self.policies}
+        environments = {x.name: x for x in self.environments}
+        parts = {
+            name: len(range(self.replications)[replication_parts(x.problem, _AT_ONCE)[0]])
+            for name, x in environments.items()
+        }
         found: dict[str, dict[int, Plan]] = {}
-        places: dict[str, tuple[Environment, Policy | None]] = {}
-        for environment, policy, r, plan in self.plans():
-            if plan.key in done:
-                continue
-            what = REFERENCE if policy is None else label(policy)
-            name = f"{environment.name} | {what} | {max(r, 0) // at_once}"
-            found.setdefault(name, {})[r] = plan
-            places[name] = environment, policy
-        return {name: Job(*places[name], plans) for name, plans in found.items()}
+        for plan in self.outline.plans():
+            if plan.key not in done:
+                at = plan.setting.name
+                part = EXACT if plan.replication < 0 else f"part {plan.replication // parts[at] + 1}"
+                what = REFERENCE if plan.way is None else f"{plan.way.name} | {part}"
+                found.setdefault(f"{at} | {what}", {})[plan.replication] = plan
+        return {name: self._job(environments, policies, plans) for name, plans in found.items()}
 
-    def work(self, job: Job) -> partial[dict[int, Any]]:
+    def _job(
+        self, environments: Mapping[str, Environment], policies: Mapping[str, Policy], plans: Mapping[int, Plan]
+    ) -> Job:
+        one = next(iter(plans.values()))
+        return Job(environments[one.setting.name], None if one.way is None else policies[one.way.name], plans)
+
+    def work(self, job: Job) -> partial[dict[int, Outcome]]:
         """Computation of a job, which can be sent to another process."""
         if job.policy is None:
-            return partial(_references, job.environment)
-        stops, numbers = self.stops(job.environment), list(job.plans)
-        return partial(runs, job.environment, job.policy, self.metrics, stops, self.seed, numbers)
+            return partial(references, job.environment)
+        if -1 in job.plans:
+            return partial(exact_value, job.environment, job.policy)
+        stops = next(iter(job.plans.values())).setting.stops
+        return partial(runs, job.environment, job.policy, self.metrics, stops, self.seed, [*job.plans])
+
+    def __repr__(self) -> str:
+        told = f"{len(self.environments)} environments, {len(self.policies)} policies, {self.replications} replications"
+        return f"Study({self.name}: {told}, {self.outline.size:,} cells)"
 
 
-def _references(environment: Environment) -> dict[int, Any]:
-    return {-1: references(environment)}
-
-
-def _plan(name: str, inputs: Mapping[str, Any]) -> Plan:
-    return Plan(name, json.dumps(inputs, sort_keys=True))
-
-
-def lines(study: Study) -> Sequence[str]:
-    """Lines that say what a study is."""
-    cells = sum(1 for _ in study.plans())
-    return [
-        f"{study.name}: {len(study.environments)} environments, {len(study.policies)} policies, "
-        f"{study.replications} replications, {cells} cells"
-    ]
+def _is_exact(policy: Policy) -> bool:
+    """True if a policy has an exact value that takes little more time than the optimum."""
+    return isinstance(policy, (SupportsIndex, SupportsProbabilities)) and not policy.planning

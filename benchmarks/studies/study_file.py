@@ -9,20 +9,23 @@
     [[problem]]       one or more, each with a name and one of
         ...               the keys of a problem file
         file              a problem file
-        labels            a label file; with it items, columns, separator, encoding, and keywords of problems of labels
+        labels            a label file; with it items, columns, map, separator, encoding, and keywords of problems of
+                          labels
         generator         a generator, the number of problems that it draws as count, and its settings
     [cross]           values of axes, of which each is combined with each
     [zip]             values of axes, of which the first go together, the second, and so on
 
-An axis is a keyword of problems, such as ``budget``, ``beta``, ``utility`` or ``label_price``, or ``labels_per_item``,
-which gives the budget. Paths are relative to the file. Everything is checked before any work starts.
+An axis is a keyword of problems, such as ``budget``, ``beta``, ``utility`` or ``label_price``; ``labels_per_item``,
+which gives the budget; or ``nature``, the name and the strength of one that differs from the priors, or ``"prior"``.
+Paths are relative to the file. Everything is checked before any work starts.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +62,17 @@ _OF_PROBLEMS = (
     "cost",
     "reward",
     "prior",
+    "nature",
 )
 _OF_LABELS = ("budget", "labels_per_item", "beta", "threshold", "utility", "prior")
 _AXES = tuple(dict.fromkeys((*_OF_PROBLEMS, *_OF_LABELS)))
 _HEAD = re.compile(r"\s*+(\[\[?)\s*+([\w.]++)\s*+\]")
 _ENTRY = re.compile(r"\s*+([\w-]++)\s*+=")
+_NAME = re.compile(r"\w[\w .,()-]{0,99}")
+
+
+# Refusals by what the parts of a study are made of.
+_REFUSALS = (ValueError, TypeError, OSError, MemoryError)
 
 
 class StudyError(ValueError):
@@ -164,43 +173,54 @@ def make_study(
     _require_known(fields, _TOP, "")
     place = Path(folder)
     name = _name(fields.get("name", "study"), "", "name")
-    repeats = _at("", "replications", lambda: whole("replications", _of(fields, "replications", 20, replications), 1))
-    start = _at("", "seed", lambda: whole("seed", _of(fields, "seed", 7, seed), 0))
-    points = _at("", "checkpoints", lambda: whole("checkpoints", fields.get("checkpoints", 1), 1))
+    with _faults_of(("", "replications")):
+        repeats = whole("replications", _of(fields, "replications", 20, replications), 1)
+    with _faults_of(("", "seed")):
+        start = whole("seed", _of(fields, "seed", 7, seed), 0)
+    with _faults_of(("", "checkpoints")):
+        points = whole("checkpoints", fields.get("checkpoints", 1), 1)
     metrics = _metrics(fields.get("metrics"))
     sources = _sources(fields.get("problem"), place, start)
-    environments = tuple(Environment(source, axes) for source in sources for axes in _combinations(fields, source))
-    for environment in environments:
-        _at("cross", "", lambda one=environment: one.problem)  # type: ignore[misc]
+    _require_known({key: None for table in ("cross", "zip") for key in _axes(fields, table)}, _AXES, "", "an axis")
+    environments = tuple(Environment(source, axes) for _, source in sources for axes in _combinations(fields, source))
+    _require_distinct(environments, {source.name: table for table, source in sources})
     asked = fields.get("policies") if policies is None else policies
     chosen = _policies(asked, environments, place)
-    return Study(name, start, repeats, chosen, metrics, points, environments)
+    study = Study(name, start, repeats, chosen, metrics, points, environments)
+    with _faults_of():
+        # What cannot be told by plain data, such as a function for a utility, could not be taken up again.
+        study.outline  # noqa: B018
+    return study
 
 
 def _of(fields: Mapping[str, Any], key: str, default: int, given: int | None) -> Any:
     return fields.get(key, default) if given is None else given
 
 
-def _at[Result](table: str, key: str, make: Callable[[], Result]) -> Result:
-    """Result of a function, whose refusal is a fault of an entry."""
+@contextmanager
+def _faults_of(*places: tuple[str, str], told: str = "") -> Iterator[None]:
+    """Refusals as faults of an entry."""
     try:
-        return make()
+        yield
     except _Fault:
         raise
-    except (ValueError, TypeError, OSError) as error:
-        raise _Fault(first_line(error), (table, key), (table, "")) from None
+    except _REFUSALS as error:
+        said = first_line(error)
+        raise _Fault(f"{told}: {said}" if told else said, *places) from None
 
 
-def _require_known(fields: Mapping[str, Any], allowed: Iterable[str], table: str) -> None:
+def _require_known(fields: Mapping[str, Any], allowed: Iterable[str], table: str, kind: str = "a key") -> None:
     for key in fields:
         if key not in allowed:
-            raise _Fault(unknown_key(key, allowed), (table, key), (key, ""))
+            raise _Fault(unknown_key(key, allowed, kind), (table, key), (key, ""), ("cross", key), ("zip", key))
 
 
 def _name(given: Any, table: str, key: str) -> str:
-    if not isinstance(given, str) or not re.fullmatch(r"\w[\w .,()-]*", given):
+    if not isinstance(given, str) or not _NAME.fullmatch(given):
         raise _Fault(
-            f"{key} is {shown(given)}; it must be letters, digits, blanks and . , ( ) -", (table, key), (table, "")
+            f"{key} is {shown(given)}; it must be 1 to 100 letters, digits, blanks and . , ( ) -",
+            (table, key),
+            (table, ""),
         )
     return given
 
@@ -208,9 +228,10 @@ def _name(given: Any, table: str, key: str) -> str:
 def _metrics(given: Any) -> tuple[Metric, ...]:
     if given is None:
         return tuple(cls() for cls in METRICS.classes().values())
-    if not isinstance(given, list) or not given:
+    if not isinstance(given, (list, tuple)) or not given:
         raise _Fault(f"metrics is {shown(given)}; it must be a list of names", ("", "metrics"))
-    found = tuple(_at("", "metrics", lambda one=one: METRICS.make(one)) for one in given)  # type: ignore[misc]
+    with _faults_of(("", "metrics")):
+        found = tuple(METRICS.make(one) for one in given)
     if len(set(found)) < len(found):
         raise _Fault("metrics names one of them twice", ("", "metrics"))
     return found
@@ -219,9 +240,11 @@ def _metrics(given: Any) -> tuple[Metric, ...]:
 def _policies(given: Any, environments: Sequence[Environment], folder: Path) -> tuple[Policy, ...]:
     if not isinstance(given, (list, tuple)) or not given:
         raise _Fault(f"policies is {shown(given)}; it must be a list of names", ("", "policies"))
-    made = [_at("", "policies", lambda one=one: _policy(one, folder)) for one in given]  # type: ignore[misc]
+    with _faults_of(("", "policies")):
+        made = [_policy(one, folder) for one in given]
     for environment in environments:
-        _at("", "policies", lambda one=environment: choose_policies(one.problem, made))  # type: ignore[misc]
+        with _faults_of(("", "policies"), told=environment.name):
+            choose_policies(environment.problem, made)
     return tuple(made)
 
 
@@ -235,16 +258,20 @@ def _policy(given: Any, folder: Path) -> Policy:
     raise ValueError(f"policies has {shown(given)}; it must be the name of a policy")
 
 
-def _sources(given: Any, folder: Path, seed: int) -> list[Source]:
-    if not isinstance(given, list) or not given or not all(isinstance(x, Mapping) for x in given):
+def _sources(given: Any, folder: Path, seed: int) -> list[tuple[str, Source]]:
+    """Sources, each with the table of the file in which it stands."""
+    if not isinstance(given, (list, tuple)) or not given or not all(isinstance(x, Mapping) for x in given):
         raise _Fault("there is no [[problem]]; give at least one", ("problem", ""))
-    found: list[Source] = []
+    found: list[tuple[str, Source]] = []
     for k, one in enumerate(given, start=1):
         table = f"problem {k}"
         name = _name(one.get("name"), table, "name")
-        if name in [x.name for x in found]:
-            raise _Fault(f"name {shown(name)} is given twice; names must differ", (table, "name"))
-        found += _at(table, "", lambda one=one, name=name, table=table: _source(dict(one), name, folder, seed, table))  # type: ignore[misc]
+        with _faults_of((table, "")):
+            made = _source(dict(one), name, folder, seed, table)
+        for source in made:
+            if source.name in [x.name for _, x in found]:
+                raise _Fault(f"name {shown(source.name)} is given twice; names must differ", (table, "name"))
+            found.append((table, source))
     return found
 
 
@@ -252,10 +279,13 @@ def _source(given: dict[str, Any], name: str, folder: Path, seed: int, table: st
     del given["name"]
     if "file" in given:
         _require_known(given, ("file",), table)
-        return [Stated(name, Problem.from_toml(folder / str(given["file"])))]
+        return [Stated(name, Problem.from_toml(_file(given, "file", folder)))]
+    if isinstance(given.get("problem"), Problem):
+        _require_known(given, ("problem",), table)
+        return [Stated(name, given["problem"])]
     if "labels" in given:
         _require_known(given, ("labels", "items", "columns", "map", "separator", "encoding", *_OF_LABELS), table)
-        files = {key: folder / str(given[key]) for key in ("labels", "items") if key in given}
+        files = {key: _file(given, key, folder) for key in ("labels", "items") if key in given}
         form = {key: given[key] for key in ("columns", "separator", "encoding") if key in given}
         if "map" in given:
             form["labels"] = given["map"]
@@ -272,30 +302,62 @@ def _source(given: dict[str, Any], name: str, folder: Path, seed: int, table: st
     return [Stated(name, Problem.from_dict(given))]
 
 
+def _file(given: Mapping[str, Any], key: str, folder: Path) -> Path:
+    return folder / file_path(key, given[key])
+
+
+def _axes(fields: Mapping[str, Any], table: str) -> Mapping[str, Sequence[Any]]:
+    """Axes of a table, each with its values."""
+    given = fields.get(table, {})
+    if not isinstance(given, Mapping):
+        raise _Fault(f"{table} is {shown(given)}; it must be a table of lists", (table, ""), ("", table))
+    for key, values in given.items():
+        if not isinstance(values, (list, tuple)) or not values:
+            raise _Fault(f"{key} is {shown(values)}; it must be a list of values", (table, key))
+        if key == "utility":
+            for value in values:
+                with _faults_of((table, key)):
+                    make_utility(value)
+    return given
+
+
 def _combinations(fields: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
     """Values of the axes that go together, in the order of the file."""
     allowed = _OF_LABELS if isinstance(source, LabelPools) else _OF_PROBLEMS
-    tables: dict[str, Mapping[str, list[Any]]] = {}
-    for table in ("cross", "zip"):
-        given = fields.get(table, {})
-        if not isinstance(given, Mapping):
-            raise _Fault(f"{table} is {shown(given)}; it must be a table of lists", (table, ""), ("", table))
-        for key, values in given.items():
-            if key not in allowed:
-                raise _Fault(unknown_key(key, allowed, "an axis"), (table, key))
-            if not isinstance(values, list) or not values:
-                raise _Fault(f"{key} is {shown(values)}; it must be a list of values", (table, key))
-            if key == "utility":
-                for value in values:
-                    _at(table, key, lambda value=value: make_utility(value))  # type: ignore[misc]
-        tables[table] = given
-    twice = tables["cross"].keys() & tables["zip"].keys()
+    cross, zipped = (_axes(fields, table) for table in ("cross", "zip"))
+    for key in (*cross, *zipped):
+        if key not in allowed:
+            raise _Fault(f"{key} is no axis of {shown(source.name)}; allowed: {', '.join(allowed)}", *_lines_of(key))
+    twice = cross.keys() & zipped.keys()
     if twice:
         raise _Fault(f"{min(twice)} stands in [cross] and in [zip]; it must stand in one of them", ("zip", min(twice)))
-    sizes = {key: len(values) for key, values in tables["zip"].items()}
+    sizes = {key: len(values) for key, values in zipped.items()}
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{key} {size}" for key, size in sizes.items())
         raise _Fault(f"the lists of [zip] have different lengths ({told})", ("zip", ""))
-    crossed = [dict(zip(tables["cross"], x, strict=True)) for x in itertools.product(*tables["cross"].values())]
-    zipped = [dict(zip(tables["zip"], x, strict=True)) for x in zip(*tables["zip"].values(), strict=True)] or [{}]
-    return [a | b for a in crossed for b in zipped]
+    crossed = [dict(zip(cross, x, strict=True)) for x in itertools.product(*cross.values())]
+    together = [dict(zip(zipped, x, strict=True)) for x in zip(*zipped.values(), strict=True)] or [{}]
+    return [a | b for a in crossed for b in together]
+
+
+def _lines_of(key: str) -> list[tuple[str, str]]:
+    """Where an axis may stand."""
+    return [("cross", key), ("zip", key)]
+
+
+def _require_distinct(environments: Sequence[Environment], tables: Mapping[str, str]) -> None:
+    """Require that every environment is a problem, and has a name of its own."""
+    known: set[str] = set()
+    for one in environments:
+        place = (tables[one.source.name], "")
+        try:
+            one.case  # noqa: B018
+        except _REFUSALS as error:
+            said = first_line(error)
+            # What is refused stands first in the message.
+            axis = next((key for key in one.axes if said.startswith(key)), "")
+            told = f"{one.name}: {said}" if one.axes else said
+            raise _Fault(told, *(_lines_of(axis) if axis else ()), place) from None
+        if one.name in known:
+            raise _Fault(f"{shown(one.name)} stands twice; names and values of axes must differ", place)
+        known.add(one.name)

@@ -460,7 +460,7 @@ def test_interrupted_solve_says_so(run, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["seqaudit.benchmarks.cli.solve"], "solve_problem", stop)
+    monkeypatch.setattr(sys.modules["seqaudit.benchmarks.cli.commands.solve"], "solve_problem", stop)
     outcome = run("solve", "problem.toml")
     assert (outcome.status, outcome.out) == (130, "")
     (line,) = outcome.err.splitlines()

@@ -150,7 +150,7 @@ def test_an_error_from_anywhere_is_one_line_and_a_traceback_with_debug(run, monk
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("seqaudit.benchmarks.cli.solve.solve_problem", fail)
+    monkeypatch.setattr("seqaudit.benchmarks.cli.commands.solve.solve_problem", fail)
     (line,) = run("solve", "good.toml").faults()
     if isinstance(error, EOFError):
         assert line == "a file ends too early: the file ends"
@@ -160,7 +160,7 @@ def test_an_error_from_anywhere_is_one_line_and_a_traceback_with_debug(run, monk
     if isinstance(error, MemoryError):
         assert line.startswith("out of memory")
     elif not isinstance(error, OSError):
-        assert "(benchmarks/cli/solve.py, line " in line
+        assert "(benchmarks/cli/commands/solve.py, line " in line
     for told in (run("--debug", "solve", "good.toml"), run("solve", "good.toml", "--debug")):
         assert "Traceback" in told.err
         assert told.err.splitlines()[-1] == f"seqaudit: {line}"
@@ -173,7 +173,7 @@ def test_an_interrupted_command_promises_out_only_where_it_has_one(run, monkeypa
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"seqaudit.benchmarks.cli.{command}.read_problem", interrupt)
+    monkeypatch.setattr(f"seqaudit.benchmarks.cli.commands.{command}.read_problem", interrupt)
     outcome = run(command, "good.toml")
     assert outcome.status == 130
     assert ("--out" in outcome.err) == kept

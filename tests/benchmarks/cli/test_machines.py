@@ -15,7 +15,7 @@ import pytest
 
 import seqaudit as sa
 from seqaudit.benchmarks.cli import main as cli
-from seqaudit.benchmarks.cli import solve as solve_command
+from seqaudit.benchmarks.cli.commands import solve as solve_command
 from seqaudit.benchmarks.cli.output import let_symbols_fall_back
 
 PACKAGE = Path(sa.__file__).resolve().parent
@@ -75,7 +75,8 @@ def test_terminal_without_symbols_and_breadth_loses_no_answer():
 # The command waits, and hears the signal or not: Python does not, while compiled code is at work.
 WAITING = """
 import sys, time
-from seqaudit.benchmarks.cli import interruption, main, solve
+from seqaudit.benchmarks.cli import interruption, main
+from seqaudit.benchmarks.cli.commands import solve
 
 
 def wait(*_, **__):

@@ -87,7 +87,7 @@ def test_an_interrupted_run_promises_to_go_on_only_if_it_has_a_folder(command, o
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    study = {"certify": "cli.certify.run_parts", "survey": "comparison.survey.run_parts"}
+    study = {"certify": "cli.commands.certify.run_parts", "survey": "comparison.survey.run_parts"}
     monkeypatch.setattr(f"seqaudit.benchmarks.{study.get(command, study['survey'])}", interrupt)
     outcome = run(*ON_REQUEST[command].split(), *out)
     assert (outcome.status, outcome.out) == (130, "")

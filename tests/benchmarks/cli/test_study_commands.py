@@ -214,7 +214,7 @@ def test_interrupted_command_without_a_run_folder_says_that_nothing_is_kept(run,
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules[f"seqaudit.benchmarks.cli.{command[0]}"], "show_progress", stop)
+    monkeypatch.setattr(sys.modules[f"seqaudit.benchmarks.cli.commands.{command[0]}"], "show_progress", stop)
     outcome = run(*command)
     assert (outcome.status, outcome.out, outcome.err) == (130, "", "seqaudit: interrupted; nothing is kept\n")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runner.csv_text import csv_text
-from . import label_options, options
-from .output import print_json, print_remarks, print_table, records, show_progress, tell_steps
-from .report import report
+from ...runner.csv_text import csv_text
+from .. import label_options, options
+from ..output import print_json, print_remarks, print_table, records, show_progress, tell_steps
+from ..report import report
 
 __all__ = ["fit"]
 
@@ -34,10 +34,10 @@ def fit(
     as_json: options.JsonOption = False,
 ) -> None:
     """Fit a model of raters to votes, and report its beliefs about each item."""
-    from ...posteriors.raters.registry import make_rater_model
-    from ..calibration.fit_tables import gold_accuracy, item_table, parameter_table, rater_table
-    from ..runner.folder import RunFolder
-    from ..runner.kept import fits, kept_fit
+    from ....posteriors.raters.registry import make_rater_model
+    from ...calibration.fit_tables import gold_accuracy, item_table, parameter_table, rater_table
+    from ...runner.folder import RunFolder
+    from ...runner.kept import fits, kept_fit
 
     dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold, form)
     chosen = make_rater_model(model)

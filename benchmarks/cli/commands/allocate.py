@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ...dp.bounds.upper_bound import upper_bound
-from ...dp.designs.allocation import allocate as allocate_labels
-from ..runner.folder import problem_as_inputs
-from .options import JsonOption, ProblemArgument, headline, nothing_kept, read_problem
-from .output import print_json, print_remarks, print_table
+from ....dp.bounds.upper_bound import upper_bound
+from ....dp.designs.allocation import allocate as allocate_labels
+from ...runner.folder import problem_as_inputs
+from ..options import JsonOption, ProblemArgument, headline, nothing_kept, read_problem
+from ..output import print_json, print_remarks, print_table
 
 __all__ = ["allocate"]
 

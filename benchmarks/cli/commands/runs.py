@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ...dp.machine.files import write_whole
-from ..runner.export import export_run
-from ..runner.finished import FinishedRun
-from ..runner.store import Cell
-from .options import JsonOption
-from .output import print_json, print_table, say
+from ....dp.machine.files import write_whole
+from ...runner.export import export_run
+from ...runner.finished import FinishedRun
+from ...runner.store import Cell
+from ..options import JsonOption
+from ..output import print_json, print_table, say
 
 __all__ = ["export", "show"]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..runner.csv_text import csv_text
-from .options import ClusterOption, JobsOption, JsonOption, OutOption, PolicyOption, files_as_inputs, workplace
-from .output import print_json, print_remarks, print_table, records, show_progress
-from .report import report
+from ...runner.csv_text import csv_text
+from ..options import ClusterOption, JobsOption, JsonOption, OutOption, PolicyOption, files_as_inputs, workplace
+from ..output import print_json, print_remarks, print_table, records, show_progress
+from ..report import report
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..stress.scenario import Scenario, StressGrid
+    from ...stress.scenario import Scenario, StressGrid
 
 __all__ = ["stress"]
 
@@ -41,12 +41,12 @@ def stress(
     as_json: JsonOption = False,
 ) -> None:
     """Measure the cost of choosing labels and deciding by one model while another is true."""
-    from ..figures.stress import plot_stress
-    from ..runner.folder import RunFolder
-    from ..runner.kept import DATASETS
-    from ..stress.scenario_file import built_in_scenarios, read_scenarios
-    from ..stress.stress import stress as run
-    from ..stress.stress import stress_slopes, stress_table, worse_than_uniform
+    from ...figures.stress import plot_stress
+    from ...runner.folder import RunFolder
+    from ...runner.kept import DATASETS
+    from ...stress.scenario_file import built_in_scenarios, read_scenarios
+    from ...stress.stress import stress as run
+    from ...stress.stress import stress_slopes, stress_table, worse_than_uniform
 
     options: dict[str, Any] = {"policies": policy, "replications": replications, "seed": seed}
     grid = built_in_scenarios(**options) if scenarios is None else read_scenarios(scenarios, **options)
@@ -83,7 +83,7 @@ def _at(table: pd.DataFrame, one: Scenario, value: float, policy: str) -> dict[s
 
 
 def _names(one: Scenario) -> list[str]:
-    from ...bandits.registry import label
+    from ....bandits.registry import label
 
     return [label(x) for x in one.policies]
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ..runner.csv_text import csv_text
-from ..runner.folder import problem_as_inputs
-from .options import JsonOption, OutOption, PolicyOption, files_as_inputs, headline, problem_folder, read_problem
-from .output import percent, print_json, print_remarks, print_table, records, show_progress
-from .report import report
+from ...runner.csv_text import csv_text
+from ...runner.folder import problem_as_inputs
+from ..options import JsonOption, OutOption, PolicyOption, files_as_inputs, headline, problem_folder, read_problem
+from ..output import percent, print_json, print_remarks, print_table, records, show_progress
+from ..report import report
 
 __all__ = ["compare"]
 
@@ -25,11 +25,11 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare policies with the exact optimum of a small problem."""
-    from ..comparison.compare import comparison_rows, comparison_table
-    from ..figures.comparison import plot_comparison
-    from ..runner.kept import JSON
-    from ..runner.parts import run_parts
-    from ..runner.warm import warm
+    from ...comparison.compare import comparison_rows, comparison_table
+    from ...figures.comparison import plot_comparison
+    from ...runner.kept import JSON
+    from ...runner.parts import run_parts
+    from ...runner.warm import warm
 
     problem = read_problem(problem_file)
     rows, remarks = comparison_rows(problem, policy)

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ...posteriors.foundation.refusals import number
-from ..runner.csv_text import csv_text
-from ..runner.folder import RunFolder
-from .options import AskedOutOption, JsonOption, nothing_kept, parts_of
-from .output import print_json, print_remarks, print_table, show_progress
-from .report import report
+from ....posteriors.foundation.refusals import number
+from ...runner.csv_text import csv_text
+from ...runner.folder import RunFolder
+from ..options import AskedOutOption, JsonOption, nothing_kept, parts_of
+from ..output import print_json, print_remarks, print_table, show_progress
+from ..report import report
 
 __all__ = ["speed"]
 
@@ -36,10 +36,10 @@ def speed(
     with nothing_kept(folder):
         import pandas as pd
 
-        from ..runner.kept import JSON
-        from ..runner.parts import run_parts
-        from ..speed.dense_baseline import compiled_baseline
-        from ..speed.speed import TABLES, machine, speed_parts, speed_tables
+        from ...runner.kept import JSON
+        from ...runner.parts import run_parts
+        from ...speed.dense_baseline import compiled_baseline
+        from ...speed.speed import TABLES, machine, speed_parts, speed_tables
 
         with compiled_baseline() as (baseline, remarks):
             measures = speed_parts(baseline, runs=runs, seconds=seconds, memory=room, threads=threads, quick=quick)

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ...dp.exact.solve import Solution
-from ...dp.exact.solve import solve as solve_problem
-from ...dp.machine.files import new_folder
-from ...dp.problem.problem import Problem
-from ...posteriors.foundation.messages import cut
-from ..runner.folder import problem_as_inputs
-from .options import JsonOption, ProblemArgument, headline, nothing_kept, read_problem
-from .output import print_json, print_remarks, say, show_progress, tell_steps
+from ....dp.exact.solve import Solution
+from ....dp.exact.solve import solve as solve_problem
+from ....dp.machine.files import new_folder
+from ....dp.problem.problem import Problem
+from ....posteriors.foundation.messages import cut
+from ...runner.folder import problem_as_inputs
+from ..options import JsonOption, ProblemArgument, headline, nothing_kept, read_problem
+from ..output import print_json, print_remarks, say, show_progress, tell_steps
 
 __all__ = ["solve"]
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ...bandits.registry import label
-from ..runner.csv_text import csv_text
-from ..runner.executors import Cluster
-from ..runner.folder import RunFolder
-from .options import (
+from ....bandits.registry import label
+from ...runner.csv_text import csv_text
+from ...runner.executors import Cluster
+from ...runner.folder import RunFolder
+from ..options import (
     AskedOutOption,
     ClusterOption,
     JobsOption,
@@ -27,8 +27,8 @@ from .options import (
     parts_of,
     workplace,
 )
-from .output import percent, print_json, print_remarks, print_table, records, show_progress
-from .report import report
+from ..output import percent, print_json, print_remarks, print_table, records, show_progress
+from ..report import report
 
 __all__ = ["survey"]
 
@@ -50,10 +50,10 @@ def survey(
     as_json: JsonOption = False,
 ) -> None:
     """Value policies exactly on small problems drawn at random."""
-    from ..comparison.policy_matrix import UTILITIES
-    from ..comparison.survey import survey as run
-    from ..comparison.survey import survey_parts, survey_policies, survey_table
-    from ..runner.kept import JSON
+    from ...comparison.policy_matrix import UTILITIES
+    from ...comparison.survey import survey as run
+    from ...comparison.survey import survey_parts, survey_policies, survey_table
+    from ...runner.kept import JSON
 
     several = [name_or_table("--utility", u) for u in utility or ["accuracy"]]
     if "all" in several:
@@ -114,10 +114,10 @@ def _matrix(
     as_json: bool,
 ) -> None:
     """Print shares under several utilities, and the time for a decision."""
-    from ...posteriors.utilities import make_utility
-    from ..comparison.policy_matrix import matrix_parts, policy_matrix
-    from ..comparison.survey import survey_policies
-    from ..runner.kept import JSON
+    from ....posteriors.utilities import make_utility
+    from ...comparison.policy_matrix import matrix_parts, policy_matrix
+    from ...comparison.survey import survey_policies
+    from ...runner.kept import JSON
 
     made = [make_utility(u) for u in utilities]
     names = [utility.name for utility in made]

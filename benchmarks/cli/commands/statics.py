@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...bandits.policy import Policy
-from ...bandits.registry import label
-from ...dp.problem.problem import Problem
-from ...posteriors.foundation.memory import ProblemTooLarge
-from ...posteriors.foundation.messages import shown
-from ...posteriors.foundation.refusals import number_of_text
-from ..runner.csv_text import csv_text
-from ..runner.executors import Cluster
-from ..runner.folder import problem_as_inputs
-from .options import (
+from ....bandits.policy import Policy
+from ....bandits.registry import label
+from ....dp.problem.problem import Problem
+from ....posteriors.foundation.memory import ProblemTooLarge
+from ....posteriors.foundation.messages import shown
+from ....posteriors.foundation.refusals import number_of_text
+from ...runner.csv_text import csv_text
+from ...runner.executors import Cluster
+from ...runner.folder import problem_as_inputs
+from ..options import (
     ClusterOption,
     ExactOption,
     JobsOption,
@@ -33,15 +33,15 @@ from .options import (
     read_problem,
     workplace,
 )
-from .output import evenly, print_json, print_remarks, print_table, records, show_progress
-from .report import report
+from ..output import evenly, print_json, print_remarks, print_table, records, show_progress
+from ..report import report
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from ..design_choices.largest_beta import LargestBeta
-    from ..runner.folder import RunFolder
+    from ...design_choices.largest_beta import LargestBeta
+    from ...runner.folder import RunFolder
 
 __all__ = ["statics"]
 
@@ -85,7 +85,7 @@ def statics(
     as_json: JsonOption = False,
 ) -> None:
     """Vary a design choice, and show the optimum and its expected labels."""
-    from ..design_choices.vary import checked_settings
+    from ...design_choices.vary import checked_settings
 
     if claims:
         for option in (x for x in ctx.params if x not in ("claims", "as_json")):
@@ -152,10 +152,10 @@ def _vary(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    from ..design_choices.largest_beta import largest_beta
-    from ..design_choices.vary import checked_values, knob_values, vary, vary_table
-    from ..figures.design_choices import label_groups, plot_vary
-    from ..runner.kept import DATASETS
+    from ...design_choices.largest_beta import largest_beta
+    from ...design_choices.vary import checked_values, knob_values, vary, vary_table
+    from ...figures.design_choices import label_groups, plot_vary
+    from ...runner.kept import DATASETS
 
     wanted, remarks = knob_values(problem, knob) if values is None else (_numbers("--values", values), [])
     remarks = problem.check() + remarks
@@ -236,8 +236,8 @@ def _rounded(x: float, way: str) -> str:
 def _draw_share(problem: Problem, found: LargestBeta, folder: RunFolder) -> None:
     import numpy as np
 
-    from ..design_choices.largest_beta import learnable_share
-    from ..figures.design_choices import plot_share
+    from ...design_choices.largest_beta import learnable_share
+    from ...figures.design_choices import plot_share
 
     steepest = float(np.abs(problem.log_ratio).max())
     far = 8.0 / steepest if steepest > 0 else 1.0
@@ -257,8 +257,8 @@ def _protocols(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    from ..comparison.curve import budgets_of
-    from ..design_choices.protocols import (
+    from ...comparison.curve import budgets_of
+    from ...design_choices.protocols import (
         Protocol,
         affords,
         break_even_table,
@@ -267,8 +267,8 @@ def _protocols(
         require_protocols,
         under,
     )
-    from ..figures.design_choices import plot_break_even, plot_protocols
-    from ..runner.kept import DATASETS
+    from ...figures.design_choices import plot_break_even, plot_protocols
+    from ...runner.kept import DATASETS
 
     pairs = _USUAL if given is None else [_numbers("--protocol", text) for text in given]
     for pair in pairs:
@@ -328,7 +328,7 @@ def _protocols(
 
 def _costs(problem: Problem, chosen: list[Any], points: int) -> tuple[xr.Dataset | None, list[str]]:
     """Break-even costs against the noisiest protocol, or None and a remark if they do not exist."""
-    from ..design_choices.protocols import break_even
+    from ...design_choices.protocols import break_even
 
     worst = max(one.flip for one in chosen)
     better = sorted({0.0, *(one.flip for one in chosen)} - {worst})
@@ -371,7 +371,7 @@ def _print_costs(costs: xr.Dataset, shown: list[int]) -> None:
 
 
 def _claims(as_json: bool) -> None:
-    from ..claims.claims import CLAIM_COUNT, claims, claims_table
+    from ...claims.claims import CLAIM_COUNT, claims, claims_table
 
     with nothing_kept(), show_progress("judging", CLAIM_COUNT) as advance:
         found = claims(lambda claim: advance(claim.key))

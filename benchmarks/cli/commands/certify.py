@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 
-from ...bandits.registry import label
-from ...bandits.simulation.certify import Certificate
-from ...dp.evaluation.choices import check_policy
-from ...dp.exact.lattice import Lattice
-from ...posteriors.foundation.shares import no_gain
-from ..runner.csv_text import csv_text
-from ..runner.folder import problem_as_inputs
-from ..runner.kept import Format
-from ..runner.parts import run_parts
-from .options import (
+from ....bandits.registry import label
+from ....bandits.simulation.certify import Certificate
+from ....dp.evaluation.choices import check_policy
+from ....dp.exact.lattice import Lattice
+from ....posteriors.foundation.shares import no_gain
+from ...runner.csv_text import csv_text
+from ...runner.folder import problem_as_inputs
+from ...runner.kept import Format
+from ...runner.parts import run_parts
+from ..options import (
     AskedOutOption,
     ExactOption,
     JsonOption,
@@ -33,8 +33,8 @@ from .options import (
     problem_folder,
     read_problem,
 )
-from .output import percent, print_json, print_remarks, print_table, show_progress
-from .report import report
+from ..output import percent, print_json, print_remarks, print_table, show_progress
+from ..report import report
 
 __all__ = ["certify"]
 
@@ -58,9 +58,9 @@ def certify(
     """Certify policies by their gap to an upper bound on every policy."""
     import pandas as pd
 
-    from ...bandits.choice import choose_policies
-    from ...bandits.simulation.certify import USUAL
-    from ...bandits.simulation.certify import certify as certificate
+    from ....bandits.choice import choose_policies
+    from ....bandits.simulation.certify import USUAL
+    from ....bandits.simulation.certify import certify as certificate
 
     problem = read_problem(problem_file)
     chosen, remarks = choose_policies(problem, policy, USUAL)

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ...dp.machine.repeats import require_repeats
-from ..runner.csv_text import csv_text
-from . import label_options
-from .options import (
+from ....dp.machine.repeats import require_repeats
+from ...runner.csv_text import csv_text
+from .. import label_options
+from ..options import (
     ClusterOption,
     JobsOption,
     JsonOption,
@@ -20,8 +20,8 @@ from .options import (
     files_as_inputs,
     workplace,
 )
-from .output import print_json, print_remarks, print_table, records, show_progress
-from .report import report
+from ..output import print_json, print_remarks, print_table, records, show_progress
+from ..report import report
 
 __all__ = ["replay"]
 
@@ -48,14 +48,14 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Spend a budget on real votes with every policy, and score the decisions against all votes."""
-    from ...bandits.choice import choose_policies
-    from ...bandits.registry import label
-    from ..data.problem_of_labels import problem_of_labels
-    from ..figures.replay import plot_replay
-    from ..replay.replay import replay as run
-    from ..replay.replay import replay_table
-    from ..runner.folder import RunFolder
-    from ..runner.kept import DATASETS
+    from ....bandits.choice import choose_policies
+    from ....bandits.registry import label
+    from ...data.problem_of_labels import problem_of_labels
+    from ...figures.replay import plot_replay
+    from ...replay.replay import replay as run
+    from ...replay.replay import replay_table
+    from ...runner.folder import RunFolder
+    from ...runner.kept import DATASETS
 
     dataset, files, remarks = label_options.read_label_file(labels_file, items, form, strict=strict)
     settings = label_options.rules_of(beta, threshold, prior, utility)

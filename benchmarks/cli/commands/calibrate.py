@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...posteriors.foundation.refusals import probability
-from ..runner.csv_text import csv_text
-from . import label_options, options
-from .command import Command
-from .output import print_json, print_remarks, print_table, records, show_progress
-from .report import report
+from ....posteriors.foundation.refusals import probability
+from ...runner.csv_text import csv_text
+from .. import label_options, options
+from ..command import Command
+from ..output import print_json, print_remarks, print_table, records, show_progress
+from ..report import report
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...posteriors.raters.fit import RaterFit
-    from ...posteriors.raters.model import RaterModel
-    from ...posteriors.votes.label_set import LabelSet
+    from ....posteriors.raters.fit import RaterFit
+    from ....posteriors.raters.model import RaterModel
+    from ....posteriors.votes.label_set import LabelSet
 
 __all__ = ["calibrate"]
 
@@ -47,14 +47,14 @@ def sbc(
     """Rank true values among draws from the posterior: uniform if simulator, model and sampler agree."""
     import pandas as pd
 
-    from ...posteriors.raters.registry import rater_model_names
-    from ...posteriors.votes.design import Design
-    from ..calibration.reliability import chosen_models
-    from ..calibration.sbc import checked_study, sbc_parts, uniformity
-    from ..calibration.sbc import sbc as run
-    from ..figures.calibration import plot_ranks
-    from ..runner.folder import RunFolder, file_name
-    from ..runner.kept import DATASETS
+    from ....posteriors.raters.registry import rater_model_names
+    from ....posteriors.votes.design import Design
+    from ...calibration.reliability import chosen_models
+    from ...calibration.sbc import checked_study, sbc_parts, uniformity
+    from ...calibration.sbc import sbc as run
+    from ...figures.calibration import plot_ranks
+    from ...runner.folder import RunFolder, file_name
+    from ...runner.kept import DATASETS
 
     chosen = chosen_models(model or rater_model_names())
     settings: dict[str, Any] = {"method": method, "draws": draws, "thin": thin, "tune": tune, "seed": seed}
@@ -142,19 +142,19 @@ def labels(
     """Check models against votes: reliability on held-out votes, posterior predictive checks, leave-one-out."""
     import pandas as pd
 
-    from ...posteriors.raters.registry import rater_model_names
-    from ..calibration.held_out import hold_out
-    from ..calibration.posterior_checks import (
+    from ....posteriors.raters.registry import rater_model_names
+    from ...calibration.held_out import hold_out
+    from ...calibration.posterior_checks import (
         FEWEST_DRAWS,
         compare_fits,
         leave_one_out,
         predictive_checks,
         predictive_table,
     )
-    from ..calibration.reliability import chosen_models, reliability, reliability_table, require_bins
-    from ..figures.calibration import plot_checks, plot_reliability
-    from ..runner.folder import RunFolder
-    from ..runner.kept import kept_fit
+    from ...calibration.reliability import chosen_models, reliability, reliability_table, require_bins
+    from ...figures.calibration import plot_checks, plot_reliability
+    from ...runner.folder import RunFolder
+    from ...runner.kept import kept_fit
 
     dataset, bar, inputs, remarks = label_options.read_votes(labels_file, items, beta, threshold, form)
     settings = label_options.fit_settings(method, draws, tune, chains, target_accept, seed)

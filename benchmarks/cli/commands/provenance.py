@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...posteriors.foundation.messages import named
-from ...posteriors.foundation.refusals import number
-from ...posteriors.raters.sampling import SamplerSettings
-from ..provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance, require_repetitions
-from ..provenance.provenance import provenance as trace
-from ..provenance.removal import HEADLINES
-from ..runner.csv_text import csv_text
-from . import label_options
-from .options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
-from .output import percent, print_json, print_remarks, print_table, records, say, show_progress
-from .report import report
+from ....posteriors.foundation.messages import named
+from ....posteriors.foundation.refusals import number
+from ....posteriors.raters.sampling import SamplerSettings
+from ...provenance.provenance import ITEMS_ONLY, PARTS, Provenance, checked_provenance, require_repetitions
+from ...provenance.provenance import provenance as trace
+from ...provenance.removal import HEADLINES
+from ...runner.csv_text import csv_text
+from .. import label_options
+from ..options import RATER_LIBRARIES, DrawsOption, JsonOption, OutOption, SeedOption, TargetOption, TuneOption
+from ..output import percent, print_json, print_remarks, print_table, records, say, show_progress
+from ..report import report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,10 +64,10 @@ def provenance(
     as_json: JsonOption = False,
 ) -> None:
     """Trace decisions to the raters behind them, and recompute them without some of the raters."""
-    from ..data.problem_of_labels import problem_of_labels
-    from ..figures.provenance import plot_provenance
-    from ..runner.folder import RunFolder
-    from ..runner.kept import JSON
+    from ...data.problem_of_labels import problem_of_labels
+    from ...figures.provenance import plot_provenance
+    from ...runner.folder import RunFolder
+    from ...runner.kept import JSON
 
     dataset, files, remarks = label_options.read_label_file(labels_file, items, form, strict=strict)
     settings = label_options.rules_of(beta, threshold, prior, utility)

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ...dp.structure.report import Structure
-from ...posteriors.utilities import make_utility
-from ..runner.folder import problem_as_inputs
-from .options import JsonOption, ProblemArgument, headline, name_or_table, nothing_kept, read_problem
-from .output import percent, print_json, print_remarks, print_table, records, say, show_progress
+from ....dp.structure.report import Structure
+from ....posteriors.utilities import make_utility
+from ...runner.folder import problem_as_inputs
+from ..options import JsonOption, ProblemArgument, headline, name_or_table, nothing_kept, read_problem
+from ..output import percent, print_json, print_remarks, print_table, records, say, show_progress
 
 __all__ = ["structure"]
 
@@ -37,8 +37,8 @@ def structure(
     as_json: JsonOption = False,
 ) -> None:
     """Check the conditions under which greedy labelling is provably good."""
-    from ..comparison.structure_table import USUAL, structure_row, structures, utility_label
-    from ..figures.structure import plot_structure
+    from ...comparison.structure_table import USUAL, structure_row, structures, utility_label
+    from ...figures.structure import plot_structure
 
     problem = read_problem(problem_file)
     chosen = [problem.utility]
@@ -81,7 +81,7 @@ def _items(found: Structure) -> list[dict[str, Any]]:
 
 
 def _print_table(title: str, found: list[Structure]) -> None:
-    from ..comparison.structure_table import structure_row
+    from ...comparison.structure_table import structure_row
 
     rows = [structure_row(x) for x in found]
     print_table(

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ..runner.csv_text import csv_text
-from ..runner.folder import problem_as_inputs
-from . import options
-from .options import at_least
-from .output import evenly, percent, print_json, print_remarks, print_table, records, show_progress
-from .report import report
+from ...runner.csv_text import csv_text
+from ...runner.folder import problem_as_inputs
+from .. import options
+from ..options import at_least
+from ..output import evenly, percent, print_json, print_remarks, print_table, records, show_progress
+from ..report import report
 
 __all__ = ["curve"]
 
@@ -32,10 +32,10 @@ def curve(
     as_json: options.JsonOption = False,
 ) -> None:
     """Compute the values of policies at smaller budgets, exactly or by simulation, and the upper bound."""
-    from ...bandits.registry import label
-    from ..comparison.curve import BOUNDS, budget_curve, budgets_of, curve_policies, curve_table
-    from ..figures.curve import plot_curve
-    from ..runner.kept import DATASETS
+    from ....bandits.registry import label
+    from ...comparison.curve import BOUNDS, budget_curve, budgets_of, curve_policies, curve_table
+    from ...figures.curve import plot_curve
+    from ...runner.kept import DATASETS
 
     problem = options.read_problem(problem_file)
     budgets, _ = budgets_of(problem, points)

@@ -1,0 +1,1 @@
+"""Commands, one module each, or one for those of one idea."""
