@@ -16,6 +16,9 @@ from .data.problem_of_labels import problem_of_labels
 from .design_choices.largest_beta import LargestBeta, largest_beta, learnable_share
 from .design_choices.protocols import Protocol, break_even, break_even_table, protocols, protocols_table
 from .design_choices.vary import vary, vary_table
+from .metrics.audit import Audit
+from .metrics.metric import Metric
+from .metrics.offline import metric_names
 from .provenance.agreement import agreement, leave_one_out_alpha
 from .provenance.diversity import concentration, rater_diversity
 from .provenance.fewest_raters import FewestRaters, fewest_raters
@@ -26,24 +29,36 @@ from .provenance.removal import headlines, largest_movers, removals
 from .replay.replay import replay, replay_table
 from .runner.executors import Cluster, ClusterError
 from .runner.export import export_run, run_table
+from .runner.folder import RunFolderError
 from .stress.natures import Misbelief, misbelief
 from .stress.scenario import Scenario, StressGrid
 from .stress.scenario_file import built_in_scenarios, make_scenarios, read_scenarios
 from .stress.stress import stress, stress_slopes, stress_table, worse_than_uniform
+from .studies.results import StudyResults
+from .studies.run_study import run_study
+from .studies.study import Study
+from .studies.study_file import StudyError, make_study, read_study
+from .studies.tables import label_efficiency, study_differences, study_table
 
 __all__ = [
+    "Audit",
     "Claim",
     "Cluster",
     "ClusterError",
     "FewestRaters",
     "LabelFileError",
     "LargestBeta",
+    "Metric",
     "Misbelief",
     "Protocol",
     "Provenance",
     "RaterClusters",
+    "RunFolderError",
     "Scenario",
     "StressGrid",
+    "Study",
+    "StudyError",
+    "StudyResults",
     "agreement",
     "break_even",
     "break_even_table",
@@ -58,12 +73,15 @@ __all__ = [
     "export_run",
     "fewest_raters",
     "headlines",
+    "label_efficiency",
     "largest_beta",
     "largest_movers",
     "learnable_share",
     "leave_one_out",
     "leave_one_out_alpha",
     "make_scenarios",
+    "make_study",
+    "metric_names",
     "misbelief",
     "predictive_checks",
     "predictive_table",
@@ -76,17 +94,21 @@ __all__ = [
     "rater_kinds",
     "read_labels",
     "read_scenarios",
+    "read_study",
     "reliability",
     "reliability_table",
     "removals",
     "replay",
     "replay_table",
+    "run_study",
     "run_table",
     "sbc",
     "stress",
     "stress_slopes",
     "stress_table",
     "structure_table",
+    "study_differences",
+    "study_table",
     "survey",
     "survey_table",
     "uniformity",

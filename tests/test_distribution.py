@@ -25,6 +25,7 @@ DATA = {
     "benchmarks/comparison/built_in.toml",
     "benchmarks/speed/dense_baseline.c",
     "benchmarks/stress/built_in.toml",
+    "benchmarks/studies/built_in.toml",
 }
 
 

@@ -26,6 +26,13 @@ class Audit:
         Labels and wins of each item.
     truth : ndarray of bool, shape (N,) or (R, N)
         True if an item's rate is above its threshold.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> audit = sa.Audit(sa.Problem([0.5, 0.5], budget=2), counts=[[1, 1]], wins=[[1, 0]], truth=[True, False])
+    >>> audit.tail
+    array([[0.75, 0.25]])
     """
 
     problem: Problem

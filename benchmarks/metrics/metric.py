@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,13 +29,27 @@ class Metric(FrozenValue):
         Definition in the symbols of the registry's docstring.
     source : str
         Author, year and place of the definition.
+
+    Examples
+    --------
+    >>> from typing import ClassVar
+    >>> import seqaudit as sa
+    >>> class MeanTail(sa.Metric):
+    ...     name: ClassVar[str] = "mean-tail"
+    ...     formula: ClassVar[str] = "sum p / N"
+    ...     source: ClassVar[str] = "this example"
+    ...
+    ...     def of(self, audit):
+    ...         return audit.tail.mean(axis=1)
+    >>> audit = sa.Audit(sa.Problem([0.5, 0.5], budget=2), counts=[[1, 1]], wins=[[1, 0]], truth=[True, False])
+    >>> MeanTail().of(audit)
+    array([0.5])
     """
 
     name: ClassVar[str]
     formula: ClassVar[str]
     source: ClassVar[str]
 
-    @abstractmethod
     def of(self, audit: Audit) -> Floats:
         """Value in each run, shape (R,).
 
@@ -47,7 +60,13 @@ class Metric(FrozenValue):
         Returns
         -------
         ndarray of float64, shape (R,)
+
+        Raises
+        ------
+        TypeError
+            If the class does not define it.
         """
+        raise TypeError(f"{type(self).__name__} must define of")
 
     @property
     def label(self) -> str:

@@ -34,6 +34,7 @@ __all__ = [
     "OverrideMass",
     "TailTargeting",
     "WelfareError",
+    "metric_names",
 ]
 
 _SECTION = "Lemma (2026), section 9"
@@ -56,7 +57,7 @@ def _share_of_labels(members: Bools, audit: Audit) -> Floats:
 
 @dataclass(frozen=True)
 class BelievedWelfare(Metric):
-    """What the auditor believes to be learnable: the posterior welfare objective."""
+    """Weight that is believed to be learnable: the posterior welfare objective."""
 
     name: ClassVar[str] = "believed-welfare"
     formula: ClassVar[str] = "sum v p"
@@ -69,7 +70,7 @@ class BelievedWelfare(Metric):
 
 @dataclass(frozen=True)
 class OracleWelfare(Metric):
-    """What is in truth learnable."""
+    """Weight that is in truth learnable."""
 
     name: ClassVar[str] = "oracle-welfare"
     formula: ClassVar[str] = "sum v z"
@@ -254,3 +255,18 @@ METRICS.add_built_in(
         LabelsOnC,
     ]
 )
+
+
+def metric_names() -> tuple[str, ...]:
+    """Names of the metrics of a study, those that other packages register among them.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> [name for name in metric_names() if name.startswith("decisive")]
+    ['decisive-mass', 'decisive-right']
+    """
+    return METRICS.names()

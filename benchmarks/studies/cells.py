@@ -149,7 +149,7 @@ def runs(
         nonlocal spent
         begin = time.perf_counter()
         audit = Audit(problem, counts, wins, draws.truth)
-        found["bought"].append(counts.sum(axis=1))
+        found["bought"].append(counts.sum(axis=1, dtype=np.float64))
         found[PAYOFF].append(payoffs(step, counts, wins))
         for metric in metrics:
             found[metric.label].append(measured(metric, audit))
@@ -179,6 +179,7 @@ def _payoffs(environment: Environment, draws: Draws, stops: Sequence[int]) -> Ca
 
 def _price(problem: Problem, labels: int) -> float:
     """Price of a unit of cost in the bound where about so many labels are bought."""
-    if labels == problem.labels or problem.quota or not problem.unit_costs or problem.batch > 1:
-        return float(upper_bound(problem).price)
-    return float(upper_bound(problem.replace(budget=labels)).price)
+    plain = problem.unit_costs and not problem.quota and problem.batch == 1
+    price = upper_bound(problem.replace(budget=labels) if plain and labels < problem.labels else problem).price
+    assert price is not None
+    return price

@@ -72,7 +72,7 @@ def _one(rng: np.random.Generator, field: str, given: Any, *, is_whole: bool = F
     if len(ends) != 2:
         raise ValueError(f"{field} is {shown(given)}; it must be a number, or a range [least, most]")
     if is_whole:
-        low, high = (whole(field, x, 1) for x in ends)
-        return int(rng.integers(low, high + 1))
+        fewest, most = (whole(field, x, 1) for x in ends)
+        return int(rng.integers(fewest, most + 1))
     low, high = (number(field, x, np.isfinite, "finite") for x in ends)
     return low if low == high else float(rng.uniform(low, high))

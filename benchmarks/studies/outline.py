@@ -80,7 +80,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outline:
-    """What a study consists of.
+    """Cells of a study, told by plain data.
 
     Attributes
     ----------

@@ -116,6 +116,14 @@ class StudyResults:
     def of(cls, run: str | os.PathLike[str]) -> StudyResults:
         """Results in a run folder.
 
+        Parameters
+        ----------
+        run : path
+
+        Returns
+        -------
+        StudyResults
+
         Raises
         ------
         RunFolderError

@@ -18,14 +18,14 @@ from ..runner.lock import alone_in
 from ..runner.store import Cell, Store, stores_closed
 from ..runner.warm import warm
 from .cells import Outcome
-from .study import Job, Study
+from .study import Job, Study, jobs_of, work_of
 
 __all__ = ["compute_cells", "open_study", "run_study"]
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """What a job that failed said."""
+    """Message of a job that failed."""
 
     message: str
 
@@ -62,7 +62,7 @@ def run_study(study: Study, out: str | Path | None = None, *, n_jobs: int | Clus
     >>> problem = {"name": "small", "threshold": [0.5, 0.7], "budget": 4}
     >>> study = sa.make_study(fields | {"problem": [problem], "cross": {"utility": ["accuracy", "variance"]}})
     >>> study
-    Study(study: 2 environments, 2 policies, 4 replications, 18 cells)
+    Study(study: 2 environments, 2 policies, 4 replications, 22 cells)
     >>> with TemporaryDirectory() as folder:
     ...     table = sa.study_table(sa.run_study(study, f"{folder}/run"))
     >>> table["environment"].unique().tolist()
@@ -107,8 +107,8 @@ def compute_cells(
     int
     """
     store, failed = folder.store, 0
-    missing = study.jobs(store.done()) if jobs is None else jobs
-    work = {name: partial(_tried, study.work(job)) for name, job in missing.items()}
+    missing = jobs_of(study, store.done()) if jobs is None else jobs
+    work = {name: partial(_tried, work_of(study, job)) for name, job in missing.items()}
     with closing(computed(work, n_jobs, warm)) as runs:
         for name, found in runs:
             failed += _keep(store, missing[name], found, folder.versions)

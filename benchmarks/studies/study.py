@@ -18,7 +18,7 @@ from ..metrics.metric import Metric
 from .cells import EXACT, REFERENCE, Environment, Outcome, exact_value, references, runs
 from .outline import Outline, Plan, Setting, Way
 
-__all__ = ["Job", "Study"]
+__all__ = ["Job", "Study", "jobs_of", "work_of"]
 
 # Replications that one job computes: side by side they take less time, and a part that is lost is not much.
 _AT_ONCE = 25
@@ -84,41 +84,42 @@ class Study:
         most = environment.problem.labels
         return sorted({int(x) for x in np.linspace(0, most, self.checkpoints + 1).round()} - {0})
 
-    def jobs(self, done: set[str]) -> dict[str, Job]:
-        """Jobs for the cells that are not done, by name."""
-        policies = {label(x): x for x in self.policies}
-        environments = {x.name: x for x in self.environments}
-        parts = {
-            name: len(range(self.replications)[replication_parts(x.problem, _AT_ONCE)[0]])
-            for name, x in environments.items()
-        }
-        found: dict[str, dict[int, Plan]] = {}
-        for plan in self.outline.plans():
-            if plan.key not in done:
-                at = plan.setting.name
-                part = EXACT if plan.replication < 0 else f"part {plan.replication // parts[at] + 1}"
-                what = REFERENCE if plan.way is None else f"{plan.way.name} | {part}"
-                found.setdefault(f"{at} | {what}", {})[plan.replication] = plan
-        return {name: self._job(environments, policies, plans) for name, plans in found.items()}
-
-    def _job(
-        self, environments: Mapping[str, Environment], policies: Mapping[str, Policy], plans: Mapping[int, Plan]
-    ) -> Job:
-        one = next(iter(plans.values()))
-        return Job(environments[one.setting.name], None if one.way is None else policies[one.way.name], plans)
-
-    def work(self, job: Job) -> partial[dict[int, Outcome]]:
-        """Computation of a job, which can be sent to another process."""
-        if job.policy is None:
-            return partial(references, job.environment)
-        if -1 in job.plans:
-            return partial(exact_value, job.environment, job.policy)
-        stops = next(iter(job.plans.values())).setting.stops
-        return partial(runs, job.environment, job.policy, self.metrics, stops, self.seed, [*job.plans])
-
     def __repr__(self) -> str:
         told = f"{len(self.environments)} environments, {len(self.policies)} policies, {self.replications} replications"
         return f"Study({self.name}: {told}, {self.outline.size:,} cells)"
+
+
+def jobs_of(study: Study, done: set[str]) -> dict[str, Job]:
+    """Jobs for the cells of a study that are not done, by name."""
+    policies = {label(x): x for x in study.policies}
+    environments = {x.name: x for x in study.environments}
+    parts = {
+        name: len(range(study.replications)[replication_parts(x.problem, _AT_ONCE)[0]])
+        for name, x in environments.items()
+    }
+    found: dict[str, dict[int, Plan]] = {}
+    for plan in study.outline.plans():
+        if plan.key not in done:
+            at = plan.setting.name
+            part = EXACT if plan.replication < 0 else f"part {plan.replication // parts[at] + 1}"
+            what = REFERENCE if plan.way is None else f"{plan.way.name} | {part}"
+            found.setdefault(f"{at} | {what}", {})[plan.replication] = plan
+    jobs = {}
+    for name, plans in found.items():
+        one = next(iter(plans.values()))
+        policy = None if one.way is None else policies[one.way.name]
+        jobs[name] = Job(environments[one.setting.name], policy, plans)
+    return jobs
+
+
+def work_of(study: Study, job: Job) -> partial[dict[int, Outcome]]:
+    """Computation of a job, which can be sent to another process."""
+    if job.policy is None:
+        return partial(references, job.environment)
+    if -1 in job.plans:
+        return partial(exact_value, job.environment, job.policy)
+    stops = next(iter(job.plans.values())).setting.stops
+    return partial(runs, job.environment, job.policy, study.metrics, stops, study.seed, [*job.plans])
 
 
 def _is_exact(policy: Policy) -> bool:

@@ -9,8 +9,8 @@
     [[problem]]       one or more, each with a name and one of
         ...               the keys of a problem file
         file              a problem file
-        labels            a label file; with it items, columns, map, separator, encoding, and keywords of problems of
-                          labels
+        labels            a label file; with it items (a file), map (of its labels), columns, separator, encoding,
+                          repeated and strict, as of read_labels, and the keywords of problem_of_labels
         generator         a generator, the number of problems that it draws as count, and its settings
     [cross]           values of axes, of which each is combined with each
     [zip]             values of axes, of which the first go together, the second, and so on
@@ -33,6 +33,7 @@ from ...bandits.choice import choose_policies
 from ...bandits.policy import Policy
 from ...bandits.policy_file import policy_from_file
 from ...bandits.registry import make_policy
+from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
 from ...dp.problem.toml import faults_of, read_toml
 from ...posteriors.foundation.kinds import checked
@@ -65,6 +66,7 @@ _OF_PROBLEMS = (
     "nature",
 )
 _OF_LABELS = ("budget", "labels_per_item", "beta", "threshold", "utility", "prior")
+_OF_READING = ("columns", "separator", "encoding", "repeated", "strict")
 _AXES = tuple(dict.fromkeys((*_OF_PROBLEMS, *_OF_LABELS)))
 _HEAD = re.compile(r"\s*+(\[\[?)\s*+([\w.]++)\s*+\]")
 _ENTRY = re.compile(r"\s*+([\w-]++)\s*+=")
@@ -97,12 +99,35 @@ def read_study(path: str | Path, **options: Any) -> Study:
     ------
     StudyError
         For the first fault, with the file and its line.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> text = '''
+    ... policies = ["kg", "round-robin"]
+    ... replications = 100
+    ... [[problem]]
+    ... name = "two"
+    ... threshold = [0.5, 0.7]
+    ... budget = 6
+    ... [cross]
+    ... utility = ["accuracy", "variance"]
+    ... '''
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "first.toml").write_text(text)
+    ...     sa.read_study(f"{folder}/first.toml")
+    Study(first: 2 environments, 2 policies, 100 replications, 406 cells)
     """
     path = file_path("path", path)
-    text, fields = read_toml(path)
+    try:
+        text, fields = read_toml(path)
+    except ProblemError as error:
+        raise StudyError(str(error)) from None
     where = _lines(text)
     try:
-        return make_study({"name": path.stem, **fields}, folder=path.parent, **options)
+        return _made({"name": path.stem, **fields}, path.parent, **options)
     except _Fault as fault:
         line = next((where[at] for at in fault.places if at in where), None)
         told = f"{path}, line {line}" if line else str(path)
@@ -169,9 +194,30 @@ def make_study(
     ------
     StudyError
         For the first fault.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> problem = {"name": "two", "threshold": [0.5, 0.7], "budget": 6}
+    >>> sa.make_study({"problem": [problem], "policies": ["kg", "round-robin"], "cross": {"utility": []}})
+    Traceback (most recent call last):
+    seqaudit.benchmarks.studies.study_file.StudyError: utility is []; it must be a list of values
     """
+    try:
+        return _made(fields, Path(folder), policies=policies, replications=replications, seed=seed)
+    except _Fault as fault:
+        raise StudyError(str(fault)) from None
+
+
+def _made(
+    fields: Mapping[str, Any],
+    place: Path,
+    *,
+    policies: Sequence[str | Policy] | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+) -> Study:
     _require_known(fields, _TOP, "")
-    place = Path(folder)
     name = _name(fields.get("name", "study"), "", "name")
     with _faults_of(("", "replications")):
         repeats = whole("replications", _of(fields, "replications", 20, replications), 1)
@@ -284,9 +330,9 @@ def _source(given: dict[str, Any], name: str, folder: Path, seed: int, table: st
         _require_known(given, ("problem",), table)
         return [Stated(name, given["problem"])]
     if "labels" in given:
-        _require_known(given, ("labels", "items", "columns", "map", "separator", "encoding", *_OF_LABELS), table)
+        _require_known(given, ("labels", "items", "map", *_OF_READING, *_OF_LABELS), table)
         files = {key: _file(given, key, folder) for key in ("labels", "items") if key in given}
-        form = {key: given[key] for key in ("columns", "separator", "encoding") if key in given}
+        form: dict[str, Any] = {key: given[key] for key in _OF_READING if key in given}
         if "map" in given:
             form["labels"] = given["map"]
         votes = read_labels(files["labels"], files.get("items"), **form)

@@ -58,6 +58,17 @@ def study_table(run: str | os.PathLike[str] | StudyResults) -> pd.DataFrame:
     ------
     RunFolderError
         For a folder that is not that of a study, and cells that are not as they were written.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> from tempfile import TemporaryDirectory
+    >>> problem = {"name": "small", "threshold": [0.5, 0.7], "budget": 4}
+    >>> study = sa.make_study({"policies": ["kg", "uniform"], "replications": 4, "problem": [problem]})
+    >>> with TemporaryDirectory() as folder:
+    ...     table = sa.study_table(sa.run_study(study, f"{folder}/run"))
+    >>> table[["policy", "labels", "gain", "gain_se"]].round(3).values.tolist()
+    [['kg', 4, 0.962, 0.0], ['uniform', 4, 0.818, 0.0]]
     """
     import pandas as pd
 
@@ -145,6 +156,17 @@ def study_differences(
     ------
     ValueError
         For a metric, policy or checkpoint that the study does not have.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> from tempfile import TemporaryDirectory
+    >>> problem = {"name": "small", "threshold": [0.5, 0.7], "budget": 4}
+    >>> study = sa.make_study({"policies": ["kg", "uniform"], "replications": 4, "problem": [problem]})
+    >>> with TemporaryDirectory() as folder:
+    ...     table = sa.study_differences(sa.run_study(study, f"{folder}/run"), "payoff")
+    >>> table[["policy", "mean", "pairs"]].round(3).values.tolist()
+    [['kg', 0.104, 4]]
     """
     import pandas as pd
 
@@ -158,7 +180,8 @@ def study_differences(
             continue
         other, own = of_reference[group.environment], _by_replication(group, metric, checkpoint)
         both = sorted(own.keys() & other.keys())
-        found = paired(*(np.array([x[r] for r in both]) for x in (own, other)), seed=results.outline.seed)
+        first, second = (np.array([x[r] for r in both]) for x in (own, other))
+        found = paired(first, second, results.outline.seed)
         rows.append({"environment": group.environment, "policy": group.policy, **found._asdict()})
     table = pd.DataFrame(rows, columns=["environment", "policy", *Difference._fields])
     table["p_holm"] = holm(table["p"].tolist())
@@ -194,6 +217,17 @@ def label_efficiency(run: str | os.PathLike[str] | StudyResults, share: float = 
         ``environment``, ``policy``, ``labels``, and ``low`` and ``high`` ends of their 95 % interval (percentile
         bootstrap over the replications). inf where the share is not reached with the whole budget; nan where no gain
         is possible, or the references are not done.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> from tempfile import TemporaryDirectory
+    >>> problem = {"name": "small", "threshold": [0.5, 0.7], "budget": 4}
+    >>> study = sa.make_study({"policies": ["kg", "uniform"], "replications": 4, "problem": [problem]})
+    >>> with TemporaryDirectory() as folder:
+    ...     table = sa.label_efficiency(sa.run_study(study, f"{folder}/run"), share=0.5)
+    >>> table[["policy", "labels"]].round(2).values.tolist()
+    [['kg', 2.08], ['uniform', 2.44]]
     """
     import pandas as pd
 
@@ -204,7 +238,9 @@ def label_efficiency(run: str | os.PathLike[str] | StudyResults, share: float = 
         gain = results.references.get(group.environment)
         found, low, high = (np.nan,) * 3
         if gain is not None and np.isfinite(gain.share(np.zeros(1))).all():
-            payoff = group.columns[PAYOFF]
+            payoff = group.columns[PAYOFF].copy()
+            if group.value is not None:
+                payoff[:, -1] = group.value
             found = float(_labels_for(gain, group.labels, payoff.mean(axis=0)[None], share)[0])
             if len(payoff) > 1:
                 rng = np.random.default_rng(results.outline.seed)

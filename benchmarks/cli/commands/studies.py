@@ -62,11 +62,12 @@ def run(
     """Compute the missing cells of a study that is declared in a file, and report it."""
     from ...studies.results import StudyResults
     from ...studies.run_study import compute_cells, open_study
+    from ...studies.study import jobs_of
 
     study = _read(study_file, policy, replications)
     _require_choice(study, metric, reference)
     with open_study(study, out) as folder:
-        missing = study.jobs(folder.store.done())
+        missing = jobs_of(study, folder.store.done())
         with show_progress("computing", len(missing)) as advance:
             compute_cells(
                 study, folder, options.workplace(jobs, cluster), _now_and_then(advance, len(missing)), missing
