@@ -189,7 +189,8 @@ def _replay_one(
     seconds = time.perf_counter() - begin
     dims = ("replication", "labels")
     data: dict[str, Any] = {
-        name: (dims, np.stack(values, axis=1), {"description": METRICS[name]}) for name, values in metrics.items()
+        name: (dims, np.stack(values, axis=1), {"description": METRICS[name].description})
+        for name, values in metrics.items()
     }
     data["labels_bought"] = ((*dims, "slice"), np.stack(by_slice, axis=1), {"description": "labels bought by slice"})
     data["seconds"] = ((), seconds, {"description": "wall-clock seconds for all replications"})

@@ -238,10 +238,21 @@ class Store:
         with self._faults():
             self._connection.execute("COMMIT")
 
-    def done(self) -> set[str]:
-        """Keys of the cells that did not fail."""
+    def done(self) -> tuple[set[str], int]:
+        """Keys of the cells that did not fail; cells that are not as they were written are removed, and counted."""
+        found: set[str] = set()
+        changed: list[tuple[int]] = []
         with self._faults():
-            return {key for (key,) in self._connection.execute("SELECT key FROM cells WHERE status = 'done'")}
+            rows = self._connection.execute(f"SELECT rowid, {', '.join(_ALL)} FROM cells")
+            while some := rows.fetchmany(_AT_A_TIME):
+                for number, *row in some:
+                    cell, is_changed = _checked(tuple(row))
+                    if is_changed:
+                        changed.append((number,))
+                    elif cell is not None and cell.status == "done":
+                        found.add(row[0])
+            self._connection.executemany("DELETE FROM cells WHERE rowid = ?", changed)
+        return found, len(changed)
 
     def named(self, name: str) -> Cell:
         """Cell of a name.

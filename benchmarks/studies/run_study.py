@@ -20,7 +20,7 @@ from ..runner.warm import warm
 from .cells import Outcome
 from .study import Job, Study, jobs_of, work_of
 
-__all__ = ["compute_cells", "open_study", "run_study"]
+__all__ = ["compute_cells", "missing_jobs", "open_study", "run_study"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,16 @@ def open_study(study: Study, out: str | Path | None) -> Iterator[RunFolder]:
         yield folder
 
 
+def missing_jobs(study: Study, folder: RunFolder) -> dict[str, Job]:
+    """Jobs for the cells of a study that its folder does not have as they were written."""
+    done, changed = folder.store.done()
+    if changed:
+        folder.notes.append(
+            f"{changed:,} cells in {folder.store.path} were not as they had been written: computed again"
+        )
+    return jobs_of(study, done)
+
+
 def compute_cells(
     study: Study,
     folder: RunFolder,
@@ -107,7 +117,7 @@ def compute_cells(
     int
     """
     store, failed = folder.store, 0
-    missing = jobs_of(study, store.done()) if jobs is None else jobs
+    missing = missing_jobs(study, folder) if jobs is None else jobs
     work = {name: partial(_tried, work_of(study, job)) for name, job in missing.items()}
     with closing(computed(work, n_jobs, warm)) as runs:
         for name, found in runs:

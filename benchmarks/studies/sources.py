@@ -25,7 +25,7 @@ from ...posteriors.beliefs.belief import Belief
 from ...posteriors.foundation.arrays import Bools
 from ...posteriors.foundation.canonical import canonical
 from ...posteriors.foundation.kinds import require_type
-from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.messages import first_line, shown
 from ...posteriors.foundation.refusals import positive
 from ...posteriors.foundation.tolerances import above
 from ...posteriors.votes.label_set import LabelSet
@@ -39,6 +39,7 @@ __all__ = ["PRIOR", "Case", "Draws", "LabelPools", "Source", "Stated", "words_of
 
 # Roles of draws.
 _TRUTH, _KEYS = 0, 1
+_BOTH = "budget and labels_per_item are given; allowed: one of them"
 # Nature that the problem's priors describe.
 PRIOR = "prior"
 
@@ -156,6 +157,8 @@ class Stated(Source):
         changes = dict(axes)
         nature = changes.pop("nature", PRIOR)
         if "labels_per_item" in changes:
+            if "budget" in changes:
+                raise ValueError(_BOTH)
             changes["budget"] = _labels(changes.pop("labels_per_item"), self.given.size)
         problem = self.given.replace(**changes) if changes else self.given
         if nature == PRIOR:
@@ -165,7 +168,10 @@ class Stated(Source):
         for key in ("name", "strength"):
             if key not in settings:
                 raise ValueError(f"nature has no {key}; give its name and its strength")
-        found = misbelief(problem, settings.pop("name"), settings.pop("strength"), **settings)
+        try:
+            found = misbelief(problem, settings.pop("name"), settings.pop("strength"), **settings)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"nature: {first_line(error)}") from None
         believed = found.working is problem and all(x == problem.belief(i) for i, x in enumerate(found.nature))
         return Case(found.working, None if believed else found.nature)
 
@@ -213,8 +219,12 @@ class LabelPools(Source):
         """Problem of the items, with the values of the axes."""
         changes = {**self.settings, **axes}
         if "labels_per_item" in changes:
-            if "budget" in self.settings and "labels_per_item" not in axes:
-                raise ValueError("budget and labels_per_item are given; allowed: one of them")
+            # An axis stands in for what the source says.
+            if {"budget", "labels_per_item"} <= axes.keys() or {"budget", "labels_per_item"} <= self.settings.keys():
+                raise ValueError(_BOTH)
+            if "budget" in axes:
+                del changes["labels_per_item"]
+        if "labels_per_item" in changes:
             changes["budget"] = _labels(changes.pop("labels_per_item"), self.votes.n_items)
         if "budget" not in changes:
             raise ValueError("budget is missing; give budget or labels_per_item")

@@ -38,7 +38,7 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.toml import faults_of, read_toml
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import first_line, shown
-from ...posteriors.foundation.names import unknown_key
+from ...posteriors.foundation.names import nearest_name, unknown_key
 from ...posteriors.foundation.refusals import file_path, whole
 from ...posteriors.utilities import make_utility
 from ..data.labels import read_labels
@@ -296,9 +296,7 @@ def _policies(given: Any, environments: Sequence[Environment], folder: Path) -> 
 
 def _policy(given: Any, folder: Path) -> Policy:
     if isinstance(given, str):
-        if ".py" in given and not Path(given.partition(":")[0]).is_absolute():
-            return policy_from_file(f"{folder / given}") or make_policy(given)
-        return make_policy(given)
+        return (policy_from_file(str(folder / given)) if ".py" in given else None) or make_policy(given)
     if isinstance(given, Policy):
         return given
     raise ValueError(f"policies has {shown(given)}; it must be the name of a policy")
@@ -311,7 +309,11 @@ def _sources(given: Any, folder: Path, seed: int) -> list[tuple[str, Source]]:
     found: list[tuple[str, Source]] = []
     for k, one in enumerate(given, start=1):
         table = f"problem {k}"
-        name = _name(one.get("name"), table, "name")
+        if "name" not in one:
+            near = nearest_name("name", one)
+            hint = "" if near is None else f"; did you mean it by {near}?"
+            raise _Fault(f"a [[problem]] has no name{hint}", (table, near or ""), (table, ""))
+        name = _name(one["name"], table, "name")
         with _faults_of((table, "")):
             made = _source(dict(one), name, folder, seed, table)
         for source in made:
@@ -400,8 +402,7 @@ def _require_distinct(environments: Sequence[Environment], tables: Mapping[str, 
             one.case  # noqa: B018
         except _REFUSALS as error:
             said = first_line(error)
-            # What is refused stands first in the message.
-            axis = next((key for key in one.axes if said.startswith(key)), "")
+            axis = next((key for key in one.axes if re.search(rf"\b{key}\b", said)), "")
             told = f"{one.name}: {said}" if one.axes else said
             raise _Fault(told, *(_lines_of(axis) if axis else ()), place) from None
         if one.name in known:

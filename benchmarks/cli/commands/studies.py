@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,19 +61,18 @@ def run(
 ) -> None:
     """Compute the missing cells of a study that is declared in a file, and report it."""
     from ...studies.results import StudyResults
-    from ...studies.run_study import compute_cells, open_study
-    from ...studies.study import jobs_of
+    from ...studies.run_study import compute_cells, missing_jobs, open_study
 
     study = _read(study_file, policy, replications)
     _require_choice(study, metric, reference)
     with open_study(study, out) as folder:
-        missing = jobs_of(study, folder.store.done())
+        missing = missing_jobs(study, folder)
         with show_progress("computing", len(missing)) as advance:
             compute_cells(
                 study, folder, options.workplace(jobs, cluster), _now_and_then(advance, len(missing)), missing
             )
         results = StudyResults.of(folder.path)
-        _report(folder, results, metric, reference, as_json)
+        _report(folder, results, metric, reference, as_json, folder.notes)
     if results.failed:
         # The rest is computed and reported; a script sees that something is missing.
         raise typer.Exit(1)
@@ -177,13 +176,18 @@ def _remarks(results: StudyResults) -> list[str]:
 
 
 def _report(
-    folder: RunFolder | FinishedRun, results: StudyResults, metric: str | None, reference: str | None, as_json: bool
+    folder: RunFolder | FinishedRun,
+    results: StudyResults,
+    metric: str | None,
+    reference: str | None,
+    as_json: bool,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write tables and figures, and print the main ones."""
     from ...figures.study import plot_differences, plot_study
     from ...studies.tables import label_efficiency, require_metric, require_policy, study_differences, study_table
 
-    outline = results.outline
+    outline, remarks = results.outline, [*notes, *_remarks(results)]
     chosen, plain = require_metric(outline, metric), require_policy(outline, reference)
     table, needed = study_table(results), label_efficiency(results, _SHARE)
     apart = study_differences(results, chosen, plain)
@@ -199,7 +203,7 @@ def _report(
     labels = {(x["environment"], x["policy"]): x for x in records(needed)}
     with written_report(folder, "tables, figures, cells and inputs", silent=as_json):
         say(_headline(results))
-        print_remarks(_remarks(results))
+        print_remarks(remarks)
         print_table(
             title,
             ["environment", "policy", chosen, f"against {plain}", "p (Holm)", "gain", "labels to 90 %"],
@@ -222,7 +226,7 @@ def _report(
     if as_json:
         fields = {"run": str(folder.path), "study": outline.name, "metric": chosen, "reference": plain}
         lists = {"rows": records(table), "differences": records(apart), "labels_needed": records(needed)}
-        print_json(fields | {"remarks": _remarks(results), **lists})
+        print_json(fields | {"remarks": remarks, **lists})
 
 
 def _plus_minus(mean: float, error: float, digits: int) -> str:
