@@ -182,7 +182,9 @@ def test_files_that_a_page_shows_are_read_or_refused_as_it_says(page: Path, fold
         expectation = pytest.raises(ValueError, match=re.escape(path.name)) if "refused" in block.info else None
         with expectation or contextlib.nullcontext():
             if block.language == "toml":
-                reader = sa.read_scenarios if "scenario" in tomllib.loads(block.text) else sa.Problem.from_toml
+                keys = tomllib.loads(block.text).keys()
+                reader = sa.Problem.from_toml
+                reader = sa.read_scenarios if "scenario" in keys else sa.read_study if "problem" in keys else reader
                 reader(path)
             elif block.language == "jsonl" or {"rater", "label"} & set(block.text.splitlines()[0].split(",")):
                 sa.read_labels(path)
