@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .foundation.arrays import Bools, Floats
+from .foundation.kinds import WrongKind
 from .foundation.messages import shown
 from .foundation.plugins import calling, read_only, source_of, wrote_into
 from .foundation.refusals import number
@@ -21,8 +22,10 @@ __all__ = ["called", "checked_payoffs", "settle", "try_payoffs"]
 # Relative difference that is more than the rounding of a vectorised function.
 _SAME = 1e-9
 _EVEN = 101
-# Payoffs that are smaller may be differences of larger numbers.
-_SMALL = 1e-6
+# Rounding of differences of numbers of the size of probabilities.
+_SMALL = 1e-15
+# Distances, in evenly spaced probabilities, at which convexity is tried: what is small nearby may be large further on.
+_STRIDES = (1, 2, 5, 10, 25, 50)
 _PROBES = np.concatenate([np.linspace(0.0, 1.0, _EVEN), [5e-324, 1e-300, 1e-16, 0.5 - 1e-16, 1.0 - 1.2e-16]]).reshape(
     2, 53
 )
@@ -89,24 +92,29 @@ def _require_true_claims(utility: Any, payoffs: Floats) -> None:
     if not isinstance(utility.convex, (bool, np.bool_)):
         raise ValueError(f"convex of {called(utility)} is {shown(utility.convex)}; it must be True or False")
     p, h = _PROBES.flat[:_EVEN], payoffs.flat[:_EVEN]
-    # A formula in single or half precision has the rounding of that.
+    spread = float(np.ptp(h))
+    # A formula in single or half precision has the rounding of that: of its sums where it returns such numbers, and of
+    # what it adds to a constant where they were widened.
     with np.errstate(over="ignore"):
         unit = next(np.finfo(x).eps for x in (np.float16, np.float32, np.float64) if np.array_equal(h.astype(x), h))
-    rounding = max(_SAME, 4.0 * float(unit)) * max(float(np.abs(h).max()), _SMALL)
-    above = h[1:-1] - (h[:-2] + h[2:]) / 2.0
-    if utility.convex and above.max() > rounding:
+    own = 8.0 * _precision(utility) * float(np.abs(h).max())
+    rounding = max(max(_SAME, 4.0 * float(unit)) * spread, own, _SMALL)
+    for stride in _STRIDES if utility.convex else ():
+        above = h[stride:-stride] - (h[: -2 * stride] + h[2 * stride :]) / 2.0
         k = int(np.argmax(above))
-        raise ValueError(
-            f"{called(utility)} says that it is convex, and pays {h[k + 1]:.6g} at p = {p[k + 1]:g}, more than the "
-            f"mean of {h[k]:.6g} at {p[k]:g} and {h[k + 2]:.6g} at {p[k + 2]:g}; leave out convex = True"
-        )
+        if above[k] > rounding:
+            low, middle, high = k, k + stride, k + 2 * stride
+            raise ValueError(
+                f"{called(utility)} says that it is convex, and pays {h[middle]:.6g} at p = {p[middle]:g}, more than "
+                f"the mean of {h[low]:.6g} at {p[low]:g} and {h[high]:.6g} at {p[high]:g}; leave out convex = True"
+            )
     kink = utility.kink()
     if kink is None:
         return
     place, slope = kink
     straight = h - slope * np.maximum(0.0, p - place)
     off = np.abs(straight - straight[0] - (straight[-1] - straight[0]) * p)
-    if off.max() > max(rounding, _SAME * slope, 4.0 * float(unit) * slope):
+    if off.max() > max(rounding, max(_SAME, 4.0 * float(unit)) * slope):
         raise ValueError(
             f"{called(utility)} says by its kink that it is {slope:g} max(0, p - {place:g}) plus a linear function, "
             f"and pays {h[np.argmax(off)]:.6g} at p = {p[np.argmax(off)]:g}, {off.max():.6g} away from that; correct "
@@ -114,8 +122,17 @@ def _require_true_claims(utility: Any, payoffs: Floats) -> None:
         )
 
 
+def _precision(utility: Any) -> float:
+    """Rounding of the numbers that a utility returns, before they are widened."""
+    method = type(utility).__call__
+    returned = np.asarray(_bound(getattr(method, "__wrapped__", method), utility)(read_only(_PROBES)))
+    return float(np.finfo(returned.dtype).eps) if returned.dtype.kind == "f" else float(np.finfo(np.float64).eps)
+
+
 def try_payoffs(utility: Any) -> None:
     """Raise ``ValueError`` unless a utility of a user returns payoffs for the tail probabilities of a trial."""
+    if not callable(function := getattr(utility, "function", utility)):
+        raise WrongKind(f"function is {shown(function)}; it must be callable")
     try:
         together = utility(_PROBES)
         # Among others of its own value, and in another order: each payoff must depend on its own probability only.

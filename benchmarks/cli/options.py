@@ -18,7 +18,7 @@ from ...dp.problem.problem import Problem
 from ...dp.problem.toml import parse_toml
 from ...posteriors.foundation.messages import raise_faults, shown
 from ...posteriors.foundation.refusals import whole
-from ..runner.executors import Cluster
+from ..runner.executors import Cluster, require_dask
 from ..runner.folder import RunFolder
 from ..runner.kept import Format, Parts
 from .interruption import status_of_interruption
@@ -66,6 +66,14 @@ def at_least(least: int) -> Callable[[typer.CallbackParam, int], int]:
 
 def _checked_jobs(jobs: int) -> int:
     return checked_workers("--jobs", jobs)
+
+
+def _checked_cluster(address: str | None) -> str | None:
+    """Address of a cluster, refused before any work, or any folder, is begun where there can be none."""
+    if address is not None:
+        Cluster(address)
+        require_dask()
+    return address
 
 
 def workplace(jobs: int, cluster: str | None) -> int | Cluster:
@@ -122,7 +130,10 @@ JsonOption = Annotated[
 ]
 JobsOption = Annotated[int, typer.Option(callback=_checked_jobs, help="Worker processes; -1 for all cores.")]
 ClusterOption = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="Dask cluster to work on, in place of worker processes.")
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", callback=_checked_cluster, help="Dask cluster to work on, in place of worker processes."
+    ),
 ]
 ExactOption = Annotated[
     bool | None,

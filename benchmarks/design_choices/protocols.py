@@ -19,7 +19,7 @@ noise changes the number of wins, so with rewards there is no break-even cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from ...dp.problem.budget import with_slack
 from ...dp.problem.problem import Problem
 from ...dp.problem.variants import with_noise
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.messages import named
+from ...posteriors.foundation.messages import listed, named, shown
 from ...posteriors.foundation.refusals import flip_chance, positive
 from ...posteriors.foundation.seeds import Seed
 from ...posteriors.foundation.tolerances import ROUNDING
@@ -94,6 +94,24 @@ class Protocol:
 def _exactly(x: float) -> str:
     """A number in six digits if these are exact, else in all of its digits."""
     return f"{x:g}" if float(f"{x:g}") == x else repr(x)
+
+
+def _protocol(k: int, given: Any) -> Protocol:
+    """Protocol of a pair, or of what has its two numbers by name: a mapping, a named tuple, a row of a data frame."""
+    if isinstance(given, Protocol):
+        return given
+    names = getattr(given, "_fields", None) or getattr(getattr(given, "dtype", None), "names", None)
+    by_name = dict(zip(names, given, strict=True)) if names else given
+    if hasattr(given, "to_dict") and hasattr(given, "index"):
+        by_name = given.to_dict()
+    if isinstance(by_name, Mapping) and {"flip", "cost"} & {*by_name}:
+        if {*by_name} != {"flip", "cost"}:
+            raise ValueError(f"choices[{k}] has {listed([*by_name])}; it must have flip and cost")
+        return Protocol(**by_name)
+    found = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else []
+    if len(found) != 2:
+        raise ValueError(f"choices[{k}] is {shown(given)}; it must be a Protocol, or a pair (flip, cost)")
+    return Protocol(*found)
 
 
 def under(problem: Problem, protocol: Protocol, budget: float | None = None) -> Problem:
@@ -181,7 +199,7 @@ def protocols(
     """
     import xarray as xr
 
-    chosen = [x if isinstance(x, Protocol) else Protocol(*x) for x in choices]
+    chosen = [_protocol(k, x) for k, x in enumerate(choices)]
     names = require_protocols(problem, chosen)
     budgets, _ = budgets_of(problem, points)
     settings = checked_settings(exact, policy, replications, seed)

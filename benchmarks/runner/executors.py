@@ -24,7 +24,7 @@ from ...posteriors.foundation.refusals import whole
 if TYPE_CHECKING:
     from distributed import Client, Future, as_completed
 
-__all__ = ["Cluster", "ClusterError", "computed"]
+__all__ = ["Cluster", "ClusterError", "computed", "require_dask"]
 
 # Parts that are handed in for each thread of the cluster: enough for none to wait, few enough to hold.
 _AHEAD = 50
@@ -78,6 +78,16 @@ class Cluster:
                 f"address is {shown(self.address)}; it must be that of a scheduler, such as tcp://10.0.0.1:8786"
             )
         object.__setattr__(self, "retries", whole("retries", self.retries, least=0, most=100))
+
+
+def require_dask() -> None:
+    """Raise ``ClusterError`` where Dask is not installed."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise ClusterError(
+            "clusters need Dask, which is not installed; install seqaudit with its extra: seqaudit[cluster]"
+        ) from None
 
 
 def computed[Name: Hashable, Result](
@@ -252,13 +262,9 @@ def _next_batch(client: Client, ended: as_completed) -> list[tuple[Future, Any]]
 
 @contextmanager
 def _client(where: Cluster) -> Iterator[Client]:
-    try:
-        from distributed import Client
-        from distributed.versions import VersionMismatchWarning
-    except ImportError:
-        raise ClusterError(
-            "clusters need Dask, which is not installed; install seqaudit with its extra: seqaudit[cluster]"
-        ) from None
+    require_dask()
+    from distributed import Client
+    from distributed.versions import VersionMismatchWarning
 
     class OfOneRun(Client):  # type: ignore[misc]
         def start(self, **settings: Any) -> None:

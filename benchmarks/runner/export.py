@@ -3,7 +3,8 @@
 A cell whose result is JSON gives a row: its entries are columns, named ``policy`` or, within another entry,
 ``value.mean``. A cell whose result is a dataset gives a row for each number: ``variable``, the place along each
 dimension and ``value``. Every row has the name of the ``cell``, its ``key``, ``status`` and ``cell_seconds``; an entry
-of one of these names stands in ``result.<name>``.
+of one of these names stands in ``result.<name>``, and a dimension of one of these names, or called ``variable`` or
+``value``, in ``at.<name>``.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import batched
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import batched, chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...dp.machine.files import write_whole
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import file_path
 from .csv_text import csv_text
-from .finished import FinishedRun
+from .finished import FinishedRun, require_outside, results_of_json
 from .kept import DATASETS
 from .store import Cell
 
@@ -73,31 +75,46 @@ def run_table(run: str | os.PathLike[str]) -> pd.DataFrame:
 
     found = FinishedRun.of(run)
     try:
-        rows = (row for cell in found.cells() for row in _rows(cell))
-        parts = [pd.DataFrame(some) for some in batched(rows, _AT_A_TIME)]
+        parts = [*_parts(found.cells())]
     finally:
         found.store.close()
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_HEAD))
 
 
-def _rows(cell: Cell) -> Iterator[dict[str, Any]]:
-    head = dict(zip(_HEAD, (cell.name, cell.key, cell.status, cell.seconds), strict=True))
-    if cell.status != _DONE:
-        found: Iterable[dict[str, Any]] = [{"message": cell.result.decode(errors="replace")}]
-    elif cell.form == ".json":
-        entries = json.loads(cell.result)
-        found = [_flat(entries) if isinstance(entries, (dict, list)) else {"value": entries}]
-    else:
-        found = _numbers(cell.result)
-    for row in found:
-        if _HEAD.isdisjoint(row):
-            yield head | row
+def _parts(cells: Iterable[Cell]) -> Iterator[pd.DataFrame]:
+    """Yield tables of some cells each, in their order."""
+    for is_dataset, some in groupby(cells, lambda cell: cell.status == _DONE and cell.form != ".json"):
+        if is_dataset:
+            yield from chain.from_iterable(map(_numbers, some))
         else:
-            yield head | {f"result.{name}" if name in _HEAD else name: x for name, x in row.items()}
+            yield from map(_rows, batched(some, _AT_A_TIME))
+
+
+def _rows(cells: Sequence[Cell]) -> pd.DataFrame:
+    """Table with a row for each cell whose result is JSON, or that failed."""
+    import pandas as pd
+
+    found = iter(results_of_json([cell for cell in cells if cell.status == _DONE]))
+    rows = [
+        _flat(next(found)) if cell.status == _DONE else {"message": cell.result.decode(errors="replace")}
+        for cell in cells
+    ]
+    table = pd.DataFrame(rows, index=range(len(rows)))
+    table.columns = [f"result.{name}" if name in _HEAD else name for name in table.columns]
+    heads = zip(*map(_head, cells), strict=True)
+    for k, (name, values) in enumerate(zip(_HEAD, heads, strict=True)):
+        table.insert(k, name, list(values))
+    return table
+
+
+def _head(cell: Cell) -> tuple[str, str, str, float | None]:
+    return cell.name, cell.key, cell.status, cell.seconds
 
 
 def _flat(entries: Any) -> dict[str, Any]:
-    nested = not isinstance(entries, dict) or any(isinstance(x, (dict, list)) for x in entries.values())
+    if not isinstance(entries, (dict, list)):
+        return {"value": entries}
+    nested = isinstance(entries, list) or not {*map(type, entries.values())}.isdisjoint((dict, list))
     return dict(_entries(entries, "")) if nested else entries
 
 
@@ -110,17 +127,27 @@ def _entries(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from _entries(x, f"{name}.{key}" if name else str(key))
 
 
-def _numbers(content: bytes) -> Iterator[dict[str, Any]]:
-    """Numbers of a dataset, or of the groups of a tree of them."""
+def _numbers(cell: Cell) -> Iterator[pd.DataFrame]:
+    """Yield the numbers of a dataset, or of the groups of a tree of them, a table for each variable."""
+    import pandas as pd
     import xarray as xr
 
-    for group, data in xr.load_datatree(io.BytesIO(content), engine="h5netcdf").to_dict().items():
+    for group, data in xr.load_datatree(io.BytesIO(cell.result), engine="h5netcdf").to_dict().items():
         for name, x in data.data_vars.items():
             label = f"{group.strip('/')}.{name}" if group.strip("/") else str(name)
-            places = [x[d].values.tolist() if d in x.coords else list(range(x.sizes[d])) for d in x.dims]
-            for place, value in zip(np.ndindex(x.shape), x.values.ravel().tolist(), strict=True):
-                at = {str(d): places[k][place[k]] for k, d in enumerate(x.dims)}
-                yield {"variable": label} | at | {"value": value}
+            columns: dict[str, Any] = {key: _same(value, x.size) for key, value in zip(_HEAD, _head(cell), strict=True)}
+            columns["variable"] = _same(label, x.size)
+            for k, d in enumerate(x.dims):
+                places = x[d].values if d in x.coords else np.arange(x.sizes[d])
+                shape = [-1 if j == k else 1 for j in range(x.ndim)]
+                at = f"at.{d}" if d in _HEAD or d in ("variable", "value") else str(d)
+                columns[at] = np.broadcast_to(places.reshape(shape), x.shape).ravel()
+            yield pd.DataFrame(columns | {"value": x.values.ravel()})
+
+
+def _same(value: Any, size: int) -> NDArray[Any]:
+    """One value in all rows; texts are held once."""
+    return np.full(size, value, dtype=np.float64 if isinstance(value, float) else object)
 
 
 def _parquet(table: pd.DataFrame) -> bytes:
@@ -151,15 +178,24 @@ def _of_one_type(table: pd.DataFrame) -> pd.DataFrame:
     for name in table.columns:
         column = table[name]
         if column.dtype == object or pd.api.types.is_string_dtype(column):
-            told = ["" if x is None or x != x else x if isinstance(x, str) else json.dumps(x) for x in column.tolist()]
-            column = pd.Series(np.array(told, dtype=object), index=table.index)
+            found = column.tolist()
+            if {*map(type, found)} != {str}:
+                told = ["" if x is None or x != x else x if isinstance(x, str) else json.dumps(x) for x in found]
+                column = pd.Series(np.array(told, dtype=object), index=table.index)
         columns[str(name)] = column
     return pd.DataFrame(columns)
 
 
-_FORMATS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
+def _csv(table: pd.DataFrame) -> Iterator[bytes]:
+    """Yield the lines of some rows at a time: the text takes many times the memory of the table."""
+    for begin in range(0, max(1, len(table)), _AT_A_TIME):
+        text = csv_text(table.iloc[begin : begin + _AT_A_TIME])
+        yield (text if begin == 0 else text.partition("\n")[2]).encode()
+
+
+_FORMATS: Mapping[str, Callable[[pd.DataFrame], bytes | Iterable[bytes]]] = {
     ".parquet": _parquet,
-    ".csv": lambda table: csv_text(table).encode(),
+    ".csv": _csv,
     ".nc": _netcdf,
 }
 
@@ -184,7 +220,7 @@ def export_run(run: str | os.PathLike[str], to: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ValueError
-        For another ending, and where pyarrow is needed and not there.
+        For another ending, a file in the run folder, and where pyarrow is needed and not there.
     RunFolderError
         As by ``run_table``.
 
@@ -198,4 +234,5 @@ def export_run(run: str | os.PathLike[str], to: str | os.PathLike[str]) -> Path:
     written = _FORMATS.get(path.suffix.lower())
     if written is None:
         raise ValueError(f"to is {shown(str(path))}; its name must end in .parquet, .csv or .nc")
+    require_outside(run, path)
     return write_whole(path, written(run_table(run)))

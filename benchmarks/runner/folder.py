@@ -31,7 +31,15 @@ from .kept import Format, Parts
 from .parts import seconds_taken
 from .store import Cell, Store, StoreError
 
-__all__ = ["RunFolder", "RunFolderError", "difference_of", "file_name", "problem_as_inputs", "read_record"]
+__all__ = [
+    "RunFolder",
+    "RunFolderError",
+    "difference_of",
+    "file_name",
+    "inputs_digest",
+    "problem_as_inputs",
+    "read_record",
+]
 
 _LONGEST_NAME = 150
 _RECORDED = ("seqaudit", "numpy", "scipy", "numba", "xarray", "pandas", "joblib")
@@ -97,8 +105,7 @@ class RunFolder:
                 f"{self.path} was begun by an earlier version of seqaudit, which kept its parts as files; finish the "
                 "run with that version, or give another folder"
             )
-        content = json.dumps(identity(wanted["inputs"]), sort_keys=True)
-        self._common = {"command": command, "inputs": digest(content.encode())}
+        self._common = {"command": command, "inputs": inputs_digest(wanted["inputs"])}
         seed = wanted["inputs"].get("seed")
         self._seed = None if seed is None else json.dumps(seed)
         self.versions = json.dumps(found.get("versions", {}))
@@ -261,6 +268,11 @@ def identity(inputs: Any) -> Any:
     if isinstance(inputs, dict):
         return {key: identity(x) for key, x in inputs.items() if not (key == "file" and "sha256" in inputs)}
     return [identity(x) for x in inputs] if isinstance(inputs, list) else inputs
+
+
+def inputs_digest(inputs: Any) -> str:
+    """Digest of the inputs of a run, by which its cells are known."""
+    return digest(json.dumps(identity(inputs), sort_keys=True).encode())
 
 
 def difference_of(found: Any, wanted: Any) -> str:

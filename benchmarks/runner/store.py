@@ -16,6 +16,7 @@ import stat
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +46,10 @@ _COLUMNS = ("name", "inputs", "form", "result", "seed", "status", "versions", "s
 _ALL = ("key", "sha256", *_COLUMNS)
 _WRITTEN = f"INSERT OR REPLACE INTO cells ({', '.join(_ALL)}) VALUES ({', '.join(f':{x}' for x in _ALL)})"
 _READ = f"SELECT {', '.join(_ALL)} FROM cells"
+# Types that the columns of a row have: a seed and seconds may be missing.
+_TYPES = [
+    [str, str, str, bytes, seed, str, str, seconds] for seed in (str, type(None)) for seconds in (float, type(None))
+]
 _AT_A_TIME = 1000
 _HEADER = 100
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
@@ -117,25 +122,39 @@ class Cell(NamedTuple):
     @property
     def sha256(self) -> str:
         """Digest of the result and of what it is said to be: results that were exchanged are not as they were."""
-        said = self.name, self.inputs, self.seed, self.status, self.form, self.versions, self.seconds
-        return digest(ascii(said).encode() + self.result)
+        return _digest_of(*self)
+
+
+def _digest_of(
+    name: str,
+    inputs: str,
+    form: str,
+    result: bytes,
+    seed: str | None,
+    status: str,
+    versions: str,
+    seconds: float | None,
+) -> str:
+    return digest(ascii((name, inputs, seed, status, form, versions, seconds)).encode() + result)
 
 
 def _checked(row: tuple[Any, ...]) -> tuple[Cell | None, bool]:
     """Cell of a row if it is as it was written, and whether it is not."""
-    cell = Cell(*row[2:])
-    texts = (cell.name, cell.inputs, cell.form, cell.status, cell.versions, cell.seed or "")
-    plain = all(isinstance(x, str) for x in texts) and isinstance(cell.result, bytes)
-    plain = plain and (cell.seconds is None or type(cell.seconds) is float)
-    return (cell, False) if plain and (cell.key, cell.sha256) == row[:2] else (None, True)
+    # A store may have a million rows.
+    key, sha256, *values = row
+    if [*map(type, values)] not in _TYPES:
+        return None, True
+    same = digest(values[1].encode()) == key and _digest_of(*values) == sha256
+    return (Cell._make(values), False) if same else (None, True)
 
 
 def _reading(place: Path) -> str:
-    """Mode in which SQLite opens a file to be read: where it may, it keeps files beside it, and removes them again."""
-    if os.access(place.parent, os.W_OK):
-        return "mode=rw"
-    # Where it may not, nobody else is writing either, unless such files are there.
-    return "mode=ro" if place.with_name(f"{place.name}-wal").exists() else "immutable=1"
+    """Mode in which SQLite opens a file to be read, so that the file stays as it is."""
+    if place.with_name(f"{place.name}-wal").exists():
+        # Of a run that goes on, or of one that was killed: who might write would take over what it left.
+        return "mode=ro"
+    # SQLite keeps files beside it meanwhile, and removes them again; where it may not, nobody else is writing either.
+    return "mode=rw" if os.access(place.parent, os.W_OK) else "immutable=1"
 
 
 class Store:
@@ -180,7 +199,7 @@ class Store:
                 address, timeout=_SECONDS_TO_WAIT, isolation_level=None, uri=not changing
             )
             # Damaged text makes a row another one than was written, and no fault of all rows.
-            self._connection.text_factory = lambda text: text.decode(errors="replace")
+            self._connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         self.close = weakref.finalize(self, self._connection.close)
         _open.add(self)
         try:

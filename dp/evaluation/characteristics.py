@@ -144,7 +144,7 @@ def _spread(
 
 def _rates(problem: Problem, alpha: ArrayLike) -> Floats:
     alpha = in_dims(alpha, ("alpha", "item"))
-    if getattr(alpha, "ndim", 0) == 2:
+    if getattr(alpha, "ndim", 0) == 2 or isinstance(alpha, (list, tuple)):
         require_order_of(problem.name, alpha=alpha)
     rate = number_array("alpha", alpha)
     if rate.ndim == 1:

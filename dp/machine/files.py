@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ __all__ = ["append_line", "new_folder", "sweep", "write_new", "write_new_folder"
 _PREFIX, _SUFFIX = ".seqaudit-", ".part"
 
 
-def write_whole(path: str | Path, content: str | bytes) -> Path:
-    """Write a file; an interrupted or failed write leaves the target as it was.
+def write_whole(path: str | Path, content: str | bytes | Iterable[bytes]) -> Path:
+    """Write a file, of one piece or of several; an interrupted or failed write leaves the target as it was.
 
     Raises
     ------
@@ -47,10 +47,11 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
     target = file_path("path", path)
     # A link stays a link: what it points to is written.
     place = Path(os.path.realpath(target))
-    data = _bytes(content)
+    pieces = [_bytes(content)] if isinstance(content, (str, bytes)) else content
     with _named(target), _scratch_file(place.parent) as (scratch, file):
         _keep_mode(place, scratch)
-        _fill(file, data)
+        for piece in pieces:
+            _fill(file, piece)
         _let_go(file)
         scratch.replace(place)
         _flush_folder(place.parent)

@@ -134,6 +134,10 @@ def refuse_for_bandits(fields: Mapping[str, Any]) -> None:
 
 def _pair(k: int, given: Any, faults: list[str]) -> tuple[Any, Any] | None:
     """Items and labels of the k-th quota, stated as a table or as a pair."""
+    if isinstance(given, tuple) and hasattr(given, "_asdict"):
+        # A named tuple goes by its names, if it has these.
+        named_fields = given._asdict()
+        given = named_fields if {*_QUOTA_KEYS} & {*named_fields} else given
     if isinstance(given, Mapping):
         wrong = [unknown_key(key, _QUOTA_KEYS) for key in given if key not in _QUOTA_KEYS]
         wrong += [f"the key {key} is missing" for key in _QUOTA_KEYS if key not in given]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,8 @@ _KNOWN = (*_FIELDS, "item", "logp_win", "logp_lose", "a", "b")
 # Keywords of a problem that are no columns, and what a column of that name may stand for.
 _ELSEWHERE = {"log_ratio": "a column c", "prior": "columns a and b, or the keyword prior"}
 _ELSEWHERE |= {name: f"the keyword {name}" for name in ("beta", "label_price", "quota", "budget", "utility", "batch")}
+# Columns that speak of priors.
+_PRIORS = re.compile(r"\s*(priors?\b.*|prior_.*|.*_prior|alpha|a)\s*", re.IGNORECASE)
 # Ways to state thresholds; the keyword of ``Problem.from_dict`` that each gives.
 _WAYS = {"threshold": "threshold", "c": "c", "logp_win": "c", "logp_lose": "c"}
 # Columns that a keyword replaces, if not just the one of its name.
@@ -41,8 +44,8 @@ def problem_of_frame(  # numpydoc ignore=PR01
     ----------
     frame : pandas.DataFrame
         Columns ``threshold``, or ``c``, or ``logp_win`` and ``logp_lose``; optionally ``weight``, ``cost``, ``cap``,
-        ``reward``, ``name`` or ``item``, and Beta parameters ``a`` and ``b``. Other columns are ignored, except those
-        whose names are close to one of these.
+        ``reward``, ``name`` or ``item``, and Beta parameters ``a`` and ``b``; names may be an index called so. Other
+        columns are ignored, except those whose names are close to one of these that is not there, or speak of priors.
     budget : int or float
         As for ``Problem``.
     **fields
@@ -71,6 +74,8 @@ def problem_of_frame(  # numpydoc ignore=PR01
     require_type("frame", frame, pd.DataFrame, "a pandas DataFrame")
     if "log_ratio" in fields:
         raise ProblemError(["log_ratio is not a keyword of data frames; give log-ratios as c, with beta"])
+    if frame.index.name in ("name", "item") and not {"name", "item"} & {*frame.columns, *fields}:
+        frame = frame.reset_index()
     found = _columns(frame, {x for field in fields for x in _REPLACED.get(field, (field,))})
     faults = other_order({"data frame": frame, **fields, "prior": arranged(fields.get("prior"))})
     if "c" in found and "beta" not in fields:
@@ -96,6 +101,11 @@ def _columns(frame: pd.DataFrame, replaced: set[str]) -> dict[str, Any]:
         if near is not None:
             faults.append(f"column {shown(near)} is not known; is it {wanted!r}?")
     faults += [f"column {x!r} is not known; allowed: {_ELSEWHERE[x]}" for x in unused if x in _ELSEWHERE]
+    if not {"a", "prior"} & {*header, *replaced}:
+        told = "give its Beta parameters as columns a and b, or the keyword prior"
+        faults += [
+            f"column {shown(x)} is not known; {told}" for x in unused if x not in _ELSEWHERE and _PRIORS.fullmatch(x)
+        ]
     ways = {_WAYS[column]: column for column in header if column in _WAYS}
     if len(ways) > 1:
         faults.append(f"columns {listed(ways.values())} give the thresholds in more than one way; remove one of them")

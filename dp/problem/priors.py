@@ -16,7 +16,7 @@ from ...posteriors.beliefs.beta import Beta
 from ...posteriors.beliefs.registry import make_belief
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.messages import listed, named, shown
-from ...posteriors.foundation.number_arrays import read_numbers
+from ...posteriors.foundation.number_arrays import item_labels, other_order, read_numbers
 from ...posteriors.foundation.refusals import real_or_none
 from .checks import ProblemError, floats
 
@@ -99,6 +99,8 @@ def arms_of(prior: Any) -> Any:
     [(1, 1), (2, 1)]
     """
     arms = arranged(prior)
+    if getattr(arms, "shape", None) == ():
+        arms = None
     if not isinstance(arms, Collection) or isinstance(arms, Mapping) or any(real_or_none(x) is not None for x in arms):
         raise ProblemError([f"prior is {shown(prior)}; a bandit needs one prior, a pair or a belief, for each arm"])
     return arms
@@ -125,6 +127,8 @@ def _arranged(prior: Any) -> tuple[Any, str | None]:
         return (prior, None) if of_items else _pair_in_order(prior.to_numpy(), prior.index)
     order = _order(prior.columns)
     if order is None and _order(prior.index) is not None:
+        if prior.shape == (2, 2) and not _words(prior.columns):
+            return prior, "prior has rows a and b, which may be items too; name its columns: a and b, or the items"
         # Items stand side by side.
         prior = prior.T
         order = _order(prior.columns)
@@ -149,7 +153,14 @@ def _side_by_side(columns: list[Any]) -> tuple[Any, str | None]:
     if len(sizes[0]) != 1 or sizes[0] != sizes[1]:
         told = " and ".join(map(str, sizes))
         return columns, f"prior has a and b of shapes {told}; they must be numbers, or hold one for each item"
-    return list(zip(*columns, strict=True)), None
+    fault = next(iter(other_order({"prior a": columns[0], "prior b": columns[1]})), None)
+    labels = item_labels(columns[0])
+    if fault is not None or labels is None:
+        return list(zip(*columns, strict=True)), fault
+    import pandas as pd
+
+    # Labelled as they are.
+    return pd.DataFrame({name: np.asarray(x) for name, x in zip("ab", columns, strict=True)}, index=labels), None
 
 
 def _pairs_in_order(prior: Any) -> tuple[Any, str | None]:

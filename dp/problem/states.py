@@ -20,7 +20,7 @@ from ...posteriors.beliefs.sharp import beta_at
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.kinds import checked
-from ...posteriors.foundation.number_arrays import number_array, require_one_order, whole_array
+from ...posteriors.foundation.number_arrays import number_array, require_one_order, require_order_of, whole_array
 from ...posteriors.foundation.plugins import read_only
 from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import every, number
@@ -188,6 +188,9 @@ def states_at(
     (array([0.75 , 0.657]), array([0.    , 0.0758]))
     """
     require_one_order(items=items, labels=labels, wins=wins, remaining=remaining)
+    chosen = whole_array("items", items, most=problem.size - 1)
+    if chosen.ndim == 1:
+        require_order_of([problem.name[i] for i in chosen.tolist()], labels=labels, wins=wins, remaining=remaining)
     n, w = (whole_array(*x).astype(np.float64) for x in (("labels", labels), ("wins", wins)))
     if np.any(w > n):
         raise ValueError("wins are more than labels; they must be at most as many")
@@ -195,7 +198,7 @@ def states_at(
     if remaining is not None:
         left = number_array("remaining", remaining)
         every("remaining", left, left >= 0.0, "at least 0")
-    return known_states(problem, whole_array("items", items, most=problem.size - 1), n, w, left)
+    return known_states(problem, chosen, n, w, left)
 
 
 def known_states(problem: Problem, items: Ints, n: Floats, w: Floats, remaining: Floats | None = None) -> ItemStates:

@@ -22,6 +22,7 @@ __all__ = [
     "Place",
     "in_dims",
     "item_labels",
+    "mixed_orders",
     "number_array",
     "numbers",
     "other_order",
@@ -36,6 +37,8 @@ __all__ = [
 Place = tuple[int, ...]
 
 _NUMBERS = "iuf"
+# Types without labels, which most members of lists are.
+_BARE = {int, float, str, bool, type(None), list, tuple, np.ndarray, np.float64, np.int64}
 _TOO_LARGE = 2.0**63
 
 
@@ -131,6 +134,9 @@ def other_order(fields: Mapping[str, Any]) -> list[str]:
     ["weight[0] is labelled 'sea', threshold[0] 'sky'; entries go by position: ..."]
     """
     called = "name" if "name" in fields else "items"
+    mixed = [fault for field, value in fields.items() if (fault := mixed_orders(field, value)) is not None]
+    if mixed:
+        return mixed
     of_rows = {field: item_labels(value, 0) for field, value in fields.items() if field != "name"}
     labelled = {field: labels for field, labels in of_rows.items() if labels is not None}
     names: Any = fields.get(called)
@@ -216,16 +222,46 @@ def require_order(field: str, labels: Iterable[Any], names: Sequence[str]) -> No
 def item_labels(value: Any, axis: int = 0) -> Any:
     """Labels along the first or the last axis, 0 or -1, of a column or frame of pandas or an array of xarray; or None.
 
+    Of a list of such, the last axis is that of its members.
+
     Examples
     --------
     >>> import pandas as pd
     >>> [*item_labels(pd.Series([1, 0], index=["sea", "sky"]))], item_labels([1, 0])
     (['sea', 'sky'], None)
     """
+    if isinstance(value, (list, tuple)):
+        return next((labels for _, labels in _labelled(value)), None) if axis else None
     if hasattr(value, "to_numpy") and hasattr(getattr(value, "index", None), "equals"):
         return value.columns if axis and value.ndim == 2 else value.index
     dims, indexes = getattr(value, "dims", None), getattr(value, "indexes", None)
     return indexes.get(dims[axis]) if dims and isinstance(dims, tuple) and isinstance(indexes, Mapping) else None
+
+
+def _labelled(values: Collection[Any]) -> list[tuple[int, Any]]:
+    """Number and labels, along their last axis, of the members of a list that have such."""
+    if {*map(type, values)} <= _BARE:
+        return []
+    found = ((k, item_labels(x, -1)) for k, x in enumerate(values) if type(x) not in _BARE)
+    return [(k, labels) for k, labels in found if labels is not None]
+
+
+def mixed_orders(field: str, value: Any) -> str | None:
+    """Fault of a list whose members are labelled by the same texts in different orders; None without.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> mixed_orders("alpha", [pd.Series([1, 0], index=["sea", "sky"]), pd.Series([1, 0], index=["sky", "sea"])])
+    "alpha[1][0] is labelled 'sky', alpha[0][0] 'sea'; entries go by position: ..."
+    """
+    found = _labelled(value) if isinstance(value, (list, tuple)) else []
+    for k, labels in found[1:]:
+        first, wanted = found[0]
+        if _are_in_other_order([*labels], [*wanted]):
+            at = next(i for i, (x, y) in enumerate(zip(labels, wanted, strict=True)) if x != y)
+            return _of_labels(f"{field}[{k}]", at, labels[at], f"{field}[{first}]", wanted[at])
+    return None
 
 
 def in_dims(value: Any, dims: tuple[str, ...]) -> Any:
@@ -293,6 +329,9 @@ def number_array(field: str, values: Any) -> Floats:
     Traceback (most recent call last):
     ValueError: weight[1] is True; it must be a number
     """
+    fault = mixed_orders(field, values)
+    if fault is not None:
+        raise ValueError(fault)
     array, faults = read_numbers(values)
     for place, text in faults[:1]:
         allowed = "a number" if place or np.isscalar(values) else "a number or an array of numbers"
@@ -329,6 +368,9 @@ def whole_array(field: str, values: Any, least: int | None = 0, most: int | None
     Traceback (most recent call last):
     ValueError: counts[1] is 1.9; it must be a whole number, at least 0
     """
+    fault = mixed_orders(field, values)
+    if fault is not None:
+        raise ValueError(fault)
     array, faults = read_numbers(values)
     if faults:
         number_array(field, values)

@@ -341,14 +341,13 @@ class RaterModel(ChecksVotes, FrozenValue):
         """
         if self.needs_groups and not design.groups:
             raise ValueError(f"{self.name}: the design has no groups; at least two are needed")
-        size = {dim: len(values) for dim, values in self.coords(design).items()}
-        found = {}
+        coords, found = self.coords(design), {}
         for key, value in parameters.items():
             if key not in self.dims:
                 raise ValueError(f"{self.name} has no parameter {shown(key)}; it has {', '.join(self.dims)}")
-            shape = tuple(size[dim] for dim in self.dims[key])
-            by_item = key == "rate" and len(shape) > 1
-            found[key] = checked_parameter(key, value, shape, self.limits(key), whole=key in _WHOLE, by_item=by_item)
+            names = [coords[dim] for dim in self.dims[key]]
+            by_item = key == "rate" and len(names) > 1
+            found[key] = checked_parameter(key, value, names, self.limits(key), whole=key in _WHOLE, by_item=by_item)
         return found
 
     @checked

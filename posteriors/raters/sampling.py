@@ -141,7 +141,9 @@ def _completed(
     sizes = posterior.sizes["chain"], posterior.sizes["draw"]
     flat = {str(k): x.values.reshape(-1, *x.shape[2:]) for k, x in posterior.data_vars.items()}
     found = ask_completion(model, flat, design, label, rng)
-    named = {name: (("chain", "draw", *model.dims[name]), x.reshape(*sizes, *x.shape[1:])) for name, x in found.items()}
+    # In the order in which a file holds them: sums of a fit that is read back then round as those of the fit itself.
+    plain = {name: np.ascontiguousarray(x).reshape(*sizes, *x.shape[1:]) for name, x in found.items()}
+    named = {name: (("chain", "draw", *model.dims[name]), x) for name, x in plain.items()}
     coords = {"chain": posterior["chain"], "draw": posterior["draw"]} | model.coords(design)
     tree = {"posterior": xr.Dataset(named, coords=coords, attrs=posterior.attrs)}
     if "sample_stats" in data.children:

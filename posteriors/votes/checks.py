@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,13 @@ def checked_thresholds(labels: LabelSet, threshold: ArrayLike) -> Floats:
 
 
 def checked_parameter(
-    name: str, value: Any, shape: tuple[int, ...], limits: tuple[float, float] | None, *, whole: bool, by_item: bool
+    name: str,
+    value: Any,
+    coords: Sequence[Sequence[str]],
+    limits: tuple[float, float] | None,
+    *,
+    whole: bool,
+    by_item: bool,
 ) -> Any:
     """Value of a given parameter, as a number or an array of its shape; a number is used for all entries.
 
@@ -99,8 +106,8 @@ def checked_parameter(
     ----------
     name : str
     value : array_like
-    shape : tuple of int
-        Shape of the parameter; ``()`` for a number.
+    coords : sequence of sequences of str
+        Names along each dimension of the parameter; none for a number.
     limits : tuple of float, optional
         Smallest and largest allowed value, both included unless infinite. Without limits, values such as log-odds may
         be infinite.
@@ -118,6 +125,9 @@ def checked_parameter(
     ValueError
         For values that are not numbers, for any other shape, and for values outside the limits.
     """
+    shape = tuple(map(len, coords))
+    for labels in coords[:1]:
+        require_order_of(labels, 0, **{name: value})
     read, bad = read_numbers(value)
     if bad and read.ndim == 0:
         raise ValueError(f"{name} is {bad[0][1]}; it must be {_shapes(shape, by_item)}")

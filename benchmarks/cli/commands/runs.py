@@ -11,7 +11,7 @@ import typer
 
 from ....dp.machine.files import write_whole
 from ...runner.export import export_run
-from ...runner.finished import FinishedRun
+from ...runner.finished import FinishedRun, require_outside, results_of_json
 from ...runner.store import Cell
 from ..options import JsonOption
 from ..output import print_json, print_table, say
@@ -39,6 +39,7 @@ def show(
         return
     one = found.cell(cell)
     if to is not None:
+        require_outside(run, to)
         write_whole(to, one.result)
     told = {"command": found.record["command"], "inputs": found.record["inputs"], "cell": one.name, "key": one.key}
     told |= {"determined_by": json.loads(one.inputs), "seed": json.loads(one.seed or "null"), "status": one.status}
@@ -85,7 +86,7 @@ def _plain(cell: Cell) -> Any:
     if cell.status != "done":
         return cell.result.decode(errors="replace")
     if cell.form == ".json":
-        return json.loads(cell.result)
+        return results_of_json([cell])[0]
     return {group: data.to_dict() for group, data in _groups(cell).items()}
 
 

@@ -64,9 +64,10 @@ def survey(
     wanted = several[0]
     chosen = [label(one) for one in survey_policies(policy, wanted)[0]]
     settings: dict[str, Any] = {"problems": problems, "seed": seed, "utility": wanted}
+    names = survey_parts(problems)
     folder = _folder(out, settings | {"policies": chosen} | files_as_inputs(policy))
     with nothing_kept(folder), show_progress("surveying", problems) as advance:
-        parts = parts_of(folder, survey_parts(problems), _occasionally(advance, problems, 10), JSON)
+        parts = parts_of(folder, names, _occasionally(advance, problems, 10), JSON)
         result = run(
             policies=policy, n_jobs=workplace(jobs, cluster), finished=parts.finished, on_part=parts.keep, **settings
         )
@@ -123,9 +124,10 @@ def _matrix(
     names = [utility.name for utility in made]
     chosen = {one.name: [label(x) for x in survey_policies(policies, one, planning=True)[0]] for one in made}
     settings: dict[str, Any] = {"problems": problems, "seed": seed, "utilities": utilities}
+    of_parts = matrix_parts(problems, utilities)
     folder = _folder(out, settings | {"policies": chosen} | files_as_inputs(policies))
     with nothing_kept(folder), show_progress("surveying", problems * len(names) + 1) as advance:
-        parts = parts_of(folder, matrix_parts(problems, utilities), _occasionally(advance, problems, 2), JSON)
+        parts = parts_of(folder, of_parts, _occasionally(advance, problems, 2), JSON)
         table, remarks = policy_matrix(
             problems,
             policies,
