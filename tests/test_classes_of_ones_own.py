@@ -671,6 +671,17 @@ def test_class_with_other_defaults_of_fields_keeps_what_is_said_for_all_values()
         (lambda p: 1e9 * np.maximum(0, p - 1 / 3) - 5 * p, {"kink": (1 / 3, 1e9), "convex": True}, None),
         (lambda p: p * np.log(np.maximum(p, 1e-300)), {"convex": True}, None),
         (lambda p: (p == 1) * 1.0, {"convex": True}, None),
+        # Whatever the unit, the constant and the type of the payoffs.
+        (lambda p: np.where((p > 0.4) & (p < 0.6), 502.0, 500.0), {"convex": True}, "says that it is convex"),
+        (lambda p: np.where((p > 0.4) & (p < 0.6), 502, 500), {"convex": True}, "says that it is convex"),
+        (lambda p: np.where((p > 0.4) & (p < 0.6), 1.0, 1 - 2.0**-9), {"convex": True}, "says that it is convex"),
+        (lambda p: 1e6 - (p - 0.5) ** 2, {"convex": True}, "says that it is convex"),
+        (lambda p: -1e-12 * (p - 0.5) ** 2, {"convex": True}, "says that it is convex"),
+        (lambda p: np.where(p > 0.5, 501.0, 500.0), {"kink": (0.5, 2.0)}, "away from that"),
+        (lambda p: 1e3 + np.ceil(np.maximum(0, p - 0.5) * 8 - 1e-9), {"kink": (0.5, 8.0)}, "away from that"),
+        (lambda p: 1e5 + p * np.log(np.maximum(p, 1e-300)), {"convex": True}, None),
+        (lambda p: 1e8 + 2 * np.maximum(0, p - 0.3), {"kink": (0.3, 2.0), "convex": True}, None),
+        (lambda p: 1e6 + 3 * p, {"convex": True}, None),
     ],
 )
 def test_what_a_utility_says_of_its_payoff_is_tried(payoff, said, refusal):
@@ -855,3 +866,8 @@ def test_payoffs_in_any_precision_may_be_convex_and_have_a_kink(precision):
 def test_polynomial_of_numpy_is_a_callable():
     plain = sa.solve(THREE.replace(utility=lambda p: p**2)).value
     assert sa.solve(THREE.replace(utility=np.poly1d([1, 0, 0]))).value == pytest.approx(plain)
+
+
+def test_what_cannot_be_called_is_no_payoff():
+    with pytest.raises(TypeError, match=r"^function is None; it must be callable$"):
+        sa.Custom(None)

@@ -234,3 +234,111 @@ def fitted():
 def test_labels_that_are_the_items_of_votes_in_another_order_are_refused(door):
     with pytest.raises(ValueError, match=r"\[0\] is labelled 'y', name\[0\] 'x'"):
         door(pd.Series([0.2, 0.4], index=OTHER))
+
+
+AB = pd.DataFrame([[8.0, 2.0], [3.0, 7.0]], index=["a", "b"])
+
+
+def test_rows_a_and_b_may_be_items_or_parameters():
+    with pytest.raises(ValueError, match="prior has rows a and b, which are items too; name its columns a and b"):
+        sa.Problem([0.5, 0.5], 4, prior=AB, name=["a", "b"])
+    by_item = AB.set_axis(["x", "y"], axis=1)
+    assert sa.Problem([0.5, 0.5], 4, prior=by_item).prior.tolist() == [[8.0, 3.0], [2.0, 7.0]]
+    assert sa.Problem([0.5, 0.5], 4, prior=AB).prior.tolist() == [[8.0, 3.0], [2.0, 7.0]]
+    by_parameter = AB.set_axis(["a", "b"], axis=1)
+    named = xr.DataArray(AB, dims=("item", "parameter"), coords={"item": ["a", "b"]})
+    for prior in (by_parameter, AB.rename_axis("item"), named):
+        for given in ({}, {"name": ["a", "b"]}):
+            assert sa.Problem([0.5, 0.5], 4, prior=prior, **given).prior.tolist() == [[8.0, 2.0], [3.0, 7.0]]
+
+
+def test_labels_of_columns_within_a_record_are_compared():
+    a, b = pd.Series([8.0, 3.0], index=NAMES), pd.Series([2.0, 7.0], index=NAMES)
+    assert sa.Problem([0.5, 0.5], 4, prior=Columns(a, b), name=NAMES).prior.tolist() == [[8.0, 2.0], [3.0, 7.0]]
+    with pytest.raises(ValueError, match=r"prior b.0. is labelled 'y', prior a.0. 'x'"):
+        sa.Problem([0.5, 0.5], 4, prior=Columns(a, b[::-1]), name=NAMES)
+    with pytest.raises(ValueError, match=r"name.0. is labelled 'y', prior.0. 'x'"):
+        sa.Problem([0.5, 0.5], 4, prior=Columns(a, b), name=OTHER)
+
+
+ONE = pd.Series([2.0, 1.0], index=NAMES)
+TURNED = ONE[::-1]
+DESIGN = sa.Design.balanced(2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        lambda: PROBLEM.tail_at([TURNED.astype(int)], [TURNED.astype(int)]),
+        lambda: sa.states_at(PROBLEM, np.arange(2), TURNED, TURNED),
+        lambda: sa.operating_characteristics(PROBLEM, "kg", alpha=[TURNED / 4]),
+        lambda: sa.operating_characteristics(PROBLEM, "kg", alpha=(ONE / 4, TURNED / 4)),
+        lambda: sa.DiverseBatch("kg", [ONE, TURNED, ONE]),
+        lambda: sa.Problem([0.5, 0.5], budget=2, quota=[([0], ONE)]),
+        lambda: sa.RaterBias().simulate(
+            3, sa.Design.balanced(2, 2, 2), rate=pd.Series([0.9, 0.1], ["item 2", "item 1"])
+        ),
+        lambda: sa.RaterBias().simulate(
+            3, DESIGN, parameters={"item_logit": pd.Series([2, 0.1], ["item 2", "item 1"])}
+        ),
+    ],
+)
+def test_labels_are_seen_through_lists_and_at_every_door(door):
+    with pytest.raises(ValueError, match=r"is labelled|labels is"):
+        door()
+
+
+def test_lists_of_equal_labels_are_taken():
+    found = sa.operating_characteristics(PROBLEM, "kg", alpha=[ONE / 4, ONE / 4])
+    wanted = sa.operating_characteristics(PROBLEM, "kg", alpha=[[0.5, 0.25], [0.5, 0.25]])
+    assert found.equals(wanted)
+    other_rows = [pd.Series([1, 0], index=[0, 1]), pd.Series([0, 1], index=[2, 3])]
+    assert PROBLEM.tail_at(other_rows, other_rows).shape == (2, 2)
+
+
+def test_two_numbers_with_names_go_by_these():
+    priced, quota = namedtuple("Priced", "cost flip"), namedtuple("Quota", "labels items")
+    problem = sa.Problem([0.55, 0.41], 8)
+    frame = pd.DataFrame({"cost": [0.3, 0.45], "flip": [0.1, 0.2]})
+    wanted = ["noise 0.1 at cost 0.3", "noise 0.2 at cost 0.45"]
+    for choices in (
+        [priced(0.3, 0.1), priced(0.45, 0.2)],
+        [row for _, row in frame.iterrows()],
+        frame.to_records(index=False),
+        frame.to_dict("records"),
+        [sa.Protocol(0.1, 0.3), (0.2, 0.45)],
+    ):
+        assert sa.protocols(problem, choices, points=2).protocol.values.tolist() == wanted
+    assert sa.Problem([0.3, 0.6], 4, quota=[quota(2, 1)]).quota == (((1,), 2),)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [[(0.1,)], [(0.1, 1, 2), (0.2, 1)], [0.1, 0.2], [None, (0.1, 1)], [{"flip": 0.1}, (0.1, 1)], ["ab", "cd"]],
+)
+def test_what_is_no_protocol_is_refused(choices):
+    with pytest.raises(ValueError, match=r"^choices\[0\] (is|has) .*; it must"):
+        sa.protocols(PROBLEM, choices, points=2)
+
+
+@pytest.mark.parametrize("prior", [np.array(3.0), xr.DataArray(3.0)])
+def test_a_single_number_is_no_prior_of_arms(prior):
+    with pytest.raises(sa.ProblemError, match="a bandit needs one prior, a pair or a belief, for each arm"):
+        sa.Problem.bandit(prior, 4)
+
+
+@pytest.mark.parametrize("columns", [("prior_a", "prior_b"), ("A",), ("alpha",), ("Prior a",), ("priors",)])
+def test_columns_that_speak_of_priors_are_not_passed_over(columns):
+    frame = pd.DataFrame({"threshold": [0.5, 0.6]} | {x: [1.0, 2.0] for x in columns})
+    with pytest.raises(sa.ProblemError, match="give its Beta parameters as columns a and b, or the keyword prior"):
+        sa.Problem.from_frame(frame, 4)
+    # One that is stated is enough.
+    assert sa.Problem.from_frame(frame, 4, prior=(2, 1)).prior.tolist() == [[2.0, 1.0]] * 2
+
+
+@pytest.mark.parametrize("called", ["item", "name"])
+def test_names_may_be_an_index(called):
+    frame = pd.DataFrame({"threshold": [0.5, 0.6]}, index=pd.Index(["sky", "sea"], name=called))
+    assert sa.Problem.from_frame(frame, 4).name == ("sky", "sea")
+    assert sa.Problem.from_frame(frame, 4, name=["p", "q"]).name == ("p", "q")
+    assert sa.Problem.from_frame(frame.assign(item=["u", "v"]), 4).name == ("u", "v")

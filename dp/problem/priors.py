@@ -22,6 +22,8 @@ from .checks import ProblemError, floats
 
 __all__ = ["arms_of", "arranged", "beliefs_of"]
 
+# Names of an index, or a dimension, of items.
+_OF_ITEMS = ("item", "name")
 _PAIRS = (["a", "b"], ["alpha", "beta"])
 
 
@@ -30,6 +32,9 @@ def beliefs_of(
 ) -> tuple[Floats | None, tuple[Belief, ...] | None]:
     """Beta parameters of shape (N, 2) where every belief is a Beta, or else one belief object for each item."""
     stand_in = np.ones((size, 2))
+    if _order(names) is not None and _order(getattr(prior, "columns", ())) is None and _has_rows(prior, names):
+        faults.append("prior has rows a and b, which are items too; name its columns a and b")
+        return stand_in, None
     for step in (_arranged, _entries):
         prior, fault = step(prior)
         if fault is not None:
@@ -74,6 +79,14 @@ def beliefs_of(
         faults.append(f"prior has shape {array.shape}; it must be a pair (a, b) or one pair for each of {size} items")
         return stand_in, None
     return array, None
+
+
+def _has_rows(prior: Any, names: Sequence[str]) -> bool:
+    """True for a frame whose rows are labelled by these names, and by nothing else."""
+    index = getattr(prior, "index", None)
+    if getattr(prior, "ndim", 0) != 2 or index is None or index.name in _OF_ITEMS:
+        return False
+    return sorted(map(str, index)) == sorted(names)
 
 
 def arranged(prior: Any) -> Any:
@@ -126,9 +139,7 @@ def _arranged(prior: Any) -> tuple[Any, str | None]:
         of_items = of_pairs and (_order(prior.index) is None or any(not np.ndim(x) for x in prior))
         return (prior, None) if of_items else _pair_in_order(prior.to_numpy(), prior.index)
     order = _order(prior.columns)
-    if order is None and _order(prior.index) is not None:
-        if prior.shape == (2, 2) and not _words(prior.columns):
-            return prior, "prior has rows a and b, which may be items too; name its columns: a and b, or the items"
+    if order is None and _order(prior.index) is not None and prior.index.name not in _OF_ITEMS:
         # Items stand side by side.
         prior = prior.T
         order = _order(prior.columns)

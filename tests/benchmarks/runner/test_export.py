@@ -159,3 +159,95 @@ def test_run_that_goes_on_is_shown_as_it_stands(run):
     writing = RunFolder(run, "compare", {"seed": 7})
     writing.kept("late", JSON, lambda: {"value": 3})
     assert "late" in run_table(run)["cell"].tolist()
+
+
+def test_dimensions_with_names_of_columns_keep_their_places(tmp_path):
+    """A design choice is a dimension called value: the number must not stand in for its place."""
+    grid = xr.Dataset({"gain": (("value", "cell"), [[0.1, 0.2], [0.3, 0.4]])}, coords={"value": [5.0, 6.0]})
+    folder = RunFolder(tmp_path / "run", "statics", {})
+    folder.kept("beta", DATASETS, lambda: grid)
+    folder.store.close()
+    table = run_table(tmp_path / "run")
+    assert table[["variable", "at.value", "at.cell", "value"]].values.tolist() == [
+        ["gain", 5.0, 0, 0.1],
+        ["gain", 5.0, 1, 0.2],
+        ["gain", 6.0, 0, 0.3],
+        ["gain", 6.0, 1, 0.4],
+    ]
+    assert table["cell"].unique().tolist() == ["beta"]
+
+
+def test_files_of_a_run_are_not_written_over(run, tmp_path, monkeypatch):
+    before = {x.name: x.read_bytes() for x in run.iterdir()}
+    link = tmp_path / "link"
+    link.symlink_to(run)
+    for to in (run / "run.csv", run / "sub" / ".." / "run.json.csv", link / "x.csv"):
+        with pytest.raises(RunFolderError, match="in the run folder, whose files stay as they are"):
+            export_run(run, to)
+    monkeypatch.chdir(run)
+    with pytest.raises(RunFolderError, match="in the run folder"):
+        export_run(".", "x.csv")
+    assert {x.name: x.read_bytes() for x in run.iterdir()} == before
+
+
+def test_a_killed_run_is_read_and_left_as_it_is(run):
+    """What it had not yet taken over into the store is read, and stays where it is."""
+    writing = RunFolder(run, "compare", {"seed": 7})
+    writing.kept("late", JSON, lambda: {"value": 3})
+    killed = run.parent / "killed"
+    killed.mkdir()
+    for path in run.iterdir():
+        (killed / path.name).write_bytes(path.read_bytes())
+    writing.store.close()
+    before = {x.name: x.read_bytes() for x in killed.iterdir() if not x.name.endswith("-shm")}
+    assert "run.sqlite-wal" in before
+    assert "late" in run_table(killed)["cell"].tolist()
+    assert {x.name: x.read_bytes() for x in killed.iterdir() if not x.name.endswith("-shm")} == before
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"command": "stress", "inputs": {"seed": 7}},
+        {"command": "compare", "inputs": {"seed": 8}},
+        {"command": 5, "inputs": {}},
+        {"command": "compare", "inputs": []},
+    ],
+)
+def test_record_of_another_run_is_refused(run, record):
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(RunFolderError, match=r"run\.json.* not (a run|the) record"):
+        run_table(run)
+    with pytest.raises(RunFolderError, match=r"run\.json.* not (a run|the) record"):
+        FinishedRun.of(run).cell("kg")
+
+
+def test_a_cell_without_json_is_named(run):
+    with closing(sqlite3.connect(run / "run.sqlite")) as store, store:
+        store.execute("DROP TABLE cells")
+    with pytest.raises(RunFolderError, match=r"run\.sqlite: "):
+        run_table(run)
+
+
+@pytest.mark.parametrize("content", [b"not json", b"1,2", b""])
+def test_a_result_that_is_no_json_is_named(tmp_path, content):
+    folder = RunFolder(tmp_path / "run", "compare", {})
+    for k in range(3):
+        folder.kept(f"cell {k}", JSON, lambda: 1.5)
+    folder.store.write(folder.store.named("cell 1")._replace(result=content))
+    folder.store.close()
+    with pytest.raises(RunFolderError, match=r"^cell 'cell 1' holds no JSON: "):
+        run_table(tmp_path / "run")
+
+
+def test_long_tables_are_written_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr("seqaudit.benchmarks.runner.export._AT_A_TIME", 3)
+    folder = RunFolder(tmp_path / "run", "compare", {})
+    for k in range(10):
+        folder.kept(f"=cell {k}", JSON, lambda k=k: {"value": k / 7})
+    folder.store.close()
+    export_run(tmp_path / "run", tmp_path / "t.csv")
+    monkeypatch.undo()
+    export_run(tmp_path / "run", tmp_path / "u.csv")
+    assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "u.csv").read_bytes()
+    assert pd.read_csv(tmp_path / "t.csv")["value"].tolist() == [k / 7 for k in range(10)]
