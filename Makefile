@@ -56,7 +56,7 @@ test:
 	@$(MAKE) --no-print-directory lint typecheck & checks=$$!; \
 	$(VENV)/bin/python -c 'from seqaudit.benchmarks.runner.warm import warm_all; warm_all()'; \
 	warm=$$?; wait $$checks && exit $$warm
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --durations=40 --durations-min=3 --doctest-modules tests --pyargs seqaudit
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=3 --doctest-modules tests --pyargs seqaudit
 	@if [ -n "$$($(find-3.13))" ]; then $(MAKE) --no-print-directory smoke-3.13; \
 	else echo "Skipped the smoke tests on Python 3.13: no such interpreter was found."; fi
 

@@ -15,6 +15,20 @@ settings.register_profile("many", deadline=None, max_examples=1000)
 settings.load_profile("reproducible")
 
 
+# Files whose tests take longest: where files go to worker processes whole, none of these must come last.
+LONG = (
+    *("test_docs", "test_run_study", "test_executors", "test_commands", "test_speed", "test_rater_skill", "test_sbc"),
+    *("test_studies_command", "test_saved_work", "test_evaluate", "test_reductions", "test_policy_files"),
+    *("test_grouped", "test_rater_bias", "test_curve", "test_session", "test_constraints", "test_interrupt"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the longest files first; with ``--no-loadscope-reorder`` they stay there."""
+    rank = {name: k for k, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
+
+
 @pytest.fixture
 def figures(monkeypatch, tmp_path):
     """Figures, in place of files, which are empty."""

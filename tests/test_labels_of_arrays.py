@@ -264,6 +264,7 @@ def test_labels_of_columns_within_a_record_are_compared():
 ONE = pd.Series([2.0, 1.0], index=NAMES)
 TURNED = ONE[::-1]
 DESIGN = sa.Design.balanced(2, 2, 2)
+ITEMS_TURNED = pd.Series([0.9, 0.1], index=["item 2", "item 1"])
 
 
 @pytest.mark.parametrize(
@@ -275,9 +276,7 @@ DESIGN = sa.Design.balanced(2, 2, 2)
         lambda: sa.operating_characteristics(PROBLEM, "kg", alpha=(ONE / 4, TURNED / 4)),
         lambda: sa.DiverseBatch("kg", [ONE, TURNED, ONE]),
         lambda: sa.Problem([0.5, 0.5], budget=2, quota=[([0], ONE)]),
-        lambda: sa.RaterBias().simulate(
-            3, sa.Design.balanced(2, 2, 2), rate=pd.Series([0.9, 0.1], ["item 2", "item 1"])
-        ),
+        lambda: sa.RaterBias().simulate(3, DESIGN, rate=ITEMS_TURNED),
         lambda: sa.RaterBias().simulate(
             3, DESIGN, parameters={"item_logit": pd.Series([2, 0.1], ["item 2", "item 1"])}
         ),

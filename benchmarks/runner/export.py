@@ -112,10 +112,9 @@ def _head(cell: Cell) -> tuple[str, str, str, float | None]:
 
 
 def _flat(entries: Any) -> dict[str, Any]:
-    if not isinstance(entries, (dict, list)):
-        return {"value": entries}
-    nested = isinstance(entries, list) or not {*map(type, entries.values())}.isdisjoint((dict, list))
-    return dict(_entries(entries, "")) if nested else entries
+    if isinstance(entries, dict) and {*map(type, entries.values())}.isdisjoint((dict, list)):
+        return entries
+    return dict(_entries(entries, "")) if isinstance(entries, (dict, list)) else {"value": entries}
 
 
 def _entries(value: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -22,6 +22,7 @@ from typing import Any
 from ...bandits.policies.knowledge_gradient import KnowledgeGradient
 from ...dp.evaluation.evaluate import evaluate
 from ...dp.machine.workers import cores
+from .cells import measure_cells
 from .dense_baseline import Baseline
 from .fresh_process import Case, largest, solve_apart, solved
 from .peers import PEERS, measure_peer
@@ -110,6 +111,17 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
             ("± %", "error_percent", ".4f"),
         ],
     ),
+    "cells": (
+        "cells of a study that take no time",
+        [
+            ("cells", "cells", ","),
+            ("workers", "workers", ""),
+            ("ms a cell", "ms_per_cell", ".3f"),
+            ("bare joblib loop", "loop_ms_per_cell", ".3f"),
+            ("added ms", "added_ms", ".3f"),
+            ("target", "target", "g"),
+        ],
+    ),
     "largest": (
         "largest problem solved, reductions on",
         [
@@ -190,8 +202,8 @@ def speed_parts(
     Returns
     -------
     list of (str, str, callable)
-        Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``replays``, ``certificates``, ``largest`` and
-        ``peers``.
+        Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``replays``, ``certificates``, ``cells``,
+        ``largest`` and ``peers``.
     """
     threads = cores(threads)
     # Engine and baseline must use the same number of threads.
@@ -216,6 +228,8 @@ def speed_parts(
     parts += [
         ("certificates", f"certificate of {size[0]:,} items", partial(measure_certificate, *size)) for size in certified
     ]
+    count = 500 if quick else 100_000
+    parts.append(("cells", f"{count:,} cells", partial(measure_cells, count)))
     most = min(seconds, limit)
     parts += [
         ("largest", f"largest of N={len(family)}", partial(largest, family, most, memory, threads))

@@ -64,7 +64,7 @@ def _ends(field: str, given: Any, least: float) -> tuple[float, float]:
     if len(ends) != 2:
         raise ValueError(f"{field} is {shown(given)}; it must be a number, or a range [least, most]")
     if field == "items":
-        low, high = (whole(field, x, 1, _MOST_ITEMS) for x in ends)
+        low, high = (float(whole(field, x, 1, _MOST_ITEMS)) for x in ends)
     else:
         allowed = "finite" if np.isinf(least) else f"at least {least:g}, and finite"
         low, high = (number(field, x, lambda x: np.isfinite(x) and x >= least, allowed) for x in ends)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,9 +18,10 @@ from ..runner.lock import alone_in
 from ..runner.store import Cell, Store, stores_closed
 from ..runner.warm import warm
 from .cells import Outcome
+from .outline import Plan
 from .study import Job, Study, jobs_of, work_of
 
-__all__ = ["compute_cells", "missing_jobs", "open_study", "run_study"]
+__all__ = ["compute_cells", "keep_cells", "missing_jobs", "open_study", "run_study", "tried"]
 
 
 @dataclass(frozen=True)
@@ -118,29 +119,29 @@ def compute_cells(
     """
     store, failed = folder.store, 0
     missing = missing_jobs(study, folder) if jobs is None else jobs
-    work = {name: partial(_tried, work_of(study, job)) for name, job in missing.items()}
+    work = {name: partial(tried, work_of(study, job)) for name, job in missing.items()}
     with closing(computed(work, n_jobs, warm)) as runs:
         for name, found in runs:
-            failed += _keep(store, missing[name], found, folder.versions)
+            failed += keep_cells(store, missing[name].plans, found, folder.versions)
             on_job(name)
     return failed
 
 
-def _keep(store: Store, job: Job, found: dict[int, Outcome] | _Failure, versions: str) -> int:
-    """Write the cells of a job; number of those that failed."""
+def keep_cells(store: Store, plans: Mapping[int, Plan], found: dict[int, Outcome] | _Failure, versions: str) -> int:
+    """Write the cells that were computed together, by their numbers; number of those that failed."""
     if isinstance(found, _Failure):
         said = found.message.encode()
-        cells = [Cell(plan.name, plan.inputs, ".txt", said, status="failed") for plan in job.plans.values()]
+        cells = [Cell(plan.name, plan.inputs, ".txt", said, status="failed") for plan in plans.values()]
     else:
         cells = [
             Cell(plan.name, plan.inputs, ".json", json.dumps(found[r].result).encode(), seconds=found[r].seconds)
-            for r, plan in job.plans.items()
+            for r, plan in plans.items()
         ]
     store.write_all([cell._replace(versions=versions) for cell in cells])
     return len(cells) if isinstance(found, _Failure) else 0
 
 
-def _tried(work: Callable[[], dict[int, Outcome]]) -> dict[int, Outcome] | _Failure:
+def tried(work: Callable[[], dict[int, Outcome]]) -> dict[int, Outcome] | _Failure:
     """Results of a job, or why it failed."""
     try:
         return work()

@@ -268,3 +268,22 @@ def test_survey_of_several_utilities_prints_shares_and_times(run):
     found = run(*few, "--json").json
     assert [row["policy"] for row in found["rows"]] == ["kg"]
     assert found["utilities"] == ["accuracy", "variance"]
+
+
+@pytest.mark.parametrize("more", [[], ["--utility", "all"]])
+def test_a_survey_that_is_too_large_leaves_no_folder(tmp_path, monkeypatch, capsys, more):
+    call = caller(tmp_path, monkeypatch, capsys)
+    told = call("survey", "--problems", 10**9, "-p", "kg", "--out", "big", *more).assert_refused()
+    assert "too large" in told
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command", ["curve p.toml", "survey --problems 2", "statics p.toml --vary beta", "run", "stress"]
+)
+def test_a_missing_dask_is_told_before_any_folder_is_made(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    call = caller(tmp_path, monkeypatch, capsys, p="budget = 2\nthreshold = [0.5]\n")
+    told = call(*command.split(), "--cluster", "tcp://127.0.0.1:1", "--out", "left").assert_refused()
+    assert told.startswith("clusters need Dask, which is not installed; install seqaudit with its extra")
+    assert {path.name for path in tmp_path.iterdir()} == {"p.toml"}

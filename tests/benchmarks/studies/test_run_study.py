@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracles.clusters import LocalCluster
 
 import seqaudit as sa
 from seqaudit.benchmarks.runner.lock import alone_in
@@ -406,3 +407,23 @@ def test_environments_tell_their_axes():
     nature = {"name": "flipped", "strength": 0.1}
     told = Environment(source, {"utility": "variance", "beta": 0.5, "nature": nature, "prior": [1, 2]}).name
     assert told == "one, utility=variance, beta=0.5, nature=flipped(strength=0.1), prior=[1, 2]"
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same_cells(reference, tmp_path):
+    pytest.importorskip("distributed")
+    cluster = LocalCluster(tmp_path)
+    ended: list[str] = []
+
+    def on_job(name: str) -> None:
+        ended.append(name)
+        if len(ended) == 5:
+            cluster.kill(1)
+
+    try:
+        cluster.ready(2)
+        with open_study(study(), tmp_path / "run") as run:
+            assert compute_cells(study(), run, sa.Cluster(cluster.address), on_job) == 0
+    finally:
+        cluster.close()
+    assert len(ended) == 4 * (1 + 3 * 2) + 4 * 3
+    assert cells(tmp_path / "run") == reference
