@@ -34,7 +34,7 @@ OBJECTS = (
 # The suites that judge a plugged-in class report what they find as a broken contract.
 JUDGES = {"check_belief", "check_policy", "check_rater_model"}
 # Asked for once a scenario is complete.
-LATE = {("make_scenarios", "policies")}
+LATE = {("make_scenarios", "policies"), ("make_study", "policies")}
 
 
 @cache
@@ -78,6 +78,8 @@ def right():
         "dataset": labels,
         "design": sa.Design.of(labels),
     }
+    study = {"problem": [{"name": "one", "threshold": [0.5], "budget": 2}], "policies": ["kg"]}
+    of_objects |= {"study": sa.make_study(study)}
     of_objects |= {"result": xr.Dataset(), "table": pd.DataFrame(), "checks": xr.DataTree(), "fields": {}}
     return (
         of_values
