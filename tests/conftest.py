@@ -15,10 +15,12 @@ settings.register_profile("many", deadline=None, max_examples=1000)
 settings.load_profile("reproducible")
 
 
-# Files whose tests take longest: where files go to worker processes whole, none of these must come last.
+# Files whose tests take longest: where files go to worker processes whole, none of these must come last. The first one
+# looks at all that a process has compiled, and other tests call kernels with arrays of their own.
 LONG = (
+    "test_evaluate",
     *("test_docs", "test_run_study", "test_executors", "test_commands", "test_speed", "test_rater_skill", "test_sbc"),
-    *("test_studies_command", "test_saved_work", "test_evaluate", "test_reductions", "test_policy_files"),
+    *("test_studies_command", "test_saved_work", "test_reductions", "test_policy_files"),
     *("test_grouped", "test_rater_bias", "test_curve", "test_session", "test_constraints", "test_interrupt"),
 )
 

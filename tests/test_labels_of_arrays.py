@@ -326,7 +326,7 @@ def test_a_single_number_is_no_prior_of_arms(prior):
         sa.Problem.bandit(prior, 4)
 
 
-@pytest.mark.parametrize("columns", [("prior_a", "prior_b"), ("A",), ("alpha",), ("Prior a",), ("priors",)])
+@pytest.mark.parametrize("columns", [("prior_a", "prior_b"), ("a_prior",), ("Prior a",), ("priors",)])
 def test_columns_that_speak_of_priors_are_not_passed_over(columns):
     frame = pd.DataFrame({"threshold": [0.5, 0.6]} | {x: [1.0, 2.0] for x in columns})
     with pytest.raises(sa.ProblemError, match="give its Beta parameters as columns a and b, or the keyword prior"):

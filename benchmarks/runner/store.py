@@ -13,6 +13,7 @@ import os
 import re
 import sqlite3
 import stat
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ _TYPES = [
 ]
 _AT_A_TIME = 1000
 _HEADER = 100
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 _OF_THE_SYSTEM = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -205,7 +207,7 @@ class Store:
         try:
             with self._faults():
                 if changing:
-                    self._make_or_check()
+                    self._make_or_check_patiently()
                 elif self._is_new():
                     raise StoreError(f"{path} holds nothing")
         except BaseException:
@@ -307,6 +309,19 @@ class Store:
         with self._faults():
             return [name for (name,) in self._connection.execute("SELECT name FROM cells ORDER BY rowid")]
 
+    def _make_or_check_patiently(self) -> None:
+        end = time.monotonic() + _SECONDS_TO_WAIT
+        while True:
+            try:
+                self._make_or_check()
+            except sqlite3.OperationalError as error:
+                # SQLite itself does not wait while another process begins or ends the log beside the file.
+                if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
     def _make_or_check(self) -> None:
         ask = self._connection.execute
         # A file of something else stays as it is. One that is being made is seen before or after it.
@@ -364,7 +379,7 @@ class Store:
             raise StoreError(f"{self.path}: {error}") from None
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if code in _BUSY:
                 raise StoreError(f"{self.path} is being written by another process; wait until it has ended") from None
             if code in _OF_THE_SYSTEM:
                 number = _OF_THE_SYSTEM[code] if self.path.parent.is_dir() else errno.ENOENT

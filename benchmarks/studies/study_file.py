@@ -23,6 +23,7 @@ Paths are relative to the file. Everything is checked before any work starts.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,8 @@ _ENTRY = re.compile(r"\s*+([\w-]++)\s*+=")
 _NAME = re.compile(r"\w[\w .,()-]{0,99}")
 
 
+# What a run folder, and a report, can hold.
+_MOST_CHECKPOINTS, _MOST_ENVIRONMENTS, _MOST_CELLS = 1_000, 100_000, 10_000_000
 # Refusals by what the parts of a study are made of.
 _REFUSALS = (ValueError, TypeError, OSError, MemoryError)
 
@@ -82,14 +85,21 @@ class StudyError(ValueError):
 
 
 @checked
-def read_study(path: str | Path, **options: Any) -> Study:
+def read_study(
+    path: str | Path,
+    *,
+    policies: Sequence[str | Policy] | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+) -> Study:
     """Study of a TOML file; see the module's docstring.
 
     Parameters
     ----------
     path : str or Path
-    **options
-        ``policies``, ``replications`` and ``seed``, to replace those of the file.
+    policies : sequence of names or policies, optional
+    replications, seed : int, optional
+        To replace those of the file.
 
     Returns
     -------
@@ -127,7 +137,7 @@ def read_study(path: str | Path, **options: Any) -> Study:
         raise StudyError(str(error)) from None
     where = _lines(text)
     try:
-        return _made({"name": path.stem, **fields}, path.parent, **options)
+        return _made({"name": path.stem, **fields}, path.parent, policies, replications, seed)
     except _Fault as fault:
         line = next((where[at] for at in fault.places if at in where), None)
         told = f"{path}, line {line}" if line else str(path)
@@ -204,7 +214,7 @@ def make_study(
     seqaudit.benchmarks.studies.study_file.StudyError: utility is []; it must be a list of values
     """
     try:
-        return _made(fields, Path(folder), policies=policies, replications=replications, seed=seed)
+        return _made(fields, Path(folder), policies, replications, seed)
     except _Fault as fault:
         raise StudyError(str(fault)) from None
 
@@ -212,10 +222,9 @@ def make_study(
 def _made(
     fields: Mapping[str, Any],
     place: Path,
-    *,
-    policies: Sequence[str | Policy] | None = None,
-    replications: int | None = None,
-    seed: int | None = None,
+    policies: Sequence[str | Policy] | None,
+    replications: int | None,
+    seed: int | None,
 ) -> Study:
     _require_known(fields, _TOP, "")
     name = _name(fields.get("name", "study"), "", "name")
@@ -224,14 +233,24 @@ def _made(
     with _faults_of(("", "seed")):
         start = whole("seed", _of(fields, "seed", 7, seed), 0)
     with _faults_of(("", "checkpoints")):
-        points = whole("checkpoints", fields.get("checkpoints", 1), 1)
+        points = whole("checkpoints", fields.get("checkpoints", 1), 1, _MOST_CHECKPOINTS)
     metrics = _metrics(fields.get("metrics"))
     sources = _sources(fields.get("problem"), place, start)
     _require_known({key: None for table in ("cross", "zip") for key in _axes(fields, table)}, _AXES, "", "an axis")
+    zipped = max((len(values) for values in _axes(fields, "zip").values()), default=1)
+    count = len(sources) * zipped * math.prod(len(values) for values in _axes(fields, "cross").values())
+    if count > _MOST_ENVIRONMENTS:
+        raise _Fault(f"the axes make {count:,} environments; at most {_MOST_ENVIRONMENTS:,} are allowed", ("cross", ""))
     environments = tuple(Environment(source, axes) for _, source in sources for axes in _combinations(fields, source))
     _require_distinct(environments, {source.name: table for table, source in sources})
     asked = fields.get("policies") if policies is None else policies
     chosen = _policies(asked, environments, place)
+    cells = len(environments) * len(chosen) * repeats
+    if cells > _MOST_CELLS:
+        raise _Fault(
+            f"replications is {repeats:,}, which makes {cells:,} cells; at most {_MOST_CELLS:,} are allowed",
+            ("", "replications"),
+        )
     study = Study(name, start, repeats, chosen, metrics, points, environments)
     with _faults_of():
         # What cannot be told by plain data, such as a function for a utility, could not be taken up again.
@@ -307,6 +326,7 @@ def _sources(given: Any, folder: Path, seed: int) -> list[tuple[str, Source]]:
     if not isinstance(given, (list, tuple)) or not given or not all(isinstance(x, Mapping) for x in given):
         raise _Fault("there is no [[problem]]; give at least one", ("problem", ""))
     found: list[tuple[str, Source]] = []
+    names: set[str] = set()
     for k, one in enumerate(given, start=1):
         table = f"problem {k}"
         if "name" not in one:
@@ -317,8 +337,9 @@ def _sources(given: Any, folder: Path, seed: int) -> list[tuple[str, Source]]:
         with _faults_of((table, "")):
             made = _source(dict(one), name, folder, seed, table)
         for source in made:
-            if source.name in [x.name for _, x in found]:
+            if source.name in names:
                 raise _Fault(f"name {shown(source.name)} is given twice; names must differ", (table, "name"))
+            names.add(source.name)
             found.append((table, source))
     return found
 

@@ -28,7 +28,7 @@ _KNOWN = (*_FIELDS, "item", "logp_win", "logp_lose", "a", "b")
 _ELSEWHERE = {"log_ratio": "a column c", "prior": "columns a and b, or the keyword prior"}
 _ELSEWHERE |= {name: f"the keyword {name}" for name in ("beta", "label_price", "quota", "budget", "utility", "batch")}
 # Columns that speak of priors.
-_PRIORS = re.compile(r"\s*(priors?\b.*|prior_.*|.*_prior|alpha|a)\s*", re.IGNORECASE)
+_PRIORS = re.compile(r"\s*(priors?\b.*|prior_.*|.*_prior)\s*", re.IGNORECASE)
 # Ways to state thresholds; the keyword of ``Problem.from_dict`` that each gives.
 _WAYS = {"threshold": "threshold", "c": "c", "logp_win": "c", "logp_lose": "c"}
 # Columns that a keyword replaces, if not just the one of its name.

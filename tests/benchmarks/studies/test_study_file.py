@@ -192,6 +192,13 @@ FAULTS = [
     ([("replications = 4", "replications = true")], 3, "replications is True"),
     ([("seed = 3", "seed = -1")], 2, "seed is -1"),
     ([("checkpoints = 2", "checkpoints = 1.5")], 4, "checkpoints is 1.5"),
+    ([("checkpoints = 2", "checkpoints = 1001")], 4, "checkpoints is 1001"),
+    ([("replications = 4", "replications = 1000000000000")], 3, "at most 10,000,000 are allowed"),
+    (
+        [("[cross]", f"[cross]\nlabel_price = {[k / 1000 for k in range(1, 50_000)]}")],
+        19,
+        "environments; at most 100,000",
+    ),
     ([("replications = 4", "replicatons = 4")], 3, "did you mean replications"),
     ([("budget = 6", "budgt = 6")], 11, "did you mean budget"),
     ([("budget = 6", "budget = -6")], 8, "budget is -6"),
