@@ -26,6 +26,7 @@ DATA = {
     "benchmarks/speed/dense_baseline.c",
     "benchmarks/stress/built_in.toml",
     "benchmarks/studies/built_in.toml",
+    "benchmarks/studies/headroom.toml",
 }
 
 

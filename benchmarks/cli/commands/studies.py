@@ -29,6 +29,8 @@ __all__ = ["report", "run", "status"]
 # Rows of the printed table, lines of progress where there is no terminal, and messages of cells that failed.
 _MOST_ROWS, _MOST_LINES, _MOST_MESSAGES = 60, 20, 5
 _SHARE = 0.9
+# Studies that come with the package, by name.
+_SHIPPED = {"": "built_in.toml", "headroom": "headroom.toml"}
 
 
 def _at_least_one(option: typer.CallbackParam, value: int | None) -> int | None:
@@ -46,7 +48,8 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of 
 
 def run(
     study_file: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY.toml]", help="Study file; default: the built-in study.")
+        Path | None,
+        typer.Argument(metavar="[STUDY.toml]", help="Study file, or 'headroom'; default: the built-in study."),
     ] = None,
     policy: options.PolicyOption = None,
     replications: Annotated[
@@ -81,10 +84,11 @@ def run(
 def _read(path: Path | None, policies: Any, replications: int | None) -> Study:
     from ...studies.study_file import read_study
 
-    if path is not None:
+    shipped = _SHIPPED.get("" if path is None else str(path))
+    if path is not None and (shipped is None or path.exists()):
         return read_study(path, policies=policies, replications=replications)
-    with as_file(files("seqaudit.benchmarks.studies") / "built_in.toml") as built_in:
-        return read_study(built_in, policies=policies, replications=replications)
+    with as_file(files("seqaudit.benchmarks.studies") / str(shipped)) as file:
+        return read_study(file, policies=policies, replications=replications)
 
 
 def _require_choice(study: Study, metric: str | None, reference: str | None) -> None:
