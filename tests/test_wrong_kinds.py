@@ -34,7 +34,7 @@ OBJECTS = (
 # The suites that judge a plugged-in class report what they find as a broken contract.
 JUDGES = {"check_belief", "check_policy", "check_rater_model"}
 # Asked for once a scenario is complete.
-LATE = {("make_scenarios", "policies"), ("make_study", "policies")}
+LATE = {("make_scenarios", "policies"), ("make_study", "policies"), ("read_study", "policies")}
 
 
 @cache
