@@ -154,7 +154,9 @@ class Run:
         """Score items from windows that begin at their present states."""
         size = self.problem.size
         self.rule = _kernels.WINDOW
-        self.rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, _MOST_ROWS)) // 2 * 2
+        rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, _MOST_ROWS))
+        # States beyond the largest cap are never reached. Kernels take an even number of rows.
+        self.rows = min(rows // 2, int(self.problem.cap.max()) // 2 + 1) * 2
         self.window = np.empty((size, self.rows * (self.rows + 1) // 2))
         self._begin_windows(np.arange(size))
 

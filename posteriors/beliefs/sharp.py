@@ -97,7 +97,8 @@ def lossy_rows(b: ArrayLike, n_max: int) -> Bools:
     return np.asarray(np.abs(y + n_max - n_max - y) > 1e-13 * y)
 
 
-@lru_cache(maxsize=4096)
+# As many distinct thresholds as the items of a large problem have: each takes about 0.1 ms, at every look at its state.
+@lru_cache(maxsize=1 << 18)
 def words(threshold: float, log_odds: float) -> tuple[float, ...]:
     """Threshold t and 1 - t, the low words of both, the log-odds, log t and log(1 - t), as the kernels take them.
 
