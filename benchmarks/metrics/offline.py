@@ -26,6 +26,7 @@ __all__ = [
     "BelievedWelfare",
     "DecisionAccuracy",
     "DecisiveMass",
+    "DecisiveOnC",
     "DecisiveRight",
     "LabelsOnC",
     "OracleOverrideMass",
@@ -53,6 +54,20 @@ def _constant(value: Floats, audit: Audit) -> Floats:
 def _share_of_labels(members: Bools, audit: Audit) -> Floats:
     """Share of the labels so far that went to these items, shape (R,); 0 where none were bought."""
     return np.asarray((audit.counts * members).sum(axis=1) / np.maximum(audit.counts.sum(axis=1), 1))
+
+
+def _require_range(metric: DecisiveOnC | LabelsOnC) -> None:
+    """Require a range of log-ratios, which may be without ends."""
+    for field in ("least", "below"):
+        number(f"{metric.name}: {field}", getattr(metric, field), lambda x: x == x, "a number")
+    if not metric.least < metric.below:
+        raise ValueError(f"{metric.name}: least is {metric.least} and below {metric.below}; least must be smaller")
+
+
+def _between(metric: DecisiveOnC | LabelsOnC, audit: Audit) -> Bools:
+    """Items with log-ratios in the range of a metric, shape (N,)."""
+    c = audit.problem.log_ratio
+    return np.asarray((c >= metric.least) & (c < metric.below))
 
 
 @dataclass(frozen=True)
@@ -128,6 +143,37 @@ class DecisiveMass(Metric):
     def of(self, audit: Audit) -> Floats:
         """Value in each run."""
         return _share(Decisive(self.eps)(audit.tail), audit)
+
+
+@dataclass(frozen=True)
+class DecisiveOnC(Metric):
+    """Share of the weight with log-ratios in a range whose beliefs are decisive.
+
+    Decisive mass on small log-ratios beside open beliefs on large ones is illusory coverage.
+
+    Parameters
+    ----------
+    least, below : float
+        The range, its end not included.
+    eps : float
+        Strictly between 0 and 1/2.
+    """
+
+    least: float = 0.0
+    below: float = np.inf
+    eps: float = 0.05
+    name: ClassVar[str] = "decisive-on-c"
+    formula: ClassVar[str] = "sum v 1{least <= c < below, p >= 1 - eps or p <= eps} / sum v 1{least <= c < below}"
+    source: ClassVar[str] = "Lemma (2026), section 10"
+
+    def __post_init__(self) -> None:
+        _require_range(self)
+        probability(f"{self.name}: eps", self.eps, most=Fraction(1, 2))
+
+    def of(self, audit: Audit) -> Floats:
+        """Value in each run; 0 where there is no such item."""
+        weight = audit.weight * _between(self, audit)
+        return np.asarray(Decisive(self.eps)(audit.tail) @ weight / (weight.sum() or 1.0))
 
 
 @dataclass(frozen=True)
@@ -228,15 +274,11 @@ class LabelsOnC(Metric):
     source: ClassVar[str] = _SECTION
 
     def __post_init__(self) -> None:
-        for field in ("least", "below"):
-            number(f"{self.name}: {field}", getattr(self, field), lambda x: x == x, "a number")
-        if not self.least < self.below:
-            raise ValueError(f"{self.name}: least is {self.least} and below {self.below}; least must be smaller")
+        _require_range(self)
 
     def of(self, audit: Audit) -> Floats:
         """Value in each run."""
-        c = audit.problem.log_ratio
-        return _share_of_labels((c >= self.least) & (c < self.below), audit)
+        return _share_of_labels(_between(self, audit), audit)
 
 
 METRICS = Registry(Metric, "metric", group="seqaudit.metrics", unknown="metric is {name}; allowed: {known}{hint}")
@@ -247,6 +289,7 @@ METRICS.add_built_in(
         WelfareError,
         DecisionAccuracy,
         DecisiveMass,
+        DecisiveOnC,
         DecisiveRight,
         OverrideMass,
         OracleOverrideMass,

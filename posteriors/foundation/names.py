@@ -43,6 +43,8 @@ _MOST_COMPARED = 1000
 _MOST_LETTERS = 60
 # Similarity above which a name may be meant, and letters that it must have for that.
 _NEAR = 0.84
+# Numbers without end as Python writes them, though it reads no such literal.
+_INFINITE = ("inf", "-inf")
 _FEWEST_LETTERS = 3
 
 
@@ -299,6 +301,9 @@ def read_settings(what: str, inside: str | None, allowed: Sequence[str]) -> dict
         if key not in allowed or key in out:
             fault = "is given twice" if key in out else "is not known"
             raise ValueError(f"{what}: setting {shown(key)} {fault}; allowed: {', '.join(allowed) or 'none'}")
+        if value in _INFINITE:
+            out[key] = float(value)
+            continue
         try:
             out[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
