@@ -1,0 +1,86 @@
+"""Verdict on a claim that one property of the sources goes with a gain: rank correlations over the sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import scipy
+
+from ...posteriors.foundation.arrays import Floats
+from ..studies.comparisons import holm
+from .findings import FAILS, HOLDS, MIXED, Case, Finding
+
+__all__ = ["judge_ranks"]
+
+_LEVEL = 0.05
+_RESAMPLES, _SEED = 999, 7
+# With fewer sources a correlation says nothing.
+_LEAST = 5
+
+
+def judge_ranks(groups: Mapping[str, tuple[Sequence[Case], Sequence[float]]]) -> Finding | None:
+    """Judge whether gains rise with a property of the sources.
+
+    Parameters
+    ----------
+    groups : mapping
+        For each case its name, the gain in each environment, and the property of each.
+
+    Returns
+    -------
+    Finding or None
+        A case is a correlation (Spearman), for or against the claim by its corrected p-value. The effect is their mean;
+        its interval is of the bootstrap over the sources (percentiles). None with fewer than five environments.
+
+    Examples
+    --------
+    >>> gains = [Case(f"x{k}", f"x{k}", 4, 1.0, np.array([0.1 * k]), (f"x{k} | kg",)) for k in range(6)]
+    >>> found = judge_ranks({"one label": (gains, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])})
+    >>> found.verdict, found.effect
+    ('HOLDS', 1.0)
+    """
+    used = {name: (cases, np.array(x)) for name, (cases, x) in groups.items() if len(cases) >= _LEAST}
+    used = {name: (cases, x) for name, (cases, x) in used.items() if np.ptp(x) > 0.0}
+    if not used:
+        return None
+    gains = {name: np.array([case.apart.mean() for case in cases]) for name, (cases, _) in used.items()}
+    found = {name: scipy.stats.spearmanr(x, gains[name]) for name, (_, x) in used.items()}
+    rho = np.array([float(x.statistic) for x in found.values()])
+    p = holm([float(x.pvalue) for x in found.values()])
+    sources = sorted({case.source for cases, _ in used.values() for case in cases})
+    rng = np.random.default_rng(_SEED)
+    drawn = [_resampled(used, gains, rng.choice(sources, len(sources)).tolist()) for _ in range(_RESAMPLES)]
+    low, high = (float(x) for x in np.nanquantile(drawn, [_LEVEL / 2.0, 1.0 - _LEVEL / 2.0]))
+    right, wrong = (p <= _LEVEL) & (rho > 0.0), (p <= _LEVEL) & (rho < 0.0)
+    effect = float(np.nanmean(rho))
+    verdict = MIXED
+    if not right.any() or high < 0.0:
+        verdict = FAILS
+    elif low > 0.0 and not wrong.any():
+        verdict = HOLDS
+    table = [
+        {"case": name, "mean": float(r), "low": None, "high": None, "p_holm": float(q), "cells": _cells(used[name][0])}
+        for name, r, q in zip(used, rho, p, strict=True)
+    ]
+    first = next((np.flatnonzero(x)[0] for x in (wrong, ~right) if x.any()), None)
+    smallest = {} if verdict == HOLDS or first is None else table[int(first)]
+    return Finding(verdict, effect, low, high, int(right.sum()), int(wrong.sum()), len(table), smallest, table)
+
+
+def _cells(cases: Sequence[Case]) -> list[str]:
+    return [cell for case in cases for cell in case.cells]
+
+
+def _resampled(
+    used: Mapping[str, tuple[Sequence[Case], Floats]], gains: Mapping[str, Floats], sources: Sequence[str]
+) -> float:
+    """Mean correlation where sources are drawn with replacement; nan where nothing varies."""
+    found = []
+    for name, (cases, x) in used.items():
+        at = [k for source in sources for k, case in enumerate(cases) if case.source == source]
+        one, other = x[at], gains[name][at]
+        if len(at) > 1 and np.ptp(one) > 0.0 and np.ptp(other) > 0.0:
+            ranks = [scipy.stats.rankdata(v) for v in (one, other)]
+            found.append(float(np.corrcoef(*ranks)[0, 1]))
+    return float(np.mean(found)) if found else np.nan
