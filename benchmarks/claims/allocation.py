@@ -52,7 +52,7 @@ __all__ = [
     "with_smallest",
 ]
 
-PAIRS = f"two items; labels from 1 to 4; weights 1 and 1, then 1 and 2; {KINDS_SEARCHED}"
+PAIRS = f"two items, since one leaves no choice; labels from 1 to 4; weights 1 and 1, then 1 and 2; {KINDS_SEARCHED}"
 _WEIGHTS = ((1.0, 1.0), (1.0, 2.0))
 _LABELS = (1, 2, 3, 4)
 
@@ -166,7 +166,7 @@ def _returns() -> Iterator[Claim]:
             yield claim
         else:
             rising = sum(_returns_rise(**case, utility=utility) is not None for case in cases)
-            yield with_detail(claim, f"gains rise in {rising} of {len(cases)} cases")
+            yield with_detail(claim, f"gains rise by 1e-10 or more in {rising} of {len(cases)} cases")
 
 
 def _returns_rise(item: Kind, labels: int, utility: Utility) -> str | None:

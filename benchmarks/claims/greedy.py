@@ -29,7 +29,16 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ...posteriors.utilities import Accuracy, Entropy, Utility, Variance
-from .allocation import PAIRS, both_concave, made, pairs, share_in_turn, with_smallest
+from .allocation import (
+    PAIRS,
+    added_in_turn,
+    best_at_once,
+    both_concave,
+    made,
+    pairs,
+    share_in_turn,
+    with_smallest,
+)
 from .small_cases import (
     SURE,
     Claim,
@@ -212,8 +221,11 @@ def greedy_claims() -> Iterator[Claim]:
 
 
 def _turn_attains_less(items: tuple[Kind, Kind], labels: int, weight: tuple[float, float]) -> str | None:
-    share = share_in_turn(items, labels, weight, Accuracy())
-    return f"a share of {share:.6f}" if share < GUARANTEE - SURE else None
+    one, two = made(items, weight)
+    best, attained = best_at_once(one, two, labels, Accuracy()), added_in_turn(one, two, labels, Accuracy())[1]
+    if attained < GUARANTEE * best - SURE:
+        return f"{attained:.6f} in turn, {best:.6f} at best: a share of {attained / best:.4f}"
+    return None
 
 
 def condition_claims() -> Iterator[Claim]:
@@ -305,34 +317,26 @@ def _two_steps_ahead() -> Iterator[Claim]:
             "",
             section=7,
         )
-        for what, sign in (("improvement", -1.0), ("loss", 1.0)):
-            change, case = smallest(pairs(), partial(_change, utility=utility, sign=sign))
-            told = f"largest {what}, as a share of the optimal gain, {abs(change):.4f}"
+        for what, better, other in (("improvement", "two steps", "greedy"), ("loss", "greedy", "two steps")):
+            less, case = smallest(pairs(), partial(_shortfall, utility=utility, rule=other, other=better))
+            told = f"largest {what}, as a share of the optimal gain, {-less:.4f}"
             claim = with_detail(claim, f"{told}, for {case_text(case)}")
         yield claim
 
 
-def _range(
-    items: tuple[Kind, Kind], labels: int, weight: tuple[float, float], utility: Utility
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Least and most that looking ahead gains, and the greedy rule."""
+def _shortfall(
+    items: tuple[Kind, Kind], labels: int, weight: tuple[float, float], utility: Utility, rule: str, other: str
+) -> float:
+    """Share of the optimal gain that a rule attains less that of another; 0 unless less however ties are broken."""
     one, two = made(items, weight)
-    ahead, greedy = (rule_gain(rule, one, two, labels, utility) for rule in ("two steps", "greedy"))
-    return ahead, greedy
-
-
-def _change(items: tuple[Kind, Kind], labels: int, weight: tuple[float, float], utility: Utility, sign: float) -> float:
-    """What looking ahead adds whichever way ties are broken, as a share of the optimal gain, times ``sign``."""
-    ahead, greedy = _range(items, labels, weight, utility)
-    best = two_items(*made(items, weight), labels, utility)[0]
-    if best <= SURE:
-        return 0.0
-    more = ahead[0] - greedy[1] if sign < 0 else ahead[1] - greedy[0]
-    return min(sign * more / best, 0.0)
+    best = two_items(one, two, labels, utility)[0]
+    more = rule_gain(rule, one, two, labels, utility)[1] - rule_gain(other, one, two, labels, utility)[0]
+    return min(more / best, 0.0) if best > SURE else 0.0
 
 
 def _ahead_is_less(items: tuple[Kind, Kind], labels: int, weight: tuple[float, float], utility: Utility) -> str | None:
-    ahead, greedy = _range(items, labels, weight, utility)
+    one, two = made(items, weight)
+    ahead, greedy = (rule_gain(rule, one, two, labels, utility) for rule in ("two steps", "greedy"))
     if ahead[1] < greedy[0] - SURE:
         return f"two steps ahead gain {ahead[1]:.6f}, the greedy rule {greedy[0]:.6f}"
     return None
