@@ -1,41 +1,57 @@
-"""Claims of the source paper on design choices, each judged by a search of small cases (Lemma 2026, section 8).
+"""Claims of the source paper, each judged by a search of small cases (Lemma 2026, sections 5 to 8).
 
-A claim HOLDS if it is true in every case searched; the verdict then gives a reason why it holds beyond them, if one is
+They are on the audit index (section 5), the allocation of labels (6), the greedy rule (7) and design choices (8). A
+claim HOLDS if it is true in every case searched; the verdict then gives a reason why it holds beyond them, if one is
 known. It FAILS if it is false in some case, and the smallest such case is shown: cases are searched in order of items,
-then labels, then along a grid that is stated with each claim. Differences below 1e-10 count as 0, and where numbers of
-labels are compared the claim must fail however ties are broken. Nothing is simulated.
+then labels, then along a grid that is stated with each claim. It is VACUOUS if it is true of a quantity that is always
+0 or constant. Differences below 1e-10 count as 0, and where numbers of labels or rules are compared the claim must fail
+however ties are broken. Nothing is simulated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ...posteriors.foundation.kinds import checked, require_type
-from ...posteriors.utilities import Utility
+from .allocation import allocation_claims
+from .greedy import condition_claims, greedy_claims
+from .index import index_claims
 from .labels import label_claims
-from .noise import noise_claims
-from .small_cases import Claim
+from .noise import budget_claims, noise_claims
+from .small_cases import Claim, case_text
 from .threshold import threshold_claims
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CLAIM_COUNT", "claims", "claims_table", "described"]
+__all__ = ["CLAIM_COUNT", "CLAIM_GROUPS", "claims", "claims_table", "described"]
 
-# Number of claims, for progress bars.
-CLAIM_COUNT = 29
+# Claims that are judged together, by the name of the group: each function can be run in a process of its own.
+CLAIM_GROUPS: dict[str, Callable[[], Iterable[Claim]]] = {
+    "index": index_claims,
+    "allocation": allocation_claims,
+    "greedy": greedy_claims,
+    "conditions": condition_claims,
+    "thresholds": threshold_claims,
+    "labels": label_claims,
+    "noise": noise_claims,
+    "budgets": budget_claims,
+}
+
+# Number of claims of all groups, for progress bars.
+CLAIM_COUNT = 60
 
 
 @checked
 def claims(on_claim: Callable[[Claim], None] | None = None) -> list[Claim]:
-    """Judge all claims, in order of their letters.
+    """Judge all claims, in order of their sections and letters.
 
     Parameters
     ----------
     on_claim : callable, optional
-        Called with each claim as it is judged.
+        Called with each claim as it is judged, group by group of ``CLAIM_GROUPS``.
 
     Returns
     -------
@@ -49,12 +65,12 @@ def claims(on_claim: Callable[[Claim], None] | None = None) -> list[Claim]:
     ('FAILS', {'a': 1, 'b': 2, 'labels': 1})
     """
     found = []
-    for part in (threshold_claims, label_claims, noise_claims):
-        for claim in part():
+    for group in CLAIM_GROUPS.values():
+        for claim in group():
             found.append(claim)
             if on_claim:
                 on_claim(claim)
-    return sorted(found, key=lambda claim: claim.key)
+    return sorted(found, key=lambda claim: (claim.section, claim.key))
 
 
 @checked
@@ -90,19 +106,5 @@ def claims_table(found: list[Claim]) -> pd.DataFrame:
 
 
 def described(claim: Claim) -> str:
-    """The failing case in one line; empty if the claim holds."""
-    case = dict(claim.case)
-    parts = []
-    if "a" in case:
-        parts.append(f"Beta({case.pop('a')}, {case.pop('b')})")
-    for key, value in case.items():
-        if key in ("item", "items"):
-            kinds = [value] if key == "item" else value
-            parts.append(" and ".join(f"Beta({a}, {b}) with m = {m}" for a, b, m in kinds))
-        elif isinstance(value, Utility):
-            parts.append(" ".join(str(x) for x in value.as_dict().values()))
-        elif isinstance(value, tuple):
-            parts.append(f"{key} {' and '.join(f'{x:g}' for x in value)}")
-        else:
-            parts.append(f"{key} {value:g}")
-    return ", ".join(parts)
+    """The failing case in one line; empty if there is none."""
+    return case_text(claim.case)

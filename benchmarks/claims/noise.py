@@ -15,37 +15,44 @@ from typing import Any
 from ...dp.problem.problem import Problem
 from ...posteriors.utilities import Accuracy, Decisive, Utility
 from ..design_choices.protocols import break_even
-from .small_cases import CONVEX, SURE, Claim, Item, gain, judged, marginal, priors, threshold_at, two_items
+from .small_cases import (
+    CONVEX,
+    KINDS_SEARCHED,
+    SURE,
+    Claim,
+    Kind,
+    gain,
+    item_of,
+    judged,
+    kinds,
+    marginal,
+    two_items,
+    with_detail,
+)
 
-__all__ = ["noise_claims"]
+__all__ = ["budget_claims", "noise_claims"]
 
 _FLIPS = (0.0, 0.1, 0.2, 0.3, 0.4)
-_MULTIPLES = (0, 1, 2, 3, 4)
 _LABELS = (1, 2, 3)
 _DECISIVE = (Decisive(0.05), Decisive(0.1), Decisive(0.25))
-_ITEMS = "Beta(a, b) with a + b up to 4, t = sigma(m log(3/2)) with m from 0 to 4"
 _NOISES = "neighbours among the noises 0, .1, .2, .3, .4"
-
-
-def _kinds() -> list[tuple[int, int, int]]:
-    return [(a, b, m) for (a, b), m in itertools.product(priors(4), _MULTIPLES)]
 
 
 def _cases(utilities: tuple[Utility, ...], most: int = 2) -> Iterator[dict[str, Any]]:
     """Cases of one item, then of two; then in order of labels, utilities and items."""
     for count in range(1, most + 1):
-        items = itertools.combinations_with_replacement(_kinds(), count)
+        items = itertools.combinations_with_replacement(kinds(), count)
         for k, h, chosen in itertools.product(_LABELS, utilities, list(items)):
             yield {"items": chosen, "labels": k, "utility": h}
 
 
-def _value(items: tuple[tuple[int, int, int], ...], labels: int, utility: Utility, flip: float) -> float:
-    made = [Item(a, b, threshold_at(m, 1), 1.0, flip) for a, b, m in items]
+def _value(items: tuple[Kind, ...], labels: int, utility: Utility, flip: float) -> float:
+    made = [item_of(kind, flip=flip) for kind in items]
     return gain(made[0], labels, utility) if len(made) == 1 else two_items(*made, labels, utility)[0]
 
 
 def noise_claims() -> Iterator[Claim]:
-    """Claims h, i, k and m."""
+    """Claims h, i and m."""
     pairs = list(itertools.pairwise(_FLIPS))
     blackwell = "better labels can be turned into worse ones (Blackwell 1953)"
     names = ", ".join(h.name for h in CONVEX)
@@ -54,16 +61,16 @@ def noise_claims() -> Iterator[Claim]:
         yield judged(
             key,
             f"less noise never lowers the optimal value{spent}: {kind}",
-            f"one item, then two; labels from 1 to 3; utilities; {_ITEMS}; {_NOISES}",
+            f"one item, then two; labels from 1 to 3; utilities; {KINDS_SEARCHED}; {_NOISES}",
             (case | {"flips": flips} for case in _cases(utilities) for flips in pairs),
             _noise_helps,
             blackwell,
         )
-    one = [{"item": kind, "flips": flips} for kind in _kinds() for flips in pairs]
+    one = [{"item": kind, "flips": flips} for kind in kinds() for flips in pairs]
     yield judged(
         "i1",
         f"less noise never lowers the gain of the first label: convex utilities ({names})",
-        f"utilities; {_ITEMS}; {_NOISES}",
+        f"utilities; {KINDS_SEARCHED}; {_NOISES}",
         (case | {"label": 1, "utility": h} for h in CONVEX for case in one),
         _label_gains_less,
         blackwell,
@@ -71,16 +78,16 @@ def noise_claims() -> Iterator[Claim]:
     yield judged(
         "i2",
         "less noise never lowers the gain of a later label: accuracy",
-        f"second label, third, fourth; {_ITEMS}; {_NOISES}",
+        f"second label, third, fourth; {KINDS_SEARCHED}; {_NOISES}",
         (case | {"label": k, "utility": Accuracy()} for k in (2, 3, 4) for case in one),
         _label_gains_less,
         "",
     )
-    two = [{"items": x, "flips": flips} for x in itertools.combinations(_kinds(), 2) for flips in pairs]
+    two = [{"items": x, "flips": flips} for x in itertools.combinations(kinds(), 2) for flips in pairs]
     yield judged(
         "i3",
         "less noise never narrows the gap between the gains of the first label on two items: accuracy",
-        f"two different items; {_ITEMS}; {_NOISES}",
+        f"two different items; {KINDS_SEARCHED}; {_NOISES}",
         two,
         _gap_narrows,
         "",
@@ -88,48 +95,42 @@ def noise_claims() -> Iterator[Claim]:
     yield judged(
         "i4",
         "which of two items gains most by its first label does not depend on noise: accuracy",
-        f"two different items; {_ITEMS}; {_NOISES}",
+        f"two different items; {KINDS_SEARCHED}; {_NOISES}",
         two,
         _order_turns,
         "",
     )
-    yield _fewer_better()
     for key, kind, utilities in (("m1", f"convex utilities ({names})", CONVEX), ("m2", "decisive", _DECISIVE)):
         spent = "" if utilities is CONVEX else " if the budget is spent"
         yield judged(
             key,
             f"one label more never lowers the optimal value{spent}: {kind}",
-            f"one item, then two; labels from 1 to 3; utilities; {_ITEMS}",
+            f"one item, then two; labels from 1 to 3; utilities; {KINDS_SEARCHED}",
             _cases(utilities),
             _more_helps,
             "a payoff that is convex in p does not fall in expectation, since p is a martingale (Jensen)",
         )
 
 
-def _noise_helps(
-    items: tuple[tuple[int, int, int], ...], labels: int, utility: Utility, flips: tuple[float, float]
-) -> str | None:
+def _noise_helps(items: tuple[Kind, ...], labels: int, utility: Utility, flips: tuple[float, float]) -> str | None:
     better, worse = (_value(items, labels, utility, flip) for flip in flips)
     return (
         f"gains {better:.6f} with noise {flips[0]:g}, {worse:.6f} with {flips[1]:g}" if better < worse - SURE else None
     )
 
 
-def _label_gains_less(
-    item: tuple[int, int, int], flips: tuple[float, float], label: int, utility: Utility
-) -> str | None:
-    a, b, m = item
-    better, worse = (marginal(Item(a, b, threshold_at(m, 1), 1.0, x), label, utility) for x in flips)
+def _label_gains_less(item: Kind, flips: tuple[float, float], label: int, utility: Utility) -> str | None:
+    better, worse = (marginal(item_of(item, flip=x), label, utility) for x in flips)
     if better < worse - SURE:
         return f"label {label} gains {better:.6f} with noise {flips[0]:g}, {worse:.6f} with {flips[1]:g}"
     return None
 
 
-def _firsts(items: tuple[tuple[int, int, int], ...], flip: float) -> list[float]:
-    return [gain(Item(a, b, threshold_at(m, 1), 1.0, flip), 1) for a, b, m in items]
+def _firsts(items: tuple[Kind, ...], flip: float) -> list[float]:
+    return [gain(item_of(kind, flip=flip), 1) for kind in items]
 
 
-def _gap_narrows(items: tuple[tuple[int, int, int], ...], flips: tuple[float, float]) -> str | None:
+def _gap_narrows(items: tuple[Kind, ...], flips: tuple[float, float]) -> str | None:
     better, worse = (_firsts(items, flip) for flip in flips)
     gaps = [abs(x[0] - x[1]) for x in (better, worse)]
     if gaps[0] < gaps[1] - SURE:
@@ -140,7 +141,7 @@ def _gap_narrows(items: tuple[tuple[int, int, int], ...], flips: tuple[float, fl
     return None
 
 
-def _order_turns(items: tuple[tuple[int, int, int], ...], flips: tuple[float, float]) -> str | None:
+def _order_turns(items: tuple[Kind, ...], flips: tuple[float, float]) -> str | None:
     better, worse = (_firsts(items, flip) for flip in flips)
     before, after = better[0] - better[1], worse[0] - worse[1]
     if min(abs(before), abs(after)) > SURE and before * after < 0:
@@ -151,20 +152,20 @@ def _order_turns(items: tuple[tuple[int, int, int], ...], flips: tuple[float, fl
     return None
 
 
-def _more_helps(items: tuple[tuple[int, int, int], ...], labels: int, utility: Utility) -> str | None:
+def _more_helps(items: tuple[Kind, ...], labels: int, utility: Utility) -> str | None:
     fewer = _value(items, labels - 1, utility, 0.0) if labels > 1 else 0.0
     more = _value(items, labels, utility, 0.0)
     return f"gains {fewer:.6f} by {labels - 1} labels, {more:.6f} by {labels}" if more < fewer - SURE else None
 
 
-def _fewer_better() -> Claim:
-    """Claim on labels without noise at twice the price, against noisy labels, the noisiest first."""
+def budget_claims() -> Iterator[Claim]:
+    """Claim k, on labels without noise at twice the price, against noisy labels, the noisiest first."""
     worse = _FLIPS[:0:-1]
     cases = (
         {"items": x, "budget": 2 * k, "flip": flip, "utility": Accuracy()}
         for count in (1, 2)
         for k, flip, x in itertools.product(
-            (1, 2), worse, list(itertools.combinations_with_replacement(_kinds(), count))
+            (1, 2), worse, list(itertools.combinations_with_replacement(kinds(), count))
         )
     )
     problem = Problem([0.5, 0.6, 0.75], budget=12)
@@ -176,25 +177,16 @@ def _fewer_better() -> Claim:
     found = judged(
         "k",
         "half as many labels without noise are worth at least as much as noisy ones",
-        f"one item, then two; budgets of 2 and 4 noisy labels; noise .4, .3, .2, .1; {_ITEMS}; accuracy",
+        f"one item, then two; budgets of 2 and 4 noisy labels; noise .4, .3, .2, .1; {KINDS_SEARCHED}; accuracy",
         cases,
         _half_are_less,
         "",
     )
     budgets = ", ".join(str(int(x)) for x in table["budget"].values)
-    told = f"break-even cost against noise 0.3, thresholds .5, .6, .75, budgets {budgets}: {ratios}"
-    return Claim(
-        found.key,
-        found.statement,
-        found.verdict,
-        found.searched,
-        found.order,
-        found.case,
-        f"{found.detail}; {told}" if found.detail else told,
-    )
+    yield with_detail(found, f"break-even cost against noise 0.3, thresholds .5, .6, .75, budgets {budgets}: {ratios}")
 
 
-def _half_are_less(items: tuple[tuple[int, int, int], ...], budget: int, flip: float, utility: Utility) -> str | None:
+def _half_are_less(items: tuple[Kind, ...], budget: int, flip: float, utility: Utility) -> str | None:
     better, worse = _value(items, budget // 2, utility, 0.0), _value(items, budget, utility, flip)
     if better < worse - SURE:
         return f"{budget // 2} labels without noise gain {better:.6f}, {budget} with noise {flip:g} gain {worse:.6f}"

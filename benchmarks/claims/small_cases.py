@@ -14,8 +14,9 @@ item, so only the smallest and the largest number of labels that optimal policie
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,19 +30,29 @@ from ...posteriors.utilities import Accuracy, Asymmetric, Entropy, Utility, Vari
 __all__ = [
     "BETAS",
     "CONVEX",
+    "KINDS_SEARCHED",
     "MULTIPLES",
     "SURE",
     "UNIT",
     "Claim",
     "Item",
+    "Kind",
+    "case_text",
     "first_failure",
     "gain",
+    "item_of",
     "judged",
+    "kinds",
     "marginal",
+    "one_step",
     "priors",
+    "smallest",
+    "tables",
     "tail_of",
     "threshold_at",
     "two_items",
+    "vacuous",
+    "with_detail",
 ]
 
 UNIT = float(np.log(1.5))
@@ -54,6 +65,10 @@ _UNPROVED = "in the cases searched; no reason is known why it should beyond them
 # Largest number of labels in the tables of an item.
 _MOST = 6
 
+# (a, b, m) of an item with the prior Beta(a, b) and the threshold sigma(m log(3/2)).
+Kind = tuple[int, int, int]
+KINDS_SEARCHED = "Beta(a, b) with a + b up to 4, t = sigma(m log(3/2)) with m from 0 to 4"
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -64,18 +79,21 @@ class Claim:
     Attributes
     ----------
     key : str
-        Letter of the claim, with a number where it has parts.
+        Letter of the claim, with a number where it has parts; claims of sections other than 8 begin with the section.
     statement : str
-    verdict : {"HOLDS", "FAILS"}
-        HOLDS: true in every case searched. FAILS: false in ``case``, the first in order.
+    verdict : {"HOLDS", "FAILS", "VACUOUS"}
+        HOLDS: true in every case searched. FAILS: false in ``case``, the first in order. VACUOUS: true, but of a
+        quantity that is always 0 or constant, so that the claim says nothing.
     searched : int
         Number of cases searched, including the failing one.
     order : str
         Description of the cases and of their order.
     case : dict
-        The failing case; empty if the claim holds.
+        The failing case; empty if there is none.
     detail : str
-        Numbers of the failing case, or why the claim holds everywhere.
+        Numbers of the failing case, or why the claim holds everywhere, and the size of what it is about.
+    section : int
+        Section of the source paper (Lemma 2026).
     """
 
     key: str
@@ -85,6 +103,7 @@ class Claim:
     order: str
     case: dict[str, Any]
     detail: str
+    section: int = 8
 
 
 def first_failure(
@@ -101,7 +120,13 @@ def first_failure(
 
 
 def judged(
-    key: str, statement: str, order: str, cases: Iterable[dict[str, Any]], fault: Callable[..., str | None], why: str
+    key: str,
+    statement: str,
+    order: str,
+    cases: Iterable[dict[str, Any]],
+    fault: Callable[..., str | None],
+    why: str,
+    section: int = 8,
 ) -> Claim:
     """Search the cases and judge the claim; ``why`` is the reason given with a claim that holds.
 
@@ -111,7 +136,66 @@ def judged(
     if not searched:
         raise ValueError(f"claim {key}: there is no case to search")
     verdict = "HOLDS" if found is None else "FAILS"
-    return Claim(key, statement, verdict, searched, order, case, (why or _UNPROVED) if found is None else found)
+    detail = (why or _UNPROVED) if found is None else found
+    return Claim(key, statement, verdict, searched, order, case, detail, section)
+
+
+def vacuous(claim: Claim) -> Claim:
+    """The claim with the verdict VACUOUS if it holds; one that fails stays as it is.
+
+    Examples
+    --------
+    >>> claim = judged("x", "0 times n is 0", "n = 1, 2", [{"n": 1}, {"n": 2}], lambda n: None, "0 n = 0")
+    >>> vacuous(claim).verdict
+    'VACUOUS'
+    """
+    return replace(claim, verdict="VACUOUS") if claim.verdict == "HOLDS" else claim
+
+
+def with_detail(claim: Claim, told: str) -> Claim:
+    """The claim with more detail."""
+    return replace(claim, detail=f"{claim.detail}; {told}")
+
+
+def smallest(cases: Iterable[dict[str, Any]], value: Callable[..., float]) -> tuple[float, dict[str, Any]]:
+    """Smallest value over all cases, and the first case that has it.
+
+    Examples
+    --------
+    >>> smallest([{"n": 3}, {"n": 1}, {"n": -1}], lambda n: n * n)
+    (1, {'n': 1})
+    """
+    best, found = float("inf"), {}
+    for case in cases:
+        x = value(**case)
+        if x < best - SURE:
+            best, found = x, case
+    return best, found
+
+
+def case_text(case: dict[str, Any]) -> str:
+    """A case in one line.
+
+    Examples
+    --------
+    >>> case_text({"items": ((1, 1, 0), (1, 2, 4)), "labels": 2})
+    'Beta(1, 1) with m = 0 and Beta(1, 2) with m = 4, labels 2'
+    """
+    case = dict(case)
+    parts = []
+    if "a" in case:
+        parts.append(f"Beta({case.pop('a')}, {case.pop('b')})")
+    for key, value in case.items():
+        if key in ("item", "items"):
+            chosen = [value] if key == "item" else value
+            parts.append(" and ".join(f"Beta({a}, {b}) with m = {m}" for a, b, m in chosen))
+        elif isinstance(value, Utility):
+            parts.append(" ".join(str(x) for x in value.as_dict().values()))
+        elif isinstance(value, tuple):
+            parts.append(f"{key} {' and '.join(f'{x:g}' for x in value)}")
+        else:
+            parts.append(f"{key} {value:g}")
+    return ", ".join(parts)
 
 
 def priors(most: int) -> Iterator[tuple[int, int]]:
@@ -125,6 +209,17 @@ def priors(most: int) -> Iterator[tuple[int, int]]:
     for total in range(2, most + 1):
         for a in range(1, total):
             yield a, total - a
+
+
+def kinds(most: int = 4) -> list[Kind]:
+    """Items (a, b, m) with a + b up to ``most`` and m from 0 to 4; as given, those that ``KINDS_SEARCHED`` tells of.
+
+    Examples
+    --------
+    >>> kinds()[:2], len(kinds())
+    ([(1, 1, 0), (1, 1, 1)], 30)
+    """
+    return [(a, b, m) for (a, b), m in itertools.product(priors(most), range(5))]
 
 
 def threshold_at(multiple: int, beta: int) -> float:
@@ -151,6 +246,12 @@ class Item:
     flip: float = 0.0
 
 
+def item_of(kind: Kind, weight: float = 1.0, flip: float = 0.0) -> Item:
+    """Item of a kind."""
+    a, b, m = kind
+    return Item(a, b, threshold_at(m, 1), weight, flip)
+
+
 def _belief(item: Item) -> Beta | NoisyBeta:
     return NoisyBeta(item.a, item.b, item.flip) if item.flip else Beta(item.a, item.b)
 
@@ -161,7 +262,7 @@ def tail_of(item: Item) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _tables(item: Item, utility: Utility) -> tuple[list[list[float]], list[list[float]]]:
+def tables(item: Item, utility: Utility) -> tuple[list[list[float]], list[list[float]]]:
     """Means and payoffs of an item, indexed [labels][wins]."""
     found = _belief(item).tables(_MOST, item.t)
     # Entries with wins > labels are void and never read.
@@ -178,7 +279,7 @@ def gain(item: Item, labels: int, utility: Utility | None = None) -> float:
     >>> [round(gain(Item(1, 1, 0.5), k), 6) for k in range(4)]
     [0.0, 0.25, 0.25, 0.3125]
     """
-    mean, payoff = _tables(item, Accuracy() if utility is None else utility)
+    mean, payoff = tables(item, Accuracy() if utility is None else utility)
     value = payoff[labels]
     for n in range(labels - 1, -1, -1):
         value = [m * value[w + 1] + (1.0 - m) * value[w] for w, m in enumerate(mean[n][: n + 1])]
@@ -188,6 +289,22 @@ def gain(item: Item, labels: int, utility: Utility | None = None) -> float:
 def marginal(item: Item, label: int, utility: Utility | None = None) -> float:
     """Gain of the k-th label."""
     return gain(item, label, utility) - gain(item, label - 1, utility)
+
+
+@lru_cache(maxsize=4096)
+def one_step(item: Item, utility: Utility) -> list[list[float]]:
+    """Gain of one label in every state of an item, indexed [labels][wins].
+
+    Examples
+    --------
+    >>> one_step(Item(1, 1, 0.5), Variance())[0]
+    [0.0625]
+    """
+    mean, payoff = tables(item, utility)
+    return [
+        [m * payoff[n + 1][w + 1] + (1.0 - m) * payoff[n + 1][w] - payoff[n][w] for w, m in enumerate(mean[n][: n + 1])]
+        for n in range(_MOST)
+    ]
 
 
 @lru_cache(maxsize=65536)
@@ -200,7 +317,7 @@ def two_items(first: Item, second: Item, labels: int, utility: Utility | None = 
     (0.5, 0.0, 0.0)
     """
     h = Accuracy() if utility is None else utility
-    (mean, payoff), (mean_2, payoff_2) = _tables(first, h), _tables(second, h)
+    (mean, payoff), (mean_2, payoff_2) = tables(first, h), tables(second, h)
     scale = max(first.v, second.v)
     found: dict[tuple[int, int, int, int], tuple[float, float, float]] = {}
     for n in range(labels + 1):

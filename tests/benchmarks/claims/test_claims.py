@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from fractions import Fraction
 from functools import cache
 from math import comb
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from oracles.recursion import exact_belief
 
 import seqaudit as sa
-from seqaudit.benchmarks.claims.claims import CLAIM_COUNT, described
+from seqaudit.benchmarks.claims.claims import CLAIM_COUNT, CLAIM_GROUPS, described
 from seqaudit.benchmarks.claims.small_cases import (
     BETAS,
     Item,
@@ -134,15 +135,29 @@ def numbers(claim, *expected: Fraction) -> None:
 
 def test_all_claims_are_judged_once_and_in_order(told, found):
     assert len(found) == len(told[0]) == CLAIM_COUNT
-    assert sorted(told[0], key=lambda claim: claim.key) == told[1]
+    assert sorted(told[0], key=lambda claim: (claim.section, claim.key)) == told[1]
+    # Keys of the other sections begin with the section.
+    assert [claim.section for claim in told[1]] == [int(x[0]) if x[0].isdigit() else 8 for x in found]
     assert list(found) == sorted(found)
-    holds = {key for key, claim in found.items() if claim.verdict == "HOLDS"}
-    assert holds == {"a", "b", "c1", "c3", "d1", "f1", "g1", "h1", "i1", "j1", "j2", "l", "m1"}
+    holds, vacuous = (
+        {key for key, claim in found.items() if claim.verdict == verdict} for verdict in ("HOLDS", "VACUOUS")
+    )
+    design = {"a", "b", "c1", "c3", "d1", "f1", "g1", "h1", "i1", "j1", "j2", "l", "m1"}
+    assert holds == design | {"5b", "5e", "5f", "6a", "6b3", "6d", "6e3", "7d", "7g", "7h"}
+    assert vacuous == {"5a", "6b4"}
     for claim in found.values():
         assert claim.searched >= 1
         assert bool(claim.case) == (claim.verdict == "FAILS")
         assert claim.detail
         assert claim.order
+
+
+def test_groups_hold_every_claim_once_and_can_be_sent_to_other_processes(told):
+    for name, group in CLAIM_GROUPS.items():
+        assert pickle.loads(pickle.dumps(group)) is group, name
+    assert [claim.key for claim in CLAIM_GROUPS["labels"]()] == [
+        claim.key for claim in told[0] if claim.key[0] in "defg"
+    ]
 
 
 def test_sensitivity_to_beta_is_largest_where_x_tanh_half_x_is_one(found):
@@ -476,4 +491,4 @@ def test_table_describes_the_cases(found):
     assert table.loc["a", "case"] == ""
     assert table.loc["e2", "case"] == "Beta(2, 1), labels 1, m 2 and 1, weight 1 and 1, betas 1 and 2"
     assert described(found["h2"]).startswith("Beta(1, 2) with m = 4, labels 1, decisive 0.05")
-    assert list(table.columns) == ["statement", "verdict", "searched", "order", "case", "detail"]
+    assert list(table.columns) == ["statement", "verdict", "searched", "order", "case", "detail", "section"]
