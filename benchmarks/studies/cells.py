@@ -75,7 +75,7 @@ class Environment:
 
     def inputs(self) -> dict[str, Any]:
         """Everything that determines the environment, as JSON holds it."""
-        return {"source": self.source.inputs(), "axes": dict(self.axes)}
+        return {"source": self.source.inputs(), "axes": self.source.axes_as_inputs(self.axes)}
 
 
 def _short(value: Any) -> str:
@@ -101,7 +101,7 @@ def references(environment: Environment) -> dict[int, Outcome]:
         found["optimum"] = found["bound"] = solve(problem, threads=1).value
     elif environment.case.is_believed:
         found["bound"] = float(upper_bound(problem).value)
-    found["unsure"] = environment.source.unsure(problem)
+    found["unsure"] = environment.source.unsure(environment.case)
     return {-1: Outcome(found, time.perf_counter() - begin)}
 
 

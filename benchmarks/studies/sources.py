@@ -1,4 +1,4 @@
-"""Sources of the problems of a study: stated in the study, files of problems, generators, and label files.
+"""Sources of the problems of a study: what all have, and problems that are stated, in a file or by a generator.
 
 A source gives a problem for each combination of a study's axes, and the truth and the labels of each replication. They
 are keyed by the study's seed, the source, the replication and their role: the same for all policies, and for all
@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +29,15 @@ from ...posteriors.foundation.messages import first_line, shown
 from ...posteriors.foundation.refusals import positive
 from ...posteriors.foundation.tolerances import above
 from ...posteriors.votes.label_set import LabelSet
-from ..data.problem_of_labels import problem_of_labels
-from ..metrics.pool_rates import is_unsure
 from ..replay.replay import VotePools
 from ..runner.folder import identity, problem_as_inputs
 from ..stress.natures import misbelief
 
-__all__ = ["PRIOR", "Case", "Draws", "LabelPools", "Source", "Stated", "words_of"]
+__all__ = ["BOTH_BUDGETS", "PRIOR", "REFERENCE", "TRUTH", "Case", "Draws", "Source", "Stated", "budget_of", "words_of"]
 
 # Roles of draws.
-_TRUTH, _KEYS = 0, 1
-_BOTH = "budget and labels_per_item are given; allowed: one of them"
+TRUTH, KEYS, REFERENCE = 0, 1, 2
+BOTH_BUDGETS = "budget and labels_per_item are given; allowed: one of them"
 # Nature that the problem's priors describe.
 PRIOR = "prior"
 
@@ -66,18 +64,18 @@ class Case:
         Problem by which labels are chosen and decisions made.
     nature : list of Belief, optional
         True belief about each item, where it is another one.
-    from_pools : bool
-        True if labels are recorded votes.
+    votes : LabelSet, optional
+        Recorded votes that are the labels, where they are not drawn.
     """
 
     problem: Problem
     nature: Sequence[Belief] | None = None
-    from_pools: bool = False
+    votes: LabelSet | None = None
 
     @property
     def is_believed(self) -> bool:
         """True if labels come from the priors, so that payoffs lie below the optimum on average."""
-        return self.nature is None and not self.from_pools
+        return self.nature is None and self.votes is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +105,11 @@ class Source:
     ----------
     name : str
         Name in tables.
+    AXES : tuple of str
+        Axes that a source of this kind may have.
     """
+
+    AXES: ClassVar[tuple[str, ...]] = ()
 
     name: str
 
@@ -123,7 +125,15 @@ class Source:
     def draws(self, case: Case, seed: int, replications: Sequence[int]) -> Draws:
         """Draws of some replications for a problem of this source."""
 
-    def unsure(self, problem: Problem) -> float | None:
+    def axes_as_inputs(self, axes: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything that the values of the axes stand for, as JSON holds it."""
+        return dict(axes)
+
+    def require_use(self, combinations: Sequence[Mapping[str, Any]]) -> None:
+        """Require that each setting of the source counts for some combination of the values of the axes."""
+        return
+
+    def unsure(self, case: Case) -> float | None:
         """Share of the weight whose truth is not settled by the votes; None where the truth is drawn."""
         return None
 
@@ -135,13 +145,27 @@ class Source:
         return [np.random.SeedSequence(seed, spawn_key=(*self._words, r, role)) for r in replications]
 
     def _keys(self, seed: int, replications: Sequence[int]) -> NDArray[np.uint64]:
-        found = [x.generate_state(2, np.uint64) for x in self._seeds(seed, replications, _KEYS)]
+        found = [x.generate_state(2, np.uint64) for x in self._seeds(seed, replications, KEYS)]
         return np.array(found, dtype=np.uint64).reshape(len(replications), 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Stated(Source):
     """A problem that is stated, or that a generator has drawn; rates are drawn from its priors, or from a nature's."""
+
+    AXES = (
+        "budget",
+        "labels_per_item",
+        "beta",
+        "utility",
+        "label_price",
+        "batch",
+        "weight",
+        "cost",
+        "reward",
+        "prior",
+        "nature",
+    )
 
     given: Problem
 
@@ -158,8 +182,8 @@ class Stated(Source):
         nature = changes.pop("nature", PRIOR)
         if "labels_per_item" in changes:
             if "budget" in changes:
-                raise ValueError(_BOTH)
-            changes["budget"] = _labels(changes.pop("labels_per_item"), self.given.size)
+                raise ValueError(BOTH_BUDGETS)
+            changes["budget"] = budget_of(changes.pop("labels_per_item"), self.given.size)
         problem = self.given.replace(**changes) if changes else self.given
         if nature == PRIOR:
             return Case(problem)
@@ -178,7 +202,7 @@ class Stated(Source):
     def draws(self, case: Case, seed: int, replications: Sequence[int]) -> Draws:
         """Rates from the priors, or from nature, and labels from the rates."""
         problem, keys = case.problem, self._keys(seed, replications)
-        seeds = self._seeds(seed, replications, _TRUTH)
+        seeds = self._seeds(seed, replications, TRUTH)
         if case.nature is None and isinstance(problem.prior, np.ndarray):
             plain = PriorNature.draw(problem, seeds, keys)
             return Draws(above(plain.rate, problem.threshold), plain, keys)
@@ -194,56 +218,14 @@ class Stated(Source):
         return Draws(above(rate, problem.threshold), PriorNature(chance, keys), keys)
 
 
-@dataclass(frozen=True, eq=False)
-class LabelPools(Source):
-    """Recorded votes, bought without replacement; the truth is the share of wins among all votes of an item.
+def budget_of(each: Any, items: int) -> int:
+    """Budget of so many labels an item, at least 1.
 
-    Attributes
-    ----------
-    votes : LabelSet
-    files : dict
-        Records of the files that hold the votes.
-    settings : dict
-        Keywords of ``problem_of_labels`` that are no axes.
+    Examples
+    --------
+    >>> budget_of(1.5, items=4)
+    6
     """
-
-    votes: LabelSet
-    files: Mapping[str, Any]
-    settings: Mapping[str, Any]
-
-    def inputs(self) -> dict[str, Any]:
-        """Digests of the files, and the settings."""
-        return {"labels": dict(self.files), "settings": dict(self.settings)}
-
-    def case(self, axes: Mapping[str, Any]) -> Case:
-        """Problem of the items, with the values of the axes."""
-        changes = {**self.settings, **axes}
-        if "labels_per_item" in changes:
-            # An axis stands in for what the source says.
-            if {"budget", "labels_per_item"} <= axes.keys() or {"budget", "labels_per_item"} <= self.settings.keys():
-                raise ValueError(_BOTH)
-            if "budget" in axes:
-                del changes["labels_per_item"]
-        if "labels_per_item" in changes:
-            changes["budget"] = _labels(changes.pop("labels_per_item"), self.votes.n_items)
-        if "budget" not in changes:
-            raise ValueError("budget is missing; give budget or labels_per_item")
-        return Case(problem_of_labels(self.votes, changes.pop("budget"), **changes), from_pools=True)
-
-    def draws(self, case: Case, seed: int, replications: Sequence[int]) -> Draws:
-        """Shuffled pools."""
-        pools = VotePools.shuffle(self.votes, self._seeds(seed, replications, _TRUTH))
-        truth = np.broadcast_to(above(self.votes.rate, case.problem.threshold), (len(replications), case.problem.size))
-        return Draws(truth, pools, self._keys(seed, replications))
-
-    def unsure(self, problem: Problem) -> float | None:
-        """Share of the weight of items whose threshold lies in the Wilson interval of their rate."""
-        unsure = is_unsure(self.votes.wins, self.votes.counts, problem.threshold)
-        return float(unsure @ problem.weight / problem.weight.sum())
-
-
-def _labels(each: Any, items: int) -> int:
-    """Budget of so many labels an item, at least 1."""
     most = positive("labels_per_item", each) * items
     if most > 2**53:
         raise ValueError(f"labels_per_item is {shown(each)}; it must give a budget of at most 2^53 labels")

@@ -13,6 +13,7 @@ from ...bandits.policy_file import file_records
 from ...bandits.registry import label
 from ...bandits.simulation.simulate import replication_parts
 from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
+from ...dp.problem.problem import Problem
 from ...posteriors.foundation.canonical import canonical
 from ..metrics.metric import Metric
 from .cells import EXACT, REFERENCE, Environment, Outcome, exact_value, references, runs
@@ -55,8 +56,9 @@ class Study:
         Runs of every policy in every environment.
     policies : tuple of Policy
     metrics : tuple of Metric
-    checkpoints : int
-        Evenly spaced numbers of labels, up to all of them, after which metrics are taken.
+    checkpoints : int or tuple of float
+        Number of evenly spaced numbers of labels, up to all of them, after which metrics are taken; or the labels an
+        item after which they are.
     environments : tuple of Environment
         Problems, each with one combination of the values of the axes.
     """
@@ -66,23 +68,29 @@ class Study:
     replications: int
     policies: tuple[Policy, ...]
     metrics: tuple[Metric, ...]
-    checkpoints: int
+    checkpoints: int | tuple[float, ...]
     environments: tuple[Environment, ...]
 
     @cached_property
     def outline(self) -> Outline:
         """Cells of the study, told by plain data."""
         ways = [Way(label(x), _is_exact(x), canonical(x), file_records([x])) for x in self.policies]
-        settings = [
-            Setting(x.name, x.source.name, dict(x.axes), self._stops(x), x.is_solved, x.inputs())
-            for x in self.environments
-        ]
+        settings = [self._setting(x) for x in self.environments]
         return Outline(self.name, self.seed, self.replications, [x.label for x in self.metrics], ways, settings)
 
-    def _stops(self, environment: Environment) -> list[int]:
+    def _setting(self, environment: Environment) -> Setting:
+        problem, stops = environment.problem, self._stops(environment.problem)
+        # Exact values are those of the whole budget, and tables put them at the last checkpoint.
+        is_solved = environment.is_solved and stops[-1] == problem.labels
+        name, axes = environment.name, dict(environment.axes)
+        return Setting(name, environment.source.name, axes, stops, is_solved, environment.inputs())
+
+    def _stops(self, problem: Problem) -> list[int]:
         """Numbers of labels after which metrics are taken."""
-        most = environment.problem.labels
-        return sorted({int(x) for x in np.linspace(0, most, self.checkpoints + 1).round()} - {0})
+        most = problem.labels
+        if isinstance(self.checkpoints, int):
+            return sorted({int(x) for x in np.linspace(0, most, self.checkpoints + 1).round()} - {0})
+        return sorted({max(1, round(min(x * problem.size, most))) for x in self.checkpoints})
 
     def __repr__(self) -> str:
         told = f"{len(self.environments)} environments, {len(self.policies)} policies, {self.replications} replications"

@@ -3,30 +3,32 @@
     name              letters, digits, blanks and . , ( ) -; default: the name of the file
     seed              default 7
     replications      runs of every policy on every problem; default 20
-    checkpoints       evenly spaced numbers of labels, up to all, after which metrics are taken; default 1, the end
+    checkpoints       evenly spaced numbers of labels, up to all, after which metrics are taken; default 1, the end; or
+                      a list of labels an item, ascending, such as [0.1, 1, 10]
     policies          names with settings, such as "lookahead(depth=2)", or files, such as "mine.py:Mine"
     metrics           names with settings, such as "decisive-mass(eps=0.1)"; default: all
     [[problem]]       one or more, each with a name and one of
         ...               the keys of a problem file
         file              a problem file
-        labels            a label file; with it items (a file), map (of its labels), columns, separator, encoding,
-                          repeated and strict, as of read_labels, and the keywords of problem_of_labels
+        labels            a label file; with it items (a file, or several), ensemble, orientation, reference, map (of
+                          its labels), columns, separator, encoding, repeated and strict, as of read_labels, and the
+                          keywords of problem_of_labels
         generator         a generator, the number of problems that it draws as count, and its settings
     [cross]           values of axes, of which each is combined with each
     [zip]             values of axes, of which the first go together, the second, and so on
+    [problem.cross], [problem.zip]    the same for the problem before them
 
 An axis is a keyword of problems, such as ``budget``, ``beta``, ``utility`` or ``label_price``; ``labels_per_item``,
-which gives the budget; or ``nature``, the name and the strength of one that differs from the priors, or ``"prior"``.
+which gives the budget; or ``nature``, the name and the strength of one that differs from the priors, or ``"prior"``;
+for label files also what tells of the reference: ``items``, ``ensemble``, ``orientation`` or ``reference``.
 Paths are relative to the file. Everything is checked before any work starts.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,48 +38,36 @@ from ...bandits.policy_file import policy_from_file
 from ...bandits.registry import make_policy
 from ...dp.problem.checks import ProblemError
 from ...dp.problem.problem import Problem
-from ...dp.problem.toml import faults_of, read_toml
+from ...dp.problem.toml import faults_of as faults_of_problem
+from ...dp.problem.toml import read_toml
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import first_line, shown
-from ...posteriors.foundation.names import nearest_name, unknown_key
-from ...posteriors.foundation.refusals import file_path, whole
+from ...posteriors.foundation.names import nearest_name
+from ...posteriors.foundation.refusals import file_path, positive, whole
 from ...posteriors.utilities import make_utility
-from ..data.labels import read_labels
 from ..metrics.metric import Metric
 from ..metrics.offline import METRICS
+from .axes import CROSS, ZIP, Axes, combinations, places_of_axis, require_no_near_names
 from .cells import Environment
+from .faults import REFUSALS, Fault, entry_lines, faults_of, line_of, places_of, require_known
 from .generators import drawn_problems
-from .sources import LabelPools, Source, Stated
+from .label_pools import OF_REFERENCES, LabelFiles, LabelPools, plain_setting
+from .sources import Source, Stated
 from .study import Study
 
 __all__ = ["StudyError", "make_study", "read_study"]
 
 _TOP = ("name", "seed", "replications", "checkpoints", "policies", "metrics", "problem", "cross", "zip")
-_OF_PROBLEMS = (
-    "budget",
-    "labels_per_item",
-    "beta",
-    "utility",
-    "label_price",
-    "batch",
-    "weight",
-    "cost",
-    "reward",
-    "prior",
-    "nature",
-)
-_OF_LABELS = ("budget", "labels_per_item", "beta", "threshold", "utility", "prior")
+# Entries of problems of every kind.
+_OF_ALL = ("name", CROSS, ZIP)
 _OF_READING = ("columns", "separator", "encoding", "repeated", "strict")
-_AXES = tuple(dict.fromkeys((*_OF_PROBLEMS, *_OF_LABELS)))
-_HEAD = re.compile(r"\s*+(\[\[?)\s*+([\w.]++)\s*+\]")
-_ENTRY = re.compile(r"\s*+([\w-]++)\s*+=")
+_OF_LABELS = LabelPools.AXES
+_AXES = tuple(dict.fromkeys((*Stated.AXES, *_OF_LABELS)))
 _NAME = re.compile(r"\w[\w .,()-]{0,99}")
 
 
 # What a run folder, and a report, can hold.
 _MOST_CHECKPOINTS, _MOST_ENVIRONMENTS, _MOST_CELLS = 1_000, 100_000, 10_000_000
-# Refusals by what the parts of a study are made of.
-_REFUSALS = (ValueError, TypeError, OSError, MemoryError)
 
 
 class StudyError(ValueError):
@@ -135,44 +125,12 @@ def read_study(
         text, fields = read_toml(path)
     except ProblemError as error:
         raise StudyError(str(error)) from None
-    where = _lines(text)
     try:
         return _made({"name": path.stem, **fields}, path.parent, policies, replications, seed)
-    except _Fault as fault:
-        line = next((where[at] for at in fault.places if at in where), None)
+    except Fault as fault:
+        line = line_of(fault.places, entry_lines(text))
         told = f"{path}, line {line}" if line else str(path)
         raise StudyError(f"{told}: {fault}") from None
-
-
-class _Fault(StudyError):
-    """Fault of an entry of a study.
-
-    Attributes
-    ----------
-    places : tuple
-        Table and key of the entry, and then of what it stands in.
-    """
-
-    def __init__(self, message: str, *places: tuple[str, str]) -> None:
-        super().__init__(message)
-        self.places = places
-
-
-def _lines(text: str) -> dict[tuple[str, str], int]:
-    """Lines of the entries of a study, by table and key, and of the tables, with an empty key."""
-    found: dict[tuple[str, str], int] = {}
-    table, problems = "", 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        if head := _HEAD.match(line):
-            table = head[2]
-            if table == "problem":
-                problems += 1
-            if table.partition(".")[0] == "problem":
-                table = f"problem {problems}{table.removeprefix('problem')}"
-            found.setdefault((table, ""), number)
-        elif entry := _ENTRY.match(line):
-            found.setdefault((table, entry[1]), number)
-    return found
 
 
 @checked
@@ -215,7 +173,7 @@ def make_study(
     """
     try:
         return _made(fields, Path(folder), policies, replications, seed)
-    except _Fault as fault:
+    except Fault as fault:
         raise StudyError(str(fault)) from None
 
 
@@ -226,63 +184,70 @@ def _made(
     replications: int | None,
     seed: int | None,
 ) -> Study:
-    _require_known(fields, _TOP, "")
+    require_known(fields, _TOP, "")
     name = _name(fields.get("name", "study"), "", "name")
-    with _faults_of(("", "replications")):
+    with faults_of(("", "replications")):
         repeats = whole("replications", _of(fields, "replications", 20, replications), 1)
-    with _faults_of(("", "seed")):
+    with faults_of(("", "seed")):
         start = whole("seed", _of(fields, "seed", 7, seed), 0)
-    with _faults_of(("", "checkpoints")):
-        points = whole("checkpoints", fields.get("checkpoints", 1), 1, _MOST_CHECKPOINTS)
+    with faults_of(("", "checkpoints")):
+        points = _checkpoints(fields.get("checkpoints", 1))
     metrics = _metrics(fields.get("metrics"))
     sources = _sources(fields.get("problem"), place, start)
-    _require_known({key: None for table in ("cross", "zip") for key in _axes(fields, table)}, _AXES, "", "an axis")
-    zipped = max((len(values) for values in _axes(fields, "zip").values()), default=1)
-    count = len(sources) * zipped * math.prod(len(values) for values in _axes(fields, "cross").values())
+    axes = Axes.of(fields, "", _AXES, _axis_value)
+    count = axes.count * sum(own.count for _, own in sources)
     if count > _MOST_ENVIRONMENTS:
-        raise _Fault(f"the axes make {count:,} environments; at most {_MOST_ENVIRONMENTS:,} are allowed", ("cross", ""))
-    environments = tuple(Environment(source, axes) for _, source in sources for axes in _combinations(fields, source))
-    _require_distinct(environments, {source.name: table for table, source in sources})
+        most = max(sources, key=lambda x: x[1].count)[1].table
+        places = [(CROSS, ""), (ZIP, ""), *places_of(most, CROSS)]
+        raise Fault(f"the axes make {count:,} environments; at most {_MOST_ENVIRONMENTS:,} are allowed", *places)
+    environments: list[Environment] = []
+    for source, own in sources:
+        combined = combinations(axes, own, source.AXES, source.name)
+        with faults_of((own.table, "ensemble"), (own.table, "")):
+            source.require_use(combined)
+        environments += [Environment(source, values) for values in combined]
+    _require_distinct(environments, {source.name: own.table for source, own in sources})
     asked = fields.get("policies") if policies is None else policies
     chosen = _policies(asked, environments, place)
     cells = len(environments) * len(chosen) * repeats
     if cells > _MOST_CELLS:
-        raise _Fault(
+        raise Fault(
             f"replications is {repeats:,}, which makes {cells:,} cells; at most {_MOST_CELLS:,} are allowed",
             ("", "replications"),
         )
-    study = Study(name, start, repeats, chosen, metrics, points, environments)
-    with _faults_of():
+    study = Study(name, start, repeats, chosen, metrics, points, tuple(environments))
+    with faults_of():
         # What cannot be told by plain data, such as a function for a utility, could not be taken up again.
         study.outline  # noqa: B018
     return study
+
+
+def _checkpoints(given: Any) -> int | tuple[float, ...]:
+    """Number of checkpoints, or labels an item at which they stand."""
+    if not isinstance(given, (list, tuple)):
+        return whole("checkpoints", given, 1, _MOST_CHECKPOINTS)
+    if not 0 < len(given) <= _MOST_CHECKPOINTS:
+        raise ValueError(f"checkpoints has {len(given):,} entries; allowed: 1 to {_MOST_CHECKPOINTS:,}")
+    found = tuple(positive("each of checkpoints", x) for x in given)
+    if any(a >= b for a, b in pairwise(found)):
+        raise ValueError(f"checkpoints is {shown(given)}; labels an item must ascend")
+    return found
 
 
 def _of(fields: Mapping[str, Any], key: str, default: int, given: int | None) -> Any:
     return fields.get(key, default) if given is None else given
 
 
-@contextmanager
-def _faults_of(*places: tuple[str, str], told: str = "") -> Iterator[None]:
-    """Refusals as faults of an entry."""
-    try:
-        yield
-    except _Fault:
-        raise
-    except _REFUSALS as error:
-        said = first_line(error)
-        raise _Fault(f"{told}: {said}" if told else said, *places) from None
-
-
-def _require_known(fields: Mapping[str, Any], allowed: Iterable[str], table: str, kind: str = "a key") -> None:
-    for key in fields:
-        if key not in allowed:
-            raise _Fault(unknown_key(key, allowed, kind), (table, key), (key, ""), ("cross", key), ("zip", key))
+def _axis_value(key: str, value: Any) -> Any:
+    """Value of an axis, which is told by the line of the axis if it is not allowed."""
+    if key == "utility":
+        make_utility(value)
+    return plain_setting(key, value) if key in OF_REFERENCES else value
 
 
 def _name(given: Any, table: str, key: str) -> str:
     if not isinstance(given, str) or not _NAME.fullmatch(given):
-        raise _Fault(
+        raise Fault(
             f"{key} is {shown(given)}; it must be 1 to 100 letters, digits, blanks and . , ( ) -",
             (table, key),
             (table, ""),
@@ -294,21 +259,21 @@ def _metrics(given: Any) -> tuple[Metric, ...]:
     if given is None:
         return tuple(cls() for cls in METRICS.classes().values())
     if not isinstance(given, (list, tuple)) or not given:
-        raise _Fault(f"metrics is {shown(given)}; it must be a list of names", ("", "metrics"))
-    with _faults_of(("", "metrics")):
+        raise Fault(f"metrics is {shown(given)}; it must be a list of names", ("", "metrics"))
+    with faults_of(("", "metrics")):
         found = tuple(METRICS.make(one) for one in given)
     if len(set(found)) < len(found):
-        raise _Fault("metrics names one of them twice", ("", "metrics"))
+        raise Fault("metrics names one of them twice", ("", "metrics"))
     return found
 
 
 def _policies(given: Any, environments: Sequence[Environment], folder: Path) -> tuple[Policy, ...]:
     if not isinstance(given, (list, tuple)) or not given:
-        raise _Fault(f"policies is {shown(given)}; it must be a list of names", ("", "policies"))
-    with _faults_of(("", "policies")):
+        raise Fault(f"policies is {shown(given)}; it must be a list of names", ("", "policies"))
+    with faults_of(("", "policies")):
         made = [_policy(one, folder) for one in given]
     for environment in environments:
-        with _faults_of(("", "policies"), told=environment.name):
+        with faults_of(("", "policies"), told=environment.name):
             choose_policies(environment.problem, made)
     return tuple(made)
 
@@ -321,97 +286,59 @@ def _policy(given: Any, folder: Path) -> Policy:
     raise ValueError(f"policies has {shown(given)}; it must be the name of a policy")
 
 
-def _sources(given: Any, folder: Path, seed: int) -> list[tuple[str, Source]]:
-    """Sources, each with the table of the file in which it stands."""
+def _sources(given: Any, folder: Path, seed: int) -> list[tuple[Source, Axes]]:
+    """Sources, each with its own axes, which know the table of the file in which it stands."""
     if not isinstance(given, (list, tuple)) or not given or not all(isinstance(x, Mapping) for x in given):
-        raise _Fault("there is no [[problem]]; give at least one", ("problem", ""))
-    found: list[tuple[str, Source]] = []
+        raise Fault("there is no [[problem]]; give at least one", ("problem", ""))
+    found: list[tuple[Source, Axes]] = []
     names: set[str] = set()
     for k, one in enumerate(given, start=1):
         table = f"problem {k}"
         if "name" not in one:
             near = nearest_name("name", one)
             hint = "" if near is None else f"; did you mean it by {near}?"
-            raise _Fault(f"a [[problem]] has no name{hint}", (table, near or ""), (table, ""))
+            raise Fault(f"a [[problem]] has no name{hint}", (table, near or ""), (table, ""))
         name = _name(one["name"], table, "name")
-        with _faults_of((table, "")):
-            made = _source(dict(one), name, folder, seed, table)
+        require_no_near_names(one, table, _AXES)
+        own = Axes.of(one, table, _AXES, _axis_value)
+        with faults_of((table, "")):
+            made = _source({key: x for key, x in one.items() if key not in _OF_ALL}, name, folder, seed, table)
         for source in made:
             if source.name in names:
-                raise _Fault(f"name {shown(source.name)} is given twice; names must differ", (table, "name"))
+                raise Fault(f"name {shown(source.name)} is given twice; names must differ", (table, "name"))
             names.add(source.name)
-            found.append((table, source))
+            found.append((source, own))
     return found
 
 
 def _source(given: dict[str, Any], name: str, folder: Path, seed: int, table: str) -> list[Source]:
-    del given["name"]
     if "file" in given:
-        _require_known(given, ("file",), table)
+        require_known(given, ("file",), table)
         return [Stated(name, Problem.from_toml(_file(given, "file", folder)))]
     if isinstance(given.get("problem"), Problem):
-        _require_known(given, ("problem",), table)
+        require_known(given, ("problem",), table)
         return [Stated(name, given["problem"])]
     if "labels" in given:
-        _require_known(given, ("labels", "items", "map", *_OF_READING, *_OF_LABELS), table)
-        files = {key: _file(given, key, folder) for key in ("labels", "items") if key in given}
+        require_known(given, ("labels", "map", *_OF_READING, *_OF_LABELS), table)
         form: dict[str, Any] = {key: given[key] for key in _OF_READING if key in given}
         if "map" in given:
             form["labels"] = given["map"]
-        votes = read_labels(files["labels"], files.get("items"), **form)
         settings = {key: given[key] for key in _OF_LABELS if key in given}
-        records = {key: {"file": path.name, "sha256": votes.digests[k]} for k, (key, path) in enumerate(files.items())}
-        return [LabelPools(name, votes, records | {"form": form}, settings)]
+        for key in settings.keys() & set(OF_REFERENCES):
+            with faults_of(*places_of(table, key)):
+                settings[key] = plain_setting(key, settings[key])
+        return [LabelPools.of(name, LabelFiles(_file(given, "labels", folder), folder, form), settings, seed)]
     if "generator" in given:
         return [Stated(label, problem) for label, problem in drawn_problems(name, given, seed)]
-    faults = faults_of(given)
+    faults = faults_of_problem(given)
     if faults:
         key = faults[0].split()[0]
-        raise _Fault(faults[0], (table, key), (table, ""))
+        raise Fault(faults[0], (table, key), (table, ""))
     return [Stated(name, Problem.from_dict(given))]
 
 
 def _file(given: Mapping[str, Any], key: str, folder: Path) -> Path:
     return folder / file_path(key, given[key])
-
-
-def _axes(fields: Mapping[str, Any], table: str) -> Mapping[str, Sequence[Any]]:
-    """Axes of a table, each with its values."""
-    given = fields.get(table, {})
-    if not isinstance(given, Mapping):
-        raise _Fault(f"{table} is {shown(given)}; it must be a table of lists", (table, ""), ("", table))
-    for key, values in given.items():
-        if not isinstance(values, (list, tuple)) or not values:
-            raise _Fault(f"{key} is {shown(values)}; it must be a list of values", (table, key))
-        if key == "utility":
-            for value in values:
-                with _faults_of((table, key)):
-                    make_utility(value)
-    return given
-
-
-def _combinations(fields: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
-    """Values of the axes that go together, in the order of the file."""
-    allowed = _OF_LABELS if isinstance(source, LabelPools) else _OF_PROBLEMS
-    cross, zipped = (_axes(fields, table) for table in ("cross", "zip"))
-    for key in (*cross, *zipped):
-        if key not in allowed:
-            raise _Fault(f"{key} is no axis of {shown(source.name)}; allowed: {', '.join(allowed)}", *_lines_of(key))
-    twice = cross.keys() & zipped.keys()
-    if twice:
-        raise _Fault(f"{min(twice)} stands in [cross] and in [zip]; it must stand in one of them", ("zip", min(twice)))
-    sizes = {key: len(values) for key, values in zipped.items()}
-    if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{key} {size}" for key, size in sizes.items())
-        raise _Fault(f"the lists of [zip] have different lengths ({told})", ("zip", ""))
-    crossed = [dict(zip(cross, x, strict=True)) for x in itertools.product(*cross.values())]
-    together = [dict(zip(zipped, x, strict=True)) for x in zip(*zipped.values(), strict=True)] or [{}]
-    return [a | b for a in crossed for b in together]
-
-
-def _lines_of(key: str) -> list[tuple[str, str]]:
-    """Where an axis may stand."""
-    return [("cross", key), ("zip", key)]
 
 
 def _require_distinct(environments: Sequence[Environment], tables: Mapping[str, str]) -> None:
@@ -421,11 +348,11 @@ def _require_distinct(environments: Sequence[Environment], tables: Mapping[str, 
         place = (tables[one.source.name], "")
         try:
             one.case  # noqa: B018
-        except _REFUSALS as error:
+        except REFUSALS as error:
             said = first_line(error)
             axis = next((key for key in one.axes if re.search(rf"\b{key}\b", said)), "")
             told = f"{one.name}: {said}" if one.axes else said
-            raise _Fault(told, *(_lines_of(axis) if axis else ()), place) from None
+            raise Fault(told, *(places_of_axis(place[0], axis) if axis else ()), place) from None
         if one.name in known:
-            raise _Fault(f"{shown(one.name)} stands twice; names and values of axes must differ", place)
+            raise Fault(f"{shown(one.name)} stands twice; names and values of axes must differ", place)
         known.add(one.name)

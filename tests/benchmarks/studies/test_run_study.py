@@ -20,8 +20,9 @@ from oracles.clusters import LocalCluster
 import seqaudit as sa
 from seqaudit.benchmarks.runner.lock import alone_in
 from seqaudit.benchmarks.studies.cells import Environment, runs
+from seqaudit.benchmarks.studies.label_pools import LabelPools
 from seqaudit.benchmarks.studies.run_study import compute_cells, missing_jobs, open_study
-from seqaudit.benchmarks.studies.sources import LabelPools, Stated
+from seqaudit.benchmarks.studies.sources import Stated
 
 FIELDS = {
     "name": "small",

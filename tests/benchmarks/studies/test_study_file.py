@@ -150,7 +150,7 @@ separator = ";"
 budget = 2
 """
     (environment,) = read(text=text).environments
-    assert environment.source.votes.wins.tolist() == [1, 1]
+    assert environment.case.votes.wins.tolist() == [1, 1]
 
 
 def test_python_gives_what_a_file_gives(read):
