@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,7 +110,11 @@ class Evidence:
         for group in results.groups:
             runs.setdefault(group.environment, {})[group.policy] = group
         return cls(
-            [Place(x, runs[x.name]) for x in study.environments if x.case.from_pools == from_pools and x.name in runs],
+            [
+                Place(x, runs[x.name])
+                for x in study.environments
+                if (x.case.votes is not None) == from_pools and x.name in runs
+            ],
             from_pools,
         )
 
@@ -181,7 +186,7 @@ def pairs_of(places: Sequence[Place], axis: str, values: Sequence[Any] | None = 
     for group in groups.values():
         if values is not None:
             group.sort(key=lambda x: values.index(x.environment.axes[axis]))
-        found += list(zip(group, group[1:], strict=False))
+        found += itertools.pairwise(group)
     return found
 
 

@@ -62,8 +62,8 @@ class Finding:
     Attributes
     ----------
     verdict : {"HOLDS", "FAILS", "VACUOUS", "MIXED"}
-        VACUOUS: nothing differs in any case. HOLDS: the effect is above 0, some cases are for the claim, and none is
-        against it. FAILS: no case is for it, or the effect is below 0. MIXED: else.
+        VACUOUS: nothing differs in any case. HOLDS: the interval of the effect lies above 0, and no case is against the
+        claim. FAILS: it lies below 0, or it holds 0 and no case is for the claim. MIXED: else.
     effect, low, high : float
         Effect and the ends of its 95 % interval; nan where there is none.
     supporting, opposing, cases : int
@@ -137,10 +137,10 @@ def judge(cases: Sequence[Case], *, within: float | None = None, fixed: bool = F
     verdict = MIXED
     if within is None and float(np.abs(apart).max()) <= _NOTHING:
         verdict = VACUOUS
-    elif not right.any() or below:
-        verdict = FAILS
     elif above and not wrong.any():
         verdict = HOLDS
+    elif below or not (above or right.any()):
+        verdict = FAILS
     table = [
         {
             "case": x.name,

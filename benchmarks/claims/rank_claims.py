@@ -14,7 +14,7 @@ from .findings import FAILS, HOLDS, MIXED, Case, Finding
 __all__ = ["judge_ranks"]
 
 _LEVEL = 0.05
-_RESAMPLES, _SEED = 999, 7
+_RESAMPLES, _SEED = 399, 7
 # With fewer sources a correlation says nothing.
 _LEAST = 5
 
@@ -50,15 +50,19 @@ def judge_ranks(groups: Mapping[str, tuple[Sequence[Case], Sequence[float]]]) ->
     p = holm([float(x.pvalue) for x in found.values()])
     sources = sorted({case.source for cases, _ in used.values() for case in cases})
     rng = np.random.default_rng(_SEED)
-    drawn = [_resampled(used, gains, rng.choice(sources, len(sources)).tolist()) for _ in range(_RESAMPLES)]
+    rows = [
+        (x, gains[name], {s: [k for k, case in enumerate(cases) if case.source == s] for s in sources})
+        for name, (cases, x) in used.items()
+    ]
+    drawn = [_resampled(rows, rng.choice(sources, len(sources)).tolist()) for _ in range(_RESAMPLES)]
     low, high = (float(x) for x in np.nanquantile(drawn, [_LEVEL / 2.0, 1.0 - _LEVEL / 2.0]))
     right, wrong = (p <= _LEVEL) & (rho > 0.0), (p <= _LEVEL) & (rho < 0.0)
     effect = float(np.nanmean(rho))
     verdict = MIXED
-    if not right.any() or high < 0.0:
-        verdict = FAILS
-    elif low > 0.0 and not wrong.any():
+    if low > 0.0 and not wrong.any():
         verdict = HOLDS
+    elif high < 0.0 or not (low > 0.0 or right.any()):
+        verdict = FAILS
     table = [
         {"case": name, "mean": float(r), "low": None, "high": None, "p_holm": float(q), "cells": _cells(used[name][0])}
         for name, r, q in zip(used, rho, p, strict=True)
@@ -72,15 +76,14 @@ def _cells(cases: Sequence[Case]) -> list[str]:
     return [cell for case in cases for cell in case.cells]
 
 
-def _resampled(
-    used: Mapping[str, tuple[Sequence[Case], Floats]], gains: Mapping[str, Floats], sources: Sequence[str]
-) -> float:
+def _resampled(rows: Sequence[tuple[Floats, Floats, Mapping[str, list[int]]]], sources: Sequence[str]) -> float:
     """Mean correlation where sources are drawn with replacement; nan where nothing varies."""
     found = []
-    for name, (cases, x) in used.items():
-        at = [k for source in sources for k, case in enumerate(cases) if case.source == source]
-        one, other = x[at], gains[name][at]
-        if len(at) > 1 and np.ptp(one) > 0.0 and np.ptp(other) > 0.0:
-            ranks = [scipy.stats.rankdata(v) for v in (one, other)]
-            found.append(float(np.corrcoef(*ranks)[0, 1]))
+    for x, gain, places in rows:
+        at = [k for source in sources for k in places[source]]
+        one, other = (scipy.stats.rankdata(v[at]) for v in (x, gain))
+        one, other = one - one.mean(), other - other.mean()
+        square = float((one @ one) * (other @ other))
+        if square > 0.0:
+            found.append(float(one @ other) / np.sqrt(square))
     return float(np.mean(found)) if found else np.nan

@@ -164,7 +164,9 @@ class StudyResults:
                 )
             else:
                 groups.append(_group(plans[0], done, value))
-        return cls(outline, groups, references, failed, missing, len(stored) - used)
+        # What else was judged from the cells of a study has no environment.
+        of_studies = sum("environment" in json.loads(cell.inputs) for cell in stored.values())
+        return cls(outline, groups, references, failed, missing, of_studies - used)
 
 
 def _by_policy(outline: Outline) -> Iterator[list[Plan]]:

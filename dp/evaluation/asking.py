@@ -49,7 +49,7 @@ def ask_index(policy: Any, states: ItemStates, exists: Bools | None = None) -> F
 
     Returns
     -------
-    ndarray of float64, of the shape of ``states.mean``
+    ndarray of float64, of the shape of the states
         Read-only where one value stands for several states.
 
     Raises
@@ -60,7 +60,7 @@ def ask_index(policy: Any, states: ItemStates, exists: Bools | None = None) -> F
     with calling("policy", policy, "index"):
         given = policy.index(states)
     found = real_array(f"{policy_name(policy)}: index", given)
-    shape = states.mean.shape
+    shape = states.shape
     try:
         # The broadcast of an array of the right shape would take longer than many an index.
         index = found if found.shape == shape else np.broadcast_to(found, shape)
@@ -71,7 +71,7 @@ def ask_index(policy: Any, states: ItemStates, exists: Bools | None = None) -> F
         good |= ~exists
     if not good.all():
         bad = ~good
-        item, n, w = (x[bad][0] for x in np.broadcast_arrays(states.item, states.labels, states.wins, states.mean)[:3])
+        item, n, w = (np.broadcast_to(x, shape)[bad][0] for x in (states.item, states.labels, states.wins))
         where = f"{named(states.problem.name[int(item)])} is {index[bad][0]} after {n:g} labels and {w:g} wins"
         raise ValueError(f"{policy_name(policy)}: index of {where}; it must be finite")
     return index

@@ -11,12 +11,13 @@ and to p- = p - mu J otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...posteriors.beliefs.asking import ask_at
 from ...posteriors.beliefs.belief import BeliefTables
-from ...posteriors.beliefs.sharp import beta_at
+from ...posteriors.beliefs.sharp import beta_at, lossy
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.frozen import ReadOnlyCopies
 from ...posteriors.foundation.kinds import checked
@@ -29,6 +30,8 @@ from .bars import bar_of
 from .problem import Problem
 
 __all__ = ["ItemStates", "known_states", "states_at", "states_of_item"]
+
+_BELIEFS = ("mean", "tail", "jump")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +74,31 @@ class ItemStates(EqualByContents, ReadOnlyCopies):
     item: Ints
     problem: Problem
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """Beliefs that ``known_states`` left to be computed when they are first asked for."""
+            held = self.__dict__
+            if name not in _BELIEFS or "problem" not in held:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            if name == "mean" and (mean := _mean_at(self.problem, self.item, self.labels, self.wins)) is not None:
+                held[name] = read_only(mean)
+                return held[name]
+            found = _belief_at(self.problem, self.item, self.labels, self.wins)
+            held.update({key: read_only(np.asarray(value)) for key, value in zip(_BELIEFS, found, strict=True)})
+            return held[name]
+
     def __post_init__(self) -> None:
         # Policies of users see these arrays; some belong to the problem or to the caller.
         held = self.__dict__
         for field, value in held.items():
             if isinstance(value, np.ndarray) and value.flags.writeable:
                 held[field] = read_only(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape to which the states broadcast."""
+        return np.broadcast_shapes(self.item.shape, self.labels.shape, self.wins.shape)
 
     @property
     def sd(self) -> Floats:
@@ -202,24 +224,39 @@ def states_at(
 
 
 def known_states(problem: Problem, items: Ints, n: Floats, w: Floats, remaining: Floats | None = None) -> ItemStates:
-    """States as by ``states_at``, of items and label counts that are known to be right."""
-    mean, p, step = _belief_at(problem, items, n, w)
-    return ItemStates(
-        n,
-        w,
-        mean,
-        p,
-        step,
-        problem.threshold[items],
-        problem.log_ratio[items],
-        problem.weight[items],
-        problem.cost[items],
-        problem.reward[items],
-        np.asarray(float(problem.budget)) if remaining is None else remaining,
-        problem.utility,
-        items,
-        problem,
+    """States as by ``states_at``, of items and label counts that are known to be right, and that do not change.
+
+    Many indices look at none of the beliefs, or at the mean alone: those of Beta priors are computed when they are asked
+    for. Other beliefs may be of a user's, whose faults are told at once.
+    """
+    states = object.__new__(ItemStates)
+    states.__dict__.update(
+        labels=n,
+        wins=w,
+        threshold=problem.threshold[items],
+        log_ratio=problem.log_ratio[items],
+        weight=problem.weight[items],
+        cost=problem.cost[items],
+        reward=problem.reward[items],
+        remaining=np.asarray(float(problem.budget)) if remaining is None else remaining,
+        utility=problem.utility,
+        item=items,
+        problem=problem,
     )
+    if not isinstance(problem.prior, np.ndarray):
+        states.__dict__.update(zip(_BELIEFS, _belief_at(problem, items, n, w), strict=True))
+    states.__post_init__()
+    return states
+
+
+def _mean_at(problem: Problem, items: Ints, n: Floats, w: Floats) -> Floats | None:
+    """Means under Beta priors where they come without the tails, as ``_belief_at`` gives them."""
+    assert isinstance(problem.prior, np.ndarray)
+    a, b = problem.prior[items, 0], problem.prior[items, 1]
+    if lossy(a, b, n, problem.threshold[items], problem.stated_log_odds[items]).any():
+        return None
+    won, lost = a + w, b + (n - w)
+    return np.asarray(won / (won + lost))
 
 
 def _belief_at(problem: Problem, items: Ints, n: Floats, w: Floats) -> BeliefTables:
