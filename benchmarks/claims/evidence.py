@@ -182,7 +182,7 @@ def pairs_of(places: Sequence[Place], axis: str, values: Sequence[Any] | None = 
         value = axes.pop(axis, None)
         if value is not None and (values is None or value in values):
             groups.setdefault(f"{place.source} {axes}", []).append(place)
-    found = []
+    found: list[tuple[Place, Place]] = []
     for group in groups.values():
         if values is not None:
             group.sort(key=lambda x: values.index(x.environment.axes[axis]))

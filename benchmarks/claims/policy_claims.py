@@ -1,7 +1,7 @@
 """Claims of the source paper that speak of policies on many items (Lemma 2026, sections 2, 5 and 8 to 10).
 
-They are judged by runs on drawn problems and on recorded votes. Where the paper says "moderate" it names no number: here
-it means from half a label to five labels an item. Where it speaks of its index, three are judged: that of eq. 24
+They are judged by runs on drawn problems and on recorded votes. Where the paper says "moderate" it names no number:
+here it means from half a label to five labels an item. Where it speaks of its index, three are judged: that of eq. 24
 (``linear-gain``), that of eq. 22 (``audit-index``), and its repair, its drop by a label (``variance-reduction``).
 """
 
@@ -47,6 +47,8 @@ class PolicyClaim:
         What a case is, and what the effect is.
     judged : callable
         Gives a finding, or None where the sources have no such case.
+    unit : {"points", "correlation"}
+        Effects are shares, told in percentage points, or correlations.
     """
 
     key: str
@@ -54,6 +56,7 @@ class PolicyClaim:
     statement: str
     measure: str
     judged: Callable[[Evidence], Finding | None]
+    unit: str = "points"
 
 
 def _claim(
@@ -103,8 +106,8 @@ def _facts() -> list[PolicyClaim]:
         *(
             _claim(
                 f"2c {policy}",
-                "weak judges amplify mistakes: of their labels ten an item leave more weight decided surely and wrongly "
-                "than one",
+                "weak judges amplify mistakes: ten of their labels an item leave more weight decided surely and "
+                "wrongly than one does",
                 "difference of the shares of the weight, where three labels in ten say 1 whatever is true",
                 partial(_amplified, policy=policy),
             )
@@ -261,6 +264,7 @@ def _trends(policy: str) -> list[PolicyClaim]:
             "the gain over uniform sampling goes with Pr(c > 0)",
             "Spearman's correlation over the sources, by beta and moderate number of labels",
             partial(_goes_with, policy=policy, of=_share_against),
+            "correlation",
         ),
         PolicyClaim(
             f"9l {policy}",
@@ -268,6 +272,7 @@ def _trends(policy: str) -> list[PolicyClaim]:
             "the gain over uniform sampling goes with the 90 % quantile of c",
             "Spearman's correlation over the sources, by beta and moderate number of labels",
             partial(_goes_with, policy=policy, of=_upper_quantile),
+            "correlation",
         ),
     ]
 
@@ -332,7 +337,8 @@ def _references(policy: str) -> list[PolicyClaim]:
         ),
         _claim(
             f"9o {policy}",
-            "for the gain over uniform sampling ensembles by mean log-probability and by log mean probability are equal",
+            "the gain over uniform sampling is the same for ensembles by mean log-probability and by log mean "
+            "probability",
             gain,
             partial(_equal, policy=policy, axis="ensemble"),
             within=_EQUAL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
@@ -16,17 +16,18 @@ from ...dp.machine.seal import digest
 from ..runner.executors import Cluster, computed
 from ..runner.finished import FinishedRun
 from ..runner.folder import RunFolder, RunFolderError
+from ..runner.lock import alone_in
 from ..runner.store import Cell
 from ..runner.warm import warm
 from ..studies.results import StudyResults
-from ..studies.run_study import compute_cells, missing_jobs
+from ..studies.run_study import compute_cells, missing_jobs, open_study
 from ..studies.study import Study
 from ..studies.study_file import make_study
 from .claims import CLAIM_GROUPS, described
 from .evidence import Evidence
 from .policy_claims import policy_claims
 
-__all__ = ["DRAWN", "SMALL", "VOTES", "JudgedClaims", "claims_study", "judge_claims", "left_to_do"]
+__all__ = ["DRAWN", "SMALL", "VOTES", "JudgedClaims", "claims_study", "judge_claims", "left_to_do", "open_claims"]
 
 # What claims are judged on, as the names of the cells say.
 SMALL, DRAWN, VOTES = "small cases", "drawn problems", "votes"
@@ -105,33 +106,51 @@ class JudgedClaims:
         others: dict[str, dict[str, Any]] = {}
         try:
             for cell in found.cells():
-                # Of what was judged twice, by two versions of the package, the later counts.
-                if cell.name.startswith(f"{SMALL} | "):
+                inputs = json.loads(cell.inputs)
+                if inputs.get("code") != _code():
+                    continue
+                if "claims" in inputs:
                     small[cell.name] = [x | {"cell": cell.name} for x in json.loads(cell.result)]
-                elif cell.name.startswith("claim | "):
+                elif "claim" in inputs:
                     others[cell.name] = json.loads(cell.result) | {"cell": cell.name}
         finally:
             found.store.close()
         if not small:
-            raise RunFolderError(f"{run} holds no claims; seqaudit claims makes a folder that does")
+            raise RunFolderError(f"{run} holds no claims that this version judged; seqaudit claims judges them")
         listed = sorted((x for some in small.values() for x in some), key=lambda x: (x["section"], x["key"]))
         return cls(listed, sorted(others.values(), key=lambda x: (x["section"], x["key"], x["on"])))
 
 
-def left_to_do(study: Study, folder: RunFolder) -> int:
+@contextmanager
+def open_claims(study: Study | None, out: Path | None) -> Iterator[RunFolder]:
+    """Run folder of the claims, begun or taken up: that of the study, or of small cases alone."""
+    if study is not None:
+        with open_study(study, out) as folder:
+            yield folder
+        return
+    folder = RunFolder(out, "claims", {"on": SMALL})
+    with alone_in(folder.path):
+        yield folder
+
+
+def left_to_do(study: Study | None, folder: RunFolder) -> int:
     """Number of steps of which ``judge_claims`` tells."""
-    return len(missing_jobs(study, folder)) + len(_groups_left(folder)) + 1
+    own = 0 if study is None else len(missing_jobs(study, folder)) + 1
+    return own + len(_groups_left(folder))
 
 
 def judge_claims(
-    study: Study, folder: RunFolder, n_jobs: int | Cluster = 1, on_step: Callable[[str], object] = lambda name: None
+    study: Study | None,
+    folder: RunFolder,
+    n_jobs: int | Cluster = 1,
+    on_step: Callable[[str], object] = lambda name: None,
 ) -> int:
     """Judge all claims in a run folder; what is there already is not computed again.
 
     Parameters
     ----------
-    study : Study
-        From ``claims_study``.
+    study : Study or None
+        From ``claims_study``; None to judge on small cases alone.
     folder : RunFolder
     n_jobs : int or Cluster
         As for ``run_study``.
@@ -148,6 +167,8 @@ def judge_claims(
         for name, found in runs:
             folder.store.write(_cell(name, groups[name], found, folder.versions))
             on_step(name)
+    if study is None:
+        return 0
     failed = compute_cells(study, folder, n_jobs, on_step)
     if not failed:
         for cell in _findings(study, folder):
@@ -160,7 +181,7 @@ def _groups_left(folder: RunFolder) -> dict[str, str]:
     """Inputs of the groups of claims on small cases that are not judged yet, by name of the cell."""
     done, _ = folder.store.done()
     inputs = {
-        f"{SMALL} | {name}": json.dumps({"form": _FORM, "claims": name, "code": _code()}, sort_keys=True)
+        f"{SMALL}, {name}": json.dumps({"form": _FORM, "claims": name, "code": _code()}, sort_keys=True)
         for name in CLAIM_GROUPS
     }
     return {name: x for name, x in inputs.items() if digest(x.encode()) not in done}
@@ -168,7 +189,7 @@ def _groups_left(folder: RunFolder) -> dict[str, str]:
 
 def _judged(name: str) -> list[dict[str, Any]]:
     """Claims of a group as JSON holds them."""
-    claims = CLAIM_GROUPS[name.rpartition(" | ")[2]]()
+    claims = CLAIM_GROUPS[name.removeprefix(f"{SMALL}, ")]()
     return [{**{k: x for k, x in vars(one).items() if k != "case"}, "case": described(one)} for one in claims]
 
 
@@ -192,5 +213,5 @@ def _findings(study: Study, folder: RunFolder) -> Iterator[Cell]:
                 evidence = {x: Evidence.of(study, results, from_pools=x == VOTES) for x in (DRAWN, VOTES)}
             finding = one.judged(evidence[on])
             told = {"key": one.key, "section": one.section, "statement": one.statement, "measure": one.measure}
-            told |= {"on": on, "finding": None if finding is None else finding.as_dict()}
-            yield _cell(f"claim | {one.key} | {on}", inputs, told, folder.versions)
+            told |= {"unit": one.unit, "on": on, "finding": None if finding is None else finding.as_dict()}
+            yield _cell(f"claim {one.key}, {on}", inputs, told, folder.versions)

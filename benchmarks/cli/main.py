@@ -22,6 +22,7 @@ from .command import Command
 from .commands.allocate import allocate
 from .commands.calibrate import calibrate
 from .commands.certify import certify
+from .commands.claims import claims
 from .commands.compare import compare
 from .commands.curve import curve
 from .commands.fit import fit
@@ -93,6 +94,7 @@ for _command in (
     survey,
     structure,
     statics,
+    claims,
     fit,
     provenance,
     stress,

@@ -226,8 +226,8 @@ def states_at(
 def known_states(problem: Problem, items: Ints, n: Floats, w: Floats, remaining: Floats | None = None) -> ItemStates:
     """States as by ``states_at``, of items and label counts that are known to be right, and that do not change.
 
-    Many indices look at none of the beliefs, or at the mean alone: those of Beta priors are computed when they are asked
-    for. Other beliefs may be of a user's, whose faults are told at once.
+    Many indices look at none of the beliefs, or at the mean alone: those of Beta priors are computed when they are
+    asked for. Other beliefs may be of a user's, whose faults are told at once.
     """
     states = object.__new__(ItemStates)
     states.__dict__.update(

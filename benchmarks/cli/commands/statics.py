@@ -1,4 +1,4 @@
-"""``seqaudit statics``: comparative statics of the optimum in design choices, and claims about them."""
+"""``seqaudit statics``: comparative statics of the optimum in design choices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from ..options import (
     SeedOption,
     files_as_inputs,
     headline,
-    nothing_kept,
     policy_if_any,
     problem_folder,
     read_problem,
@@ -37,7 +36,6 @@ from ..output import evenly, print_json, print_remarks, print_table, records, sh
 from ..report import report
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
     from ...design_choices.largest_beta import LargestBeta
@@ -80,25 +78,17 @@ def statics(
     exact: ExactOption = None,
     jobs: JobsOption = -1,
     cluster: ClusterOption = None,
-    claims: Annotated[bool, typer.Option("--claims", help="Judge claims of the source paper instead.")] = False,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Vary a design choice, and show the optimum and its expected labels."""
     from ...design_choices.vary import checked_settings
 
-    if claims:
-        for option in (x for x in ctx.params if x not in ("claims", "as_json")):
-            if _given(ctx, option):
-                name = {"problem_file": "PROBLEM.toml", "what": "--vary"}.get(option, f"--{option}")
-                raise ValueError(f"--claims takes no {name}: it searches its own cases, and writes no folder")
-        _claims(as_json)
-        return
     if problem_file is None or what not in _ALLOWED:
         raise ValueError(
             f"--vary is {shown(what)}; allowed: {', '.join(_ALLOWED)}"
             if problem_file is not None
-            else "PROBLEM.toml is missing; give a problem and --vary, or --claims alone"
+            else "PROBLEM.toml is missing; give a problem and --vary"
         )
     for option, where in (
         ("values", what != "protocol"),
@@ -368,26 +358,3 @@ def _print_costs(costs: xr.Dataset, shown: list[int]) -> None:
         ],
     )
     print("in brackets: number of labels that are worth at least the whole budget of the noisier ones")
-
-
-def _claims(as_json: bool) -> None:
-    from ...claims.claims import CLAIM_COUNT, claims, claims_table
-
-    with nothing_kept(), show_progress("judging", CLAIM_COUNT) as advance:
-        found = claims(lambda claim: advance(claim.key))
-    table: pd.DataFrame = claims_table(found)
-    if as_json:
-        print_json({"rows": records(table)})
-        return
-    print_table(
-        "claims on design choices; a failing case is the smallest in the order searched",
-        ["claim", "verdict", "cases"],
-        [[f"{r['key']:3} {r['statement']}", r["verdict"], str(r["searched"])] for r in records(table)],
-    )
-    for row in records(table):
-        print()
-        print(f"{row['key']} {row['verdict']}: {row['statement']}")
-        print(f"   searched: {row['order']}")
-        if row["verdict"] == "FAILS":
-            print(f"   smallest: {row['case']}")
-        print(f"   {'because' if row['verdict'] == 'HOLDS' else 'numbers'}: {row['detail']}")

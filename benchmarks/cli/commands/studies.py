@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...studies.results import StudyResults
     from ...studies.study import Study
 
-__all__ = ["report", "run", "status"]
+__all__ = ["now_and_then", "report", "run", "status"]
 
 # Rows of the printed table, lines of progress where there is no terminal, and messages of cells that failed.
 _MOST_ROWS, _MOST_LINES, _MOST_MESSAGES = 60, 20, 5
@@ -71,9 +71,7 @@ def run(
     with open_study(study, out) as folder:
         missing = missing_jobs(study, folder)
         with show_progress("computing", len(missing)) as advance:
-            compute_cells(
-                study, folder, options.workplace(jobs, cluster), _now_and_then(advance, len(missing)), missing
-            )
+            compute_cells(study, folder, options.workplace(jobs, cluster), now_and_then(advance, len(missing)), missing)
         results = StudyResults.of(folder.path)
         _report(folder, results, metric, reference, as_json, folder.notes)
     if results.failed:
@@ -99,7 +97,7 @@ def _require_choice(study: Study, metric: str | None, reference: str | None) -> 
     require_policy(study.outline, reference)
 
 
-def _now_and_then(advance: Callable[[str | None], object], total: int) -> Callable[[str], None]:
+def now_and_then(advance: Callable[[str | None], object], total: int) -> Callable[[str], None]:
     """Advance the progress, by name for some of the jobs: elsewhere than on a terminal a few lines are enough."""
     every, done = -(-total // _MOST_LINES), 0
 

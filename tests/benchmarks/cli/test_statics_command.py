@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +12,6 @@ from oracles.command_line import caller, tree
 from oracles.stores import forget_part, part_names
 
 import seqaudit as sa
-from seqaudit.benchmarks.claims.claims import CLAIM_COUNT
 
 PROBLEM = 'budget = 6\nc = [0.0, 1.0, -0.5]\nbeta = 1.0\nweight = [1.0, 1.5, 1.0]\nname = ["even", "against", "for"]\n'
 QUOTA = 'budget = 6\nthreshold = [0.5, 0.6]\nquota = [{items = ["item 1"], labels = 1}]\n'
@@ -171,22 +169,10 @@ def test_usual_values_that_the_problem_does_not_take_are_remarked(run):
     assert len(pd.read_csv("kept/statics.csv")) == 8
 
 
-def test_claims_are_printed_with_their_smallest_cases(run):
-    outcome = run("statics", "--claims")
-    assert outcome.status == 0
-    assert re.search(r"^c2 +dt/dbeta is largest over c at beta c = 0 +FAILS +1$", outcome.out, re.MULTILINE)
-    assert "   smallest: Beta(1, 2), labels 1\n" in outcome.out
-    assert outcome.out.count("   because: ") + outcome.out.count("   smallest: ") == CLAIM_COUNT
-    assert len(outcome.err.splitlines()) == CLAIM_COUNT
-    rows = run("statics", "--claims", "--json").json["rows"]
-    assert len(rows) == CLAIM_COUNT
-    json.dumps(rows)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "PROBLEM.toml is missing; give a problem and --vary, or --claims alone"),
+        ((), "PROBLEM.toml is missing; give a problem and --vary"),
         (("problem.toml",), "--vary is None; allowed: beta, temperature, offset, noise, protocol"),
         (("problem.toml", "--vary", "gamma"), "--vary is 'gamma'; allowed"),
         (("problem.toml", "--vary", "beta", "--values", "1,x"), "--values is '1,x'; give numbers with commas"),
@@ -210,14 +196,6 @@ def test_claims_are_printed_with_their_smallest_cases(run):
         (("problem.toml", "--vary", "protocol", "--points", 0), "points is 0; it must be a whole number, at least 1"),
         (("problem.toml", "--vary", "beta", "--points", 12), "--points does not go with --vary beta"),
         (("problem.toml", "--vary", "beta", "--values", "1,1e5"), "beta 100000: beta times log_ratio of "),
-        (("--claims", "--points", 12), "--claims takes no --points"),
-        (("--claims", "-p", "gittins"), "--claims takes no --policy"),
-        (("--claims", "--replications", 8), "--claims takes no --replications"),
-        (("--claims", "--seed", 7), "--claims takes no --seed"),
-        (("--claims", "--no-exact"), "--claims takes no --exact"),
-        (("--claims", "--jobs", 1), "--claims takes no --jobs"),
-        (("--claims", "--vary", "beta"), "--claims takes no --vary"),
-        (("problem.toml", "--claims"), "--claims takes no PROBLEM.toml"),
     ],
 )
 def test_bad_input_is_refused_before_a_folder_is_made(run, arguments, message):
