@@ -22,6 +22,9 @@ BESIDE = {
 }
 AT_THE_ROOT = {"__init__.py", "__main__.py", "py.typed"}
 DATA = {
+    "benchmarks/claims/large_votes.toml",
+    "benchmarks/claims/synthetic.toml",
+    "benchmarks/claims/votes.toml",
     "benchmarks/comparison/built_in.toml",
     "benchmarks/speed/dense_baseline.c",
     "benchmarks/stress/built_in.toml",

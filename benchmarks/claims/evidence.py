@@ -193,7 +193,7 @@ def pairs_of(places: Sequence[Place], axis: str, values: Sequence[Any] | None = 
 def difference_of_policies(
     policy: str, reference: str, metric: str, sign: float = 1.0
 ) -> Callable[[Place, float], Floats | None]:
-    """How much larger a metric is for a policy than for another one, or smaller with ``sign`` -1."""
+    """Difference of a metric between a policy and another one, turned with ``sign`` -1."""
 
     def found(place: Place, labels: float) -> Floats | None:
         one, other = (place.values(x, metric, labels) for x in (policy, reference))

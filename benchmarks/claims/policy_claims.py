@@ -318,7 +318,7 @@ def _equal(
 
 
 def _references(policy: str) -> list[PolicyClaim]:
-    """What the gain owes to how the reference is read."""
+    """Claims on what the gain owes to the reference."""
     gain = f"difference of the gains in weight decided rightly; equal where it is within {_EQUAL:g}"
     return [
         _claim(
@@ -361,7 +361,7 @@ def _references(policy: str) -> list[PolicyClaim]:
 
 
 def _gap(place: Place, policy: str, labels: float) -> Floats | None:
-    """How much larger the decisive share of the weight is where c < 0 than where c > 0."""
+    """Decisive share of the weight where c < 0, less that where c > 0."""
     low, high = (place.values(policy, x, labels) for x in ("decisive-on-c(least=-inf, below=0.0)", "decisive-on-c"))
     if low is None or high is None or not 0.0 < place.override_share < 1.0:
         return None

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import seqaudit as sa
 from seqaudit.bandits.registry import POLICIES, label
 from seqaudit.benchmarks.comparison.structure_table import utility_label
+from seqaudit.benchmarks.metrics.offline import METRICS
 from seqaudit.benchmarks.stress.natures import NATURES
 from seqaudit.posteriors.beliefs.registry import BELIEFS
 from seqaudit.posteriors.foundation.names import (
@@ -264,6 +265,14 @@ def test_name_with_settings_is_read_as_it_was_written(name, given_settings):
     read, inside = split_name(write_name(name, given_settings))
     assert read == name
     assert read_settings("thing", inside, list(given_settings)) == given_settings
+
+
+def test_numbers_without_end_are_read_as_they_are_written():
+    given_settings = {"least": -np.inf, "below": np.inf}
+    _, inside = split_name(write_name("labels-on-c", given_settings))
+    assert read_settings("thing", inside, ["least", "below"]) == given_settings
+    metric = METRICS.make("labels-on-c(least=-inf)")
+    assert METRICS.make(metric.label) == metric
 
 
 @given(words, settings, st.sampled_from(["rollout", "explore"]))

@@ -24,6 +24,11 @@ DEFINITIONS = {
     "decision-accuracy": lambda xs: _share(xs, lambda v, c, n, p, z, d: d == z),
     "decisive-mass": lambda xs: _share(xs, lambda v, c, n, p, z, d: _sure(p, 0.05)),
     "decisive-mass(eps=0.2)": lambda xs: _share(xs, lambda v, c, n, p, z, d: _sure(p, 0.2)),
+    "decisive-on-c": lambda xs: _share([x for x in xs if x[1] >= 0], lambda v, c, n, p, z, d: _sure(p, 0.05)),
+    "decisive-on-c(least=-inf, below=0.5, eps=0.2)": lambda xs: _share(
+        [x for x in xs if x[1] < 0.5], lambda v, c, n, p, z, d: _sure(p, 0.2)
+    ),
+    "decisive-on-c(least=5.0)": lambda xs: 0.0,
     "decisive-right": lambda xs: _share(xs, lambda v, c, n, p, z, d: _sure(p, 0.05) and d == z),
     "override-mass": lambda xs: sum(v * p for v, c, n, p, z, d in xs if c > 0),
     "oracle-override-mass": lambda xs: sum(v for v, c, n, p, z, d in xs if c > 0 and z),
@@ -84,7 +89,7 @@ def test_labels_by_c_add_up():
     [
         ("decisive-mass(eps=0.5)", "decisive-mass: eps is 0.5"),
         ("decisive-mass(eps=nan)", "decisive-mass: eps is 'nan'"),
-        ("tail-targeting(c0=inf)", "tail-targeting: c0 is 'inf'"),
+        ("tail-targeting(c0=inf)", "tail-targeting: c0 is inf"),
         ("labels-on-c(least=1, below=1)", "labels-on-c: least is 1 and below 1"),
         ("labels-on-c(least=nan)", "labels-on-c: least is 'nan'"),
         ("decisive-mas", "did you mean 'decisive-mass'"),
