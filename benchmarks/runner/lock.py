@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .folder import RunFolderError
 
-__all__ = ["alone_in"]
+__all__ = ["alone_in", "is_worked_in"]
 
 _LOCK = "run.lock"
 
@@ -44,3 +44,29 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.close()
+
+
+def is_worked_in(folder: Path) -> bool:
+    """True if a process works in a run folder now; nothing in it is changed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     before = is_worked_in(folder)
+    ...     with alone_in(folder):
+    ...         print(before, is_worked_in(folder))
+    False True
+    """
+    place = folder / _LOCK
+    if not place.exists():
+        return False
+    lock = sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)
+    try:
+        lock.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    finally:
+        lock.close()
+    return False

@@ -15,6 +15,7 @@ from ....posteriors.foundation.messages import shown
 from ....posteriors.foundation.refusals import whole
 from ...runner.csv_text import csv_text
 from ...runner.finished import FinishedRun
+from ...runner.lock import is_worked_in
 from .. import options
 from ..output import percent, print_json, print_remarks, print_table, records, say, show_progress
 from ..report import report as written_report
@@ -121,6 +122,7 @@ def status(run: RunArgument, as_json: options.JsonOption = False) -> None:
         done[group.policy] += len(group.replications)
     found = {
         "study": outline.name,
+        "running": is_worked_in(run),
         "cells": outline.size,
         "done": outline.size - len(results.failed) - results.missing,
         "failed": len(results.failed),
@@ -131,7 +133,7 @@ def status(run: RunArgument, as_json: options.JsonOption = False) -> None:
         failed = [{"cell": name, "message": message} for name, message in results.failed]
         print_json({"run": str(run), **found, "runs_done": done, "runs_each": each, "failures": failed})
         return
-    say(_headline(results))
+    say(_headline(results) + ("; a process is computing in it" if found["running"] else ""))
     print_table("", ["policy", "runs done", "of"], [[name, f"{n:,}", f"{each:,}"] for name, n in done.items()])
     say(f"references {len(results.references):,} of {len(outline.settings):,}")
     print_remarks(_remarks(results))
