@@ -65,7 +65,7 @@ def is_worked_in(folder: Path) -> bool:
     lock = sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)
     try:
         lock.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     finally:
         lock.close()

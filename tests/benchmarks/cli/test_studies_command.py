@@ -14,6 +14,7 @@ from oracles.command_line import caller
 from oracles.stores import forget_part, part_names
 
 import seqaudit as sa
+from seqaudit.benchmarks.runner.lock import alone_in
 
 STUDY = """
 replications = 6
@@ -95,6 +96,22 @@ def test_unfinished_studies_have_a_status_and_a_report(call):
     assert call("report", "a").status == 0
     again = call("run", "study.toml", "--out", "a", "--jobs", 1)
     assert "44 of 44 cells are done" in again.out
+
+
+def test_the_status_says_whether_a_process_is_computing(call):
+    call("run", "study.toml", "--out", "a", "--jobs", 1)
+    kept = Path("a/run.sqlite").read_bytes()
+    assert call("status", "a", "--json").json["running"] is False
+    with alone_in(Path("a")):
+        assert call("status", "a", "--json").json["running"] is True
+        assert "; a process is computing in it" in call("status", "a").out
+    assert "a process" not in call("status", "a").out
+    # A folder that was copied without its lock, or whose lock is no database, is not being worked in.
+    Path("a/run.lock").write_bytes(b"no database at all, and longer than a hundred bytes" * 4)
+    assert call("status", "a", "--json").json["running"] is False
+    Path("a/run.lock").unlink()
+    assert call("status", "a", "--json").json["running"] is False
+    assert Path("a/run.sqlite").read_bytes() == kept
 
 
 def test_a_study_grows_in_its_folder(call):
