@@ -29,6 +29,7 @@ _UNIFORM = "uniform"
 _BETAS = (0.5, 1.0, 4.0)
 _WEAK = 0.05
 _FEW, _MANY = 1.0, 10.0
+_ENDS = (1.0, 2.0, 5.0, 10.0)
 # Half the width of the band in which gains, and shares of labels, count as equal.
 _EQUAL, _ALIKE = 0.01, 0.02
 
@@ -230,9 +231,26 @@ def _heavier(evidence: Evidence, policy: str) -> list[Case]:
     return contrast(pairs, MODERATE, difference, [policy, _UNIFORM])
 
 
+def _sequential(evidence: Evidence, policy: str) -> list[Case]:
+    """Cases at the end of the budget, for which the allocation is made."""
+    cases = []
+    for place in evidence.plain():
+        stops = [x for x in _ENDS if place.at(x) is not None]
+        if stops and place.at(stops[-1]) == len(place.runs[policy].labels) - 1:
+            difference = difference_of_policies(policy, "one-shot", "decision-accuracy")
+            cases += apart([place], stops[-1:], difference, [policy, "one-shot"])
+    return cases
+
+
 def _trends(policy: str) -> list[PolicyClaim]:
     gain = "difference of the gains in weight decided rightly"
     return [
+        _claim(
+            f"6f {policy}",
+            "more weight is decided rightly by labels bought one at a time than by the best one-shot allocation",
+            "difference of the shares of the weight at the end of the budget",
+            partial(_sequential, policy=policy),
+        ),
         _claim(
             f"8n {policy}",
             "with small beta labels do not go to items with c > 0 more often than under uniform sampling",

@@ -25,6 +25,7 @@ from ..studies.study import Study
 from ..studies.study_file import make_study
 from .claims import CLAIM_GROUPS, described
 from .evidence import Evidence
+from .one_shot import OneShot
 from .policy_claims import policy_claims
 
 __all__ = ["DRAWN", "SMALL", "VOTES", "JudgedClaims", "claims_study", "judge_claims", "left_to_do", "open_claims"]
@@ -59,6 +60,7 @@ def claims_study(votes: Path | None = None, quick: bool = False) -> Study:
     if votes is not None:
         for name in ("votes.toml", *([] if quick else ["large_votes.toml"])):
             fields["problem"] += _read(name)["problem"]
+    fields["policies"] = [*fields["policies"], OneShot()]
     repeats = _QUICK_REPLICATIONS if quick else None
     return make_study(fields, folder="." if votes is None else votes, replications=repeats)
 

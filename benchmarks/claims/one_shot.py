@@ -1,0 +1,43 @@
+"""The best allocation made before any label is seen, as a policy, for comparison with sequential ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from ...bandits.policy import IndexPolicy
+from ...dp.designs.allocation import allocate
+from ...dp.problem.problem import Problem
+from ...dp.problem.states import ItemStates
+from ...posteriors.foundation.arrays import Ints
+
+__all__ = ["OneShot"]
+
+
+@dataclass(frozen=True)
+class OneShot(IndexPolicy):
+    """Buy the labels that ``allocate`` gives each item, whatever their outcomes, in an order that does not matter.
+
+    Rule: index 1 while labels of an item's allocation are left, else 0; what the allocation leaves of the budget is
+    spent at random. Source: Lemma (2026), eq. 25. It is meant for the whole budget: on the way it is no good
+    allocation.
+
+    Examples
+    --------
+    >>> import seqaudit as sa
+    >>> problem = sa.Problem([0.5, 0.9], budget=3)
+    >>> sa.allocate(problem).counts.tolist(), sa.expected_labels(problem, OneShot()).round(9).tolist()
+    ([3, 0], [3.0, 0.0])
+    """
+
+    name: ClassVar[str] = "one-shot"
+
+    def index(self, states: ItemStates) -> Any:
+        """Whether labels of the allocation are left."""
+        return 1.0 * (states.labels < _allocated(states.problem)[states.item])
+
+
+@lru_cache(maxsize=8)
+def _allocated(problem: Problem) -> Ints:
+    return allocate(problem).counts
