@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,6 +132,7 @@ def study_differences(
     metric: str | None = None,
     reference: str | None = None,
     checkpoint: int = -1,
+    on_row: Callable[[str], object] | None = None,
 ) -> pd.DataFrame:
     """Paired differences of the policies of a study from one of them.
 
@@ -145,6 +146,8 @@ def study_differences(
         Policy with which the others are compared; default: ``round-robin`` or ``uniform``, else the first of the study.
     checkpoint : int
         Number of the checkpoint from 0, or from the end if negative; default: the last.
+    on_row : callable, optional
+        Called with environment and policy as each difference is tested.
 
     Returns
     -------
@@ -183,6 +186,8 @@ def study_differences(
         first, second = (np.array([x[r] for r in both]) for x in (own, other))
         found = paired(first, second, results.outline.seed)
         rows.append({"environment": group.environment, "policy": group.policy, **found._asdict()})
+        if on_row is not None:
+            on_row(f"{group.environment}, {group.policy}")
     table = pd.DataFrame(rows, columns=["environment", "policy", *Difference._fields])
     table["p_holm"] = holm(table["p"].tolist())
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +31,8 @@ __all__ = ["now_and_then", "report", "run", "status"]
 # Rows of the printed table, lines of progress where there is no terminal, and messages of cells that failed.
 _MOST_ROWS, _MOST_LINES, _MOST_MESSAGES = 60, 20, 5
 _SHARE = 0.9
+# Differences that are tested without telling of it.
+_MOST_AT_ONCE = 200
 # Studies that come with the package, by name.
 _SHIPPED = {"": "built_in.toml", "headroom": "headroom.toml"}
 
@@ -194,7 +197,12 @@ def _report(
     outline, remarks = results.outline, [*notes, *_remarks(results)]
     chosen, plain = require_metric(outline, metric), require_policy(outline, reference)
     table, needed = study_table(results), label_efficiency(results, _SHARE)
-    apart = study_differences(results, chosen, plain)
+    compared = sum(x.policy != plain for x in results.groups)
+    # A few are tested in an instant.
+    with show_progress("testing", compared) if compared > _MOST_AT_ONCE else nullcontext(None) as advance:
+        apart = study_differences(
+            results, chosen, plain, on_row=None if advance is None else now_and_then(advance, compared)
+        )
     for name, one in (("study", table), ("differences", apart), ("labels_needed", needed)):
         folder.write(f"{name}.csv", csv_text(one))
     title = f"{outline.name}, {outline.replications:,} replications"

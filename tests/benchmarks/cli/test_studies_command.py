@@ -14,6 +14,7 @@ from oracles.command_line import caller
 from oracles.stores import forget_part, part_names
 
 import seqaudit as sa
+from seqaudit.benchmarks.cli.commands import studies
 from seqaudit.benchmarks.runner.lock import alone_in
 
 STUDY = """
@@ -112,6 +113,17 @@ def test_the_status_says_whether_a_process_is_computing(call):
     Path("a/run.lock").unlink()
     assert call("status", "a", "--json").json["running"] is False
     assert Path("a/run.sqlite").read_bytes() == kept
+
+
+def test_many_differences_are_told_as_they_are_tested(call, monkeypatch):
+    call("run", "study.toml", "--out", "a", "--jobs", 1)
+    assert "testing" not in call("report", "a").err
+    monkeypatch.setattr(studies, "_MOST_AT_ONCE", 3)
+    told = call("report", "a").err.splitlines()
+    assert told == [
+        f"testing {k}/4: one, utility={u}, {p}"
+        for k, (u, p) in enumerate([(u, p) for u in ("accuracy", "variance") for p in ("kg", "uniform")], start=1)
+    ]
 
 
 def test_a_study_grows_in_its_folder(call):
