@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ...bandits.policy import IndexPolicy
 from ...dp.designs.allocation import allocate
 from ...dp.problem.problem import Problem
@@ -23,6 +25,11 @@ class OneShot(IndexPolicy):
     spent at random. Source: Lemma (2026), eq. 25. It is meant for the whole budget: on the way it is no good
     allocation.
 
+    Parameters
+    ----------
+    most : int
+        Largest number of labels that the allocation gives one item: its tables grow with the square.
+
     Examples
     --------
     >>> import seqaudit as sa
@@ -31,13 +38,14 @@ class OneShot(IndexPolicy):
     ([3, 0], [3.0, 0.0])
     """
 
+    most: int = 250
     name: ClassVar[str] = "one-shot"
 
     def index(self, states: ItemStates) -> Any:
         """Whether labels of the allocation are left."""
-        return 1.0 * (states.labels < _allocated(states.problem)[states.item])
+        return 1.0 * (states.labels < _allocated(states.problem, self.most)[states.item])
 
 
 @lru_cache(maxsize=8)
-def _allocated(problem: Problem) -> Ints:
-    return allocate(problem).counts
+def _allocated(problem: Problem, most: int) -> Ints:
+    return allocate(problem.replace(cap=np.minimum(problem.cap, most))).counts
