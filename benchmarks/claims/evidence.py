@@ -133,7 +133,7 @@ def apart(
     """Cases of a difference in each environment at each number of labels an item, where it exists."""
     return [
         Case(
-            f"{place.name}, {labels:g} labels an item",
+            f"{place.name}, {_each(labels)}",
             place.source,
             place.problem.size,
             labels,
@@ -160,7 +160,7 @@ def contrast(
             if before is not None and after is not None:
                 cases.append(
                     Case(
-                        f"{first.name} to {second.name}, {labels:g} labels an item",
+                        f"{first.name} to {second.name}, {_each(labels)}",
                         second.source,
                         max(first.problem.size, second.problem.size),
                         labels,
@@ -200,3 +200,7 @@ def difference_of_policies(
         return None if one is None or other is None else np.asarray(sign * (one - other))
 
     return found
+
+
+def _each(labels: float) -> str:
+    return f"{labels:g} label{'s' * (labels != 1)} an item"

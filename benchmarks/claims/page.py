@@ -42,6 +42,9 @@ as `claims/claims.md`, and stands here as it was written. Each verdict has a cel
 - **MIXED.** Some cases are for the claim and others against it, or too few are for it to move the mean.
 - **VACUOUS.** It speaks of a quantity that is always 0, or constant.
 
+Where a claim says that two things are equal, the side of the claim is a stated band around 0: a case is for it where
+its interval lies within the band.
+
 A case on drawn problems and on votes is one environment at one number of labels an item; it is for or against a claim
 where a paired t-test over the replications says so after Holm's correction for all cases of the claim. The effect is
 the mean over the sources, positive where the claim is right, in percentage points or as a correlation. No policy here
@@ -136,7 +139,7 @@ def _others(claims: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if found is None:
             continue
         counts = f"{found['supporting']} | {found['opposing']} | {found['cases']}"
-        smallest = found["smallest"].get("case", "")
+        smallest = "" if found["verdict"] == VACUOUS else found["smallest"].get("case", "")
         effect = effect_text(found, claim["unit"])
         yield f"| `{claim['cell']}` | {found['verdict']} | {effect} | {counts} | {smallest} |"
     missing = [x for x in claims if x["finding"] is None]

@@ -311,7 +311,7 @@ def _upper_quantile(place: Place) -> float:
 def _goes_with(evidence: Evidence, policy: str, of: Callable[[Place], float]) -> Finding | None:
     difference = difference_of_policies(policy, _UNIFORM, "decision-accuracy")
     groups = {
-        f"beta = {beta:g}, {labels:g} labels an item": apart(
+        f"beta = {beta:g}, labels an item {labels:g}": apart(
             evidence.plain([beta]), [labels], difference, [policy, _UNIFORM]
         )
         for beta in _BETAS

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_claims"]
 
-_MOST_WORDS = 62
+_OF_FACTS = 2
 
 
 def plot_claims(found: JudgedClaims, path: str | Path) -> None:
-    """Plot the effect of each claim on policies in percentage points, a row each; correlations are left out."""
-    shown = [x for x in found.others if x["finding"] is not None and x["unit"] == "points"]
+    """Plot the effect of each claim on policies in percentage points, a row each.
+
+    Facts on rates, in which no policies are compared, and correlations are left out.
+    """
+    shown = [x for x in found.others if x["finding"] is not None and x["unit"] == "points" and x["section"] > _OF_FACTS]
     keys = list(dict.fromkeys(x["key"] for x in shown))
     if not keys:
         return
@@ -39,15 +42,9 @@ def plot_claims(found: JudgedClaims, path: str | Path) -> None:
             label=claim["on"],
         )
     axes.axvline(0.0, **REFERENCE)
-    said = {x["key"]: x["statement"] for x in shown}
-    axes.set_yticks(range(len(keys)), [_short(key, said[key]) for key in keys])
-    axes.tick_params(axis="y", labelsize=7)
+    axes.set_yticks(range(len(keys)), keys)
+    axes.tick_params(axis="y", labelsize=8)
     axes.set_ylim(len(keys) - 0.4, -0.6)
     finish(axes, "effect in percentage points, right of 0 where the claim is right", grid="x")
     legend_beside(figure, handles_of(axes))
     save(figure, path)
-
-
-def _short(key: str, statement: str) -> str:
-    told = f"{key}: {statement}"
-    return told if len(told) <= _MOST_WORDS else told[: _MOST_WORDS - 3] + "..."

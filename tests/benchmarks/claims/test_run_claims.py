@@ -161,7 +161,7 @@ def test_cases_are_differences_of_runs(call, ran):
         return columns[environment, "variance-reduction"][:, k] - columns[environment, "uniform"][:, k]
 
     rows = {row["case"]: row for row in finding.table}
-    row = rows["normal 1, beta=1.0 to normal 1, beta=4.0, 1 labels an item"]
+    row = rows["normal 1, beta=1.0 to normal 1, beta=4.0, 1 label an item"]
     assert row["mean"] == pytest.approx(float((gain("normal 1, beta=4.0", 1) - gain("normal 1, beta=1.0", 1)).mean()))
     heavier = claims["9j audit-index"].judged(evidence)
     assert {x["case"].split(" to ")[0].split(",")[0] for x in heavier.table} == {"normal 1"}
