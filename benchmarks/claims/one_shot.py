@@ -42,7 +42,7 @@ class OneShot(IndexPolicy):
     name: ClassVar[str] = "one-shot"
 
     def index(self, states: ItemStates) -> Any:
-        """Whether labels of the allocation are left."""
+        """1 while labels of the allocation are left, else 0."""
         return 1.0 * (states.labels < _allocated(states.problem, self.most)[states.item])
 
 

@@ -45,6 +45,10 @@ def plot_claims(found: JudgedClaims, path: str | Path) -> None:
     axes.set_yticks(range(len(keys)), keys)
     axes.tick_params(axis="y", labelsize=8)
     axes.set_ylim(len(keys) - 0.4, -0.6)
-    finish(axes, "effect in percentage points, right of 0 where the claim is right", grid="x")
+    finish(
+        axes,
+        "effect in percentage points: right of 0 where the claim is right, at 0 where it claims equality",
+        grid="x",
+    )
     legend_beside(figure, handles_of(axes))
     save(figure, path)
