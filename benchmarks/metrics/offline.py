@@ -310,6 +310,6 @@ def metric_names() -> tuple[str, ...]:
     Examples
     --------
     >>> [name for name in metric_names() if name.startswith("decisive")]
-    ['decisive-mass', 'decisive-right']
+    ['decisive-mass', 'decisive-on-c', 'decisive-right']
     """
     return METRICS.names()
