@@ -40,9 +40,7 @@ def claims(
     quick: Annotated[
         bool, typer.Option("--quick", help="With few replications, and without votes on many items.")
     ] = False,
-    small_cases: Annotated[
-        bool, typer.Option("--small-cases", help="On small cases alone, which is exact and takes half a minute.")
-    ] = False,
+    small_cases: Annotated[bool, typer.Option("--small-cases", help="On small cases alone, which is exact.")] = False,
     jobs: options.JobsOption = -1,
     cluster: options.ClusterOption = None,
     out: options.OutOption = None,

@@ -130,13 +130,12 @@ def test_small_cases_alone(call, ran):
         (("audit",), "SOURCE is 'audit'; allowed: audit-index; did you mean 'audit-index'?"),
         (("--small-cases", "--quick"), "--small-cases does not go with --quick"),
         (("--small-cases", "--votes", "."), "--small-cases does not go with --votes"),
-        (("--votes", "nowhere"), "two, emulated"),
+        (("--votes", "nowhere"), "nowhere"),
         (("--jobs", 0), "--jobs is 0"),
     ],
 )
 def test_bad_input_is_refused_before_a_folder_is_made(call, arguments, message):
-    error = call("claims", *arguments).assert_refused()
-    assert message in error or ("nowhere" in arguments and "nowhere" in error)
+    assert message in call("claims", *arguments).assert_refused()
     assert not Path("runs").exists()
 
 
