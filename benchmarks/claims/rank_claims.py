@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import scipy
 
-from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.arrays import Floats, Ints
 from ..studies.comparisons import holm
 from .findings import FAILS, HOLDS, MIXED, Case, Finding
 
-__all__ = ["judge_ranks"]
+__all__ = ["judge_ranks", "weighted_rank_correlations"]
 
 _LEVEL = 0.05
 _RESAMPLES, _SEED = 399, 7
@@ -50,12 +50,16 @@ def judge_ranks(groups: Mapping[str, tuple[Sequence[Case], Sequence[float]]]) ->
     p = holm([float(x.pvalue) for x in found.values()])
     sources = sorted({case.source for cases, _ in used.values() for case in cases})
     rng = np.random.default_rng(_SEED)
-    rows = [
-        (x, gains[name], {s: [k for k, case in enumerate(cases) if case.source == s] for s in sources})
-        for name, (cases, x) in used.items()
-    ]
-    drawn = [_resampled(rows, rng.choice(sources, len(sources)).tolist()) for _ in range(_RESAMPLES)]
-    low, high = (float(x) for x in np.nanquantile(drawn, [_LEVEL / 2.0, 1.0 - _LEVEL / 2.0]))
+    places = {source: k for k, source in enumerate(sources)}
+    times = rng.multinomial(len(sources), np.full(len(sources), 1.0 / len(sources)), size=_RESAMPLES)
+    drawn = np.array(
+        [
+            weighted_rank_correlations(x, gains[name], times[:, [places[case.source] for case in cases]])
+            for name, (cases, x) in used.items()
+        ]
+    )
+    means = [x[~np.isnan(x)].mean() for x in drawn.T if not np.isnan(x).all()] or [np.nan]
+    low, high = (float(x) for x in np.quantile(means, [_LEVEL / 2.0, 1.0 - _LEVEL / 2.0]))
     right, wrong = (p <= _LEVEL) & (rho > 0.0), (p <= _LEVEL) & (rho < 0.0)
     effect = float(np.nanmean(rho))
     verdict = MIXED
@@ -76,14 +80,37 @@ def _cells(cases: Sequence[Case]) -> list[str]:
     return [cell for case in cases for cell in case.cells]
 
 
-def _resampled(rows: Sequence[tuple[Floats, Floats, Mapping[str, list[int]]]], sources: Sequence[str]) -> float:
-    """Mean correlation where sources are drawn with replacement; nan where nothing varies."""
-    found = []
-    for x, gain, places in rows:
-        at = [k for source in sources for k in places[source]]
-        one, other = (scipy.stats.rankdata(v[at]) for v in (x, gain))
-        one, other = one - one.mean(), other - other.mean()
-        square = float((one @ one) * (other @ other))
-        if square > 0.0:
-            found.append(float(one @ other) / np.sqrt(square))
-    return float(np.mean(found)) if found else np.nan
+def weighted_rank_correlations(x: Floats, y: Floats, times: Ints) -> Floats:
+    """Spearman correlations of samples in which each pair stands a number of times.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n,)
+    times : ndarray of int, shape (samples, n)
+
+    Returns
+    -------
+    ndarray of shape (samples,)
+        NaN for a sample in which one of the two does not vary.
+
+    Examples
+    --------
+    >>> x, y = np.array([1.0, 2.0, 3.0]), np.array([0.3, 0.1, 0.1])
+    >>> weighted_rank_correlations(x, y, np.array([[1, 1, 1], [0, 2, 1]])).round(3)
+    array([-0.866,    nan])
+    """
+    one, other = (_ranks(v, times) for v in (x, y))
+    size = np.maximum(times.sum(axis=1, keepdims=True), 1)
+    one, other = (v - (times * v).sum(axis=1, keepdims=True) / size for v in (one, other))
+    square = (times * one**2).sum(axis=1) * (times * other**2).sum(axis=1)
+    product = (times * one * other).sum(axis=1)
+    return np.divide(product, np.sqrt(square), out=np.full(len(times), np.nan), where=square > 0.0)
+
+
+def _ranks(x: Floats, times: Ints) -> Floats:
+    """Ranks of values that stand a number of times each, ties in the middle of their ranks, for each sample."""
+    distinct, place = np.unique(x, return_inverse=True)
+    ties = np.zeros((len(times), distinct.size))
+    for k, value in enumerate(place):
+        ties[:, value] += times[:, k]
+    return (np.cumsum(ties, axis=1) - (ties - 1.0) / 2.0)[:, place]

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,6 +177,8 @@ def _payoffs(environment: Environment, draws: Draws, stops: Sequence[int]) -> Ca
     return lambda step, counts, wins: net_of_chance(problem, prices[step], counts, nature, threads=1)
 
 
+# The policies of an environment need the same prices, one after the other.
+@lru_cache(maxsize=64)
 def _price(problem: Problem, labels: int) -> float:
     """Price of a unit of cost in the bound where about so many labels are bought."""
     plain = problem.unit_costs and not problem.quota and problem.batch == 1

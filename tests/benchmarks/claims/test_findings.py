@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqaudit.benchmarks.claims.findings import Case, judge
-from seqaudit.benchmarks.claims.rank_claims import judge_ranks
+from seqaudit.benchmarks.claims.rank_claims import judge_ranks, weighted_rank_correlations
 
 RNG = np.random.default_rng(5)
 
@@ -95,6 +95,20 @@ def test_properties_of_sources_count_by_their_sign():
     assert judge([*some, case([-0.01] * 4, "d", items=2)], fixed=True).smallest["case"] == "d 1.0"
     alone = judge([case([0.3] * 4)], fixed=True)
     assert (alone.verdict, alone.as_dict()["low"]) == ("HOLDS", None)
+
+
+@given(data=st.data())
+@settings(max_examples=40)
+def test_correlations_of_resampled_pairs_are_those_of_scipy_for_the_pairs_written_out(data):
+    size = data.draw(st.integers(2, 8))
+    x, y = (np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size))) / 7.0 for _ in "xy")
+    times = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)))
+    (found,) = weighted_rank_correlations(x, y, times[None, :])
+    one, other = np.repeat(x, times), np.repeat(y, times)
+    if times.sum() == 0 or np.ptp(one) == 0.0 or np.ptp(other) == 0.0:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(scipy.stats.spearmanr(one, other).statistic)
 
 
 @pytest.mark.parametrize(("sign", "verdict"), [(1.0, "HOLDS"), (-1.0, "FAILS")])
