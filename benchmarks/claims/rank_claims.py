@@ -104,7 +104,9 @@ def weighted_rank_correlations(x: Floats, y: Floats, times: Ints) -> Floats:
     one, other = (v - (times * v).sum(axis=1, keepdims=True) / size for v in (one, other))
     square = (times * one**2).sum(axis=1) * (times * other**2).sum(axis=1)
     product = (times * one * other).sum(axis=1)
-    return np.divide(product, np.sqrt(square), out=np.full(len(times), np.nan), where=square > 0.0)
+    out = np.full(len(times), np.nan)
+    np.divide(product, np.sqrt(square), out=out, where=square > 0.0)
+    return out
 
 
 def _ranks(x: Floats, times: Ints) -> Floats:
@@ -113,4 +115,4 @@ def _ranks(x: Floats, times: Ints) -> Floats:
     ties = np.zeros((len(times), distinct.size))
     for k, value in enumerate(place):
         ties[:, value] += times[:, k]
-    return (np.cumsum(ties, axis=1) - (ties - 1.0) / 2.0)[:, place]
+    return np.asarray((np.cumsum(ties, axis=1) - (ties - 1.0) / 2.0)[:, place])

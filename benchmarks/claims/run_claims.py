@@ -107,7 +107,7 @@ class JudgedClaims:
         small: dict[str, list[dict[str, Any]]] = {}
         others: dict[str, dict[str, Any]] = {}
         try:
-            for cell in found.cells():
+            for _, cell in found.cells():
                 inputs = json.loads(cell.inputs)
                 if inputs.get("code") != _code():
                     continue

@@ -24,6 +24,7 @@ from ...dp.machine.files import write_whole
 from ...posteriors.foundation.kinds import checked
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.refusals import file_path
+from .collection import collection_paused
 from .csv_text import csv_text
 from .finished import FinishedRun, require_outside, results_of_json
 from .kept import DATASETS
@@ -75,25 +76,27 @@ def run_table(run: str | os.PathLike[str]) -> pd.DataFrame:
 
     found = FinishedRun.of(run)
     try:
-        parts = [*_parts(found.cells())]
+        with collection_paused():
+            parts = [*_parts(found.cells())]
     finally:
         found.store.close()
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_HEAD))
 
 
-def _parts(cells: Iterable[Cell]) -> Iterator[pd.DataFrame]:
-    """Yield tables of some cells each, in their order."""
-    for is_dataset, some in groupby(cells, lambda cell: cell.status == _DONE and cell.form != ".json"):
+def _parts(cells: Iterable[tuple[str, Cell]]) -> Iterator[pd.DataFrame]:
+    """Yield tables of some cells each, in their order; cells come behind their keys."""
+    for is_dataset, some in groupby(cells, lambda x: x[1].status == _DONE and x[1].form != ".json"):
         if is_dataset:
             yield from chain.from_iterable(map(_numbers, some))
         else:
             yield from map(_rows, batched(some, _AT_A_TIME))
 
 
-def _rows(cells: Sequence[Cell]) -> pd.DataFrame:
+def _rows(keyed: Sequence[tuple[str, Cell]]) -> pd.DataFrame:
     """Table with a row for each cell whose result is JSON, or that failed."""
     import pandas as pd
 
+    keys, cells = zip(*keyed, strict=True)
     found = iter(results_of_json([cell for cell in cells if cell.status == _DONE]))
     rows = [
         _flat(next(found)) if cell.status == _DONE else {"message": cell.result.decode(errors="replace")}
@@ -101,14 +104,14 @@ def _rows(cells: Sequence[Cell]) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, index=range(len(rows)))
     table.columns = [f"result.{name}" if name in _HEAD else name for name in table.columns]
-    heads = zip(*map(_head, cells), strict=True)
+    heads = zip(*map(_head, keys, cells), strict=True)
     for k, (name, values) in enumerate(zip(_HEAD, heads, strict=True)):
         table.insert(k, name, list(values))
     return table
 
 
-def _head(cell: Cell) -> tuple[str, str, str, float | None]:
-    return cell.name, cell.key, cell.status, cell.seconds
+def _head(key: str, cell: Cell) -> tuple[str, str, str, float | None]:
+    return cell.name, key, cell.status, cell.seconds
 
 
 def _flat(entries: Any) -> dict[str, Any]:
@@ -126,15 +129,18 @@ def _entries(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from _entries(x, f"{name}.{key}" if name else str(key))
 
 
-def _numbers(cell: Cell) -> Iterator[pd.DataFrame]:
+def _numbers(keyed: tuple[str, Cell]) -> Iterator[pd.DataFrame]:
     """Yield the numbers of a dataset, or of the groups of a tree of them, a table for each variable."""
     import pandas as pd
     import xarray as xr
 
+    key, cell = keyed
     for group, data in xr.load_datatree(io.BytesIO(cell.result), engine="h5netcdf").to_dict().items():
         for name, x in data.data_vars.items():
             label = f"{group.strip('/')}.{name}" if group.strip("/") else str(name)
-            columns: dict[str, Any] = {key: _same(value, x.size) for key, value in zip(_HEAD, _head(cell), strict=True)}
+            columns: dict[str, Any] = {
+                head: _same(value, x.size) for head, value in zip(_HEAD, _head(key, cell), strict=True)
+            }
             columns["variable"] = _same(label, x.size)
             for k, d in enumerate(x.dims):
                 places = x[d].values if d in x.coords else np.arange(x.sizes[d])

@@ -94,8 +94,8 @@ class FinishedRun:
         except StoreError as error:
             raise RunFolderError(str(error)) from None
 
-    def cells(self) -> Iterator[Cell]:
-        """Yield the cells in the order in which they were finished.
+    def cells(self) -> Iterator[tuple[str, Cell]]:
+        """Yield the keys and the cells in the order in which they were finished.
 
         Raises
         ------
@@ -105,18 +105,18 @@ class FinishedRun:
         rows = enumerate(self.store.cells(), start=1)
         while True:
             try:
-                k, (cell, changed) = next(rows)
+                k, (key, cell) = next(rows)
             except StopIteration:
                 return
             except StoreError as error:
                 raise RunFolderError(str(error)) from None
-            if k == 1 and cell is not None:
-                self._require_own(cell)
-            if changed or cell is None:
+            if cell is None:
                 raise RunFolderError(
                     f"{self.store.path}: row {k} is not as it was written; the command that wrote it computes it again"
                 )
-            yield cell
+            if k == 1:
+                self._require_own(cell)
+            yield key, cell
 
     def _require_own(self, cell: Cell) -> None:
         """Raise for a record that is not that of the run whose cells these are."""

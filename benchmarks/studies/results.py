@@ -12,6 +12,7 @@ import numpy as np
 
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.shares import share_of
+from ..runner.collection import collection_paused
 from ..runner.finished import FinishedRun
 from .cells import PAYOFF
 from .outline import Outline, Plan
@@ -132,7 +133,8 @@ class StudyResults:
         found = FinishedRun.of(run)
         try:
             outline = Outline.read(found.path)
-            stored = {cell.key: cell for cell in found.cells()}
+            with collection_paused():
+                stored = dict(found.cells())
         finally:
             found.store.close()
         groups: list[Group] = []

@@ -57,14 +57,14 @@ def show(
 def _show_all(run: FinishedRun, as_json: bool) -> None:
     rows = [
         {
-            "key": cell.key,
+            "key": key,
             "cell": cell.name,
             "status": cell.status,
             "form": cell.form,
             "bytes": len(cell.result),
             "seconds": cell.seconds,
         }
-        for cell in run.cells()
+        for key, cell in run.cells()
     ]
     if as_json:
         print_json({"run": str(run.path), "command": run.record["command"], "cells": rows})
