@@ -46,7 +46,7 @@ from .text_form import TextForm
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_labels"]
+__all__ = ["LabelFile", "read_labels"]
 
 # Spellings of booleans by Python, by JSON and by spreadsheets.
 _CASES = (str, str.lower, str.upper)
@@ -135,17 +135,53 @@ def read_labels(
     (('a', 'b'), array([2, 1]), array([0.5, 1. ]))
 
     """
-    mapping = VoteMapping.of(columns, labels, repeated)
-    form = TextForm.of(separator, encoding)
-    if not isinstance(path, (str, os.PathLike)) and form != TextForm():
-        raise ValueError("separator and encoding are those of a file; labels in a data frame have none")
-    table = _table(path, Wanted(("item", "rater", "label"), _OPTIONAL, mapping.columns, _HINT), form)
-    votes = _votes(table, mapping)
-    if items is not None:
-        votes = _join(table, votes, _read_items(items, form.encoding), strict)
-    names = {"items": votes.items, "raters": votes.raters, "groups": votes.groups}
-    told = [remark for kind, given in names.items() for remark in name_remarks(kind, given)]
-    return replace(votes, remarks=(*votes.remarks, *told))
+    return LabelFile.read(path, columns, labels, repeated, separator, encoding).with_items(items, strict=strict)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFile:
+    """A label file that was read, for use with one items file after another.
+
+    Attributes
+    ----------
+    votes : LabelSet
+        All votes.
+    """
+
+    votes: LabelSet
+    _table: Table
+    _encoding: str | None
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str] | pd.DataFrame,
+        columns: Mapping[str, str] | None = None,
+        labels: Mapping[Any, Any] | None = None,
+        repeated: str = "refuse",
+        separator: str | None = None,
+        encoding: str | None = None,
+    ) -> LabelFile:
+        """Read a label file; see ``read_labels``."""
+        mapping = VoteMapping.of(columns, labels, repeated)
+        form = TextForm.of(separator, encoding)
+        if not isinstance(path, (str, os.PathLike)) and form != TextForm():
+            raise ValueError("separator and encoding are those of a file; labels in a data frame have none")
+        table = _table(path, Wanted(("item", "rater", "label"), _OPTIONAL, mapping.columns, _HINT), form)
+        votes = _votes(table, mapping)
+        # A fault of what is joined names a row by its item.
+        return cls(votes, replace(table, columns={"item": table.columns["item"]}), form.encoding)
+
+    def with_items(
+        self, items: str | os.PathLike[str] | pd.DataFrame | None = None, *, strict: bool = False
+    ) -> LabelSet:
+        """Votes with what an items file, if given, tells of the items; see ``read_labels``."""
+        votes = self.votes
+        if items is not None:
+            votes = _join(self._table, votes, _read_items(items, self._encoding), strict)
+        names = {"items": votes.items, "raters": votes.raters, "groups": votes.groups}
+        told = [remark for kind, given in names.items() for remark in name_remarks(kind, given)]
+        return replace(votes, remarks=(*votes.remarks, *told))
 
 
 def _table(source: str | os.PathLike[str] | pd.DataFrame, wanted: Wanted, form: TextForm) -> Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ...posteriors.foundation.names import unknown_key, unknown_name
 from ...posteriors.foundation.refusals import file_path, nonnegative, probability
 from ...posteriors.foundation.tolerances import above
 from ...posteriors.votes.label_set import LabelSet
-from ..data.labels import read_labels
+from ..data.labels import LabelFile
 from ..data.problem_of_labels import problem_of_labels
 from ..data.references import ENSEMBLES, emulated_log_ratio, ensemble_of, turned_to_majority
 from ..metrics.pool_rates import is_unsure
@@ -85,7 +86,7 @@ def _path(value: Any) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class LabelFiles:
-    """A label file and the items files beside it, each read once.
+    """A label file and the items files beside it, each read once, when it is first used.
 
     Attributes
     ----------
@@ -101,9 +102,13 @@ class LabelFiles:
     form: Mapping[str, Any]
     _read: dict[str | None, LabelSet] = field(default_factory=dict, repr=False)
 
+    @cached_property
+    def _file(self) -> LabelFile:
+        return LabelFile.read(self.labels, **self.form)
+
     def __getstate__(self) -> dict[str, Any]:
         """State for other processes, which have the votes of their own case and need no others."""
-        return self.__dict__ | {"_read": {}}
+        return {key: x for key, x in self.__dict__.items() if key != "_file"} | {"_read": {}}
 
     def votes(self, items: str | None = None) -> LabelSet:
         """Votes with what an items file tells of the items.
@@ -120,15 +125,9 @@ class LabelFiles:
         ------
         LabelFileError
             For files that cannot be used; see ``read_labels``.
-        ValueError
-            If the label file is not what it was when it was read before.
         """
         if items not in self._read:
-            beside = None if items is None else self.folder / items
-            found = read_labels(self.labels, beside, **self.form)
-            if any(x.digests[0] != found.digests[0] for x in self._read.values()):
-                raise ValueError(f"{self.labels} has changed since it was first read; wait until nothing writes it")
-            self._read[items] = found
+            self._read[items] = self._file.with_items(None if items is None else self.folder / items)
         return self._read[items]
 
     def records(self, items: str | Sequence[str] | None) -> dict[str, Any]:
