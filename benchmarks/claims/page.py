@@ -47,9 +47,10 @@ its interval lies within the band.
 
 A case on drawn problems and on votes is one environment at one number of labels an item; it is for or against a claim
 where a paired t-test over the replications says so after Holm's correction for all cases of the claim. The effect is
-the mean over the sources, positive where the claim is right, in percentage points or as a correlation. No policy here
-looks at the budget that is left; there are {replications} replications, strengths beta of {betas}, and up to ten labels
-an item.
+the mean over the sources, positive where the claim is right, in percentage points or as a correlation. Its interval
+speaks of other sources like these: of problems drawn alike, and of pools of votes that were found, not drawn. No policy
+here looks at the budget that is left; there are {replications} replications, strengths beta of {betas}, and up to ten
+labels an item.
 {votes}
 """
 _OF_VOTES = """
