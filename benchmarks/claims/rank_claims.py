@@ -14,7 +14,7 @@ from .findings import FAILS, HOLDS, MIXED, Case, Finding
 __all__ = ["judge_ranks", "weighted_rank_correlations"]
 
 _LEVEL = 0.05
-_RESAMPLES, _SEED = 399, 7
+_RESAMPLES, _SEED = 9_999, 7
 # With fewer sources a correlation says nothing.
 _LEAST = 5
 
