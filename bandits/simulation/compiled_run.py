@@ -76,10 +76,18 @@ def can_run(problem: Problem, policy: Policy) -> bool:
 
 
 class Run:
-    """State of one replication."""
+    """State of one replication; ``replications`` that begin in it share its first windows."""
 
-    def __init__(self, problem: Problem, policy: IndexPolicy, labels: PlainLabels, key: NDArray[np.uint64]) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        policy: IndexPolicy,
+        labels: PlainLabels,
+        key: NDArray[np.uint64],
+        replications: int = _MOST_ROWS,
+    ) -> None:
         self.problem, self.policy, self.key = problem, policy, key
+        self.replications = replications
         self.lock = Lock()
         size = problem.size
         self.scale = ask_scale(policy, problem)
@@ -154,7 +162,9 @@ class Run:
         """Score items from windows that begin at their present states."""
         size = self.problem.size
         self.rule = _kernels.WINDOW
-        rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, _MOST_ROWS))
+        # Few replications do not reach so many states as windows have that are worth it for many.
+        most = min(_MOST_ROWS, 4 * self.replications)
+        rows = int(np.clip(np.sqrt(2.0 * _WINDOW_STATES / size), _LEAST_ROWS, max(_LEAST_ROWS, most)))
         # States beyond the largest cap are never reached. Kernels take an even number of rows.
         self.rows = min(rows // 2, int(self.problem.cap.max()) // 2 + 1) * 2
         self.window = np.empty((size, self.rows * (self.rows + 1) // 2))
@@ -263,7 +273,7 @@ def run_policy(
         Labels and wins of each item at the end.
     """
     policy.require(problem)
-    start = Run(problem, policy, source.plain(0), keys[0])
+    start = Run(problem, policy, source.plain(0), keys[0], len(keys))
     marks = sorted({s for s in stops if s <= problem.labels}) if observe else []
     shape = (len(keys), problem.size)
     # At half their width, since all of them are held until the last replication ends.
