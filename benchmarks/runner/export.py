@@ -104,14 +104,15 @@ def _rows(keyed: Sequence[tuple[str, Cell]]) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, index=range(len(rows)))
     table.columns = [f"result.{name}" if name in _HEAD else name for name in table.columns]
-    heads = zip(*map(_head, keys, cells), strict=True)
+    heads = (
+        [cell.name for cell in cells],
+        list(keys),
+        [cell.status for cell in cells],
+        [cell.seconds for cell in cells],
+    )
     for k, (name, values) in enumerate(zip(_HEAD, heads, strict=True)):
-        table.insert(k, name, list(values))
+        table.insert(k, name, values)
     return table
-
-
-def _head(key: str, cell: Cell) -> tuple[str, str, str, float | None]:
-    return cell.name, key, cell.status, cell.seconds
 
 
 def _flat(entries: Any) -> dict[str, Any]:
@@ -139,7 +140,8 @@ def _numbers(keyed: tuple[str, Cell]) -> Iterator[pd.DataFrame]:
         for name, x in data.data_vars.items():
             label = f"{group.strip('/')}.{name}" if group.strip("/") else str(name)
             columns: dict[str, Any] = {
-                head: _same(value, x.size) for head, value in zip(_HEAD, _head(key, cell), strict=True)
+                head: _same(value, x.size)
+                for head, value in zip(_HEAD, (cell.name, key, cell.status, cell.seconds), strict=True)
             }
             columns["variable"] = _same(label, x.size)
             for k, d in enumerate(x.dims):
@@ -182,7 +184,8 @@ def _of_one_type(table: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for name in table.columns:
         column = table[name]
-        if column.dtype == object or pd.api.types.is_string_dtype(column):
+        # Pandas' own texts are texts, or missing.
+        if column.dtype == object or (pd.api.types.is_string_dtype(column) and column.hasnans):
             found = column.tolist()
             if {*map(type, found)} != {str}:
                 told = ["" if x is None or x != x else x if isinstance(x, str) else json.dumps(x) for x in found]

@@ -102,21 +102,18 @@ class FinishedRun:
         RunFolderError
             For one that is not as it was written.
         """
-        rows = enumerate(self.store.cells(), start=1)
-        while True:
-            try:
-                k, (key, cell) = next(rows)
-            except StopIteration:
-                return
-            except StoreError as error:
-                raise RunFolderError(str(error)) from None
-            if cell is None:
-                raise RunFolderError(
-                    f"{self.store.path}: row {k} is not as it was written; the command that wrote it computes it again"
-                )
-            if k == 1:
-                self._require_own(cell)
-            yield key, cell
+        try:
+            for k, (key, cell) in enumerate(self.store.cells(), start=1):
+                if cell is None:
+                    raise RunFolderError(
+                        f"{self.store.path}: row {k} is not as it was written; the command that wrote it computes it "
+                        "again"
+                    )
+                if k == 1:
+                    self._require_own(cell)
+                yield key, cell
+        except StoreError as error:
+            raise RunFolderError(str(error)) from None
 
     def _require_own(self, cell: Cell) -> None:
         """Raise for a record that is not that of the run whose cells these are."""

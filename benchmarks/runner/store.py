@@ -17,7 +17,7 @@ import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,9 +46,9 @@ CREATE TABLE cells (
 _COLUMNS = ("name", "inputs", "form", "result", "seed", "status", "versions", "seconds")
 _ALL = ("key", "sha256", *_COLUMNS)
 _WRITTEN = f"INSERT OR REPLACE INTO cells ({', '.join(_ALL)}) VALUES ({', '.join(f':{x}' for x in _ALL)})"
-_READ = f"SELECT {', '.join(_ALL)} FROM cells"
+_READ = f"SELECT rowid, {', '.join(_ALL)} FROM cells"
 _FIRST = -(1 << 63)
-_NEXT = f"SELECT rowid, {', '.join(_ALL)} FROM cells WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_NEXT = f"{_READ} WHERE rowid > ? ORDER BY rowid LIMIT ?"
 # Damaged text makes a row another one than was written, and no fault of all rows.
 _DAMAGED_TEXT = partial(str, encoding="utf-8", errors="replace")
 # Types that the columns of a row have: a seed and seconds may be missing.
@@ -142,16 +142,22 @@ def _digest_of(
     seconds: float | None,
 ) -> str:
     # As Python shows a tuple of them; written out it takes half the time, and a store may have a million rows.
-    shown_all = f"({name!a}, {inputs!a}, {seed!a}, {status!a}, {form!a}, {versions!a}, {seconds!a})"
+    shown_all = f"({name!a}, {inputs!a}, {_shown(seed, status, form, versions)}, {seconds!a})"
     return digest(shown_all.encode() + result)
 
 
-def _checked(row: Sequence[Any]) -> tuple[Cell | None, bool]:
+@lru_cache(maxsize=16)
+def _shown(seed: str | None, status: str, form: str, versions: str) -> str:
+    """Text of what most rows have alike."""
+    return f"{seed!a}, {status!a}, {form!a}, {versions!a}"
+
+
+def _checked(row: tuple[Any, ...]) -> tuple[Cell | None, bool]:
     """Cell of a row if it is as it was written, and whether it is not."""
-    key, sha256, *values = row
+    values = row[3:]
     if tuple(map(type, values)) not in _TYPES:
         return None, True
-    same = digest(values[1].encode()) == key and _digest_of(*values) == sha256
+    same = digest(values[1].encode()) == row[1] and _digest_of(*values) == row[2]
     return (Cell._make(values), False) if same else (None, True)
 
 
@@ -226,8 +232,8 @@ class Store:
 
     def cells(self) -> Iterator[tuple[str, Cell | None]]:
         """Yield the keys of all cells in the order in which they were finished, and each cell if it is as written."""
-        for _, *row in self._rows():
-            yield row[0], _checked(row)[0]
+        for row in self._rows():
+            yield row[1], _checked(row)[0]
 
     def write(self, cell: Cell) -> None:
         """Write a cell, in place of an earlier one with its key.
@@ -260,18 +266,18 @@ class Store:
     def done(self) -> tuple[set[str], int]:
         """Keys of the cells that did not fail; cells that are not as they were written are removed, and counted."""
         found: set[str] = set()
-        changed: list[tuple[int]] = []
-        for number, *row in self._rows():
+        changed: list[tuple[Any, ...]] = []
+        for row in self._rows():
             cell, is_changed = _checked(row)
             if is_changed:
-                changed.append((number,))
+                changed.append(row[:1])
             elif cell is not None and cell.status == "done":
-                found.add(row[0])
+                found.add(row[1])
         with self._faults():
             self._connection.executemany("DELETE FROM cells WHERE rowid = ?", changed)
         return found, len(changed)
 
-    def _rows(self) -> Iterator[Sequence[Any]]:
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
         """Yield all rows in their order, each behind its number."""
         last = _FIRST
         with self._faults():
