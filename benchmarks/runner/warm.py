@@ -18,6 +18,8 @@ from ...dp.evaluation.evaluate import evaluate
 from ...dp.exact.solve import solve
 from ...dp.machine.workers import in_processes
 from ...dp.problem.problem import Problem
+from ...dp.shared.payoffs import BestChoice
+from ...dp.shared.problem import SharedProblem
 from ...dp.single_item.stopping import gittins_bernoulli, whittle_index
 from ...dp.structure.structure import structure
 from ...posteriors.beliefs.grid import Grid
@@ -58,6 +60,9 @@ def _warm_engine() -> None:
         certify(Problem([0.5, 0.7], budget=2, utility=utility), "kg", replications=2, exact=False)
     for cap in (2, 20):
         upper_bound(Problem([0.5, 0.7], budget=20, cap=cap), "information-relaxation", samples=2)
+    shared = SharedProblem([[0.2, 0.5], [0.8, 0.5]], 2, BestChoice([[0.0], [1.0]]), label_price=0.1)
+    solve(shared, keep_policy=True)
+    evaluate(shared, lambda states: states.chance)
     whittle_index(problem, 0)
     allocate(Problem([0.5, 0.7], budget=4))
     for utility in ("accuracy", "variance"):

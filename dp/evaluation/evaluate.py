@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,56 +46,20 @@ from ..kernels import policy as _kernels
 from ..problem.problem import Problem
 from ..problem.states import states_of_item
 from ..problem.tables import Tables, tables_of
+from ..shared.evaluate import evaluate_shared
+from ..shared.problem import SharedProblem
 from .asking import policy_name
 from .choices import Choices, IndexChoices, choices_of
+from .evaluation import Evaluation
 from .forward import carry_forward, require_evaluation
 from .named import policy_of
 
-__all__ = ["Evaluation", "evaluate", "natural_problem", "score_tables"]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Exact value of a policy.
-
-    Attributes
-    ----------
-    policy : str
-        Name of the policy.
-    value : float
-        Expected payoff.
-    prior_value, states, seconds
-        As in ``Solution``.
-    best_decisions_value : float, optional
-        With a ``nature``: value of the same choices of labels with decisions by nature's tail probabilities.
-    optimum : float, optional
-        With a ``nature``: value of the optimal policy of a planner who knows nature.
-    """
-
-    policy: str
-    value: float
-    prior_value: float
-    states: int
-    seconds: float
-    best_decisions_value: float | None = None
-    optimum: float | None = None
-
-    @property
-    def decided_wrongly(self) -> float | None:
-        """Loss from deciding by the working model; None without a ``nature``."""
-        return None if self.best_decisions_value is None else self.best_decisions_value - self.value
-
-    @property
-    def asked_wrongly(self) -> float | None:
-        """Loss from choosing labels by the working model; None without a ``nature``."""
-        if self.best_decisions_value is None or self.optimum is None:
-            return None
-        return self.optimum - self.best_decisions_value
+__all__ = ["evaluate", "natural_problem", "score_tables"]
 
 
 @checked
 def evaluate(
-    problem: Problem,
+    problem: Problem | SharedProblem,
     policy: Any,
     *,
     nature: Belief | Sequence[Belief] | None = None,
@@ -109,10 +72,11 @@ def evaluate(
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or SharedProblem
     policy : index policy, joint policy or registered name
         Object with ``index``, ``index_scale`` and ``ties``, or with ``action_probabilities``; see
-        ``seqaudit.bandits.policy``.
+        ``seqaudit.bandits.policy``. For a ``SharedProblem``, a rule: a function of ``SharedStates`` that returns the
+        worth of a label of each query, or an object with ``scores`` or ``probabilities``.
     nature : Belief or sequence of Belief, optional
         True distribution of the items' rates, if it differs from the problem's beliefs; one for all or one for each.
     threads, progress
@@ -142,6 +106,10 @@ def evaluate(
     >>> round(result.value, 4), round(result.asked_wrongly, 4), round(result.decided_wrongly, 4)
     (1.5169, 0.0005, 0.0)
     """
+    if isinstance(problem, SharedProblem):
+        if nature is not None:
+            raise ValueError("nature is given, but that of a SharedProblem is its prior; allowed: None")
+        return evaluate_shared(problem, policy, progress=progress)
     begin = time.perf_counter()
     policy, told = policy_of(policy), progress_of(progress, "evaluating")
     lattice = require_evaluation(problem, policy)

@@ -28,7 +28,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -46,6 +46,8 @@ from ..problem.availability import availability_of
 from ..problem.budget import quotas_met
 from ..problem.problem import Problem
 from ..problem.tables import Tables, tables_of
+from ..shared.problem import SharedProblem
+from ..shared.solve import SharedSolution, solve_shared
 from .batches import BatchPolicy, solve_batches
 from .engines import REDUCTIONS, plan, reductions_of
 from .kept_policy import KeptPolicy, layers_of, policy_bytes, read_policy, room_for, write_policy
@@ -274,21 +276,39 @@ def load_policy(path: str | Path, problem: Problem | None = None) -> Solution:
     )
 
 
-@checked
+@overload
 def solve(
     problem: Problem,
+    *,
+    keep_policy: bool = ...,
+    reduce: bool | Collection[str] = ...,
+    dtype: Literal["float64", "float32"] = ...,
+    threads: int | None = ...,
+    progress: Progress | bool | None = ...,
+) -> Solution: ...
+@overload
+def solve(
+    problem: SharedProblem,
+    *,
+    keep_policy: bool = ...,
+    threads: int | None = ...,
+    progress: Progress | bool | None = ...,
+) -> SharedSolution: ...
+@checked
+def solve(
+    problem: Problem | SharedProblem,
     *,
     keep_policy: bool = False,
     reduce: bool | Collection[str] = True,
     dtype: Literal["float64", "float32"] = "float64",
     threads: int | None = None,
     progress: Progress | bool | None = None,
-) -> Solution:
+) -> Solution | SharedSolution:
     """Solve a problem exactly, by backward induction from the last label to the first; see ``docs/exact.md``.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or SharedProblem
     keep_policy : bool
         Keep the optimal items of every state, one bit for each item, so that ``Solution.action`` works in every state.
     reduce : bool or collection of {"dead", "identical"}
@@ -303,7 +323,7 @@ def solve(
 
     Returns
     -------
-    Solution
+    Solution or SharedSolution
 
     Raises
     ------
@@ -317,6 +337,10 @@ def solve(
     >>> round(solve(Problem(threshold=[0.5, 0.5], budget=10)).value, 10)
     1.7060546875
     """
+    if isinstance(problem, SharedProblem):
+        if reduce is not True or dtype != "float64":
+            raise ValueError("reduce and dtype are given, but a SharedProblem has neither; leave them out")
+        return solve_shared(problem, keep_policy=keep_policy, threads=threads, progress=progress)
     begin = time.perf_counter()
     number = np.dtype(one_of("dtype", dtype, ("float64", "float32")))
     wanted, told = reductions_of(reduce), progress_of(progress, "solving")
