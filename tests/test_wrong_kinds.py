@@ -123,7 +123,7 @@ def test_a_wrong_kind_is_a_type_error_and_a_value_error_in_one_short_line():
         sa.solve(None)
     assert isinstance(refused.value, TypeError)
     assert isinstance(refused.value, ValueError)
-    assert str(refused.value) == "problem is None; it must be a Problem"
+    assert str(refused.value) == "problem is None; it must be a Problem or a SharedProblem"
     with pytest.raises(WrongKind, match=r"^result is 3; it must be an xarray Dataset$"):
         sa.curve_table(3)
     with pytest.raises(WrongKind, match=r"^progress is 3; it must be|^fit is 3; it must be a RaterFit or None$"):

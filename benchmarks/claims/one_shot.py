@@ -13,6 +13,7 @@ from ...dp.designs.allocation import allocate
 from ...dp.problem.problem import Problem
 from ...dp.problem.states import ItemStates
 from ...posteriors.foundation.arrays import Ints
+from ...posteriors.foundation.refusals import whole
 
 __all__ = ["OneShot"]
 
@@ -40,6 +41,9 @@ class OneShot(IndexPolicy):
 
     most: int = 250
     name: ClassVar[str] = "one-shot"
+
+    def __post_init__(self) -> None:
+        whole("most", self.most, 1)
 
     def index(self, states: ItemStates) -> Any:
         """1 while labels of the allocation are left, else 0."""

@@ -19,6 +19,7 @@ from ..runner.folder import RunFolder, RunFolderError
 from ..runner.lock import alone_in
 from ..runner.store import Cell
 from ..runner.warm import warm
+from ..studies.outline import STUDY_FILE, Outline
 from ..studies.results import StudyResults
 from ..studies.run_study import compute_cells, missing_jobs, open_study
 from ..studies.study import Study
@@ -104,6 +105,7 @@ class JudgedClaims:
             For a folder in which no claims were judged.
         """
         found = FinishedRun.of(run)
+        cells = digest_of_cells(Outline.read(found.path)) if (found.path / STUDY_FILE).exists() else None
         small: dict[str, list[dict[str, Any]]] = {}
         others: dict[str, dict[str, Any]] = {}
         try:
@@ -113,7 +115,7 @@ class JudgedClaims:
                     continue
                 if "claims" in inputs:
                     small[cell.name] = [x | {"cell": cell.name} for x in json.loads(cell.result)]
-                elif "claim" in inputs:
+                elif "claim" in inputs and inputs["cells"] == cells:
                     others[cell.name] = json.loads(cell.result) | {"cell": cell.name}
         finally:
             found.store.close()
@@ -167,16 +169,27 @@ def judge_claims(
     groups = _groups_left(folder)
     with closing(computed({name: partial(_judged, name) for name in groups}, n_jobs, warm)) as runs:
         for name, found in runs:
-            folder.store.write(_cell(name, groups[name], found, folder.versions))
+            _replace(folder, _cell(name, groups[name], found, folder.versions))
             on_step(name)
     if study is None:
         return 0
     failed = compute_cells(study, folder, n_jobs, on_step)
     if not failed:
         for cell in _findings(study, folder):
-            folder.store.write(cell)
+            _replace(folder, cell)
         on_step("verdicts")
     return failed
+
+
+def _replace(folder: RunFolder, cell: Cell) -> None:
+    """Write a verdict in place of that of another version, or of another form of the study."""
+    folder.store.forget(cell.name)
+    folder.store.write(cell)
+
+
+def digest_of_cells(outline: Outline) -> str:
+    """Digest of the keys of all cells of a study."""
+    return digest(json.dumps([plan.key for plan in outline.plans()]).encode())
 
 
 def _groups_left(folder: RunFolder) -> dict[str, str]:
@@ -202,11 +215,11 @@ def _cell(name: str, inputs: str, found: Any, versions: str) -> Cell:
 def _findings(study: Study, folder: RunFolder) -> Iterator[Cell]:
     """Yield the cells of the claims on policies that are not judged yet."""
     done, _ = folder.store.done()
-    keys = json.dumps([plan.key for plan in study.outline.plans()])
+    cells = digest_of_cells(study.outline)
     evidence: dict[str, Evidence] = {}
     for one in policy_claims():
         for on in (DRAWN, VOTES):
-            common = {"form": _FORM, "claim": one.key, "on": on, "cells": digest(keys.encode()), "code": _code()}
+            common = {"form": _FORM, "claim": one.key, "on": on, "cells": cells, "code": _code()}
             inputs = json.dumps(common, sort_keys=True)
             if digest(inputs.encode()) in done:
                 continue

@@ -20,6 +20,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.messages import listed, shown
 from ...posteriors.foundation.names import unknown_name
+from ...posteriors.foundation.refusals import nonnegative, probability
 from ...posteriors.thresholds import Ensemble, log_ratio
 from ...posteriors.votes.label_set import LabelSet
 
@@ -156,12 +157,19 @@ def emulated_log_ratio(votes: LabelSet, agreement: float, spread: float, rng: np
     -------
     ndarray of float64, shape (N,)
 
+    Raises
+    ------
+    ValueError
+        For an agreement or a spread outside its range.
+
     Examples
     --------
     >>> votes = LabelSet.from_pools({"a": [1, 1, 0], "b": [0], "c": [1]})
     >>> emulated_log_ratio(votes, 1.0, 2.0, np.random.default_rng(7)).round(2)
     array([-0. ,  0.6 , -0.55])
     """
+    probability("agreement", agreement, ends=True)
+    nonnegative("spread", spread)
     size = spread * np.abs(rng.standard_normal(votes.n_items))
     chance = rng.random(votes.n_items)
     lead = 2 * votes.wins - votes.counts

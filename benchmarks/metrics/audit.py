@@ -9,6 +9,9 @@ import numpy as np
 
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.arrays import Bools, Floats, Ints
+from ...posteriors.foundation.kinds import require_type
+from ...posteriors.foundation.messages import shown
+from ...posteriors.foundation.number_arrays import whole_array
 from ...posteriors.foundation.plugins import read_only
 from ...posteriors.foundation.tolerances import above
 
@@ -27,6 +30,11 @@ class Audit:
     truth : ndarray of bool, shape (N,) or (R, N)
         True if an item's rate is above its threshold.
 
+    Raises
+    ------
+    ValueError
+        For arrays of other shapes or kinds, and wins that are more than labels.
+
     Examples
     --------
     >>> import seqaudit as sa
@@ -41,8 +49,24 @@ class Audit:
     truth: Bools
 
     def __post_init__(self) -> None:
-        for field in ("counts", "wins", "truth"):
-            object.__setattr__(self, field, read_only(np.asarray(getattr(self, field))))
+        require_type("problem", self.problem, Problem, "a Problem")
+        size = self.problem.size
+        for field in ("counts", "wins"):
+            array = np.asarray(getattr(self, field))
+            if array.dtype.kind not in "iu":
+                array = whole_array(field, getattr(self, field))
+            if array.ndim != 2 or array.shape[1] != size:
+                raise ValueError(f"{field} has shape {array.shape}; it must be (runs, {size})")
+            object.__setattr__(self, field, read_only(array))
+        if self.counts.shape != self.wins.shape:
+            raise ValueError(f"counts has shape {self.counts.shape} and wins {self.wins.shape}; they must be equal")
+        if self.counts.size and ((self.wins < 0) | (self.wins > self.counts)).any():
+            raise ValueError("wins are negative or more than labels; they must be from 0 to counts")
+        truth = np.asarray(self.truth)
+        if truth.dtype != np.bool_ or truth.shape not in ((size,), self.counts.shape):
+            wanted = f"True or False for each of the {size} items, or for each in each run"
+            raise ValueError(f"truth is {shown(self.truth)}; it must be {wanted}")
+        object.__setattr__(self, "truth", read_only(truth))
 
     @cached_property
     def tail(self) -> Floats:

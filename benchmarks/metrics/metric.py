@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
@@ -71,7 +71,7 @@ class Metric(FrozenValue):
     @property
     def label(self) -> str:
         """Name with the settings that are not the default ones."""
-        settings = {key: field.default for key, field in self.__dataclass_fields__.items()}
+        settings = {field.name: field.default for field in fields(self)}
         return write_name(
             self.name, {key: getattr(self, key) for key, usual in settings.items() if getattr(self, key) != usual}
         )

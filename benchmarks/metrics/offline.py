@@ -43,7 +43,12 @@ _SECTION = "Lemma (2026), section 9"
 
 def _share(part: Floats, audit: Audit) -> Floats:
     """Weighted share of the items of which something is true, or in part true, shape (R,)."""
-    return np.asarray(part @ audit.weight / audit.weight.sum())
+    return _weighed(part, audit.weight) / audit.weight.sum()
+
+
+def _weighed(part: Floats | Bools, weight: Floats) -> Floats:
+    """Weighted sum over the items, run by run: the rounding of a matrix product may depend on the other runs."""
+    return np.asarray((part * weight).sum(axis=-1))
 
 
 def _constant(value: Floats, audit: Audit) -> Floats:
@@ -80,7 +85,7 @@ class BelievedWelfare(Metric):
 
     def of(self, audit: Audit) -> Floats:
         """Value in each run."""
-        return audit.tail @ audit.weight
+        return _weighed(audit.tail, audit.weight)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class OracleWelfare(Metric):
 
     def of(self, audit: Audit) -> Floats:
         """Value in each run."""
-        return _constant(audit.truth @ audit.weight, audit)
+        return _constant(_weighed(audit.truth, audit.weight), audit)
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class WelfareError(Metric):
 
     def of(self, audit: Audit) -> Floats:
         """Value in each run."""
-        return np.abs(audit.tail @ audit.weight - audit.truth @ audit.weight)
+        return np.abs(_weighed(audit.tail, audit.weight) - _weighed(audit.truth, audit.weight))
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class DecisiveOnC(Metric):
     def of(self, audit: Audit) -> Floats:
         """Value in each run; 0 where there is no such item."""
         weight = audit.weight * _between(self, audit)
-        return np.asarray(Decisive(self.eps)(audit.tail) @ weight / (weight.sum() or 1.0))
+        return _weighed(Decisive(self.eps)(audit.tail), weight) / (weight.sum() or 1.0)
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,7 @@ class OverrideMass(Metric):
 
     def of(self, audit: Audit) -> Floats:
         """Value in each run."""
-        return audit.tail @ (audit.weight * audit.override)
+        return _weighed(audit.tail, audit.weight * audit.override)
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,7 @@ class OracleOverrideMass(Metric):
 
     def of(self, audit: Audit) -> Floats:
         """Value in each run."""
-        return _constant(audit.truth @ (audit.weight * audit.override), audit)
+        return _constant(_weighed(audit.truth, audit.weight * audit.override), audit)
 
 
 @dataclass(frozen=True)
@@ -226,7 +231,7 @@ class OverrideError(Metric):
 
     def of(self, audit: Audit) -> Floats:
         """Value in each run."""
-        return np.abs((audit.tail - audit.truth) @ (audit.weight * audit.override))
+        return np.abs(_weighed(audit.tail - audit.truth, audit.weight * audit.override))
 
 
 @dataclass(frozen=True)

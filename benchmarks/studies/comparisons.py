@@ -15,11 +15,14 @@ import numpy as np
 import scipy
 
 from ...posteriors.foundation.arrays import Floats
+from ...posteriors.foundation.tolerances import ROUNDING
 
 __all__ = ["Difference", "holm", "paired"]
 
 _LEVEL = 0.95
 _RESAMPLES = 9999
+# SciPy takes statistics within 2e-14 of their size for equal.
+_BESIDE = 40.0
 
 
 class Difference(NamedTuple):
@@ -62,11 +65,16 @@ def paired(one: Floats, other: Floats, seed: int) -> Difference:
     >>> found.mean, found.p
     (1.125, 0.125)
     """
-    apart = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
+    one, other = (np.asarray(x, dtype=np.float64) for x in (one, other))
+    scale = max(np.abs(one).max(initial=0.0), np.abs(other).max(initial=0.0))
+    apart = one - other
+    # What is smaller than the rounding of the numbers is no difference.
+    apart = np.where(np.abs(apart) <= ROUNDING * scale, 0.0, apart)
     mean = float(apart.mean()) if apart.size else np.nan
+    mean = 0.0 if abs(mean) <= ROUNDING * scale else mean
     if apart.size < 2:
         return Difference(mean, np.nan, np.nan, np.nan, apart.size)
-    if np.ptp(apart) == 0.0:
+    if np.ptp(apart) <= ROUNDING * scale:
         # Equal in every pair: nothing varies.
         return Difference(mean, mean, mean, 1.0 if mean == 0.0 else 2.0 ** (1 - apart.size), apart.size)
     interval = scipy.stats.bootstrap(
@@ -77,8 +85,15 @@ def paired(one: Floats, other: Floats, seed: int) -> Difference:
         rng=np.random.default_rng(seed),
         method="BCa",
     ).confidence_interval
+    # Means are compared up to a share of the statistic: beside a constant, up to the rounding of the numbers.
+    beside = _BESIDE * scale
     test = scipy.stats.permutation_test(
-        (apart,), np.mean, permutation_type="samples", n_resamples=_RESAMPLES, rng=np.random.default_rng(seed)
+        (apart,),
+        lambda x, axis: np.abs(np.mean(x, axis=axis)) + beside,
+        permutation_type="samples",
+        n_resamples=_RESAMPLES,
+        alternative="greater",
+        rng=np.random.default_rng(seed),
     )
     return Difference(mean, float(interval.low), float(interval.high), float(test.pvalue), apart.size)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ...posteriors.foundation.messages import first_line
+from ...posteriors.foundation.messages import first_line, shown
 from ...posteriors.foundation.names import unknown_key
 
 __all__ = ["REFUSALS", "Fault", "entry_lines", "faults_of", "line_of", "places_of", "require_known"]
@@ -87,6 +87,8 @@ def faults_of(*places: tuple[str, str], told: str = "") -> Iterator[None]:
 def require_known(fields: Mapping[str, Any], allowed: Iterable[str], table: str, kind: str = "a key") -> None:
     """Require that all keys of a table are allowed."""
     for key in fields:
+        if not isinstance(key, str):
+            raise Fault(f"{shown(key)} is {kind} that is no text", *places_of(table, ""))
         if key not in allowed:
             raise Fault(unknown_key(key, allowed, kind), *places_of(table, key))
 

@@ -82,7 +82,9 @@ def _drawn(
 
     size = int(rng.integers(int(ends["items"][0]), int(ends["items"][1]) + 1))
     budget = max(1, round(one("labels_per_item") * size))
-    fields = {"weight": np.exp(one("weight_spread") * rng.standard_normal(size)), **others}
+    # A weight beyond floats is refused as that of the item.
+    with np.errstate(over="ignore"):
+        fields = {"weight": np.exp(one("weight_spread") * rng.standard_normal(size)), **others}
     if kind == "thresholds":
         return Problem(np.clip(rng.random(size), 1e-12, 1.0 - 1e-12), budget, **fields)
     x = rng.standard_t(3, size) if heavy else rng.standard_normal(size)

@@ -104,7 +104,7 @@ class LabelFiles:
 
     @cached_property
     def _file(self) -> LabelFile:
-        return LabelFile.read(self.labels, **self.form)
+        return LabelFile.read(self.labels, **{key: x for key, x in self.form.items() if key != "strict"})
 
     def __getstate__(self) -> dict[str, Any]:
         """State for other processes, which have the votes of their own case and need no others."""
@@ -127,7 +127,8 @@ class LabelFiles:
             For files that cannot be used; see ``read_labels``.
         """
         if items not in self._read:
-            self._read[items] = self._file.with_items(None if items is None else self.folder / items)
+            beside = None if items is None else self.folder / items
+            self._read[items] = self._file.with_items(beside, strict=self.form.get("strict", False))
         return self._read[items]
 
     def records(self, items: str | Sequence[str] | None) -> dict[str, Any]:

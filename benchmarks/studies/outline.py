@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +15,12 @@ from ...posteriors.foundation.messages import shown
 from ..runner.folder import RunFolderError, difference_of, identity
 from .cells import EXACT, REFERENCE
 
-__all__ = ["Outline", "Plan", "Setting", "Way"]
+__all__ = ["STUDY_FILE", "Outline", "Plan", "Setting", "Way"]
 
 # Form of the results of cells; another one means that they are computed again.
 _FORM = 1
-_FILE = "study.json"
+# File of the outline in a run folder.
+STUDY_FILE = "study.json"
 
 
 class Setting(NamedTuple):
@@ -89,6 +90,8 @@ class Outline:
     metrics : list of str
     ways : list of Way
     settings : list of Setting
+    codes : list of str
+        What determines each metric, if some are not built in.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Outline:
     metrics: list[str]
     ways: list[Way]
     settings: list[Setting]
+    codes: list[str] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -110,7 +114,8 @@ class Outline:
             content = json.dumps(identity(setting.inputs), sort_keys=True)
             common: dict[str, Any] = {"form": _FORM, "environment": digest(content.encode())}
             yield Plan(setting, None, -1, _text(common | {"policy": None}))
-            draws = {"seed": self.seed, "metrics": self.metrics, "stops": setting.stops}
+            draws: dict[str, Any] = {"seed": self.seed, "metrics": self.metrics, "stops": setting.stops}
+            draws |= {"codes": self.codes} if self.codes else {}
             for way in self.ways:
                 inputs = common | {"policy": way.canonical, "files": [x["sha256"] for x in way.files]}
                 if setting.is_solved and way.is_exact:
@@ -127,11 +132,12 @@ class Outline:
         RunFolderError
             If an environment of a name, or a policy, is another one than it was.
         """
-        if (folder / _FILE).exists():
+        if (folder / STUDY_FILE).exists():
             before = Outline.read(folder)
             _require_same(folder, "problem", *({x.name: x.inputs for x in one.settings} for one in (before, self)))
+            _require_same(folder, "metric", *(dict(zip(x.metrics, x.codes, strict=False)) for x in (before, self)))
             _require_same(folder, "policy", *({x.name: list(x[2:]) for x in one.ways} for one in (before, self)))
-        write_whole(folder / _FILE, json.dumps(sealed(json.loads(json.dumps(asdict(self)))), indent=1))
+        write_whole(folder / STUDY_FILE, json.dumps(sealed(json.loads(json.dumps(asdict(self)))), indent=1))
 
     @classmethod
     def read(cls, folder: Path) -> Outline:
@@ -142,9 +148,9 @@ class Outline:
         RunFolderError
             If there is none, or it is not as it was written.
         """
-        file = folder / _FILE
+        file = folder / STUDY_FILE
         if not file.exists():
-            raise RunFolderError(f"{folder} is not the run folder of a study: it has no {_FILE}")
+            raise RunFolderError(f"{folder} is not the run folder of a study: it has no {STUDY_FILE}")
         try:
             found = read_json(file)
         except ValueError:
@@ -152,7 +158,7 @@ class Outline:
         if not isinstance(found, dict) or not seal_is_whole(found):
             raise RunFolderError(f"{file} is not as it was written; remove it, and run the study again")
         parts = {"ways": [Way(*x) for x in found["ways"]], "settings": [Setting(*x) for x in found["settings"]]}
-        return cls(**{field.name: found[field.name] for field in fields(cls)} | parts)
+        return cls(**{x.name: found[x.name] for x in fields(cls) if x.name in found} | parts)
 
 
 def _text(inputs: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from ...dp.evaluation.choices import SupportsIndex, SupportsProbabilities
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.canonical import canonical
 from ..metrics.metric import Metric
+from ..metrics.offline import METRICS
 from .cells import EXACT, REFERENCE, Environment, Outcome, exact_value, references, runs
 from .outline import Outline, Plan, Setting, Way
 
@@ -76,7 +77,10 @@ class Study:
         """Cells of the study, told by plain data."""
         ways = [Way(label(x), _is_exact(x), canonical(x), file_records([x])) for x in self.policies]
         settings = [self._setting(x) for x in self.environments]
-        return Outline(self.name, self.seed, self.replications, [x.label for x in self.metrics], ways, settings)
+        labels = [x.label for x in self.metrics]
+        own = any(type(x) not in METRICS.built_in for x in self.metrics)
+        codes = [canonical(x) for x in self.metrics] if own else []
+        return Outline(self.name, self.seed, self.replications, labels, ways, settings, codes)
 
     def _setting(self, environment: Environment) -> Setting:
         problem, stops = environment.problem, self._stops(environment.problem)

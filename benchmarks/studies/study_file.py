@@ -26,6 +26,7 @@ Paths are relative to the file. Everything is checked before any work starts.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -52,8 +53,10 @@ from .cells import Environment
 from .faults import REFUSALS, Fault, entry_lines, faults_of, line_of, places_of, require_known
 from .generators import drawn_problems
 from .label_pools import OF_REFERENCES, LabelFiles, LabelPools, plain_setting
+from .plain_data import plain_data
 from .sources import Source, Stated
 from .study import Study
+from .tables import require_columns
 
 __all__ = ["StudyError", "make_study", "read_study"]
 
@@ -240,9 +243,12 @@ def _of(fields: Mapping[str, Any], key: str, default: int, given: int | None) ->
 
 def _axis_value(key: str, value: Any) -> Any:
     """Value of an axis, which is told by the line of the axis if it is not allowed."""
+    if key in OF_REFERENCES:
+        return plain_setting(key, value)
+    found = plain_data(key, value)
     if key == "utility":
-        make_utility(value)
-    return plain_setting(key, value) if key in OF_REFERENCES else value
+        make_utility(found)
+    return found
 
 
 def _name(given: Any, table: str, key: str) -> str:
@@ -264,6 +270,8 @@ def _metrics(given: Any) -> tuple[Metric, ...]:
         found = tuple(METRICS.make(one) for one in given)
     if len(set(found)) < len(found):
         raise Fault("metrics names one of them twice", ("", "metrics"))
+    with faults_of(("", "metrics")):
+        require_columns(found)
     return found
 
 
@@ -288,8 +296,10 @@ def _policy(given: Any, folder: Path) -> Policy:
 
 def _sources(given: Any, folder: Path, seed: int) -> list[tuple[Source, Axes]]:
     """Sources, each with its own axes, which know the table of the file in which it stands."""
-    if not isinstance(given, (list, tuple)) or not given or not all(isinstance(x, Mapping) for x in given):
+    if given is None or (isinstance(given, (list, tuple)) and not given):
         raise Fault("there is no [[problem]]; give at least one", ("problem", ""))
+    if not isinstance(given, (list, tuple)) or not all(isinstance(x, Mapping) for x in given):
+        raise Fault(f"problem is {shown(given)}; it must be a list of tables", ("", "problem"), ("problem", ""))
     found: list[tuple[Source, Axes]] = []
     names: set[str] = set()
     for k, one in enumerate(given, start=1):
@@ -320,21 +330,33 @@ def _source(given: dict[str, Any], name: str, folder: Path, seed: int, table: st
         return [Stated(name, given["problem"])]
     if "labels" in given:
         require_known(given, ("labels", "map", *_OF_READING, *_OF_LABELS), table)
-        form: dict[str, Any] = {key: given[key] for key in _OF_READING if key in given}
-        if "map" in given:
-            form["labels"] = given["map"]
-        settings = {key: given[key] for key in _OF_LABELS if key in given}
+        plain = _plain(given, table, ("labels", *OF_REFERENCES))
+        if not isinstance(plain.get("strict", False), bool):
+            raise Fault(f"strict is {shown(plain['strict'])}; it must be true or false", *places_of(table, "strict"))
+        form: dict[str, Any] = {key: plain[key] for key in _OF_READING if key in plain}
+        if "map" in plain:
+            form["labels"] = plain["map"]
+        settings = {key: plain[key] for key in _OF_LABELS if key in plain}
         for key in settings.keys() & set(OF_REFERENCES):
             with faults_of(*places_of(table, key)):
                 settings[key] = plain_setting(key, settings[key])
         return [LabelPools.of(name, LabelFiles(_file(given, "labels", folder), folder, form), settings, seed)]
     if "generator" in given:
-        return [Stated(label, problem) for label, problem in drawn_problems(name, given, seed)]
+        return [Stated(label, problem) for label, problem in drawn_problems(name, _plain(given, table), seed)]
     faults = faults_of_problem(given)
     if faults:
         key = faults[0].split()[0]
         raise Fault(faults[0], (table, key), (table, ""))
     return [Stated(name, Problem.from_dict(given))]
+
+
+def _plain(given: Mapping[str, Any], table: str, but: Sequence[str] = ()) -> dict[str, Any]:
+    """Entries of a problem as plain data, but for some of them."""
+    found = {}
+    for key, x in given.items():
+        with faults_of(*places_of(table, key)):
+            found[key] = x if key in but else plain_data(key, x)
+    return found
 
 
 def _file(given: Mapping[str, Any], key: str, folder: Path) -> Path:
@@ -344,15 +366,28 @@ def _file(given: Mapping[str, Any], key: str, folder: Path) -> Path:
 def _require_distinct(environments: Sequence[Environment], tables: Mapping[str, str]) -> None:
     """Require that every environment is a problem, and has a name of its own."""
     known: set[str] = set()
+    given: set[tuple[str, str]] = set()
     for one in environments:
         place = (tables[one.source.name], "")
         try:
-            one.case  # noqa: B018
+            if not one.case.problem.labels:
+                raise ValueError("budget, cost and cap allow no label; at least one must be affordable")
         except REFUSALS as error:
             said = first_line(error)
             axis = next((key for key in one.axes if re.search(rf"\b{key}\b", said)), "")
             told = f"{one.name}: {said}" if one.axes else said
             raise Fault(told, *(places_of_axis(place[0], axis) if axis else ()), place) from None
-        if one.name in known:
+        axes = (one.source.name, json.dumps(_without_points(one.axes), sort_keys=True))
+        if one.name in known or axes in given:
             raise Fault(f"{shown(one.name)} stands twice; names and values of axes must differ", place)
         known.add(one.name)
+        given.add(axes)
+
+
+def _without_points(value: Any) -> Any:
+    """Plain data in which 1.0 is 1: equal values of an axis make one environment."""
+    if isinstance(value, Mapping):
+        return {key: _without_points(x) for key, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_points(x) for x in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -11,8 +11,10 @@ import numpy as np
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.averages import error_of_average, mean_of
 from ...posteriors.foundation.kinds import checked
+from ...posteriors.foundation.messages import printable, shown
 from ...posteriors.foundation.names import unknown_name
 from ...posteriors.foundation.refusals import probability, whole
+from ..metrics.metric import Metric
 from .cells import PAYOFF
 from .comparisons import Difference, holm, paired
 from .outline import Outline
@@ -21,12 +23,24 @@ from .results import Group, Reference, StudyResults
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["label_efficiency", "require_metric", "require_policy", "study_differences", "study_table"]
+__all__ = [
+    "label_efficiency",
+    "require_columns",
+    "require_metric",
+    "require_policy",
+    "study_differences",
+    "study_table",
+]
 
 _RESAMPLES = 999
 # With which others are compared, where nothing is said, if a study has it.
 _PLAIN = ("round-robin", "uniform")
 _RANDOM = "uniform"
+# Columns of tables that are no metrics.
+_COLUMNS = (
+    *("environment", "policy", "labels", "replications", "bought", PAYOFF, "gain", "regret", "against"),
+    *("seconds_a_label", "seconds_ratio"),
+)
 
 
 def _results_of(run: str | os.PathLike[str] | StudyResults) -> StudyResults:
@@ -108,6 +122,28 @@ def _shares(gain: Reference | None, mean: Floats, error: Floats) -> tuple[Floats
         return nothing, nothing, nothing
     # The share is linear in the payoff.
     return gain.share(mean), gain.share(gain.least + error), gain.most - mean
+
+
+def require_columns(metrics: Sequence[Metric]) -> None:
+    """Require that each metric has a column of its own in tables.
+
+    Raises
+    ------
+    ValueError
+        For a metric without a name, two that are called alike, and one called like a column that tables have anyway.
+    """
+    taken = {*_COLUMNS, *(f"{x}_se" for x in _COLUMNS)}
+    for metric in metrics:
+        name = getattr(metric, "name", None)
+        if not isinstance(name, str) or not name.strip() or printable(name) != name or name.startswith("axis."):
+            raise ValueError(f"metrics has {shown(metric)}, whose name is {shown(name)}; it must be a text")
+        for column in (metric.label, f"{metric.label}_se"):
+            if column in taken:
+                raise ValueError(
+                    f"metrics has {shown(metric.label)}, and tables have a column {shown(column)} already; give it "
+                    "another name"
+                )
+            taken.add(column)
 
 
 def require_metric(outline: Outline, metric: str | None) -> str:

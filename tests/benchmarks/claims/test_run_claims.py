@@ -116,6 +116,19 @@ def test_every_verdict_leads_to_its_cells(call, ran):
     assert (status["missing"], status["failed"], status["of_earlier_forms"]) == (0, 0, 0)
 
 
+def test_verdicts_are_those_of_the_form_that_was_asked_for(call, ran):
+    """Other forms of the study were judged in the same folder meanwhile."""
+    call("claims", "--votes", ".", "--out", "kept", "--jobs", 1)
+    page = (ran[0] / "kept/claims.md").read_text()
+    assert call("claims", "--votes", ".", "--quick", "--out", "kept", "--jobs", 1).status == 0
+    assert (ran[0] / "kept/claims.md").read_text() != page
+    done = call("claims", "--out", "kept", "--jobs", 1)
+    assert {row["on"] for row in done.table("claim")} == {"small cases", "drawn problems"}
+    assert call("claims", "--votes", ".", "--out", "kept", "--jobs", 1).status == 0
+    assert (ran[0] / "kept/claims.md").read_text() == page
+    assert call("show", "kept", "claim 2a, votes").status == 0
+
+
 def test_small_cases_alone(call, ran):
     done = call("claims", "--small-cases", "--out", "small", "--jobs", 1)
     assert done.status == 0, done.err
