@@ -293,7 +293,8 @@ def _signals_put_off() -> Iterator[None]:
     """Call the handlers of signals that come meanwhile at the end.
 
     Blocking signals in this thread does not do this: another thread, perhaps of a library, may receive them, and
-    Python runs the handler here all the same.
+    Python runs the handler here all the same. A fault that comes with a signal is told only if the handler raises
+    nothing: worker processes that the same signal has ended are no news.
     """
     if threading.current_thread() is not threading.main_thread():
         # Handlers run in the main thread alone.
@@ -309,7 +310,10 @@ def _signals_put_off() -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         for number, frame in came[:1]:
-            handlers[number](number, frame)
+            try:
+                handlers[number](number, frame)
+            except BaseException as interruption:
+                raise interruption from None
 
 
 def _folder_in_memory() -> str | None:

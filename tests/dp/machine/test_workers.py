@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from seqaudit.dp.machine.workers import cores, each, heard, in_one_thread, in_processes
+from seqaudit.dp.machine.workers import _signals_put_off, cores, each, heard, in_one_thread, in_processes
 
 # Worker processes cannot import this module: what they are to run is defined within the tests.
 SLOW = """
@@ -316,6 +318,27 @@ def test_worker_processes_that_start_say_nothing_of_an_interruption(code, later,
         said = script.communicate(timeout=60)[1]
     assert said.count("Traceback") == said.count("KeyboardInterrupt") == 1
     assert all(ended(child.pid) for child in started)
+
+
+def test_interruption_put_off_is_told_without_the_fault_that_came_with_it():
+    def end_all() -> None:
+        with _signals_put_off():
+            signal.raise_signal(signal.SIGINT)
+            raise TerminatedWorkerError("ended by the same signal")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as told:
+            end_all()
+        said = "".join(traceback.format_exception(told.value))
+        assert said.count("Traceback") == 1
+        assert "TerminatedWorkerError:" not in said
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, lambda *_: None)
+        with pytest.raises(TerminatedWorkerError, match="by the same signal"):
+            end_all()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def gone(path: Path) -> bool:
