@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -73,6 +74,14 @@ def _ends(field: str, given: Any, least: float) -> tuple[float, float]:
     return low, high
 
 
+def _exp(x: float) -> float:
+    """Exponential that is the same on all processors, as NumPy's is not; a weight beyond floats is refused later."""
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
 def _drawn(
     rng: np.random.Generator, kind: str, ends: Mapping[str, tuple[float, float]], heavy: bool, others: dict[str, Any]
 ) -> Problem:
@@ -82,9 +91,8 @@ def _drawn(
 
     size = int(rng.integers(int(ends["items"][0]), int(ends["items"][1]) + 1))
     budget = max(1, round(one("labels_per_item") * size))
-    # A weight beyond floats is refused as that of the item.
-    with np.errstate(over="ignore"):
-        fields = {"weight": np.exp(one("weight_spread") * rng.standard_normal(size)), **others}
+    logs = one("weight_spread") * rng.standard_normal(size)
+    fields = {"weight": np.array([_exp(x) for x in logs.tolist()]), **others}
     if kind == "thresholds":
         return Problem(np.clip(rng.random(size), 1e-12, 1.0 - 1e-12), budget, **fields)
     x = rng.standard_t(3, size) if heavy else rng.standard_normal(size)

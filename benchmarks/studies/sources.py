@@ -1,8 +1,8 @@
 """Sources of the problems of a study: what all have, and problems that are stated, in a file or by a generator.
 
 A source gives a problem for each combination of a study's axes, and the truth and the labels of each replication. They
-are keyed by the study's seed, the source, the replication and their role: the same for all policies, and for all
-values of the axes, whatever the order and the place of the work.
+are keyed by the study's seed, the name of a problem or the files of recorded votes, the replication and their role: the
+same for all policies, and for all values of the axes, whatever the order and the place of the work.
 """
 
 from __future__ import annotations
@@ -137,9 +137,13 @@ class Source:
         """Share of the weight whose truth is not settled by the votes; None where the truth is drawn."""
         return None
 
+    def stream(self) -> Any:
+        """What the draws are keyed by, beside the seed, the replication and their role, as JSON holds it."""
+        return identity(self.inputs())
+
     @cached_property
     def _words(self) -> tuple[int, ...]:
-        return words_of(json.dumps(identity(self.inputs()), sort_keys=True))
+        return words_of(json.dumps(self.stream(), sort_keys=True))
 
     def _seeds(self, seed: int, replications: Sequence[int], role: int) -> list[np.random.SeedSequence]:
         return [np.random.SeedSequence(seed, spawn_key=(*self._words, r, role)) for r in replications]
@@ -170,8 +174,13 @@ class Stated(Source):
     given: Problem
 
     def inputs(self) -> dict[str, Any]:
-        """Fields of the problem."""
-        return {"problem": problem_as_inputs(self.given), "prior": json.loads(canonical(self.given.prior))}
+        """Name and fields of the problem."""
+        prior = json.loads(canonical(self.given.prior))
+        return {"name": self.name, "problem": problem_as_inputs(self.given), "prior": prior}
+
+    def stream(self) -> Any:
+        """Name of the problem: processors differ in the last bits of its numbers, and must draw alike."""
+        return {"name": self.name}
 
     def case(self, axes: Mapping[str, Any]) -> Case:
         """Problem with the values of the axes.
