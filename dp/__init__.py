@@ -3,6 +3,8 @@
 from ..posteriors.foundation.memory import ProblemTooLarge
 from .bounds.upper_bound import UpperBound, upper_bound
 from .designs.allocation import Allocation, allocate
+from .designs.candidates import AllPairs
+from .designs.optimal import OptimalDesign, design
 from .evaluation.characteristics import operating_characteristics
 from .evaluation.evaluate import evaluate
 from .evaluation.evaluation import Evaluation
@@ -22,6 +24,7 @@ from .structure.report import Counterexample, Structure
 from .structure.structure import structure
 
 __all__ = [
+    "AllPairs",
     "Allocation",
     "BeliefPayoff",
     "BestChoice",
@@ -30,6 +33,7 @@ __all__ = [
     "IndexTable",
     "ItemStates",
     "Lattice",
+    "OptimalDesign",
     "Passage",
     "Problem",
     "ProblemError",
@@ -44,6 +48,7 @@ __all__ = [
     "ThresholdDecisions",
     "UpperBound",
     "allocate",
+    "design",
     "evaluate",
     "expected_final",
     "expected_labels",

@@ -31,11 +31,11 @@ PUBLIC = {
         rater_model_cases rater_model_names threshold threshold_slope
     """,
     "dp": """
-        Allocation BeliefPayoff BestChoice Counterexample Evaluation IndexTable ItemStates Lattice Passage Problem
-        ProblemError ProblemTooLarge RegularisedChoice SharedProblem SharedSolution SharedStates Solution Stopping
-        Structure ThresholdDecisions UpperBound allocate evaluate expected_final expected_labels gittins_bernoulli
-        gittins_index load_policy operating_characteristics passage solve solve_stopping states_at states_of_item
-        structure upper_bound whittle_index
+        AllPairs Allocation BeliefPayoff BestChoice Counterexample Evaluation IndexTable ItemStates Lattice
+        OptimalDesign Passage Problem ProblemError ProblemTooLarge RegularisedChoice SharedProblem SharedSolution
+        SharedStates Solution Stopping Structure ThresholdDecisions UpperBound allocate design evaluate expected_final
+        expected_labels gittins_bernoulli gittins_index load_policy operating_characteristics passage solve
+        solve_stopping states_at states_of_item structure upper_bound whittle_index
     """,
     "bandits": """
         APT AuditIndex BudgetSpent Certificate DiverseBatch EpsilonAudit Exact Gittins HighLogRatio IndexPolicy

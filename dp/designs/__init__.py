@@ -1,1 +1,1 @@
-"""One-shot designs: numbers of labels for each item, fixed before any label is seen."""
+"""One-shot designs: numbers of labels for each item or candidate, fixed before any label is seen."""

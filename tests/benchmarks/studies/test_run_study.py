@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
@@ -20,9 +21,10 @@ from oracles.clusters import LocalCluster
 import seqaudit as sa
 from seqaudit.benchmarks.runner.lock import alone_in
 from seqaudit.benchmarks.studies.cells import Environment, runs
+from seqaudit.benchmarks.studies.generators import drawn_problems
 from seqaudit.benchmarks.studies.label_pools import LabelPools
 from seqaudit.benchmarks.studies.run_study import compute_cells, missing_jobs, open_study
-from seqaudit.benchmarks.studies.sources import Stated
+from seqaudit.benchmarks.studies.sources import Stated, words_of
 
 FIELDS = {
     "name": "small",
@@ -200,6 +202,25 @@ def test_noisy_priors_have_the_truth_of_their_rates():
     # P(alpha > 1/2) is .98, and labels are nearly even.
     assert draws.truth.mean() > 0.95
     assert np.abs(draws.labels.rate - 0.5).max() <= 0.05 + 1e-12
+
+
+def test_draws_go_by_a_problems_name_and_not_by_the_last_bits_of_its_numbers():
+    """Processors differ in the last bits, as of exponentials."""
+
+    def draws(name: str, weight: float):
+        source = Stated(name, sa.Problem([0.5, 0.7], budget=4, weight=[1.0, weight]))
+        found = source.draws(source.case({}), 3, range(5))
+        return found.labels.rate.tolist(), found.keys.tolist()
+
+    assert draws("one", 2.0) == draws("one", np.nextafter(2.0, 3.0)) != draws("two", 2.0)
+
+
+def test_generated_weights_are_exponentials_of_the_standard_library():
+    table = {"generator": "log-ratios", "items": 500, "weight_spread": 1.5}
+    ((_, problem),) = drawn_problems("p", table, seed=7)
+    rng = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(*words_of("p"), 0)))
+    rng.integers(500, 501)
+    assert problem.weight.tolist() == [math.exp(x) for x in (1.5 * rng.standard_normal(500)).tolist()]
 
 
 def test_pools_are_bought_without_replacement_and_scored_by_all_votes(tmp_path):

@@ -1,0 +1,262 @@
+r"""Optimal weights of a few candidates, by a primal-dual interior-point method.
+
+    minimise  Phi(w)   over   0 <= w <= u,   B w <= h,
+
+with Phi a differentiable criterion and few rows of B. With dual variables z of w >= 0, x of w <= u, y of the limits and
+slack s = h - B w, Newton's method follows the path on which all complementary products equal mu (Nocedal and Wright
+2006, chapter 19):
+
+    -d(w) + B^T y - z + x = 0,    z w = x (u - w) = mu,    y s = mu,    mu -> 0.
+
+Each step solves one system in the weights, and one in the few limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+
+from ...posteriors.foundation.arrays import Floats
+
+__all__ = ["Smooth", "Weights"]
+
+# Largest number of Newton steps, and of halvings of a step.
+_STEPS, _HALVINGS = 200, 25
+# By how much limits may be missed at the end.
+_MET = 1e-11
+# Share of the way to the nearest bound that a step may take.
+_NEAR = 0.995
+
+
+@dataclass
+class Weights:
+    """Weights of some candidates, with dual variables.
+
+    Attributes
+    ----------
+    weight, excess : ndarray, shape (m,)
+        Weights w, and their dual variables z.
+    over : ndarray, shape (m,)
+        Dual variables x of the largest weights.
+    price, slack : ndarray, shape (q,)
+        Dual variables y of the limits, and what is left of them.
+    """
+
+    weight: Floats
+    excess: Floats
+    over: Floats
+    price: Floats
+    slack: Floats
+
+
+class Smooth:
+    """Base of criteria with two derivatives."""
+
+    def value(self, information: Floats) -> float:
+        """Criterion at an information matrix; smaller is better.
+
+        Parameters
+        ----------
+        information : ndarray, shape (r, r)
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        LinAlgError
+            For a matrix that is not positive definite.
+        """
+        raise NotImplementedError
+
+    def direction(self, information: Floats) -> Floats:
+        """Matrix Y, shape (r, s), for which candidate e has the gain |a_e^T Y|^2."""
+        raise NotImplementedError
+
+    def curvature(self, rows: Floats, information: Floats) -> tuple[Floats, Floats]:
+        """Gains of candidates with these rows, shape (m,), and the criterion's Hessian in their weights, (m, m)."""
+        raise NotImplementedError
+
+    def search(
+        self,
+        rows: Floats,
+        before: Floats,
+        limits: Floats,
+        levels: Floats,
+        cap: float,
+        weight: Floats,
+        price: Floats | None,
+        near: float,
+        goal: float,
+    ) -> tuple[Weights, Floats]:
+        """Weights near the optimum of some candidates.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (m, r)
+            Rows a_e.
+        before : ndarray, shape (r, r)
+            Information M_0.
+        limits, levels : ndarray, shape (q, m) and (q,)
+            B and h; the first row of B is positive.
+        cap : float
+            Largest weight u of a candidate; may be infinite.
+        weight : ndarray, shape (m,)
+            Where to begin: positive, and below the cap. They need not meet the limits.
+        price : ndarray, shape (q,), optional
+            Prices of the limits to begin with, positive; default: such that no candidate is worth more.
+        near : float
+            Sum of the complementary products to begin with, as a share of what the weights are worth, if there are
+            prices.
+        goal : float
+            Sum at which to end.
+
+        Returns
+        -------
+        Weights
+        direction : ndarray, shape (r, s)
+        """
+        now = self._begin(rows, before, limits, levels, cap, weight, price, near)
+        gains, hessian = self.curvature(rows, _information(rows, before, now.weight))
+        for _ in range(_STEPS):
+            products = _products(now, cap)
+            total = sum(float(x.sum()) for x in products)
+            count = sum(x.size for x in products)
+            scale = max(float(np.abs(gains) @ now.weight), np.finfo(float).tiny)
+            stray = float(np.abs(_stationarity(now, gains, limits)) @ now.weight)
+            if total <= goal * scale and stray <= goal * scale and _excess(now, limits, levels) <= _MET:
+                break
+            mu = total / count * (0.1 if stray <= 0.5 * total else 0.5)
+            try:
+                step = _newton(now, gains, hessian, limits, levels, cap, mu)
+            except np.linalg.LinAlgError:
+                break
+            reach = _reach(now, step, cap)
+            before_step = _residual(now, now, gains, limits, levels, cap, mu)
+            for _ in range(_HALVINGS):
+                trial = _moved(now, step, reach)
+                try:
+                    found = self.curvature(rows, _information(rows, before, trial.weight))
+                except np.linalg.LinAlgError:
+                    reach *= 0.5
+                    continue
+                if _residual(trial, now, found[0], limits, levels, cap, mu) <= (1.0 - 1e-3 * reach) * before_step:
+                    break
+                reach *= 0.5
+            else:
+                # Rounding allows no further step; the certificate says how near the weights are.
+                break
+            now, (gains, hessian) = trial, found
+        return now, self.direction(_information(rows, before, now.weight))
+
+    def _begin(
+        self,
+        rows: Floats,
+        before: Floats,
+        limits: Floats,
+        levels: Floats,
+        cap: float,
+        weight: Floats,
+        price: Floats | None,
+        near: float,
+    ) -> Weights:
+        gains, _ = self.curvature(rows, _information(rows, before, weight))
+        scale = float(gains @ weight)
+        if price is None:
+            most = 1.1 * float((gains / limits[0].clip(min=1e-300)).max())
+            price = np.concatenate([[most], np.full(len(levels) - 1, 0.1 * most)])
+        least = near * scale / len(weight)
+        left = price @ limits - gains
+        over = np.zeros_like(weight)
+        if np.isfinite(cap):
+            over = np.maximum(-left, least / (cap - weight))
+        excess = np.maximum(left + over, least / weight)
+        slack = np.maximum(levels - limits @ weight, least / price)
+        return Weights(weight.copy(), excess, over, price.copy(), slack)
+
+
+def _information(rows: Floats, before: Floats, weight: Floats) -> Floats:
+    return np.asarray(before + (rows.T * weight) @ rows)
+
+
+def _stationarity(now: Weights, gains: Floats, limits: Floats) -> Floats:
+    return np.asarray(now.price @ limits - gains - now.excess + now.over)
+
+
+def _excess(now: Weights, limits: Floats, levels: Floats) -> float:
+    return float(np.abs(limits @ now.weight + now.slack - levels).max())
+
+
+def _products(now: Weights, cap: float) -> list[Floats]:
+    found = [now.weight * now.excess, now.slack * now.price]
+    return [*found, (cap - now.weight) * now.over] if np.isfinite(cap) else found
+
+
+def _residual(
+    now: Weights, unit: Weights, gains: Floats, limits: Floats, levels: Floats, cap: float, mu: float
+) -> float:
+    """Size of what is left of the equations, each times the variable that it belongs to.
+
+    These variables are those before a step: along it, the size falls at first.
+    """
+    parts = [
+        _stationarity(now, gains, limits) * unit.weight,
+        (limits @ now.weight + now.slack - levels) * unit.price,
+        *(x - mu for x in _products(now, cap)),
+    ]
+    return float(np.sqrt(sum(float(x @ x) for x in parts)))
+
+
+def _newton(
+    now: Weights, gains: Floats, hessian: Floats, limits: Floats, levels: Floats, cap: float, mu: float
+) -> Weights:
+    weight, slack = now.weight, now.slack
+    away = _stationarity(now, gains, limits)
+    curve = now.excess / weight
+    right = -away - (weight * now.excess - mu) / weight
+    if bounded := np.isfinite(cap):
+        room = cap - weight
+        curve = curve + now.over / room
+        right = right + (room * now.over - mu) / room
+    system = hessian.copy()
+    diagonal = np.einsum("ii->i", system)
+    diagonal += curve + 1e-14 * diagonal.mean()
+    factor = scipy.linalg.cho_factor(system, overwrite_a=True)
+    solved = scipy.linalg.cho_solve(factor, np.column_stack([right, limits.T]))
+    unmet = limits @ weight + slack - levels
+    small = limits @ solved[:, 1:] + np.diag(slack / now.price)
+    price = np.linalg.solve(small, limits @ solved[:, 0] - (slack * now.price - mu) / now.price + unmet)
+    move = solved[:, 0] - solved[:, 1:] @ price
+    over = (now.over * move - room * now.over + mu) / room if bounded else np.zeros_like(move)
+    return Weights(
+        move,
+        (mu - weight * now.excess - now.excess * move) / weight,
+        over,
+        price,
+        -unmet - limits @ move,
+    )
+
+
+def _reach(now: Weights, step: Weights, cap: float) -> float:
+    pairs = [(now.weight, step.weight), (now.excess, step.excess), (now.price, step.price), (now.slack, step.slack)]
+    if np.isfinite(cap):
+        pairs += [(cap - now.weight, -step.weight), (now.over, step.over)]
+    least = 1.0
+    for value, change in pairs:
+        falling = change < 0.0
+        if falling.any():
+            least = min(least, _NEAR * float((-value[falling] / change[falling]).min()))
+    return least
+
+
+def _moved(now: Weights, step: Weights, reach: float) -> Weights:
+    return Weights(
+        now.weight + reach * step.weight,
+        now.excess + reach * step.excess,
+        now.over + reach * step.over,
+        now.price + reach * step.price,
+        now.slack + reach * step.slack,
+    )
