@@ -7,6 +7,8 @@ from .beliefs.grid import Grid
 from .beliefs.logit_normal import LogitNormal
 from .beliefs.noisy_beta import NoisyBeta
 from .beliefs.registry import make_belief
+from .comparisons.bradley_terry import ComparisonFit, fit_comparisons
+from .comparisons.information import label_information, pair_rows, policy_information
 from .conformance.beliefs import belief_cases, check_belief
 from .conformance.rater_models import check_rater_model, rater_model_cases
 from .conformance.suite import ConformanceError
@@ -45,6 +47,7 @@ __all__ = [
     "BeliefTables",
     "Beta",
     "BetaMixture",
+    "ComparisonFit",
     "ConformanceError",
     "Contaminated",
     "Custom",
@@ -73,11 +76,15 @@ __all__ = [
     "belief_cases",
     "check_belief",
     "check_rater_model",
+    "fit_comparisons",
+    "label_information",
     "largest_learnable_beta",
     "log_ratio",
     "make_belief",
     "make_rater_model",
     "make_utility",
+    "pair_rows",
+    "policy_information",
     "rater_model_cases",
     "rater_model_names",
     "threshold",

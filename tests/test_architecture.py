@@ -24,11 +24,12 @@ MOST_FILES, MOST_LINES = 25, 450
 # script.
 PUBLIC = {
     "posteriors": """
-        Accuracy Asymmetric Belief BeliefTables Beta BetaMixture ConformanceError Contaminated Custom DawidSkene
-        Decisive Design Diagnostics Drift Entropy Grid Grouped LabelSet Linear LogitNormal NoPayoff NoisyBeta OneCoin
-        PartialPooling RaterBias RaterFit RaterModel RaterSkill SimulatedLabels Utility Variance belief_cases
-        check_belief check_rater_model largest_learnable_beta log_ratio make_belief make_rater_model make_utility
-        rater_model_cases rater_model_names threshold threshold_slope
+        Accuracy Asymmetric Belief BeliefTables Beta BetaMixture ComparisonFit ConformanceError Contaminated Custom
+        DawidSkene Decisive Design Diagnostics Drift Entropy Grid Grouped LabelSet Linear LogitNormal NoPayoff NoisyBeta
+        OneCoin PartialPooling RaterBias RaterFit RaterModel RaterSkill SimulatedLabels Utility Variance belief_cases
+        check_belief check_rater_model fit_comparisons label_information largest_learnable_beta log_ratio make_belief
+        make_rater_model make_utility pair_rows policy_information rater_model_cases rater_model_names threshold
+        threshold_slope
     """,
     "dp": """
         AllPairs Allocation BeliefPayoff BestChoice Counterexample Evaluation IndexTable ItemStates Lattice

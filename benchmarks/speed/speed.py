@@ -24,6 +24,7 @@ from ...dp.evaluation.evaluate import evaluate
 from ...dp.machine.workers import cores
 from .cells import measure_cells
 from .dense_baseline import Baseline
+from .designs import DESIGNS, QUICK_DESIGNS, measure_design
 from .fresh_process import Case, largest, solve_apart, solved
 from .peers import PEERS, measure_peer
 from .throughput import POLICIES, REPLAYED, measure_certificate, measure_replay, measure_throughput
@@ -122,6 +123,22 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
             ("target", "target", "g"),
         ],
     ),
+    "designs": (
+        "optimal designs, one core, in passes over the candidates",
+        [
+            ("candidates", "candidates", ","),
+            ("features", "features", ""),
+            ("a pass, ms", "pass_milliseconds", ".1f"),
+            ("seconds", "seconds", ".2f"),
+            ("passes", "passes", ".1f"),
+            ("target", "target", "g"),
+            ("gap", "gap", ".1e"),
+            ("support", "support", ","),
+            ("peak MiB", "peak_bytes", "MiB"),
+            ("multiplicative: gap", "multiplicative_gap", ".1e"),
+            ("vertex directions: gap", "vertex_gap", ".1e"),
+        ],
+    ),
     "largest": (
         "largest problem solved, reductions on",
         [
@@ -203,7 +220,7 @@ def speed_parts(
     -------
     list of (str, str, callable)
         Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``replays``, ``certificates``, ``cells``,
-        ``largest`` and ``peers``.
+        ``designs``, ``largest`` and ``peers``.
     """
     threads = cores(threads)
     # Engine and baseline must use the same number of threads.
@@ -230,6 +247,10 @@ def speed_parts(
     ]
     count = 500 if quick else 100_000
     parts.append(("cells", f"{count:,} cells", partial(measure_cells, count)))
+    parts += [
+        ("designs", f"design of {size[0]:,} x {size[1]}", partial(measure_design, *size))
+        for size in (QUICK_DESIGNS if quick else DESIGNS)
+    ]
     most = min(seconds, limit)
     parts += [
         ("largest", f"largest of N={len(family)}", partial(largest, family, most, memory, threads))

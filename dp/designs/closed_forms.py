@@ -20,46 +20,12 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
+from ...posteriors.comparisons.information import policy_information
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.number_arrays import number_array
-from ...posteriors.foundation.refusals import positive, refused
+from ...posteriors.foundation.refusals import positive
 
-__all__ = ["policy_fisher", "saturated_design", "tabular_design"]
-
-
-def policy_fisher(probability: ArrayLike) -> Floats:
-    """Fisher information of a softmax policy in its logits.
-
-    Parameters
-    ----------
-    probability : array_like, shape (k,)
-        Probabilities of the responses; positive, with sum 1.
-
-    Returns
-    -------
-    ndarray, shape (k, k)
-        diag(p) - p p^T.
-
-    Raises
-    ------
-    ValueError
-        For anything but probabilities of at least two responses.
-
-    Examples
-    --------
-    >>> policy_fisher([0.5, 0.5])
-    array([[ 0.25, -0.25],
-           [-0.25,  0.25]])
-    """
-    p = number_array("probability", probability)
-    if p.ndim != 1 or len(p) < 2:
-        raise ValueError(f"probability has shape {p.shape}; it must be a list of at least two")
-    for k in np.flatnonzero(~((p > 0.0) & (p < 1.0)))[:1]:
-        raise refused(f"probability[{k}]", p[k], "be between 0 and 1")
-    if abs(p.sum() - 1.0) > 1e-9:
-        raise ValueError(f"probability sums to {p.sum():g}; it must sum to 1")
-    p = p / p.sum()
-    return np.asarray(np.diag(p) - np.outer(p, p))
+__all__ = ["saturated_design", "tabular_design"]
 
 
 def tabular_design(probability: ArrayLike, beta: float) -> tuple[Floats, float]:
@@ -90,7 +56,10 @@ def tabular_design(probability: ArrayLike, beta: float) -> tuple[Floats, float]:
     >>> weight.round(4), round(value, 4)
     (array([0.367, 0.367, 0.266]), 2.4747)
     """
-    fisher, strength = policy_fisher(probability), positive("beta", beta)
+    p, strength = number_array("probability", probability), positive("beta", beta)
+    if p.ndim != 1 or len(p) < 2:
+        raise ValueError(f"probability has shape {p.shape}; it must be a list of at least two")
+    fisher = policy_information(np.eye(len(p)), p)
     values, vectors = scipy.linalg.eigh(fisher)
     # The constant direction has eigenvalue 0, whatever its rounding.
     values[0] = 0.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import seqaudit as sa
 from seqaudit.dp.designs.candidates import AllPairs, StoredRows
-from seqaudit.dp.designs.closed_forms import policy_fisher, saturated_design, tabular_design
+from seqaudit.dp.designs.closed_forms import saturated_design, tabular_design
 from seqaudit.dp.designs.rounding import rounded
 
 cvxpy = pytest.importorskip("cvxpy")
@@ -185,7 +185,7 @@ def test_tabular_designs_have_their_closed_form(responses, beta):
     rows = np.array([0.5 * beta * (unit[i] - unit[j]) for i, j in pairs])
     weight, value = tabular_design(p, beta)
     information = (rows.T * weight) @ rows
-    fisher = policy_fisher(p)
+    fisher = sa.policy_information(unit, p)
     assert value == pytest.approx(np.trace(fisher @ np.linalg.pinv(information)), rel=1e-9)
     # The equivalence theorem: no comparison is worth more than the value.
     inverse = np.linalg.pinv(information)
