@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import WrongKind, checked
+from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.notebook import html_table
 from ...posteriors.foundation.number_arrays import number_array
@@ -37,6 +38,8 @@ __all__ = ["OptimalDesign", "design"]
 _CRITERIA = ("trace", "A", "c", "D", "E", "I")
 # Candidates to begin with, for each entry of a row.
 _BEGIN = 8
+# Square matrices of the working set that are held at once, with room for it to grow.
+_MATRICES = 8
 # Information in a direction, in units of that of the uniform design, below which candidates to begin with lack it.
 _LACKING = 1e-6
 
@@ -309,7 +312,11 @@ def _in_units(criterion: str, value: float, scale: float, span: Span, labels: in
 def _starting(rules: Allowed, basis: Floats, known: Floats) -> Ints:
     """Candidates to begin with: from everywhere, telling of every direction, and able to meet the limits."""
     pool, rank = rules.pool, basis.shape[1]
-    index = np.union1d(pool.spread(int(max(_BEGIN * rank, 2.0 / rules.limits.cap))), rules.needed(2 * rank))
+    count = int(min(max(_BEGIN * rank, 2.0 / rules.limits.cap), pool.size))
+    require_memory(
+        8.0 * _MATRICES * count**2, what=f"a design of {count:,} candidates at once", instead="use a larger cap"
+    )
+    index = np.union1d(pool.spread(count), rules.needed(2 * rank))
     for _ in range(rank):
         rows = pool.rows(index) @ basis
         sizes, directions = np.linalg.eigh(known + rows.T @ rows / len(index))
