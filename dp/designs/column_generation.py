@@ -8,7 +8,8 @@ beyond its price,
 
 and with it the certificate: since sum_e w_e |a_e^T Y|^2 <= y . h + delta for every allowed design, the bounds of
 ``criteria`` hold with that number. Candidates worth more than their prices join the set, those without weight leave it,
-and the search ends once value and bound agree.
+and the search ends once value and bound agree. Where weights have a cap, the candidates at their cap leave the set too,
+and come back when they are worth no more than their price.
 
 All is done in coordinates in which the uniform design has the information matrix I (where there is a prior, with it),
 so that neither scales nor near-collinearity of features matter.
@@ -26,7 +27,7 @@ from .candidates import Candidates, Found
 from .criteria import Criterion
 from .interior_point import Weights
 
-__all__ = ["Certified", "Limits", "certified"]
+__all__ = ["Certified", "Limits", "Start", "certified"]
 
 # Largest number of passes: far more than any problem that was tried needs.
 _PASSES = 500
@@ -73,6 +74,22 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Start:
+    """Candidates to begin with, in order.
+
+    Attributes
+    ----------
+    free : ndarray of int
+        Those whose weights are looked for.
+    full : ndarray of int
+        Those that begin at their cap.
+    """
+
+    free: Ints
+    full: Ints
+
+
+@dataclass(frozen=True)
 class Certified:
     """A design, and how far it is from optimal.
 
@@ -104,7 +121,7 @@ def certified(
     before: Floats,
     criterion: Criterion,
     limits: Limits,
-    start: Ints,
+    start: Start,
     tolerance: float,
     seen: Callable[[int, float], object] = lambda passes, gap: None,
 ) -> Certified:
@@ -119,7 +136,7 @@ def certified(
         Information that is there before.
     criterion : Criterion
     limits : Limits
-    start : ndarray of int
+    start : Start
         Candidates to begin with, whose rows span the space unless ``before`` does; they allow to meet all limits.
     tolerance : float
     seen : callable
@@ -129,54 +146,70 @@ def certified(
     -------
     Certified
     """
-    rank = basis.shape[1]
-    index = np.unique(start)
+    rank, cap = basis.shape[1], limits.cap
+    index, full = start.free, start.full
     rows = candidates.rows(index) @ basis
     levels = np.concatenate([[1.0], np.zeros(len(limits.charges))])
-    weight = np.full(len(index), min(1.0 / len(index), 0.5 * limits.cap))
     price: Floats | None = None
-    near = 1.0
-    few = int(max(2 * rank, 2.0 / limits.cap))
+    near, goal, stalled = 1.0, 0.03, 0
     best: Certified | None = None
-    goal, stalled = 0.03, 0
+    weight = np.full(len(index), min((1.0 - cap * len(full) if len(full) else 1.0) / len(index), 0.5 * cap))
     for passes in range(1, _PASSES + 1):
-        working, direction = criterion.search(
-            rows, before, limits.of(index), levels, limits.cap, weight, price, near, goal
-        )
+        # What those at their cap give and take.
+        own = candidates.rows(full) @ basis
+        settled, taken = before, levels
+        if len(full):
+            settled, taken = before + cap * (own.T @ own), levels - cap * limits.of(full).sum(axis=1)
+        working, direction = criterion.search(rows, settled, limits.of(index), taken, cap, weight, price, near, goal)
         price = working.price
-        charge = limits.charge(price)
         join = max(_JOIN * rank, int(_SHARE * len(index)))
-        found = candidates.worthwhile(basis @ direction, charge, join + len(index))
-        now = _certificate(index, rows, before, criterion, limits, working, direction, found, tolerance, passes)
+        wanted = join + len(index) + len(full)
+        found = candidates.worthwhile(basis @ direction, limits.charge(price), wanted)
+        now = _certificate(
+            index, full, rows, before, settled, criterion, limits, working, direction, found, tolerance, passes
+        )
         stalled = 0 if best is None or now.gap < _PROGRESS * best.gap else stalled + 1
         if best is None or now.gap < best.gap:
             best = now
         seen(passes, best.gap)
         if best.gap <= tolerance or stalled == _PATIENCE:
             break
-        new = found.index[~np.isin(found.index, index)][:join]
-        if len(new):
+        new = found.index[~np.isin(found.index, index) & ~np.isin(found.index, full)][:join]
+        back = full[~np.isin(full, found.index)]
+        if len(new) or len(back):
             goal = max(min(goal, _NEARER * now.gap), _LAST * tolerance)
         else:
             goal = max(_NEARER * min(goal, now.gap), _LEAST)
-        stay = np.ones(len(index), dtype=bool)
-        if len(new) and not stalled and passes < _ALL_STAY:
-            stay = working.weight * len(index) > _STAY * working.excess / working.price[0]
-            stay[np.argsort(-working.weight, kind="stable")[:few]] = True
-        index, order = _sorted(np.concatenate([index[stay], new]))
-        rows = np.vstack([rows[stay], candidates.rows(new) @ basis])[order]
+        stay, at_cap = np.ones(len(index), dtype=bool), np.zeros(len(index), dtype=bool)
+        if not stalled and passes < _ALL_STAY:
+            if np.isfinite(cap):
+                at_cap = (cap - working.weight) * len(index) < working.over / price[0] / _STAY
+                # Enough are left to take what the others leave.
+                at_cap[np.argsort(working.weight, kind="stable")[: 2 * rank]] = False
+            if len(new):
+                stay = working.weight * len(index) > _STAY * working.excess / price[0]
+                few = int(max(2 * rank, 2.0 * float(working.weight[~at_cap].sum()) / cap))
+                stay[np.argsort(-np.where(at_cap, 0.0, working.weight), kind="stable")[:few]] = True
+        stay &= ~at_cap
+        full = np.concatenate([full[np.isin(full, found.index)], index[at_cap]])
+        joined = np.concatenate([index[stay], new, back])
+        order = np.argsort(joined)
+        index = joined[order]
+        rows = np.vstack([rows[stay], candidates.rows(np.concatenate([new, back])) @ basis])[order]
         near = min(now.gap, 0.1)
         least = near / len(index)
-        weight = np.concatenate([working.weight[stay], np.full(len(new), least)])[order]
-        weight = np.minimum(weight.clip(min=1e-3 * least), 0.999 * limits.cap)
+        weight = np.concatenate([working.weight[stay], np.full(len(new), least), np.full(len(back), 0.9 * cap)])[order]
+        weight = np.minimum(weight.clip(min=1e-3 * least), 0.999 * cap)
     assert best is not None
     return best
 
 
 def _certificate(
     index: Ints,
+    full: Ints,
     rows: Floats,
     before: Floats,
+    settled: Floats,
     criterion: Criterion,
     limits: Limits,
     working: Weights,
@@ -190,34 +223,33 @@ def _certificate(
     most += limits.cap * found.total if np.isfinite(limits.cap) else found.most
     bound = criterion.bound(direction, most)
     in_use = np.flatnonzero(working.weight * len(index) > working.excess / working.price[0])
+    left = 1.0 - limits.cap * len(full) if len(full) else 1.0
     designs = []
     for kept in (in_use, np.arange(len(index))):
-        shares = _shares(working.weight[kept], limits.cap)
+        shares = _shares(working.weight[kept], limits.cap, left)
+        chosen = np.concatenate([index[kept], full])
+        weight = np.concatenate([shares, np.full(len(full), limits.cap)])
         try:
-            value = criterion.value(before + (rows[kept].T * shares) @ rows[kept])
+            value = criterion.value(settled + (rows[kept].T * shares) @ rows[kept])
         except np.linalg.LinAlgError:
             # Without the small weights a direction is missing.
             continue
         gap = max(0.0, 1.0 - criterion.efficiency(value, bound))
-        if (limits.of(index[kept])[1:] @ shares).max(initial=0.0) > _OVER:
+        if (limits.of(chosen)[1:] @ weight).max(initial=0.0) > _OVER or abs(weight.sum() - 1.0) > _OVER:
             # It is not allowed, however good it is.
             gap = np.inf
-        designs.append(Certified(index[kept], shares, value, bound, gap, passes))
+        order = np.argsort(chosen)
+        designs.append(Certified(chosen[order], weight[order], value, bound, gap, passes))
         if gap <= tolerance:
             break
     return min(designs, key=lambda x: x.gap)
 
 
-def _shares(weight: Floats, cap: float) -> Floats:
-    """Weights scaled to sum to 1, none above the cap."""
-    shares = weight / weight.sum()
-    if np.isfinite(cap) and shares.max() > cap:
+def _shares(weight: Floats, cap: float, total: float) -> Floats:
+    """Weights scaled to a sum, none above the cap."""
+    shares = weight * (total / weight.sum())
+    if np.isfinite(cap) and shares.size and shares.max() > cap:
         shares = np.minimum(shares, cap)
         room = cap - shares
-        shares = np.minimum(shares + room * ((1.0 - shares.sum()) / max(float(room.sum()), 1e-300)), cap)
+        shares = np.minimum(shares + room * ((total - shares.sum()) / max(float(room.sum()), 1e-300)), cap)
     return shares
-
-
-def _sorted(index: Ints) -> tuple[Ints, Ints]:
-    order = np.argsort(index)
-    return index[order], order

@@ -27,9 +27,10 @@ from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import number, one_of, whole
 from .allowed import Allowed, allowed
 from .candidates import AllPairs, StoredRows, row_array
-from .column_generation import certified
+from .column_generation import Start, certified
 from .criteria import Criterion, LogDeterminant, Trace
 from .identified import Span, factor_of, require_identified, span_of
+from .interior_point import Smooth
 from .rounding import rounded
 from .smallest_eigenvalue import SmallestEigenvalue
 
@@ -216,7 +217,7 @@ def design(
     basis = span.basis if criterion == "E" else span.whitening
     known = np.zeros((basis.shape[1],) * 2) if before is None else basis.T @ before @ basis / n
     aim, scale = _aim(criterion, basis.T @ factor, rules)
-    start = _starting(rules, basis, known)
+    start = _starting(rules, basis, known, aim)
     seen: Callable[[int, float], object] = partial(_tell, told, near) if told else lambda passes, gap: None
     found = certified(rules.pool, basis, known, aim, rules.limits, start, near, seen)
     if found.gap == np.inf:
@@ -309,20 +310,33 @@ def _in_units(criterion: str, value: float, scale: float, span: Span, labels: in
     return value * scale / labels
 
 
-def _starting(rules: Allowed, basis: Floats, known: Floats) -> Ints:
+def _starting(rules: Allowed, basis: Floats, known: Floats, aim: Criterion) -> Start:
     """Candidates to begin with: from everywhere, telling of every direction, and able to meet the limits."""
-    pool, rank = rules.pool, basis.shape[1]
-    count = int(min(max(_BEGIN * rank, 2.0 / rules.limits.cap), pool.size))
-    require_memory(
-        8.0 * _MATRICES * count**2, what=f"a design of {count:,} candidates at once", instead="use a larger cap"
-    )
-    index = np.union1d(pool.spread(count), rules.needed(2 * rank))
+    pool, rank, cap = rules.pool, basis.shape[1], rules.limits.cap
+    few = min(_BEGIN * rank, pool.size)
+    full = np.empty(0, dtype=np.int64)
+    free = pool.spread(few)
+    least = int(np.ceil(1.0 / cap - 1e-9))
+    if least > few // 2 and not rules.limits.charges:
+        # Those of the largest worth at the uniform design are at their cap but for a few, which are looked at with
+        # those that follow.
+        direction = aim.direction(known + np.eye(rank)) if isinstance(aim, Smooth) else np.eye(rank)
+        first = pool.worthwhile(basis @ direction, -1.0, least + few).index
+        cut = max(least - few // 2, 0)
+        full, free = np.sort(first[:cut]), np.union1d(first[cut:], np.setdiff1d(free, first[:cut]))
+    elif least > few // 2:
+        count = min(2 * least, pool.size)
+        require_memory(
+            8.0 * _MATRICES * count**2, what=f"a design of {count:,} candidates at once", instead="use a larger cap"
+        )
+        free = np.union1d(pool.spread(count), rules.needed(2 * rank))
+    free = np.union1d(free, rules.needed(2 * rank))
     for _ in range(rank):
-        rows = pool.rows(index) @ basis
-        sizes, directions = np.linalg.eigh(known + rows.T @ rows / len(index))
+        rows = pool.rows(np.concatenate([free, full])) @ basis
+        sizes, directions = np.linalg.eigh(known + rows.T @ rows / len(rows))
         lacking = directions[:, sizes < _LACKING * sizes[-1]]
         if not lacking.shape[1]:
             break
-        found = pool.worthwhile(basis @ lacking, 0.0, 2 * rank)
-        index = np.union1d(index, found.index)
-    return np.asarray(index)
+        found = pool.worthwhile(basis @ lacking, 0.0, 2 * rank).index
+        free = np.union1d(free, np.setdiff1d(found, full))
+    return Start(free, full)
