@@ -247,6 +247,8 @@ def _certificate(
 
 def _shares(weight: Floats, cap: float, total: float) -> Floats:
     """Weights scaled to a sum, none above the cap."""
+    if not weight.size:
+        return weight
     shares = weight * (total / weight.sum())
     if np.isfinite(cap) and shares.size and shares.max() > cap:
         shares = np.minimum(shares, cap)

@@ -288,6 +288,22 @@ def test_efficient_rounding_has_the_largest_least_share(seed, size, more):
     assert capped.max() == 1
 
 
+@pytest.mark.parametrize("criterion", ["A", "D", "E"])
+@pytest.mark.parametrize("most", [20, 150, 299])
+def test_capped_designs_of_many_candidates_are_those_of_a_conic_solver(criterion, most):
+    """Most candidates of such a design are at their cap, and are left out of the search."""
+    rng = np.random.default_rng(most)
+    rows = rng.normal(size=(300, 4)) * rng.exponential(size=(300, 1))
+    found = sa.design(rows, criterion, cap=1 / most)
+    wanted = conic(rows, criterion, np.eye(4), cap=1 / most)
+    require_optimum(found, rows, criterion, wanted, target=np.eye(4))
+    assert found.weight.max() <= (1 + 1e-12) / most
+    assert found.weight.sum() == pytest.approx(1.0, abs=1e-9)
+    counts = found.counts(most)
+    assert counts.sum() == most
+    assert counts.max() == 1
+
+
 def test_counts_of_capped_designs_repeat_no_candidate():
     rng = np.random.default_rng(8)
     found = sa.design(rng.normal(size=(200, 4)), "A", cap=1 / 50)
