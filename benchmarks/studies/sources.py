@@ -138,7 +138,7 @@ class Source:
         return None
 
     def stream(self) -> Any:
-        """What the draws are keyed by, beside the seed, the replication and their role, as JSON holds it."""
+        """Key of the draws, beside the seed, the replication and their role, as JSON holds it."""
         return identity(self.inputs())
 
     @cached_property

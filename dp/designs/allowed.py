@@ -1,4 +1,4 @@
-"""What designs are allowed: prices, a ceiling, caps and quotas of groups, read from a user's arguments."""
+"""Limits of designs: prices, a ceiling, caps and quotas of groups, read from a user's arguments."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _prices(price: ArrayLike | None, size: int) -> Floats | None:
 
 
 def _over(ceiling: float, prices: Floats | None, share: float) -> Floats:
-    """What a label of each candidate costs beyond the ceiling, in units of the largest."""
+    """Cost of a label of each candidate beyond the ceiling, in units of the largest."""
     if prices is None:
         raise ValueError("ceiling needs price, the price of a label of each candidate")
     if ceiling < prices.min():

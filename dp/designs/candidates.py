@@ -50,7 +50,7 @@ class Found:
 
 
 class Candidates(Protocol):
-    """What can be labelled.
+    """Things that can be labelled.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Candidates(Protocol):
     width: int
 
     def root(self) -> Floats:
-        """Triangular matrix R with R^T R proportional to the information of the uniform design."""
+        """Triangular matrix R with R^T R the information of the uniform design."""
 
     def rows(self, index: Ints) -> Floats:
         """Rows of some candidates."""
@@ -87,7 +87,7 @@ class StoredRows:
         self.size, self.width = array.shape
 
     def root(self) -> Floats:
-        """Triangular matrix R with R^T R proportional to the information of the uniform design."""
+        """Triangular matrix R with R^T R the information of the uniform design."""
         blocks = (self.array[k : k + _BLOCK] for k in range(0, self.size, _BLOCK))
         return np.asarray(_triangle(blocks) / np.sqrt(self.size))
 
@@ -145,24 +145,64 @@ class AllPairs:
         return f"AllPairs({self.count} items, {self.width} features)"
 
     def root(self) -> Floats:
-        """Triangular matrix R with R^T R proportional to the information of the uniform design."""
+        """Triangular root of the information of the uniform design.
+
+        Returns
+        -------
+        ndarray, shape (d, d)
+            R, with R^T R that information.
+        """
         # Summed over all pairs, (x_i - x_j)(x_i - x_j)^T is k times the scatter of the items about their mean.
         centred = self.items - self.items.mean(axis=0)
         blocks = (centred[k : k + _BLOCK] for k in range(0, self.count, _BLOCK))
         return np.asarray(_triangle(blocks) * np.sqrt(self.count / self.size))
 
     def rows(self, index: Ints) -> Floats:
-        """Rows of some candidates."""
+        """Rows of some pairs.
+
+        Parameters
+        ----------
+        index : ndarray of int, shape (m,)
+            Numbers of the pairs.
+
+        Returns
+        -------
+        ndarray, shape (m, d)
+        """
         first, second = np.divmod(index, self.count)
         return np.asarray(self.items[first] - self.items[second])
 
     def spread(self, count: int) -> Ints:
-        """Some candidates from everywhere."""
+        """Some pairs from everywhere.
+
+        Parameters
+        ----------
+        count : int
+
+        Returns
+        -------
+        ndarray of int
+            Their numbers; at most `count`.
+        """
         chosen = np.unique(np.linspace(0, self.count - 1, min(count + 1, self.count)).astype(np.int64))
         return np.asarray(chosen[:-1] * self.count + chosen[1:])
 
     def worthwhile(self, direction: Floats, charge: Floats | float, count: int) -> Found:
-        """The best candidates by worth beyond a charge, which is the same for all."""
+        """Most valuable pairs, in one pass.
+
+        Parameters
+        ----------
+        direction : ndarray, shape (d, s)
+            Matrix Y; pair (i, j) is worth |a_ij^T Y|^2.
+        charge : float
+            What a pair must be worth more than.
+        count : int
+            Largest number of pairs to find.
+
+        Returns
+        -------
+        Found
+        """
         moved = self.items @ direction
         moved -= moved.mean(axis=0)
         squares = np.einsum("is,is->i", moved, moved)

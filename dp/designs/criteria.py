@@ -31,7 +31,7 @@ __all__ = ["Criterion", "LogDeterminant", "Trace"]
 
 
 class Criterion(Protocol):
-    """What the search for an optimal design needs to know of its criterion; smaller values are better."""
+    """Criterion as the search for an optimal design needs to know it; smaller values are better."""
 
     def value(self, information: Floats) -> float:
         """Criterion at an information matrix, which must be positive definite."""

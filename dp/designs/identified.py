@@ -1,4 +1,4 @@
-"""Which directions of a parameter the candidates tell of, and coordinates in which they tell of all alike."""
+"""Directions of a parameter that candidates tell of, and coordinates in which they tell of all alike."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def _newton(x: Floats, won: Floats, n: Floats, known: Floats, held: Floats) -> t
 
 
 def _separated(x: Floats, won: Floats, n: Floats, held: Floats) -> bool:
-    """Whether the log-posterior rises for ever along some direction."""
+    """True if the log-posterior rises for ever along some direction."""
     scaled = x / np.maximum(np.abs(x).max(axis=1, keepdims=True), np.finfo(float).tiny)
     always, never = won == n, won == 0.0
     mixed = ~always & ~never

@@ -216,7 +216,7 @@ def test_draws_go_by_a_problems_name_and_not_by_the_last_bits_of_its_numbers():
 
 
 def test_generated_weights_are_exponentials_of_the_standard_library():
-    table = {"generator": "log-ratios", "items": 500, "weight_spread": 1.5}
+    table = {"generator": "log-ratios", "items": 500, "labels_per_item": 2, "weight_spread": 1.5}
     ((_, problem),) = drawn_problems("p", table, seed=7)
     rng = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(*words_of("p"), 0)))
     rng.integers(500, 501)
