@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -155,6 +156,7 @@ def test_contrasts_are_those_of_a_linear_programme(pool):
     assert found.gap <= 1e-6
 
 
+@pytest.mark.smoke
 def test_published_optima():
     """Pukelsheim (1993) for quadratic regression; Boyd and Vandenberghe (2004), section 7.5.2."""
     middle = [0, 10, 20]
@@ -362,6 +364,13 @@ def test_limits_without_room_are_refused():
         sa.design(sa.AllPairs(rows), "A", cap=0.5)
     with pytest.raises(ValueError, match="labels is 2; it must be at least 3"):
         sa.design(QUADRATIC, "A").counts(2)
+
+
+def test_smallest_eigenvalues_without_their_solver_are_refused_by_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cvxpy", None)
+    with pytest.raises(ValueError, match=r"^criterion E needs cvxpy, .*: seqaudit\[convex\]$"):
+        sa.design(QUADRATIC, "E")
+    assert sa.design(QUADRATIC, "A").value == pytest.approx(8.0)
 
 
 def test_progress_is_told():
