@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from ...posteriors.foundation.arrays import Floats, Ints
+from ...posteriors.foundation.arrays import Bools, Floats, Ints
 from ...posteriors.foundation.kinds import WrongKind
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.number_arrays import number_array
@@ -19,6 +19,8 @@ from .candidates import AllPairs, Candidates, StoredRows
 from .column_generation import Limits
 
 __all__ = ["Allowed", "allowed"]
+
+NO_ROOM = "no design meets all limits on prices, groups and caps; loosen one of them"
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,14 @@ class Allowed:
     limits : Limits
     unit : ndarray, shape (n,), or None
         Prices by which weights are divided to have labels.
+    number : ndarray of int, or None
+        Numbers of the candidates in the pool, where limits leave no label to the others.
     """
 
     pool: Candidates
     limits: Limits
-    unit: Floats | None
+    unit: Floats | None = None
+    number: Ints | None = None
 
     def needed(self, count: int) -> Ints:
         """Candidates that help to meet the limits: for each, those of the smallest charges."""
@@ -86,7 +91,7 @@ def allowed(
         for field, value in given.items():
             if value is not None:
                 raise ValueError(f"{field} is for stored candidates; AllPairs takes no limits")
-        return Allowed(pool, Limits(), None)
+        return Allowed(pool, Limits())
     size = pool.size
     prices = _prices(price, size)
     share = np.inf if cap is None else number("cap", cap, lambda x: 0.0 < x <= 1.0, "above 0 and at most 1")
@@ -95,8 +100,10 @@ def allowed(
     charges: list[Floats] = []
     if ceiling is not None:
         charges.append(_over(positive("ceiling", ceiling), prices, share))
-    of_groups = _groups(group, least, most, size)
+    of_groups, usable = _groups(group, least, most, size)
     charges += of_groups
+    if ceiling is not None and prices is not None and ceiling <= prices.min():
+        usable &= prices <= prices.min()
     if prices is not None and ceiling is None:
         if np.isfinite(share) or of_groups:
             raise ValueError(
@@ -105,7 +112,15 @@ def allowed(
         return Allowed(StoredRows(pool.array / np.sqrt(prices)[:, None]), Limits(), prices)
     if len(charges) > 1 or (charges and np.isfinite(share)):
         _require_room(charges, share, size)
-    return Allowed(pool, Limits(tuple(charges), share if share < 1.0 else np.inf), None)
+    share = share if share < 1.0 else np.inf
+    if usable.all():
+        return Allowed(pool, Limits(tuple(charges), share))
+    # Limits that leave a share of 0 or 1 have no room in between, for which the search would look.
+    left = np.flatnonzero(usable)
+    if share * len(left) < 1.0 - 1e-12:
+        raise ValueError(NO_ROOM)
+    kept = [x[left] for x in charges if (x[left] > 0.0).any()]
+    return Allowed(StoredRows(pool.array[left]), Limits(tuple(kept), share), None, left)
 
 
 def _prices(price: ArrayLike | None, size: int) -> Floats | None:
@@ -131,12 +146,13 @@ def _over(ceiling: float, prices: Floats | None, share: float) -> Floats:
 
 def _groups(
     group: Iterable[Hashable] | None, least: Mapping[Any, float] | None, most: Mapping[Any, float] | None, size: int
-) -> list[Floats]:
-    """Charges of the shares of groups."""
+) -> tuple[list[Floats], Bools]:
+    """Charges of the shares of groups, and the candidates to which they leave labels."""
+    usable = np.ones(size, dtype=bool)
     if group is None:
         if least is not None or most is not None:
             raise ValueError("least and most need group, the group of each candidate")
-        return []
+        return [], usable
     if isinstance(group, str) or not isinstance(group, Iterable):
         raise WrongKind(f"group is {shown(group)}; it must be a list of the candidates' groups")
     given = [x.item() if isinstance(x, np.generic) else x for x in group]
@@ -144,7 +160,10 @@ def _groups(
         raise ValueError(f"group has {len(given)} entries; it must have one for each of the {size} candidates")
     members: dict[Any, list[int]] = {}
     for e, x in enumerate(given):
-        members.setdefault(x, []).append(e)
+        try:
+            members.setdefault(x, []).append(e)
+        except TypeError:
+            raise WrongKind(f"group[{e}] is {shown(x)}; it must be hashable, such as a text or a number") from None
     lows, highs = _shares("least", least, members), _shares("most", most, members)
     if sum(lows.values()) > 1.0 + 1e-12:
         raise ValueError(f"least sums to {sum(lows.values()):g}; shares of the labels must sum to at most 1")
@@ -157,11 +176,13 @@ def _groups(
             raise ValueError(f"least of group {shown(x)} is {low:g}, and most {high:g}; least must not be above most")
         inside = np.zeros(size)
         inside[members[x]] = 1.0
+        if high == 0.0 or (low == 0.0 and sum(lows.values()) >= 1.0 - 1e-12):
+            usable[members[x]] = False
         if low > 0.0:
             charges.append(low - inside)
         if high < 1.0:
             charges.append(inside - high)
-    return charges
+    return charges, usable
 
 
 def _shares(field: str, shares: Mapping[Any, float] | None, members: Mapping[Any, list[int]]) -> dict[Any, float]:
@@ -190,4 +211,4 @@ def _require_room(charges: list[Floats], share: float, size: int) -> None:
         method="highs",
     )
     if found.status == 2:
-        raise ValueError("no design meets all limits on prices, groups and caps; loosen one of them")
+        raise ValueError(NO_ROOM)

@@ -17,11 +17,11 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
+from ...posteriors.comparisons.information import feature_array
 from ...posteriors.foundation.arrays import Floats, Ints
-from ...posteriors.foundation.number_arrays import number_array, place_name
-from ...posteriors.foundation.refusals import positive, refused
+from ...posteriors.foundation.refusals import positive
 
-__all__ = ["AllPairs", "Candidates", "Found", "StoredRows", "row_array"]
+__all__ = ["AllPairs", "Candidates", "Found", "StoredRows"]
 
 # Rows of a block in a pass, and items of a block of pairs: few enough for the fastest memory.
 _BLOCK, _ITEMS, _OTHERS = 8192, 256, 2048
@@ -134,7 +134,7 @@ class AllPairs:
     """
 
     def __init__(self, features: ArrayLike, beta: float = 1.0) -> None:
-        items = row_array("features", features)
+        items = feature_array(features)
         if len(items) < 2:
             raise ValueError("features has 1 row; there must be two items or more")
         self.items = 0.5 * positive("beta", beta) * items
@@ -238,24 +238,6 @@ class AllPairs:
         index = np.minimum(first, second) * self.count + np.maximum(first, second)
         worth = best[kept] - float(charge)
         return Found(index, worth, most - float(charge), np.nan)
-
-
-def row_array(field: str, values: ArrayLike) -> Floats:
-    """Finite numbers with a row for each candidate or item.
-
-    Examples
-    --------
-    >>> row_array("candidates", [[1.0, 2.0], [np.nan, 1.0]])
-    Traceback (most recent call last):
-    ValueError: candidates[1, 0] is nan; it must be finite
-    """
-    array = number_array(field, values)
-    if array.ndim != 2 or not array.size:
-        raise ValueError(f"{field} has shape {array.shape}; it must have a row for each and a column for each feature")
-    if not np.isfinite(array).all():
-        place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-        raise refused(place_name(field, place), array[place], "be finite")
-    return array
 
 
 def _triangle(blocks: Iterable[Floats]) -> Floats:

@@ -16,17 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...posteriors.comparisons.information import row_array
 from ...posteriors.foundation.arrays import Floats, Ints
 from ...posteriors.foundation.kinds import WrongKind, checked
 from ...posteriors.foundation.memory import require_memory
 from ...posteriors.foundation.messages import shown
 from ...posteriors.foundation.notebook import html_table
-from ...posteriors.foundation.number_arrays import number_array
+from ...posteriors.foundation.number_arrays import number_array, other_order
 from ...posteriors.foundation.progress import Progress, progress_of
 from ...posteriors.foundation.records import EqualByContents
 from ...posteriors.foundation.refusals import number, one_of, whole
 from .allowed import Allowed, allowed
-from .candidates import AllPairs, StoredRows, row_array
+from .candidates import AllPairs, StoredRows
 from .column_generation import Start, certified
 from .criteria import Criterion, LogDeterminant, Trace
 from .identified import Span, factor_of, require_identified, span_of
@@ -37,6 +38,9 @@ from .smallest_eigenvalue import SmallestEigenvalue
 __all__ = ["OptimalDesign", "design"]
 
 _CRITERIA = ("trace", "A", "c", "D", "E", "I")
+_NO_ROOM = (
+    "no design was found that meets all limits on prices, groups and caps and tells of every direction; loosen a limit"
+)
 # Candidates to begin with, for each entry of a row.
 _BEGIN = 8
 # Square matrices of the working set that are held at once, with room for it to grow.
@@ -200,36 +204,43 @@ def design(
     array([3, 6, 3])
     """
     one_of("criterion", criterion, _CRITERIA)
-    pool = candidates if isinstance(candidates, AllPairs) else StoredRows(row_array("candidates", candidates))
+    for fault in other_order({"candidates": candidates, "price": price, "group": group}):
+        raise ValueError(fault)
+    pool: StoredRows | AllPairs = (
+        candidates if isinstance(candidates, AllPairs) else StoredRows(row_array("candidates", candidates, "candidate"))
+    )
     near = number("tolerance", tolerance, lambda x: 1e-12 <= x < 1.0, "from 1e-12 and below 1")
     told = progress_of(progress, "designing")
     names = _feature_names(feature_names, pool.width)
     rules = allowed(pool, price, ceiling, cap, group, least, most)
     before, n = _prior(prior, labels, pool.width)
     root = rules.pool.root()
-    if before is not None:
+    if before is not None and before.any():
         root = np.vstack([root, factor_of("prior", before).T / np.sqrt(n)])
     span = span_of(root, pool.size)
     if not span.basis.shape[1]:
         raise ValueError("candidates are all 0; none of them tells of anything")
     factor = _asked(criterion, target, pool.width, span, identified_only)
     require_identified(span, factor, names, criterion)
-    basis = span.basis if criterion == "E" else span.whitening
+    basis = span.whitening
     known = np.zeros((basis.shape[1],) * 2) if before is None else basis.T @ before @ basis / n
-    aim, scale = _aim(criterion, basis.T @ factor, rules)
-    start = _starting(rules, basis, known, aim)
+    aim, scale = _aim(criterion, basis.T @ factor, span)
     seen: Callable[[int, float], object] = partial(_tell, told, near) if told else lambda passes, gap: None
-    found = certified(rules.pool, basis, known, aim, rules.limits, start, near, seen)
+    try:
+        found = certified(rules.pool, basis, known, aim, rules.limits, _starting(rules, basis, known, aim), near, seen)
+    except (np.linalg.LinAlgError, ZeroDivisionError):
+        raise ValueError(_NO_ROOM) from None
     if found.gap == np.inf:
-        raise ValueError("no design was found that meets all limits on prices, groups and caps; loosen one of them")
+        raise ValueError(_NO_ROOM)
     if told:
         told(100, 100)
     value, bound = (
         _in_units(criterion, x, scale, span, n if before is not None else 1) for x in (found.value, found.bound)
     )
     weight = found.weight if rules.unit is None else found.weight / rules.unit[found.index]
+    index = found.index if rules.number is None else rules.number[found.index]
     return OptimalDesign(
-        criterion, found.index, weight, value, bound, found.gap, basis.shape[1], found.passes, rules.limits.cap
+        criterion, index, weight, value, bound, found.gap, basis.shape[1], found.passes, rules.limits.cap
     )
 
 
@@ -290,12 +301,13 @@ def _asked(criterion: str, target: ArrayLike | None, width: int, span: Span, ide
     return array[:, None] if criterion == "c" else np.asarray(np.linalg.qr(array, mode="r").T / np.sqrt(len(array)))
 
 
-def _aim(criterion: str, factor: Floats, rules: Allowed) -> tuple[Criterion, float]:
+def _aim(criterion: str, factor: Floats, span: Span) -> tuple[Criterion, float]:
     """Criterion in the coordinates of the search, and the unit of its values."""
     if criterion == "D":
         return LogDeterminant(len(factor)), 1.0
     if criterion == "E":
-        return SmallestEigenvalue(), 1.0
+        turned = span.whitening.T @ span.basis
+        return SmallestEigenvalue(turned @ turned.T), 1.0
     # The criterion is then 1 at the uniform design.
     scale = float(np.vdot(factor, factor))
     return Trace(factor / np.sqrt(scale)), scale

@@ -7,7 +7,7 @@ The dual matrix V >= 0 of that constraint, with trace 1, bounds the smallest eig
     lambda_min(M) <= tr(V M) = tr(V M_0) + sum_e w_e a_e^T V a_e,
 
 so that Y with Y Y^T = V is the direction in which candidates are valued (Pukelsheim 1993, section 4.4; Boyd and
-Vandenberghe 2004, section 7.5).
+Vandenberghe 2004, section 7.5). In other coordinates a metric G stands in place of I, and tr(V G) is 1.
 """
 
 from __future__ import annotations
@@ -29,11 +29,19 @@ _GOAL = 1e-9
 class SmallestEigenvalue:
     """Reciprocal of the smallest eigenvalue of M.
 
+    Parameters
+    ----------
+    metric : ndarray, shape (r, r)
+        The matrix G: M - lambda G is positive semidefinite for the eigenvalues that are meant.
+
     Examples
     --------
-    >>> SmallestEigenvalue().value(np.diag([0.5, 0.25]))
+    >>> float(SmallestEigenvalue(np.eye(2)).value(np.diag([0.5, 0.25])))
     4.0
     """
+
+    def __init__(self, metric: Floats) -> None:
+        self.metric = (metric + metric.T) / 2.0
 
     def value(self, information: Floats) -> float:
         """Criterion at an information matrix.
@@ -51,10 +59,9 @@ class SmallestEigenvalue:
         LinAlgError
             For a matrix that is not positive definite.
         """
-        least = float(scipy.linalg.eigvalsh(information, subset_by_index=[0, 0])[0])
-        if least <= 0.0:
-            raise np.linalg.LinAlgError("the matrix is not positive definite")
-        return 1.0 / least
+        last = len(information) - 1
+        # Of the pencil the other way round: M is well conditioned, G may not be.
+        return float(scipy.linalg.eigh(self.metric, information, eigvals_only=True, subset_by_index=[last, last])[0])
 
     def search(
         self,
@@ -89,9 +96,9 @@ class SmallestEigenvalue:
         """
         cvxpy = _solver()
         size = float(np.einsum("er,er->e", rows, rows).max())
-        scaled = rows / np.sqrt(size)
+        scaled, metric = rows / np.sqrt(size), self.metric / np.linalg.norm(self.metric, 2)
         w, least = cvxpy.Variable(len(rows), nonneg=True), cvxpy.Variable()
-        matrix = before / size + scaled.T @ cvxpy.diag(w) @ scaled - least * np.eye(rows.shape[1])
+        matrix = before / size + scaled.T @ cvxpy.diag(w) @ scaled - least * metric
         positive = (matrix + matrix.T) / 2.0 >> 0
         meets = limits @ w <= levels
         under = [w <= cap] if np.isfinite(cap) else []
@@ -103,7 +110,7 @@ class SmallestEigenvalue:
             raise ValueError(f"the solver found no design of largest smallest eigenvalue: it ended {programme.status}")
         dual = np.asarray(positive.dual_value)
         values, vectors = scipy.linalg.eigh((dual + dual.T) / 2.0)
-        values = values.clip(min=0.0) / values.clip(min=0.0).sum()
+        values = values.clip(min=0.0)
         direction = vectors * np.sqrt(values)
         prices = np.asarray(meets.dual_value).clip(min=0.0) * size
         moved = rows @ direction
@@ -116,7 +123,7 @@ class SmallestEigenvalue:
 
     def bound(self, direction: Floats, most: float) -> float:
         """Lower bound on the criterion of every design, where T of a direction is at most a number."""
-        return float(np.vdot(direction, direction)) / most
+        return float(np.vdot(direction, self.metric @ direction)) / most
 
     def efficiency(self, value: float, bound: float) -> float:
         """Share of the labels that a design needs and that the best one may need as well."""

@@ -13,6 +13,7 @@ direction theta has w_e > 0 only where x_e . theta >= 0, and losses only where x
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -30,6 +31,8 @@ __all__ = ["ComparisonFit", "fit_comparisons"]
 _STEPS, _HALVINGS = 100, 40
 # Decrement of Newton's method at which the maximum is found; the largest margin that raises no suspicion of separation.
 _FOUND, _FAR = 1e-20, 15.0
+# Slope at which a maximum was missed, as a share of what labels may add to it.
+_LEVEL = 1e-9
 # Singular values below this share of the largest are of directions of which no comparison tells.
 _FLAT = 1e-10
 
@@ -127,10 +130,16 @@ def fit_comparisons(
     x = positive("beta", beta) * (items[chosen[:, 0]] - items[chosen[:, 1]])
     x, won, n, known = x[n > 0], won[n > 0].astype(np.float64), n[n > 0].astype(np.float64), known[n > 0]
     basis = _told(x, held)
-    theta, steps, far = _newton(x @ basis, won, n, known, basis.T @ held @ basis)
-    if far and _separated(x, won, n, held):
-        nothing = np.full(width, np.nan)
-        return ComparisonFit(nothing, np.full((width, width), np.nan), 0.0, True, steps)
+    inside = (x @ basis, won, n, known, basis.T @ held @ basis)
+    theta, steps, missed = _newton(*inside, _start(*inside))
+    far = float(np.abs(x @ (basis @ theta) + known).max(initial=0.0)) > _FAR
+    if (missed or far) and _separated(x, won, n, held):
+        return ComparisonFit(np.full(width, np.nan), np.full((width, width), np.nan), 0.0, True, steps)
+    if missed:
+        theta, more, missed = _newton(*inside, _over_plains(*inside, theta))
+        steps += more
+    if missed:
+        raise ValueError("no maximum of the likelihood was found; choose other units of features, or a prior")
     theta = basis @ theta
     u = x @ theta + known
     precision = held + (x.T * (n * label_information(u))) @ x
@@ -171,35 +180,62 @@ def _told(x: Floats, held: Floats) -> Floats:
     return np.asarray(directions[sizes > _FLAT * max(float(sizes.max(initial=0.0)), np.finfo(float).tiny)].T)
 
 
-def _newton(x: Floats, won: Floats, n: Floats, known: Floats, held: Floats) -> tuple[Floats, int, bool]:
-    """Maximum of the log-posterior, the number of steps, and whether margins grew far or no maximum was found."""
+def _start(x: Floats, won: Floats, n: Floats, known: Floats, held: Floats) -> Floats:
+    """Parameter with margins near 0, whatever is known of them: far from there the curvature vanishes."""
+    return np.asarray(np.linalg.lstsq(x, -known)[0]) if known.any() and x.size else np.zeros(x.shape[1])
 
-    def height(theta: Floats) -> float:
-        u = x @ theta + known
-        return float(won @ u - n @ np.logaddexp(0.0, u) - 0.5 * theta @ held @ theta)
 
-    theta = np.zeros(x.shape[1])
-    now = height(theta)
-    for steps in range(_STEPS):
-        u = x @ theta + known
-        slope = x.T @ (won - n * scipy.special.expit(u)) - held @ theta
-        curve = held + (x.T * (n * label_information(u))) @ x
+def _height(theta: Floats, x: Floats, won: Floats, n: Floats, known: Floats, held: Floats) -> float:
+    u = x @ theta + known
+    return float(won @ u - n @ np.logaddexp(0.0, u) - 0.5 * theta @ held @ theta)
+
+
+def _slope(theta: Floats, x: Floats, won: Floats, n: Floats, known: Floats, held: Floats) -> Floats:
+    return np.asarray(x.T @ (won - n * scipy.special.expit(x @ theta + known)) - held @ theta)
+
+
+def _curve(theta: Floats, x: Floats, won: Floats, n: Floats, known: Floats, held: Floats) -> Floats:
+    return np.asarray(held + (x.T * (n * label_information(x @ theta + known))) @ x)
+
+
+def _newton(x: Floats, won: Floats, n: Floats, known: Floats, held: Floats, theta: Floats) -> tuple[Floats, int, bool]:
+    """Maximum of the log-posterior, the number of steps, and True if it was missed."""
+    of = (x, won, n, known, held)
+    now, steps = _height(theta, *of), 0
+    while steps < _STEPS:
+        steps += 1
+        rise = _slope(theta, *of)
         try:
-            step = scipy.linalg.solve(curve, slope, assume_a="pos")
+            step = scipy.linalg.solve(_curve(theta, *of), rise, assume_a="pos")
         except (np.linalg.LinAlgError, scipy.linalg.LinAlgWarning):
-            return theta, steps, True
-        gain = float(slope @ step)
+            break
+        gain = float(rise @ step)
         if gain <= _FOUND * max(abs(now), 1.0):
-            return theta, steps, bool(np.abs(x @ theta).max(initial=0.0) > _FAR)
+            break
         reach = 1.0
         for _ in range(_HALVINGS):
-            if (then := height(theta + reach * step)) >= now + 1e-4 * reach * gain:
+            if (then := _height(theta + reach * step, *of)) >= now + 1e-4 * reach * gain:
                 break
             reach *= 0.5
         else:
-            return theta, steps, bool(np.abs(x @ theta).max(initial=0.0) > _FAR)
+            break
         theta, now = theta + reach * step, then
-    return theta, _STEPS, True
+    size = float(n @ np.abs(x).sum(axis=1)) + float(np.abs(held @ theta).sum())
+    return theta, steps, bool(np.abs(_slope(theta, *of)).max(initial=0.0) > _LEVEL * size)
+
+
+def _over_plains(x: Floats, won: Floats, n: Floats, known: Floats, held: Floats, theta: Floats) -> Floats:
+    """Parameter near the maximum, from one where the log-posterior is straight and Newton's step has no length."""
+    options: Any = {"max_trust_radius": 1e12, "maxiter": 2000}
+    found = scipy.optimize.minimize(
+        lambda at: -_height(at, x, won, n, known, held),
+        theta,
+        jac=lambda at: -_slope(at, x, won, n, known, held),
+        hess=lambda at: _curve(at, x, won, n, known, held),
+        method="trust-exact",
+        options=options,
+    )
+    return np.asarray(found.x)
 
 
 def _separated(x: Floats, won: Floats, n: Floats, held: Floats) -> bool:
@@ -211,7 +247,7 @@ def _separated(x: Floats, won: Floats, n: Floats, held: Floats) -> bool:
     sign = np.where(always, 1.0, -1.0)[~mixed]
     toward = sign[:, None] * scaled[~mixed]
     values, vectors = np.linalg.eigh(held)
-    holding = vectors[:, values > 1e-12 * max(float(values.max(initial=0.0)), 1.0)].T
+    holding = vectors[:, values > _FLAT * max(float(values.max(initial=0.0)), np.finfo(float).tiny)].T
     fixed = np.vstack([scaled[mixed], holding])
     found = scipy.optimize.linprog(
         -toward.sum(axis=0),

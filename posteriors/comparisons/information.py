@@ -22,7 +22,10 @@ from ..foundation.messages import shown
 from ..foundation.number_arrays import number_array, place_name, whole_array
 from ..foundation.refusals import positive, refused
 
-__all__ = ["checked_pairs", "feature_array", "label_information", "pair_rows", "policy_information"]
+__all__ = ["checked_pairs", "feature_array", "label_information", "pair_rows", "policy_information", "row_array"]
+
+# Largest size of features, and one over the smallest.
+_LARGEST = 1e100
 
 
 def label_information(margin: ArrayLike) -> Floats:
@@ -38,13 +41,48 @@ def label_information(margin: ArrayLike) -> Floats:
     ndarray
         Of the same shape; 1/4 at 0, without loss of digits far from it.
 
+    Raises
+    ------
+    ValueError
+        For margins that are no numbers.
+
     Examples
     --------
     >>> label_information([0.0, 40.0]).tolist()
     [0.25, 4.248354255291589e-18]
     """
-    small = np.exp(-np.abs(number_array("margin", margin)))
+    margins = number_array("margin", margin)
+    if np.isnan(margins).any():
+        raise ValueError("margin has entries that are nan")
+    small = np.exp(-np.abs(margins))
     return np.asarray(small / (1.0 + small) ** 2)
+
+
+def row_array(field: str, values: ArrayLike, of: str) -> Floats:
+    """Finite numbers of a usable size, with a row for each item or candidate.
+
+    Examples
+    --------
+    >>> row_array("candidates", [[1.0, 1e-200]], "candidate")
+    Traceback (most recent call last):
+    ValueError: candidates has a column whose largest entry is 1e-200; choose units in which it is from 1e-100 to 1e+100
+    """
+    array = number_array(field, values)
+    if array.ndim != 2 or not array.size:
+        raise ValueError(
+            f"{field} has shape {array.shape}; it must have a row for each {of} and a column for each feature"
+        )
+    most = np.maximum(array.max(axis=0), -array.min(axis=0))
+    if not np.isfinite(most).all():
+        place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+        raise refused(place_name(field, place), array[place], "be finite")
+    # Squares and their inverses must be floats.
+    for k in np.flatnonzero((most > _LARGEST) | ((most > 0.0) & (most < 1.0 / _LARGEST)))[:1]:
+        raise ValueError(
+            f"{field} has a column whose largest entry is {most[k]:g}; choose units in which it is from "
+            f"{1.0 / _LARGEST:g} to {_LARGEST:g}"
+        )
+    return array
 
 
 def feature_array(features: ArrayLike) -> Floats:
@@ -56,13 +94,7 @@ def feature_array(features: ArrayLike) -> Floats:
     Traceback (most recent call last):
     ValueError: features[1, 0] is inf; it must be finite
     """
-    array = number_array("features", features)
-    if array.ndim != 2 or not array.size:
-        raise ValueError(f"features has shape {array.shape}; it must have a row for each item and a column for each")
-    if not np.isfinite(array).all():
-        place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-        raise refused(place_name("features", place), array[place], "be finite")
-    return array
+    return row_array("features", features, "item")
 
 
 def checked_pairs(pairs: ArrayLike, items: int) -> Ints:

@@ -7,6 +7,7 @@ import math
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -352,6 +353,49 @@ def test_faulty_arguments_are_told_by_name(arguments, message):
     given = {"candidates": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, 1.0]], "criterion": "A"} | arguments
     with pytest.raises(ValueError, match=message):
         sa.design(**given)
+
+
+def test_units_that_floats_do_not_hold_are_refused_and_all_others_allowed():
+    rng = np.random.default_rng(9)
+    rows = rng.normal(size=(30, 3))
+    for size in (1e101, 1e-101):
+        with pytest.raises(ValueError, match=r"candidates has a column whose largest entry is .*; choose units"):
+            sa.design(rows * np.array([1.0, size, 1.0]), "A")
+    for criterion, power in (("A", -2), ("E", 2)):
+        plain = sa.design(rows, criterion)
+        for size in (1e-90, 1e-3, 1e90):
+            found = sa.design(rows * size, criterion)
+            assert found.gap <= 1e-6
+            assert found.value == pytest.approx(plain.value * size**power, rel=2e-6)
+    uneven = sa.design(rows * np.array([1.0, 1e-3, 1e3]), "E")
+    assert uneven.gap <= 1e-6
+
+
+def test_limits_that_leave_a_group_nothing_or_all_leave_the_others_out():
+    rng = np.random.default_rng(10)
+    rows, group = rng.normal(size=(30, 3)), [k % 3 for k in range(30)]
+    for limits in ({"least": {0: 1.0}}, {"most": {1: 0.0, 2: 0.0}}):
+        found = sa.design(rows, "A", group=group, **limits)
+        assert set(found.index % 3) == {0}
+        assert found.value == pytest.approx(sa.design(rows[::3], "A").value, rel=2e-6)
+    price = np.where(np.arange(30) < 10, 1.0, 2.0)
+    found = sa.design(rows, "A", price=price, ceiling=1.0)
+    assert found.value == pytest.approx(sa.design(rows[:10], "A").value, rel=2e-6)
+    shares = sa.design(rows, "A", group=group, least={0: 0.5, 1: 0.3, 2: 0.2})
+    own = np.bincount(shares.index % 3, shares.weight)
+    np.testing.assert_allclose(own, [0.5, 0.3, 0.2], atol=1e-8)
+    with pytest.raises(ValueError, match="no candidate tells: x1"):
+        sa.design(np.vstack([np.eye(3)] * 2), "A", group=[0, 1, 2] * 2, most={0: 0.0})
+    with pytest.raises(ValueError, match=r"group\[0\] is \[1\]; it must be hashable"):
+        sa.design(rows, "A", group=[[1]] * 30, least={1: 0.5})
+
+
+def test_entries_labelled_in_another_order_are_refused():
+    rows = pd.DataFrame(np.eye(3), index=list("abc"))
+    price = pd.Series([1.0, 2.0, 3.0], index=list("cab"))
+    with pytest.raises(ValueError, match=r"price\[0\] is labelled 'c', candidates\[0\] 'a'"):
+        sa.design(rows, "A", price=price)
+    assert sa.design(rows, "A", price=price[rows.index]).gap <= 1e-6
 
 
 def test_limits_without_room_are_refused():

@@ -90,6 +90,29 @@ def test_rewards_of_two_items_have_their_closed_form():
         assert found.theta.sum() == pytest.approx(0.0, abs=1e-12)
 
 
+def test_what_is_known_of_margins_far_from_zero_is_made_up_for():
+    for offset in (-1000.0, -50.0, 700.0):
+        found = sa.fit_comparisons(np.eye(2), [[0, 1]], [3], [4], offset=offset)
+        assert found.theta[0] - found.theta[1] + offset == pytest.approx(math.log(3.0), abs=1e-9)
+    # Two comparisons that cannot both be near 0, with plains between them.
+    found = sa.fit_comparisons([[1.0], [0.0]], [[0, 1], [0, 1]], [1, 2], [4, 4], offset=[-400.0, 400.0])
+    # There 3 - 4 sigma(theta - 400) - 4 sigma(theta + 400) is 0.
+    assert found.theta[0] == pytest.approx(-400.0 + math.log(3.0), abs=1e-9)
+
+
+def test_units_of_features_do_not_matter_and_any_prior_ends_separation():
+    for size in (1e-90, 1e-8, 1e8, 1e90):
+        found = sa.fit_comparisons(size * np.eye(2), [[0, 1]], [3], [4])
+        assert size * (found.theta[0] - found.theta[1]) == pytest.approx(math.log(3.0), rel=1e-9)
+    for prior in (1e-12, 1e-6, 1.0):
+        found = sa.fit_comparisons(np.eye(2), [[0, 1]], [4], [4], prior=prior)
+        margin = found.theta[0] - found.theta[1]
+        # Where the slope is 0: 4 (1 - sigma(u)) = prior u / 2.
+        assert 4.0 / (1.0 + math.exp(margin)) == pytest.approx(prior * margin / 2.0, rel=1e-6)
+    # A prior that holds only the sum of both does not.
+    assert sa.fit_comparisons(np.eye(2), [[0, 1]], [4], [4], prior=[[1.0, 1.0], [1.0, 1.0]]).separated
+
+
 def test_information_is_that_of_its_definition():
     margin = np.array([0.0, 1.0, -3.0, 30.0, -700.0])
     chance = np.array([float(1 / (1 + scipy.special.exp10(-u / math.log(10)))) for u in margin])
@@ -148,6 +171,8 @@ def test_labels_times_the_gap_of_a_trained_policy_is_half_beta_times_the_trace()
         (lambda: sa.pair_rows(np.eye(2), [0, 1]), r"pairs has shape \(2,\)"),
         (lambda: sa.pair_rows([[1.0], [np.inf]], [[0, 1]]), r"features\[1, 0\] is inf"),
         (lambda: sa.pair_rows(np.eye(2), [[0, 1]], beta=0.0), "beta is 0.0"),
+        (lambda: sa.label_information([np.nan]), "margin has entries that are nan"),
+        (lambda: sa.policy_information(1e200 * np.eye(2), [0.5, 0.5]), "features has a column whose largest entry is"),
         (lambda: sa.pair_rows(np.eye(2), [[0, 1]], margin=[1.0, 2.0]), r"margin has shape \(2,\)"),
         (lambda: sa.policy_information(np.eye(2), [0.5, 0.6]), r"probability sums to 1\.1 over all responses"),
         (lambda: sa.policy_information(np.eye(2), [0.5, 0.0]), r"probability\[1\] is 0\.0"),
