@@ -226,14 +226,14 @@ def _newton(x: Floats, won: Floats, n: Floats, known: Floats, held: Floats, thet
 
 def _over_plains(x: Floats, won: Floats, n: Floats, known: Floats, held: Floats, theta: Floats) -> Floats:
     """Parameter near the maximum, from one where the log-posterior is straight and Newton's step has no length."""
-    options: Any = {"max_trust_radius": 1e12, "maxiter": 2000}
-    found = scipy.optimize.minimize(
+    minimize: Any = scipy.optimize.minimize
+    found = minimize(
         lambda at: -_height(at, x, won, n, known, held),
         theta,
         jac=lambda at: -_slope(at, x, won, n, known, held),
         hess=lambda at: _curve(at, x, won, n, known, held),
         method="trust-exact",
-        options=options,
+        options={"max_trust_radius": 1e12, "maxiter": 2000},
     )
     return np.asarray(found.x)
 
