@@ -147,8 +147,10 @@ def require_identified(span: Span, factor: Floats, names: Sequence[str], criteri
     worst = int(sizes.argmax())
     if sizes[worst] <= _UNSEEN * np.sqrt(np.einsum("ds,ds->s", asked, asked)).max():
         return
+    # Moving the parameter along it changes no label.
     raise ValueError(
-        f"criterion {criterion} asks for a direction of which no candidate tells: {_words(left[:, worst], names)}; "
+        f"criterion {criterion} asks for a direction of which no candidate tells: "
+        f"{_words(left[:, worst] / span.scale, names)}; "
         "every design has the value inf"
     )
 
