@@ -13,6 +13,7 @@ from .comparison.survey import survey, survey_table
 from .data.csv_table import LabelFileError
 from .data.labels import read_labels
 from .data.problem_of_labels import problem_of_labels
+from .data.responses import Responses, read_responses
 from .design_choices.largest_beta import LargestBeta, largest_beta, learnable_share
 from .design_choices.protocols import Protocol, break_even, break_even_table, protocols, protocols_table
 from .design_choices.vary import vary, vary_table
@@ -53,6 +54,7 @@ __all__ = [
     "Protocol",
     "Provenance",
     "RaterClusters",
+    "Responses",
     "RunFolderError",
     "Scenario",
     "StressGrid",
@@ -93,6 +95,7 @@ __all__ = [
     "rater_diversity",
     "rater_kinds",
     "read_labels",
+    "read_responses",
     "read_scenarios",
     "read_study",
     "reliability",

@@ -47,12 +47,12 @@ PUBLIC = {
     """,
     "benchmarks": """
         Audit Claim Cluster ClusterError FewestRaters LabelFileError LargestBeta Metric Misbelief Protocol
-        Provenance RaterClusters RunFolderError Scenario StressGrid Study StudyError StudyResults agreement
+        Provenance RaterClusters Responses RunFolderError Scenario StressGrid Study StudyError StudyResults agreement
         break_even break_even_table budget_curve built_in_scenarios claims claims_table compare compare_fits
         concentration curve_table export_run fewest_raters headlines label_efficiency largest_beta
         largest_movers learnable_share leave_one_out leave_one_out_alpha make_scenarios make_study metric_names
         misbelief predictive_checks predictive_table problem_of_labels protocols protocols_table provenance
-        rater_clusters rater_diversity rater_kinds read_labels read_scenarios read_study reliability
+        rater_clusters rater_diversity rater_kinds read_labels read_responses read_scenarios read_study reliability
         reliability_table removals replay replay_table run_study run_table sbc stress stress_slopes stress_table
         structure_table study_differences study_table survey survey_table uniformity vary vary_table with_noise
         worse_than_uniform

@@ -25,6 +25,7 @@ from .commands.certify import certify
 from .commands.claims import claims
 from .commands.compare import compare
 from .commands.curve import curve
+from .commands.design import design
 from .commands.fit import fit
 from .commands.provenance import provenance
 from .commands.replay import replay
@@ -87,6 +88,7 @@ for _command in (
     compare,
     solve,
     allocate,
+    design,
     replay,
     speed,
     certify,

@@ -139,13 +139,20 @@ class Table:
 class Wanted:
     """Fields that are read from a table, and the columns that hold them where those have other names.
 
-    ``hint`` ends the message on a missing column.
+    ``hint`` ends the message on a missing column. With ``rest`` all other columns are read as well, by their own names.
     """
 
     required: Sequence[str]
     optional: Sequence[str]
     columns: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
+    rest: bool = False
+
+    def names_in(self, header: Sequence[str]) -> dict[str, str]:
+        """Columns by their fields, of a table with this header."""
+        names = self.names
+        taken = {*names.values(), *self.columns.values()}
+        return names | {x: x for x in header if self.rest and x not in taken}
 
     @property
     def names(self) -> dict[str, str]:
@@ -178,6 +185,9 @@ def _json_table(name: str, text: bytes, wanted: Wanted) -> Table:
     faults = RowFaults()
     names = wanted.names
     header, cells, _ = json_columns(text, list(names.values()), faults)
+    if wanted.rest:
+        names, faults = wanted.names_in(header), RowFaults()
+        header, cells, _ = json_columns(text, list(names.values()), faults)
 
     def lines() -> Generator[int]:
         yield 1
@@ -206,7 +216,7 @@ def _delimited(name: str, text: bytes, wanted: Wanted, separator: str | None) ->
 def table_of_frame(frame: pd.DataFrame, wanted: Wanted) -> Table:
     """Columns of a data frame as the texts that a CSV file would hold."""
     header = [str(column) for column in frame.columns]
-    names = wanted.names
+    names = wanted.names_in(header)
     columns: dict[str, list[str]] = {x: [] for x, column in names.items() if column in header}
     table = Table("data frame", None, header, columns, names)
     _require_columns(table, wanted)
@@ -230,7 +240,7 @@ def _parse_table(name: str, text: bytes, wanted: Wanted, mark: str, *, stated: b
         header = next(filled, None)
     if header is None:
         raise _fault(name, 1, f"the file is empty; allowed: a header with {listed(wanted.required)}, then rows")
-    names = wanted.names
+    names = wanted.names_in(header)
     columns: dict[str, list[str]] = {x: [] for x, column in names.items() if column in header}
     table = Table(name, partial(_start_lines, text, mark), header, columns, names)
     if mark != "," and not stated:

@@ -189,6 +189,8 @@ def test_files_that_a_page_shows_are_read_or_refused_as_it_says(page: Path, fold
             elif block.language == "jsonl" or {"rater", "label"} & set(block.text.splitlines()[0].split(",")):
                 sa.read_labels(path)
                 votes = path
+            elif "response" in block.text.splitlines()[0].split(","):
+                sa.read_responses(path)
             else:
                 assert votes is not None, f"{page}: the items file {path.name} has no label file before it"
                 sa.read_labels(votes, path, strict=True)
