@@ -80,6 +80,8 @@ def right():
     }
     study = {"problem": [{"name": "one", "threshold": [0.5], "budget": 2}], "policies": ["kg"]}
     of_objects |= {"study": sa.make_study(study)}
+    responses = {"prompt": ["a", "a"], "response": ["1", "2"], "length": [0.0, 1.0]}
+    of_objects |= {"source": pd.DataFrame(responses)}
     of_objects |= {"result": xr.Dataset(), "table": pd.DataFrame(), "checks": xr.DataTree(), "fields": {}}
     return (
         of_values
