@@ -25,7 +25,7 @@ import numpy as np
 from ...posteriors.foundation.arrays import Floats, Ints
 from .candidates import Candidates, Found
 from .criteria import Criterion
-from .interior_point import Weights
+from .interior_point import Weights, WorkingSet
 
 __all__ = ["Certified", "Limits", "Start", "certified"]
 
@@ -160,14 +160,13 @@ def certified(
         settled, taken = before, levels
         if len(full):
             settled, taken = before + cap * (own.T @ own), levels - cap * limits.of(full).sum(axis=1)
-        working, direction = criterion.search(rows, settled, limits.of(index), taken, cap, weight, price, near, goal)
+        part = WorkingSet(rows, settled, limits.of(index), taken, cap)
+        working, direction = criterion.search(part, weight, price, near, goal)
         price = working.price
         join = max(_JOIN * rank, int(_SHARE * len(index)))
         wanted = join + len(index) + len(full)
         found = candidates.worthwhile(basis @ direction, limits.charge(price), wanted)
-        now = _certificate(
-            index, full, rows, before, settled, criterion, limits, working, direction, found, tolerance, passes
-        )
+        now = _certificate(index, full, part, before, criterion, limits, working, direction, found, tolerance, passes)
         stalled = 0 if best is None or now.gap < _PROGRESS * best.gap else stalled + 1
         if best is None or now.gap < best.gap:
             best = now
@@ -207,9 +206,8 @@ def certified(
 def _certificate(
     index: Ints,
     full: Ints,
-    rows: Floats,
+    part: WorkingSet,
     before: Floats,
-    settled: Floats,
     criterion: Criterion,
     limits: Limits,
     working: Weights,
@@ -230,7 +228,7 @@ def _certificate(
         chosen = np.concatenate([index[kept], full])
         weight = np.concatenate([shares, np.full(len(full), limits.cap)])
         try:
-            value = criterion.value(settled + (rows[kept].T * shares) @ rows[kept])
+            value = criterion.value(part.before + (part.rows[kept].T * shares) @ part.rows[kept])
         except np.linalg.LinAlgError:
             # Without the small weights a direction is missing.
             continue

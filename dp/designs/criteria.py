@@ -25,7 +25,7 @@ import numpy as np
 import scipy
 
 from ...posteriors.foundation.arrays import Floats
-from .interior_point import Smooth, Weights
+from .interior_point import Smooth, Weights, WorkingSet
 
 __all__ = ["Criterion", "LogDeterminant", "Trace"]
 
@@ -37,16 +37,7 @@ class Criterion(Protocol):
         """Criterion at an information matrix, which must be positive definite."""
 
     def search(
-        self,
-        rows: Floats,
-        before: Floats,
-        limits: Floats,
-        levels: Floats,
-        cap: float,
-        weight: Floats,
-        price: Floats | None,
-        near: float,
-        goal: float,
+        self, part: WorkingSet, weight: Floats, price: Floats | None, near: float, goal: float
     ) -> tuple[Weights, Floats]:
         """Weights near the optimum of some candidates, and the matrix Y; see ``Smooth``."""
 

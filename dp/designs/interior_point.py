@@ -20,7 +20,7 @@ import scipy
 
 from ...posteriors.foundation.arrays import Floats
 
-__all__ = ["Smooth", "Weights"]
+__all__ = ["Smooth", "Weights", "WorkingSet"]
 
 # Largest number of Newton steps, and of halvings of a step.
 _STEPS, _HALVINGS = 200, 25
@@ -28,6 +28,38 @@ _STEPS, _HALVINGS = 200, 25
 _MET = 1e-11
 # Share of the way to the nearest bound that a step may take.
 _NEAR = 0.995
+
+
+@dataclass(frozen=True)
+class WorkingSet:
+    """Candidates whose weights are looked for.
+
+    Attributes
+    ----------
+    rows : ndarray, shape (m, r)
+        Rows a_e.
+    before : ndarray, shape (r, r)
+        Information M_0 that is there without them.
+    limits, levels : ndarray, shape (q, m) and (q,)
+        B and h; the first row of B is positive.
+    cap : float
+        Largest weight u of a candidate; may be infinite.
+    """
+
+    rows: Floats
+    before: Floats
+    limits: Floats
+    levels: Floats
+    cap: float
+
+    @property
+    def capped(self) -> bool:
+        """True if weights have a largest value."""
+        return bool(np.isfinite(self.cap))
+
+    def information(self, weight: Floats) -> Floats:
+        """Information matrix of some weights."""
+        return np.asarray(self.before + (self.rows.T * weight) @ self.rows)
 
 
 @dataclass
@@ -81,29 +113,13 @@ class Smooth:
         raise NotImplementedError
 
     def search(
-        self,
-        rows: Floats,
-        before: Floats,
-        limits: Floats,
-        levels: Floats,
-        cap: float,
-        weight: Floats,
-        price: Floats | None,
-        near: float,
-        goal: float,
+        self, part: WorkingSet, weight: Floats, price: Floats | None, near: float, goal: float
     ) -> tuple[Weights, Floats]:
         """Weights near the optimum of some candidates.
 
         Parameters
         ----------
-        rows : ndarray, shape (m, r)
-            Rows a_e.
-        before : ndarray, shape (r, r)
-            Information M_0.
-        limits, levels : ndarray, shape (q, m) and (q,)
-            B and h; the first row of B is positive.
-        cap : float
-            Largest weight u of a candidate; may be infinite.
+        part : WorkingSet
         weight : ndarray, shape (m,)
             Where to begin: positive, and below the cap. They need not meet the limits.
         price : ndarray, shape (q,), optional
@@ -119,106 +135,89 @@ class Smooth:
         Weights
         direction : ndarray, shape (r, s)
         """
-        now = self._begin(rows, before, limits, levels, cap, weight, price, near)
-        gains, hessian = self.curvature(rows, _information(rows, before, now.weight))
+        gains, hessian = self.curvature(part.rows, part.information(weight))
+        now = _begin(part, gains, weight, price, near)
         for _ in range(_STEPS):
-            products = _products(now, cap)
+            products = _products(part, now)
             total = sum(float(x.sum()) for x in products)
             count = sum(x.size for x in products)
             scale = max(float(np.abs(gains) @ now.weight), np.finfo(float).tiny)
-            stray = float(np.abs(_stationarity(now, gains, limits)) @ now.weight)
-            if total <= goal * scale and stray <= goal * scale and _excess(now, limits, levels) <= _MET:
+            stray = float(np.abs(_stationarity(part, now, gains)) @ now.weight)
+            if total <= goal * scale and stray <= goal * scale and np.abs(_unmet(part, now)).max() <= _MET:
                 break
             mu = total / count * (0.1 if stray <= 0.5 * total else 0.5)
             try:
-                step = _newton(now, gains, hessian, limits, levels, cap, mu)
+                step = _newton(part, now, gains, hessian, mu)
             except np.linalg.LinAlgError:
                 break
-            reach = _reach(now, step, cap)
-            before_step = _residual(now, now, gains, limits, levels, cap, mu)
+            reach = _reach(part, now, step)
+            size = _residual(part, now, now, gains, mu)
             for _ in range(_HALVINGS):
                 trial = _moved(now, step, reach)
                 try:
-                    found = self.curvature(rows, _information(rows, before, trial.weight))
+                    found = self.curvature(part.rows, part.information(trial.weight))
                 except np.linalg.LinAlgError:
                     reach *= 0.5
                     continue
-                if _residual(trial, now, found[0], limits, levels, cap, mu) <= (1.0 - 1e-3 * reach) * before_step:
+                if _residual(part, trial, now, found[0], mu) <= (1.0 - 1e-3 * reach) * size:
                     break
                 reach *= 0.5
             else:
                 # Rounding allows no further step; the certificate says how near the weights are.
                 break
             now, (gains, hessian) = trial, found
-        return now, self.direction(_information(rows, before, now.weight))
-
-    def _begin(
-        self,
-        rows: Floats,
-        before: Floats,
-        limits: Floats,
-        levels: Floats,
-        cap: float,
-        weight: Floats,
-        price: Floats | None,
-        near: float,
-    ) -> Weights:
-        gains, _ = self.curvature(rows, _information(rows, before, weight))
-        scale = float(gains @ weight)
-        if price is None:
-            most = 1.1 * float((gains / limits[0].clip(min=1e-300)).max())
-            price = np.concatenate([[most], np.full(len(levels) - 1, 0.1 * most)])
-        least = near * scale / len(weight)
-        left = price @ limits - gains
-        over = np.zeros_like(weight)
-        if np.isfinite(cap):
-            over = np.maximum(-left, least / (cap - weight))
-        excess = np.maximum(left + over, least / weight)
-        slack = np.maximum(levels - limits @ weight, least / price)
-        return Weights(weight.copy(), excess, over, price.copy(), slack)
+        return now, self.direction(part.information(now.weight))
 
 
-def _information(rows: Floats, before: Floats, weight: Floats) -> Floats:
-    return np.asarray(before + (rows.T * weight) @ rows)
+def _begin(part: WorkingSet, gains: Floats, weight: Floats, price: Floats | None, near: float) -> Weights:
+    """Dual variables and slack beside some weights, all of them positive."""
+    scale = float(gains @ weight)
+    if price is None:
+        most = 1.1 * float((gains / part.limits[0].clip(min=1e-300)).max())
+        price = np.concatenate([[most], np.full(len(part.levels) - 1, 0.1 * most)])
+    least = near * scale / len(weight)
+    left = price @ part.limits - gains
+    over = np.zeros_like(weight)
+    if part.capped:
+        over = np.maximum(-left, least / (part.cap - weight))
+    excess = np.maximum(left + over, least / weight)
+    slack = np.maximum(part.levels - part.limits @ weight, least / price)
+    return Weights(weight.copy(), excess, over, price.copy(), slack)
 
 
-def _stationarity(now: Weights, gains: Floats, limits: Floats) -> Floats:
-    return np.asarray(now.price @ limits - gains - now.excess + now.over)
+def _stationarity(part: WorkingSet, now: Weights, gains: Floats) -> Floats:
+    return np.asarray(now.price @ part.limits - gains - now.excess + now.over)
 
 
-def _excess(now: Weights, limits: Floats, levels: Floats) -> float:
-    return float(np.abs(limits @ now.weight + now.slack - levels).max())
+def _unmet(part: WorkingSet, now: Weights) -> Floats:
+    return np.asarray(part.limits @ now.weight + now.slack - part.levels)
 
 
-def _products(now: Weights, cap: float) -> list[Floats]:
+def _products(part: WorkingSet, now: Weights) -> list[Floats]:
     found = [now.weight * now.excess, now.slack * now.price]
-    return [*found, (cap - now.weight) * now.over] if np.isfinite(cap) else found
+    return [*found, (part.cap - now.weight) * now.over] if part.capped else found
 
 
-def _residual(
-    now: Weights, unit: Weights, gains: Floats, limits: Floats, levels: Floats, cap: float, mu: float
-) -> float:
+def _residual(part: WorkingSet, now: Weights, unit: Weights, gains: Floats, mu: float) -> float:
     """Size of what is left of the equations, each times the variable that it belongs to.
 
     These variables are those before a step: along it, the size falls at first.
     """
     parts = [
-        _stationarity(now, gains, limits) * unit.weight,
-        (limits @ now.weight + now.slack - levels) * unit.price,
-        *(x - mu for x in _products(now, cap)),
+        _stationarity(part, now, gains) * unit.weight,
+        _unmet(part, now) * unit.price,
+        *(x - mu for x in _products(part, now)),
     ]
     return float(np.sqrt(sum(float(x @ x) for x in parts)))
 
 
-def _newton(
-    now: Weights, gains: Floats, hessian: Floats, limits: Floats, levels: Floats, cap: float, mu: float
-) -> Weights:
-    weight, slack = now.weight, now.slack
-    away = _stationarity(now, gains, limits)
+def _newton(part: WorkingSet, now: Weights, gains: Floats, hessian: Floats, mu: float) -> Weights:
+    weight, slack, limits = now.weight, now.slack, part.limits
+    away = _stationarity(part, now, gains)
     curve = now.excess / weight
     right = -away - (weight * now.excess - mu) / weight
-    if bounded := np.isfinite(cap):
-        room = cap - weight
+    if part.capped:
+        room = part.cap - weight
         curve = curve + now.over / room
         right = right + (room * now.over - mu) / room
     system = hessian.copy()
@@ -226,11 +225,11 @@ def _newton(
     diagonal += curve + 1e-14 * diagonal.mean()
     factor = scipy.linalg.cho_factor(system, overwrite_a=True)
     solved = scipy.linalg.cho_solve(factor, np.column_stack([right, limits.T]))
-    unmet = limits @ weight + slack - levels
+    unmet = _unmet(part, now)
     small = limits @ solved[:, 1:] + np.diag(slack / now.price)
     price = np.linalg.solve(small, limits @ solved[:, 0] - (slack * now.price - mu) / now.price + unmet)
     move = solved[:, 0] - solved[:, 1:] @ price
-    over = (now.over * move - room * now.over + mu) / room if bounded else np.zeros_like(move)
+    over = (now.over * move - room * now.over + mu) / room if part.capped else np.zeros_like(move)
     return Weights(
         move,
         (mu - weight * now.excess - now.excess * move) / weight,
@@ -240,10 +239,10 @@ def _newton(
     )
 
 
-def _reach(now: Weights, step: Weights, cap: float) -> float:
+def _reach(part: WorkingSet, now: Weights, step: Weights) -> float:
     pairs = [(now.weight, step.weight), (now.excess, step.excess), (now.price, step.price), (now.slack, step.slack)]
-    if np.isfinite(cap):
-        pairs += [(cap - now.weight, -step.weight), (now.over, step.over)]
+    if part.capped:
+        pairs += [(part.cap - now.weight, -step.weight), (now.over, step.over)]
     least = 1.0
     for value, change in pairs:
         falling = change < 0.0

@@ -18,7 +18,7 @@ import numpy as np
 import scipy
 
 from ...posteriors.foundation.arrays import Floats
-from .interior_point import Weights
+from .interior_point import Weights, WorkingSet
 
 __all__ = ["SmallestEigenvalue"]
 
@@ -64,23 +64,13 @@ class SmallestEigenvalue:
         return float(scipy.linalg.eigh(self.metric, information, eigvals_only=True, subset_by_index=[last, last])[0])
 
     def search(
-        self,
-        rows: Floats,
-        before: Floats,
-        limits: Floats,
-        levels: Floats,
-        cap: float,
-        weight: Floats,
-        price: Floats | None,
-        near: float,
-        goal: float,
+        self, part: WorkingSet, weight: Floats, price: Floats | None, near: float, goal: float
     ) -> tuple[Weights, Floats]:
         """Optimal weights of some candidates.
 
         Parameters
         ----------
-        rows, before, limits, levels, cap
-            See ``Smooth``.
+        part : WorkingSet
         weight, price, near, goal
             Not used: the solver begins anew, and finds the optimum.
 
@@ -94,14 +84,15 @@ class SmallestEigenvalue:
         ValueError
             If the solver is not installed, or finds no optimum.
         """
+        rows, limits, cap = part.rows, part.limits, part.cap
         cvxpy = _solver()
         size = float(np.einsum("er,er->e", rows, rows).max())
         scaled, metric = rows / np.sqrt(size), self.metric / np.linalg.norm(self.metric, 2)
         w, least = cvxpy.Variable(len(rows), nonneg=True), cvxpy.Variable()
-        matrix = before / size + scaled.T @ cvxpy.diag(w) @ scaled - least * metric
+        matrix = part.before / size + scaled.T @ cvxpy.diag(w) @ scaled - least * metric
         positive = (matrix + matrix.T) / 2.0 >> 0
-        meets = limits @ w <= levels
-        under = [w <= cap] if np.isfinite(cap) else []
+        meets = limits @ w <= part.levels
+        under = [w <= cap] if part.capped else []
         programme = cvxpy.Problem(cvxpy.Maximize(least), [positive, meets, *under])
         programme.solve(
             solver=cvxpy.CLARABEL, tol_gap_abs=_GOAL, tol_gap_rel=_GOAL, tol_feas=_GOAL, reduced_tol_gap_rel=1e-6
@@ -119,7 +110,7 @@ class SmallestEigenvalue:
         floor = 1e-12 * max(float(gains.max()), float(prices.max()))
         excess = np.maximum(prices @ limits + over - gains, floor)
         weights = np.asarray(w.value).clip(min=1e-15)
-        return Weights(weights, excess, over, prices.clip(min=floor), levels - limits @ weights), direction
+        return Weights(weights, excess, over, prices.clip(min=floor), part.levels - limits @ weights), direction
 
     def bound(self, direction: Floats, most: float) -> float:
         """Lower bound on the criterion of every design, where T of a direction is at most a number."""
