@@ -8,9 +8,6 @@ long: the multiplicative algorithm (Silvey, Titterington and Torsney 1978) and v
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,9 +17,9 @@ import scipy
 
 from ...dp.designs.candidates import AllPairs
 from ...dp.designs.optimal import design
-from ...dp.machine.parent import end_with
 from ...posteriors.foundation.arrays import Floats
 from ...posteriors.foundation.memory import peak_memory
+from .apart import answer_apart, question
 
 __all__ = ["DESIGNS", "QUICK_DESIGNS", "measure_design"]
 
@@ -35,7 +32,6 @@ DESIGNS = [
     (200_000, 128, 1e-3, False, 300),
 ]
 QUICK_DESIGNS = [(2_000, 8, 1e-6, False, None), (300, 8, 1e-6, True, None)]
-_ONE_THREAD = {f"{x}_NUM_THREADS": "1" for x in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM")}
 _BLOCK, _ITEMS, _OTHERS = 8192, 256, 2048
 
 
@@ -63,18 +59,8 @@ def measure_design(size: int, width: int, tolerance: float, pairs: bool, target:
     RuntimeError
         If the process fails.
     """
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", __name__],
-        input=json.dumps([size, width, tolerance, pairs]),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | _ONE_THREAD,
-    )
-    if done.returncode:
-        raise RuntimeError(f"design of {size} x {width}: {done.stderr.strip()}")
-    row: Row = json.loads(done.stdout)
-    return row | {"target": target}
+    request = [size, width, tolerance, pairs]
+    return answer_apart(__name__, request, f"design of {size:,} x {width}", threads=1) | {"target": target}
 
 
 def _measured(size: int, width: int, tolerance: float, pairs: bool) -> Row:
@@ -169,5 +155,4 @@ def _vertex_directions(rows: Floats, seconds: float) -> float:
 
 
 if __name__ == "__main__":
-    end_with(os.getppid())
-    print(json.dumps(_measured(*json.load(sys.stdin))))
+    print(json.dumps(_measured(*question())))

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ...dp.exact.solve import solve
-from ...dp.machine.parent import end_with
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.memory import ProblemTooLarge, peak_memory
+from .apart import ask_apart, question
 
 __all__ = ["Case", "largest", "solve_apart", "solved"]
 
@@ -87,15 +85,7 @@ def solve_apart(case: Case, *, patience: float | None = None, **options: Any) ->
     """
     request = {"threshold": case.threshold, "budget": case.budget, "options": options}
     try:
-        # -P: the working folder is not searched for modules, as it is not for the installed command.
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", __name__],
-            input=json.dumps(request),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=patience,
-        )
+        done = ask_apart(__name__, request, patience=patience)
     except subprocess.TimeoutExpired:
         return {"refused": "time"}
     if done.returncode:
@@ -108,8 +98,7 @@ def solve_apart(case: Case, *, patience: float | None = None, **options: Any) ->
 
 
 def _answer_request() -> None:
-    end_with(os.getppid())
-    request = json.load(sys.stdin)
+    request = question()
     case, options = Case(tuple(request["threshold"]), request["budget"]), request["options"]
     problem = case.problem()
     # Compiled code is loaded first, by a problem with enough states to take the same paths.

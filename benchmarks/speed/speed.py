@@ -27,6 +27,7 @@ from .dense_baseline import Baseline
 from .designs import DESIGNS, QUICK_DESIGNS, measure_design
 from .fresh_process import Case, largest, solve_apart, solved
 from .peers import PEERS, measure_peer
+from .shared_parameter import measure_shared
 from .throughput import POLICIES, REPLAYED, measure_certificate, measure_replay, measure_throughput
 
 __all__ = ["TABLES", "machine", "speed_parts", "speed_tables"]
@@ -121,6 +122,20 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
             ("bare joblib loop", "loop_ms_per_cell", ".3f"),
             ("added ms", "added_ms", ".3f"),
             ("target", "target", "g"),
+        ],
+    ),
+    "shared": (
+        "queries that share one parameter",
+        [
+            ("labels", "labels", ","),
+            ("points", "points", ""),
+            ("states", "states", ","),
+            ("seconds", "seconds", ".2f"),
+            ("ns a state", "ns_per_state", ".1f"),
+            ("independent items", "plain_ns_per_state", ".2f"),
+            ("ratio", "ratio", ".1f"),
+            ("target", "target", "g"),
+            ("peak MiB", "peak_bytes", "MiB"),
         ],
     ),
     "designs": (
@@ -220,7 +235,7 @@ def speed_parts(
     -------
     list of (str, str, callable)
         Tables are ``dense``, ``reduced``, ``evaluation``, ``labels``, ``replays``, ``certificates``, ``cells``,
-        ``designs``, ``largest`` and ``peers``.
+        ``shared``, ``designs``, ``largest`` and ``peers``.
     """
     threads = cores(threads)
     # Engine and baseline must use the same number of threads.
@@ -247,6 +262,10 @@ def speed_parts(
     ]
     count = 500 if quick else 100_000
     parts.append(("cells", f"{count:,} cells", partial(measure_cells, count)))
+    most_labels = 8 if quick else 41
+    parts.append(
+        ("shared", f"shared parameter, {most_labels} labels", partial(measure_shared, most_labels, runs, threads))
+    )
     parts += [
         ("designs", f"design of {size[0]:,} x {size[1]}", partial(measure_design, *size))
         for size in (QUICK_DESIGNS if quick else DESIGNS)

@@ -11,10 +11,7 @@ fresh process, to measure its memory.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -29,12 +26,12 @@ from ...bandits.simulation.certify import certify
 from ...bandits.simulation.compiled_run import Run, run_policy
 from ...bandits.simulation.seeds import replication_keys
 from ...bandits.simulation.simulate import PriorNature, spend
-from ...dp.machine.parent import end_with
 from ...dp.problem.problem import Problem
 from ...posteriors.foundation.memory import peak_memory
 from ...posteriors.votes.label_set import LabelSet
 from ..data.problem_of_labels import problem_of_labels
 from ..replay.replay import VotePools
+from .apart import answer_apart, question
 
 __all__ = ["POLICIES", "REPLAYED", "large_problem", "measure_certificate", "measure_replay", "measure_throughput"]
 
@@ -147,19 +144,12 @@ def measure_replay(name: str, items: int, budget: int, replications: int, runs: 
 def measure_certificate(items: int, labels: int, replications: int, target: float | None = None) -> Row:
     """Certify ``gittins`` on a large problem, from its construction to the certificate, in a separate process."""
     request = {"items": items, "labels": labels, "replications": replications}
-    # -P: the working folder is not searched for modules, as it is not for the installed command.
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", __name__], input=json.dumps(request), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"certificate of {items:,} items: {done.stderr.strip()}")
-    answer: Row = json.loads(done.stdout)
+    answer = answer_apart(__name__, request, f"certificate of {items:,} items")
     return request | {"policy": "gittins", "target": target} | answer
 
 
 def _answer_request() -> None:
-    end_with(os.getppid())
-    request = json.load(sys.stdin)
+    request = question()
     begin = time.perf_counter()
     found = certify(large_problem(request["items"], request["labels"]), "gittins", replications=request["replications"])
     answer = {

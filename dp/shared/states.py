@@ -15,8 +15,8 @@ from .problem import SharedProblem
 
 __all__ = ["Powers", "SharedStates", "parts"]
 
-# Numbers of the beliefs that are held at once.
-_AT_ONCE = 4_000_000
+# Numbers of the beliefs that are held at once: few enough for fast memory.
+_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True, eq=False)
