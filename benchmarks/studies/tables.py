@@ -205,7 +205,7 @@ def study_differences(
     >>> with TemporaryDirectory() as folder:
     ...     table = sa.study_differences(sa.run_study(study, f"{folder}/run"), "payoff")
     >>> table[["policy", "mean", "pairs"]].round(3).values.tolist()
-    [['kg', 0.104, 4]]
+    [['kg', 0.052, 4]]
     """
     import pandas as pd
 
