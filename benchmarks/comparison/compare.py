@@ -10,6 +10,7 @@ Lagrangian bound is the price of a certificate without an exact solution.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -53,7 +54,8 @@ def compare(
     -------
     pandas.DataFrame
         Columns ``policy``, ``kind`` ("bound", "optimum", "policy" or "nothing"), ``value``, ``share``, ``regret`` and
-        ``seconds``, largest value first. ``attrs["remarks"]`` lists what was left out and why.
+        ``seconds``, largest value first. ``attrs["remarks"]`` lists what was left out and why;
+        ``attrs["headroom"]`` is the share of the possible gain that ``uniform`` leaves, or None without it.
 
     Raises
     ------
@@ -133,4 +135,6 @@ def comparison_table(rows: Sequence[Row], remarks: Sequence[str] = ()) -> pd.Dat
     table = table.assign(_rank=rank).sort_values("_rank", kind="stable").drop(columns="_rank")
     table = table[["policy", "kind", "value", "share", "regret", "seconds"]].reset_index(drop=True)
     table.attrs["remarks"] = list(remarks)
+    left = [1.0 - x for x in table.loc[table["policy"] == "uniform", "share"] if not math.isnan(x)]
+    table.attrs["headroom"] = float(left[0]) if left else None
     return table

@@ -61,10 +61,12 @@ def answer_apart(module: str, request: Any, what: str, *, threads: int | None = 
 
     Parameters
     ----------
-    module, request, threads
+    module, request
         See ``ask_apart``.
     what : str
         Name of what is measured, for the message.
+    threads
+        See ``ask_apart``.
 
     Returns
     -------

@@ -115,6 +115,13 @@ def test_optimum_has_share_one_and_no_labels_share_zero(table):
     assert rows.loc["exact", "share"] == pytest.approx(1.0, rel=1e-12)
 
 
+def test_headroom_is_what_uniform_selection_leaves(table):
+    found = sa.evaluate(PROBLEM, sa.Uniform()).value
+    nothing, best = PROBLEM.prior_value, sa.solve(PROBLEM).value
+    assert table.attrs["headroom"] == pytest.approx((best - found) / (best - nothing), abs=1e-12)
+    assert sa.compare(PROBLEM, ["kg"]).attrs["headroom"] is None
+
+
 def test_bounds_lie_above_the_optimum_and_the_optimum_above_all_policies(table):
     value = values_of(table)
     assert value["clairvoyant bound"] > value["lagrangian bound"] > value["optimum"]

@@ -62,12 +62,15 @@ def compare(
                 for r in records(table)
             ],
         )
+        if table.attrs["headroom"] is not None:
+            print(f"headroom: uniform selection leaves {percent(table.attrs['headroom'])} of the possible gain")
     if as_json:
         print_json(
             {
                 "run": str(folder.path),
                 "problem": problem_as_inputs(problem),
                 "remarks": [*problem.check(), *table.attrs["remarks"]],
+                "headroom": table.attrs["headroom"],
                 "rows": records(table),
             }
         )
