@@ -41,7 +41,7 @@ _NEARER, _LAST = 0.1, 0.05
 # Smallest goal of a search over the working set.
 _LEAST = 1e-13
 # By how much rounding may exceed a limit.
-_OVER = 1e-9
+_OVER = 1e-7
 # A smaller gap counts as progress if it is below this share of the smallest before. Without any, the set only grows;
 # after so many passes, rounding is to blame.
 _PROGRESS, _PATIENCE = 0.9, 12
@@ -181,13 +181,15 @@ def certified(
             goal = max(_NEARER * min(goal, now.gap), _LEAST)
         stay, at_cap = np.ones(len(index), dtype=bool), np.zeros(len(index), dtype=bool)
         if not stalled and passes < _ALL_STAY:
-            if np.isfinite(cap):
+            # With further limits those left might not be able to meet them.
+            if np.isfinite(cap) and not limits.charges:
                 at_cap = (cap - working.weight) * len(index) < working.over / price[0] / _STAY
-                # Enough are left to take what the others leave.
-                at_cap[np.argsort(working.weight, kind="stable")[: 2 * rank]] = False
-            if len(new):
+                # Something is left for the others to take, so those that cost the least to lower stay.
+                most = max(0, int(1.0 / cap - 2 * rank) - int(np.isin(full, found.index).sum()))
+                at_cap[np.argsort(-np.where(at_cap, working.over, -1.0), kind="stable")[most:]] = False
+            if len(new) and np.isfinite(now.gap):
                 stay = working.weight * len(index) > _STAY * working.excess / price[0]
-                few = int(max(2 * rank, 2.0 * float(working.weight[~at_cap].sum()) / cap))
+                few = int(max(2 * rank, 2.0 * float(working.weight[~at_cap].sum()) / cap)) + 4 * len(limits.charges)
                 stay[np.argsort(-np.where(at_cap, 0.0, working.weight), kind="stable")[:few]] = True
         stay &= ~at_cap
         full = np.concatenate([full[np.isin(full, found.index)], index[at_cap]])

@@ -24,6 +24,8 @@ __all__ = ["Smooth", "Weights", "WorkingSet"]
 
 # Largest number of Newton steps, and of halvings of a step.
 _STEPS, _HALVINGS = 200, 25
+# Gain of a candidate, where the uniform design's is about 1, below which it is worth nothing.
+_WORTHLESS = 1e-9
 # By how much limits may be missed at the end.
 _MET = 1e-11
 # Share of the way to the nearest bound that a step may take.
@@ -171,9 +173,9 @@ class Smooth:
 
 def _begin(part: WorkingSet, gains: Floats, weight: Floats, price: Floats | None, near: float) -> Weights:
     """Dual variables and slack beside some weights, all of them positive."""
-    scale = float(gains @ weight)
+    scale = max(float(gains @ weight), _WORTHLESS)
     if price is None:
-        most = 1.1 * float((gains / part.limits[0].clip(min=1e-300)).max())
+        most = max(1.1 * float((gains / part.limits[0].clip(min=1e-300)).max()), _WORTHLESS)
         price = np.concatenate([[most], np.full(len(part.levels) - 1, 0.1 * most)])
     least = near * scale / len(weight)
     left = price @ part.limits - gains

@@ -341,12 +341,12 @@ def _starting(rules: Allowed, basis: Floats, known: Floats, aim: Criterion) -> S
         require_memory(
             8.0 * _MATRICES * count**2, what=f"a design of {count:,} candidates at once", instead="use a larger cap"
         )
-        free = np.union1d(pool.spread(count), rules.needed(2 * rank))
+        free = np.union1d(pool.spread(count), rules.needed(count))
     free = np.union1d(free, rules.needed(2 * rank))
     for _ in range(rank):
         rows = pool.rows(np.concatenate([free, full])) @ basis
         sizes, directions = np.linalg.eigh(known + rows.T @ rows / len(rows))
-        lacking = directions[:, sizes < _LACKING * sizes[-1]]
+        lacking = directions[:, sizes < _LACKING * max(float(sizes[-1]), 1.0)]
         if not lacking.shape[1]:
             break
         found = pool.worthwhile(basis @ lacking, 0.0, 2 * rank).index
