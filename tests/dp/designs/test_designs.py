@@ -390,6 +390,21 @@ def test_limits_that_leave_a_group_nothing_or_all_leave_the_others_out():
         sa.design(rows, "A", group=[[1]] * 30, least={1: 0.5})
 
 
+@pytest.mark.parametrize("limits", [{}, {"cap": 1 / 20}, {"price": np.linspace(1.0, 2.0, 60)}])
+def test_candidates_that_tell_of_nothing_do_no_harm(limits):
+    rows = np.zeros((60, 2))
+    told = [7, 21, 22, 50]
+    rows[told] = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, -1.0]]
+    found = sa.design(rows, "A", **limits)
+    assert found.gap <= 1e-6
+    if "cap" in limits:
+        # Each of the four at its cap, and the rest anywhere.
+        wanted = np.trace(np.linalg.inv(rows.T @ rows / 20))
+        assert found.value == pytest.approx(wanted, rel=1e-6)
+    else:
+        assert set(found.index) <= set(told)
+
+
 def test_entries_labelled_in_another_order_are_refused():
     rows = pd.DataFrame(np.eye(3), index=list("abc"))
     price = pd.Series([1.0, 2.0, 3.0], index=list("cab"))
